@@ -1,0 +1,44 @@
+# What every target of ours shares: warnings as errors, sanitizers, ccache.
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+# An interface target for our own code only: generated code does not get it.
+add_library(firebreak_options INTERFACE)
+target_compile_options(firebreak_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+
+if(FIREBREAK_SANITIZE)
+  add_compile_options(-fsanitize=${FIREBREAK_SANITIZE}
+    -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FIREBREAK_SANITIZE})
+endif()
+
+# firebreak_library(NAME SOURCES ... DEPS ...): static library firebreak_NAME
+# with the alias firebreak::NAME, exported under that name.
+function(firebreak_library NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(firebreak_${NAME} STATIC ${ARG_SOURCES})
+  add_library(firebreak::${NAME} ALIAS firebreak_${NAME})
+  set_target_properties(firebreak_${NAME} PROPERTIES EXPORT_NAME ${NAME})
+  target_include_directories(firebreak_${NAME}
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_features(firebreak_${NAME} PUBLIC cxx_std_17)
+  target_link_libraries(firebreak_${NAME}
+    PUBLIC ${ARG_DEPS}
+    PRIVATE $<BUILD_INTERFACE:firebreak_options>)
+endfunction()
+
+# firebreak_program(NAME SOURCES ... DEPS ...): an executable of ours.
+function(firebreak_program NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${NAME} ${ARG_SOURCES})
+  target_include_directories(${NAME} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${NAME} PRIVATE ${ARG_DEPS} firebreak_options)
+endfunction()

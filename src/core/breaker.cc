@@ -1,0 +1,413 @@
+#include "src/core/breaker.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace firebreak::core {
+namespace {
+
+// Fewest successes among `samples` that reach the ratio. The small number
+// takes back what binary fractions add: 0.1 * 30 is 3, not 3.0000000000000004.
+int SuccessesNeeded(const BreakerOptions& options) {
+  const double exact = options.probe_success_ratio * options.samples();
+  return std::max(1, static_cast<int>(std::ceil(exact - 1e-9)));
+}
+
+}  // namespace
+
+absl::string_view BreakerStateName(BreakerState state) {
+  switch (state) {
+    case BreakerState::kDisabled:
+      return "disabled";
+    case BreakerState::kClosed:
+      return "closed";
+    case BreakerState::kOpen:
+      return "open";
+    case BreakerState::kHalfOpen:
+      return "half_open";
+    case BreakerState::kForcedOpen:
+      return "forced_open";
+    case BreakerState::kForcedClosed:
+      return "forced_closed";
+  }
+  return "unknown";
+}
+
+Permit& Permit::operator=(Permit&& other) noexcept {
+  if (this == &other) return *this;
+  if (breaker_ != nullptr) {
+    breaker_->SettlePermit(*this, Verdict::kNeutral, absl::nullopt);
+  }
+  breaker_ = std::exchange(other.breaker_, nullptr);
+  epoch_ = other.epoch_;
+  probe_ = other.probe_;
+  return *this;
+}
+
+Permit::~Permit() {
+  if (breaker_ != nullptr) {
+    breaker_->SettlePermit(*this, Verdict::kNeutral, absl::nullopt);
+  }
+}
+
+void Permit::Settle(Verdict verdict, Time now) {
+  Breaker* const breaker = std::exchange(breaker_, nullptr);
+  if (breaker != nullptr) breaker->SettlePermit(*this, verdict, now);
+}
+
+void Permit::NoteProgress(Time now) {
+  if (breaker_ != nullptr && is_probe()) {
+    breaker_->NotePermitProgress(*this, now);
+  }
+}
+
+Breaker::Breaker(Identity identity, absl::optional<BreakerOptions> options,
+                 uint64_t seed, Time now)
+    : identity_(std::move(identity)),
+      options_(std::move(options)),
+      machine_(options_ ? BreakerState::kClosed : BreakerState::kDisabled),
+      since_(now),
+      latest_(now),
+      rng_(seed),
+      window_(options_ ? options_->window : WindowOptions{}, now),
+      probe_due_(now) {}
+
+Admission Breaker::Admit(Time now, Time deadline) {
+  Admission admission;
+  uint64_t before;
+  uint64_t after;
+  {
+    MutexLock lock(&mu_);
+    before = epoch_;
+    admission = AdmitLocked(now, deadline);
+    after = epoch_;
+  }
+  Tell(before != after);
+  return admission;
+}
+
+Admission Breaker::AdmitLocked(Time now, Time deadline) {
+  Advance(now);
+  now = latest_;
+  Admission admission;
+  if (forced_ == Forced::kOpen) {
+    admission.refusal = {Reason::kForcedOpen, Remaining(now, forced_until_)};
+    return admission;
+  }
+  if (forced_ == Forced::kClosed || machine_ == BreakerState::kDisabled ||
+      machine_ == BreakerState::kClosed) {
+    admission.permit = Permit(this, epoch_, 0);
+    return admission;
+  }
+  if (machine_ == BreakerState::kOpen) {
+    if (now < probe_due_) {
+      admission.refusal = {Reason::kBreakerOpen, Remaining(now, probe_due_)};
+      return admission;
+    }
+    Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
+          "a call came after the open time", now);
+  }
+  // More probes than results are missing would only load the target.
+  const int in_flight = static_cast<int>(leases_.size());
+  const int missing = options_->samples() - probe_successes_ - probe_failures_;
+  if (in_flight >= std::min(options_->probes, missing)) {
+    Time first = kInfiniteFuture;
+    for (const Lease& lease : leases_) first = std::min(first, lease.ends);
+    admission.refusal = {Reason::kProbesTaken, Remaining(now, first)};
+    return admission;
+  }
+  const Time ends =
+      std::min(deadline, SaturatingAdd(now, options_->probe_timeout));
+  leases_.push_back({++last_probe_, ends, /*progressed=*/false});
+  admission.permit = Permit(this, epoch_, last_probe_);
+  return admission;
+}
+
+absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
+  MutexLock lock(&mu_);
+  // Reads only, and so tells nobody: what is due is looked at, not done.
+  if (forced_ == Forced::kOpen && at < forced_until_) {
+    return Refusal{Reason::kForcedOpen, Remaining(now, forced_until_)};
+  }
+  if (forced_ == Forced::kNo && machine_ == BreakerState::kOpen &&
+      at < probe_due_) {
+    return Refusal{Reason::kBreakerOpen, Remaining(now, probe_due_)};
+  }
+  return absl::nullopt;
+}
+
+void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
+                           absl::optional<Time> now) {
+  uint64_t before;
+  uint64_t after;
+  {
+    MutexLock lock(&mu_);
+    before = epoch_;
+    Advance(now.value_or(latest_));
+    if (permit.epoch_ != epoch_) {
+      ++stale_;
+    } else if (permit.is_probe()) {
+      auto lease = std::find_if(
+          leases_.begin(), leases_.end(),
+          [&](const Lease& l) { return l.probe == permit.probe_; });
+      if (lease == leases_.end()) {
+        ++stale_;  // its lease ended first and was judged then
+      } else {
+        leases_.erase(lease);
+        if (verdict != Verdict::kNeutral) {
+          const bool failed = verdict == Verdict::kFailure;
+          CountProbe(failed, failed ? "a probe failed" : "probes succeeded",
+                     latest_);
+        }
+      }
+    } else if (verdict != Verdict::kNeutral && forced_ == Forced::kNo &&
+               machine_ == BreakerState::kClosed) {
+      Count(verdict == Verdict::kFailure, latest_);
+    }
+    after = epoch_;
+  }
+  Tell(before != after);
+}
+
+void Breaker::NotePermitProgress(const Permit& permit, Time now) {
+  uint64_t before;
+  uint64_t after;
+  {
+    MutexLock lock(&mu_);
+    before = epoch_;
+    Advance(now);
+    for (Lease& lease : leases_) {
+      if (permit.epoch_ == epoch_ && lease.probe == permit.probe_) {
+        lease.progressed = true;
+      }
+    }
+    after = epoch_;
+  }
+  Tell(before != after);
+}
+
+void Breaker::Count(bool failed, Time now) {
+  window_.Add(failed, now);
+  consecutive_ = failed ? consecutive_ + 1 : 0;
+  if (!failed) return;
+  if (options_->consecutive_failures > 0 &&
+      consecutive_ >= options_->consecutive_failures) {
+    Enter(BreakerState::kOpen, Event::Kind::kTransition,
+          absl::StrCat(consecutive_, " failures in a row (limit ",
+                       options_->consecutive_failures, ")"),
+          now);
+    return;
+  }
+  const int64_t total = window_.total(now);
+  if (options_->failure_rate > 0 && total >= options_->minimum_calls &&
+      window_.failure_rate(now) >= options_->failure_rate) {
+    Enter(BreakerState::kOpen, Event::Kind::kTransition,
+          absl::StrFormat("failure rate %.2f over %d calls (limit %g)",
+                          window_.failure_rate(now), total,
+                          options_->failure_rate),
+          now);
+  }
+}
+
+void Breaker::CountProbe(bool failed, absl::string_view how, Time now) {
+  ++(failed ? probe_failures_ : probe_successes_);
+  const int samples = options_->samples();
+  const int needed = SuccessesNeeded(*options_);
+  if (probe_successes_ >= needed) {
+    Enter(BreakerState::kClosed, Event::Kind::kTransition,
+          absl::StrCat(how, " (", probe_successes_, " of ", samples, ")"), now);
+  } else if (probe_failures_ > samples - needed) {
+    ++retrips_;
+    Enter(BreakerState::kOpen, Event::Kind::kTransition,
+          absl::StrCat(how, " (", probe_successes_, " of ", needed,
+                       " successes needed)"),
+          now);
+  }
+}
+
+void Breaker::Advance(Time now) {
+  latest_ = std::max(latest_, now);
+  if (forced_ != Forced::kNo && forced_until_ <= latest_) {
+    EndOverride("expired", latest_);
+  }
+  // A verdict may change the state, and so clear the leases.
+  const uint64_t epoch = epoch_;
+  const Time latest = latest_;
+  while (epoch == epoch_) {
+    auto ended = std::find_if(leases_.begin(), leases_.end(),
+                              [&](const Lease& l) { return l.ends <= latest; });
+    if (ended == leases_.end()) break;
+    const bool failed = !ended->progressed;
+    leases_.erase(ended);
+    if (failed) ++hung_probes_;
+    CountProbe(failed, failed ? "a probe hangs" : "probes succeeded", latest_);
+  }
+}
+
+void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
+  Force(BreakerState::kForcedOpen, duration, now);
+}
+
+void Breaker::ForceClosed(absl::optional<Duration> duration, Time now) {
+  Force(BreakerState::kForcedClosed, duration, now);
+}
+
+void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
+                    Time now) {
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    forced_until_ =
+        duration ? SaturatingAdd(latest_, *duration) : kInfiniteFuture;
+    Enter(state, Event::Kind::kOverrideSet,
+          duration ? "by an operator, for " + FormatDuration(*duration)
+                   : "by an operator, until cleared",
+          latest_);
+  }
+  Tell(true);
+}
+
+bool Breaker::ClearOverride(Time now) {
+  bool changed;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    changed = forced_ != Forced::kNo;
+    if (changed) EndOverride("cleared by an operator", latest_);
+  }
+  Tell(changed);
+  return changed;
+}
+
+void Breaker::EndOverride(std::string cause, Time now) {
+  // What was shut by hand is opened with care; what was held open by hand has
+  // been taking all calls anyway.
+  Enter(forced_ == Forced::kOpen ? BreakerState::kHalfOpen
+                                 : BreakerState::kClosed,
+        Event::Kind::kOverrideEnded, std::move(cause), now);
+}
+
+void Breaker::Reset(Time now) {
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator",
+          latest_);
+  }
+  Tell(true);
+}
+
+void Breaker::Tick(Time now) {
+  uint64_t before;
+  uint64_t after;
+  {
+    MutexLock lock(&mu_);
+    before = epoch_;
+    Advance(now);
+    after = epoch_;
+  }
+  Tell(before != after);
+}
+
+Time Breaker::next_tick() {
+  MutexLock lock(&mu_);
+  Time next = forced_ == Forced::kNo ? kInfiniteFuture : forced_until_;
+  for (const Lease& lease : leases_) next = std::min(next, lease.ends);
+  return next;
+}
+
+BreakerSnapshot Breaker::Snapshot(Time now) {
+  Tick(now);
+  MutexLock lock(&mu_);
+  BreakerSnapshot snapshot;
+  snapshot.state = state();
+  snapshot.epoch = epoch_;
+  snapshot.since = since_;
+  if (snapshot.state == BreakerState::kOpen) snapshot.probe_due = probe_due_;
+  if (forced_ != Forced::kNo && forced_until_ != kInfiniteFuture) {
+    snapshot.override_end = forced_until_;
+  }
+  snapshot.probes_in_flight = static_cast<int>(leases_.size());
+  snapshot.window_calls = window_.total(latest_);
+  snapshot.window_failures = window_.failures(latest_);
+  snapshot.consecutive_failures = consecutive_;
+  snapshot.times_opened = times_opened_;
+  snapshot.stale_results = stale_;
+  snapshot.hung_probes = hung_probes_;
+  snapshot.cause = cause_;
+  return snapshot;
+}
+
+std::string Breaker::cause() {
+  MutexLock lock(&mu_);
+  return cause_;
+}
+
+void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
+                    Time now) {
+  const BreakerState from = state();
+  forced_ = to == BreakerState::kForcedOpen     ? Forced::kOpen
+            : to == BreakerState::kForcedClosed ? Forced::kClosed
+                                                : Forced::kNo;
+  // Beneath an override the machine rests where it will go on from.
+  if (options_.has_value()) {
+    machine_ = forced_ == Forced::kOpen     ? BreakerState::kHalfOpen
+               : forced_ == Forced::kClosed ? BreakerState::kClosed
+                                            : to;
+  }
+  ++epoch_;
+  since_ = now;
+  leases_.clear();
+  probe_successes_ = probe_failures_ = 0;
+  consecutive_ = 0;
+  if (machine_ == BreakerState::kOpen) {
+    ++times_opened_;
+    probe_due_ = SaturatingAdd(now, NextOpenDuration());
+  } else if (machine_ == BreakerState::kClosed) {
+    retrips_ = 0;
+    window_.Clear(now);
+  }
+  cause_ = std::move(cause);
+  if (identity_.log == nullptr) return;
+  Event event;
+  event.at = now;
+  event.kind = kind;
+  event.channel = identity_.channel;
+  event.target = identity_.target;
+  event.method = identity_.method;
+  event.from = std::string(BreakerStateName(from));
+  event.to = std::string(BreakerStateName(state()));
+  event.cause = cause_;
+  identity_.log->Append(std::move(event));
+}
+
+Duration Breaker::NextOpenDuration() {
+  const double growth = std::pow(options_->open_growth, retrips_);
+  const Duration grown = std::min(Scale(options_->open_duration, growth),
+                                  options_->max_open_duration);
+  return Scale(grown, rng_.Uniform(1.0 - options_->open_jitter,
+                                   1.0 + options_->open_jitter));
+}
+
+BreakerState Breaker::state() const {
+  switch (forced_) {
+    case Forced::kOpen:
+      return BreakerState::kForcedOpen;
+    case Forced::kClosed:
+      return BreakerState::kForcedClosed;
+    case Forced::kNo:
+      break;
+  }
+  return machine_;
+}
+
+void Breaker::Tell(bool changed) {
+  if (changed && identity_.observer != nullptr) {
+    identity_.observer->OnStateChange(this);
+  }
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,352 @@
+#include "src/core/call_driver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/core/backoff.h"
+#include "src/core/deadline.h"
+
+namespace firebreak::core {
+
+CallDriver::CallDriver(const Plan& plan) : plan_(plan), rng_(plan.seed) {}
+
+CallDriver::~CallDriver() {
+  DropNext();
+  for (Attempt& attempt : attempts_) {
+    if (!attempt.settled) plan_.stats->OnAttemptEnd(Attribution::kAbandoned);
+  }
+  // The permits give themselves back.
+  if (state_ == State::kRunning || state_ == State::kFallback) {
+    plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
+                             Duration::zero());
+  }
+}
+
+CallDriver::Actions CallDriver::Start(Time now) {
+  Actions actions;
+  if (state_ != State::kIdle) return actions;
+  state_ = State::kRunning;
+  started_ = now;
+  plan_.stats->OnCallStarted();
+  may_hedge_ = plan_.options->hedging.has_value();
+  Finish rejected;
+  if (!CanPayFor(plan_.deadline, now)) {
+    rejected.code = absl::StatusCode::kDeadlineExceeded;
+    rejected.reason = Reason::kDeadlineExceeded;
+    End(rejected, now, &actions);
+    return actions;
+  }
+  if (auto refusal = TryLaunch(AttemptKind::kFirst, now, &actions)) {
+    rejected.code = absl::StatusCode::kUnavailable;
+    rejected.reason = refusal->reason;
+    rejected.retry_after = refusal->retry_after;
+    End(rejected, now, &actions);
+    return actions;
+  }
+  plan_.budget->OnCallAdmitted(now);
+  ArmHedge(now);
+  FireNext(now, &actions);
+  return actions;
+}
+
+CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
+                                             Time now) {
+  Actions actions;
+  if (n < 0 || n >= launched()) return actions;
+  Attempt& attempt = attempts_[static_cast<size_t>(n)];
+  if (attempt.settled) return actions;  // decided before its end came
+  const Attribution attribution =
+      Attribute(end, plan_.options->failure_codes());
+  Settle(&attempt, attribution, now);
+
+  Finish finish;
+  finish.attempt = n;
+  finish.code = end.code;
+  if (end.code == absl::StatusCode::kOk ||
+      !EffectsOf(attribution).may_be_retried ||
+      !plan_.options->IsRetryable(end.code)) {
+    if (attribution == Attribution::kCancelledByCaller) {
+      finish.reason = Reason::kCancelled;
+    }
+    SettleAll(Attribution::kSuperseded, now, &actions);
+    End(finish, now, &actions);
+    return actions;
+  }
+
+  last_failure_ = n;
+  last_code_ = end.code;
+  const Reason stop = ScheduleNext(end, now);
+  if (stop == Reason::kNone) {
+    FireNext(now, &actions);
+    return actions;
+  }
+  plan_.stats->OnStop(stop);
+  if (!AnyInFlight()) {
+    finish.reason = stop;
+    End(finish, now, &actions);
+  }
+  return actions;
+}
+
+CallDriver::Actions CallDriver::OnTimer(Time now) {
+  Actions actions;
+  if (state_ != State::kRunning && state_ != State::kFallback) return actions;
+  if (now >= plan_.deadline) {
+    EndAtDeadline(now, &actions);
+  } else if (state_ == State::kRunning) {
+    FireNext(now, &actions);
+  }
+  return actions;
+}
+
+CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
+  Actions actions;
+  if (state_ == State::kDone) return actions;
+  if (state_ == State::kIdle) {
+    started_ = now;
+    plan_.stats->OnCallStarted();
+  }
+  SettleAll(Attribution::kCancelledByCaller, now, &actions);
+  Finish finish;
+  finish.code = absl::StatusCode::kCancelled;
+  finish.reason = Reason::kCancelled;
+  Close(finish, now, &actions);
+  return actions;
+}
+
+CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
+  Actions actions;
+  if (state_ != State::kFallback) return actions;
+  Finish finish = failed_;
+  if (ok) {
+    finish = Finish{};
+    finish.from_fallback = true;
+    plan_.stats->OnFallback();
+  } else if (finish.reason == Reason::kNone) {
+    finish.reason = Reason::kFallbackFailed;
+  }
+  Close(finish, now, &actions);
+  return actions;
+}
+
+Time CallDriver::wake_at() const {
+  switch (state_) {
+    case State::kRunning:
+      return std::min(next_.at, plan_.deadline);
+    case State::kFallback:
+      return plan_.deadline;
+    case State::kIdle:
+    case State::kDone:
+      break;
+  }
+  return kInfiniteFuture;
+}
+
+absl::optional<Refusal> CallDriver::TryLaunch(AttemptKind kind, Time now,
+                                              Actions* actions) {
+  const int targets = static_cast<int>(plan_.targets.size());
+  Refusal nearest;
+  nearest.retry_after = kInfiniteDuration;
+  // An extra attempt had better not meet the trouble of the one before it.
+  for (const bool want_unused : {true, false}) {
+    for (int target = 0; target < targets; ++target) {
+      if (IsUnused(target) != want_unused) continue;
+      auto refusal = TryTarget(target, kind, now, actions);
+      if (!refusal) return absl::nullopt;
+      if (nearest.reason == Reason::kNone ||
+          refusal->retry_after < nearest.retry_after) {
+        nearest = *refusal;
+      }
+    }
+  }
+  return nearest;
+}
+
+absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
+                                              Time now, Actions* actions) {
+  const Time deadline =
+      AttemptDeadline(plan_.deadline, plan_.options->attempt_timeout(), now);
+  Admission admission =
+      plan_.targets[static_cast<size_t>(target)]->Admit(now, deadline);
+  if (!admission.permit) return admission.refusal;
+  if (admission.permit.is_probe()) {
+    // A recovering target is asked one careful question at a time.
+    if (kind == AttemptKind::kHedge) {
+      return Refusal{Reason::kProbesTaken, Duration::zero()};
+    }
+    may_hedge_ = false;
+  }
+  const bool is_probe = admission.permit.is_probe();
+  actions->launch.push_back({launched(), target, kind, deadline, is_probe});
+  attempts_.push_back({std::move(admission.permit), kind, target});
+  ++in_flight_;
+  plan_.stats->OnAttempt(kind);
+  return absl::nullopt;
+}
+
+bool CallDriver::IsUnused(int target) const {
+  return std::none_of(attempts_.begin(), attempts_.end(),
+                      [&](const Attempt& a) { return a.target == target; });
+}
+
+Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
+  if (launched() >= plan_.options->max_attempts()) {
+    return Reason::kAttemptsExhausted;
+  }
+  const Duration pushback = end.pushback.value_or(Duration::zero());
+  if (pushback < Duration::zero()) {
+    may_hedge_ = false;
+    DropNext();
+    return Reason::kPushback;
+  }
+  Duration wait = pushback;
+  if (!plan_.options->hedging) {
+    wait = std::max(
+        wait, BackoffDelay(plan_.options->retry->backoff, ++backoffs_, &rng_));
+  }
+  Time at = SaturatingAdd(now, wait);
+  // A retry that waits already is the answer to this failure too, but comes no
+  // earlier than any server asked for.
+  const bool planned =
+      next_.at != kInfiniteFuture && next_.kind == AttemptKind::kRetry;
+  if (planned) at = std::max(at, next_.at);
+  if (!CanPayFor(plan_.deadline, at)) {
+    DropNext();
+    return Reason::kDeadlineTooClose;
+  }
+  if (planned) {
+    next_.at = at;
+    return Reason::kNone;
+  }
+  // Nor does a hedge that was due before.
+  if (pushback > Duration::zero()) DropNext();
+  Reason refused = Reason::kNone;
+  for (Breaker* breaker : plan_.targets) {
+    auto refusal = breaker->WouldRefuse(now, at);
+    refused = refusal ? refusal->reason : Reason::kNone;
+    if (!refusal) break;
+  }
+  if (refused != Reason::kNone) return refused;
+  if (!plan_.budget->TryAcquire(now)) return Reason::kBudgetExhausted;
+  next_ = {at, AttemptKind::kRetry};
+  return Reason::kNone;
+}
+
+void CallDriver::ArmHedge(Time now) {
+  if (!may_hedge_ || launched() >= plan_.options->max_attempts()) return;
+  const Time at = SaturatingAdd(now, plan_.options->hedging->delay);
+  if (CanPayFor(plan_.deadline, at)) next_ = {at, AttemptKind::kHedge};
+}
+
+void CallDriver::FireNext(Time now, Actions* actions) {
+  while (state_ == State::kRunning && next_.at <= now) {
+    const AttemptKind kind = next_.kind;
+    next_ = Next{};
+    Reason refused = Reason::kNone;
+    if (kind == AttemptKind::kHedge && !plan_.budget->TryAcquire(now)) {
+      refused = Reason::kBudgetExhausted;
+    } else if (auto refusal = TryLaunch(kind, now, actions)) {
+      plan_.budget->Refund();
+      refused = refusal->reason;
+    }
+    if (refused == Reason::kNone) {
+      ArmHedge(now);
+      continue;
+    }
+    // Only the extra attempt is refused. No more hedges for this call: asking
+    // again at once would be refused again.
+    may_hedge_ = false;
+    plan_.stats->OnStop(refused);
+    if (!AnyInFlight()) {
+      Finish finish;
+      finish.attempt = last_failure_;
+      finish.code = last_code_;
+      finish.reason = refused;
+      End(finish, now, actions);
+    }
+  }
+}
+
+void CallDriver::Settle(Attempt* attempt, Attribution attribution, Time now) {
+  attempt->settled = true;
+  --in_flight_;
+  attempt->permit.Settle(EffectsOf(attribution).verdict, now);
+  plan_.stats->OnAttemptEnd(attribution);
+}
+
+void CallDriver::SettleAll(Attribution attribution, Time now,
+                           Actions* actions) {
+  for (int n = 0; n < launched(); ++n) {
+    Attempt& attempt = attempts_[static_cast<size_t>(n)];
+    if (attempt.settled) continue;
+    Settle(&attempt, attribution, now);
+    actions->cancel.push_back(n);
+  }
+}
+
+void CallDriver::EndAtDeadline(Time now, Actions* actions) {
+  if (state_ == State::kFallback) {
+    Close(failed_, now, actions);
+    return;
+  }
+  Finish finish;
+  if (!AnyInFlight() && last_failure_ != Finish::kNoAttempt) {
+    // The timer came late, past a retry that was paid for: what the server
+    // said last is worth more than our clock.
+    finish.attempt = last_failure_;
+    finish.code = last_code_;
+    finish.reason = Reason::kDeadlineTooClose;
+    plan_.stats->OnStop(finish.reason);
+  } else {
+    finish.code = absl::StatusCode::kDeadlineExceeded;
+    finish.reason = Reason::kDeadlineExceeded;
+  }
+  AttemptEnd late;
+  late.code = absl::StatusCode::kDeadlineExceeded;
+  SettleAll(Attribute(late, plan_.options->failure_codes()), now, actions);
+  End(finish, now, actions);
+}
+
+void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
+  DropNext();
+  if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
+      finish.reason != Reason::kCancelled && CanPayFor(plan_.deadline, now)) {
+    state_ = State::kFallback;
+    failed_ = finish;
+    actions->run_fallback = true;
+    actions->finish = finish;
+    return;
+  }
+  Close(finish, now, actions);
+}
+
+void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
+  DropNext();
+  state_ = State::kDone;
+  actions->run_fallback = false;
+  actions->finish = finish;
+  if (finish.attempt != Finish::kNoAttempt &&
+      finish.code == absl::StatusCode::kOk &&
+      attempts_[static_cast<size_t>(finish.attempt)].kind ==
+          AttemptKind::kHedge) {
+    plan_.stats->OnHedgeWin();
+  }
+  if (finish.reason == Reason::kCancelled) {
+    plan_.stats->OnCallEnded(CallEnd::kCancelled, finish.code, now - started_);
+  } else if (finish.code == absl::StatusCode::kOk) {
+    plan_.stats->OnCallEnded(CallEnd::kSuccess, finish.code, now - started_);
+  } else if (attempts_.empty()) {
+    plan_.stats->OnRejected(finish.reason);
+  } else {
+    plan_.stats->OnCallEnded(CallEnd::kFailure, finish.code, now - started_);
+  }
+}
+
+void CallDriver::DropNext() {
+  if (next_.at != kInfiniteFuture && next_.kind == AttemptKind::kRetry) {
+    plan_.budget->Refund();
+  }
+  next_ = Next{};
+}
+
+}  // namespace firebreak::core

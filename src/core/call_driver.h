@@ -1,0 +1,174 @@
+// One call's state machine: retry and hedging together, events in, actions out.
+//
+//   CallDriver driver(plan);
+//   Perform(driver.Start(now));                 // launches attempt 0
+//   ...
+//   Perform(driver.OnAttemptEnd(0, end, now));  // the host reports every end
+//   Perform(driver.OnTimer(now));               // at or after driver.wake_at()
+//   Perform(driver.OnCallerCancel(now));
+//
+// The driver owns no thread, timer, clock, socket or random source, so the code
+// that runs in production is the code that is tested in virtual time, fuzzed
+// and simulated. The host launches, cancels, arms one timer for `wake_at()` and
+// finishes; it holds its own lock while it asks, and none while it acts.
+//
+// What it decides, in the order it asks:
+//   first attempt   deadline still ahead · a target whose breaker admits
+//   after failure   the code is retryable · attempts left · no negative
+//                   pushback · the wait ends before the deadline · a breaker
+//                   that would admit by then · a token of the budget
+//   hedge timer     attempts left · deadline · budget · a breaker that admits,
+//                   and not as a probe
+// A failure with hedging on sends the next attempt at once; else it waits
+// max(backoff, pushback). What a limit stops is only the extra attempt: those
+// in flight go on, and when none is left the call ends with the last real
+// status and the reason beside it. With only `retry` set this is gRFC A6 retry,
+// with only `hedging` A6 hedging; with both they share max_attempts.
+//
+// The call finishes exactly once: on the first OK, the first fatal status, the
+// last failure, the caller's cancel or the deadline. Then every attempt still
+// in flight is cancelled and settled (superseded, cancelled by the caller, or
+// failed at the deadline), and its real end, when it comes, changes nothing. A
+// fallback, when there is one, is asked before a failure is handed out, unless
+// the caller cancelled or the deadline has passed.
+//
+// Thread safety: none; the host serializes. Ownership: everything the Plan
+// points to outlives the driver. A driver that is destroyed before it finished
+// settles all as abandoned.
+#ifndef FIREBREAK_SRC_CORE_CALL_DRIVER_H_
+#define FIREBREAK_SRC_CORE_CALL_DRIVER_H_
+
+#include <cstdint>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "src/core/attempt_budget.h"
+#include "src/core/breaker.h"
+#include "src/core/method_stats.h"
+#include "src/core/options.h"
+#include "src/core/outcome.h"
+#include "src/core/reason.h"
+#include "src/core/rng.h"
+#include "src/core/time.h"
+
+namespace firebreak::core {
+
+class CallDriver {
+ public:
+  struct Plan {
+    const MethodOptions* options = nullptr;
+    // One breaker for each target, in the order of preference. At least one.
+    absl::Span<Breaker* const> targets;
+    AttemptBudget* budget = nullptr;
+    MethodStats* stats = nullptr;
+    // Of the call, the policy's timeout already counted in.
+    Time deadline = kInfiniteFuture;
+    bool has_fallback = false;
+    uint64_t seed = 0;  // of this call's jitter
+  };
+
+  struct Launch {
+    int attempt;  // 0, 1, ... in order of launch
+    int target;   // index into Plan::targets
+    AttemptKind kind;
+    Time deadline;
+    bool is_probe;
+  };
+
+  struct Finish {
+    static constexpr int kNoAttempt = -1;
+    // The attempt whose result the caller gets, or kNoAttempt: then `code` is
+    // ours, or the fallback's reply when `from_fallback`.
+    int attempt = kNoAttempt;
+    absl::StatusCode code = absl::StatusCode::kOk;
+    bool from_fallback = false;
+    // Why the call ended here; kNone when a server simply answered.
+    Reason reason = Reason::kNone;
+    // For refusals: when to come back.
+    Duration retry_after = Duration::zero();
+  };
+
+  // To be performed in the order of the members.
+  struct Actions {
+    absl::InlinedVector<int, 2> cancel;
+    absl::InlinedVector<Launch, 2> launch;
+    // Ask the fallback, then report to OnFallbackEnd(). `finish` below is what
+    // the caller gets if it fails; it is not to be performed yet.
+    bool run_fallback = false;
+    absl::optional<Finish> finish;
+  };
+
+  explicit CallDriver(const Plan& plan);
+  ~CallDriver();
+  CallDriver(const CallDriver&) = delete;
+  CallDriver& operator=(const CallDriver&) = delete;
+
+  // Once, and first, unless the caller cancelled before.
+  Actions Start(Time now);
+  // Every launched attempt is reported once, cancelled ones included.
+  Actions OnAttemptEnd(int attempt, const AttemptEnd& end, Time now);
+  // At wake_at() or later; earlier does nothing.
+  Actions OnTimer(Time now);
+  // At any time, also before Start() and after the end.
+  Actions OnCallerCancel(Time now);
+  Actions OnFallbackEnd(bool ok, Time now);
+
+  // When to call OnTimer(); kInfiniteFuture for never.
+  Time wake_at() const;
+  bool finished() const { return state_ == State::kDone; }
+  int launched() const { return static_cast<int>(attempts_.size()); }
+
+ private:
+  enum class State { kIdle, kRunning, kFallback, kDone };
+  struct Attempt {
+    Permit permit;
+    AttemptKind kind;
+    int target;
+    bool settled = false;
+  };
+
+  // Launches on the best target that admits; the refusal with the shortest
+  // wait when none does.
+  absl::optional<Refusal> TryLaunch(AttemptKind kind, Time now,
+                                    Actions* actions);
+  absl::optional<Refusal> TryTarget(int target, AttemptKind kind, Time now,
+                                    Actions* actions);
+  bool IsUnused(int target) const;
+  // Why nothing more may follow a failure now, or kNone and it is scheduled.
+  Reason ScheduleNext(const AttemptEnd& end, Time now);
+  void ArmHedge(Time now);
+  void FireNext(Time now, Actions* actions);
+  void Settle(Attempt* attempt, Attribution attribution, Time now);
+  void SettleAll(Attribution attribution, Time now, Actions* actions);
+  bool AnyInFlight() const { return in_flight_ > 0; }
+  void EndAtDeadline(Time now, Actions* actions);
+  // The end, unless a fallback can still turn it.
+  void End(const Finish& finish, Time now, Actions* actions);
+  void Close(const Finish& finish, Time now, Actions* actions);
+  void DropNext();
+
+  const Plan plan_;
+  Rng rng_;
+  State state_ = State::kIdle;
+  Time started_;
+  absl::InlinedVector<Attempt, 2> attempts_;
+  int in_flight_ = 0;
+
+  // The next extra attempt, if one is planned.
+  struct Next {
+    Time at = kInfiniteFuture;
+    AttemptKind kind = AttemptKind::kRetry;  // a retry has its token already
+  };
+  Next next_;
+  bool may_hedge_ = false;
+  int backoffs_ = 0;
+
+  int last_failure_ = Finish::kNoAttempt;
+  absl::StatusCode last_code_ = absl::StatusCode::kOk;
+  Finish failed_;  // while the fallback runs
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_CALL_DRIVER_H_

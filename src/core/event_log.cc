@@ -1,0 +1,36 @@
+#include "src/core/event_log.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace firebreak::core {
+
+void EventLog::Append(Event event) {
+  MutexLock lock(&mu_);
+  event.sequence = ++last_;
+  events_.push_back(std::move(event));
+  if (events_.size() > capacity_) events_.pop_front();
+}
+
+EventLog::Page EventLog::Since(int64_t cursor, size_t limit) const {
+  MutexLock lock(&mu_);
+  Page page;
+  const int64_t oldest = last_ - static_cast<int64_t>(events_.size());
+  const int64_t from = std::clamp<int64_t>(cursor, 0, last_);
+  // A reader at 0 asks for what there is, and so has missed nothing.
+  page.missed = from == 0 ? 0 : std::max<int64_t>(0, oldest - from);
+  const int64_t start = std::max(from, oldest);
+  for (auto i = static_cast<size_t>(start - oldest);
+       i < events_.size() && page.events.size() < limit; ++i) {
+    page.events.push_back(events_[i]);
+  }
+  page.next = start + static_cast<int64_t>(page.events.size());
+  return page;
+}
+
+int64_t EventLog::last() const {
+  MutexLock lock(&mu_);
+  return last_;
+}
+
+}  // namespace firebreak::core

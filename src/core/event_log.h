@@ -1,0 +1,73 @@
+// What happened, in order, in bounded memory.
+//
+//   EventLog log(/*capacity=*/1000);
+//   log.Append(std::move(event));
+//   EventLog::Page page = log.Since(cursor, /*limit=*/100);
+//   cursor = page.next;                      // page.missed: overwritten before
+//
+// Events are numbered from 1 without gaps. The oldest are overwritten; a
+// reader that fell behind is told how many it missed.
+//
+// Thread safety: safe from any thread. A leaf lock: nothing is called while it
+// is held, so it may be appended to under any other lock, which is what keeps
+// the events of one breaker in order.
+#ifndef FIREBREAK_SRC_CORE_EVENT_LOG_H_
+#define FIREBREAK_SRC_CORE_EVENT_LOG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "src/core/mutex.h"
+#include "src/core/time.h"
+
+namespace firebreak::core {
+
+struct Event {
+  enum class Kind {
+    kTransition,     // a breaker changed its state
+    kOverrideSet,    // by an operator
+    kOverrideEnded,  // cleared, or expired
+    kReset,          // by an operator
+    kWarning,        // something the engine had to do that an owner should know
+  };
+  int64_t sequence = 0;  // set by Append
+  Time at;
+  Kind kind = Kind::kWarning;
+  std::string channel;
+  std::string target;
+  std::string method;
+  std::string from;  // states, for a transition
+  std::string to;
+  std::string cause;  // one line: the evidence
+};
+
+class EventLog {
+ public:
+  struct Page {
+    std::vector<Event> events;
+    int64_t next = 0;    // hand this to the next Since()
+    int64_t missed = 0;  // overwritten between the cursor and the first event
+  };
+
+  explicit EventLog(size_t capacity) : capacity_(capacity) {}
+
+  void Append(Event event);
+  // Events numbered after `cursor` (0 = from the oldest kept), oldest first. A
+  // cursor from the future or below zero counts as the nearest real one.
+  Page Since(int64_t cursor, size_t limit) const;
+  // The number of the newest event, 0 before the first.
+  int64_t last() const;
+
+ private:
+  const size_t capacity_;
+  mutable Mutex mu_;
+  std::deque<Event> events_ ABSL_GUARDED_BY(mu_);
+  int64_t last_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_EVENT_LOG_H_

@@ -1,0 +1,59 @@
+#include "src/core/histogram.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace firebreak::core {
+
+void Histogram::Record(Duration latency) {
+  buckets_[static_cast<size_t>(BucketOf(latency))].fetch_add(
+      1, std::memory_order_relaxed);
+}
+
+int64_t Histogram::count() const {
+  int64_t total = 0;
+  for (const auto& bucket : buckets_) {
+    total += bucket.load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+Duration Histogram::Quantile(double q) const {
+  const int64_t total = count();
+  if (total == 0) return Duration::zero();
+  const auto rank = std::max<int64_t>(
+      1, static_cast<int64_t>(
+             std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total))));
+  int64_t seen = 0;
+  for (int i = 0; i < kBuckets; ++i) {
+    seen += buckets_[static_cast<size_t>(i)].load(std::memory_order_relaxed);
+    if (seen >= rank) return MiddleOf(i);
+  }
+  return MiddleOf(kBuckets - 1);
+}
+
+int Histogram::BucketOf(Duration latency) {
+  const auto us = static_cast<uint64_t>(std::max<int64_t>(
+      0,
+      std::chrono::duration_cast<std::chrono::microseconds>(latency).count()));
+  if (us < kSub) return static_cast<int>(us);
+  // The position of the highest bit tells the octave, the five bits below it
+  // the bucket within.
+  const int shift = 63 - __builtin_clzll(us) - kSubBits;
+  const int bucket =
+      (shift + 1) * kSub + static_cast<int>((us >> shift) - kSub);
+  return std::min(bucket, kBuckets - 1);
+}
+
+Duration Histogram::MiddleOf(int bucket) {
+  if (bucket < kSub) {
+    return std::chrono::microseconds(bucket) + std::chrono::nanoseconds(500);
+  }
+  const int shift = bucket / kSub - 1;
+  const int64_t low = static_cast<int64_t>(kSub + bucket % kSub) << shift;
+  const int64_t width_ns = int64_t{1000} << shift;
+  return std::chrono::microseconds(low) +
+         std::chrono::nanoseconds(width_ns / 2);
+}
+
+}  // namespace firebreak::core

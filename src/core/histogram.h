@@ -1,0 +1,47 @@
+// Latencies in fixed memory: a log-linear histogram.
+//
+//   Histogram h;
+//   h.Record(std::chrono::microseconds(830));
+//   Duration p99 = h.Quantile(0.99);
+//
+// 32 linear buckets per power of two from 1 us to about 19 hours; a quantile is
+// the middle of its bucket, so its relative error is at most 1/64 (1.6 %);
+// below 32 us the error is at most half a microsecond. Larger values land in
+// the last bucket. About 8 KiB.
+//
+// Thread safety: safe from any thread; relaxed counters, so a reader may see a
+// sample that a concurrent one does not.
+#ifndef FIREBREAK_SRC_CORE_HISTOGRAM_H_
+#define FIREBREAK_SRC_CORE_HISTOGRAM_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "src/core/time.h"
+
+namespace firebreak::core {
+
+class Histogram {
+ public:
+  void Record(Duration latency);
+
+  int64_t count() const;
+  // `q` in [0, 1]; zero when empty.
+  Duration Quantile(double q) const;
+
+ private:
+  static constexpr int kSubBits = 5;
+  static constexpr int kSub = 1 << kSubBits;
+  static constexpr int kOctaves = 31;
+  static constexpr int kBuckets = kSub * (kOctaves + 1);
+
+  static int BucketOf(Duration latency);
+  static Duration MiddleOf(int bucket);
+
+  std::array<std::atomic<int64_t>, kBuckets> buckets_{};
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_HISTOGRAM_H_

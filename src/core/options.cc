@@ -1,0 +1,185 @@
+#include "src/core/options.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace firebreak::core {
+namespace {
+
+constexpr Duration kHour = std::chrono::hours(1);
+constexpr Duration kMilli = std::chrono::milliseconds(1);
+constexpr int kMaxAttempts = 10;
+
+// Collects the errors of one message; `path` is its own field path.
+class Checker {
+ public:
+  Checker(std::string path, FieldErrors* errors)
+      : path_(std::move(path)), errors_(errors) {}
+
+  void Number(const char* field, double value, double low, double high,
+              bool low_open = false) {
+    if (std::isfinite(value) && (low_open ? value > low : value >= low) &&
+        value <= high) {
+      return;
+    }
+    Add(field, absl::StrCat("is ", value, "; allowed ", low_open ? "(" : "[",
+                            low, ", ", high, "]"));
+  }
+
+  void Range(const char* field, Duration value, Duration low, Duration high) {
+    if (value >= low && value <= high) return;
+    Add(field,
+        absl::StrCat("is ", FormatDuration(value), "; allowed [",
+                     FormatDuration(low), ", ", FormatDuration(high), "]"));
+  }
+
+  void Codes(const char* field, CodeSet codes, bool may_be_empty = false) {
+    if (codes.Contains(absl::StatusCode::kOk)) {
+      Add(field, "contains OK; allowed: codes other than OK");
+    }
+    if (codes.empty() && !may_be_empty) {
+      Add(field, "is empty; allowed: at least one code");
+    }
+  }
+
+  void Add(const char* field, std::string problem) {
+    errors_->push_back({Join(field), std::move(problem)});
+  }
+
+  std::string Join(const char* field) const {
+    return path_.empty() ? field : absl::StrCat(path_, ".", field);
+  }
+
+ private:
+  const std::string path_;
+  FieldErrors* const errors_;
+};
+
+}  // namespace
+
+void WindowOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  if (kind == Kind::kCalls) {
+    check.Number("calls", calls, 1, 10'000);
+  } else {
+    check.Range("duration", duration, 100 * kMilli, kHour);
+  }
+}
+
+void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("consecutive_failures", consecutive_failures, 0, 1'000'000);
+  check.Number("failure_rate", failure_rate, 0, 1);
+  if (consecutive_failures == 0 && failure_rate == 0) {
+    check.Add("failure_rate",
+              "and consecutive_failures are both 0; allowed: at least one "
+              "trip rule");
+  }
+  check.Number("minimum_calls", minimum_calls, 1, 10'000);
+  window.Check(check.Join("window"), errors);
+  if (failure_rate > 0 && window.kind == WindowOptions::Kind::kCalls &&
+      minimum_calls > window.calls) {
+    check.Add("minimum_calls",
+              absl::StrCat("is ", minimum_calls,
+                           "; allowed [1, window.calls = ", window.calls,
+                           "], or the rate rule can never hold"));
+  }
+  check.Range("open_duration", open_duration, kMilli, kHour);
+  check.Number("open_growth", open_growth, 1, 10);
+  check.Range("max_open_duration", max_open_duration, open_duration, kHour);
+  check.Number("open_jitter", open_jitter, 0, 0.5);
+  check.Number("probes", probes, 1, 1'000);
+  if (probe_samples != 0) {
+    check.Number("probe_samples", probe_samples, probes, 10'000);
+  }
+  check.Number("probe_success_ratio", probe_success_ratio, 0, 1, true);
+  check.Range("probe_timeout", probe_timeout, kMilli, kHour);
+  check.Codes("failure_codes", failure_codes);
+}
+
+void BackoffOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Range("initial", initial, Duration::zero(), kHour);
+  check.Number("multiplier", multiplier, 1, 10);
+  check.Range("max", max, initial, kHour);
+}
+
+void RetryOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("max_attempts", max_attempts, 2, kMaxAttempts);
+  backoff.Check(check.Join("backoff"), errors);
+  check.Codes("codes", codes);
+  check.Range("attempt_timeout", attempt_timeout, Duration::zero(), kHour);
+}
+
+void HedgingOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("max_attempts", max_attempts, 2, kMaxAttempts);
+  check.Range("delay", delay, Duration::zero(), kHour);
+  check.Codes("non_fatal_codes", non_fatal_codes, /*may_be_empty=*/true);
+}
+
+void BudgetOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("ratio", ratio, 0, 1);
+  check.Number("floor", floor, 0, 1'000);
+  check.Number("burst", burst, 1, 10'000);
+}
+
+int MethodOptions::max_attempts() const {
+  return std::max(retry ? retry->max_attempts : 1,
+                  hedging ? hedging->max_attempts : 1);
+}
+
+Duration MethodOptions::attempt_timeout() const {
+  return retry ? retry->attempt_timeout : Duration::zero();
+}
+
+bool MethodOptions::IsRetryable(absl::StatusCode code) const {
+  return (retry && retry->codes.Contains(code)) ||
+         (hedging && hedging->non_fatal_codes.Contains(code));
+}
+
+CodeSet MethodOptions::failure_codes() const {
+  return breaker ? breaker->failure_codes : kDefaultFailureCodes;
+}
+
+void MethodOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Range("timeout", timeout, Duration::zero(), kHour);
+  if (breaker) breaker->Check(check.Join("breaker"), errors);
+  if (retry) retry->Check(check.Join("retry"), errors);
+  if (hedging) hedging->Check(check.Join("hedging"), errors);
+  if (retry && hedging && retry->max_attempts != hedging->max_attempts) {
+    check.Add("hedging.max_attempts",
+              absl::StrCat("is ", hedging->max_attempts, "; allowed ",
+                           retry->max_attempts,
+                           ", as retry.max_attempts: both share one limit"));
+  }
+  if (timeout > Duration::zero() && hedging && hedging->delay >= timeout) {
+    check.Add(
+        "hedging.delay",
+        absl::StrCat("is ", FormatDuration(hedging->delay),
+                     "; allowed less than timeout = ", FormatDuration(timeout),
+                     ", or no hedge is ever sent"));
+  }
+}
+
+absl::Status MethodOptions::Validate() const {
+  FieldErrors errors;
+  Check("", &errors);
+  return ToStatus(errors);
+}
+
+absl::Status ToStatus(const FieldErrors& errors) {
+  if (errors.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrJoin(
+      errors, "; ", [](std::string* out, const FieldError& error) {
+        absl::StrAppend(out, error.field, ": ", error.problem);
+      }));
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,160 @@
+// Options of one method: what the policy file says, in the core's own terms.
+//
+//   MethodOptions options;
+//   options.breaker = BreakerOptions{};              // the defaults below
+//   options.retry = RetryOptions{};
+//   absl::Status valid = options.Validate();         // names every bad field
+//
+// A part that is absent is off. Values are plain data, copied freely; the
+// engine shares one immutable copy per method. Every default says where it is
+// from. `docs/policy.md` is the same page for people who write policy files.
+#ifndef FIREBREAK_SRC_CORE_OPTIONS_H_
+#define FIREBREAK_SRC_CORE_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/optional.h"
+#include "src/core/duration.h"
+#include "src/core/outcome.h"
+#include "src/core/time.h"
+
+namespace firebreak::core {
+
+// One bad field. `field` is a dotted path ("breaker.failure_rate"); `problem`
+// names the value found and the range allowed.
+struct FieldError {
+  std::string field;
+  std::string problem;
+};
+using FieldErrors = std::vector<FieldError>;
+
+// Where calls are counted for the failure rate.
+struct WindowOptions {
+  enum class Kind { kCalls, kTime };
+  Kind kind = Kind::kTime;
+  // The last `calls` results. [1, 10'000].
+  int calls = 100;
+  // The last `duration`, in ten buckets. [100ms, 1h]. 30 s as in Polly and
+  // Finagle: long enough for a low rate, short enough to forget.
+  Duration duration = std::chrono::seconds(30);
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// Trips when any rule that is set holds.
+struct BreakerOptions {
+  // Failures in a row. [0, 1'000'000], 0 = rule off. 5 as in Finagle, Envoy.
+  int consecutive_failures = 5;
+  // Share of failures in the window, (0, 1], 0 = rule off. 0.5 as in
+  // resilience4j, Hystrix.
+  double failure_rate = 0.5;
+  // Fewest results in the window for the rate rule. [1, 10'000]. The 100 of
+  // resilience4j and Envoy leaves a slow client's breaker asleep; 20 is
+  // Hystrix's.
+  int minimum_calls = 20;
+  WindowOptions window;
+
+  // OPEN lasts open_duration * growth^re-trips, at most max_open_duration,
+  // times U(1 - jitter, 1 + jitter).
+  Duration open_duration = std::chrono::seconds(10);      // [1ms, 1h]
+  double open_growth = 2.0;                               // [1, 10]
+  Duration max_open_duration = std::chrono::seconds(60);  // >= open_duration
+  double open_jitter = 0.1;                               // [0, 0.5]
+
+  // HALF_OPEN: `probes` at a time; decided after `probe_samples` results, as
+  // soon as `probe_success_ratio` of them is reached or out of reach.
+  int probes = 3;                                    // [1, 1'000]
+  int probe_samples = 0;                             // 0 = probes; >= probes
+  double probe_success_ratio = 1.0;                  // (0, 1]
+  Duration probe_timeout = std::chrono::seconds(5);  // [1ms, 1h]
+
+  CodeSet failure_codes = kDefaultFailureCodes;  // not empty, without OK
+
+  int samples() const { return probe_samples == 0 ? probes : probe_samples; }
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// The wait before retry n (1, 2, ...): see backoff.h for the formula.
+struct BackoffOptions {
+  enum class Jitter { kFull, kEqual, kPlusMinus, kNone };
+  // 100 ms, x 2 as gRFC A6's example; the cap is lower than its 1 s so that a
+  // retry still fits the deadlines people use. [0, 1h].
+  Duration initial = std::chrono::milliseconds(100);
+  double multiplier = 2.0;                 // [1, 10]
+  Duration max = std::chrono::seconds(1);  // [initial, 1h]
+  // FULL does the least work for the same completion time ("Exponential
+  // Backoff and Jitter", AWS architecture blog).
+  Jitter jitter = Jitter::kFull;
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+struct RetryOptions {
+  // The first attempt included. [2, 10].
+  int max_attempts = 3;
+  BackoffOptions backoff;
+  // Not empty, without OK. Only UNAVAILABLE by default: the other codes do
+  // not say that the server has not done the work.
+  CodeSet codes = {absl::StatusCode::kUnavailable};
+  // Bound of each attempt; 0 = only the call's deadline. [0, 1h].
+  Duration attempt_timeout = Duration::zero();
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+struct HedgingOptions {
+  // The first attempt included. [2, 10].
+  int max_attempts = 2;
+  // Between two attempts; 0 = all at once. [0, 1h].
+  Duration delay = std::chrono::milliseconds(100);
+  // Failures that leave the other attempts running, and send the next at once
+  // (gRFC A6 nonFatalStatusCodes). Without OK.
+  CodeSet non_fatal_codes = {absl::StatusCode::kUnavailable};
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// One purse per channel name for retries and hedges of all its methods.
+struct BudgetOptions {
+  double ratio = 0.1;   // + per call admitted. [0, 1]. SRE book, ch. 21
+  double floor = 1.0;   // + per second. [0, 1'000]. for low traffic
+  double burst = 10.0;  // at the start, and at most. [1, 10'000]
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+struct MethodOptions {
+  // The name of the policy entry these come from, for operators.
+  std::string policy;
+
+  // The call's deadline when the caller set a later one, or none. 0 = off.
+  Duration timeout = Duration::zero();  // [0, 1h]
+  absl::optional<BreakerOptions> breaker;
+  absl::optional<RetryOptions> retry;
+  absl::optional<HedgingOptions> hedging;
+
+  // Retries and hedges share one limit; Check() refuses two that differ.
+  int max_attempts() const;
+  Duration attempt_timeout() const;
+  // Leaves room for another attempt.
+  bool IsRetryable(absl::StatusCode code) const;
+  CodeSet failure_codes() const;
+  // Only these need attempts of our own; anything else runs natively.
+  bool NeedsDriver() const {
+    return retry.has_value() || hedging.has_value() ||
+           timeout > Duration::zero();
+  }
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+  // INVALID_ARGUMENT that lists every bad field, or OK.
+  absl::Status Validate() const;
+};
+
+// "a.b: problem; c: problem" as one INVALID_ARGUMENT, OK when empty.
+absl::Status ToStatus(const FieldErrors& errors);
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_OPTIONS_H_

@@ -1,0 +1,126 @@
+// How an attempt ended, who is to blame, and what follows from it.
+//
+//   AttemptEnd end;
+//   end.code = absl::StatusCode::kUnavailable;
+//   Attribution who = Attribute(end, options.breaker.failure_codes);
+//   permit.Settle(EffectsOf(who).verdict, now);
+//
+// Every attempt gets exactly one Attribution, and one table (`EffectsOf`) says
+// what it does to the breaker, the latency figures and the retry. So a code
+// that is an answer for one part of firebreak can never be a failure for
+// another.
+//
+// Status codes are absl::StatusCode: the numbers are those of gRPC.
+//
+// Thread safety: pure functions and values.
+#ifndef FIREBREAK_SRC_CORE_OUTCOME_H_
+#define FIREBREAK_SRC_CORE_OUTCOME_H_
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "src/core/time.h"
+
+namespace firebreak::core {
+
+// The number of canonical codes, OK included.
+inline constexpr int kStatusCodes = 17;
+
+// A set of status codes. A code outside the canonical range belongs to none.
+class CodeSet {
+ public:
+  constexpr CodeSet() = default;
+  constexpr CodeSet(std::initializer_list<absl::StatusCode> codes) {
+    for (absl::StatusCode code : codes) Add(code);
+  }
+
+  constexpr void Add(absl::StatusCode code) { bits_ |= Bit(code); }
+  constexpr bool Contains(absl::StatusCode code) const {
+    return (bits_ & Bit(code)) != 0;
+  }
+  constexpr bool empty() const { return bits_ == 0; }
+  friend constexpr bool operator==(CodeSet a, CodeSet b) {
+    return a.bits_ == b.bits_;
+  }
+  friend constexpr CodeSet operator|(CodeSet a, CodeSet b) {
+    a.bits_ |= b.bits_;
+    return a;
+  }
+
+ private:
+  static constexpr uint32_t Bit(absl::StatusCode code) {
+    const int n = static_cast<int>(code);
+    return n >= 0 && n < kStatusCodes ? uint32_t{1} << n : 0;
+  }
+
+  uint32_t bits_ = 0;
+};
+
+enum class Attribution {
+  kSuccess,            // the server did its work, whatever it answered
+  kServerFailure,      // a failure code, or anything we cannot explain
+  kTransportFailure,   // the connection broke or could not be made
+  kOverload,           // RESOURCE_EXHAUSTED, or the server pushed back
+  kSuperseded,         // another attempt of the same call answered first
+  kCancelledByCaller,  // and we saw the cancel, or its parent call's
+  kNotSent,            // refused by a channel that was still reconnecting
+  kAbandoned,          // destroyed without a status
+  kLocalRejection,     // never left: refused by firebreak itself
+};
+inline constexpr int kAttributions = 9;
+
+// snake_case name, as it appears in metrics and the admin service.
+absl::string_view AttributionName(Attribution attribution);
+
+enum class Verdict { kSuccess, kFailure, kNeutral };
+
+// What an attribution does to everything that listens to ends of attempts.
+struct Effects {
+  Verdict verdict;      // to the breaker; neutral gives a probe's slot back
+  bool may_be_retried;  // if its code is listed; false: the call ends here
+  bool has_latency;     // the time it took says something about the server
+};
+const Effects& EffectsOf(Attribution attribution);
+
+// Facts about one ended attempt, as the caller of the core knows them.
+struct AttemptEnd {
+  absl::StatusCode code = absl::StatusCode::kOk;
+  // `grpc-retry-pushback-ms` of the trailing metadata: absent, a delay, or
+  // negative for "do not retry" (also what garbage means, gRFC A6).
+  absl::optional<Duration> pushback;
+  // The transport, not a server, made this status up.
+  bool from_transport = false;
+  // The channel was not connected when the attempt started.
+  bool channel_was_not_ready = false;
+  // The caller cancelled, or a parent call that it hangs on may have.
+  bool cancelled_by_caller = false;
+};
+
+// Failures by default: what says that the target is in trouble rather than
+// that this request is wrong.
+inline constexpr CodeSet kDefaultFailureCodes = {
+    absl::StatusCode::kUnavailable, absl::StatusCode::kDeadlineExceeded,
+    absl::StatusCode::kInternal, absl::StatusCode::kUnknown,
+    absl::StatusCode::kDataLoss};
+
+// The one place that decides. Rules, first match wins:
+//   cancelled and we know by whom          -> kCancelledByCaller
+//   UNAVAILABLE, channel never connected   -> kNotSent
+//   RESOURCE_EXHAUSTED, or a failure code
+//     with pushback                        -> kOverload
+//   transport made it up, failure code     -> kTransportFailure
+//   failure code, or CANCELLED by someone
+//     unknown                              -> kServerFailure
+//   anything else                          -> kSuccess (it answered)
+Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes);
+
+// Reads the value of `grpc-retry-pushback-ms`. Garbage is "do not retry", as
+// gRFC A6 asks; gRPC itself hands garbage on as a huge negative number.
+Duration ParsePushback(absl::string_view value);
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_OUTCOME_H_

@@ -1,0 +1,61 @@
+// Why firebreak refused a call, or made no further attempt.
+//
+// The names are what users meet: in the `firebreak-reason` trailing metadata
+// of a status, in the admin service and in metrics.
+#ifndef FIREBREAK_SRC_CORE_REASON_H_
+#define FIREBREAK_SRC_CORE_REASON_H_
+
+#include "absl/strings/string_view.h"
+
+namespace firebreak::core {
+
+enum class Reason {
+  kNone,
+  // The call, or its next attempt, is not admitted.
+  kBreakerOpen,
+  kProbesTaken,  // HALF_OPEN, and every probe slot is in use
+  kForcedOpen,   // by an operator
+  // No further attempt, although the failure allows one.
+  kAttemptsExhausted,
+  kBudgetExhausted,
+  kPushback,          // the server asked for no retry
+  kDeadlineTooClose,  // the wait would end at or after the deadline
+  // The end of the call.
+  kDeadlineExceeded,
+  kCancelled,
+  kFallbackFailed,
+};
+inline constexpr int kReasons = 11;
+
+// snake_case; "" for kNone.
+constexpr absl::string_view ReasonName(Reason reason) {
+  switch (reason) {
+    case Reason::kNone:
+      return "";
+    case Reason::kBreakerOpen:
+      return "breaker_open";
+    case Reason::kProbesTaken:
+      return "probes_taken";
+    case Reason::kForcedOpen:
+      return "forced_open";
+    case Reason::kAttemptsExhausted:
+      return "attempts_exhausted";
+    case Reason::kBudgetExhausted:
+      return "budget_exhausted";
+    case Reason::kPushback:
+      return "pushback";
+    case Reason::kDeadlineTooClose:
+      return "deadline_too_close";
+    case Reason::kDeadlineExceeded:
+      return "deadline_exceeded";
+    case Reason::kCancelled:
+      return "cancelled";
+    case Reason::kFallbackFailed:
+      return "fallback_failed";
+  }
+  return "unknown";
+}
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_REASON_H_

@@ -1,0 +1,70 @@
+#include "src/core/window.h"
+
+#include <algorithm>
+
+namespace firebreak::core {
+
+Window::Window(const WindowOptions& options, Time now)
+    : options_(options),
+      bucket_width_(std::max(options.duration / kBuckets, Duration(1))),
+      bucket_start_(now) {
+  if (options_.kind == WindowOptions::Kind::kCalls) {
+    ring_.resize(static_cast<size_t>(std::max(options_.calls, 1)));
+  }
+}
+
+void Window::Clear(Time now) {
+  total_ = failures_ = 0;
+  next_ = 0;
+  buckets_.fill(Bucket{});
+  bucket_start_ = std::max(bucket_start_, now);
+}
+
+double Window::failure_rate(Time now) {
+  Advance(now);
+  return total_ == 0
+             ? 0.0
+             : static_cast<double>(failures_) / static_cast<double>(total_);
+}
+
+void Window::Add(bool failed, Time now) {
+  if (options_.kind == WindowOptions::Kind::kCalls) {
+    AddToRing(failed);
+    return;
+  }
+  Advance(now);
+  Bucket& bucket = buckets_[static_cast<size_t>(current_)];
+  ++bucket.total;
+  ++total_;
+  if (failed) {
+    ++bucket.failures;
+    ++failures_;
+  }
+}
+
+void Window::AddToRing(bool failed) {
+  if (total_ == static_cast<int64_t>(ring_.size())) {
+    if (ring_[next_]) --failures_;
+  } else {
+    ++total_;
+  }
+  ring_[next_] = failed;
+  if (failed) ++failures_;
+  next_ = (next_ + 1) % ring_.size();
+}
+
+void Window::Advance(Time now) {
+  if (options_.kind == WindowOptions::Kind::kCalls) return;
+  if (now < bucket_start_ + bucket_width_) return;
+  const int64_t steps = (now - bucket_start_) / bucket_width_;
+  for (int64_t i = 0; i < std::min<int64_t>(steps, kBuckets); ++i) {
+    current_ = (current_ + 1) % kBuckets;
+    Bucket& old = buckets_[static_cast<size_t>(current_)];
+    total_ -= old.total;
+    failures_ -= old.failures;
+    old = Bucket{};
+  }
+  bucket_start_ += steps * bucket_width_;
+}
+
+}  // namespace firebreak::core
