@@ -1,0 +1,126 @@
+#include "interceptors/answer.h"
+
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include "absl/strings/str_cat.h"
+#include "firebreak/v1/rpc_details.pb.h"
+#include "src/core/duration.h"
+
+namespace firebreak::interceptors {
+namespace {
+
+using grpc::experimental::InterceptionHookPoints;
+
+// Generated stubs hand their reply over as a MessageLite, generic ones as a
+// ByteBuffer, and nothing says which: so the channel's codec does.
+bool ReadReply(grpc::ByteBuffer* bytes, void* reply, Codec codec) {
+  if (codec == Codec::kByteBuffer) {
+    static_cast<grpc::ByteBuffer*>(reply)->Swap(bytes);
+    return true;
+  }
+  grpc::ProtoBufferReader reader(bytes);
+  return reader.status().ok() &&
+         static_cast<google::protobuf::MessageLite*>(reply)
+             ->ParseFromZeroCopyStream(&reader);
+}
+
+void Insert(const Answer::Metadata& from,
+            std::multimap<grpc::string_ref, grpc::string_ref>* to) {
+  for (const auto& entry : from) to->emplace(entry.first, entry.second);
+}
+
+}  // namespace
+
+void Answer::Fill(grpc::experimental::InterceptorBatchMethods* methods,
+                  Codec codec) {
+  if (methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_RECV_INITIAL_METADATA)) {
+    Insert(initial, methods->GetRecvInitialMetadata());
+  }
+  if (methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_RECV_MESSAGE)) {
+    if (status.ok() && !ReadReply(&reply, methods->GetRecvMessage(), codec)) {
+      status = grpc::Status(grpc::StatusCode::INTERNAL,
+                            "firebreak: the reply cannot be parsed");
+    }
+    // On success only: a sync stub reads "failed" plus OK as UNIMPLEMENTED.
+    if (!status.ok()) methods->FailHijackedRecvMessage();
+  }
+  if (methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_RECV_STATUS)) {
+    *methods->GetRecvStatus() = status;
+    Insert(trailing, methods->GetRecvTrailingMetadata());
+  }
+}
+
+Answer::Metadata CopyMetadata(
+    const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  Answer::Metadata out;
+  out.reserve(metadata.size());
+  for (const auto& entry : metadata) {
+    out.emplace_back(std::string(entry.first.data(), entry.first.size()),
+                     std::string(entry.second.data(), entry.second.size()));
+  }
+  return out;
+}
+
+void AddReason(core::Reason reason, Answer* answer) {
+  if (reason == core::Reason::kNone) return;
+  answer->trailing.emplace_back("firebreak-reason",
+                                std::string(core::ReasonName(reason)));
+}
+
+Answer LocalAnswer(grpc::StatusCode code, std::string message,
+                   core::Reason reason, core::Duration retry_after) {
+  Answer answer;
+  std::string details;
+  AddReason(reason, &answer);
+  if (retry_after > core::Duration::zero() &&
+      retry_after != core::kInfiniteDuration) {
+    const auto ms =
+        std::chrono::ceil<std::chrono::milliseconds>(retry_after).count();
+    answer.trailing.emplace_back("grpc-retry-pushback-ms", absl::StrCat(ms));
+    v1::RetryInfo info;
+    info.mutable_retry_delay()->set_seconds(ms / 1000);
+    info.mutable_retry_delay()->set_nanos(static_cast<int>(ms % 1000) *
+                                          1'000'000);
+    v1::RpcStatus status;
+    status.set_code(code);
+    status.set_message(message);
+    auto* any = status.add_details();
+    any->set_type_url("type.googleapis.com/google.rpc.RetryInfo");
+    any->set_value(info.SerializeAsString());
+    details = status.SerializeAsString();
+  }
+  answer.status = grpc::Status(code, std::move(message), std::move(details));
+  return answer;
+}
+
+Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
+                     absl::string_view cause, core::Reason reason,
+                     core::Duration retry_after) {
+  absl::string_view state;
+  switch (reason) {
+    case core::Reason::kProbesTaken:
+      state = "half-open and all its probes are under way";
+      break;
+    case core::Reason::kForcedOpen:
+      state = "held open";
+      break;
+    default:
+      state = "open";
+  }
+  std::string message =
+      absl::StrCat("firebreak: the breaker of ", method, " on channel \"",
+                   channel, "\" is ", state);
+  if (!cause.empty()) absl::StrAppend(&message, ": ", cause);
+  if (retry_after != core::kInfiniteDuration) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
+    absl::StrAppend(&message, "; retry after ", core::FormatDuration(ms));
+  }
+  return LocalAnswer(grpc::StatusCode::UNAVAILABLE, std::move(message), reason,
+                     retry_after);
+}
+
+}  // namespace firebreak::interceptors

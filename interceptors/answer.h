@@ -1,0 +1,65 @@
+// What a hijacked call hands to its caller: message, status and metadata.
+//
+//   Answer answer = RefusalAnswer(...);
+//   methods->Hijack();                     // gRPC asks back with PRE_RECV_*
+//   hooks answer.Fill(methods, codec);           // in that Intercept()
+//   methods->Proceed();
+//
+// Ownership: the metadata strings live here, and gRPC keeps references to them
+// in the caller's ClientContext; an Answer lives as long as that context, which
+// owns the interceptor that owns it.
+// Thread safety: none; gRPC asks for one batch after the other.
+#ifndef FIREBREAK_INTERCEPTORS_ANSWER_H_
+#define FIREBREAK_INTERCEPTORS_ANSWER_H_
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/client_interceptor.h>
+#include <grpcpp/support/status.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "firebreak/engine.h"
+#include "src/core/reason.h"
+#include "src/core/time.h"
+
+namespace firebreak::interceptors {
+
+struct Answer {
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+  grpc::Status status;
+  grpc::ByteBuffer reply;  // of an OK status
+  Metadata initial;
+  Metadata trailing;
+
+  // Answers whichever PRE_RECV_* hooks this batch has. An OK reply that does
+  // not parse turns into INTERNAL.
+  void Fill(grpc::experimental::InterceptorBatchMethods* methods, Codec codec);
+};
+
+// A copy of what the server sent; the context may go afterwards.
+Answer::Metadata CopyMetadata(
+    const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
+
+// Beside a status: `firebreak-reason`.
+void AddReason(core::Reason reason, Answer* answer);
+
+// A call that firebreak ends itself: the code's usual name in the message,
+// the reason in the trailing metadata and, when it makes sense to come back
+// after `retry_after`, grpc-retry-pushback-ms and a google.rpc.RetryInfo, so
+// that the next tier does not hammer.
+Answer LocalAnswer(grpc::StatusCode code, std::string message,
+                   core::Reason reason, core::Duration retry_after);
+
+// LocalAnswer() for what a breaker refused: method, state, cause, retry after.
+Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
+                     absl::string_view cause, core::Reason reason,
+                     core::Duration retry_after);
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_ANSWER_H_

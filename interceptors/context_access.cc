@@ -1,0 +1,66 @@
+#include "interceptors/context_access.h"
+
+namespace firebreak::interceptors {
+
+#ifdef FIREBREAK_READ_PRIVATE_CONTEXT
+namespace {
+
+// `Member(Tag{})` is the member pointer `kMember` that the explicit
+// instantiation below was given.
+template <class Tag, auto kMember>
+struct Expose {
+  friend constexpr auto Member(Tag) { return kMember; }
+};
+
+struct WaitForReady {
+  friend constexpr auto Member(WaitForReady);
+};
+struct WaitForReadyIsSet {
+  friend constexpr auto Member(WaitForReadyIsSet);
+};
+struct Authority {
+  friend constexpr auto Member(Authority);
+};
+struct Parent {
+  friend constexpr auto Member(Parent);
+};
+struct Propagation {
+  friend constexpr auto Member(Propagation);
+};
+
+template struct Expose<WaitForReady, &grpc::ClientContext::wait_for_ready_>;
+template struct Expose<WaitForReadyIsSet,
+                       &grpc::ClientContext::wait_for_ready_explicitly_set_>;
+template struct Expose<Authority, &grpc::ClientContext::authority_>;
+template struct Expose<Parent, &grpc::ClientContext::propagate_from_call_>;
+template struct Expose<Propagation, &grpc::ClientContext::propagation_options_>;
+
+}  // namespace
+
+ContextFields ReadContext(const grpc::ClientContext& context) {
+  ContextFields fields;
+  fields.wait_for_ready = context.*Member(WaitForReady{});
+  fields.wait_for_ready_is_set = context.*Member(WaitForReadyIsSet{});
+  fields.authority = context.*Member(Authority{});
+  fields.parent = context.*Member(Parent{});
+  fields.propagation = context.*Member(Propagation{});
+  return fields;
+}
+
+void WriteContext(const ContextFields& fields, grpc::ClientContext* context) {
+  if (fields.wait_for_ready_is_set) {
+    context->set_wait_for_ready(fields.wait_for_ready);
+  }
+  if (!fields.authority.empty()) context->set_authority(fields.authority);
+  context->*Member(Parent{}) = fields.parent;
+  context->*Member(Propagation{}) = fields.propagation;
+}
+
+#else
+
+ContextFields ReadContext(const grpc::ClientContext&) { return {}; }
+void WriteContext(const ContextFields&, grpc::ClientContext*) {}
+
+#endif
+
+}  // namespace firebreak::interceptors

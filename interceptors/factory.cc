@@ -1,0 +1,46 @@
+#include "interceptors/factory.h"
+
+#include <grpcpp/channel.h>
+
+#include <utility>
+
+#include "interceptors/attempt.h"
+#include "interceptors/interceptor.h"
+
+namespace firebreak::interceptors {
+
+Factory::Factory(std::shared_ptr<engine::ChannelBinding> channel, Codec codec)
+    : channel_(std::move(channel)), codec_(codec) {}
+
+Factory::~Factory() {
+  if (role_ == Role::kFirst) channel_->core()->ReleaseChannel(this);
+}
+
+grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
+    grpc::experimental::ClientRpcInfo* info) {
+  if (IsOwnAttempt(info->client_context())) return new PassThrough();
+  Role role = role_;
+  if (role == Role::kUnknown) role = TakeRole(info->channel());
+  if (role == Role::kNotFirst) return new PassThrough();
+  std::shared_ptr<const engine::MethodBinding> method =
+      channel_->Find(info->method());
+  if (method == nullptr) return new PassThrough();
+  return new Interceptor(channel_, std::move(method), codec_, info);
+}
+
+Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {
+  engine::EngineCore* const core = channel_->core().get();
+  const Role role =
+      core->ClaimChannel(channel, this) ? Role::kFirst : Role::kNotFirst;
+  // Two first calls at once take the same role; one of them tells the engine.
+  Role unknown = Role::kUnknown;
+  if (!role_.compare_exchange_strong(unknown, role)) return role;
+  auto* const concrete = dynamic_cast<grpc::Channel*>(channel);
+  if (role == Role::kFirst && concrete != nullptr) {
+    core->recovery()->AddChannel(channel_->name(), channel_->targets().front(),
+                                 concrete->weak_from_this());
+  }
+  return role;
+}
+
+}  // namespace firebreak::interceptors

@@ -1,0 +1,46 @@
+// Makes the interceptor of each call on one channel.
+//
+// Never answers null: gRPC C++ numbers a call's interceptors by position, and a
+// missing one makes a hijacked call's own calls land in the wrong place. What
+// is not ours to guard gets a PassThrough: our own attempts, calls without
+// policy, and every call when another factory of the same engine came first on
+// this channel.
+//
+// Thread safety: gRPC calls it from any thread. Ownership: by its channel; it
+// keeps the engine alive.
+#ifndef FIREBREAK_INTERCEPTORS_FACTORY_H_
+#define FIREBREAK_INTERCEPTORS_FACTORY_H_
+
+#include <grpcpp/support/client_interceptor.h>
+
+#include <atomic>
+#include <memory>
+
+#include "firebreak/engine.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::interceptors {
+
+class Factory final
+    : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  Factory(std::shared_ptr<engine::ChannelBinding> channel, Codec codec);
+  ~Factory() override;
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override;
+
+ private:
+  enum class Role { kUnknown, kFirst, kNotFirst };
+
+  // On the first call: the channel is only known then.
+  Role TakeRole(grpc::ChannelInterface* channel);
+
+  const std::shared_ptr<engine::ChannelBinding> channel_;
+  const Codec codec_;
+  std::atomic<Role> role_{Role::kUnknown};
+};
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_FACTORY_H_

@@ -1,0 +1,60 @@
+// A call that runs natively once the breaker has let it: unary or any stream.
+//
+//   GuardedCall call(channel, method, info);
+//   if (auto refused = call.Admit()) ...            // hijack and answer it
+//   call.Observe(methods, cancelled);               // every later batch
+//
+// It is judged by its final status, never by its opening: a stream that opens
+// well and breaks in the middle is a failure. One that is destroyed without a
+// status is abandoned: its permit goes back and nothing is decided.
+//
+// Thread safety: none but what gRPC gives: batches of one call come one after
+// the other where it matters (status last). Ownership: by the interceptor.
+#ifndef FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_
+#define FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_
+
+#include <grpcpp/support/client_interceptor.h>
+
+#include <memory>
+
+#include "absl/types/optional.h"
+#include "interceptors/answer.h"
+#include "src/core/breaker.h"
+#include "src/core/mutex.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::interceptors {
+
+class GuardedCall {
+ public:
+  GuardedCall(std::shared_ptr<engine::ChannelBinding> channel,
+              std::shared_ptr<const engine::MethodBinding> method,
+              grpc::experimental::ClientRpcInfo* info);
+  ~GuardedCall();
+  GuardedCall(const GuardedCall&) = delete;
+  GuardedCall& operator=(const GuardedCall&) = delete;
+
+  // Once, before anything is sent. An answer means: refused.
+  absl::optional<Answer> Admit();
+  // Looks at the ends that `methods` brings. `cancelled`: the caller has.
+  void Observe(grpc::experimental::InterceptorBatchMethods* methods,
+               bool cancelled);
+
+ private:
+  void OnProgress();
+  void OnStatus(const grpc::Status& status, bool cancelled);
+
+  const std::shared_ptr<engine::ChannelBinding> channel_;
+  const std::shared_ptr<const engine::MethodBinding> method_;
+  grpc::experimental::ClientRpcInfo* const info_;
+  core::Time started_;
+  bool is_running_ = false;
+  bool channel_was_not_ready_ = false;
+  // Reads and the status of a stream may end on two threads at once.
+  core::Mutex mu_;
+  core::Permit permit_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_

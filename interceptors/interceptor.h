@@ -1,0 +1,75 @@
+// The one interceptor of a call: decides its mode, then follows it.
+//
+// One composite, because two interceptors in a row that take calls over recurse
+// for ever in gRPC C++. The mode is decided when the first batch sends its
+// initial metadata:
+//   guarded   runs natively, or is refused as a whole
+//   driven    held, and answered from attempts of our own: unary calls with
+//             retry, hedging, a timeout or a fallback
+// (A call without policy gets a PassThrough from the factory instead.)
+//
+// Facts of the hook API that shape the code, each with a test:
+//   - a cancel may come before anything else, on any thread, and under the lock
+//     of the caller's context;
+//   - a batch may bring no hook at all and still must proceed;
+//   - Hijack() comes back into Intercept() at once with the PRE_RECV_* hooks.
+//
+// Ownership: gRPC owns it, in the call's ClientContext.
+#ifndef FIREBREAK_INTERCEPTORS_INTERCEPTOR_H_
+#define FIREBREAK_INTERCEPTORS_INTERCEPTOR_H_
+
+#include <grpcpp/support/client_interceptor.h>
+
+#include <atomic>
+#include <memory>
+
+#include "absl/types/optional.h"
+#include "interceptors/answer.h"
+#include "interceptors/driven_call.h"
+#include "interceptors/guarded_call.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::interceptors {
+
+class PassThrough final : public grpc::experimental::Interceptor {
+ public:
+  void Intercept(
+      grpc::experimental::InterceptorBatchMethods* methods) override {
+    methods->Proceed();
+  }
+};
+
+class Interceptor final : public grpc::experimental::Interceptor {
+ public:
+  Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
+              std::shared_ptr<const engine::MethodBinding> method, Codec codec,
+              grpc::experimental::ClientRpcInfo* info);
+
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;
+
+ private:
+  using Methods = grpc::experimental::InterceptorBatchMethods;
+  enum class Mode { kUndecided, kGuarded, kRefused, kDriven };
+
+  void Begin(Methods* methods);
+  void OnCancel();
+  void Answered(Methods* methods);
+
+  const std::shared_ptr<engine::ChannelBinding> channel_;
+  const std::shared_ptr<const engine::MethodBinding> method_;
+  const Codec codec_;
+  grpc::experimental::ClientRpcInfo* const info_;
+
+  Mode mode_ = Mode::kUndecided;
+  absl::optional<GuardedCall> guarded_;
+  absl::optional<Answer> refusal_;
+  std::shared_ptr<DrivenCall> driven_;
+  // A cancel on another thread and Begin() each write their own and then read
+  // the other's, so at least one of them sees both.
+  std::atomic<bool> cancelled_{false};
+  std::atomic<DrivenCall*> cancellable_{nullptr};
+};
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_INTERCEPTOR_H_

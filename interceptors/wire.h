@@ -1,0 +1,42 @@
+// Between gRPC's types and the core's.
+//
+//   core::Time deadline = FromGrpcDeadline(context->raw_deadline());
+//   core::AttemptEnd end = ReadEnd(status, context);
+//
+// Thread safety: pure functions over what they are given.
+#ifndef FIREBREAK_INTERCEPTORS_WIRE_H_
+#define FIREBREAK_INTERCEPTORS_WIRE_H_
+
+#include <grpc/support/time.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
+#include "absl/strings/string_view.h"
+#include "src/core/outcome.h"
+#include "src/core/time.h"
+
+namespace firebreak::interceptors {
+
+// The steady point of a gRPC deadline, by whichever clock it was given. Made
+// once for each call: the wall clock may jump later, the call's end does not.
+core::Time FromGrpcDeadline(gpr_timespec deadline);
+gpr_timespec ToGrpcDeadline(core::Time deadline);
+
+// Did the transport make this status up, rather than a server send it? A guess
+// from texts, since gRPC C++ has no other way: a status that was received says
+// so in the debug string, but so does a connection lost in mid-call.
+bool IsFromTransport(const grpc::Status& status,
+                     absl::string_view debug_error_string);
+
+// The facts of an ended attempt, but for those only its owner knows
+// (cancelled_by_caller, channel_was_not_ready).
+core::AttemptEnd ReadEnd(const grpc::Status& status,
+                         const grpc::ClientContext& context);
+
+inline grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
+  return static_cast<grpc::StatusCode>(code);
+}
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_WIRE_H_

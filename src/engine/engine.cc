@@ -1,0 +1,53 @@
+// The parts of the public Engine that know no interceptor. CreateChannel() and
+// InterceptorFactory() are in interceptors/channel.cc.
+#include "firebreak/engine.h"
+
+#include <utility>
+
+#include "firebreak/v1/policy.pb.h"
+#include "src/engine/engine_core.h"
+#include "src/engine/policy.h"
+
+namespace firebreak {
+namespace {
+
+absl::StatusOr<std::shared_ptr<engine::EngineCore>> MakeCore(
+    absl::StatusOr<engine::PolicyTable> policy, const EngineOptions& options) {
+  if (!policy.ok()) return policy.status();
+  return engine::EngineCore::Create(*std::move(policy), options);
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<engine::EngineCore> core)
+    : core_(std::move(core)) {}
+
+Engine::~Engine() = default;
+
+absl::StatusOr<std::shared_ptr<Engine>> Engine::FromFile(
+    const std::string& path, const EngineOptions& options) {
+  auto core = MakeCore(engine::LoadPolicyFile(path), options);
+  if (!core.ok()) return core.status();
+  return std::shared_ptr<Engine>(new Engine(*std::move(core)));
+}
+
+absl::StatusOr<std::shared_ptr<Engine>> Engine::FromText(
+    absl::string_view text, const EngineOptions& options) {
+  auto core = MakeCore(engine::ParsePolicyText(text, "policy"), options);
+  if (!core.ok()) return core.status();
+  return std::shared_ptr<Engine>(new Engine(*std::move(core)));
+}
+
+absl::StatusOr<std::shared_ptr<Engine>> Engine::FromProto(
+    const v1::PolicySet& policy, const EngineOptions& options) {
+  auto core = MakeCore(engine::CompilePolicy(policy, "policy"), options);
+  if (!core.ok()) return core.status();
+  return std::shared_ptr<Engine>(new Engine(*std::move(core)));
+}
+
+absl::Status Engine::SetFallback(const std::string& channel,
+                                 const std::string& method, Fallback fallback) {
+  return core_->SetFallback(channel, method, std::move(fallback));
+}
+
+}  // namespace firebreak

@@ -1,0 +1,195 @@
+#include "src/engine/engine_core.h"
+
+#include <random>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "src/core/rng.h"
+#include "src/engine/clock.h"
+
+namespace firebreak::engine {
+namespace {
+
+constexpr char kOther[] = "other";
+
+uint64_t RandomSeed() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+Io::Options IoOptions(const EngineOptions& options) {
+  return {options.poller_threads, options.callback_threads,
+          options.callback_queue};
+}
+
+absl::Status Check(const EngineOptions& options) {
+  core::FieldErrors errors;
+  auto range = [&](const char* field, size_t value, size_t high) {
+    if (value >= 1 && value <= high) return;
+    errors.push_back({absl::StrCat("EngineOptions.", field),
+                      absl::StrCat("is ", static_cast<int64_t>(value),
+                                   "; allowed [1, ", high, "]")});
+  };
+  range("poller_threads", static_cast<size_t>(options.poller_threads), 64);
+  range("callback_threads", static_cast<size_t>(options.callback_threads), 64);
+  range("callback_queue", options.callback_queue, 1'000'000);
+  range("max_methods", options.max_methods, 1'000'000);
+  range("event_log_size", options.event_log_size, 1'000'000);
+  return core::ToStatus(errors);
+}
+
+// Their failures say nothing about the service, and a breaker on them would
+// take a node out that only its health check was slow on.
+bool IsExempt(absl::string_view method) {
+  return absl::StartsWith(method, "/grpc.health.v1.Health/") ||
+         absl::StartsWith(method, "/grpc.reflection.") ||
+         absl::StartsWith(method, "/firebreak.v1.Admin/");
+}
+
+}  // namespace
+
+ChannelBinding::ChannelBinding(std::shared_ptr<EngineCore> core,
+                               std::string name,
+                               std::vector<std::string> targets)
+    : core_(std::move(core)),
+      name_(std::move(name)),
+      targets_(std::move(targets)) {}
+
+std::shared_ptr<const MethodBinding> ChannelBinding::Find(
+    absl::string_view method) {
+  {
+    core::MutexLock lock(&mu_);
+    auto found = methods_.find(method);
+    if (found != methods_.end()) return found->second;
+  }
+  auto binding = std::make_shared<MethodBinding>();
+  binding->runtime = core_->RuntimeFor(name_, method);
+  // Not remembered: what has no policy may be any number of names.
+  if (binding->runtime == nullptr) return nullptr;
+  for (const std::string& target : targets_) {
+    binding->targets.push_back(binding->runtime->BreakerFor(
+        target, &core_->events_, core_->recovery_.get(), core_->NextSeed(),
+        Now()));
+  }
+  if (binding->runtime->method == kOther) return binding;
+  core::MutexLock lock(&mu_);
+  return methods_.try_emplace(std::string(method), std::move(binding))
+      .first->second;
+}
+
+absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
+    PolicyTable policy, const EngineOptions& options) {
+  absl::Status valid = Check(options);
+  if (!valid.ok()) return valid;
+  auto core =
+      std::shared_ptr<EngineCore>(new EngineCore(std::move(policy), options));
+  core->recovery_->SetOwner(core);
+  return core;
+}
+
+EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
+    : policy_(std::move(policy)),
+      options_(options),
+      events_(options.event_log_size),
+      seed_(RandomSeed()),
+      io_(IoOptions(options)),
+      recovery_(Recovery::Create(&io_)) {}
+
+EngineCore::~EngineCore() { recovery_->Stop(); }
+
+std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
+    std::string name, std::vector<std::string> targets) {
+  return std::make_shared<ChannelBinding>(shared_from_this(), std::move(name),
+                                          std::move(targets));
+}
+
+absl::Status EngineCore::SetFallback(const std::string& channel,
+                                     const std::string& method,
+                                     Fallback fallback) {
+  if (method.size() < 4 || method[0] != '/' ||
+      method.find('/', 1) == std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("method: is \"", method,
+                     "\"; allowed the form \"/package.Service/Method\""));
+  }
+  std::shared_ptr<MethodRuntime> runtime = RuntimeFor(channel, method);
+  if (runtime == nullptr || runtime->method == kOther) {
+    return absl::NotFoundError(
+        absl::StrCat("no policy entry for ", method, " on channel \"", channel,
+                     "\": a method without policy passes through untouched"));
+  }
+  runtime->SetFallback(std::move(fallback));
+  return absl::OkStatus();
+}
+
+std::vector<std::shared_ptr<MethodRuntime>> EngineCore::Methods() const {
+  core::MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<MethodRuntime>> out;
+  out.reserve(methods_.size());
+  for (const auto& entry : methods_) out.push_back(entry.second);
+  return out;
+}
+
+uint64_t EngineCore::NextSeed() {
+  return seed_.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);
+}
+
+bool EngineCore::ClaimChannel(const void* channel, const void* factory) {
+  core::MutexLock lock(&mu_);
+  return claims_.try_emplace(channel, factory).first->second == factory;
+}
+
+void EngineCore::ReleaseChannel(const void* factory) {
+  core::MutexLock lock(&mu_);
+  for (auto it = claims_.begin(); it != claims_.end(); ++it) {
+    if (it->second != factory) continue;
+    claims_.erase(it);
+    return;
+  }
+}
+
+std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
+    const std::string& channel, absl::string_view method) {
+  if (IsExempt(method)) return nullptr;
+  std::shared_ptr<const core::MethodOptions> options =
+      policy_.Find(channel, method);
+  if (options == nullptr) return nullptr;
+  core::MutexLock lock(&mu_);
+  auto found = methods_.find({channel, std::string(method)});
+  if (found != methods_.end()) return found->second;
+  if (methods_.size() < options_.max_methods) {
+    return MakeRuntime(channel, method, std::move(options));
+  }
+  if (!warned_of_cap_) {
+    warned_of_cap_ = true;
+    core::Event event;
+    event.at = Now();
+    event.channel = channel;
+    event.method = std::string(method);
+    event.cause = absl::StrCat("more than ", options_.max_methods,
+                               " methods: further ones share the entry \"",
+                               kOther, "\", which only counts");
+    events_.Append(std::move(event));
+  }
+  found = methods_.find({channel, kOther});
+  if (found != methods_.end()) return found->second;
+  auto counting_only = std::make_shared<core::MethodOptions>();
+  counting_only->policy = kOther;
+  return MakeRuntime(channel, kOther, std::move(counting_only));
+}
+
+std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
+    const std::string& channel, absl::string_view method,
+    std::shared_ptr<const core::MethodOptions> options) {
+  std::shared_ptr<core::AttemptBudget>& budget = budgets_[channel];
+  if (budget == nullptr) {
+    budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
+                                                   Now());
+  }
+  auto runtime = std::make_shared<MethodRuntime>(channel, std::string(method),
+                                                 std::move(options), budget);
+  methods_[{channel, runtime->method}] = runtime;
+  return runtime;
+}
+
+}  // namespace firebreak::engine

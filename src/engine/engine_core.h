@@ -1,0 +1,121 @@
+// What an Engine is made of, kept alive by whoever still needs it.
+//
+//   std::shared_ptr<EngineCore> core = EngineCore::Create(table, options);
+//   std::shared_ptr<ChannelBinding> channel = core->BindChannel("payment",
+//   {""}); std::shared_ptr<const MethodBinding> method =
+//   channel->Find("/p.S/M"); if (method == nullptr) ...   // no policy: pass
+//   through
+//
+// Held by the public Engine, by each interceptor factory (so by each channel)
+// and by each call in flight. It ends with the last of them, on whatever thread
+// that happens; see io.h for how its threads end then.
+//
+// Thread safety: safe from any thread.
+#ifndef FIREBREAK_SRC_ENGINE_ENGINE_CORE_H_
+#define FIREBREAK_SRC_ENGINE_ENGINE_CORE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/engine.h"
+#include "src/core/event_log.h"
+#include "src/core/mutex.h"
+#include "src/engine/io.h"
+#include "src/engine/method_runtime.h"
+#include "src/engine/policy.h"
+#include "src/engine/recovery.h"
+
+namespace firebreak::engine {
+
+class EngineCore;
+
+// One channel's view of the engine: its name, its targets, its methods.
+class ChannelBinding {
+ public:
+  ChannelBinding(std::shared_ptr<EngineCore> core, std::string name,
+                 std::vector<std::string> targets);
+
+  // Null when no policy entry names the method.
+  std::shared_ptr<const MethodBinding> Find(absl::string_view method);
+
+  const std::shared_ptr<EngineCore>& core() const { return core_; }
+  const std::string& name() const { return name_; }
+  const std::vector<std::string>& targets() const { return targets_; }
+
+ private:
+  const std::shared_ptr<EngineCore> core_;
+  const std::string name_;
+  const std::vector<std::string> targets_;
+  core::Mutex mu_;
+  absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
+      methods_ ABSL_GUARDED_BY(mu_);
+};
+
+class EngineCore : public std::enable_shared_from_this<EngineCore> {
+ public:
+  static absl::StatusOr<std::shared_ptr<EngineCore>> Create(
+      PolicyTable policy, const EngineOptions& options);
+
+  std::shared_ptr<ChannelBinding> BindChannel(std::string name,
+                                              std::vector<std::string> targets);
+  absl::Status SetFallback(const std::string& channel,
+                           const std::string& method, Fallback fallback);
+
+  // Every method seen so far, sorted by channel and method.
+  std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
+  const core::EventLog& events() const { return events_; }
+  Io* io() { return &io_; }
+  Recovery* recovery() { return recovery_.get(); }
+  // A new seed for whoever needs one.
+  uint64_t NextSeed();
+
+  // Of several factories on one channel only the first may act, or a call
+  // would be counted once for each. True for the first `factory` that claims
+  // `channel`, and for it again.
+  bool ClaimChannel(const void* channel, const void* factory);
+  void ReleaseChannel(const void* factory);
+
+  ~EngineCore();
+
+ private:
+  friend class ChannelBinding;
+
+  EngineCore(PolicyTable policy, const EngineOptions& options);
+
+  // The runtime of a method, made when first asked for; null without policy.
+  std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
+                                            absl::string_view method);
+  std::shared_ptr<MethodRuntime> MakeRuntime(
+      const std::string& channel, absl::string_view method,
+      std::shared_ptr<const core::MethodOptions> options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const PolicyTable policy_;
+  const EngineOptions options_;
+  core::EventLog events_;
+  std::atomic<uint64_t> seed_;
+
+  mutable core::Mutex mu_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
+      methods_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::shared_ptr<core::AttemptBudget>> budgets_
+      ABSL_GUARDED_BY(mu_);
+  bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
+  absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
+
+  // Last, so that its threads end before what they use.
+  Io io_;
+  const std::shared_ptr<Recovery> recovery_;
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_ENGINE_CORE_H_

@@ -1,0 +1,97 @@
+// The engine's own threads: a completion queue with its pollers, a timer thread
+// and a bounded pool for the application's callbacks.
+//
+//   class Call : public TimerClient { void OnTimer() override; Timer timer_; };
+//   call->timer_.client = call;                 // weak
+//   io->Arm(&call->timer_, due);                // OnTimer() at or after `due`
+//   io->Disarm(&call->timer_);                  // in ~Call
+//   reader->Finish(&reply, &status, static_cast<Completion*>(attempt));
+//   io->Submit([...] { fallback(...); });       // false: no room
+//
+// Why own threads: gRPC runs all callbacks of a process on a few threads that
+// the application may block; with attempts there, synchronous calls made inside
+// callback handlers starve each other for ever. And the last reference to a
+// Channel must not be dropped inside a gRPC callback: it double-frees in
+// libgrpc. So whatever may hold one completes, and dies, on these threads.
+//
+// Ownership and end: an Io may be destroyed on any thread, its own included
+// (the last call in flight may hold the engine, and end here). Threads are then
+// told to stop and joined, except the one that is running, and pool threads
+// that are inside the application's code: those are let go and end by
+// themselves. Everything they touch is shared with them. Nothing is submitted
+// to a queue that is shut down, since whoever could submit keeps the Io alive.
+//
+// Thread safety: all methods, from any thread. Time: steady, see clock.h.
+#ifndef FIREBREAK_SRC_ENGINE_IO_H_
+#define FIREBREAK_SRC_ENGINE_IO_H_
+
+#include <grpcpp/completion_queue.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "src/core/time.h"
+
+namespace firebreak::engine {
+
+// What a tag of the completion queue points to.
+class Completion {
+ public:
+  virtual ~Completion() = default;
+  // On a poller. May delete itself.
+  virtual void OnComplete(bool ok) = 0;
+};
+
+class TimerClient {
+ public:
+  virtual ~TimerClient() = default;
+  // On the timer thread, with the client kept alive. Must not block.
+  virtual void OnTimer() = 0;
+};
+
+// Part of its client, which disarms it before it dies.
+struct Timer {
+  std::weak_ptr<TimerClient> client;  // set once, before the first Arm
+  // Owned by the timer queue.
+  core::Time at;
+  std::size_t place = kNowhere;
+
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+};
+
+class Io {
+ public:
+  struct Options {
+    int pollers = 2;
+    int callback_threads = 2;
+    std::size_t callback_queue = 1024;
+  };
+
+  explicit Io(const Options& options);
+  ~Io();
+  Io(const Io&) = delete;
+  Io& operator=(const Io&) = delete;
+
+  // Tags are Completion pointers.
+  grpc::CompletionQueue* cq();
+
+  // Sets or moves. A client that is gone by then is skipped.
+  void Arm(Timer* timer, core::Time at);
+  void Disarm(Timer* timer);
+
+  // Runs `work` on the callback pool, or answers false at once.
+  bool Submit(std::function<void()> work);
+
+ private:
+  struct State;
+
+  const std::shared_ptr<State> state_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_IO_H_

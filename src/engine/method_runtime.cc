@@ -1,0 +1,50 @@
+#include "src/engine/method_runtime.h"
+
+#include <utility>
+
+namespace firebreak::engine {
+
+MethodRuntime::MethodRuntime(
+    std::string channel_name, std::string method_name,
+    std::shared_ptr<const core::MethodOptions> method_options,
+    std::shared_ptr<core::AttemptBudget> channel_budget)
+    : channel(std::move(channel_name)),
+      method(std::move(method_name)),
+      options(std::move(method_options)),
+      budget(std::move(channel_budget)) {}
+
+core::Breaker* MethodRuntime::BreakerFor(const std::string& target,
+                                         core::EventLog* log,
+                                         core::BreakerObserver* observer,
+                                         uint64_t seed, core::Time now) {
+  core::MutexLock lock(&mu_);
+  for (const auto& breaker : breakers_) {
+    if (breaker->identity().target == target) return breaker.get();
+  }
+  breakers_.push_back(std::make_unique<core::Breaker>(
+      core::Breaker::Identity{channel, target, method, log, observer},
+      options->breaker, seed, now));
+  return breakers_.back().get();
+}
+
+std::vector<core::Breaker*> MethodRuntime::breakers() const {
+  core::MutexLock lock(&mu_);
+  std::vector<core::Breaker*> out;
+  for (const auto& breaker : breakers_) out.push_back(breaker.get());
+  return out;
+}
+
+void MethodRuntime::SetFallback(Fallback fallback) {
+  // Outside the lock: an old fallback's captures may do anything when they go.
+  std::shared_ptr<const Fallback> next;
+  if (fallback) next = std::make_shared<const Fallback>(std::move(fallback));
+  core::MutexLock lock(&mu_);
+  fallback_.swap(next);
+}
+
+std::shared_ptr<const Fallback> MethodRuntime::fallback() const {
+  core::MutexLock lock(&mu_);
+  return fallback_;
+}
+
+}  // namespace firebreak::engine

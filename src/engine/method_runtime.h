@@ -1,0 +1,69 @@
+// The state of one method of one channel name, shared by all its calls.
+//
+//   std::shared_ptr<MethodBinding> binding =
+//   channel->Find("/shop.v1.P/Charge"); core::CallDriver::Plan plan;
+//   plan.options = binding->runtime->options.get();
+//   plan.targets = binding->targets;
+//
+// Calls of all channels of one name share a MethodRuntime: its counters, its
+// policy and, through the channel's budget, its tokens. It has one breaker for
+// each target that those channels go to. A MethodBinding is the part of it that
+// one channel uses.
+//
+// Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
+// budget and everything its breakers point to alive.
+#ifndef FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
+#define FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "firebreak/fallback.h"
+#include "src/core/attempt_budget.h"
+#include "src/core/breaker.h"
+#include "src/core/method_stats.h"
+#include "src/core/mutex.h"
+#include "src/core/options.h"
+
+namespace firebreak::engine {
+
+class MethodRuntime {
+ public:
+  MethodRuntime(std::string channel, std::string method,
+                std::shared_ptr<const core::MethodOptions> options,
+                std::shared_ptr<core::AttemptBudget> budget);
+
+  const std::string channel;
+  const std::string method;  // "/pkg.Service/Method", or "other"
+  const std::shared_ptr<const core::MethodOptions> options;
+  const std::shared_ptr<core::AttemptBudget> budget;
+  core::MethodStats stats;
+
+  // The breaker of `target`, made when it is first asked for; lives as long as
+  // the runtime.
+  core::Breaker* BreakerFor(const std::string& target, core::EventLog* log,
+                            core::BreakerObserver* observer, uint64_t seed,
+                            core::Time now);
+  // In the order they were made.
+  std::vector<core::Breaker*> breakers() const;
+
+  void SetFallback(Fallback fallback);
+  // Null when there is none. Shared, so that a call in flight keeps its own.
+  std::shared_ptr<const Fallback> fallback() const;
+
+ private:
+  mutable core::Mutex mu_;
+  std::vector<std::unique_ptr<core::Breaker>> breakers_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const Fallback> fallback_ ABSL_GUARDED_BY(mu_);
+};
+
+struct MethodBinding {
+  std::shared_ptr<MethodRuntime> runtime;
+  std::vector<core::Breaker*> targets;  // of this channel, in order
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_

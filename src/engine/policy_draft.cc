@@ -1,0 +1,267 @@
+#include "src/engine/policy_draft.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace firebreak::engine {
+namespace {
+
+using google::protobuf::RepeatedField;
+
+// Reads the fields of one message; `path` is its own path.
+class Reader {
+ public:
+  Reader(absl::string_view path, PolicyDraft* draft, core::FieldErrors* errors)
+      : path_(path), draft_(draft), errors_(errors) {}
+
+  void Duration(absl::string_view field, const std::string& text,
+                core::Duration* out) {
+    const absl::StatusOr<core::Duration> parsed = core::ParseDuration(text);
+    // Zero as the stand-in: no other field is compared with it to its loss.
+    *out = parsed.value_or(core::Duration::zero());
+    const std::string path = Join(field);
+    if (parsed.ok()) {
+      draft_->unreadable.erase(path);
+      return;
+    }
+    draft_->unreadable.insert(path);
+    errors_->push_back({path, std::string(parsed.status().message())});
+  }
+
+  void Codes(absl::string_view field, const RepeatedField<int>& codes,
+             core::CodeSet* out) {
+    const std::string path = Join(field);
+    core::CodeSet read;
+    bool readable = true;
+    for (int i = 0; i < codes.size(); ++i) {
+      std::string problem;
+      if (!v1::Code_IsValid(codes[i])) {
+        problem = absl::StrCat("is ", codes[i], "; allowed: a name of Code");
+      } else if (codes[i] == v1::OK) {
+        problem = "is OK; allowed: codes other than OK";
+      } else {
+        read.Add(static_cast<absl::StatusCode>(codes[i]));
+        continue;
+      }
+      readable = false;
+      errors_->push_back({absl::StrCat(path, "[", i, "]"), std::move(problem)});
+    }
+    *out = read;
+    if (readable) {
+      draft_->unreadable.erase(path);
+    } else {
+      draft_->unreadable.insert(path);
+    }
+  }
+
+  void Jitter(absl::string_view field, v1::RetryPolicy::Backoff::Jitter jitter,
+              core::BackoffOptions::Jitter* out) {
+    using In = v1::RetryPolicy::Backoff;
+    using Out = core::BackoffOptions::Jitter;
+    switch (jitter) {
+      case In::FULL:
+        *out = Out::kFull;
+        return;
+      case In::EQUAL:
+        *out = Out::kEqual;
+        return;
+      case In::PLUS_MINUS:
+        *out = Out::kPlusMinus;
+        return;
+      case In::NONE:
+        *out = Out::kNone;
+        return;
+      default:
+        break;  // any number may arrive in a proto3 enum
+    }
+    Add(field, absl::StrCat("is ", static_cast<int>(jitter),
+                            "; allowed: FULL, EQUAL, PLUS_MINUS, NONE"));
+  }
+
+  void Add(absl::string_view field, std::string problem) {
+    errors_->push_back({Join(field), std::move(problem)});
+  }
+
+ private:
+  std::string Join(absl::string_view field) const {
+    return path_.empty() ? std::string(field) : absl::StrCat(path_, ".", field);
+  }
+
+  const std::string path_;
+  PolicyDraft* const draft_;
+  core::FieldErrors* const errors_;
+};
+
+void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
+                  core::FieldErrors* errors) {
+  Reader read("breaker", draft, errors);
+  if (!draft->breaker.has_value()) draft->breaker.emplace();
+  core::BreakerOptions& out = *draft->breaker;
+
+  if (in.has_enabled()) draft->breaker_enabled = in.enabled();
+  if (in.has_consecutive_failures()) {
+    out.consecutive_failures = in.consecutive_failures();
+  }
+  if (in.has_failure_rate()) out.failure_rate = in.failure_rate();
+  if (in.has_minimum_calls()) out.minimum_calls = in.minimum_calls();
+  if (in.window().has_calls()) {
+    out.window.kind = core::WindowOptions::Kind::kCalls;
+    out.window.calls = in.window().calls();
+  } else if (in.window().has_duration()) {
+    out.window.kind = core::WindowOptions::Kind::kTime;
+    read.Duration("window.duration", in.window().duration(),
+                  &out.window.duration);
+  }
+  if (in.has_open_duration()) {
+    read.Duration("open_duration", in.open_duration(), &out.open_duration);
+  }
+  if (in.has_open_growth()) out.open_growth = in.open_growth();
+  if (in.has_max_open_duration()) {
+    read.Duration("max_open_duration", in.max_open_duration(),
+                  &out.max_open_duration);
+  }
+  if (in.has_open_jitter()) out.open_jitter = in.open_jitter();
+  if (in.has_probes()) out.probes = in.probes();
+  if (in.has_probe_samples()) out.probe_samples = in.probe_samples();
+  if (in.has_probe_success_ratio()) {
+    out.probe_success_ratio = in.probe_success_ratio();
+  }
+  if (in.has_probe_timeout()) {
+    read.Duration("probe_timeout", in.probe_timeout(), &out.probe_timeout);
+  }
+  if (in.failure_codes_size() > 0) {
+    read.Codes("failure_codes", in.failure_codes(), &out.failure_codes);
+  }
+}
+
+void ApplyRetry(const v1::RetryPolicy& in, PolicyDraft* draft,
+                core::FieldErrors* errors) {
+  Reader read("retry", draft, errors);
+  if (!draft->retry.has_value()) draft->retry.emplace();
+  core::RetryOptions& out = *draft->retry;
+
+  if (in.has_enabled()) draft->retry_enabled = in.enabled();
+  if (in.has_max_attempts()) draft->retry_attempts = in.max_attempts();
+  const v1::RetryPolicy::Backoff& backoff = in.backoff();
+  if (backoff.has_initial()) {
+    read.Duration("backoff.initial", backoff.initial(), &out.backoff.initial);
+  }
+  if (backoff.has_multiplier()) out.backoff.multiplier = backoff.multiplier();
+  if (backoff.has_max()) {
+    read.Duration("backoff.max", backoff.max(), &out.backoff.max);
+  }
+  if (backoff.has_jitter()) {
+    read.Jitter("backoff.jitter", backoff.jitter(), &out.backoff.jitter);
+  }
+  if (in.codes_size() > 0) read.Codes("codes", in.codes(), &out.codes);
+  if (in.has_attempt_timeout()) {
+    read.Duration("attempt_timeout", in.attempt_timeout(),
+                  &out.attempt_timeout);
+  }
+}
+
+void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
+                  core::FieldErrors* errors) {
+  Reader read("hedging", draft, errors);
+  if (!draft->hedging.has_value()) draft->hedging.emplace();
+  core::HedgingOptions& out = *draft->hedging;
+
+  if (in.has_enabled()) draft->hedging_enabled = in.enabled();
+  if (in.has_max_attempts()) draft->hedging_attempts = in.max_attempts();
+  if (in.has_delay()) read.Duration("delay", in.delay(), &out.delay);
+  if (in.non_fatal_codes_size() > 0) {
+    read.Codes("non_fatal_codes", in.non_fatal_codes(), &out.non_fatal_codes);
+  }
+  if (!in.has_all_codes_fatal()) return;
+  if (in.all_codes_fatal()) {
+    if (in.non_fatal_codes_size() > 0) {
+      read.Add("all_codes_fatal",
+               "is true; allowed: false, or no non_fatal_codes beside it");
+    }
+    out.non_fatal_codes = core::CodeSet();
+  } else if (in.non_fatal_codes_size() == 0 && out.non_fatal_codes.empty()) {
+    // Takes back the `true` of a base.
+    out.non_fatal_codes = core::HedgingOptions().non_fatal_codes;
+  }
+}
+
+// One number for retries and hedges, from whichever side set it; sides that
+// differ are left to Check().
+void ShareAttempts(const PolicyDraft& draft, core::MethodOptions* options) {
+  absl::optional<int> retry;
+  absl::optional<int> hedging;
+  if (options->retry) retry = draft.retry_attempts;
+  if (options->hedging) hedging = draft.hedging_attempts;
+  if (!retry) retry = hedging;
+  if (!retry && options->retry) retry = options->retry->max_attempts;
+  if (!hedging) hedging = retry;
+  if (options->retry && retry) options->retry->max_attempts = *retry;
+  if (options->hedging && hedging) options->hedging->max_attempts = *hedging;
+}
+
+}  // namespace
+
+void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
+                core::FieldErrors* errors) {
+  if (entry.has_timeout()) {
+    Reader("", draft, errors)
+        .Duration("timeout", entry.timeout(), &draft->timeout);
+  }
+  if (entry.has_breaker()) ApplyBreaker(entry.breaker(), draft, errors);
+  if (entry.has_retry()) ApplyRetry(entry.retry(), draft, errors);
+  if (entry.has_hedging()) ApplyHedging(entry.hedging(), draft, errors);
+}
+
+core::MethodOptions Finish(const PolicyDraft& draft,
+                           core::FieldErrors* errors) {
+  core::MethodOptions options;
+  core::FieldErrors found;
+  options.timeout = draft.timeout;
+  if (draft.breaker_enabled) {
+    options.breaker = draft.breaker;
+  } else if (draft.breaker) {
+    draft.breaker->Check("breaker", &found);
+  }
+  if (draft.retry_enabled) {
+    options.retry = draft.retry;
+  } else if (draft.retry) {
+    core::RetryOptions off = *draft.retry;
+    off.max_attempts = draft.retry_attempts.value_or(off.max_attempts);
+    off.Check("retry", &found);
+  }
+  if (draft.hedging_enabled) {
+    options.hedging = draft.hedging;
+  } else if (draft.hedging) {
+    core::HedgingOptions off = *draft.hedging;
+    off.max_attempts = draft.hedging_attempts.value_or(off.max_attempts);
+    off.Check("hedging", &found);
+  }
+  ShareAttempts(draft, &options);
+  options.Check("", &found);
+
+  for (core::FieldError& error : found) {
+    if (draft.unreadable.contains(error.field)) continue;
+    // A number taken over from the other side is judged there.
+    if (error.field == "retry.max_attempts" && !draft.retry_attempts) continue;
+    if (error.field == "hedging.max_attempts" && !draft.hedging_attempts) {
+      continue;
+    }
+    errors->push_back(std::move(error));
+  }
+  return options;
+}
+
+core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors) {
+  core::BudgetOptions out;
+  const v1::BudgetPolicy& in = entry.budget();
+  if (in.has_ratio()) out.ratio = in.ratio();
+  if (in.has_floor()) out.floor = in.floor();
+  if (in.has_burst()) out.burst = in.burst();
+  out.Check("budget", errors);
+  return out;
+}
+
+}  // namespace firebreak::engine

@@ -1,0 +1,44 @@
+#include "src/engine/policy_table.h"
+
+#include <utility>
+
+namespace firebreak::engine {
+
+PolicyTable::PolicyTable() : data_(std::make_shared<const Data>()) {}
+
+PolicyTable::PolicyTable(std::shared_ptr<const Data> data)
+    : data_(std::move(data)) {}
+
+std::shared_ptr<const core::MethodOptions> PolicyTable::Find(
+    absl::string_view channel, absl::string_view method) const {
+  // Split at the last slash: services mounted under a prefix have more.
+  absl::string_view service;
+  absl::string_view name;
+  const size_t slash = method.rfind('/');
+  if (slash != absl::string_view::npos) {
+    service = method.substr(0, slash);
+    name = method.substr(slash + 1);
+    if (!service.empty() && service.front() == '/') service.remove_prefix(1);
+  }
+  const NameView by_precedence[] = {
+      {channel, service, name}, {"", service, name}, {channel, service, ""},
+      {"", service, ""},        {channel, "", ""},   {"", "", ""},
+  };
+  for (const NameView& candidate : by_precedence) {
+    // Without a service there is no method either: "any" must not match it.
+    if (std::get<1>(candidate).empty() && !std::get<2>(candidate).empty()) {
+      continue;
+    }
+    const auto found = data_->methods.find(candidate);
+    if (found != data_->methods.end()) return found->second;
+  }
+  return nullptr;
+}
+
+core::BudgetOptions PolicyTable::BudgetFor(absl::string_view channel) const {
+  auto found = data_->budgets.find(channel);
+  if (found == data_->budgets.end()) found = data_->budgets.find("");
+  return found == data_->budgets.end() ? core::BudgetOptions{} : found->second;
+}
+
+}  // namespace firebreak::engine

@@ -1,0 +1,76 @@
+// A compiled policy: which options hold for which call.
+//
+//   std::shared_ptr<const core::MethodOptions> options =
+//       table.Find("payment", "/shop.v1.PaymentService/Charge");
+//   if (options == nullptr) ...   // no entry is for this call: leave it alone
+//
+// Made by the functions of policy.h only; what is in it has passed every
+// check. Immutable, so safe to use from any thread. A copy shares the data.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_TABLE_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_TABLE_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <tuple>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
+#include "src/core/options.h"
+
+namespace firebreak::engine {
+
+class PolicyTable {
+ public:
+  // Matches no call, and gives every channel the default budget.
+  PolicyTable();
+  // No move: a moved-from table would have no data.
+  PolicyTable(const PolicyTable&) = default;
+  PolicyTable& operator=(const PolicyTable&) = default;
+
+  // The options of the winning entry, which applies whole: an entry that names
+  // the method wins over one that names the service, that over one that names
+  // only the channel, and that over one for everything; among equals the one
+  // that names the channel. nullptr when no entry is for this call. `method`
+  // is the path as gRPC has it, "/package.Service/Method". At most six lookups
+  // and no allocation; entries with several names share one object.
+  std::shared_ptr<const core::MethodOptions> Find(
+      absl::string_view channel, absl::string_view method) const;
+
+  // The budget of the channel's own entry, else that of the entry without a
+  // name, else the defaults.
+  core::BudgetOptions BudgetFor(absl::string_view channel) const;
+
+ private:
+  friend class PolicyCompiler;
+
+  // Channel, service, method; empty = any.
+  using Name = std::tuple<std::string, std::string, std::string>;
+  using NameView =
+      std::tuple<absl::string_view, absl::string_view, absl::string_view>;
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(const NameView& name) const { return absl::HashOf(name); }
+  };
+  struct NameEq {
+    using is_transparent = void;
+    bool operator()(const NameView& a, const NameView& b) const {
+      return a == b;
+    }
+  };
+  struct Data {
+    absl::flat_hash_map<Name, std::shared_ptr<const core::MethodOptions>,
+                        NameHash, NameEq>
+        methods;
+    absl::flat_hash_map<std::string, core::BudgetOptions> budgets;
+  };
+
+  explicit PolicyTable(std::shared_ptr<const Data> data);
+
+  std::shared_ptr<const Data> data_;  // never null
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_TABLE_H_

@@ -1,0 +1,167 @@
+#include "src/engine/recovery.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "src/engine/clock.h"
+
+namespace firebreak::engine {
+namespace {
+
+// How long before a probe is due the connection is looked after: time for a
+// handshake over a slow network.
+constexpr core::Duration kLead = std::chrono::milliseconds(500);
+// Between two looks at an unhealthy breaker and its channels. Also the longest
+// a watch stays in the queue, and so what an engine's end may wait for one.
+constexpr core::Duration kPeriod = std::chrono::milliseconds(200);
+
+}  // namespace
+
+struct Recovery::Watched {
+  std::string name;
+  std::string target;
+  std::weak_ptr<grpc::Channel> channel;
+  std::atomic<bool> watching{false};
+};
+
+// One pending NotifyOnStateChange. Holds no strong reference to anything but
+// the entry, so that it keeps neither channel nor engine alive.
+class Recovery::StateWatch final : public Completion {
+ public:
+  StateWatch(std::weak_ptr<Recovery> recovery, std::shared_ptr<Watched> watched)
+      : recovery_(std::move(recovery)), watched_(std::move(watched)) {}
+
+  void OnComplete(bool changed) override {
+    watched_->watching = false;
+    if (changed) {
+      if (auto recovery = recovery_.lock()) {
+        core::MutexLock lock(&recovery->mu_);
+        recovery->WakeAt(Now());
+      }
+    }
+    delete this;
+  }
+
+ private:
+  const std::weak_ptr<Recovery> recovery_;
+  const std::shared_ptr<Watched> watched_;
+};
+
+std::shared_ptr<Recovery> Recovery::Create(Io* io) {
+  auto recovery = std::shared_ptr<Recovery>(new Recovery(io));
+  core::MutexLock lock(&recovery->mu_);
+  recovery->timer_.client = recovery;
+  return recovery;
+}
+
+void Recovery::SetOwner(std::weak_ptr<void> owner) {
+  core::MutexLock lock(&mu_);
+  owner_ = std::move(owner);
+}
+
+void Recovery::Stop() {
+  core::MutexLock lock(&mu_);
+  stopped_ = true;
+  unhealthy_.clear();
+  io_->Disarm(&timer_);
+}
+
+void Recovery::AddChannel(const std::string& name, const std::string& target,
+                          std::weak_ptr<grpc::Channel> channel) {
+  auto watched = std::make_shared<Watched>();
+  watched->name = name;
+  watched->target = target;
+  watched->channel = std::move(channel);
+  core::MutexLock lock(&mu_);
+  channels_.erase(
+      std::remove_if(channels_.begin(), channels_.end(),
+                     [](const auto& old) { return old->channel.expired(); }),
+      channels_.end());
+  channels_.push_back(std::move(watched));
+}
+
+void Recovery::OnStateChange(core::Breaker* breaker) {
+  core::MutexLock lock(&mu_);
+  if (stopped_) return;
+  unhealthy_.insert(breaker);
+  WakeAt(Now());
+}
+
+void Recovery::WakeAt(core::Time at) {
+  if (stopped_ || at >= wakes_at_) return;
+  wakes_at_ = at;
+  io_->Arm(&timer_, at);
+}
+
+void Recovery::OnTimer() {
+  // Declared first, so that it goes last: when this was the owner's last
+  // reference, io and breakers go with it.
+  std::shared_ptr<void> owner;
+  std::vector<core::Breaker*> breakers;
+  std::vector<std::shared_ptr<Watched>> channels;
+  {
+    core::MutexLock lock(&mu_);
+    owner = owner_.lock();
+    if (owner == nullptr) return;
+    wakes_at_ = core::kInfiniteFuture;
+    // Taken out, and put back below: one that changes while we look puts
+    // itself in again.
+    breakers.assign(unhealthy_.begin(), unhealthy_.end());
+    unhealthy_.clear();
+    channels = channels_;
+  }
+  const core::Time now = Now();
+  core::Time next = core::kInfiniteFuture;
+  std::vector<core::Breaker*> unhealthy;
+  for (core::Breaker* breaker : breakers) {
+    const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
+    bool reconnect = false;
+    switch (snapshot.state) {
+      case core::BreakerState::kOpen: {
+        const core::Time lead =
+            core::SaturatingAdd(*snapshot.probe_due, -kLead);
+        reconnect = now >= lead;
+        next = std::min(next, reconnect ? now + kPeriod : lead);
+        break;
+      }
+      case core::BreakerState::kHalfOpen:
+        reconnect = true;
+        next = std::min(next, now + kPeriod);
+        break;
+      default:
+        if (!snapshot.override_end) continue;
+    }
+    unhealthy.push_back(breaker);
+    next = std::min(next, breaker->next_tick());
+    if (!reconnect) continue;
+    for (const auto& watched : channels) {
+      if (watched->name == breaker->identity().channel &&
+          watched->target == breaker->identity().target) {
+        Reconnect(watched);
+      }
+    }
+  }
+  core::MutexLock lock(&mu_);
+  unhealthy_.insert(unhealthy.begin(), unhealthy.end());
+  if (next != core::kInfiniteFuture) WakeAt(std::max(next, now));
+}
+
+void Recovery::Reconnect(const std::shared_ptr<Watched>& watched) {
+  std::shared_ptr<grpc::Channel> channel = watched->channel.lock();
+  if (channel == nullptr) return;
+  const grpc_connectivity_state state = channel->GetState(/*try=*/true);
+  if (state == GRPC_CHANNEL_READY || state == GRPC_CHANNEL_SHUTDOWN) return;
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    grpc::experimental::ChannelResetConnectionBackoff(channel.get());
+  }
+  if (watched->watching.exchange(true)) return;
+  channel->NotifyOnStateChange(
+      state,
+      std::chrono::system_clock::now() +
+          std::chrono::duration_cast<std::chrono::system_clock::duration>(
+              kPeriod),
+      io_->cq(), new StateWatch(weak_from_this(), watched));
+}
+
+}  // namespace firebreak::engine
