@@ -1,0 +1,194 @@
+#include "tests/support/echo_server.h"
+
+#include <grpcpp/security/server_credentials.h>
+
+#include <utility>
+
+namespace firebreak::testing {
+namespace {
+
+constexpr auto kGenerous = std::chrono::seconds(30);
+
+std::string ToString(grpc::string_ref ref) {
+  return std::string(ref.data(), ref.size());
+}
+
+}  // namespace
+
+Step Step::Fail(grpc::StatusCode code, const std::string& message,
+                const std::string& details) {
+  Step step;
+  step.status = grpc::Status(code, message, details);
+  return step;
+}
+
+Step Step::Hang() {
+  Step step;
+  step.hangs = true;
+  return step;
+}
+
+class EchoServer::Service final : public Echo::Service {
+ public:
+  grpc::Status Unary(grpc::ServerContext* context, const EchoRequest* request,
+                     EchoReply* reply) override {
+    reply->set_text(request->text());
+    return Run(context, request->text(), reply, [] {});
+  }
+
+  grpc::Status ClientStream(grpc::ServerContext* context,
+                            grpc::ServerReader<EchoRequest>* reader,
+                            EchoReply* reply) override {
+    return Run(context, "", reply, [&] {
+      EchoRequest request;
+      while (reader->Read(&request)) reply->set_text(request.text());
+    });
+  }
+
+  grpc::Status ServerStream(grpc::ServerContext* context,
+                            const EchoRequest* request,
+                            grpc::ServerWriter<EchoReply>* writer) override {
+    EchoReply reply;
+    return Run(context, request->text(), &reply, [&] {
+      reply.set_text(request->text());
+      for (int i = 0; i < request->answers(); ++i) writer->Write(reply);
+    });
+  }
+
+  grpc::Status BidiStream(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<EchoReply, EchoRequest>* stream) override {
+    EchoReply reply;
+    return Run(context, "", &reply, [&] {
+      EchoRequest request;
+      while (stream->Read(&request)) {
+        reply.set_text(request.text());
+        stream->Write(reply);
+      }
+    });
+  }
+
+  template <class Reply>
+  grpc::Status Run(grpc::ServerContext* context, const std::string& text,
+                   Reply* reply, const std::function<void()>& stream) {
+    std::function<void(grpc::ServerContextBase*)> in_handler;
+    Step step;
+    {
+      std::lock_guard<std::mutex> lock(mu);
+      ++calls;
+      reply->set_serial(calls);
+      SeenCall call;
+      call.text = text;
+      call.deadline = context->deadline();
+      call.authority = ToString(context->ExperimentalGetAuthority());
+      for (const auto& entry : context->client_metadata()) {
+        call.metadata.emplace(ToString(entry.first), ToString(entry.second));
+      }
+      seen.push_back(std::move(call));
+      if (!script.empty()) {
+        step = script.front();
+        script.pop_front();
+      }
+      in_handler = handler;
+      changed.notify_all();
+    }
+    if (in_handler) in_handler(context);
+    for (const auto& entry : step.initial) {
+      context->AddInitialMetadata(entry.first, entry.second);
+    }
+    for (const auto& entry : step.trailing) {
+      context->AddTrailingMetadata(entry.first, entry.second);
+    }
+    if (step.hangs) {
+      std::unique_lock<std::mutex> lock(mu);
+      // A sync handler is not told of a cancel: it has to look.
+      while (!released && !context->IsCancelled()) {
+        changed.wait_for(lock, std::chrono::milliseconds(1));
+      }
+      if (context->IsCancelled()) {
+        ++cancelled;
+        changed.notify_all();
+        return grpc::Status::CANCELLED;
+      }
+    }
+    if (step.status.ok()) stream();
+    return step.status;
+  }
+
+  bool WaitFor(const std::function<bool()>& condition) {
+    std::unique_lock<std::mutex> lock(mu);
+    return changed.wait_for(lock, kGenerous, condition);
+  }
+
+  std::mutex mu;
+  std::condition_variable changed;
+  std::deque<Step> script;
+  std::vector<SeenCall> seen;
+  std::function<void(grpc::ServerContextBase*)> handler;
+  bool released = false;
+  int calls = 0;
+  int cancelled = 0;
+};
+
+EchoServer::EchoServer(
+    const std::string& address,
+    const std::shared_ptr<grpc::ServerCredentials>& credentials)
+    : service_(std::make_unique<Service>()) {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(address, credentials, &port);
+  builder.RegisterService(service_.get());
+  server_ = builder.BuildAndStart();
+  address_ = "127.0.0.1:" + std::to_string(port);
+}
+
+EchoServer::~EchoServer() { Stop(); }
+
+void EchoServer::Stop() {
+  if (server_ == nullptr) return;
+  Release();
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_.reset();
+}
+
+void EchoServer::Script(std::vector<Step> steps) {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  service_->script.assign(steps.begin(), steps.end());
+}
+
+void EchoServer::Release() {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  service_->released = true;
+  service_->changed.notify_all();
+}
+
+void EchoServer::SetHandler(
+    std::function<void(grpc::ServerContextBase*)> handler) {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  service_->handler = std::move(handler);
+}
+
+int EchoServer::calls() const {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  return service_->calls;
+}
+
+int EchoServer::cancelled() const {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  return service_->cancelled;
+}
+
+std::vector<SeenCall> EchoServer::seen() const {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  return service_->seen;
+}
+
+bool EchoServer::WaitForCalls(int n) const {
+  return service_->WaitFor([&] { return service_->calls >= n; });
+}
+
+bool EchoServer::WaitForCancelled(int n) const {
+  return service_->WaitFor([&] { return service_->cancelled >= n; });
+}
+
+}  // namespace firebreak::testing

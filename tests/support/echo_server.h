@@ -1,0 +1,88 @@
+// A real gRPC server on a real socket that does as a test tells it.
+//
+//   EchoServer server;
+//   server.Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
+//                  Step::Hang(), Step::Ok()});
+//   ... calls ...
+//   EXPECT_EQ(server.calls(), 3);
+//
+// Each call takes the next step of the script; past its end all answer OK. A
+// step that hangs waits until the call is cancelled or Release() is called:
+// tests never sleep, they wait for something that happens.
+//
+// Thread safety: all methods from any thread.
+#ifndef FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
+#define FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "firebreak/testing/echo.grpc.pb.h"
+
+namespace firebreak::testing {
+
+struct Step {
+  grpc::Status status;
+  bool hangs = false;
+  std::multimap<std::string, std::string> initial;
+  std::multimap<std::string, std::string> trailing;
+
+  static Step Ok() { return {}; }
+  static Step Fail(grpc::StatusCode code, const std::string& message = "",
+                   const std::string& details = "");
+  static Step Hang();
+};
+
+// What one call looked like to the server.
+struct SeenCall {
+  std::string text;
+  std::multimap<std::string, std::string> metadata;
+  std::chrono::system_clock::time_point deadline;
+  std::string authority;
+};
+
+class EchoServer {
+ public:
+  // `address` may name a port to take again after Stop().
+  explicit EchoServer(
+      const std::string& address = "127.0.0.1:0",
+      const std::shared_ptr<grpc::ServerCredentials>& credentials =
+          grpc::InsecureServerCredentials());
+  ~EchoServer();
+
+  const std::string& address() const { return address_; }
+
+  void Script(std::vector<Step> steps);
+  // Ends every hanging step, now and later, as OK.
+  void Release();
+  // Runs inside the handler before the step, e.g. to make a call from there.
+  void SetHandler(std::function<void(grpc::ServerContextBase*)> handler);
+
+  int calls() const;      // begun
+  int cancelled() const;  // seen to be cancelled while they hung
+  std::vector<SeenCall> seen() const;
+  // Block until it is so; false after a generous time.
+  bool WaitForCalls(int n) const;
+  bool WaitForCancelled(int n) const;
+
+  void Stop();
+
+ private:
+  class Service;
+
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace firebreak::testing
+
+#endif  // FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
