@@ -54,10 +54,17 @@ void Interceptor::Intercept(Methods* methods) {
                            InterceptionHookPoints::PRE_RECV_MESSAGE,
                            InterceptionHookPoints::PRE_RECV_STATUS})) {
         driven_->answer()->Fill(methods, codec_);
-        methods->Proceed();
-      } else if (!driven_->Park(methods)) {
-        methods->Proceed();
+      } else if (!HasAny(methods,
+                         {InterceptionHookPoints::POST_SEND_MESSAGE,
+                          InterceptionHookPoints::POST_RECV_INITIAL_METADATA,
+                          InterceptionHookPoints::POST_RECV_MESSAGE,
+                          InterceptionHookPoints::POST_RECV_STATUS}) &&
+                 driven_->Park(methods)) {
+        // On its way down, and held. (One on its way up that was held too
+        // would let a later batch overtake it.)
+        return;
       }
+      methods->Proceed();
       return;
   }
 }

@@ -193,33 +193,31 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
   if (launched() >= plan_.options->max_attempts()) {
     return Reason::kAttemptsExhausted;
   }
+  // A wait that a server asked for binds every attempt after it, hedges too.
   const Duration pushback = end.pushback.value_or(Duration::zero());
-  if (pushback < Duration::zero()) {
+  not_before_ = std::max(not_before_, pushback < Duration::zero()
+                                          ? kInfiniteFuture
+                                          : SaturatingAdd(now, pushback));
+  if (not_before_ == kInfiniteFuture) {
     may_hedge_ = false;
     DropNext();
     return Reason::kPushback;
   }
-  Duration wait = pushback;
+  Time at = not_before_;
   if (!plan_.options->hedging) {
-    wait = std::max(
-        wait, BackoffDelay(plan_.options->retry->backoff, ++backoffs_, &rng_));
+    at = std::max(at,
+                  SaturatingAdd(now, BackoffDelay(plan_.options->retry->backoff,
+                                                  ++backoffs_, &rng_)));
   }
-  Time at = SaturatingAdd(now, wait);
-  // A retry that waits already is the answer to this failure too, but comes no
-  // earlier than any server asked for.
-  const bool planned =
-      next_.at != kInfiniteFuture && next_.kind == AttemptKind::kRetry;
-  if (planned) at = std::max(at, next_.at);
   if (!CanPayFor(plan_.deadline, at)) {
     DropNext();
     return Reason::kDeadlineTooClose;
   }
-  if (planned) {
-    next_.at = at;
-    return Reason::kNone;
+  if (next_.at != kInfiniteFuture) {
+    next_.at = std::max(next_.at, at);
+    // One that is on its way already serves this failure too.
+    if (next_.kind == AttemptKind::kRetry) return Reason::kNone;
   }
-  // Nor does a hedge that was due before.
-  if (pushback > Duration::zero()) DropNext();
   Reason refused = Reason::kNone;
   for (Breaker* breaker : plan_.targets) {
     auto refusal = breaker->WouldRefuse(now, at);

@@ -163,6 +163,7 @@ class CallDriver {
   Next next_;
   bool may_hedge_ = false;
   int backoffs_ = 0;
+  Time not_before_ = Time::min();  // by pushback; kInfiniteFuture: never
 
   int last_failure_ = Finish::kNoAttempt;
   absl::StatusCode last_code_ = absl::StatusCode::kOk;

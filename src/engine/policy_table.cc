@@ -25,10 +25,6 @@ std::shared_ptr<const core::MethodOptions> PolicyTable::Find(
       {"", service, ""},        {channel, "", ""},   {"", "", ""},
   };
   for (const NameView& candidate : by_precedence) {
-    // Without a service there is no method either: "any" must not match it.
-    if (std::get<1>(candidate).empty() && !std::get<2>(candidate).empty()) {
-      continue;
-    }
     const auto found = data_->methods.find(candidate);
     if (found != data_->methods.end()) return found->second;
   }

@@ -90,8 +90,8 @@ TEST_P(CarriedTest, WaitForReady) {
   auto engine = MakeEngine(kQuickRetry);
   std::string address;
   { address = EchoServer().address(); }
-  auto channel =
-      engine->CreateChannel("test", address, grpc::InsecureChannelCredentials());
+  auto channel = engine->CreateChannel("test", address,
+                                       grpc::InsecureChannelCredentials());
   std::thread starts_late([&] {
     // Only once the channel has tried and failed.
     ASSERT_TRUE(Eventually([&] {
@@ -121,19 +121,19 @@ class HeaderPlugin final : public grpc::MetadataCredentialsPlugin {
 
 TEST(CarriedCredentialsTest, CallCredentialsAreAskedForEachAttempt) {
   // Call credentials need a secure channel: local credentials are one.
-  for (StubStyle style : {StubStyle::kSync, StubStyle::kCallback,
-                          StubStyle::kCompletionQueue}) {
-    EchoServer server(
-        "127.0.0.1:0",
-        grpc::experimental::LocalServerCredentials(LOCAL_TCP));
+  for (StubStyle style :
+       {StubStyle::kSync, StubStyle::kCallback, StubStyle::kCompletionQueue}) {
+    EchoServer server("127.0.0.1:0",
+                      grpc::experimental::LocalServerCredentials(LOCAL_TCP));
     server.Script({Step::Fail(grpc::StatusCode::UNAVAILABLE)});
     auto engine = MakeEngine(kQuickRetry);
     auto channel =
         engine->CreateChannel("test", server.address(),
                               grpc::experimental::LocalCredentials(LOCAL_TCP));
     UnaryCall call;
-    call.context.set_credentials(grpc::experimental::MetadataCredentialsFromPlugin(
-        std::make_unique<HeaderPlugin>(), GRPC_SECURITY_NONE));
+    call.context.set_credentials(
+        grpc::experimental::MetadataCredentialsFromPlugin(
+            std::make_unique<HeaderPlugin>(), GRPC_SECURITY_NONE));
     Caller(style, channel).Run(&call);
     EXPECT_TRUE(call.status.ok()) << call.status.error_message();
     const auto seen = server.seen();
@@ -185,8 +185,7 @@ TEST_P(CarriedTest, TheParentCallsCancellation) {
         *static_cast<grpc::ServerContext*>(server_context));
     EchoRequest request;
     EchoReply reply;
-    inner =
-        Echo::NewStub(f.channel())->Unary(context.get(), request, &reply);
+    inner = Echo::NewStub(f.channel())->Unary(context.get(), request, &reply);
   });
   UnaryCall outer;
   std::thread canceller([&] {

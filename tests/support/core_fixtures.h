@@ -14,6 +14,7 @@
 #ifndef FIREBREAK_TESTS_SUPPORT_CORE_FIXTURES_H_
 #define FIREBREAK_TESTS_SUPPORT_CORE_FIXTURES_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -31,6 +32,7 @@
 #include "src/core/event_log.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
+#include "src/core/rng.h"
 
 namespace firebreak::core {
 
@@ -65,6 +67,25 @@ inline MethodOptions Hedging(int max_attempts, Duration delay) {
   options.hedging->delay = delay;
   return options;
 }
+
+// Random values of all sorts, from one seed.
+class Dice {
+ public:
+  explicit Dice(uint64_t seed) : rng_(seed) {}
+  bool Chance(double p) { return rng_.Uniform() < p; }
+  int Int(int low, int high) {
+    return low + static_cast<int>(rng_.Uniform() * (high - low + 1));
+  }
+  // An index into something of this size.
+  size_t Below(size_t size) {
+    return static_cast<size_t>(Int(0, static_cast<int>(size) - 1));
+  }
+  Duration Upto(Duration d) { return Scale(d, rng_.Uniform()); }
+  uint64_t Seed() { return rng_.Next(); }
+
+ private:
+  Rng rng_;
+};
 
 inline std::string CodeName(absl::StatusCode code) {
   return absl::StatusCodeToString(code);

@@ -52,10 +52,9 @@ struct SeenCall {
 class EchoServer {
  public:
   // `address` may name a port to take again after Stop().
-  explicit EchoServer(
-      const std::string& address = "127.0.0.1:0",
-      const std::shared_ptr<grpc::ServerCredentials>& credentials =
-          grpc::InsecureServerCredentials());
+  explicit EchoServer(const std::string& address = "127.0.0.1:0",
+                      const std::shared_ptr<grpc::ServerCredentials>&
+                          credentials = grpc::InsecureServerCredentials());
   ~EchoServer();
 
   const std::string& address() const { return address_; }

@@ -1,0 +1,335 @@
+// The real firebreakctl against a real admin service: what it prints, and how
+// it exits.
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/admin_fixture.h"
+
+namespace firebreak::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+struct Output {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Runs firebreakctl with `args`, as a shell has them. `stem` is where its
+// output goes, so that a test can look at it while it runs.
+Output RunAt(const std::string& stem, const std::string& environment,
+             const std::string& args) {
+  const std::string command = absl::StrCat(
+      "env -u FIREBREAK_TARGET ", environment, " '", FIREBREAKCTL_PATH, "' ",
+      args, " >'", stem, ".out' 2>'", stem, ".err' </dev/null");
+  const int status = std::system(command.c_str());
+  Output output;
+  output.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  output.out = ReadFile(stem + ".out");
+  output.err = ReadFile(stem + ".err");
+  return output;
+}
+
+std::string NewStem() {
+  static int serial = 0;
+  return absl::StrCat(::testing::TempDir(), "firebreakctl-", getpid(), "-",
+                      ++serial);
+}
+
+Output Run(const std::string& args, const std::string& environment = "") {
+  const std::string stem = NewStem();
+  Output output = RunAt(stem, environment, args);
+  unlink((stem + ".out").c_str());
+  unlink((stem + ".err").c_str());
+  return output;
+}
+
+int64_t Lines(const std::string& text) {
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+template <class Message>
+Message FromJson(const std::string& json) {
+  Message message;
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(json, &message);
+  EXPECT_TRUE(status.ok()) << status << "\n" << json;
+  return message;
+}
+
+class FirebreakctlTest : public ::testing::Test {
+ protected:
+  FirebreakctlTest() : charge_(f_.Bind("payment", "a:1", kCharge)) {
+    f_.Bind("payment", "a:1", kRefund);
+  }
+
+  std::string Target() const { return "--target " + f_.address(); }
+  Output Ctl(const std::string& args) { return Run(args + " " + Target()); }
+
+  AdminFixture f_;
+  core::Breaker* const charge_;
+};
+
+TEST_F(FirebreakctlTest, List) {
+  Trip(charge_);
+  const Output output = Ctl("list");
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.err, IsEmpty());
+  EXPECT_THAT(output.out,
+              AllOf(StartsWith("CHANNEL "), HasSubstr(kCharge),
+                    HasSubstr(kRefund), HasSubstr("  open  "),
+                    HasSubstr("  closed  "), Not(HasSubstr("\033"))));
+  EXPECT_EQ(Lines(output.out), 3);
+  EXPECT_THAT(Ctl("list --channel other").out, HasSubstr("no method"));
+}
+
+TEST_F(FirebreakctlTest, Show) {
+  const Output output = Ctl("show PaymentService/Charge");
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out,
+              AllOf(HasSubstr(kCharge), HasSubstr("payment: timeout"),
+                    HasSubstr("TARGET"), HasSubstr("budget")));
+}
+
+TEST_F(FirebreakctlTest, OverrideClearAndReset) {
+  Output output = Ctl("override Charge open --for 30s");
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out, AllOf(HasSubstr(kCharge), HasSubstr("forced_open"),
+                                Not(HasSubstr(kRefund))));
+  core::BreakerSnapshot snapshot = charge_->Snapshot(engine::Now());
+  EXPECT_EQ(snapshot.state, core::BreakerState::kForcedOpen);
+  ASSERT_TRUE(snapshot.override_end.has_value());
+  EXPECT_LE(*snapshot.override_end - engine::Now(), std::chrono::seconds(30));
+  EXPECT_GE(*snapshot.override_end - engine::Now(), std::chrono::seconds(10));
+
+  EXPECT_EQ(Ctl("override Charge closed").exit_code, 0);
+  snapshot = charge_->Snapshot(engine::Now());
+  EXPECT_EQ(snapshot.state, core::BreakerState::kForcedClosed);
+  EXPECT_FALSE(snapshot.override_end.has_value());
+
+  output = Ctl("clear Charge");
+  EXPECT_EQ(output.exit_code, 0);
+  EXPECT_THAT(output.out, HasSubstr("closed"));
+  EXPECT_EQ(Ctl("clear Charge").out, "no override was set\n");
+
+  Trip(charge_);
+  output = Ctl("reset Charge");
+  EXPECT_EQ(output.exit_code, 0);
+  EXPECT_EQ(charge_->Snapshot(engine::Now()).state,
+            core::BreakerState::kClosed);
+}
+
+TEST_F(FirebreakctlTest, Events) {
+  Trip(charge_);
+  charge_->Reset(engine::Now());
+  Output output = Ctl("events");
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_EQ(Lines(output.out), 2);
+  EXPECT_THAT(output.out, HasSubstr("closed -> open: 2 failures in a row"));
+  output = Ctl("events --after 1");
+  EXPECT_EQ(Lines(output.out), 1);
+  EXPECT_THAT(output.out, HasSubstr("open -> closed: by an operator"));
+  output = Ctl("events --after 5");
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_THAT(output.err, HasSubstr("after_sequence: is 5"));
+}
+
+TEST_F(FirebreakctlTest, EventsFollow) {
+  charge_->Reset(engine::Now());
+  const std::string stem = NewStem();
+  Output output;
+  std::thread ctl(
+      [&] { output = RunAt(stem, "", "events --follow " + Target()); });
+  auto wait_for = [&](int64_t lines) {
+    for (int i = 0; i < 3000; ++i) {
+      if (Lines(ReadFile(stem + ".out")) >= lines) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  };
+  EXPECT_TRUE(wait_for(1));  // what has happened
+  Trip(charge_);
+  EXPECT_TRUE(wait_for(2));  // what happens
+  f_.service()->Shutdown();
+  ctl.join();
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_THAT(output.out, HasSubstr("closed -> open"));
+  EXPECT_THAT(output.err, HasSubstr("shutting down"));
+}
+
+TEST_F(FirebreakctlTest, JsonParses) {
+  Trip(charge_);
+  const auto list = FromJson<v1::ListMethodsResponse>(Ctl("list --json").out);
+  ASSERT_THAT(list.methods(), SizeIs(2));
+  EXPECT_EQ(list.methods(0).breakers(0).state(), v1::BREAKER_STATE_OPEN);
+  const Output show = Ctl("--json show Charge");
+  EXPECT_EQ(FromJson<v1::GetMethodResponse>(show.out).method().method(),
+            kCharge);
+  EXPECT_THAT(show.out, HasSubstr("\"hedges\": \"0\""));  // zeros are there
+  EXPECT_EQ(
+      FromJson<v1::SetOverrideResponse>(Ctl("override Charge open --json").out)
+          .breakers(0)
+          .state(),
+      v1::BREAKER_STATE_FORCED_OPEN);
+  EXPECT_THAT(
+      FromJson<v1::ClearOverrideResponse>(Ctl("clear Charge --json").out)
+          .breakers(),
+      SizeIs(1));
+  EXPECT_THAT(FromJson<v1::ResetMethodResponse>(Ctl("reset Charge --json").out)
+                  .breakers(),
+              SizeIs(1));
+  std::istringstream events(Ctl("events --json").out);
+  int count = 0;
+  for (std::string line; std::getline(events, line);) {
+    EXPECT_EQ(FromJson<v1::Event>(line).sequence(), ++count);
+  }
+  EXPECT_EQ(count, 4);
+}
+
+TEST_F(FirebreakctlTest, WhatTheServerRefusesIsOneLine) {
+  for (const char* args : {"show Chrge", "override Chrge open", "clear Chrge",
+                           "reset Chrge", "--json show Chrge"}) {
+    const Output output = Ctl(args);
+    EXPECT_EQ(output.exit_code, 1) << args;
+    EXPECT_THAT(output.out, IsEmpty());
+    EXPECT_EQ(output.err,
+              "firebreakctl: no method \"Chrge\"; nearest: "
+              "\"/shop.v1.PaymentService/Charge\"\n");
+  }
+}
+
+TEST(FirebreakctlConnectTest, AServerThatIsNotThere) {
+  for (const char* args :
+       {"list", "show Charge", "override Charge open", "clear Charge",
+        "reset Charge", "events", "events --follow"}) {
+    const Output output = Run(absl::StrCat(args, " --target 127.0.0.1:1"));
+    EXPECT_EQ(output.exit_code, 1) << args;
+    EXPECT_THAT(output.out, IsEmpty());
+    EXPECT_THAT(output.err,
+                StartsWith("firebreakctl: cannot reach 127.0.0.1:1: "));
+    EXPECT_EQ(Lines(output.err), 1) << output.err;
+  }
+  const Output output = Run("list --target unix:/nowhere.sock");
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_EQ(Lines(output.err), 1) << output.err;
+}
+
+TEST(FirebreakctlConnectTest, TheTargetFromTheEnvironment) {
+  const AdminFixture f;
+  EXPECT_EQ(Run("list", "FIREBREAK_TARGET=" + f.address()).exit_code, 0);
+  const std::string wrong = "FIREBREAK_TARGET=127.0.0.1:1";
+  EXPECT_EQ(Run("list", wrong).exit_code, 1);
+  EXPECT_EQ(Run("list --target " + f.address(), wrong).exit_code, 0);
+  EXPECT_EQ(Run("--target " + f.address() + " list", wrong).exit_code, 0);
+}
+
+TEST(FirebreakctlConnectTest, AServerThatDoesNotAnswer) {
+  // Connections are made, and nobody ever speaks.
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size),
+            0);
+  const std::string target =
+      absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  for (const char* command : {"list", "events --follow"}) {
+    const Output output =
+        Run(absl::StrCat(command, " --timeout 200ms --target ", target));
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_EQ(output.err, absl::StrCat("firebreakctl: cannot reach ", target,
+                                       ": no answer within 200ms\n"));
+  }
+  close(listener);
+}
+
+TEST(FirebreakctlConnectTest, AServerOfSomethingElse) {
+  grpc::ServerBuilder builder;
+  const std::string address = NewSocketAddress();
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  ASSERT_NE(server, nullptr);
+  const Output output = Run("list --target " + address);
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_EQ(output.err, absl::StrCat("firebreakctl: ", address,
+                                     " has no firebreak admin service\n"));
+}
+
+TEST(FirebreakctlConnectTest, ChangesThatAreNotAllowed) {
+  AdminFixture f({}, "127.0.0.1:0");
+  f.Bind("payment", "", kCharge);
+  EXPECT_EQ(Run("show Charge --target " + f.address()).exit_code, 0);
+  const Output output = Run("reset Charge --target " + f.address());
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_THAT(output.err, HasSubstr("allow_loopback"));
+  EXPECT_EQ(Lines(output.err), 1);
+}
+
+TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
+  for (const char* args :
+       {"", "frobnicate", "list --frobnicate", "list extra", "show", "override",
+        "override Charge", "override Charge ajar", "override Charge open --for",
+        "override Charge open --for soon", "override Charge open --for -5s",
+        "override Charge open --for 0s", "override Charge open --for 721h",
+        "events --after x", "events --after -1", "list --timeout 0s",
+        "list --timeout 2h", "list --timeout 5", "list show Charge"}) {
+    const Output output = Run(args);
+    EXPECT_EQ(output.exit_code, 2) << args;
+    EXPECT_THAT(output.out, IsEmpty()) << args;
+    EXPECT_THAT(output.err,
+                AllOf(StartsWith("firebreakctl: "), HasSubstr("Usage: ")))
+        << args;
+  }
+}
+
+TEST(FirebreakctlUsageTest, HelpHasExamples) {
+  for (const char* command :
+       {"", "list", "show", "override", "clear", "reset", "events"}) {
+    const Output output = Run(absl::StrCat(command, " --help"));
+    EXPECT_EQ(output.exit_code, 0) << command;
+    EXPECT_THAT(output.err, IsEmpty());
+    EXPECT_THAT(output.out, AllOf(HasSubstr("--target"), HasSubstr("--json"),
+                                  HasSubstr("\nExamples:\n  firebreakctl ")));
+  }
+  EXPECT_THAT(Run("--help").out, HasSubstr("Exit codes: 0 "));
+}
+
+TEST(FirebreakctlUsageTest, Version) {
+  const Output output = Run("--version");
+  EXPECT_EQ(output.exit_code, 0);
+  EXPECT_THAT(output.out, ::testing::MatchesRegex(
+                              "firebreakctl [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+}  // namespace
+}  // namespace firebreak::testing

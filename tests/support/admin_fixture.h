@@ -1,0 +1,157 @@
+// An engine whose breakers a test drives by hand, its admin service on a real
+// server, and a client of that.
+//
+//   AdminFixture f;
+//   core::Breaker* breaker = f.Bind("payment", "", kCharge);
+//   Trip(breaker);
+//   v1::GetMethodResponse response;
+//   ASSERT_TRUE(f.Get("Charge", &response).ok());
+#ifndef FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
+#define FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "firebreak/admin_service.h"
+#include "firebreak/engine.h"
+#include "firebreak/v1/admin.grpc.pb.h"
+#include "src/engine/clock.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::testing {
+
+inline constexpr char kCharge[] = "/shop.v1.PaymentService/Charge";
+inline constexpr char kRefund[] = "/shop.v1.PaymentService/Refund";
+inline constexpr char kCreate[] = "/shop.v1.OrderService/CreateOrder";
+
+// Trips on two failures in a row, and stays open for exactly 10 s.
+inline constexpr char kAdminPolicy[] = R"pb(
+  method {
+    name { service: "shop.v1.PaymentService" }
+    id: "payment"
+    timeout: "2s"
+    breaker { consecutive_failures: 2 failure_rate: 0 open_jitter: 0 }
+    retry {}
+    hedging { delay: "20ms" }
+  }
+  method {
+    name { service: "shop.v1.OrderService" }
+    id: "order"
+    retry {}
+  }
+  channel { budget { ratio: 0.25 floor: 2 burst: 20 } }
+)pb";
+
+inline void Trip(core::Breaker* breaker) {
+  for (int i = 0; i < 2; ++i) {
+    core::Admission admission =
+        breaker->Admit(engine::Now(), core::kInfiniteFuture);
+    admission.permit.Settle(core::Verdict::kFailure, engine::Now());
+  }
+}
+
+// An address that no other test of this machine has.
+inline std::string NewSocketAddress() {
+  static int serial = 0;
+  return absl::StrCat("unix:", ::testing::TempDir(), "firebreak-admin-",
+                      getpid(), "-", ++serial, ".sock");
+}
+
+class AdminFixture {
+ public:
+  // `address` as for AddListeningPort: port 0 is any.
+  explicit AdminFixture(AdminOptions options = {},
+                        std::string address = NewSocketAddress(),
+                        const EngineOptions& engine_options = {})
+      : engine_(*Engine::FromText(kAdminPolicy, engine_options)),
+        service_(std::make_unique<AdminService>(engine_, std::move(options))) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(service_.get());
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) return;
+    const size_t zero = address.rfind(":0");
+    if (zero != std::string::npos && zero + 2 == address.size()) {
+      address = absl::StrCat(address.substr(0, zero), ":", port);
+    }
+    address_ = address;
+    stub_ = v1::Admin::NewStub(
+        grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  }
+
+  ~AdminFixture() {
+    StopServer();
+    if (address_.rfind("unix:", 0) == 0) unlink(address_.c_str() + 5);
+  }
+
+  // False when the address cannot be had.
+  bool ok() const { return server_ != nullptr; }
+  const std::string& address() const { return address_; }
+  v1::Admin::Stub* stub() { return stub_.get(); }
+  AdminService* service() { return service_.get(); }
+  const std::shared_ptr<engine::EngineCore>& core() { return engine_->core(); }
+
+  // The breaker of a method on one target, as the first call would make it.
+  core::Breaker* Bind(const std::string& channel, const std::string& target,
+                      const std::string& method) {
+    return Method(channel, target, method)->targets.front();
+  }
+  std::shared_ptr<const engine::MethodBinding> Method(
+      const std::string& channel, const std::string& target,
+      const std::string& method) {
+    return core()->BindChannel(channel, {target})->Find(method);
+  }
+
+  grpc::Status Get(const std::string& method, v1::GetMethodResponse* response) {
+    v1::GetMethodRequest request;
+    request.mutable_selector()->set_method(method);
+    return Call(&v1::Admin::Stub::GetMethod, request, response);
+  }
+
+  // Any unary method of the stub, with a deadline that no test reaches.
+  template <class Rpc, class Request, class Response>
+  grpc::Status Call(Rpc rpc, const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(30));
+    return (stub_.get()->*rpc)(&context, request, response);
+  }
+
+  // As an application ends it: streams first, then the server, no deadline.
+  void StopServer() {
+    if (server_ == nullptr) return;
+    service_->Shutdown();
+    server_->Shutdown();
+    server_.reset();
+  }
+  // As a careless one does: the server alone, which cancels what runs.
+  void KillServer() {
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_.reset();
+    service_.reset();
+  }
+
+ private:
+  const std::shared_ptr<Engine> engine_;
+  std::unique_ptr<AdminService> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  std::unique_ptr<v1::Admin::Stub> stub_;
+};
+
+}  // namespace firebreak::testing
+
+#endif  // FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
