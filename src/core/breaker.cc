@@ -2,21 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace firebreak::core {
-namespace {
-
-// Fewest successes among `samples` that reach the ratio. The small number
-// takes back what binary fractions add: 0.1 * 30 is 3, not 3.0000000000000004.
-int SuccessesNeeded(const BreakerOptions& options) {
-  const double exact = options.probe_success_ratio * options.samples();
-  return std::max(1, static_cast<int>(std::ceil(exact - 1e-9)));
-}
-
-}  // namespace
 
 absl::string_view BreakerStateName(BreakerState state) {
   switch (state) {
@@ -73,19 +64,18 @@ Breaker::Breaker(Identity identity, absl::optional<BreakerOptions> options,
       latest_(now),
       rng_(seed),
       window_(options_ ? options_->window : WindowOptions{}, now),
-      probe_due_(now) {}
+      probe_due_(now),
+      probation_(options_.value_or(BreakerOptions{})) {}
 
 Admission Breaker::Admit(Time now, Time deadline) {
   Admission admission;
-  uint64_t before;
-  uint64_t after;
+  bool changed;
   {
     MutexLock lock(&mu_);
-    before = epoch_;
     admission = AdmitLocked(now, deadline);
-    after = epoch_;
+    changed = TakeChanged();
   }
-  Tell(before != after);
+  Tell(changed);
   return admission;
 }
 
@@ -110,19 +100,12 @@ Admission Breaker::AdmitLocked(Time now, Time deadline) {
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
           "a call came after the open time", now);
   }
-  // More probes than results are missing would only load the target.
-  const int in_flight = static_cast<int>(leases_.size());
-  const int missing = options_->samples() - probe_successes_ - probe_failures_;
-  if (in_flight >= std::min(options_->probes, missing)) {
-    Time first = kInfiniteFuture;
-    for (const Lease& lease : leases_) first = std::min(first, lease.ends);
-    admission.refusal = {Reason::kProbesTaken, Remaining(now, first)};
-    return admission;
+  if (const uint64_t probe = probation_.Begin(now, deadline)) {
+    admission.permit = Permit(this, epoch_, probe);
+  } else {
+    admission.refusal = {Reason::kProbesTaken,
+                         Remaining(now, probation_.next_end())};
   }
-  const Time ends =
-      std::min(deadline, SaturatingAdd(now, options_->probe_timeout));
-  leases_.push_back({++last_probe_, ends, /*progressed=*/false});
-  admission.permit = Permit(this, epoch_, last_probe_);
   return admission;
 }
 
@@ -141,52 +124,38 @@ absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
 
 void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
                            absl::optional<Time> now) {
-  uint64_t before;
-  uint64_t after;
+  bool changed;
   {
     MutexLock lock(&mu_);
-    before = epoch_;
     Advance(now.value_or(latest_));
     if (permit.epoch_ != epoch_) {
       ++stale_;
     } else if (permit.is_probe()) {
-      auto lease = std::find_if(
-          leases_.begin(), leases_.end(),
-          [&](const Lease& l) { return l.probe == permit.probe_; });
-      if (lease == leases_.end()) {
+      if (!probation_.End(permit.probe_)) {
         ++stale_;  // its lease ended first and was judged then
-      } else {
-        leases_.erase(lease);
-        if (verdict != Verdict::kNeutral) {
-          const bool failed = verdict == Verdict::kFailure;
-          CountProbe(failed, failed ? "a probe failed" : "probes succeeded",
-                     latest_);
-        }
+      } else if (verdict != Verdict::kNeutral) {
+        const bool failed = verdict == Verdict::kFailure;
+        CountProbe(failed, failed ? "a probe failed" : "probes succeeded",
+                   latest_);
       }
     } else if (verdict != Verdict::kNeutral && forced_ == Forced::kNo &&
                machine_ == BreakerState::kClosed) {
       Count(verdict == Verdict::kFailure, latest_);
     }
-    after = epoch_;
+    changed = TakeChanged();
   }
-  Tell(before != after);
+  Tell(changed);
 }
 
 void Breaker::NotePermitProgress(const Permit& permit, Time now) {
-  uint64_t before;
-  uint64_t after;
+  bool changed;
   {
     MutexLock lock(&mu_);
-    before = epoch_;
     Advance(now);
-    for (Lease& lease : leases_) {
-      if (permit.epoch_ == epoch_ && lease.probe == permit.probe_) {
-        lease.progressed = true;
-      }
-    }
-    after = epoch_;
+    if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
+    changed = TakeChanged();
   }
-  Tell(before != after);
+  Tell(changed);
 }
 
 void Breaker::Count(bool failed, Time now) {
@@ -213,18 +182,23 @@ void Breaker::Count(bool failed, Time now) {
 }
 
 void Breaker::CountProbe(bool failed, absl::string_view how, Time now) {
-  ++(failed ? probe_failures_ : probe_successes_);
-  const int samples = options_->samples();
-  const int needed = SuccessesNeeded(*options_);
-  if (probe_successes_ >= needed) {
-    Enter(BreakerState::kClosed, Event::Kind::kTransition,
-          absl::StrCat(how, " (", probe_successes_, " of ", samples, ")"), now);
-  } else if (probe_failures_ > samples - needed) {
-    ++retrips_;
-    Enter(BreakerState::kOpen, Event::Kind::kTransition,
-          absl::StrCat(how, " (", probe_successes_, " of ", needed,
-                       " successes needed)"),
-          now);
+  probation_.Count(failed);
+  switch (probation_.verdict()) {
+    case Probation::Verdict::kOpen:
+      return;
+    case Probation::Verdict::kPassed:
+      Enter(BreakerState::kClosed, Event::Kind::kTransition,
+            absl::StrCat(how, " (", probation_.successes(), " of ",
+                         probation_.samples(), ")"),
+            now);
+      return;
+    case Probation::Verdict::kFailed:
+      ++retrips_;
+      Enter(BreakerState::kOpen, Event::Kind::kTransition,
+            absl::StrCat(how, " (", probation_.successes(), " of ",
+                         probation_.needed(), " successes needed)"),
+            now);
+      return;
   }
 }
 
@@ -233,17 +207,10 @@ void Breaker::Advance(Time now) {
   if (forced_ != Forced::kNo && forced_until_ <= latest_) {
     EndOverride("expired", latest_);
   }
-  // A verdict may change the state, and so clear the leases.
-  const uint64_t epoch = epoch_;
-  const Time latest = latest_;
-  while (epoch == epoch_) {
-    auto ended = std::find_if(leases_.begin(), leases_.end(),
-                              [&](const Lease& l) { return l.ends <= latest; });
-    if (ended == leases_.end()) break;
-    const bool failed = !ended->progressed;
-    leases_.erase(ended);
-    if (failed) ++hung_probes_;
-    CountProbe(failed, failed ? "a probe hangs" : "probes succeeded", latest_);
+  // A verdict changes the state, and so ends all leases.
+  while (const absl::optional<bool> hangs = probation_.EndOverdue(latest_)) {
+    if (*hangs) ++hung_probes_;
+    CountProbe(*hangs, *hangs ? "a probe hangs" : "probes succeeded", latest_);
   }
 }
 
@@ -257,6 +224,7 @@ void Breaker::ForceClosed(absl::optional<Duration> duration, Time now) {
 
 void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
                     Time now) {
+  bool changed;
   {
     MutexLock lock(&mu_);
     Advance(now);
@@ -266,20 +234,23 @@ void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
           duration ? "by an operator, for " + FormatDuration(*duration)
                    : "by an operator, until cleared",
           latest_);
+    changed = TakeChanged();
   }
-  Tell(true);
+  Tell(changed);
 }
 
 bool Breaker::ClearOverride(Time now) {
+  bool was_forced;
   bool changed;
   {
     MutexLock lock(&mu_);
     Advance(now);
-    changed = forced_ != Forced::kNo;
-    if (changed) EndOverride("cleared by an operator", latest_);
+    was_forced = forced_ != Forced::kNo;
+    if (was_forced) EndOverride("cleared by an operator", latest_);
+    changed = TakeChanged();
   }
   Tell(changed);
-  return changed;
+  return was_forced;
 }
 
 void Breaker::EndOverride(std::string cause, Time now) {
@@ -291,32 +262,31 @@ void Breaker::EndOverride(std::string cause, Time now) {
 }
 
 void Breaker::Reset(Time now) {
+  bool changed;
   {
     MutexLock lock(&mu_);
     Advance(now);
     Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator",
           latest_);
+    changed = TakeChanged();
   }
-  Tell(true);
+  Tell(changed);
 }
 
 void Breaker::Tick(Time now) {
-  uint64_t before;
-  uint64_t after;
+  bool changed;
   {
     MutexLock lock(&mu_);
-    before = epoch_;
     Advance(now);
-    after = epoch_;
+    changed = TakeChanged();
   }
-  Tell(before != after);
+  Tell(changed);
 }
 
 Time Breaker::next_tick() {
   MutexLock lock(&mu_);
-  Time next = forced_ == Forced::kNo ? kInfiniteFuture : forced_until_;
-  for (const Lease& lease : leases_) next = std::min(next, lease.ends);
-  return next;
+  const Time next = forced_ == Forced::kNo ? kInfiniteFuture : forced_until_;
+  return std::min(next, probation_.next_end());
 }
 
 BreakerSnapshot Breaker::Snapshot(Time now) {
@@ -330,7 +300,7 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   if (forced_ != Forced::kNo && forced_until_ != kInfiniteFuture) {
     snapshot.override_end = forced_until_;
   }
-  snapshot.probes_in_flight = static_cast<int>(leases_.size());
+  snapshot.probes_in_flight = probation_.in_flight();
   snapshot.window_calls = window_.total(latest_);
   snapshot.window_failures = window_.failures(latest_);
   snapshot.consecutive_failures = consecutive_;
@@ -360,8 +330,8 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   }
   ++epoch_;
   since_ = now;
-  leases_.clear();
-  probe_successes_ = probe_failures_ = 0;
+  probation_.Restart();
+  changed_ = true;
   consecutive_ = 0;
   if (machine_ == BreakerState::kOpen) {
     ++times_opened_;
@@ -403,6 +373,8 @@ BreakerState Breaker::state() const {
   }
   return machine_;
 }
+
+bool Breaker::TakeChanged() { return std::exchange(changed_, false); }
 
 void Breaker::Tell(bool changed) {
   if (changed && identity_.observer != nullptr) {

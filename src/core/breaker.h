@@ -35,7 +35,6 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
@@ -43,6 +42,7 @@
 #include "src/core/mutex.h"
 #include "src/core/options.h"
 #include "src/core/outcome.h"
+#include "src/core/probation.h"
 #include "src/core/reason.h"
 #include "src/core/rng.h"
 #include "src/core/time.h"
@@ -173,11 +173,6 @@ class Breaker {
  private:
   friend class Permit;
   enum class Forced { kNo, kOpen, kClosed };
-  struct Lease {
-    uint64_t probe;
-    Time ends;
-    bool progressed;
-  };
 
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);
@@ -197,6 +192,8 @@ class Breaker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether Enter() was called since the last time, for Tell().
+  bool TakeChanged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called unlocked.
   void Tell(bool changed);
 
@@ -208,6 +205,7 @@ class Breaker {
   Forced forced_ ABSL_GUARDED_BY(mu_) = Forced::kNo;
   Time forced_until_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;
   uint64_t epoch_ ABSL_GUARDED_BY(mu_) = 1;
+  bool changed_ ABSL_GUARDED_BY(mu_) = false;
   Time since_ ABSL_GUARDED_BY(mu_);
   Time latest_ ABSL_GUARDED_BY(mu_);  // of all `now` seen
   Rng rng_ ABSL_GUARDED_BY(mu_);
@@ -218,10 +216,7 @@ class Breaker {
   Time probe_due_ ABSL_GUARDED_BY(mu_);
   int retrips_ ABSL_GUARDED_BY(mu_) = 0;
   // HALF_OPEN.
-  std::vector<Lease> leases_ ABSL_GUARDED_BY(mu_);
-  uint64_t last_probe_ ABSL_GUARDED_BY(mu_) = 0;
-  int probe_successes_ ABSL_GUARDED_BY(mu_) = 0;
-  int probe_failures_ ABSL_GUARDED_BY(mu_) = 0;
+  Probation probation_ ABSL_GUARDED_BY(mu_);
   // For operators.
   std::string cause_ ABSL_GUARDED_BY(mu_);
   int64_t times_opened_ ABSL_GUARDED_BY(mu_) = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 
 namespace firebreak::core {
@@ -25,8 +26,8 @@ class Checker {
         value <= high) {
       return;
     }
-    Add(field, absl::StrCat("is ", value, "; allowed ", low_open ? "(" : "[",
-                            low, ", ", high, "]"));
+    Add(field, absl::StrFormat("is %.15g; allowed %s%.15g, %.15g]", value,
+                               low_open ? "(" : "[", low, high));
   }
 
   void Range(const char* field, Duration value, Duration low, Duration high) {

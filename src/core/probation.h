@@ -1,0 +1,78 @@
+// A breaker's time in HALF_OPEN: a few probes, each on a lease, and a verdict.
+//
+//   Probation probation(options);
+//   uint64_t probe = probation.Begin(now, deadline);     // 0: no slot is free
+//   if (probation.End(probe)) probation.Count(failed);   // false: lease is
+//   over switch (probation.verdict()) ...
+//
+// At most `probes` at a time, and never more than results are missing: one more
+// would only load the target. A lease ends at min(deadline, now +
+// probe_timeout). The verdict stands as soon as the success ratio is reached or
+// out of reach.
+//
+// Thread safety: none; the breaker that owns it locks. Memory: one entry for
+// each probe under way.
+#ifndef FIREBREAK_SRC_CORE_PROBATION_H_
+#define FIREBREAK_SRC_CORE_PROBATION_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/optional.h"
+#include "src/core/options.h"
+#include "src/core/time.h"
+
+namespace firebreak::core {
+
+class Probation {
+ public:
+  enum class Verdict { kOpen, kPassed, kFailed };
+
+  explicit Probation(const BreakerOptions& options);
+
+  // A new round. Probes of the one before are forgotten, their numbers are not
+  // given again.
+  void Restart();
+
+  // The number of a new probe, or 0.
+  uint64_t Begin(Time now, Time deadline);
+  // Gives its slot back; false when its lease has ended before.
+  bool End(uint64_t probe);
+  // It does not hang: should its lease end, it has succeeded.
+  void NoteProgress(uint64_t probe);
+  // Ends one lease that is over by `now`, if there is one; the answer is
+  // whether the probe hangs.
+  absl::optional<bool> EndOverdue(Time now);
+
+  void Count(bool failed) { ++(failed ? failures_ : successes_); }
+  Verdict verdict() const;
+
+  int in_flight() const { return static_cast<int>(leases_.size()); }
+  int successes() const { return successes_; }
+  int samples() const { return samples_; }
+  int needed() const { return needed_; }
+  // When the next lease ends; kInfiniteFuture when none runs.
+  Time next_end() const;
+
+ private:
+  struct Lease {
+    uint64_t probe;
+    Time ends;
+    bool progressed;
+  };
+
+  std::vector<Lease>::iterator Find(uint64_t probe);
+
+  const int probes_;
+  const int samples_;
+  const int needed_;  // successes, to pass
+  const Duration timeout_;
+  std::vector<Lease> leases_;
+  uint64_t last_probe_ = 0;
+  int successes_ = 0;
+  int failures_ = 0;
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_PROBATION_H_

@@ -1,0 +1,127 @@
+// The purse of retries and hedges: its arithmetic, and the bound it promises.
+#include "src/core/attempt_budget.h"
+
+#include <cstdint>
+
+#include "gtest/gtest.h"
+#include "tests/support/core_fixtures.h"
+
+namespace firebreak::core {
+namespace {
+
+BudgetOptions With(double ratio, double floor, double burst) {
+  BudgetOptions options;
+  options.ratio = ratio;
+  options.floor = floor;
+  options.burst = burst;
+  return options;
+}
+
+int AcquireAll(AttemptBudget* budget, Time now) {
+  int n = 0;
+  while (budget->TryAcquire(now)) ++n;
+  return n;
+}
+
+TEST(AttemptBudgetTest, StartsFull) {
+  AttemptBudget budget(With(0.1, 1, 10), At(Sec(5)));
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(5))), 10);
+  EXPECT_EQ(AcquireAll(&budget, At(Sec(5))), 10);
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(5))), 0);
+}
+
+TEST(AttemptBudgetTest, EveryCallAddsItsShare) {
+  AttemptBudget budget(With(0.1, 0, 10), At(Sec(0)));
+  AcquireAll(&budget, At(Sec(0)));
+  for (int i = 0; i < 9; ++i) budget.OnCallAdmitted(At(Sec(0)));
+  EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
+  budget.OnCallAdmitted(At(Sec(0)));
+  // Ten times 0.1 is a token, whatever binary fractions say.
+  EXPECT_TRUE(budget.TryAcquire(At(Sec(0))));
+  EXPECT_GE(budget.tokens(At(Sec(0))), 0.0);
+  EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
+}
+
+TEST(AttemptBudgetTest, TimeAddsTheFloor) {
+  AttemptBudget budget(With(0, 2, 10), At(Sec(0)));
+  AcquireAll(&budget, At(Sec(0)));
+  EXPECT_FALSE(budget.TryAcquire(At(Ms(499))));
+  EXPECT_TRUE(budget.TryAcquire(At(Ms(500))));
+  EXPECT_FALSE(budget.TryAcquire(At(Ms(500))));
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Ms(1750))), 2.5);
+}
+
+TEST(AttemptBudgetTest, NeverHoldsMoreThanTheBurst) {
+  AttemptBudget budget(With(1, 1000, 3), At(Sec(0)));
+  budget.OnCallAdmitted(At(Sec(0)));
+  budget.Refund();
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(3600))), 3);
+  EXPECT_EQ(AcquireAll(&budget, At(Sec(3600))), 3);
+}
+
+TEST(AttemptBudgetTest, LessThanATokenBuysNothingAndStays) {
+  AttemptBudget budget(With(0.5, 0, 1), At(Sec(0)));
+  EXPECT_TRUE(budget.TryAcquire(At(Sec(0))));
+  budget.OnCallAdmitted(At(Sec(0)));
+  EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(0))), 0.5);
+}
+
+TEST(AttemptBudgetTest, ARefundCanBeSpentAgain) {
+  AttemptBudget budget(With(0, 0, 2), At(Sec(0)));
+  EXPECT_EQ(AcquireAll(&budget, At(Sec(0))), 2);
+  budget.Refund();
+  EXPECT_EQ(AcquireAll(&budget, At(Sec(0))), 1);
+}
+
+TEST(AttemptBudgetTest, TimeThatRunsBackNeitherPaysTwiceNorTakesAway) {
+  AttemptBudget budget(With(0, 1, 10), At(Sec(10)));
+  AcquireAll(&budget, At(Sec(10)));
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(12))), 2);
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(9))), 2);
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(12))), 2);
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(13))), 3);
+}
+
+TEST(AttemptBudgetTest, LaunchedStaysWithinItsBound) {
+  const BudgetOptions kCases[] = {With(0.1, 1, 10), With(0, 0, 1),
+                                  With(1, 0, 10), With(0.25, 7.5, 2.5),
+                                  With(0, 1000, 5)};
+  for (const BudgetOptions& options : kCases) {
+    Rng rng(99);
+    AttemptBudget budget(options, Time{});
+    Time now{};
+    int64_t calls = 0;
+    int64_t launched = 0;
+    int64_t scheduled = 0;
+    for (int i = 0; i < 50'000; ++i) {
+      const double what = rng.Uniform();
+      if (what < 0.3) {
+        now += Duration(static_cast<int64_t>(rng.Uniform() * 1e7));
+      } else if (what < 0.5) {
+        budget.OnCallAdmitted(now);
+        ++calls;
+      } else if (what < 0.85) {
+        if (budget.TryAcquire(now)) ++scheduled;
+      } else if (scheduled > 0) {
+        --scheduled;
+        if (what < 0.95) {
+          ++launched;
+        } else {
+          budget.Refund();
+        }
+      }
+      const double tokens = budget.tokens(now);
+      ASSERT_GE(tokens, 0.0);
+      ASSERT_LE(tokens, options.burst);
+      ASSERT_LE(static_cast<double>(launched + scheduled),
+                options.ratio * static_cast<double>(calls) +
+                    options.floor * ToSeconds(now - Time{}) + options.burst +
+                    1e-6);
+    }
+    EXPECT_GT(launched, 0);
+  }
+}
+
+}  // namespace
+}  // namespace firebreak::core

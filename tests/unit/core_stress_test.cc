@@ -1,0 +1,230 @@
+// Many threads on one breaker, budget, statistics and log at once. What must
+// hold at the end is checked here; races are for TSan to see.
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "src/core/attempt_budget.h"
+#include "src/core/breaker.h"
+#include "src/core/event_log.h"
+#include "src/core/method_stats.h"
+#include "tests/support/core_fixtures.h"
+
+namespace firebreak::core {
+namespace {
+
+constexpr int kThreads = 4;
+constexpr int kRounds = 10'000;
+
+// Runs `body(thread, dice)` in all threads at once.
+void Hammer(const std::function<void(int, Dice*)>& body) {
+  std::atomic<int> waiting{kThreads};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      Dice dice(static_cast<uint64_t>(t) + 1);
+      --waiting;
+      while (waiting > 0) std::this_thread::yield();
+      body(t, &dice);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// A clock for all threads: a number, which each of them reads at its own pace.
+class SharedTime {
+ public:
+  Time Now() { return Time(Duration(now_.load(std::memory_order_relaxed))); }
+  void Pass(Duration d) {
+    now_.fetch_add(d.count(), std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<int64_t> now_{0};
+};
+
+class Listener : public BreakerObserver {
+ public:
+  void OnStateChange(Breaker* breaker) override {
+    breaker->next_tick();  // takes the breaker's lock
+    told.fetch_add(1, std::memory_order_relaxed);
+  }
+  std::atomic<int64_t> told{0};
+};
+
+BreakerOptions Nervous() {
+  BreakerOptions options = TripsAfter(3);
+  options.open_duration = Ms(1);
+  options.max_open_duration = Ms(4);
+  options.open_jitter = 0.5;
+  options.probe_timeout = Ms(2);
+  return options;
+}
+
+TEST(CoreStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
+  EventLog log(50);
+  Listener listener;
+  Breaker breaker({"c", "t", "m", &log, &listener}, Nervous(), 1, Time{});
+  SharedTime time;
+  std::atomic<int64_t> admitted{0};
+  std::atomic<int64_t> refused{0};
+
+  Hammer([&](int, Dice* dice) {
+    std::vector<Permit> held;
+    int64_t cursor = 0;
+    uint64_t epoch = 0;
+    for (int i = 0; i < kRounds; ++i) {
+      time.Pass(dice->Upto(Duration(20'000)));
+      const Time now = time.Now();
+      Admission a = breaker.Admit(now, now + dice->Upto(Ms(5)));
+      EXPECT_NE(static_cast<bool>(a.permit), a.refusal.reason != Reason::kNone);
+      ++(a.permit ? admitted : refused);
+      if (a.permit) held.push_back(std::move(a.permit));
+      if (held.size() > 5 || dice->Chance(0.3)) {
+        // Each way to let go of a permit, on any thread's time.
+        const int how = dice->Int(0, 4);
+        if (!held.empty() && how > 0) {
+          held.back().NoteProgress(now);
+          held.back().Settle(how == 1   ? Verdict::kSuccess
+                             : how == 2 ? Verdict::kNeutral
+                                        : Verdict::kFailure,
+                             now);
+        }
+        if (!held.empty()) held.pop_back();
+      }
+      if (dice->Chance(0.01)) breaker.ForceOpen(dice->Upto(Ms(1)), now);
+      if (dice->Chance(0.01)) breaker.ForceClosed(dice->Upto(Ms(1)), now);
+      if (dice->Chance(0.01)) breaker.ClearOverride(now);
+      if (dice->Chance(0.005)) breaker.Reset(now);
+      if (dice->Chance(0.05)) {
+        breaker.Tick(now);
+        breaker.WouldRefuse(now, now + Ms(1));
+        const BreakerSnapshot s = breaker.Snapshot(now);
+        EXPECT_GE(s.epoch, epoch) << "an epoch never comes back";
+        EXPECT_LE(s.probes_in_flight, 3);
+        epoch = s.epoch;
+        const EventLog::Page page = log.Since(cursor, 10);
+        for (const Event& e : page.events) {
+          EXPECT_GT(e.sequence, cursor);
+          cursor = e.sequence;
+        }
+        cursor = page.next;
+      }
+    }
+  });
+
+  breaker.ClearOverride(time.Now());
+  const BreakerSnapshot s = breaker.Snapshot(time.Now());
+  EXPECT_EQ(s.probes_in_flight, 0);
+  EXPECT_EQ(admitted + refused, kThreads * kRounds);
+  EXPECT_GT(admitted, 0);
+  EXPECT_GT(refused, 0);
+  // One event, one telling, and one epoch for each change of state.
+  EXPECT_EQ(log.last(), static_cast<int64_t>(s.epoch) - 1);
+  EXPECT_EQ(log.last(), listener.told);
+  // Each event goes on where the one before it ended.
+  const std::vector<Event> events = log.Since(0, 50).events;
+  ASSERT_EQ(events.size(), 50U);
+  for (size_t i = 1; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].from, events[i - 1].to);
+    EXPECT_GE(events[i].at, events[i - 1].at);
+  }
+  breaker.Reset(time.Now());
+  EXPECT_TRUE(breaker.Admit(time.Now(), kInfiniteFuture).permit);
+}
+
+TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
+  BudgetOptions options;
+  options.ratio = 0.25;
+  options.floor = 100;
+  AttemptBudget budget(options, Time{});
+  SharedTime time;
+  std::atomic<int64_t> calls{0};
+  std::atomic<int64_t> launched{0};
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      time.Pass(Duration(1'000));
+      const Time now = time.Now();
+      if (dice->Chance(0.5)) {
+        ++calls;
+        budget.OnCallAdmitted(now);
+      }
+      if (!budget.TryAcquire(now)) continue;
+      if (dice->Chance(0.3)) {
+        budget.Refund();
+      } else {
+        ++launched;
+      }
+      EXPECT_GE(budget.tokens(now), 0.0);
+    }
+  });
+  EXPECT_LE(static_cast<double>(launched),
+            options.ratio * static_cast<double>(calls) +
+                options.floor * ToSeconds(time.Now() - Time{}) + options.burst +
+                1e-6);
+  // Nothing is lost either: all that came in was asked for.
+  EXPECT_GE(static_cast<double>(launched),
+            options.ratio * static_cast<double>(calls) * 0.9);
+}
+
+TEST(CoreStressTest, StatisticsLoseNoCall) {
+  MethodStats stats;
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      stats.OnCallStarted();
+      stats.OnAttempt(AttemptKind::kFirst);
+      stats.OnAttemptEnd(static_cast<Attribution>(dice->Int(0, 8)));
+      if (dice->Chance(0.1)) {
+        stats.OnRejected(Reason::kBreakerOpen);
+      } else {
+        stats.OnCallEnded(static_cast<CallEnd>(dice->Int(0, 4)),
+                          absl::StatusCode::kOk, dice->Upto(Ms(5)));
+      }
+      if (dice->Chance(0.01)) {
+        EXPECT_GE(stats.counts().calls, i);
+        EXPECT_LE(stats.latency().Quantile(0.99), Ms(6));
+      }
+    }
+  });
+  const MethodCounts counts = stats.counts();
+  EXPECT_EQ(counts.calls, kThreads * kRounds);
+  EXPECT_EQ(counts.in_flight, 0);
+  int64_t ends = 0;
+  for (int64_t n : counts.ends) ends += n;
+  EXPECT_EQ(ends, counts.calls);
+  int64_t attributions = 0;
+  for (int64_t n : counts.attributions) attributions += n;
+  EXPECT_EQ(attributions, counts.calls);
+  EXPECT_EQ(stats.latency().count(), counts.end(CallEnd::kSuccess));
+}
+
+TEST(CoreStressTest, ALogNumbersEventsWithoutGaps) {
+  EventLog log(64);
+  std::atomic<int64_t> read{0};
+  std::atomic<int64_t> missed{0};
+  Hammer([&](int thread, Dice*) {
+    int64_t cursor = 0;
+    for (int i = 0; i < kRounds; ++i) {
+      if (thread != 0) {
+        log.Append(Event{});
+        continue;
+      }
+      const EventLog::Page page = log.Since(cursor, 7);
+      if (cursor == 0 && !page.events.empty()) {
+        missed += page.events.front().sequence - 1;
+      }
+      missed += page.missed;
+      read += static_cast<int64_t>(page.events.size());
+      cursor = page.next;
+    }
+    if (thread == 0) {
+      EXPECT_EQ(read + missed, cursor);
+    }
+  });
+  EXPECT_EQ(log.last(), (kThreads - 1) * kRounds);
+}
+
+}  // namespace
+}  // namespace firebreak::core

@@ -1,0 +1,202 @@
+// Every end of an attempt has one attribution, and one table says what follows.
+#include "src/core/outcome.h"
+
+#include <set>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "src/core/reason.h"
+
+namespace firebreak::core {
+namespace {
+
+using Code = absl::StatusCode;
+
+AttemptEnd EndsWith(Code code) {
+  AttemptEnd end;
+  end.code = code;
+  return end;
+}
+
+TEST(CodeSetTest, HoldsWhatWasAdded) {
+  CodeSet codes = {Code::kUnavailable, Code::kUnauthenticated};
+  EXPECT_TRUE(codes.Contains(Code::kUnavailable));
+  EXPECT_TRUE(codes.Contains(Code::kUnauthenticated));
+  EXPECT_FALSE(codes.Contains(Code::kOk));
+  EXPECT_FALSE(codes.Contains(Code::kInternal));
+  EXPECT_FALSE(codes.empty());
+  EXPECT_TRUE(CodeSet().empty());
+  codes.Add(Code::kOk);
+  EXPECT_TRUE(codes.Contains(Code::kOk));
+}
+
+TEST(CodeSetTest, UnitesAndCompares) {
+  const CodeSet a = {Code::kAborted};
+  const CodeSet b = {Code::kInternal};
+  EXPECT_EQ(a | b, (CodeSet{Code::kInternal, Code::kAborted}));
+  EXPECT_FALSE(a == b);
+}
+
+TEST(CodeSetTest, CodeOutsideTheCanonicalRangeBelongsToNone) {
+  for (int n : {-1, 17, 32, 33, 1000, -2147483647}) {
+    CodeSet codes;
+    codes.Add(static_cast<Code>(n));
+    EXPECT_TRUE(codes.empty()) << n;
+    EXPECT_FALSE(codes.Contains(static_cast<Code>(n))) << n;
+  }
+}
+
+TEST(AttributeTest, OfPlainCodes) {
+  const struct {
+    Code code;
+    Attribution want;
+  } kCases[] = {
+      {Code::kOk, Attribution::kSuccess},
+      {Code::kUnavailable, Attribution::kServerFailure},
+      {Code::kDeadlineExceeded, Attribution::kServerFailure},
+      {Code::kInternal, Attribution::kServerFailure},
+      {Code::kUnknown, Attribution::kServerFailure},
+      {Code::kDataLoss, Attribution::kServerFailure},
+      {Code::kResourceExhausted, Attribution::kOverload},
+      // Nobody we know cancelled: the server did, or something between.
+      {Code::kCancelled, Attribution::kServerFailure},
+      // Answers: they say that the request is wrong, not the server.
+      {Code::kInvalidArgument, Attribution::kSuccess},
+      {Code::kNotFound, Attribution::kSuccess},
+      {Code::kAlreadyExists, Attribution::kSuccess},
+      {Code::kPermissionDenied, Attribution::kSuccess},
+      {Code::kFailedPrecondition, Attribution::kSuccess},
+      {Code::kAborted, Attribution::kSuccess},
+      {Code::kOutOfRange, Attribution::kSuccess},
+      {Code::kUnimplemented, Attribution::kSuccess},
+      {Code::kUnauthenticated, Attribution::kSuccess},
+      // Numbers without a name say nothing, and unknown is the server's fault.
+      {static_cast<Code>(17), Attribution::kServerFailure},
+      {static_cast<Code>(-1), Attribution::kServerFailure},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(Attribute(EndsWith(c.code), kDefaultFailureCodes), c.want)
+        << absl::StatusCodeToString(c.code) << " " << static_cast<int>(c.code);
+  }
+}
+
+TEST(AttributeTest, FailureCodesAreTheOwnersChoice) {
+  EXPECT_EQ(Attribute(EndsWith(Code::kAborted), {Code::kAborted}),
+            Attribution::kServerFailure);
+  EXPECT_EQ(Attribute(EndsWith(Code::kUnavailable), {Code::kAborted}),
+            Attribution::kSuccess);
+}
+
+TEST(AttributeTest, OnlyACancelThatWeSawIsTheCallers) {
+  AttemptEnd end = EndsWith(Code::kCancelled);
+  end.cancelled_by_caller = true;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
+            Attribution::kCancelledByCaller);
+  // The cancel came, but the server had failed before.
+  end.code = Code::kInternal;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kServerFailure);
+  end.code = Code::kOk;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kSuccess);
+}
+
+TEST(AttributeTest, FailureMadeUpByTheTransportIsTheTransports) {
+  AttemptEnd end = EndsWith(Code::kUnavailable);
+  end.from_transport = true;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
+            Attribution::kTransportFailure);
+  // Not a failure code: an answer, wherever it was made.
+  EXPECT_EQ(Attribute(end, {Code::kInternal}), Attribution::kSuccess);
+}
+
+TEST(AttributeTest, RefusedByAReconnectingChannelWasNotSent) {
+  AttemptEnd end = EndsWith(Code::kUnavailable);
+  end.from_transport = true;
+  end.channel_was_not_ready = true;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kNotSent);
+  // A server's own answer reached us over that channel in the end.
+  end.from_transport = false;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kServerFailure);
+  // Ready or not, a deadline that ran out there is a failure to connect.
+  end.from_transport = true;
+  end.code = Code::kDeadlineExceeded;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
+            Attribution::kTransportFailure);
+}
+
+TEST(AttributeTest, PushbackTurnsAFailureIntoOverload) {
+  AttemptEnd end = EndsWith(Code::kUnavailable);
+  for (Duration pushback : {Duration(-1), Duration(0), Duration(5)}) {
+    end.pushback = pushback;
+    EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kOverload);
+  }
+  end.code = Code::kNotFound;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kSuccess);
+}
+
+TEST(EffectsTest, TheWholeTable) {
+  const struct {
+    Attribution attribution;
+    absl::string_view name;
+    Verdict verdict;
+    bool may_be_retried;
+    bool has_latency;
+  } kCases[] = {
+      {Attribution::kSuccess, "success", Verdict::kSuccess, true, true},
+      {Attribution::kServerFailure, "server_failure", Verdict::kFailure, true,
+       false},
+      {Attribution::kTransportFailure, "transport_failure", Verdict::kFailure,
+       true, false},
+      {Attribution::kOverload, "overload", Verdict::kNeutral, true, false},
+      {Attribution::kSuperseded, "superseded", Verdict::kNeutral, false, false},
+      {Attribution::kCancelledByCaller, "cancelled_by_caller",
+       Verdict::kNeutral, false, false},
+      {Attribution::kNotSent, "not_sent", Verdict::kNeutral, true, false},
+      {Attribution::kAbandoned, "abandoned", Verdict::kNeutral, false, false},
+      {Attribution::kLocalRejection, "local_rejection", Verdict::kNeutral,
+       false, false},
+  };
+  EXPECT_EQ(std::size(kCases), size_t{kAttributions});
+  for (const auto& c : kCases) {
+    EXPECT_EQ(AttributionName(c.attribution), c.name);
+    const Effects& effects = EffectsOf(c.attribution);
+    EXPECT_EQ(effects.verdict, c.verdict) << c.name;
+    EXPECT_EQ(effects.may_be_retried, c.may_be_retried) << c.name;
+    EXPECT_EQ(effects.has_latency, c.has_latency) << c.name;
+  }
+}
+
+TEST(ParsePushbackTest, ReadsMilliseconds) {
+  EXPECT_EQ(ParsePushback("0"), Duration::zero());
+  EXPECT_EQ(ParsePushback("250"), std::chrono::milliseconds(250));
+  // The longest that nanoseconds can hold.
+  EXPECT_EQ(ParsePushback("9223372036854"),
+            std::chrono::milliseconds(9223372036854));
+}
+
+TEST(ParsePushbackTest, AnythingElseMeansDoNotRetry) {
+  for (absl::string_view text :
+       {"-1", "", "abc", "1.5", "10ms", "0x10", "1e3", "1 2", "9223372036855",
+        "99999999999999999999999"}) {
+    EXPECT_LT(ParsePushback(text), Duration::zero()) << '"' << text << '"';
+  }
+}
+
+TEST(ReasonTest, NamesAreDistinctSnakeCase) {
+  std::set<std::string> names;
+  for (int i = 0; i < kReasons; ++i) {
+    names.insert(std::string(ReasonName(static_cast<Reason>(i))));
+  }
+  EXPECT_EQ(names.size(), size_t{kReasons});
+  EXPECT_EQ(names.count("unknown"), 0U);
+  for (const std::string& name : names) {
+    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"),
+              std::string::npos)
+        << name;
+  }
+  EXPECT_EQ(ReasonName(Reason::kNone), "");
+  EXPECT_EQ(ReasonName(Reason::kBreakerOpen), "breaker_open");
+  EXPECT_EQ(ReasonName(static_cast<Reason>(kReasons)), "unknown");
+}
+
+}  // namespace
+}  // namespace firebreak::core
