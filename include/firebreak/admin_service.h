@@ -7,8 +7,8 @@
 //   builder.RegisterService(&admin);
 //   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
 //   ...
-//   admin.Shutdown();      // ends the event streams, which never end
-//   themselves server->Shutdown();
+//   admin.Shutdown();  // event streams do not end by themselves
+//   server->Shutdown();
 //
 // `firebreakctl` and any client of proto/firebreak/v1/admin.proto can talk to
 // it. Reading is open to whoever the server lets in; changing (SetOverride,

@@ -2,6 +2,7 @@
 // it exits.
 #include <gmock/gmock.h>
 #include <google/protobuf/util/json_util.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -44,8 +45,8 @@ std::string ReadFile(const std::string& path) {
 
 // Runs firebreakctl with `args`, as a shell has them. `stem` is where its
 // output goes, so that a test can look at it while it runs.
-Output RunAt(const std::string& stem, const std::string& environment,
-             const std::string& args) {
+Output InvokeAt(const std::string& stem, const std::string& environment,
+                const std::string& args) {
   const std::string command = absl::StrCat(
       "env -u FIREBREAK_TARGET ", environment, " '", FIREBREAKCTL_PATH, "' ",
       args, " >'", stem, ".out' 2>'", stem, ".err' </dev/null");
@@ -63,9 +64,9 @@ std::string NewStem() {
                       ++serial);
 }
 
-Output Run(const std::string& args, const std::string& environment = "") {
+Output Invoke(const std::string& args, const std::string& environment = "") {
   const std::string stem = NewStem();
-  Output output = RunAt(stem, environment, args);
+  Output output = InvokeAt(stem, environment, args);
   unlink((stem + ".out").c_str());
   unlink((stem + ".err").c_str());
   return output;
@@ -91,7 +92,7 @@ class FirebreakctlTest : public ::testing::Test {
   }
 
   std::string Target() const { return "--target " + f_.address(); }
-  Output Ctl(const std::string& args) { return Run(args + " " + Target()); }
+  Output Ctl(const std::string& args) { return Invoke(args + " " + Target()); }
 
   AdminFixture f_;
   core::Breaker* const charge_;
@@ -166,7 +167,7 @@ TEST_F(FirebreakctlTest, EventsFollow) {
   const std::string stem = NewStem();
   Output output;
   std::thread ctl(
-      [&] { output = RunAt(stem, "", "events --follow " + Target()); });
+      [&] { output = InvokeAt(stem, "", "events --follow " + Target()); });
   auto wait_for = [&](int64_t lines) {
     for (int i = 0; i < 3000; ++i) {
       if (Lines(ReadFile(stem + ".out")) >= lines) return true;
@@ -229,25 +230,25 @@ TEST(FirebreakctlConnectTest, AServerThatIsNotThere) {
   for (const char* args :
        {"list", "show Charge", "override Charge open", "clear Charge",
         "reset Charge", "events", "events --follow"}) {
-    const Output output = Run(absl::StrCat(args, " --target 127.0.0.1:1"));
+    const Output output = Invoke(absl::StrCat(args, " --target 127.0.0.1:1"));
     EXPECT_EQ(output.exit_code, 1) << args;
     EXPECT_THAT(output.out, IsEmpty());
     EXPECT_THAT(output.err,
                 StartsWith("firebreakctl: cannot reach 127.0.0.1:1: "));
     EXPECT_EQ(Lines(output.err), 1) << output.err;
   }
-  const Output output = Run("list --target unix:/nowhere.sock");
+  const Output output = Invoke("list --target unix:/nowhere.sock");
   EXPECT_EQ(output.exit_code, 1);
   EXPECT_EQ(Lines(output.err), 1) << output.err;
 }
 
 TEST(FirebreakctlConnectTest, TheTargetFromTheEnvironment) {
   const AdminFixture f;
-  EXPECT_EQ(Run("list", "FIREBREAK_TARGET=" + f.address()).exit_code, 0);
+  EXPECT_EQ(Invoke("list", "FIREBREAK_TARGET=" + f.address()).exit_code, 0);
   const std::string wrong = "FIREBREAK_TARGET=127.0.0.1:1";
-  EXPECT_EQ(Run("list", wrong).exit_code, 1);
-  EXPECT_EQ(Run("list --target " + f.address(), wrong).exit_code, 0);
-  EXPECT_EQ(Run("--target " + f.address() + " list", wrong).exit_code, 0);
+  EXPECT_EQ(Invoke("list", wrong).exit_code, 1);
+  EXPECT_EQ(Invoke("list --target " + f.address(), wrong).exit_code, 0);
+  EXPECT_EQ(Invoke("--target " + f.address() + " list", wrong).exit_code, 0);
 }
 
 TEST(FirebreakctlConnectTest, AServerThatDoesNotAnswer) {
@@ -265,7 +266,7 @@ TEST(FirebreakctlConnectTest, AServerThatDoesNotAnswer) {
       absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
   for (const char* command : {"list", "events --follow"}) {
     const Output output =
-        Run(absl::StrCat(command, " --timeout 200ms --target ", target));
+        Invoke(absl::StrCat(command, " --timeout 200ms --target ", target));
     EXPECT_EQ(output.exit_code, 1);
     EXPECT_EQ(output.err, absl::StrCat("firebreakctl: cannot reach ", target,
                                        ": no answer within 200ms\n"));
@@ -277,9 +278,11 @@ TEST(FirebreakctlConnectTest, AServerOfSomethingElse) {
   grpc::ServerBuilder builder;
   const std::string address = NewSocketAddress();
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  grpc::CallbackGenericService unimplemented;
+  builder.RegisterCallbackGenericService(&unimplemented);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   ASSERT_NE(server, nullptr);
-  const Output output = Run("list --target " + address);
+  const Output output = Invoke("list --target " + address);
   EXPECT_EQ(output.exit_code, 1);
   EXPECT_EQ(output.err, absl::StrCat("firebreakctl: ", address,
                                      " has no firebreak admin service\n"));
@@ -288,8 +291,8 @@ TEST(FirebreakctlConnectTest, AServerOfSomethingElse) {
 TEST(FirebreakctlConnectTest, ChangesThatAreNotAllowed) {
   AdminFixture f({}, "127.0.0.1:0");
   f.Bind("payment", "", kCharge);
-  EXPECT_EQ(Run("show Charge --target " + f.address()).exit_code, 0);
-  const Output output = Run("reset Charge --target " + f.address());
+  EXPECT_EQ(Invoke("show Charge --target " + f.address()).exit_code, 0);
+  const Output output = Invoke("reset Charge --target " + f.address());
   EXPECT_EQ(output.exit_code, 1);
   EXPECT_THAT(output.err, HasSubstr("allow_loopback"));
   EXPECT_EQ(Lines(output.err), 1);
@@ -303,7 +306,7 @@ TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
         "override Charge open --for 0s", "override Charge open --for 721h",
         "events --after x", "events --after -1", "list --timeout 0s",
         "list --timeout 2h", "list --timeout 5", "list show Charge"}) {
-    const Output output = Run(args);
+    const Output output = Invoke(args);
     EXPECT_EQ(output.exit_code, 2) << args;
     EXPECT_THAT(output.out, IsEmpty()) << args;
     EXPECT_THAT(output.err,
@@ -315,17 +318,17 @@ TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
 TEST(FirebreakctlUsageTest, HelpHasExamples) {
   for (const char* command :
        {"", "list", "show", "override", "clear", "reset", "events"}) {
-    const Output output = Run(absl::StrCat(command, " --help"));
+    const Output output = Invoke(absl::StrCat(command, " --help"));
     EXPECT_EQ(output.exit_code, 0) << command;
     EXPECT_THAT(output.err, IsEmpty());
     EXPECT_THAT(output.out, AllOf(HasSubstr("--target"), HasSubstr("--json"),
                                   HasSubstr("\nExamples:\n  firebreakctl ")));
   }
-  EXPECT_THAT(Run("--help").out, HasSubstr("Exit codes: 0 "));
+  EXPECT_THAT(Invoke("--help").out, HasSubstr("Exit codes: 0 "));
 }
 
 TEST(FirebreakctlUsageTest, Version) {
-  const Output output = Run("--version");
+  const Output output = Invoke("--version");
   EXPECT_EQ(output.exit_code, 0);
   EXPECT_THAT(output.out, ::testing::MatchesRegex(
                               "firebreakctl [0-9]+\\.[0-9]+\\.[0-9]+\n"));

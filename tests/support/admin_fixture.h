@@ -9,6 +9,7 @@
 #ifndef FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
 #define FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
 
+#include <grpc/grpc.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -21,6 +22,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -69,6 +71,13 @@ inline std::string NewSocketAddress() {
                       getpid(), "-", ++serial, ".sock");
 }
 
+// gRPC ends when its last object does, and then waits up to 10 s for a poller
+// that a large message has left behind. Not so while somebody holds on to it.
+inline void KeepGrpc() {
+  static const bool kept = (grpc_init(), true);
+  (void)kept;
+}
+
 class AdminFixture {
  public:
   // `address` as for AddListeningPort: port 0 is any.
@@ -77,6 +86,7 @@ class AdminFixture {
                         const EngineOptions& engine_options = {})
       : engine_(*Engine::FromText(kAdminPolicy, engine_options)),
         service_(std::make_unique<AdminService>(engine_, std::move(options))) {
+    KeepGrpc();
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
@@ -122,8 +132,12 @@ class AdminFixture {
   }
 
   // Any unary method of the stub, with a deadline that no test reaches.
-  template <class Rpc, class Request, class Response>
-  grpc::Status Call(Rpc rpc, const Request& request, Response* response) {
+  template <class Request, class Response>
+  grpc::Status Call(grpc::Status (v1::Admin::Stub::*rpc)(grpc::ClientContext*,
+                                                         const Request&,
+                                                         Response*),
+                    const std::common_type_t<Request>& request,
+                    Response* response) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() +
                          std::chrono::seconds(30));

@@ -1,0 +1,232 @@
+#include "src/admin/event_streams.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+#include "src/admin/method_view.h"
+#include "src/admin/selector.h"
+#include "src/admin/status.h"
+#include "src/engine/clock.h"
+
+namespace firebreak::admin {
+namespace {
+
+constexpr core::Duration kTick = std::chrono::milliseconds(25);
+// Events looked at for one response: well below gRPC's message limit.
+constexpr size_t kPage = 100;
+
+bool Fits(const v1::MethodSelector& selector, const core::Event& event) {
+  return (selector.channel().empty() || selector.channel() == event.channel) &&
+         (selector.target().empty() || selector.target() == event.target) &&
+         NamesMethod(selector.method(), event.method);
+}
+
+class Refused : public EventStreams::Reactor {
+ public:
+  explicit Refused(const absl::Status& why) { Finish(ToGrpc(why)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+// `busy_` is the right to use the reactor: whoever sets it does the one write,
+// or the one Finish() after which it is never cleared. So no two operations
+// overlap, and none runs under the lock.
+class EventStreams::Stream : public Reactor {
+ public:
+  Stream(EventStreams* owner, const core::EventLog* log,
+         const v1::WatchEventsRequest& request)
+      : owner_(owner),
+        log_(log),
+        selector_(request.selector()),
+        stop_at_(request.stop_at_newest() ? log->last() : -1),
+        cursor_(FirstCursor(*log, request)) {}
+
+  // Writes what there is to write, if nothing is being written.
+  void Pump() {
+    absl::optional<grpc::Status> end;
+    {
+      core::MutexLock lock(&mu_);
+      if (busy_) return;
+      if (end_.has_value()) {
+        end = end_;
+      } else if (greeted_ && stop_at_ >= 0 && cursor_ >= stop_at_) {
+        end = grpc::Status::OK;
+      } else if (!NextPage()) {
+        return;
+      }
+      busy_ = true;
+    }
+    if (end.has_value()) {
+      Finish(*end);
+    } else {
+      StartWrite(&response_);
+    }
+  }
+
+  // Ends the stream as soon as its write is done.
+  void End(const grpc::Status& status) {
+    {
+      core::MutexLock lock(&mu_);
+      if (!end_.has_value()) end_ = status;
+    }
+    Pump();
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      core::MutexLock lock(&mu_);
+      busy_ = false;
+    }
+    if (ok) {
+      Pump();
+    } else {
+      End(grpc::Status::CANCELLED);
+    }
+  }
+
+  void OnCancel() override { End(grpc::Status::CANCELLED); }
+  void OnDone() override { owner_->Remove(this); }
+
+ private:
+  static int64_t FirstCursor(const core::EventLog& log,
+                             const v1::WatchEventsRequest& request) {
+    if (request.after_sequence() > 0) return request.after_sequence();
+    return request.replay() || request.stop_at_newest() ? 0 : log.last();
+  }
+
+  // Fills `response_`; false when there is nothing to say.
+  bool NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const core::EventLog::Page page = log_->Since(cursor_, kPage);
+    if (page.events.empty() && greeted_) return false;
+    // Not page.missed, which takes a cursor at 0 for "whatever is there": a
+    // stream that began before the first event wants them all.
+    const bool from_oldest = cursor_ == 0 && !greeted_;
+    const int64_t missed = page.events.empty() || from_oldest
+                               ? 0
+                               : page.events.front().sequence - cursor_ - 1;
+    greeted_ = true;
+    cursor_ = page.next;
+    response_.Clear();
+    for (const core::Event& event : page.events) {
+      if (Fits(selector_, event)) *response_.add_events() = EventView(event);
+    }
+    response_.set_missed(missed);
+    response_.set_last_sequence(page.next);
+    return true;
+  }
+
+  EventStreams* const owner_;
+  const core::EventLog* const log_;  // of the owner's engine
+  const v1::MethodSelector selector_;
+  const int64_t stop_at_;  // -1: never
+  core::Mutex mu_;
+  bool busy_ ABSL_GUARDED_BY(mu_) = false;
+  bool greeted_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t cursor_ ABSL_GUARDED_BY(mu_);
+  absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
+  v1::WatchEventsResponse response_;  // of whoever has set `busy_`
+};
+
+std::shared_ptr<EventStreams> EventStreams::Create(
+    std::shared_ptr<engine::EngineCore> core) {
+  auto streams =
+      std::shared_ptr<EventStreams>(new EventStreams(std::move(core)));
+  streams->timer_.client = streams;
+  return streams;
+}
+
+EventStreams::~EventStreams() { core_->io()->Disarm(&timer_); }
+
+EventStreams::Reactor* EventStreams::Open(
+    const v1::WatchEventsRequest& request) {
+  absl::Status refused = Check(request);
+  std::shared_ptr<Stream> stream;
+  if (refused.ok()) {
+    stream = std::make_shared<Stream>(this, &core_->events(), request);
+    refused = Add(stream);
+  }
+  if (!refused.ok()) return new Refused(refused);
+  stream->Pump();
+  return stream.get();
+}
+
+absl::Status EventStreams::Check(const v1::WatchEventsRequest& request) const {
+  const int64_t after = request.after_sequence();
+  if (after < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("after_sequence: is ", after,
+                     "; allowed [0, number of the newest event]"));
+  }
+  // A number from the future is one of another process, most likely of this
+  // one before a restart: silence would hide what happened since.
+  const int64_t last = core_->events().last();
+  if (after > last) {
+    return absl::OutOfRangeError(absl::StrCat(
+        "after_sequence: is ", after, "; allowed [0, ", last,
+        "]: the newest event has the number ", last, ". Was it restarted?"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EventStreams::Add(std::shared_ptr<Stream> stream) {
+  bool start;
+  {
+    core::MutexLock lock(&mu_);
+    if (shut_down_) {
+      return absl::UnavailableError("the admin service is shutting down");
+    }
+    if (streams_.size() >= kMaxStreams) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "too many event streams: ", streams_.size(), " of ", kMaxStreams));
+    }
+    streams_.push_back(std::move(stream));
+    start = !ticking_;
+    ticking_ = true;
+  }
+  if (start) core_->io()->Arm(&timer_, engine::Now() + kTick);
+  return absl::OkStatus();
+}
+
+void EventStreams::Remove(Stream* stream) {
+  std::shared_ptr<Stream> last;  // dies after the lock is released
+  core::MutexLock lock(&mu_);
+  auto found =
+      std::find_if(streams_.begin(), streams_.end(),
+                   [&](const auto& each) { return each.get() == stream; });
+  if (found == streams_.end()) return;
+  last = std::move(*found);
+  streams_.erase(found);
+}
+
+void EventStreams::Shutdown() {
+  std::vector<std::shared_ptr<Stream>> streams;
+  {
+    core::MutexLock lock(&mu_);
+    shut_down_ = true;
+    streams = streams_;
+  }
+  for (const auto& stream : streams) {
+    stream->End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                             "the admin service is shutting down"));
+  }
+}
+
+void EventStreams::OnTimer() {
+  std::vector<std::shared_ptr<Stream>> streams;
+  {
+    core::MutexLock lock(&mu_);
+    streams = streams_;
+    ticking_ = !streams.empty();
+  }
+  if (streams.empty()) return;
+  for (const auto& stream : streams) stream->Pump();
+  core_->io()->Arm(&timer_, engine::Now() + kTick);
+}
+
+}  // namespace firebreak::admin

@@ -1,0 +1,231 @@
+#include "src/admin/method_view.h"
+
+#include <chrono>
+#include <cstddef>
+
+#include "src/core/method_stats.h"
+#include "src/core/outcome.h"
+#include "src/core/reason.h"
+#include "src/engine/clock.h"
+
+namespace firebreak::admin {
+namespace {
+
+v1::BreakerState StateView(core::BreakerState state) {
+  switch (state) {
+    case core::BreakerState::kDisabled:
+      return v1::BREAKER_STATE_DISABLED;
+    case core::BreakerState::kClosed:
+      return v1::BREAKER_STATE_CLOSED;
+    case core::BreakerState::kOpen:
+      return v1::BREAKER_STATE_OPEN;
+    case core::BreakerState::kHalfOpen:
+      return v1::BREAKER_STATE_HALF_OPEN;
+    case core::BreakerState::kForcedOpen:
+      return v1::BREAKER_STATE_FORCED_OPEN;
+    case core::BreakerState::kForcedClosed:
+      return v1::BREAKER_STATE_FORCED_CLOSED;
+  }
+  return v1::BREAKER_STATE_UNSPECIFIED;
+}
+
+// Events carry states by name.
+v1::BreakerState StateNamed(absl::string_view name) {
+  for (core::BreakerState state :
+       {core::BreakerState::kDisabled, core::BreakerState::kClosed,
+        core::BreakerState::kOpen, core::BreakerState::kHalfOpen,
+        core::BreakerState::kForcedOpen, core::BreakerState::kForcedClosed}) {
+    if (core::BreakerStateName(state) == name) return StateView(state);
+  }
+  return v1::BREAKER_STATE_UNSPECIFIED;
+}
+
+v1::EventKind KindView(core::Event::Kind kind) {
+  switch (kind) {
+    case core::Event::Kind::kTransition:
+      return v1::EVENT_KIND_TRANSITION;
+    case core::Event::Kind::kOverrideSet:
+      return v1::EVENT_KIND_OVERRIDE_SET;
+    case core::Event::Kind::kOverrideEnded:
+      return v1::EVENT_KIND_OVERRIDE_ENDED;
+    case core::Event::Kind::kReset:
+      return v1::EVENT_KIND_RESET;
+    case core::Event::Kind::kWarning:
+      return v1::EVENT_KIND_WARNING;
+  }
+  return v1::EVENT_KIND_UNSPECIFIED;
+}
+
+// Appends a NamedCount for each counter that is not zero.
+template <class Counters, class NameOf, class Field>
+void AddNamed(const Counters& counters, NameOf name_of, Field* field) {
+  for (size_t i = 0; i < counters.size(); ++i) {
+    if (counters[i] == 0) continue;
+    v1::NamedCount* const named = field->Add();
+    named->set_name(std::string(name_of(i)));
+    named->set_count(counters[i]);
+  }
+}
+
+absl::string_view ReasonAt(size_t i) {
+  return core::ReasonName(static_cast<core::Reason>(i));
+}
+
+v1::CallCounts CallsView(const core::MethodCounts& counts) {
+  v1::CallCounts view;
+  view.set_started(counts.calls);
+  view.set_in_flight(counts.in_flight);
+  view.set_successes(counts.end(core::CallEnd::kSuccess));
+  view.set_failures(counts.end(core::CallEnd::kFailure));
+  view.set_rejected(counts.end(core::CallEnd::kRejected));
+  view.set_cancelled(counts.end(core::CallEnd::kCancelled));
+  view.set_abandoned(counts.end(core::CallEnd::kAbandoned));
+  view.set_fallbacks(counts.fallbacks);
+  for (size_t code = 1; code < counts.codes.size(); ++code) {
+    if (counts.codes[code] == 0) continue;
+    v1::CodeCount* const each = view.add_codes();
+    each->set_code(static_cast<v1::Code>(code));
+    each->set_count(counts.codes[code]);
+  }
+  AddNamed(counts.rejections, ReasonAt, view.mutable_rejections());
+  return view;
+}
+
+v1::AttemptCounts AttemptsView(const core::MethodCounts& counts) {
+  v1::AttemptCounts view;
+  view.set_first(counts.attempts_of(core::AttemptKind::kFirst));
+  view.set_retries(counts.attempts_of(core::AttemptKind::kRetry));
+  view.set_hedges(counts.attempts_of(core::AttemptKind::kHedge));
+  view.set_hedge_wins(counts.hedge_wins);
+  AddNamed(counts.stops, ReasonAt, view.mutable_stops());
+  AddNamed(
+      counts.attributions,
+      [](size_t i) {
+        return core::AttributionName(static_cast<core::Attribution>(i));
+      },
+      view.mutable_attributions());
+  return view;
+}
+
+v1::Latency LatencyView(const core::Histogram& histogram) {
+  v1::Latency view;
+  view.set_count(histogram.count());
+  if (view.count() == 0) return view;
+  *view.mutable_p50() = DurationOf(histogram.Quantile(0.5));
+  *view.mutable_p90() = DurationOf(histogram.Quantile(0.9));
+  *view.mutable_p99() = DurationOf(histogram.Quantile(0.99));
+  *view.mutable_p999() = DurationOf(histogram.Quantile(0.999));
+  *view.mutable_max() = DurationOf(histogram.Quantile(1));
+  return view;
+}
+
+v1::Budget BudgetView(core::AttemptBudget* budget, core::Time now) {
+  v1::Budget view;
+  view.set_tokens(budget->tokens(now));
+  view.set_ratio(budget->options().ratio);
+  view.set_floor(budget->options().floor);
+  view.set_burst(budget->options().burst);
+  return view;
+}
+
+v1::EffectiveOptions OptionsView(const core::MethodOptions& options) {
+  v1::EffectiveOptions view;
+  if (options.timeout > core::Duration::zero()) {
+    *view.mutable_timeout() = DurationOf(options.timeout);
+  }
+  view.set_breaker(options.breaker.has_value());
+  view.set_retry(options.retry.has_value());
+  view.set_hedging(options.hedging.has_value());
+  view.set_max_attempts(options.max_attempts());
+  if (options.hedging.has_value()) {
+    *view.mutable_hedging_delay() = DurationOf(options.hedging->delay);
+  }
+  if (options.attempt_timeout() > core::Duration::zero()) {
+    *view.mutable_attempt_timeout() = DurationOf(options.attempt_timeout());
+  }
+  return view;
+}
+
+}  // namespace
+
+google::protobuf::Timestamp TimestampOf(core::Time t) {
+  // Milliseconds: below that the two clocks that a conversion reads disagree
+  // from one answer to the next.
+  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                         engine::ToWallClock(t).time_since_epoch())
+                         .count();
+  google::protobuf::Timestamp timestamp;
+  timestamp.set_seconds(ms / 1000);
+  timestamp.set_nanos(static_cast<int32_t>(ms % 1000) * 1'000'000);
+  return timestamp;
+}
+
+google::protobuf::Duration DurationOf(core::Duration d) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(d.count() / 1'000'000'000);
+  duration.set_nanos(static_cast<int32_t>(d.count() % 1'000'000'000));
+  return duration;
+}
+
+v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
+  const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
+  v1::Breaker view;
+  view.set_channel(breaker->identity().channel);
+  view.set_target(breaker->identity().target);
+  view.set_method(breaker->identity().method);
+  view.set_state(StateView(snapshot.state));
+  *view.mutable_since() = TimestampOf(snapshot.since);
+  if (snapshot.probe_due.has_value()) {
+    *view.mutable_probe_due() = TimestampOf(*snapshot.probe_due);
+  }
+  if (snapshot.override_end.has_value()) {
+    *view.mutable_override_end() = TimestampOf(*snapshot.override_end);
+  }
+  view.set_epoch(snapshot.epoch);
+  view.set_window_calls(snapshot.window_calls);
+  view.set_window_failures(snapshot.window_failures);
+  if (snapshot.window_calls > 0) {
+    view.set_failure_rate(static_cast<double>(snapshot.window_failures) /
+                          static_cast<double>(snapshot.window_calls));
+  }
+  view.set_consecutive_failures(snapshot.consecutive_failures);
+  view.set_probes_in_flight(snapshot.probes_in_flight);
+  view.set_times_opened(snapshot.times_opened);
+  view.set_stale_results(snapshot.stale_results);
+  view.set_hung_probes(snapshot.hung_probes);
+  return view;
+}
+
+v1::Method MethodView(const Selected& selected, core::Time now) {
+  const engine::MethodRuntime& runtime = *selected.runtime;
+  const core::MethodCounts counts = runtime.stats.counts();
+  v1::Method view;
+  view.set_channel(runtime.channel);
+  view.set_method(runtime.method);
+  view.set_policy(runtime.options->policy);
+  for (core::Breaker* breaker : selected.breakers) {
+    *view.add_breakers() = BreakerView(breaker, now);
+  }
+  *view.mutable_calls() = CallsView(counts);
+  *view.mutable_attempts() = AttemptsView(counts);
+  *view.mutable_latency() = LatencyView(runtime.stats.latency());
+  *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
+  *view.mutable_options() = OptionsView(*runtime.options);
+  return view;
+}
+
+v1::Event EventView(const core::Event& event) {
+  v1::Event view;
+  view.set_sequence(event.sequence);
+  *view.mutable_time() = TimestampOf(event.at);
+  view.set_kind(KindView(event.kind));
+  view.set_channel(event.channel);
+  view.set_target(event.target);
+  view.set_method(event.method);
+  view.set_from(StateNamed(event.from));
+  view.set_to(StateNamed(event.to));
+  view.set_cause(event.cause);
+  return view;
+}
+
+}  // namespace firebreak::admin

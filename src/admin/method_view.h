@@ -1,0 +1,30 @@
+// The engine's state as the messages of the admin service.
+//
+//   *response->add_methods() = MethodView(selected, Now());
+//
+// Everything is a copy of one moment. Times become wall-clock time, to the
+// millisecond.
+//
+// Thread safety: pure functions of what the engine knows at that moment.
+#ifndef FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_
+#define FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_
+
+#include "firebreak/v1/admin.pb.h"
+#include "src/admin/selector.h"
+#include "src/core/breaker.h"
+#include "src/core/event_log.h"
+#include "src/core/time.h"
+
+namespace firebreak::admin {
+
+v1::Method MethodView(const Selected& selected, core::Time now);
+// Lets what is due by `now` take effect first.
+v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
+v1::Event EventView(const core::Event& event);
+
+google::protobuf::Timestamp TimestampOf(core::Time t);
+google::protobuf::Duration DurationOf(core::Duration d);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_

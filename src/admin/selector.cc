@@ -1,0 +1,157 @@
+#include "src/admin/selector.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "src/admin/nearest.h"
+
+namespace firebreak::admin {
+namespace {
+
+using Runtimes = std::vector<std::shared_ptr<engine::MethodRuntime>>;
+
+// More than this many in a message help nobody.
+constexpr size_t kMostListed = 5;
+
+bool IsPathOf(absl::string_view wanted, absl::string_view path) {
+  return absl::StripPrefix(wanted, "/") == absl::StripPrefix(path, "/");
+}
+
+std::vector<core::Breaker*> BreakersOf(const engine::MethodRuntime& runtime,
+                                       const std::string& target) {
+  std::vector<core::Breaker*> breakers = runtime.breakers();
+  if (target.empty()) return breakers;
+  breakers.erase(std::remove_if(breakers.begin(), breakers.end(),
+                                [&](const core::Breaker* breaker) {
+                                  return breaker->identity().target != target;
+                                }),
+                 breakers.end());
+  return breakers;
+}
+
+std::vector<std::string> Listed(const std::set<std::string>& names) {
+  return {names.begin(), names.end()};
+}
+
+absl::Status NotFound(absl::string_view kind, const std::string& wanted,
+                      const std::set<std::string>& known) {
+  const std::string nearest = Nearest(wanted, Listed(known));
+  std::string hint;
+  if (!nearest.empty()) {
+    hint = absl::StrCat("; nearest: ", Quote(nearest));
+  } else if (known.empty()) {
+    hint = "; no method with a policy has been called yet";
+  }
+  return absl::NotFoundError(
+      absl::StrCat("no ", kind, " ", Quote(wanted), hint));
+}
+
+absl::Status Ambiguous(const std::string& wanted,
+                       const std::set<std::string>& fitting) {
+  std::vector<std::string> listed = Listed(fitting);
+  const size_t left_out = listed.size() - std::min(listed.size(), kMostListed);
+  listed.resize(listed.size() - left_out);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "selector.method: is ", Quote(wanted), "; allowed one of ",
+      absl::StrJoin(listed, ", ",
+                    [](std::string* out, const std::string& name) {
+                      absl::StrAppend(out, Quote(name));
+                    }),
+      left_out > 0 ? absl::StrCat(" and ", left_out, " more") : ""));
+}
+
+// Narrows `runtimes` to those of the method that `wanted` names.
+absl::Status KeepMethod(const std::string& wanted, Runtimes* runtimes) {
+  std::set<std::string> known;
+  std::set<std::string> fitting;
+  bool exact = false;
+  for (const auto& runtime : *runtimes) {
+    known.insert(runtime->method);
+    exact = exact || IsPathOf(wanted, runtime->method);
+    if (NamesMethod(wanted, runtime->method)) fitting.insert(runtime->method);
+  }
+  if (fitting.empty()) return NotFound("method", wanted, known);
+  // Spelt out in full it is that one, even if it is the end of another.
+  if (!exact && fitting.size() > 1) return Ambiguous(wanted, fitting);
+  runtimes->erase(
+      std::remove_if(runtimes->begin(), runtimes->end(),
+                     [&](const auto& runtime) {
+                       return exact ? !IsPathOf(wanted, runtime->method)
+                                    : fitting.count(runtime->method) == 0;
+                     }),
+      runtimes->end());
+  return absl::OkStatus();
+}
+
+// Narrows `runtimes` to those of the channel, if one is given.
+absl::Status KeepChannel(const std::string& wanted, Runtimes* runtimes) {
+  if (wanted.empty()) return absl::OkStatus();
+  std::set<std::string> known;
+  for (const auto& runtime : *runtimes) known.insert(runtime->channel);
+  if (known.count(wanted) == 0) return NotFound("channel", wanted, known);
+  runtimes->erase(std::remove_if(runtimes->begin(), runtimes->end(),
+                                 [&](const auto& runtime) {
+                                   return runtime->channel != wanted;
+                                 }),
+                  runtimes->end());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool NamesMethod(absl::string_view wanted, absl::string_view path) {
+  if (wanted.empty() || IsPathOf(wanted, path)) return true;
+  if (!absl::ConsumeSuffix(&path, wanted) || path.empty()) return false;
+  return path.back() == '/' || path.back() == '.';
+}
+
+std::vector<Selected> SelectAll(const engine::EngineCore& core,
+                                const v1::MethodSelector& selector) {
+  std::vector<Selected> all;
+  for (auto& runtime : core.Methods()) {
+    if (!selector.channel().empty() && runtime->channel != selector.channel()) {
+      continue;
+    }
+    if (!NamesMethod(selector.method(), runtime->method)) continue;
+    std::vector<core::Breaker*> breakers =
+        BreakersOf(*runtime, selector.target());
+    if (!selector.target().empty() && breakers.empty()) continue;
+    all.push_back({runtime, std::move(breakers)});
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<Selected>> SelectMethod(
+    const engine::EngineCore& core, const v1::MethodSelector& selector) {
+  if (selector.method().empty()) {
+    return absl::InvalidArgumentError(
+        "selector.method: is empty; allowed \"/package.Service/Method\" or the "
+        "end of it");
+  }
+  Runtimes runtimes = core.Methods();
+  absl::Status kept = KeepChannel(selector.channel(), &runtimes);
+  if (kept.ok()) kept = KeepMethod(selector.method(), &runtimes);
+  if (!kept.ok()) return kept;
+
+  std::vector<Selected> selected;
+  std::set<std::string> targets;
+  for (const auto& runtime : runtimes) {
+    for (core::Breaker* breaker : runtime->breakers()) {
+      targets.insert(breaker->identity().target);
+    }
+    std::vector<core::Breaker*> breakers =
+        BreakersOf(*runtime, selector.target());
+    if (!selector.target().empty() && breakers.empty()) continue;
+    selected.push_back({runtime, std::move(breakers)});
+  }
+  if (selected.empty()) return NotFound("target", selector.target(), targets);
+  return selected;
+}
+
+}  // namespace firebreak::admin

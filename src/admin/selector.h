@@ -1,0 +1,46 @@
+// From a MethodSelector to the methods and breakers it means.
+//
+//   absl::StatusOr<std::vector<Selected>> some = SelectMethod(*core, selector);
+//   if (!some.ok()) return some.status();         // names the nearest method
+//   for (const Selected& each : *some) ...        // one for each channel
+//
+// Thread safety: pure functions of what the engine knows at that moment.
+#ifndef FIREBREAK_SRC_ADMIN_SELECTOR_H_
+#define FIREBREAK_SRC_ADMIN_SELECTOR_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/v1/admin.pb.h"
+#include "src/core/breaker.h"
+#include "src/engine/engine_core.h"
+#include "src/engine/method_runtime.h"
+
+namespace firebreak::admin {
+
+struct Selected {
+  std::shared_ptr<engine::MethodRuntime> runtime;
+  std::vector<core::Breaker*> breakers;  // those selected; of `runtime`
+};
+
+// Whether `wanted` names the method with the path `path`: as it is, without the
+// slash in front, or as its end from a package or service on ("Service/Method",
+// "Method"). An empty one names every method.
+bool NamesMethod(absl::string_view wanted, absl::string_view path);
+
+// Every method that fits, in the engine's order; maybe none.
+std::vector<Selected> SelectAll(const engine::EngineCore& core,
+                                const v1::MethodSelector& selector);
+
+// The one method that `selector.method` names, on each channel that fits. At
+// least one, each with a breaker if `selector.target` is set.
+// INVALID_ARGUMENT: no method named, or several.
+// NOT_FOUND: no such method, channel or target; the message names the nearest.
+absl::StatusOr<std::vector<Selected>> SelectMethod(
+    const engine::EngineCore& core, const v1::MethodSelector& selector);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_SELECTOR_H_

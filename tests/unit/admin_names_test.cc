@@ -1,0 +1,157 @@
+// What methods may be called on the admin service, and what it answers to a
+// name that it does not know.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "src/admin/nearest.h"
+#include "tests/support/admin_fixture.h"
+
+namespace firebreak::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Stub = v1::Admin::Stub;
+
+v1::SetOverrideRequest Override(const std::string& method,
+                                v1::BreakerState state) {
+  v1::SetOverrideRequest request;
+  request.mutable_selector()->set_method(method);
+  request.set_state(state);
+  return request;
+}
+
+TEST(AdminNamesTest, TheEndOfAPathIsEnough) {
+  AdminFixture f;
+  f.Bind("payment", "", kCharge);
+  f.Bind("payment", "", kRefund);
+  for (const char* name :
+       {kCharge, "shop.v1.PaymentService/Charge", "v1.PaymentService/Charge",
+        "PaymentService/Charge", "Charge"}) {
+    v1::GetMethodResponse response;
+    ASSERT_TRUE(f.Get(name, &response).ok()) << name;
+    EXPECT_EQ(response.method().method(), kCharge) << name;
+  }
+}
+
+TEST(AdminNamesTest, PartsOfWordsAreNot) {
+  AdminFixture f;
+  f.Bind("payment", "", kCharge);
+  for (const char* name : {"arge", "Service/Charge", "/Charge", "Charge/",
+                           "PaymentService", "charge"}) {
+    v1::GetMethodResponse response;
+    const grpc::Status status = f.Get(name, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << name;
+    EXPECT_THAT(status.error_message(), HasSubstr(kCharge)) << name;
+  }
+}
+
+TEST(AdminNamesTest, UnknownOnesAreAnsweredWithTheNearest) {
+  AdminFixture f;
+  f.Bind("payment", "a:443", kCharge);
+  f.Bind("payment", "a:443", kRefund);
+  f.Bind("order", "a:443", kCreate);
+  v1::GetMethodResponse response;
+  grpc::Status status = f.Get("shop.v1.Pay/Charge", &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(status.error_message(),
+            "no method \"shop.v1.Pay/Charge\"; nearest: "
+            "\"/shop.v1.PaymentService/Charge\"");
+  status = f.Get("CreatOrdr", &response);
+  EXPECT_THAT(status.error_message(), HasSubstr(kCreate));
+
+  v1::GetMethodRequest request;
+  request.mutable_selector()->set_method("Charge");
+  request.mutable_selector()->set_channel("paymnt");
+  status = f.Call(&Stub::GetMethod, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(status.error_message(),
+            "no channel \"paymnt\"; nearest: \"payment\"");
+  request.mutable_selector()->set_channel("payment");
+  request.mutable_selector()->set_target("a:444");
+  status = f.Call(&Stub::GetMethod, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(status.error_message(), "no target \"a:444\"; nearest: \"a:443\"");
+}
+
+TEST(AdminNamesTest, NoneYetSaysSo) {
+  AdminFixture f;
+  v1::GetMethodResponse response;
+  const grpc::Status status = f.Get("Charge", &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(status.error_message(),
+            "no method \"Charge\"; no method with a policy has been called "
+            "yet");
+}
+
+TEST(AdminNamesTest, AmbiguousOnesAreListed) {
+  AdminFixture f;
+  f.Bind("payment", "", "/shop.v1.PaymentService/Get");
+  f.Bind("order", "", "/shop.v1.OrderService/Get");
+  v1::GetMethodResponse response;
+  grpc::Status status = f.Get("Get", &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(),
+            "selector.method: is \"Get\"; allowed one of "
+            "\"/shop.v1.OrderService/Get\", \"/shop.v1.PaymentService/Get\"");
+
+  f.Bind("pay2", "", "/shop.v1.PaymentService/Get");
+  status = f.Get("PaymentService/Get", &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(),
+            "selector.channel: is \"\"; allowed one of \"pay2\", \"payment\", "
+            "which all have /shop.v1.PaymentService/Get");
+}
+
+TEST(AdminNamesTest, AnEmptyMethodIsRefused) {
+  AdminFixture f;
+  f.Bind("payment", "", kCharge);
+  v1::GetMethodResponse get;
+  v1::SetOverrideResponse set;
+  v1::ClearOverrideResponse clear;
+  v1::ResetMethodResponse reset;
+  for (const grpc::Status& status :
+       {f.Get("", &get),
+        f.Call(&Stub::SetOverride, Override("", v1::BREAKER_STATE_FORCED_OPEN),
+               &set),
+        f.Call(&Stub::ClearOverride, {}, &clear),
+        f.Call(&Stub::ResetMethod, {}, &reset)}) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("selector.method: is empty"));
+  }
+}
+
+TEST(AdminNamesTest, HugeOrOddOnesDoNoHarm) {
+  AdminFixture f;
+  f.Bind("payment", "", kCharge);
+  v1::GetMethodResponse response;
+  grpc::Status status = f.Get(std::string(1'000'000, 'x'), &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_LT(status.error_message().size(), 300);
+  status = f.Get("a\n\"b\"", &response);
+  EXPECT_THAT(status.error_message(), HasSubstr(R"("a\n\"b\"")"));
+}
+
+TEST(NearestTest, CountsEdits) {
+  EXPECT_EQ(admin::EditDistance("", ""), 0);
+  EXPECT_EQ(admin::EditDistance("", "abc"), 3);
+  EXPECT_EQ(admin::EditDistance("abc", ""), 3);
+  EXPECT_EQ(admin::EditDistance("kitten", "sitting"), 3);
+  EXPECT_EQ(admin::EditDistance("Charge", "charge"), 0);
+}
+
+TEST(NearestTest, ComparesWithTheEndsOfPaths) {
+  const std::vector<std::string> methods = {"/a.B/Get",
+                                            "/shop.v1.PaymentService/Charge"};
+  EXPECT_EQ(admin::Nearest("Chrge", methods), methods[1]);
+  EXPECT_EQ(admin::Nearest("PaymentServce/Charge", methods), methods[1]);
+  EXPECT_EQ(admin::Nearest("/a.B/Git", methods), methods[0]);
+  EXPECT_EQ(admin::Nearest("x", {}), "");
+  EXPECT_EQ(admin::Nearest(std::string(500, 'x'), methods), "");
+}
+
+}  // namespace
+}  // namespace firebreak::testing

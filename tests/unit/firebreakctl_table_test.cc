@@ -1,0 +1,293 @@
+// What firebreakctl prints: columns, colours, and the admin service's answers
+// as text.
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tools/firebreakctl/render.h"
+#include "tools/firebreakctl/table.h"
+
+namespace firebreak::ctl {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr auto kRight = Table::Align::kRight;
+
+template <class Message>
+Message Parse(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message));
+  return message;
+}
+
+TEST(TableTest, AlignsColumns) {
+  Table table({{"NAME"}, {"CALLS", kRight}, {"NOTE"}});
+  EXPECT_TRUE(table.empty());
+  table.AddRow({{"a"}, {"1"}, {"x"}});
+  table.AddRow({{"longer"}, {"1234567"}, {""}});
+  EXPECT_FALSE(table.empty());
+  EXPECT_EQ(table.Render(false),
+            "NAME      CALLS  NOTE\n"
+            "a             1  x\n"
+            "longer  1234567\n");
+}
+
+TEST(TableTest, WithoutTitlesHasNoTitleLine) {
+  Table table({{""}, {""}});
+  table.AddRow({{"key"}, {"value"}});
+  table.AddRow({{"longer"}, {"value"}});
+  EXPECT_EQ(table.Render(false), "key     value\nlonger  value\n");
+}
+
+TEST(TableTest, WithoutRowsIsItsTitles) {
+  EXPECT_EQ(Table({{"A"}, {"B", kRight}}).Render(false), "A  B\n");
+}
+
+TEST(TableTest, MissingCellsAreEmptyAndExtraOnesLeftOut) {
+  Table table({{"A"}, {"B"}});
+  table.AddRow({{"1"}});
+  table.AddRow({{"1"}, {"2"}, {"3"}});
+  EXPECT_EQ(table.Render(false), "A  B\n1\n1  2\n");
+}
+
+TEST(TableTest, ColoursDoNotMoveColumns) {
+  Table table({{"S"}, {"N", kRight}});
+  table.AddRow({{"open", Colour::kRed}, {"1"}});
+  EXPECT_EQ(table.Render(false), "S     N\nopen  1\n");
+  EXPECT_EQ(table.Render(true),
+            "\033[1mS\033[0m     \033[1mN\033[0m\n"
+            "\033[31mopen\033[0m  1\n");
+}
+
+TEST(TableTest, WidthIsInCodePoints) {
+  Table table({{"A"}, {"B"}});
+  table.AddRow({{"zürich"}, {"x"}});
+  table.AddRow({{"berlin"}, {"x"}});
+  EXPECT_EQ(table.Render(false), "A       B\nzürich  x\nberlin  x\n");
+}
+
+TEST(TableTest, ATextCannotCommandTheTerminal) {
+  Table table({{"A"}, {"B"}});
+  table.AddRow({{"x\033[2Jy\nz\t"}, {"1"}});
+  EXPECT_EQ(table.Render(false), "A          B\nx?[2Jy?z?  1\n");
+}
+
+TEST(PrintableTest, KeepsTextAndReplacesTheRest) {
+  EXPECT_EQ(Printable("plain, zürich, €, 😀"), "plain, zürich, €, 😀");
+  EXPECT_EQ(Printable("\x7f"), "?");
+  EXPECT_EQ(Printable("\xc2\x9b"), "??");  // CSI as one code point
+  EXPECT_EQ(Printable("a\xff\xfe"), "a??");
+  EXPECT_EQ(Printable("\xe2\x82"), "??");  // cut short
+  EXPECT_EQ(Printable(""), "");
+}
+
+TEST(BriefTest, ThreeDigitsAndAUnit) {
+  EXPECT_EQ(Brief(-5), "0s");
+  EXPECT_EQ(Brief(0), "0s");
+  EXPECT_EQ(Brief(999), "999ns");
+  EXPECT_EQ(Brief(1'000), "1us");
+  EXPECT_EQ(Brief(999'499), "999us");
+  EXPECT_EQ(Brief(999'500), "1ms");
+  EXPECT_EQ(Brief(12'345'678), "12.3ms");
+  EXPECT_EQ(Brief(999'500'000), "1s");
+  EXPECT_EQ(Brief(1'240'000'000), "1.24s");
+  EXPECT_EQ(Brief(59'940'000'000), "59.9s");
+  EXPECT_EQ(Brief(59'960'000'000), "1m00s");
+  EXPECT_EQ(Brief(125'000'000'000), "2m05s");
+  EXPECT_EQ(Brief(12'000'000'000'000), "3h20m");
+  EXPECT_EQ(Brief(367'200'000'000'000), "4d06h");
+}
+
+TEST(StateNameTest, AsInThePolicyAndEvents) {
+  EXPECT_EQ(StateName(v1::BREAKER_STATE_HALF_OPEN), "half_open");
+  EXPECT_EQ(StateName(static_cast<v1::BreakerState>(99)), "state 99");
+}
+
+TEST(RenderMethodsTest, FiguresOfAMethodStandOnce) {
+  const auto response = Parse<v1::ListMethodsResponse>(R"pb(
+    methods {
+      channel: "payment"
+      method: "/p.S/Charge"
+      breakers {
+        target: "a:1"
+        state: BREAKER_STATE_CLOSED
+        since { seconds: 1000 }
+      }
+      breakers {
+        target: "b:1"
+        state: BREAKER_STATE_OPEN
+        since { seconds: 1090 }
+      }
+      calls { started: 120 successes: 100 failures: 15 rejected: 5 }
+      latency {
+        count: 100
+        p50 { nanos: 1200000 }
+        p99 { nanos: 80000000 }
+      }
+    }
+    methods {
+      channel: "order"
+      method: "/p.O/New"
+      calls { started: 1 in_flight: 1 }
+    }
+    as_of { seconds: 1100 }
+  )pb");
+  EXPECT_EQ(RenderMethods(response, false),
+            "CHANNEL  METHOD       TARGET  BREAKER  SINCE  CALLS   OK  FAILED  "
+            "REJECTED  IN FLIGHT    P50   P99\n"
+            "payment  /p.S/Charge  a:1     closed   1m40s    120  100      15  "
+            "       5          0  1.2ms  80ms\n"
+            "                      b:1     open       10s\n"
+            "order    /p.O/New     -       -            -      1    0       0  "
+            "       0          1      -     -\n");
+  EXPECT_THAT(RenderMethods(response, true), HasSubstr("\033[31mopen\033[0m"));
+}
+
+TEST(RenderMethodsTest, NothingIsSaidInWords) {
+  EXPECT_EQ(RenderMethods({}, false),
+            "no method with a policy has been called yet\n");
+}
+
+TEST(RenderMethodTest, AllThereIsToSay) {
+  const auto response = Parse<v1::GetMethodResponse>(R"pb(
+    method {
+      channel: "payment"
+      method: "/p.S/Charge"
+      policy: "pay"
+      breakers {
+        target: ""
+        state: BREAKER_STATE_OPEN
+        since { seconds: 1000 }
+        probe_due { seconds: 1010 }
+        window_calls: 20
+        window_failures: 15
+        failure_rate: 0.75
+        times_opened: 3
+      }
+      calls {
+        started: 50
+        successes: 30
+        codes { code: UNAVAILABLE count: 12 }
+        codes { code: INTERNAL count: 3 }
+        rejections { name: "breaker_open" count: 5 }
+      }
+      attempts {
+        first: 45
+        retries: 4
+        hedges: 2
+        hedge_wins: 1
+        stops { name: "budget_exhausted" count: 7 }
+        attributions { name: "success" count: 30 }
+      }
+      latency {
+        count: 30
+        p50 { nanos: 1000000 }
+        p90 { nanos: 2000000 }
+        p99 { nanos: 3000000 }
+        p999 { nanos: 4000000 }
+        max { seconds: 2 }
+      }
+      budget { tokens: 9.25 ratio: 0.1 floor: 1 burst: 10 }
+      options {
+        timeout { seconds: 2 }
+        breaker: true
+        retry: true
+        hedging: true
+        max_attempts: 3
+        hedging_delay { nanos: 20000000 }
+        attempt_timeout { nanos: 500000000 }
+      }
+    }
+    as_of { seconds: 1004 }
+  )pb");
+  EXPECT_EQ(
+      RenderMethod(response, false),
+      "method   /p.S/Charge\n"
+      "channel  payment\n"
+      "policy   pay: timeout 2s, breaker, retry, hedging after 20ms, at most 3 "
+      "attempts, each at most 500ms\n"
+      "\n"
+      "TARGET  BREAKER  SINCE         NEXT  WINDOW  FAILED  RATE  IN A ROW  "
+      "PROBES  HUNG  OPENED  STALE\n"
+      "-       open        4s  probe in 6s      20      15   75%         0  "
+      "     0     0       3      0\n"
+      "\n"
+      "CALLS  OK  FAILED  REJECTED  CANCELLED  ABANDONED  IN FLIGHT  "
+      "FALLBACKS\n"
+      "   50  30       0         0          0          0          0  "
+      "        0\n"
+      "\n"
+      "codes          UNAVAILABLE 12, INTERNAL 3\n"
+      "rejections     breaker_open 5\n"
+      "attempts       first 45, retries 4, hedges 2 (won 1)\n"
+      "attempt ends   success 30\n"
+      "not attempted  budget_exhausted 7\n"
+      "latency        p50 1ms, p90 2ms, p99 3ms, p99.9 4ms, max 2s (30 "
+      "successes)\n"
+      "budget         9.2 of 10 tokens, +0.1 per call, +1 per second\n");
+}
+
+TEST(RenderMethodTest, OfOneThatDoesNothingYet) {
+  const std::string text = RenderMethod(
+      Parse<v1::GetMethodResponse>(R"pb(method { method: "other" })pb"), false);
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("-: counts only"), HasSubstr("no success yet"),
+                    Not(HasSubstr("codes")), Not(HasSubstr(" \n"))));
+}
+
+TEST(RenderBreakersTest, SaysUntilWhen) {
+  const auto response = Parse<v1::SetOverrideResponse>(R"pb(
+    breakers {
+      channel: "c"
+      method: "/p.S/M"
+      target: "a:1"
+      state: BREAKER_STATE_FORCED_OPEN
+      override_end { seconds: 1800000000 }
+    }
+    breakers {
+      channel: "c"
+      method: "/p.S/M"
+      target: "b:1"
+      state: BREAKER_STATE_FORCED_OPEN
+    }
+    breakers { channel: "c" method: "/p.S/M" state: BREAKER_STATE_CLOSED }
+  )pb");
+  EXPECT_EQ(RenderBreakers(response.breakers(), false),
+            "CHANNEL  METHOD  TARGET  BREAKER      UNTIL\n"
+            "c        /p.S/M  a:1     forced_open  2027-01-15T08:00:00Z\n"
+            "c        /p.S/M  b:1     forced_open  cleared\n"
+            "c        /p.S/M  -       closed       -\n");
+}
+
+TEST(RenderEventTest, OneLine) {
+  auto event = Parse<v1::Event>(R"pb(
+    sequence: 7
+    time { seconds: 1800000000 nanos: 250000000 }
+    kind: EVENT_KIND_TRANSITION
+    channel: "payment"
+    target: "a:1"
+    method: "/p.S/Charge"
+    from: BREAKER_STATE_CLOSED
+    to: BREAKER_STATE_OPEN
+    cause: "5 failures\nin a row"
+  )pb");
+  EXPECT_EQ(RenderEvent(event, false),
+            "    7  2027-01-15T08:00:00.250Z  payment /p.S/Charge a:1  "
+            "closed -> open: 5 failures?in a row\n");
+  EXPECT_THAT(RenderEvent(event, true), HasSubstr("\033[31mopen\033[0m"));
+  event.Clear();
+  event.set_kind(v1::EVENT_KIND_WARNING);
+  event.set_cause("too many methods");
+  EXPECT_THAT(
+      RenderEvent(event, false),
+      AllOf(StartsWith("    0  "), HasSubstr("warning: too many methods\n")));
+}
+
+}  // namespace
+}  // namespace firebreak::ctl

@@ -1,0 +1,70 @@
+// Text in columns, for a terminal.
+//
+//   Table table({{"METHOD"}, {"CALLS", Table::Align::kRight}});
+//   table.AddRow({{"/shop.v1.PaymentService/Charge"}, {"1204"}});
+//   std::cout << table.Render(/*colours=*/false);
+//
+//   METHOD                          CALLS
+//   /shop.v1.PaymentService/Charge   1204
+//
+// A table whose titles are all empty has no title line. Text comes from a
+// server, so what is not printable is shown as '?': it can neither break a line
+// nor command the terminal. Width is counted in code points.
+//
+// Thread safety: none; a value.
+#ifndef FIREBREAK_TOOLS_FIREBREAKCTL_TABLE_H_
+#define FIREBREAK_TOOLS_FIREBREAKCTL_TABLE_H_
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace firebreak::ctl {
+
+enum class Colour { kNone, kBold, kDim, kRed, kGreen, kYellow, kMagenta };
+
+// `text` without line breaks, control characters and bytes that are no UTF-8.
+std::string Printable(absl::string_view text);
+
+// `text` as a terminal shows it in that colour.
+std::string Painted(absl::string_view text, Colour colour);
+
+class Table {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    Column(std::string t, Align a = Align::kLeft)  // NOLINT: "{{"A"}, {"B"}}"
+        : title(std::move(t)), align(a) {}
+    std::string title;
+    Align align;
+  };
+  struct Cell {
+    Cell(std::string t, Colour c = Colour::kNone)  // NOLINT: as above
+        : text(std::move(t)), colour(c) {}
+    std::string text;
+    Colour colour;
+  };
+
+  explicit Table(std::vector<Column> columns);
+
+  // Cells that are missing are empty; those too many are left out.
+  void AddRow(std::vector<Cell> cells);
+  bool empty() const { return rows_.empty(); }
+
+  // Every line ends with a line break and without spaces.
+  std::string Render(bool colours) const;
+
+ private:
+  std::string Line(const std::vector<Cell>& cells, bool colours) const;
+
+  std::vector<Column> columns_;
+  std::vector<size_t> widths_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace firebreak::ctl
+
+#endif  // FIREBREAK_TOOLS_FIREBREAKCTL_TABLE_H_
