@@ -1,0 +1,71 @@
+#include "examples/shop/facts.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace shop {
+namespace {
+
+constexpr char kStory[] = "closed,open,half_open,closed";
+// A queue's worth of customers would notice more.
+constexpr absl::Duration kOpenLimit = absl::Milliseconds(5);
+constexpr absl::Duration kRecoveryLimit = absl::Seconds(1);
+// Far below the timeout that frozen calls wait for, far above an answer. Less
+// means that the freeze did not bite, and the comparison says nothing.
+constexpr absl::Duration kFrozenAtLeast = absl::Milliseconds(500);
+
+double Ms(absl::Duration d) { return absl::ToDoubleMilliseconds(d); }
+
+}  // namespace
+
+std::string FinalLine(const Facts& facts) {
+  return absl::StrFormat(
+      "demo: ok states=%s calls=%d answered=%d lost=%d "
+      "frozen_baseline_p99_ms=%.0f open_p99_ms=%.2f reached_while_open=%d "
+      "recovery_s=%.3f",
+      facts.states, facts.calls, facts.answered, facts.lost,
+      Ms(facts.frozen_baseline_p99), Ms(facts.open_p99),
+      facts.reached_while_open, absl::ToDoubleSeconds(facts.recovery));
+}
+
+absl::Status Judge(const Facts& facts) {
+  std::vector<std::string> wrong;
+  if (facts.states != kStory) {
+    wrong.push_back(
+        absl::StrCat("the breaker went ", facts.states, ", not ", kStory));
+  }
+  if (facts.calls == 0 || facts.answered != facts.calls) {
+    wrong.push_back(absl::StrFormat("%d of %d calls were answered",
+                                    facts.answered, facts.calls));
+  }
+  if (facts.lost != 0) {
+    wrong.push_back(absl::StrFormat("%d orders were lost", facts.lost));
+  }
+  if (facts.frozen_baseline_p99 < kFrozenAtLeast) {
+    wrong.push_back(absl::StrFormat(
+        "without firebreak calls of the frozen payment took %.1f ms only",
+        Ms(facts.frozen_baseline_p99)));
+  }
+  if (facts.open_p99 >= kOpenLimit) {
+    wrong.push_back(absl::StrFormat(
+        "with the breaker open the p99 was %.2f ms, not below %.0f",
+        Ms(facts.open_p99), Ms(kOpenLimit)));
+  }
+  if (facts.reached_while_open != 0) {
+    wrong.push_back(
+        absl::StrFormat("%d calls reached payment while the breaker was open",
+                        facts.reached_while_open));
+  }
+  if (facts.recovery >= kRecoveryLimit) {
+    wrong.push_back(absl::StrFormat("the recovery took %.2f s, not below %.0f",
+                                    absl::ToDoubleSeconds(facts.recovery),
+                                    absl::ToDoubleSeconds(kRecoveryLimit)));
+  }
+  if (wrong.empty()) return absl::OkStatus();
+  return absl::InternalError(absl::StrJoin(wrong, "; "));
+}
+
+}  // namespace shop

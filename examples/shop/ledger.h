@@ -1,0 +1,45 @@
+// The orders that have been charged, kept over the end of the process.
+//
+//   shop::Ledger ledger;
+//   if (!ledger.Open("/var/lib/shop/ledger")) ...   // reads what is there
+//   ledger.Charge("order-1");    // true, and written before it returns
+//   ledger.Charge("order-1");    // false: charged before
+//
+// A payment service that forgets its charges when it is killed would charge the
+// orders whose answers were lost a second time.
+//
+// Thread safety: safe from any thread once it is open.
+#ifndef FIREBREAK_EXAMPLES_SHOP_LEDGER_H_
+#define FIREBREAK_EXAMPLES_SHOP_LEDGER_H_
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+
+namespace shop {
+
+class Ledger {
+ public:
+  // In memory only, until Open().
+  Ledger() = default;
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // One order id per line. False, and errno, when it cannot be read or written.
+  bool Open(const std::string& path);
+  // Whether the order is charged now, and was not before.
+  bool Charge(const std::string& order_id);
+  int64_t size() const;
+
+ private:
+  int file_ = -1;
+  mutable std::mutex mu_;
+  absl::flat_hash_set<std::string> orders_;  // guarded by mu_
+};
+
+}  // namespace shop
+
+#endif  // FIREBREAK_EXAMPLES_SHOP_LEDGER_H_

@@ -1,0 +1,122 @@
+#include "examples/shop/load.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace shop {
+namespace {
+
+// 200 calls a second in all. More threads than the breaker's limit of failures
+// in a row, so that one timeout is enough to open it.
+constexpr int kThreads = 8;
+constexpr absl::Duration kPeriod = absl::Milliseconds(40);
+// A call that has no answer by then is lost: ten times what a charge may take.
+constexpr absl::Duration kGiveUp = absl::Seconds(10);
+
+// The nearest rank: a time that was really measured. `sorted` is not empty.
+absl::Duration Quantile(const std::vector<absl::Duration>& sorted, double q) {
+  const double rank = std::ceil(q * static_cast<double>(sorted.size()));
+  return sorted[static_cast<size_t>(std::max(rank, 1.0)) - 1];
+}
+
+}  // namespace
+
+Load::Load(const std::string& target)
+    : orders_(v1::OrderService::NewStub(
+          grpc::CreateChannel(target, grpc::InsecureChannelCredentials()))) {
+  for (int i = 0; i < kThreads; ++i) {
+    threads_.emplace_back([this, i] { Run(i); });
+  }
+}
+
+Load::~Load() { Stop(); }
+
+void Load::Stop() {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    stopping_ = true;
+  }
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void Load::Run(int thread) {
+  // Spread over the period.
+  absl::Time next = absl::Now() + kPeriod * thread / kThreads;
+  for (;;) {
+    absl::SleepFor(next - absl::Now());
+    Call* call;
+    {
+      std::lock_guard<std::mutex> lock(mu_);
+      if (stopping_) return;
+      call = &calls_.emplace_back();
+      call->start = absl::Now();
+    }
+    std::string error;
+    const Result result = CreateOrder(&error);
+    const absl::Time end = absl::Now();
+    {
+      std::lock_guard<std::mutex> lock(mu_);
+      call->result = result;
+      call->took = end - call->start;
+      if (first_error_.empty()) first_error_ = std::move(error);
+    }
+    next = std::max(next + kPeriod, end);
+  }
+}
+
+Load::Result Load::CreateOrder(std::string* error) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kGiveUp));
+  v1::CreateOrderRequest request;
+  request.set_user("demo");
+  request.set_cents(499);
+  v1::CreateOrderReply reply;
+  const grpc::Status status = orders_->CreateOrder(&context, request, &reply);
+  if (!status.ok()) {
+    *error = absl::StrCat("code ", static_cast<int>(status.error_code()), ", ",
+                          status.error_message());
+    return Result::kFailed;
+  }
+  return reply.state() == v1::CreateOrderReply::PAID ? Result::kPaid
+                                                     : Result::kQueued;
+}
+
+Load::Summary Load::Between(absl::Time from, absl::Time to) const {
+  Summary summary;
+  std::vector<absl::Duration> times;
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    for (const Call& call : calls_) {
+      if (call.start < from || call.start >= to) continue;
+      ++summary.calls;
+      if (call.result == Result::kInFlight) continue;
+      times.push_back(call.took);
+      if (call.result == Result::kPaid) ++summary.paid;
+      if (call.result == Result::kQueued) ++summary.queued;
+      if (call.result == Result::kFailed) ++summary.failed;
+    }
+  }
+  summary.answered = summary.paid + summary.queued;
+  if (!times.empty()) {
+    std::sort(times.begin(), times.end());
+    summary.p50 = Quantile(times, 0.50);
+    summary.p99 = Quantile(times, 0.99);
+  }
+  return summary;
+}
+
+std::string Load::first_error() const {
+  std::lock_guard<std::mutex> lock(mu_);
+  return first_error_;
+}
+
+}  // namespace shop

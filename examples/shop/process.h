@@ -1,0 +1,59 @@
+// A server of the example as a child process.
+//
+//   absl::StatusOr<ChildProcess> child = ChildProcess::Start(
+//       {"./payment_server", "--address", "127.0.0.1:0"}, "payment.log");
+//   absl::StatusOr<std::string> address = child->WaitForAddress();
+//   child->Freeze();
+//
+// Ownership: the child ends with this object, and also when the thread that
+// started it ends, however that happens. Nothing but the children started here
+// is ever sent a signal.
+#ifndef FIREBREAK_EXAMPLES_SHOP_PROCESS_H_
+#define FIREBREAK_EXAMPLES_SHOP_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace shop {
+
+class ChildProcess {
+ public:
+  // `command[0]` is the path of the program. What it prints goes to `log_path`.
+  static absl::StatusOr<ChildProcess> Start(
+      const std::vector<std::string>& command, const std::string& log_path);
+
+  ChildProcess() = default;  // no child
+  ChildProcess(ChildProcess&& other) noexcept { *this = std::move(other); }
+  ChildProcess& operator=(ChildProcess&& other) noexcept;
+  ~ChildProcess();
+
+  // The HOST:PORT that it says it listens on.
+  absl::StatusOr<std::string> WaitForAddress();
+
+  // SIGSTOP: its sockets stay open, and nothing answers any more.
+  absl::Status Freeze();
+  // SIGKILL, and waits for its end.
+  void Kill();
+  // SIGTERM, and after a few seconds Kill(). Whether it ended with exit code 0.
+  bool Terminate();
+
+  pid_t pid() const { return pid_; }
+
+ private:
+  // Whether it has ended; takes note of how.
+  bool HasEnded();
+
+  pid_t pid_ = -1;  // -1 = none, or ended
+  int end_status_ = 0;
+  std::string log_path_;
+};
+
+}  // namespace shop
+
+#endif  // FIREBREAK_EXAMPLES_SHOP_PROCESS_H_
