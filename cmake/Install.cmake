@@ -22,7 +22,8 @@ install(DIRECTORY include/firebreak
   FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/firebreak/v1
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak
-  FILES_MATCHING PATTERN "*.pb.h")
+  FILES_MATCHING PATTERN "*.pb.h"
+  PATTERN "*_mock.grpc.pb.h" EXCLUDE)
 # For clients of the admin service in other languages.
 install(DIRECTORY proto/firebreak/v1
   DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak/proto/firebreak

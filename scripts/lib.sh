@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# What the scripts of this folder share. Sourced, never run.
+#
+#   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#   need_packages "${BUILD_PACKAGES[@]}"
+#   build release                       # configure and build everything
+#   build asan firebreak_tests          # ... or only some targets
+#
+# After sourcing, the working directory is the root of the repository.
+
+# The path of the calling script, taken before the folder changes.
+SELF=$(realpath -m "$0")
+# shellcheck disable=SC2034  # used by those who source this file
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT" || exit 1
+
+# Debian packages, by what they are for. The gRPC packages bring the headers of
+# OpenSSL, zlib, c-ares and re2 along.
+# shellcheck disable=SC2034
+BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
+  protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
+  libgtest-dev libgmock-dev libcli11-dev)
+# shellcheck disable=SC2034
+LINT_PACKAGES=(clang-format clang-tidy)
+# shellcheck disable=SC2034
+CLANG_PACKAGES=(clang)
+# shellcheck disable=SC2034
+BENCH_PACKAGES=(libbenchmark-dev)
+
+say() { printf '==> %s\n' "$*"; }
+fail() {
+  printf '%s: %s\n' "${SELF##*/}" "$*" >&2
+  exit 1
+}
+
+# The header comment of the calling script is its --help: everything from its
+# second line to the first line that is no comment.
+print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$SELF"; }
+
+# quietly LABEL COMMAND...: one line when it starts and one when it ends; its
+# output only when it fails.
+quietly() {
+  local label=$1 log start=$SECONDS
+  shift
+  log=$(mktemp)
+  say "$label"
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    rm -f "$log"
+    fail "failed: $label"
+  fi
+  rm -f "$log"
+  say "$label: done in $((SECONDS - start)) s"
+}
+
+# need_packages NAME...: installs those that are missing when run by root;
+# otherwise says which they are and how to get them.
+need_packages() {
+  local missing=() name
+  for name in "$@"; do
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) == \
+      installed ]] || missing+=("$name")
+  done
+  ((${#missing[@]})) || return 0
+  if [[ $(id -u) != 0 ]]; then
+    {
+      echo "These Debian packages are missing: ${missing[*]}"
+      echo "Install them and run this again:"
+      echo "  sudo apt-get install --no-install-recommends ${missing[*]}"
+    } >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  quietly "updating the package lists" apt-get update
+  quietly "installing ${missing[*]}" \
+    apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# One compiler per core, but no more than fit the memory: a file that includes
+# gRPC takes up to 1.5 GB under a sanitizer. FIREBREAK_JOBS overrides.
+jobs_count() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(awk '/^MemAvailable/ {print int($2 / 1572864)}' /proc/meminfo)
+  ((memory >= 1)) || memory=1
+  echo "${FIREBREAK_JOBS:-$((cores < memory ? cores : memory))}"
+}
+
+# configure PRESET [CMAKE_ARG...]
+configure() {
+  local preset=$1
+  shift
+  quietly "configuring $preset" cmake --preset "$preset" "$@"
+}
+
+# build_dir DIR [TARGET...]: builds an already configured folder. Ninja's own
+# lines are the progress.
+build_dir() {
+  local dir=$1 start=$SECONDS
+  shift
+  say "building ${*:-everything} in $dir with $(jobs_count) jobs"
+  NINJA_STATUS="[%f/%t %es] " \
+    cmake --build "$dir" --parallel "$(jobs_count)" ${1:+--target "$@"} ||
+    fail "building ${*:-everything} in $dir failed"
+  say "$dir: built in $((SECONDS - start)) s"
+}
+
+# build PRESET [TARGET...]
+build() {
+  local preset=$1
+  shift
+  configure "$preset"
+  build_dir "build/$preset" "$@"
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# The laws of the house, as far as grep can see them. Run by ctest.
+#
+#   tests/house/laws.sh [ROOT]          ROOT: the tree to check, default ours
+#
+# Prints every violation as file:line: law, and exits 1 when there is one.
+# tests/house/laws_selftest.sh proves that each law still bites.
+set -uo pipefail
+cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
+
+violations=0
+report() { # FILE:LINE LAW TEXT
+  printf '%s: %s\n    %s\n' "$1" "$2" "$3"
+  violations=$((violations + 1))
+}
+
+# cpp FOLDER...: the C++ files in those of the folders that exist.
+cpp() {
+  local folder
+  for folder; do
+    [[ ! -e $folder ]] || find "$folder" -type f \( -name '*.h' -o -name '*.cc' \)
+  done | sort
+}
+
+# forbid LAW PATTERN [FILE...]: no line of code matches. Lines that are wholly
+# a comment may say what they like.
+forbid() {
+  local law=$1 pattern=$2 line where text
+  shift 2
+  (($#)) || return 0
+  while IFS= read -r line; do
+    [[ $line =~ ^([^:]+:[0-9]+):(.*)$ ]] || continue
+    where=${BASH_REMATCH[1]} text=${BASH_REMATCH[2]}
+    [[ $text =~ ^[[:space:]]*// ]] || report "$where" "$law" "$text"
+  done < <(grep -HnE -e "$pattern" "$@")
+}
+
+mapfile -t core < <(cpp src/core)
+mapfile -t engine < <(cpp src/engine)
+mapfile -t admin < <(cpp src/admin)
+mapfile -t hooks < <(cpp interceptors)
+mapfile -t public < <(cpp include)
+mapfile -t unit < <(cpp tests/unit)
+mapfile -t product < <(cpp include src interceptors tools examples)
+mapfile -t code < <(cpp include src interceptors tools examples tests)
+mapfile -t headers < <(printf '%s\n' "${code[@]}" | grep '\.h$')
+mapfile -t scripts < <(find scripts tests .ci -type f \
+  -exec grep -lE -m1 '^#!' {} + 2>/dev/null | sort)
+mapfile -t everything < <(
+  printf '%s\n' "${code[@]}"
+  find scripts cmake proto docs .ci CMakeLists.txt tests -type f \( -path 'scripts/*' \
+    -o -path '.ci/*' -o -name '*.cmake' -o -name '*.in' \
+    -o -name '*.proto' -o -name 'CMakeLists.txt' -o -name '*.md' \
+    -o -name '*.sh' \) 2>/dev/null | grep -v '^tests/house/'
+)
+
+# --- The core decides, and does nothing else --------------------------------
+forbid "the core knows no gRPC and no Protobuf" \
+  '#include *[<"](grpc|google/|.*\.pb\.h)' "${core[@]}"
+forbid "the core reads no clock: take 'Time now'" \
+  '_clock::now|absl::Now\(|GetCurrentTimeNanos|clock_gettime|gettimeofday' \
+  "${core[@]}"
+forbid "the core owns no thread and never waits for time" \
+  'std::j?thread|std::async|this_thread|pthread_|#include <(thread|future)>' \
+  "${core[@]}"
+forbid "the core takes its random source from the caller (rng.h)" \
+  'random_device|mt19937|absl::BitGen|\brand\(' "${core[@]}"
+
+# --- Arrows go one way: interceptors, admin -> engine -> core ----------------
+forbid "the core includes nothing above it" \
+  '#include *[<"](firebreak/|src/engine|src/admin|interceptors/)' "${core[@]}"
+forbid "the engine includes nothing above it" \
+  '#include *"(interceptors/|src/admin/)' "${engine[@]}"
+forbid "interceptors and admin do not know each other" \
+  '#include *"src/admin/' "${hooks[@]}"
+forbid "interceptors and admin do not know each other" \
+  '#include *"interceptors/' "${admin[@]}"
+forbid "public headers stand alone: only <firebreak/...> is installed" \
+  '#include *[<"](src/|interceptors/|tests/)' "${public[@]}"
+
+# --- gRPC's public face only --------------------------------------------------
+forbid "gRPC's internals may change with any version" \
+  'impl/codegen|grpc::internal|grpc_impl|grpc_core::' "${code[@]}"
+
+# --- Style that a formatter cannot see ----------------------------------------
+forbid "unit tests run in virtual time: no sleeping" \
+  'sleep_(for|until)|absl::SleepFor|\bu?sleep\(|nanosleep' "${unit[@]}"
+forbid "no 'using namespace' in a header" \
+  '^ *using +namespace' "${headers[@]}"
+forbid "a skipped test says why: GTEST_SKIP() << ..." \
+  'GTEST_SKIP\(\) *;' "${code[@]}"
+
+for file in "${headers[@]}"; do
+  guard=$(grep -m1 -E '^#' "$file")
+  stem=$(basename "$file" .h | tr '[:lower:].-' '[:upper:]__')
+  if [[ ! $guard =~ ^'#ifndef FIREBREAK_'([A-Z0-9_]*_)?"$stem"_H_$ ]] ||
+    ! grep -qxF "#define ${guard#\#ifndef }" "$file"; then
+    report "$file:1" "opens with the guard FIREBREAK_..._${stem}_H_" "$guard"
+  fi
+done
+while read -r guard; do
+  [[ -z $guard ]] || report "$guard:1" "two headers share one guard" ""
+done < <(((${#headers[@]})) &&
+  grep -hm1 '^#ifndef' "${headers[@]}" | sort | uniq -d)
+
+for file in "${product[@]}"; do
+  lines=$(wc -l <"$file")
+  ((lines <= 400)) ||
+    report "$file:$lines" "no file over 400 lines: split it by idea" ""
+done
+
+for file in "${scripts[@]}"; do
+  [[ -x $file ]] || report "$file:1" "a script is executable" ""
+done
+
+# A test that nobody builds is worse than none.
+for file in tests/*/*_test.cc; do
+  [[ ! -e $file ]] || grep -qF "${file#tests/}" tests/CMakeLists.txt ||
+    report "$file:1" "a test is listed in tests/CMakeLists.txt" ""
+done
+
+# Unfinished work belongs in the tracker, not in the tree.
+if ((${#everything[@]})); then
+  while IFS= read -r line; do
+    report "$(cut -d: -f1-2 <<<"$line")" "unfinished work is in an issue" \
+      "$(cut -d: -f3- <<<"$line")"
+  done < <(grep -HnwE 'TODO|FIXME|XXX' "${everything[@]}")
+fi
+
+if ((violations)); then
+  printf '%d violation(s) of the laws of the house\n' "$violations"
+  exit 1
+fi
+printf 'the laws of the house hold in %d files\n' "${#code[@]}"

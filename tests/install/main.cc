@@ -1,0 +1,92 @@
+// What a user of the installed package does: an engine from a policy, a channel
+// from the engine, calls, and a look at them through the admin service. Nobody
+// listens, so the first call fails and opens the breaker, and the second is
+// refused without touching the network. Exits 0 when all of that was so.
+#include <firebreak/admin_service.h>
+#include <firebreak/engine.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdio>
+#include <future>
+#include <memory>
+#include <string>
+
+namespace {
+
+constexpr char kMethod[] = "/consumer.Test/Call";
+
+// One call; returns its `firebreak-reason`, or "-" when there is none.
+std::string Call(const std::shared_ptr<grpc::Channel>& channel,
+                 grpc::Status* status) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(10));
+  const grpc::Slice empty;
+  grpc::ByteBuffer request(&empty, 1);
+  grpc::ByteBuffer reply;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, kMethod, grpc::StubOptions(), &request, &reply,
+                 [&done](grpc::Status s) { done.set_value(std::move(s)); });
+  *status = done.get_future().get();
+  const auto& trailers = context.GetServerTrailingMetadata();
+  auto reason = trailers.find("firebreak-reason");
+  return reason == trailers.end()
+             ? "-"
+             : std::string(reason->second.data(), reason->second.size());
+}
+
+int Fail(const std::string& what) {
+  std::fprintf(stderr, "consumer: %s\n", what.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main() {
+  std::printf("firebreak %s\n", FIREBREAK_VERSION);
+  auto engine = firebreak::Engine::FromText(R"pb(
+    method {
+      name {}
+      breaker { consecutive_failures: 1 open_duration: "60s" }
+    }
+  )pb");
+  if (!engine.ok()) return Fail(engine.status().ToString());
+
+  auto channel = (*engine)->CreateChannel("nobody", "unix:/nonexistent.sock",
+                                          grpc::InsecureChannelCredentials());
+  for (const std::string expected : {"-", "breaker_open"}) {
+    grpc::Status status;
+    const std::string reason = Call(channel, &status);
+    std::printf("code %d, firebreak-reason %s: %s\n", status.error_code(),
+                reason.c_str(), status.error_message().c_str());
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+        reason != expected) {
+      return Fail("expected UNAVAILABLE with firebreak-reason " + expected);
+    }
+  }
+
+  firebreak::AdminService admin(*engine);
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&admin);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  auto stub = firebreak::v1::Admin::NewStub(server->InProcessChannel({}));
+  grpc::ClientContext context;
+  firebreak::v1::GetMethodRequest request;
+  request.mutable_selector()->set_method(kMethod);
+  firebreak::v1::GetMethodResponse response;
+  const grpc::Status status = stub->GetMethod(&context, request, &response);
+  admin.Shutdown();
+  server->Shutdown();
+  if (!status.ok()) return Fail(status.error_message());
+  const auto& calls = response.method().calls();
+  std::printf("admin: %s failures %d rejected %d\n", kMethod,
+              static_cast<int>(calls.failures()),
+              static_cast<int>(calls.rejected()));
+  if (calls.failures() != 1 || calls.rejected() != 1) {
+    return Fail("expected one failure and one rejection");
+  }
+  return 0;
+}

@@ -1,0 +1,128 @@
+// Back after an outage: the connection is looked after before a probe needs it,
+// and a probe on a channel that is not ready decides nothing.
+#include <gtest/gtest.h>
+
+#include "tests/support/engine_fixture.h"
+#include "tests/support/stub_styles.h"
+
+namespace firebreak::testing {
+namespace {
+
+constexpr char kOpensQuickly[] =
+    "breaker { consecutive_failures: 2 probes: 1 open_duration: \"300ms\" "
+    "max_open_duration: \"300ms\" open_jitter: 0 }";
+
+class RecoveryTest : public ::testing::TestWithParam<StubStyle> {
+ protected:
+  // Calls until the breaker is open.
+  void Trip(const Caller& caller, EngineFixture* f) {
+    for (int i = 0; i < 2; ++i) {
+      UnaryCall call;
+      caller.Run(&call);
+      EXPECT_FALSE(call.status.ok());
+    }
+    EXPECT_EQ(f->breaker().state, core::BreakerState::kOpen);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Styles, RecoveryTest, AllStyles(), StyleName);
+
+TEST_P(RecoveryTest, AServerThatIsBackIsFoundWithoutWaitingOutGrpcsBackoff) {
+  // gRPC's own backoff is set so long that only our reset can bring the
+  // connection back within this test.
+  ChannelOptions options;
+  options.args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 600'000);
+  options.args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 600'000);
+  options.args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 600'000);
+  EngineFixture f(kOpensQuickly);
+  const std::string address = f.server().address();
+  auto channel = f.NewChannel(std::move(options));
+  const Caller caller(GetParam(), channel);
+  UnaryCall healthy;
+  caller.Run(&healthy);
+  ASSERT_TRUE(healthy.status.ok());
+  f.server().Stop();
+  Trip(caller, &f);
+  EchoServer back(address);
+  ASSERT_EQ(back.address(), address);
+  // Nobody calls: the engine reconnects by itself once the probe is near.
+  ASSERT_TRUE(Eventually([&] {
+    return channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+  }));
+  ASSERT_TRUE(
+      Eventually([&] { return engine::Now() >= *f.breaker().probe_due; }));
+  UnaryCall probe;
+  caller.Run(&probe);
+  EXPECT_TRUE(probe.status.ok()) << probe.status.error_message();
+  EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
+}
+
+TEST_P(RecoveryTest, AProbeRefusedByAReconnectingChannelDecidesNothing) {
+  EngineFixture f(kOpensQuickly);
+  const std::string address = f.server().address();
+  const Caller caller(GetParam(), f.channel());
+  UnaryCall healthy;
+  caller.Run(&healthy);
+  f.server().Stop();
+  Trip(caller, &f);
+  ASSERT_TRUE(
+      Eventually([&] { return engine::Now() >= *f.breaker().probe_due; }));
+  for (int i = 0; i < 3; ++i) {
+    UnaryCall probe;
+    caller.Run(&probe);
+    EXPECT_EQ(probe.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(f.breaker().state, core::BreakerState::kHalfOpen);
+    EXPECT_EQ(f.breaker().probes_in_flight, 0);
+  }
+  EXPECT_EQ(f.breaker().times_opened, 1) << "it has not been opened again";
+  EchoServer back(address);
+  ASSERT_TRUE(Eventually([&] {
+    UnaryCall probe;
+    caller.Run(&probe);
+    return f.breaker().state == core::BreakerState::kClosed;
+  }));
+  EXPECT_EQ(f.breaker().times_opened, 1);
+}
+
+TEST_P(RecoveryTest, KilledAndRestartedUnderLoadItAlwaysComesBack) {
+  EngineFixture f(kOpensQuickly);
+  const std::string address = f.server().address();
+  const Caller caller(GetParam(), f.channel());
+  f.server().Stop();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(Eventually([&] {
+      UnaryCall call;
+      caller.Run(&call);
+      return f.breaker().state != core::BreakerState::kClosed;
+    })) << round;
+    EchoServer server(address);
+    ASSERT_TRUE(Eventually([&] {
+      UnaryCall call;
+      caller.Run(&call);
+      return f.breaker().state == core::BreakerState::kClosed;
+    })) << round;
+  }
+  EXPECT_EQ(f.counts().in_flight, 0);
+}
+
+// An engine that goes while a breaker is open, and its channel watched.
+TEST(RecoveryLifetimeTest, EngineAndChannelMayGoWhileTheyAreLookedAfter) {
+  for (int i = 0; i < 20; ++i) {
+    auto engine = MakeEngine(
+        "breaker { consecutive_failures: 1 open_duration: \"1ms\" "
+        "max_open_duration: \"1ms\" }");
+    auto channel = engine->CreateChannel("test", "127.0.0.1:1",
+                                         grpc::InsecureChannelCredentials());
+    UnaryCall call;
+    Caller(StubStyle::kSync, channel).Run(&call);
+    if (i % 2 == 0) {
+      engine.reset();
+      channel.reset();
+    } else {
+      channel.reset();
+      engine.reset();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace firebreak::testing
