@@ -199,7 +199,6 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
                                           ? kInfiniteFuture
                                           : SaturatingAdd(now, pushback));
   if (not_before_ == kInfiniteFuture) {
-    may_hedge_ = false;
     DropNext();
     return Reason::kPushback;
   }

@@ -240,6 +240,19 @@ TEST(CallDriverEndTest, TheFallbackAnswersWhenTheRetryIsRefusedAtItsTime) {
   EXPECT_EQ(rig.last().finish->reason, Reason::kBreakerOpen);
 }
 
+TEST(CallDriverEndTest, ARetryThatWaitedIsRefundedBeforeTheFallbackRuns) {
+  CallRig rig(Hedging(3, Ms(20)), WithFallback());
+  rig.Answer(0, Ms(50), Code::kInternal);
+  rig.Answer(1, Ms(5), Code::kUnavailable, Ms(300));
+  rig.Run(Ms(30));
+  EXPECT_DOUBLE_EQ(rig.tokens(), 8);  // a hedge, and a retry that waits
+  rig.Run(Ms(60));
+  EXPECT_EQ(rig.lines().back(), "50ms ask the fallback");
+  EXPECT_DOUBLE_EQ(rig.tokens(), 9);
+  rig.FallbackEnds(true);
+  EXPECT_DOUBLE_EQ(rig.tokens(), 9);
+}
+
 TEST(CallDriverEndTest, TheDeadlineEndsTheFallbackWithTheFailure) {
   CallRig rig(Retrying(2), WithFallback(Ms(80)));
   rig.Answer(0, Ms(5), Code::kInternal);

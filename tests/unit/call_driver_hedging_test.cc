@@ -80,6 +80,8 @@ TEST(CallDriverHedgingTest, TheTimelineOfGrfcA6) {
 TEST(CallDriverHedgingTest, DelayZeroSendsAllAtOnce) {
   CallRig rig(Hedging(4, Duration::zero()));
   rig.Answer(2, Ms(5));
+  rig.Start();
+  EXPECT_EQ(rig.last().launch.size(), 4U);  // no timer was needed
   rig.Run();
   EXPECT_THAT(
       rig.lines(),
@@ -196,6 +198,18 @@ TEST(CallDriverHedgingTest, AnEmptyBudgetStopsTheHedgeAndNotTheCall) {
                           "200ms cancel 1", "200ms finish attempt 0 OK"));
   EXPECT_EQ(Stops(rig, Reason::kBudgetExhausted), 1);
   EXPECT_DOUBLE_EQ(rig.tokens(), 0);  // a launched hedge is not refunded
+}
+
+TEST(CallDriverHedgingTest, ARefusedHedgeIsTheLastOfItsCall) {
+  CallRig::Setup setup = Purse(2);
+  setup.budget.floor = 3;
+  CallRig rig(Hedging(5, Ms(20)), setup);
+  rig.Answer(1, Sec(1), Code::kUnavailable);
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "20ms launch 1 hedge",
+                          "40ms launch 2 hedge", "1.02s launch 3 retry"));
+  EXPECT_EQ(Stops(rig, Reason::kBudgetExhausted), 1);
 }
 
 TEST(CallDriverHedgingTest, ABreakerThatTripsStopsTheHedgeAndNotTheCall) {
