@@ -107,7 +107,7 @@ class CallDriver {
   // Once, and first, unless the caller cancelled before.
   Actions Start(Time now);
   // Every launched attempt is reported once, cancelled ones included.
-  Actions OnAttemptEnd(int attempt, const AttemptEnd& end, Time now);
+  Actions OnAttemptEnd(int n, const AttemptEnd& end, Time now);
   // At wake_at() or later; earlier does nothing.
   Actions OnTimer(Time now);
   // At any time, also before Start() and after the end.

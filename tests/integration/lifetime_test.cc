@@ -2,6 +2,10 @@
 // no thread of gRPC's is ever needed by us.
 #include <gtest/gtest.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "firebreak/v1/policy.pb.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
@@ -113,20 +117,31 @@ TEST_P(LifetimeTest, TheContextMayGoAtOnceAfterTheCall) {
   }
 }
 
+// gRPC itself leaks the request of a call that was prepared and never started,
+// with no interceptor too. That nothing of ours leaks with it shows in the
+// engine: whatever was left of the call would keep it alive.
 TEST(LifetimeQueueTest, AStubCallThatIsPreparedAndNeverStarted) {
-  EngineFixture f(kDriven);
-  auto stub = Echo::NewStub(f.channel());
-  grpc::CompletionQueue cq;
+  std::weak_ptr<engine::EngineCore> core;
   {
-    grpc::ClientContext context;
-    EchoRequest request;
-    auto reader = stub->PrepareAsyncUnary(&context, request, &cq);
+    EngineFixture f(kDriven);
+    core = f.engine()->core();
+    auto stub = Echo::NewStub(f.channel());
+    grpc::CompletionQueue cq;
+    {
+#ifdef __SANITIZE_ADDRESS__
+      const __lsan::ScopedDisabler leaks_of_grpc;
+#endif
+      grpc::ClientContext context;
+      EchoRequest request;
+      auto reader = stub->PrepareAsyncUnary(&context, request, &cq);
+    }
+    cq.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_FALSE(cq.Next(&tag, &ok));
+    EXPECT_EQ(f.server().calls(), 0);
   }
-  cq.Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  EXPECT_FALSE(cq.Next(&tag, &ok));
-  EXPECT_EQ(f.server().calls(), 0);
+  EXPECT_TRUE(Eventually([&] { return core.expired(); }));
 }
 
 TEST(LifetimeThreadsTest, ManyEnginesComeAndGo) {

@@ -110,7 +110,8 @@ class CallRig {
   };
 
   // (Not a default argument: Setup is still incomplete there.)
-  explicit CallRig(MethodOptions options) : CallRig(options, Setup{}) {}
+  explicit CallRig(MethodOptions options)
+      : CallRig(std::move(options), Setup{}) {}
   CallRig(MethodOptions options, Setup setup)
       : options_(std::move(options)), budget_(setup.budget, Time{}) {
     EXPECT_EQ(options_.Validate(), absl::OkStatus());

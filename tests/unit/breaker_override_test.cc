@@ -74,6 +74,13 @@ TEST_F(OverrideTest, ForcedOpenForATimeEndsByItself) {
   EXPECT_EQ(log_.Since(0, 9).events[1].kind, Event::Kind::kOverrideEnded);
 }
 
+TEST_F(OverrideTest, AnOverrideThatHasExpiredCannotBeCleared) {
+  Breaker& breaker = Make();
+  breaker.ForceOpen(Sec(5), At(Sec(0)));
+  EXPECT_FALSE(breaker.ClearOverride(At(Sec(5))));
+  EXPECT_EQ(StateAt(At(Sec(5))), BreakerState::kHalfOpen);
+}
+
 TEST_F(OverrideTest, WouldRefuseKnowsWhenAnOverrideEnds) {
   Breaker& breaker = Make();
   breaker.ForceOpen(Sec(30), At(Sec(0)));
