@@ -4,6 +4,7 @@
 
 #include "interceptors/context_access.h"
 #include "interceptors/wire.h"
+#include "src/core/deadline.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
@@ -29,8 +30,18 @@ absl::optional<Answer> GuardedCall::Admit() {
   core::Breaker* const breaker = method_->targets.front();
   runtime.stats.OnCallStarted();
   started_ = engine::Now();
-  core::Admission admission = breaker->Admit(
-      started_, FromGrpcDeadline(info_->client_context()->raw_deadline()));
+  const core::Time deadline =
+      FromGrpcDeadline(info_->client_context()->raw_deadline());
+  if (!core::CanPayFor(deadline, started_)) {
+    // gRPC would say the same without sending anything; the server, and a
+    // probe's slot, have nothing to do with it.
+    runtime.stats.OnRejected(core::Reason::kDeadlineExceeded);
+    return LocalAnswer(
+        grpc::StatusCode::DEADLINE_EXCEEDED,
+        "firebreak: the deadline was spent before the call began",
+        core::Reason::kDeadlineExceeded, core::Duration::zero());
+  }
+  core::Admission admission = breaker->Admit(started_, deadline);
   if (!admission.permit) {
     runtime.stats.OnRejected(admission.refusal.reason);
     return RefusalAnswer(runtime.channel, runtime.method, breaker->cause(),

@@ -15,6 +15,11 @@
 // an unreadable request or a full queue leave the first failure as it is, with
 // `firebreak-reason: fallback_failed` beside it where it had no reason yet.
 //
+// Ownership: the engine keeps a fallback until another takes its place. One
+// that owns the engine, or a channel or stub of it, keeps the engine, and so
+// itself, alive for ever: capture those weakly, or take the fallback away in
+// time.
+//
 // Thread safety: called on the engine's bounded pool, several at a time; it
 // may block, call stubs and the engine. A fallback that never returns takes a
 // thread of that pool, and its call ends at the call's deadline.

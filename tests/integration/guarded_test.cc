@@ -63,6 +63,22 @@ TEST_P(GuardedTest, OpensAtItsThresholdAndRejectsWithoutTheNetwork) {
   EXPECT_EQ(f.counts().end(core::CallEnd::kRejected), 1);
 }
 
+TEST_P(GuardedTest, ADeadlineSpentBeforehandIsNotTheServersFailure) {
+  // A caller whose own caller has used the time up: nothing is sent, so nothing
+  // is learnt about the server.
+  EngineFixture f(kTripsAtTwo);
+  for (int i = 0; i < 3; ++i) {
+    UnaryCall call;
+    call.context.set_deadline(std::chrono::system_clock::now() -
+                              std::chrono::seconds(1));
+    Caller(GetParam(), f.channel()).Run(&call);
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+    EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "deadline_exceeded");
+  }
+  EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
+  EXPECT_EQ(f.server().calls(), 0);
+}
+
 TEST_P(GuardedTest, DrivenCallsAreRejectedAlike) {
   EngineFixture f(std::string(kTripsAtOne) + " retry { max_attempts: 2 }");
   const Caller caller(GetParam(), f.channel());
