@@ -33,10 +33,6 @@ bool IsFromTransport(const grpc::Status& status,
 core::AttemptEnd ReadEnd(const grpc::Status& status,
                          const grpc::ClientContext& context);
 
-inline grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
-  return static_cast<grpc::StatusCode>(code);
-}
-
 }  // namespace firebreak::interceptors
 
 #endif  // FIREBREAK_INTERCEPTORS_WIRE_H_
