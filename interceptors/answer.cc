@@ -34,18 +34,26 @@ void Insert(const Answer::Metadata& from,
 
 void Answer::Fill(grpc::experimental::InterceptorBatchMethods* methods,
                   Codec codec) {
+  if (status.ok() &&
+      methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_RECV_MESSAGE) &&
+      !ReadReply(&reply, methods->GetRecvMessage(), codec)) {
+    status = grpc::Status(grpc::StatusCode::INTERNAL,
+                          "firebreak: the reply cannot be parsed");
+  }
+  FillWithoutReply(methods);
+}
+
+void Answer::FillWithoutReply(
+    grpc::experimental::InterceptorBatchMethods* methods) const {
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_RECV_INITIAL_METADATA)) {
     Insert(initial, methods->GetRecvInitialMetadata());
   }
-  if (methods->QueryInterceptionHookPoint(
-          InterceptionHookPoints::PRE_RECV_MESSAGE)) {
-    if (status.ok() && !ReadReply(&reply, methods->GetRecvMessage(), codec)) {
-      status = grpc::Status(grpc::StatusCode::INTERNAL,
-                            "firebreak: the reply cannot be parsed");
-    }
-    // On success only: a sync stub reads "failed" plus OK as UNIMPLEMENTED.
-    if (!status.ok()) methods->FailHijackedRecvMessage();
+  // On failure only: a sync stub reads "failed" plus OK as UNIMPLEMENTED.
+  if (!status.ok() && methods->QueryInterceptionHookPoint(
+                          InterceptionHookPoints::PRE_RECV_MESSAGE)) {
+    methods->FailHijackedRecvMessage();
   }
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_RECV_STATUS)) {

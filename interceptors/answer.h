@@ -39,6 +39,9 @@ struct Answer {
   // Answers whichever PRE_RECV_* hooks this batch has. An OK reply that does
   // not parse turns into INTERNAL.
   void Fill(grpc::experimental::InterceptorBatchMethods* methods, Codec codec);
+  // All but the reply. Enough for one that is no OK, which may be shared.
+  void FillWithoutReply(
+      grpc::experimental::InterceptorBatchMethods* methods) const;
 };
 
 // A copy of what the server sent; the context may go afterwards.

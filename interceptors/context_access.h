@@ -22,6 +22,7 @@
 #include <grpcpp/client_context.h>
 
 #include <string>
+#include <utility>
 
 namespace firebreak::interceptors {
 
@@ -42,9 +43,12 @@ void WriteContext(const ContextFields& fields, grpc::ClientContext* context);
 // owns it may be gone before a held call ends.
 class ParentRef {
  public:
+  ParentRef() = default;
   explicit ParentRef(grpc_call* call) : call_(call) {
     if (call_ != nullptr) grpc_call_ref(call_);
   }
+  ParentRef(ParentRef&& other) noexcept
+      : call_(std::exchange(other.call_, nullptr)) {}
   ~ParentRef() { Release(); }
   ParentRef(const ParentRef&) = delete;
   ParentRef& operator=(const ParentRef&) = delete;
@@ -55,7 +59,7 @@ class ParentRef {
   }
 
  private:
-  grpc_call* call_;
+  grpc_call* call_ = nullptr;
 };
 
 }  // namespace firebreak::interceptors

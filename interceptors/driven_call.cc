@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "interceptors/caller_stack.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
 #include "src/core/duration.h"
@@ -20,23 +21,21 @@ constexpr char kCompressionKey[] = "grpc-internal-encoding-request";
 std::shared_ptr<DrivenCall> DrivenCall::Create(
     std::shared_ptr<engine::ChannelBinding> channel,
     std::shared_ptr<const engine::MethodBinding> method,
-    grpc::experimental::ClientRpcInfo* info) {
-  auto call = std::shared_ptr<DrivenCall>(
-      new DrivenCall(std::move(channel), std::move(method), info));
-  core::MutexLock lock(&call->mu_);
-  call->timer_.client = call;
-  return call;
+    grpc::experimental::ClientRpcInfo* info, ParentRef parent) {
+  return std::make_shared<DrivenCall>(
+      Key{}, std::move(channel), std::move(method), info, std::move(parent));
 }
 
-DrivenCall::DrivenCall(std::shared_ptr<engine::ChannelBinding> channel,
+DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
                        std::shared_ptr<const engine::MethodBinding> method,
-                       grpc::experimental::ClientRpcInfo* info)
+                       grpc::experimental::ClientRpcInfo* info,
+                       ParentRef parent)
     : channel_(std::move(channel)),
       method_(std::move(method)),
       caller_(info->client_context()),
       base_channel_(info->channel()),
       fields_(ReadContext(*caller_)),
-      parent_(fields_.parent),
+      parent_(std::move(parent)),
       granted_(FromGrpcDeadline(caller_->raw_deadline())),
       deadline_(core::CallDeadline(granted_, method_->runtime->options->timeout,
                                    engine::Now())),
@@ -44,8 +43,9 @@ DrivenCall::DrivenCall(std::shared_ptr<engine::ChannelBinding> channel,
       driver_(MakePlan()) {}
 
 DrivenCall::~DrivenCall() {
-  core::MutexLock lock(&mu_);
-  channel_->core()->io()->Disarm(&timer_);
+  if (armed_ != core::kInfiniteFuture) {
+    channel_->core()->io()->Disarm(&timer_);
+  }
 }
 
 core::CallDriver::Plan DrivenCall::MakePlan() const {
@@ -61,17 +61,53 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
 }
 
 void DrivenCall::Start(Methods* first) {
+  // Deliver() lets the caller drop the interceptor, and with it this call.
+  const std::shared_ptr<DrivenCall> self = shared_from_this();
   metadata_ = first->GetSendInitialMetadata();
-  // Serialized in every stub style, and a copy that only counts references.
-  request_ = *first->GetSerializedSendMessage();
+  // Serialized in every stub style.
+  request_ = first->GetSerializedSendMessage();
   // Interceptors before ours see one logical call, those after ours attempts.
-  stub_ = std::make_unique<grpc::GenericStub>(first->GetInterceptedChannel());
+  stub_.emplace(first->GetInterceptedChannel());
+  std::unique_ptr<engine::Lane> lane;
+  if (channel_->core()->options().drive_on_calling_thread &&
+      LivesOnThisStack(first)) {
+    lane = channel_->core()->io()->TakeLane();
+  }
   Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
+    lane_ = lane.get();
+    if (lane_ != nullptr) lane_thread_ = std::this_thread::get_id();
     held_.push_back(first);
     // A cancel from before has waited for something to end.
     return cancel_requested_ ? driver->OnCallerCancel(now) : driver->Start(now);
   });
+  if (lane != nullptr) RunLane(std::move(lane));
+}
+
+void DrivenCall::RunLane(std::unique_ptr<engine::Lane> lane) {
+  while (!delivered_on_lane_) {
+    // Hedges and retries ring: the timer is finer than the queue's wait.
+    if (!lane->RunOne(deadline_)) OnTimer();
+    if (lane->TakeRing()) PerformQueued(lane.get());
+  }
+  // With the losers, which have been cancelled.
+  channel_->core()->io()->ReturnLane(std::move(lane), channel_);
+}
+
+void DrivenCall::PerformQueued(engine::Lane* lane) {
+  absl::InlinedVector<Actions, 1> batch;
+  for (;;) {
+    {
+      core::MutexLock lock(&mu_);
+      if (queue_.empty()) {
+        performing_ = false;
+        return;
+      }
+      batch.swap(queue_);
+    }
+    for (const Actions& actions : batch) Perform(actions, lane);
+    batch.clear();
+  }
 }
 
 bool DrivenCall::Park(Methods* batch) {
@@ -104,10 +140,11 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
   Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
     if (!decided_) {
-      last_.status = attempt->status;
-      last_.reply.Swap(&attempt->reply);
-      last_.initial = CopyMetadata(attempt->context.GetServerInitialMetadata());
-      last_.trailing =
+      answer_.status = std::move(attempt->status);
+      answer_.reply.Swap(&attempt->reply);
+      answer_.initial =
+          CopyMetadata(attempt->context.GetServerInitialMetadata());
+      answer_.trailing =
           CopyMetadata(attempt->context.GetServerTrailingMetadata());
     }
     return driver->OnAttemptEnd(attempt->number, end, now);
@@ -116,42 +153,34 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
 
 template <class Event>
 void DrivenCall::Drive(Event event) {
-  // Whoever calls may hold the last reference but one, and Deliver() lets the
-  // caller drop that one.
-  const std::shared_ptr<DrivenCall> self = shared_from_this();
+  Actions actions;
+  engine::Lane* lane = nullptr;
   {
     core::MutexLock lock(&mu_);
-    Actions actions = event(&driver_, engine::Now());
+    actions = event(&driver_, engine::Now());
     if (actions.finish.has_value()) decided_ = true;
-    queue_.push_back(std::move(actions));
     ArmTimer();
-    if (performing_) return;
-    performing_ = true;
-  }
-  for (;;) {
-    absl::InlinedVector<Actions, 1> batch;
-    {
-      core::MutexLock lock(&mu_);
-      if (queue_.empty()) {
-        performing_ = false;
-        return;
-      }
-      batch.swap(queue_);
+    lane = lane_;
+    const bool is_other_thread =
+        lane != nullptr && lane_thread_ != std::this_thread::get_id();
+    // In order: on a lane there may be some of others that have rung.
+    if (performing_ || is_other_thread || !queue_.empty()) {
+      queue_.push_back(std::move(actions));
+      if (is_other_thread) lane->Ring();
+      return;
     }
-    for (const Actions& actions : batch) Perform(actions);
+    performing_ = lane == nullptr;
   }
+  Perform(actions, lane);
+  if (lane == nullptr) PerformQueued(nullptr);
 }
 
-void DrivenCall::Perform(const Actions& actions) {
+void DrivenCall::Perform(const Actions& actions, engine::Lane* lane) {
   for (int n : actions.cancel) {
-    std::shared_ptr<Attempt> attempt;
-    {
-      core::MutexLock lock(&mu_);
-      attempt = attempts_[static_cast<size_t>(n)].lock();
-    }
+    auto attempt = attempts_[static_cast<size_t>(n)].lock();
     if (attempt != nullptr) attempt->Cancel();
   }
-  for (const auto& launch : actions.launch) Launch(launch);
+  for (const auto& launch : actions.launch) Launch(launch, lane);
   if (actions.run_fallback) {
     RunFallback(*actions.finish);
   } else if (actions.finish.has_value()) {
@@ -159,13 +188,14 @@ void DrivenCall::Perform(const Actions& actions) {
   }
 }
 
-void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
+void DrivenCall::Launch(const core::CallDriver::Launch& launch,
+                        engine::Lane* lane) {
   auto attempt = std::make_shared<Attempt>(shared_from_this(), launch.attempt);
   grpc::ClientContext* const context = &attempt->context;
   // The caller's own deadline goes on as it is, to the nanosecond.
   context->set_deadline(launch.deadline == granted_
                             ? caller_->raw_deadline()
-                            : ToGrpcDeadline(launch.deadline));
+                            : engine::ToGrpcTime(launch.deadline));
   for (const auto& entry : *metadata_) {
     if (entry.first != kCompressionKey) {
       context->AddMetadata(entry.first, entry.second);
@@ -182,19 +212,23 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
   attempt->channel_was_not_ready =
       launch.is_probe &&
       base_channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
-  {
-    core::MutexLock lock(&mu_);
-    attempts_.push_back(attempt);
-  }
-  Attempt::Start(std::move(attempt), stub_.get(), method_->runtime->method,
-                 request_, channel_->core()->io()->cq());
+  attempts_.push_back(attempt);
+  grpc::CompletionQueue* const cq =
+      lane != nullptr ? lane->Begin() : channel_->core()->io()->Begin();
+  Attempt::Start(std::move(attempt), &*stub_, method_->runtime->method,
+                 *request_, cq);
 }
 
 void DrivenCall::RunFallback(const Finish& failed) {
-  // The failure is read here, where the last attempt's answer cannot change
-  // any more; the request is copied since the call may end meanwhile.
-  auto work = [self = shared_from_this(), failure = AnswerFor(failed).status,
-               request = request_] {
+  grpc::Status failure;
+  {
+    core::MutexLock lock(&mu_);
+    failure = failed.attempt == Finish::kNoAttempt ? OwnAnswer(failed).status
+                                                   : answer_.status;
+  }
+  // The request is copied since the call may end meanwhile.
+  auto work = [self = shared_from_this(), failure = std::move(failure),
+               request = *request_] {
     grpc::ByteBuffer reply;
     const bool ok = (*self->fallback_)(request, failure, &reply).ok();
     self->Drive([&](core::CallDriver* driver, core::Time now) {
@@ -209,18 +243,7 @@ void DrivenCall::RunFallback(const Finish& failed) {
   });
 }
 
-Answer DrivenCall::AnswerFor(const Finish& finish) {
-  core::MutexLock lock(&mu_);
-  if (finish.from_fallback) {
-    Answer answer;
-    answer.reply.Swap(&fallback_reply_);
-    return answer;
-  }
-  if (finish.attempt != Finish::kNoAttempt) {
-    Answer answer = last_;
-    AddReason(finish.reason, &answer);
-    return answer;
-  }
+Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   switch (finish.code) {
     case absl::StatusCode::kDeadlineExceeded:
       return LocalAnswer(
@@ -239,14 +262,21 @@ Answer DrivenCall::AnswerFor(const Finish& finish) {
 }
 
 void DrivenCall::Deliver(const Finish& finish) {
-  answer_ = AnswerFor(finish);
-  // No attempt is launched from here on.
-  parent_.Release();
   Methods* first = nullptr;
   {
     core::MutexLock lock(&mu_);
+    if (finish.from_fallback) {
+      answer_ = Answer{};
+      answer_.reply.Swap(&fallback_reply_);
+    } else if (finish.attempt == Finish::kNoAttempt) {
+      answer_ = OwnAnswer(finish);
+    } else {
+      AddReason(finish.reason, &answer_);
+    }
     first = held_.front();
   }
+  // No attempt is launched from here on.
+  parent_.Release();
   // gRPC asks for the answer in here. With the last batch released the caller
   // may destroy its context, the interceptor in it and the channel: nothing of
   // theirs is touched after it.
@@ -257,6 +287,8 @@ void DrivenCall::Deliver(const Finish& finish) {
     // would go to the network.
     core::MutexLock lock(&mu_);
     delivered_ = true;
+    delivered_on_lane_ = lane_ != nullptr;
+    lane_ = nullptr;  // nobody rings any more
     later.swap(held_);
   }
   for (size_t i = 1; i < later.size(); ++i) later[i]->Proceed();
@@ -268,11 +300,14 @@ void DrivenCall::ArmTimer() {
   if (cancel_requested_ && !held_.empty() && !driver_.finished()) {
     at = core::Time::min();
   }
+  // The calling thread wakes up for the deadline by itself.
+  if (lane_ != nullptr && at == deadline_) at = core::kInfiniteFuture;
   if (at == armed_) return;
   armed_ = at;
   if (at == core::kInfiniteFuture) {
     channel_->core()->io()->Disarm(&timer_);
   } else {
+    if (timer_.client.expired()) timer_.client = weak_from_this();
     channel_->core()->io()->Arm(&timer_, at);
   }
 }

@@ -6,10 +6,15 @@
 //   call->answer()->Fill(methods, codec);       // when gRPC asks for results
 //
 // The caller's batches are held: the first until core::CallDriver decides, and
-// every later one with it, or their ends would never come. Attempts run on the
-// engine's completion queue. At the decision the first batch is hijacked, the
-// others proceed, and gRPC collects the Answer. Losers are cancelled and end
-// later; they keep this object, and through it the engine, alive.
+// every later one with it, or their ends would never come. At the decision the
+// first batch is hijacked, the others proceed, and gRPC collects the Answer.
+// Losers are cancelled and end later; they keep this object, and through it the
+// engine, alive.
+//
+// Where attempts run: on the engine's completion queue; or, when the caller is
+// a synchronous stub, on a lane that the calling thread polls inside Start(),
+// since it has to wait anyway. Then that thread performs everything, and others
+// ring it up.
 //
 // Decide under the lock, act after it: the driver's actions go into a queue and
 // one thread at a time performs them, in order. So an attempt is launched
@@ -25,8 +30,10 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
+#include <thread>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/types/optional.h"
 #include "interceptors/answer.h"
 #include "interceptors/attempt.h"
 #include "interceptors/context_access.h"
@@ -39,14 +46,20 @@ namespace firebreak::interceptors {
 class DrivenCall final : public AttemptOwner,
                          public engine::TimerClient,
                          public std::enable_shared_from_this<DrivenCall> {
+  struct Key {};  // only Create() has one
+
  public:
   using Methods = grpc::experimental::InterceptorBatchMethods;
 
   // `info` and what it points to live until the first batch is released.
+  // `parent` is the context's server call, or empty.
   static std::shared_ptr<DrivenCall> Create(
       std::shared_ptr<engine::ChannelBinding> channel,
       std::shared_ptr<const engine::MethodBinding> method,
-      grpc::experimental::ClientRpcInfo* info);
+      grpc::experimental::ClientRpcInfo* info, ParentRef parent);
+  DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
+             std::shared_ptr<const engine::MethodBinding> method,
+             grpc::experimental::ClientRpcInfo* info, ParentRef parent);
   ~DrivenCall() override;
 
   // Holds the first batch; it has initial metadata and message to send.
@@ -66,19 +79,21 @@ class DrivenCall final : public AttemptOwner,
   using Actions = core::CallDriver::Actions;
   using Finish = core::CallDriver::Finish;
 
-  DrivenCall(std::shared_ptr<engine::ChannelBinding> channel,
-             std::shared_ptr<const engine::MethodBinding> method,
-             grpc::experimental::ClientRpcInfo* info);
-
   core::CallDriver::Plan MakePlan() const;
   // Tells the driver an event and performs what follows.
   template <class Event>
   void Drive(Event event);
-  void Perform(const Actions& actions);
-  void Launch(const core::CallDriver::Launch& launch);
+  // `lane`: where this thread polls, or null.
+  void Perform(const Actions& actions, engine::Lane* lane);
+  // What other threads, or later events, have asked for meanwhile.
+  void PerformQueued(engine::Lane* lane);
+  // Polls the lane until the call is delivered.
+  void RunLane(std::unique_ptr<engine::Lane> lane);
+  void Launch(const core::CallDriver::Launch& launch, engine::Lane* lane);
   void RunFallback(const Finish& failed);
-  // What the caller would get for `finish`, without a fallback.
-  Answer AnswerFor(const Finish& finish);
+  // What the caller gets for a `finish` that is no attempt's.
+  Answer OwnAnswer(const Finish& finish) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Deliver(const Finish& finish);
   void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -93,27 +108,32 @@ class DrivenCall final : public AttemptOwner,
   const core::Time granted_;   // the caller's own deadline
   const core::Time deadline_;  // and the policy's timeout
   std::multimap<std::string, std::string>* metadata_ = nullptr;
-  grpc::ByteBuffer request_;
-  std::unique_ptr<grpc::GenericStub> stub_;
+  const grpc::ByteBuffer* request_ = nullptr;
+  absl::optional<grpc::GenericStub> stub_;
   const std::shared_ptr<const Fallback> fallback_;
+
+  // Of the one thread that performs.
+  bool delivered_on_lane_ = false;
+  absl::InlinedVector<std::weak_ptr<Attempt>, 2> attempts_;
 
   core::Mutex mu_;
   core::CallDriver driver_ ABSL_GUARDED_BY(mu_);
   engine::Timer timer_ ABSL_GUARDED_BY(mu_);
   core::Time armed_ ABSL_GUARDED_BY(mu_) = core::kInfiniteFuture;
+  // While the calling thread polls it: then that thread performs.
+  engine::Lane* lane_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::thread::id lane_thread_ ABSL_GUARDED_BY(mu_);
   bool cancel_requested_ ABSL_GUARDED_BY(mu_) = false;
   bool decided_ ABSL_GUARDED_BY(mu_) = false;    // by the driver
   bool delivered_ ABSL_GUARDED_BY(mu_) = false;  // to the caller
   bool performing_ ABSL_GUARDED_BY(mu_) = false;
   absl::InlinedVector<Actions, 1> queue_ ABSL_GUARDED_BY(mu_);
   absl::InlinedVector<Methods*, 2> held_ ABSL_GUARDED_BY(mu_);
-  absl::InlinedVector<std::weak_ptr<Attempt>, 2> attempts_ ABSL_GUARDED_BY(mu_);
-  // The last attempt that ended before the decision: its result is what the
-  // caller gets, unless the driver has a word of its own.
-  Answer last_ ABSL_GUARDED_BY(mu_);
   grpc::ByteBuffer fallback_reply_ ABSL_GUARDED_BY(mu_);
 
-  // Written before delivered_, read after it.
+  // Until the decision the result of the last attempt that ended: what the
+  // caller gets, unless the driver has a word of its own. Written under the
+  // mutex before delivery, read by the caller's batches from then on.
   Answer answer_;
 };
 

@@ -25,7 +25,7 @@ grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
   std::shared_ptr<const engine::MethodBinding> method =
       channel_->Find(info->method());
   if (method == nullptr) return new PassThrough();
-  return new Interceptor(channel_, std::move(method), codec_, info);
+  return new Interceptor(channel_, std::move(method), codec_, &refusals_, info);
 }
 
 Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {

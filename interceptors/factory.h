@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "firebreak/engine.h"
+#include "interceptors/refusals.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -39,6 +40,7 @@ class Factory final
   const std::shared_ptr<engine::ChannelBinding> channel_;
   const Codec codec_;
   std::atomic<Role> role_{Role::kUnknown};
+  Refusals refusals_;
 };
 
 }  // namespace firebreak::interceptors

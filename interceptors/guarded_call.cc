@@ -25,7 +25,7 @@ GuardedCall::~GuardedCall() {
                     core::Duration::zero());
 }
 
-absl::optional<Answer> GuardedCall::Admit() {
+std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
   engine::MethodRuntime& runtime = *method_->runtime;
   core::Breaker* const breaker = method_->targets.front();
   runtime.stats.OnCallStarted();
@@ -36,17 +36,15 @@ absl::optional<Answer> GuardedCall::Admit() {
     // gRPC would say the same without sending anything; the server, and a
     // probe's slot, have nothing to do with it.
     runtime.stats.OnRejected(core::Reason::kDeadlineExceeded);
-    return LocalAnswer(
-        grpc::StatusCode::DEADLINE_EXCEEDED,
-        "firebreak: the deadline was spent before the call began",
-        core::Reason::kDeadlineExceeded, core::Duration::zero());
+    return std::make_shared<const Answer>(
+        LocalAnswer(grpc::StatusCode::DEADLINE_EXCEEDED,
+                    "firebreak: the deadline was spent before the call began",
+                    core::Reason::kDeadlineExceeded, core::Duration::zero()));
   }
   core::Admission admission = breaker->Admit(started_, deadline);
   if (!admission.permit) {
     runtime.stats.OnRejected(admission.refusal.reason);
-    return RefusalAnswer(runtime.channel, runtime.method, breaker->cause(),
-                         admission.refusal.reason,
-                         admission.refusal.retry_after);
+    return refusals->For(*method_, admission.refusal);
   }
   is_running_ = true;
   runtime.stats.OnAttempt(core::AttemptKind::kFirst);
@@ -56,7 +54,7 @@ absl::optional<Answer> GuardedCall::Admit() {
                                /*try_to_connect=*/false) != GRPC_CHANNEL_READY;
   core::MutexLock lock(&mu_);
   permit_ = std::move(admission.permit);
-  return absl::nullopt;
+  return nullptr;
 }
 
 void GuardedCall::Observe(grpc::experimental::InterceptorBatchMethods* methods,

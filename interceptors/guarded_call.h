@@ -1,7 +1,7 @@
 // A call that runs natively once the breaker has let it: unary or any stream.
 //
 //   GuardedCall call(channel, method, info);
-//   if (auto refused = call.Admit()) ...            // hijack and answer it
+//   if (auto refused = call.Admit(refusals)) ...    // hijack and answer it
 //   call.Observe(methods, cancelled);               // every later batch
 //
 // It is judged by its final status, never by its opening: a stream that opens
@@ -17,8 +17,8 @@
 
 #include <memory>
 
-#include "absl/types/optional.h"
 #include "interceptors/answer.h"
+#include "interceptors/refusals.h"
 #include "src/core/breaker.h"
 #include "src/core/mutex.h"
 #include "src/engine/engine_core.h"
@@ -35,7 +35,7 @@ class GuardedCall {
   GuardedCall& operator=(const GuardedCall&) = delete;
 
   // Once, before anything is sent. An answer means: refused.
-  absl::optional<Answer> Admit();
+  std::shared_ptr<const Answer> Admit(Refusals* refusals);
   // Looks at the ends that `methods` brings. `cancelled`: the caller has.
   void Observe(grpc::experimental::InterceptorBatchMethods* methods,
                bool cancelled);

@@ -20,11 +20,19 @@ bool HasAny(grpc::experimental::InterceptorBatchMethods* methods,
 
 Interceptor::Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
                          std::shared_ptr<const engine::MethodBinding> method,
-                         Codec codec, grpc::experimental::ClientRpcInfo* info)
+                         Codec codec, Refusals* refusals,
+                         grpc::experimental::ClientRpcInfo* info)
     : channel_(std::move(channel)),
       method_(std::move(method)),
       codec_(codec),
-      info_(info) {}
+      refusals_(refusals),
+      info_(info),
+      may_be_driven_(info->type() ==
+                         grpc::experimental::ClientRpcInfo::Type::UNARY &&
+                     (method_->runtime->options->NeedsDriver() ||
+                      method_->runtime->fallback() != nullptr)),
+      parent_(may_be_driven_ ? ReadContext(*info->client_context()).parent
+                             : nullptr) {}
 
 void Interceptor::Intercept(Methods* methods) {
   if (methods->QueryInterceptionHookPoint(
@@ -70,24 +78,20 @@ void Interceptor::Intercept(Methods* methods) {
 }
 
 void Interceptor::Begin(Methods* methods) {
-  const bool is_driven =
-      info_->type() == grpc::experimental::ClientRpcInfo::Type::UNARY &&
-      methods->QueryInterceptionHookPoint(
-          InterceptionHookPoints::PRE_SEND_MESSAGE) &&
-      (method_->runtime->options->NeedsDriver() ||
-       method_->runtime->fallback() != nullptr);
-  if (is_driven) {
+  if (may_be_driven_ && methods->QueryInterceptionHookPoint(
+                            InterceptionHookPoints::PRE_SEND_MESSAGE)) {
     mode_ = Mode::kDriven;
-    driven_ = DrivenCall::Create(channel_, method_, info_);
+    driven_ = DrivenCall::Create(std::move(channel_), std::move(method_), info_,
+                                 std::move(parent_));
     cancellable_ = driven_.get();
     if (cancelled_) driven_->RequestCancel();
     // `this` may be gone when this returns.
     driven_->Start(methods);
     return;
   }
-  guarded_.emplace(channel_, method_, info_);
-  refusal_ = guarded_->Admit();
-  if (!refusal_.has_value()) {
+  guarded_.emplace(std::move(channel_), std::move(method_), info_);
+  refusal_ = guarded_->Admit(refusals_);
+  if (refusal_ == nullptr) {
     mode_ = Mode::kGuarded;
     methods->Proceed();
     return;
@@ -109,7 +113,7 @@ void Interceptor::Answered(Methods* methods) {
           InterceptionHookPoints::PRE_SEND_MESSAGE)) {
     methods->FailHijackedSendMessage();
   }
-  refusal_->Fill(methods, codec_);
+  refusal_->FillWithoutReply(methods);
   methods->Proceed();
 }
 

@@ -43,7 +43,7 @@ class Interceptor final : public grpc::experimental::Interceptor {
  public:
   Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
               std::shared_ptr<const engine::MethodBinding> method, Codec codec,
-              grpc::experimental::ClientRpcInfo* info);
+              Refusals* refusals, grpc::experimental::ClientRpcInfo* info);
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;
 
@@ -55,14 +55,20 @@ class Interceptor final : public grpc::experimental::Interceptor {
   void OnCancel();
   void Answered(Methods* methods);
 
-  const std::shared_ptr<engine::ChannelBinding> channel_;
-  const std::shared_ptr<const engine::MethodBinding> method_;
+  // Handed on to whichever the call becomes.
+  std::shared_ptr<engine::ChannelBinding> channel_;
+  std::shared_ptr<const engine::MethodBinding> method_;
   const Codec codec_;
+  Refusals* const refusals_;  // the factory's, which outlives its calls
   grpc::experimental::ClientRpcInfo* const info_;
+  const bool may_be_driven_;
+  // Taken when the stub makes the call: with a completion queue its first batch
+  // may come only when the server call it was made from is over.
+  ParentRef parent_;
 
   Mode mode_ = Mode::kUndecided;
   absl::optional<GuardedCall> guarded_;
-  absl::optional<Answer> refusal_;
+  std::shared_ptr<const Answer> refusal_;
   std::shared_ptr<DrivenCall> driven_;
   // A cancel on another thread and Begin() each write their own and then read
   // the other's, so at least one of them sees both.

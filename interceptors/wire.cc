@@ -8,25 +8,14 @@ namespace firebreak::interceptors {
 core::Time FromGrpcDeadline(gpr_timespec deadline) {
   const gpr_timespec never = gpr_inf_future(deadline.clock_type);
   if (gpr_time_cmp(deadline, never) == 0) return core::kInfiniteFuture;
-  const gpr_timespec monotonic =
-      gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
   const gpr_timespec left =
-      gpr_time_sub(monotonic, gpr_now(GPR_CLOCK_MONOTONIC));
+      gpr_time_sub(deadline, gpr_now(deadline.clock_type));
   constexpr int64_t kYears = int64_t{100} * 365 * 24 * 3600;
   if (left.tv_sec > kYears) return core::kInfiniteFuture;
   if (left.tv_sec < -kYears) return core::Time::min();
   return core::SaturatingAdd(engine::Now(),
                              std::chrono::seconds(left.tv_sec) +
                                  std::chrono::nanoseconds(left.tv_nsec));
-}
-
-gpr_timespec ToGrpcDeadline(core::Time deadline) {
-  if (deadline == core::kInfiniteFuture) {
-    return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-  }
-  const core::Duration left = deadline - engine::Now();
-  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                      gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
 }
 
 bool IsFromTransport(const grpc::Status& status,

@@ -20,7 +20,6 @@ namespace firebreak::interceptors {
 // The steady point of a gRPC deadline, by whichever clock it was given. Made
 // once for each call: the wall clock may jump later, the call's end does not.
 core::Time FromGrpcDeadline(gpr_timespec deadline);
-gpr_timespec ToGrpcDeadline(core::Time deadline);
 
 // Did the transport make this status up, rather than a server send it? A guess
 // from texts, since gRPC C++ has no other way: a status that was received says

@@ -25,7 +25,7 @@ LINT_PACKAGES=(clang-format clang-tidy)
 # shellcheck disable=SC2034
 CLANG_PACKAGES=(clang)
 # shellcheck disable=SC2034
-BENCH_PACKAGES=(libbenchmark-dev)
+BENCH_PACKAGES=(libbenchmark-dev nlohmann-json3-dev valgrind gnuplot-nox)
 
 say() { printf '==> %s\n' "$*"; }
 fail() {

@@ -52,6 +52,9 @@ class EngineCore;
 struct EngineOptions {
   // Threads that complete the attempts of retried and hedged calls. [1, 64].
   int poller_threads = 2;
+  // Let a thread that makes a synchronous driven call run the call's attempts
+  // itself, while it waits: no other thread has to wake up for it.
+  bool drive_on_calling_thread = true;
   // Threads that run fallbacks, and how many may wait for one. When the queue
   // is full the fallback is skipped and the caller gets the failure itself.
   int callback_threads = 2;           // [1, 64]

@@ -84,7 +84,8 @@ Admission Breaker::AdmitLocked(Time now, Time deadline) {
   now = latest_;
   Admission admission;
   if (forced_ == Forced::kOpen) {
-    admission.refusal = {Reason::kForcedOpen, Remaining(now, forced_until_)};
+    admission.refusal = {Reason::kForcedOpen, Remaining(now, forced_until_),
+                         epoch_};
     return admission;
   }
   if (forced_ == Forced::kClosed || machine_ == BreakerState::kDisabled ||
@@ -94,7 +95,8 @@ Admission Breaker::AdmitLocked(Time now, Time deadline) {
   }
   if (machine_ == BreakerState::kOpen) {
     if (now < probe_due_) {
-      admission.refusal = {Reason::kBreakerOpen, Remaining(now, probe_due_)};
+      admission.refusal = {Reason::kBreakerOpen, Remaining(now, probe_due_),
+                           epoch_};
       return admission;
     }
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
@@ -104,7 +106,7 @@ Admission Breaker::AdmitLocked(Time now, Time deadline) {
     admission.permit = Permit(this, epoch_, probe);
   } else {
     admission.refusal = {Reason::kProbesTaken,
-                         Remaining(now, probation_.next_end())};
+                         Remaining(now, probation_.next_end()), epoch_};
   }
   return admission;
 }
@@ -113,11 +115,11 @@ absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
   MutexLock lock(&mu_);
   // Reads only, and so tells nobody: what is due is looked at, not done.
   if (forced_ == Forced::kOpen && at < forced_until_) {
-    return Refusal{Reason::kForcedOpen, Remaining(now, forced_until_)};
+    return Refusal{Reason::kForcedOpen, Remaining(now, forced_until_), epoch_};
   }
   if (forced_ == Forced::kNo && machine_ == BreakerState::kOpen &&
       at < probe_due_) {
-    return Refusal{Reason::kBreakerOpen, Remaining(now, probe_due_)};
+    return Refusal{Reason::kBreakerOpen, Remaining(now, probe_due_), epoch_};
   }
   return absl::nullopt;
 }

@@ -67,7 +67,10 @@ absl::string_view BreakerStateName(BreakerState state);
 class Permit {
  public:
   Permit() = default;
-  Permit(Permit&& other) noexcept { *this = std::move(other); }
+  Permit(Permit&& other) noexcept
+      : breaker_(std::exchange(other.breaker_, nullptr)),
+        epoch_(other.epoch_),
+        probe_(other.probe_) {}
   Permit& operator=(Permit&& other) noexcept;
   ~Permit();
 
@@ -93,6 +96,8 @@ struct Refusal {
   Reason reason = Reason::kNone;
   // When to come back; infinite when only an operator knows.
   Duration retry_after = Duration::zero();
+  // Of the breaker when it refused; its cause() belongs to it.
+  uint64_t epoch = 0;
 };
 
 // Exactly one of the two is set.

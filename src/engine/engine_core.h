@@ -72,6 +72,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
   const core::EventLog& events() const { return events_; }
+  const EngineOptions& options() const { return options_; }
   Io* io() { return &io_; }
   Recovery* recovery() { return recovery_.get(); }
   // A new seed for whoever needs one.

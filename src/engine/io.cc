@@ -1,5 +1,9 @@
 #include "src/engine/io.h"
 
+#include <grpcpp/alarm.h>
+
+#include <algorithm>
+#include <atomic>
 #include <deque>
 #include <utility>
 
@@ -9,10 +13,38 @@
 
 namespace firebreak::engine {
 
+namespace {
+
+// How long a poller stays where it is when nothing is to come any more: a
+// steady trickle of calls then finds it awake.
+constexpr core::Duration kLinger = std::chrono::milliseconds(20);
+// Operations for each poller before another one is woken.
+constexpr int kEnough = 8;
+// Lanes kept for the next caller. A queue costs some kilobytes.
+constexpr size_t kIdleLanes = 64;
+// Between two looks at a lane whose last attempts are being cancelled.
+constexpr core::Duration kFirstLook = std::chrono::milliseconds(1);
+constexpr core::Duration kLastLook = std::chrono::milliseconds(100);
+
+}  // namespace
+
 // Shared with every thread, so that one that is let go can still finish.
 struct Io::State {
   grpc::CompletionQueue cq;
+  const int pollers;
   const size_t callback_capacity;
+
+  // Begun on `cq` and not yet ended.
+  std::atomic<int> operations{0};
+  // Pollers that wait for `poll_wake`. Written under the mutex, read without.
+  std::atomic<int> parked{0};
+  core::Mutex poll_mu;
+  core::CondVar poll_wake;
+  int poll_wanted ABSL_GUARDED_BY(poll_mu) = 0;
+  bool poll_stop ABSL_GUARDED_BY(poll_mu) = false;
+
+  core::Mutex lane_mu;
+  std::vector<std::unique_ptr<Lane>> lanes ABSL_GUARDED_BY(lane_mu);
 
   core::Mutex timer_mu;
   core::CondVar timer_wake;
@@ -26,12 +58,59 @@ struct Io::State {
   std::vector<std::thread::id> busy ABSL_GUARDED_BY(pool_mu);
   bool pool_stop ABSL_GUARDED_BY(pool_mu) = false;
 
-  explicit State(size_t capacity) : callback_capacity(capacity) {}
+  explicit State(const Options& options)
+      : pollers(options.pollers), callback_capacity(options.callback_queue) {}
+
+  grpc::CompletionQueue* Begin() {
+    const int begun = operations.fetch_add(1) + 1;
+    const int idle = parked.load();
+    if (idle > 0 && begun > kEnough * (pollers - idle)) WakePoller();
+    return &cq;
+  }
+
+  void WakePoller() {
+    core::MutexLock lock(&poll_mu);
+    if (parked == 0) return;
+    --parked;
+    ++poll_wanted;
+    poll_wake.NotifyOne();
+  }
 
   void Poll() {
-    void* tag = nullptr;
-    bool ok = false;
-    while (cq.Next(&tag, &ok)) static_cast<Completion*>(tag)->OnComplete(ok);
+    for (;;) {
+      void* tag = nullptr;
+      bool ok = false;
+      switch (cq.AsyncNext(&tag, &ok, ToGrpcTime(Now() + kLinger))) {
+        case grpc::CompletionQueue::GOT_EVENT:
+          static_cast<Completion*>(tag)->OnComplete(ok);
+          operations.fetch_sub(1);
+          break;
+        case grpc::CompletionQueue::TIMEOUT:
+          Park();
+          break;
+        case grpc::CompletionQueue::SHUTDOWN:
+          return;
+      }
+    }
+  }
+
+  // Returns when there is something to poll for.
+  void Park() {
+    core::MutexLock lock(&poll_mu);
+    // Said before the look at `operations`; Begin() does it the other way
+    // round, so one of the two sees the other.
+    ++parked;
+    if (poll_stop || operations.load() > kEnough * (pollers - parked)) {
+      --parked;
+      return;
+    }
+    while (poll_wanted == 0 && !poll_stop) poll_wake.Wait(&poll_mu);
+    if (poll_wanted > 0) --poll_wanted;
+  }
+
+  void KeepLane(std::unique_ptr<Lane> lane) {
+    core::MutexLock lock(&lane_mu);
+    if (lanes.size() < kIdleLanes) lanes.push_back(std::move(lane));
   }
 
   void RunTimers() {
@@ -90,8 +169,41 @@ struct Io::State {
   }
 };
 
-Io::Io(const Options& options)
-    : state_(std::make_shared<State>(options.callback_queue)) {
+// Looks at a lane from time to time, until all that began on it has ended.
+class Io::LaneEnd final : public Completion {
+ public:
+  LaneEnd(std::shared_ptr<State> state, std::unique_ptr<Lane> lane,
+          std::shared_ptr<void> keep_alive)
+      : state_(std::move(state)),
+        lane_(std::move(lane)),
+        keep_alive_(std::move(keep_alive)) {}
+
+  void LookLater() {
+    alarm_.Set(state_->Begin(), ToGrpcTime(Now() + delay_),
+               static_cast<Completion*>(this));
+    delay_ = std::min(delay_ * 2, kLastLook);
+  }
+
+  void OnComplete(bool /*ok*/) override {
+    while (!lane_->idle() && lane_->RunOne(core::Time::min())) {
+    }
+    if (!lane_->idle()) {
+      LookLater();
+      return;
+    }
+    state_->KeepLane(std::move(lane_));
+    delete this;
+  }
+
+ private:
+  const std::shared_ptr<State> state_;
+  std::unique_ptr<Lane> lane_;
+  const std::shared_ptr<void> keep_alive_;
+  core::Duration delay_ = kFirstLook;
+  grpc::Alarm alarm_;
+};
+
+Io::Io(const Options& options) : state_(std::make_shared<State>(options)) {
   for (int i = 0; i < options.pollers; ++i) {
     threads_.emplace_back([state = state_] { state->Poll(); });
   }
@@ -112,6 +224,11 @@ Io::~Io() {
     state_->pool_stop = true;
     state_->pool_wake.NotifyAll();
   }
+  {
+    core::MutexLock lock(&state_->poll_mu);
+    state_->poll_stop = true;
+    state_->poll_wake.NotifyAll();
+  }
   state_->cq.Shutdown();
   for (std::thread& thread : threads_) {
     // A busy pool thread may sit in the application's code for ever, or be
@@ -125,7 +242,31 @@ Io::~Io() {
   }
 }
 
-grpc::CompletionQueue* Io::cq() { return &state_->cq; }
+grpc::CompletionQueue* Io::Begin() { return state_->Begin(); }
+
+std::unique_ptr<Lane> Io::TakeLane() {
+  {
+    core::MutexLock lock(&state_->lane_mu);
+    if (!state_->lanes.empty()) {
+      std::unique_ptr<Lane> lane = std::move(state_->lanes.back());
+      state_->lanes.pop_back();
+      return lane;
+    }
+  }
+  return std::make_unique<Lane>();
+}
+
+void Io::ReturnLane(std::unique_ptr<Lane> lane,
+                    std::shared_ptr<void> keep_alive) {
+  while (!lane->idle() && lane->RunOne(core::Time::min())) {
+  }
+  if (lane->idle()) {
+    state_->KeepLane(std::move(lane));
+    return;
+  }
+  // Looks after itself from here on.
+  (new LaneEnd(state_, std::move(lane), std::move(keep_alive)))->LookLater();
+}
 
 void Io::Arm(Timer* timer, core::Time at) {
   core::MutexLock lock(&state_->timer_mu);

@@ -1,10 +1,11 @@
 // The engine's own threads: a completion queue with its pollers, a timer thread
-// and a bounded pool for the application's callbacks.
+// and a bounded pool for the application's callbacks; and lanes, see lane.h.
 //
 //   class Call : public TimerClient { void OnTimer() override; Timer timer_; };
 //   call->timer_.client = call;                 // weak
 //   io->Arm(&call->timer_, due);                // OnTimer() at or after `due`
 //   io->Disarm(&call->timer_);                  // in ~Call
+//   stub->PrepareUnaryCall(..., io->Begin());   // one operation on its queue
 //   reader->Finish(&reply, &status, static_cast<Completion*>(attempt));
 //   io->Submit([...] { fallback(...); });       // false: no room
 //
@@ -13,6 +14,11 @@
 // callback handlers starve each other for ever. And the last reference to a
 // Channel must not be dropped inside a gRPC callback: it double-frees in
 // libgrpc. So whatever may hold one completes, and dies, on these threads.
+//
+// Pollers wait in gRPC only while something of ours is to come, and a moment
+// longer. In gRPC one waiting thread of a process polls for all of them: an
+// idle poller of ours in that place would have to wake the application's own
+// threads for each of their native calls.
 //
 // Ownership and end: an Io may be destroyed on any thread, its own included
 // (the last call in flight may hold the engine, and end here). Threads are then
@@ -34,16 +40,9 @@
 #include <vector>
 
 #include "src/core/time.h"
+#include "src/engine/lane.h"
 
 namespace firebreak::engine {
-
-// What a tag of the completion queue points to.
-class Completion {
- public:
-  virtual ~Completion() = default;
-  // On a poller. May delete itself.
-  virtual void OnComplete(bool ok) = 0;
-};
 
 class TimerClient {
  public:
@@ -75,8 +74,14 @@ class Io {
   Io(const Io&) = delete;
   Io& operator=(const Io&) = delete;
 
-  // Tags are Completion pointers.
-  grpc::CompletionQueue* cq();
+  // The pollers' queue, on which one operation is about to be started. Its tag
+  // is a Completion pointer.
+  grpc::CompletionQueue* Begin();
+
+  std::unique_ptr<Lane> TakeLane();
+  // Also while something that began on it has not ended: a poller sees to it.
+  // `keep_alive` is whoever owns this Io, and is held until then.
+  void ReturnLane(std::unique_ptr<Lane> lane, std::shared_ptr<void> keep_alive);
 
   // Sets or moves. A client that is gone by then is skipped.
   void Arm(Timer* timer, core::Time at);
@@ -87,6 +92,7 @@ class Io {
 
  private:
   struct State;
+  class LaneEnd;
 
   const std::shared_ptr<State> state_;
   std::vector<std::thread> threads_;

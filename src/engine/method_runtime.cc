@@ -39,10 +39,12 @@ void MethodRuntime::SetFallback(Fallback fallback) {
   std::shared_ptr<const Fallback> next;
   if (fallback) next = std::make_shared<const Fallback>(std::move(fallback));
   core::MutexLock lock(&mu_);
+  has_fallback_ = next != nullptr;
   fallback_.swap(next);
 }
 
 std::shared_ptr<const Fallback> MethodRuntime::fallback() const {
+  if (!has_fallback_) return nullptr;
   core::MutexLock lock(&mu_);
   return fallback_;
 }

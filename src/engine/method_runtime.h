@@ -15,6 +15,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
 #define FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,6 +55,8 @@ class MethodRuntime {
   std::shared_ptr<const Fallback> fallback() const;
 
  private:
+  // Most methods have no fallback, and every call asks.
+  std::atomic<bool> has_fallback_{false};
   mutable core::Mutex mu_;
   std::vector<std::unique_ptr<core::Breaker>> breakers_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Fallback> fallback_ ABSL_GUARDED_BY(mu_);

@@ -161,7 +161,7 @@ void Recovery::Reconnect(const std::shared_ptr<Watched>& watched) {
       std::chrono::system_clock::now() +
           std::chrono::duration_cast<std::chrono::system_clock::duration>(
               kPeriod),
-      io_->cq(), new StateWatch(weak_from_this(), watched));
+      io_->Begin(), new StateWatch(weak_from_this(), watched));
 }
 
 }  // namespace firebreak::engine

@@ -1,0 +1,45 @@
+#include "interceptors/caller_stack.h"
+
+#include <pthread.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace firebreak::interceptors {
+namespace {
+
+struct Stack {
+  std::uintptr_t low = 0;
+  std::uintptr_t high = 0;
+};
+
+// Where the thread's own stack lies; nowhere when that is not known.
+Stack FindStack() {
+  Stack stack;
+#ifdef __GLIBC__
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return stack;
+  void* low = nullptr;
+  std::size_t size = 0;
+  if (pthread_attr_getstack(&attributes, &low, &size) == 0) {
+    stack.low = reinterpret_cast<std::uintptr_t>(low);
+    stack.high = stack.low + size;
+  }
+  pthread_attr_destroy(&attributes);
+#endif
+  return stack;
+}
+
+}  // namespace
+
+bool LivesOnThisStack(const void* object) {
+  // Once for each thread: for the main thread glibc reads /proc/self/maps.
+  thread_local const Stack stack = FindStack();
+  // Stacks grow downwards: what our callers own lies above our own frame.
+  const auto here =
+      reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const auto there = reinterpret_cast<std::uintptr_t>(object);
+  return stack.low <= here && here < there && there < stack.high;
+}
+
+}  // namespace firebreak::interceptors

@@ -1,0 +1,46 @@
+// Answers to calls that a breaker refuses, made once and handed out many times.
+//
+//   std::shared_ptr<const Answer> answer = refusals->For(method, refusal);
+//   answer->FillWithoutReply(methods);
+//
+// A refusal explains itself in a text and a status detail, which take several
+// times longer to write than to decide; and refusals come in floods. Those of
+// one breaker within a millisecond say the same.
+//
+// Thread safety: safe from any thread. Ownership: one for each factory; answers
+// are shared, and outlive it where a call still shows one.
+#ifndef FIREBREAK_INTERCEPTORS_REFUSALS_H_
+#define FIREBREAK_INTERCEPTORS_REFUSALS_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "interceptors/answer.h"
+#include "src/core/breaker.h"
+#include "src/core/mutex.h"
+#include "src/engine/method_runtime.h"
+
+namespace firebreak::interceptors {
+
+class Refusals {
+ public:
+  // `refusal` is what the method's first target answered.
+  std::shared_ptr<const Answer> For(const engine::MethodBinding& method,
+                                    const core::Refusal& refusal);
+
+ private:
+  struct Last {
+    core::Reason reason = core::Reason::kNone;
+    uint64_t epoch = 0;  // of the breaker, whose cause is in the text
+    std::chrono::milliseconds retry_after{};
+    std::shared_ptr<const Answer> answer;
+  };
+
+  core::Mutex mu_;
+  absl::flat_hash_map<const core::Breaker*, Last> last_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_REFUSALS_H_

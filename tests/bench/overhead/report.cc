@@ -1,0 +1,147 @@
+#include "tests/bench/overhead/report.h"
+
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace firebreak::bench {
+namespace {
+
+using CountedMap = std::map<Variant, Counted>;
+
+const Cell* FindCell(const Report& report, const char* transport, StubKind stub,
+                     int size, int in_flight) {
+  for (const Cell& cell : report.cells) {
+    if (cell.at.transport() == transport && cell.at.stub == stub &&
+        cell.at.size == size && cell.at.in_flight == in_flight) {
+      return &cell;
+    }
+  }
+  return nullptr;
+}
+
+std::string RatioIn(const Cell* cell, Variant variant) {
+  const Row* const row = cell == nullptr ? nullptr : cell->Find(variant);
+  return row == nullptr ? "-" : absl::StrFormat("%.3f", row->ratio);
+}
+
+std::string InstructionRatio(const CountedMap& counted, Variant variant) {
+  const auto of = counted.find(variant);
+  const auto to = counted.find(Variant::kNoOp);
+  if (of == counted.end() || to == counted.end()) return "-";
+  return absl::StrFormat("%.3f",
+                         of->second.instructions / to->second.instructions);
+}
+
+std::string Ours(const CountedMap& counted, Variant variant) {
+  const auto of = counted.find(variant);
+  return of == counted.end() ? "-" : absl::StrFormat("%.1f", of->second.ours);
+}
+
+nlohmann::json ToJson(const CountedMap& counted) {
+  nlohmann::json out;
+  for (const auto& [variant, c] : counted) {
+    out[VariantName(variant)] = {{"instructions", c.instructions},
+                                 {"allocations", c.allocations},
+                                 {"allocations_by_firebreak", c.ours},
+                                 {"places", c.places}};
+  }
+  return out;
+}
+
+nlohmann::json ToJson(const Cell& cell) {
+  nlohmann::json out = {{"transport", cell.at.transport()},
+                        {"stub", StubName(cell.at.stub)},
+                        {"bytes", cell.at.size},
+                        {"in_flight", cell.at.in_flight}};
+  for (const Row& row : cell.rows) {
+    out["variants"][VariantName(row.variant)] = {
+        {"p50_us", row.p50_us},
+        {"p99_us", row.p99_us},
+        {"cpu_us", row.cpu_us},
+        {"calls_per_s", row.calls_per_s},
+        {"context_switches", row.switches},
+        {"p50_ratio", row.ratio},
+        {"p50_ratio_quartiles", {row.ratio_low, row.ratio_high}},
+        {"throughput_ratio", row.throughput},
+        {"unexpected_ends", row.failed}};
+  }
+  return out;
+}
+
+}  // namespace
+
+void PrintCell(const Cell& cell) {
+  std::printf("\n%s\n", cell.name().c_str());
+  std::printf("  %-14s %9s %9s %8s %8s %10s %7s %15s %7s\n", "variant",
+              "p50 us", "p99 us", "cpu us", "switches", "calls/s", "ratio",
+              "quartiles", "thrput");
+  for (const Row& row : cell.rows) {
+    std::printf(
+        "  %-14s %9.2f %9.2f %8.2f %8.2f %10.0f %7.3f  [%.3f, %.3f] "
+        "%7.3f%s\n",
+        VariantName(row.variant).c_str(), row.p50_us, row.p99_us, row.cpu_us,
+        row.switches, row.calls_per_s, row.ratio, row.ratio_low, row.ratio_high,
+        row.throughput,
+        row.failed == 0
+            ? ""
+            : absl::StrCat("  ", row.failed, " unexpected").c_str());
+  }
+  std::fflush(stdout);
+}
+
+void PrintCounted(const char* title, const CountedMap& counted) {
+  std::printf("\n%s\n  %-14s %13s %8s %8s %8s\n", title, "variant",
+              "instructions", "ratio", "allocs", "ours");
+  for (const auto& [variant, c] : counted) {
+    std::printf("  %-14s %13.0f %8s %8.2f %8.2f\n",
+                VariantName(variant).c_str(), c.instructions,
+                InstructionRatio(counted, variant).c_str(), c.allocations,
+                c.ours);
+  }
+  std::fflush(stdout);
+}
+
+bool WriteFiles(const Report& report, const std::string& folder) {
+  nlohmann::json json;
+  json["line"] = LastLine(report);
+  json["counted"]["tcp"] = ToJson(report.tcp);
+  json["counted"]["inproc"] = ToJson(report.inproc);
+  json["cells"] = nlohmann::json::array();
+  for (const Cell& cell : report.cells) json["cells"].push_back(ToJson(cell));
+  std::ofstream(folder + "/overhead.json") << json.dump(2) << '\n';
+
+  // A block for each cell, as gnuplot indexes them; rejects are in another
+  // order of magnitude, and left out.
+  std::ofstream data(folder + "/overhead.dat");
+  for (const Cell& cell : report.cells) {
+    if (&cell != &report.cells.front()) data << "\n\n";
+    data << "\"" << cell.name() << "\"\n";
+    for (const Row& row : cell.rows) {
+      if (Rejects(row.variant)) continue;
+      data << VariantName(row.variant) << ' ' << row.ratio << ' '
+           << row.ratio_low << ' ' << row.ratio_high << ' ' << row.p50_us
+           << '\n';
+    }
+  }
+  data.flush();
+  return data.good();
+}
+
+std::string LastLine(const Report& report) {
+  const Cell* const tcp = FindCell(report, "tcp", StubKind::kSync, 64, 1);
+  const Cell* const inproc = FindCell(report, "inproc", StubKind::kSync, 64, 1);
+  return absl::StrCat(
+      "overhead: guarded_ir=", InstructionRatio(report.tcp, Variant::kGuarded),
+      " driven_ir=", InstructionRatio(report.tcp, Variant::kDriven),
+      " driven_p50=", RatioIn(tcp, Variant::kDriven),
+      " driven_inproc=", RatioIn(inproc, Variant::kDriven),
+      " reject_ratio=", RatioIn(tcp, Variant::kOpen),
+      " guarded_allocs=", Ours(report.tcp, Variant::kGuarded),
+      " driven_allocs=", Ours(report.tcp, Variant::kDriven));
+}
+
+}  // namespace firebreak::bench
