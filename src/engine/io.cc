@@ -244,6 +244,8 @@ Io::~Io() {
 
 grpc::CompletionQueue* Io::Begin() { return state_->Begin(); }
 
+int Io::parked_pollers() const { return state_->parked; }
+
 std::unique_ptr<Lane> Io::TakeLane() {
   {
     core::MutexLock lock(&state_->lane_mu);

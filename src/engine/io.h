@@ -83,6 +83,9 @@ class Io {
   // `keep_alive` is whoever owns this Io, and is held until then.
   void ReturnLane(std::unique_ptr<Lane> lane, std::shared_ptr<void> keep_alive);
 
+  // How many pollers wait for something to begin.
+  int parked_pollers() const;
+
   // Sets or moves. A client that is gone by then is skipped.
   void Arm(Timer* timer, core::Time at);
   void Disarm(Timer* timer);

@@ -12,11 +12,23 @@ namespace {
 // How long before a probe is due the connection is looked after: time for a
 // handshake over a slow network.
 constexpr core::Duration kLead = std::chrono::milliseconds(500);
-// Between two looks at an unhealthy breaker and its channels. Also the longest
-// a watch stays in the queue, and so what an engine's end may wait for one.
-constexpr core::Duration kPeriod = std::chrono::milliseconds(200);
+// Between two looks at an unhealthy breaker and its channels: at first, and
+// when it has been unhealthy for long. In between a tenth of that time, so that
+// a server that comes back waits for us no longer than that, and one that stays
+// away is not knocked at five times a second by every client.
+constexpr core::Duration kFirstPeriod = std::chrono::milliseconds(200);
+constexpr core::Duration kLastPeriod = std::chrono::seconds(5);
+// The longest a watch stays in the queue, and so what an engine's end may wait
+// for one.
+constexpr core::Duration kLongestWatch = std::chrono::seconds(1);
+// A look that finds nothing to wait for comes back no sooner.
+constexpr core::Duration kBreath = std::chrono::milliseconds(1);
 
 }  // namespace
+
+core::Duration RecoveryPeriod(core::Duration unhealthy_for) {
+  return std::min(std::max(unhealthy_for / 10, kFirstPeriod), kLastPeriod);
+}
 
 struct Recovery::Watched {
   std::string name;
@@ -117,17 +129,20 @@ void Recovery::OnTimer() {
   for (core::Breaker* breaker : breakers) {
     const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
     bool reconnect = false;
+    core::Duration period = kFirstPeriod;
     switch (snapshot.state) {
       case core::BreakerState::kOpen: {
         const core::Time lead =
             core::SaturatingAdd(*snapshot.probe_due, -kLead);
         reconnect = now >= lead;
-        next = std::min(next, reconnect ? now + kPeriod : lead);
+        period = RecoveryPeriod(now - lead);
+        next = std::min(next, reconnect ? now + period : lead);
         break;
       }
       case core::BreakerState::kHalfOpen:
         reconnect = true;
-        next = std::min(next, now + kPeriod);
+        period = RecoveryPeriod(now - snapshot.since);
+        next = std::min(next, now + period);
         break;
       default:
         if (!snapshot.override_end) continue;
@@ -138,16 +153,17 @@ void Recovery::OnTimer() {
     for (const auto& watched : channels) {
       if (watched->name == breaker->identity().channel &&
           watched->target == breaker->identity().target) {
-        Reconnect(watched);
+        Reconnect(watched, std::min(period, kLongestWatch));
       }
     }
   }
   core::MutexLock lock(&mu_);
   unhealthy_.insert(unhealthy.begin(), unhealthy.end());
-  if (next != core::kInfiniteFuture) WakeAt(std::max(next, now));
+  if (next != core::kInfiniteFuture) WakeAt(std::max(next, now + kBreath));
 }
 
-void Recovery::Reconnect(const std::shared_ptr<Watched>& watched) {
+void Recovery::Reconnect(const std::shared_ptr<Watched>& watched,
+                         core::Duration watch_for) {
   std::shared_ptr<grpc::Channel> channel = watched->channel.lock();
   if (channel == nullptr) return;
   const grpc_connectivity_state state = channel->GetState(/*try=*/true);
@@ -160,7 +176,7 @@ void Recovery::Reconnect(const std::shared_ptr<Watched>& watched) {
       state,
       std::chrono::system_clock::now() +
           std::chrono::duration_cast<std::chrono::system_clock::duration>(
-              kPeriod),
+              watch_for),
       io_->Begin(), new StateWatch(weak_from_this(), watched));
 }
 

@@ -34,6 +34,10 @@
 
 namespace firebreak::engine {
 
+// How long until the next look at what has been unhealthy for so long: a tenth
+// of it, between 200 ms and 5 s.
+core::Duration RecoveryPeriod(core::Duration unhealthy_for);
+
 class Recovery : public core::BreakerObserver,
                  public TimerClient,
                  public std::enable_shared_from_this<Recovery> {
@@ -55,7 +59,8 @@ class Recovery : public core::BreakerObserver,
 
   explicit Recovery(Io* io) : io_(io) {}
   void WakeAt(core::Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Reconnect(const std::shared_ptr<Watched>& watched);
+  void Reconnect(const std::shared_ptr<Watched>& watched,
+                 core::Duration watch_for);
 
   Io* const io_;
   core::Mutex mu_;

@@ -124,5 +124,15 @@ TEST(RecoveryLifetimeTest, EngineAndChannelMayGoWhileTheyAreLookedAfter) {
   }
 }
 
+TEST(RecoveryPeriodTest, GrowsWithTheTroubleAndHasAnEnd) {
+  using std::chrono::hours;
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  EXPECT_EQ(engine::RecoveryPeriod(-seconds(1)), milliseconds(200));
+  EXPECT_EQ(engine::RecoveryPeriod(seconds(2)), milliseconds(200));
+  EXPECT_EQ(engine::RecoveryPeriod(seconds(20)), seconds(2));
+  EXPECT_EQ(engine::RecoveryPeriod(hours(1)), seconds(5));
+}
+
 }  // namespace
 }  // namespace firebreak::testing

@@ -1,0 +1,85 @@
+// A synchronous stub's thread does the work of its driven calls itself.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/support/engine_fixture.h"
+#include "tests/support/stub_styles.h"
+
+namespace firebreak::testing {
+namespace {
+
+constexpr char kDriven[] = R"pb(retry {
+                                  max_attempts: 3
+                                  backoff { initial: "1ms" }
+                                })pb";
+
+TEST(CallingThreadTest, ASyncCallWakesNoPoller) {
+  EngineFixture f(kDriven);
+  engine::Io* const io = f.engine()->core()->io();
+  const Caller caller(StubStyle::kSync, f.channel());
+  ASSERT_TRUE(Eventually([&] { return io->parked_pollers() == 2; }));
+  for (int i = 0; i < 50; ++i) {
+    f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE)});
+    UnaryCall call("x");
+    caller.Run(&call);
+    EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+    EXPECT_EQ(io->parked_pollers(), 2);
+  }
+  EXPECT_EQ(f.server().calls(), 100) << "each call was retried once";
+}
+
+TEST(CallingThreadTest, ALoserIsSeenToByAPoller) {
+  EngineFixture f("hedging { max_attempts: 2 delay: \"1ms\" }");
+  f.server().Script({Step::Hang(), Step::Ok()});
+  UnaryCall call("x");
+  Caller(StubStyle::kSync, f.channel()).Run(&call);
+  EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+  EXPECT_TRUE(f.server().WaitForCancelled(1));
+  engine::Io* const io = f.engine()->core()->io();
+  EXPECT_TRUE(Eventually([&] { return io->parked_pollers() == 2; }));
+}
+
+TEST(CallingThreadTest, CanBeTurnedOff) {
+  EchoServer server;
+  EngineOptions options;
+  options.drive_on_calling_thread = false;
+  auto engine = Engine::FromText(
+      absl::StrCat("method { name {} ", kDriven, " }"), options);
+  ASSERT_TRUE(engine.ok());
+  auto channel = (*engine)->CreateChannel("test", server.address(),
+                                          grpc::InsecureChannelCredentials());
+  server.Script({Step::Hang()});
+  engine::Io* const io = (*engine)->core()->io();
+  UnaryCall call("x");
+  std::thread caller([&] { Caller(StubStyle::kSync, channel).Run(&call); });
+  ASSERT_TRUE(server.WaitForCalls(1));
+  EXPECT_LT(io->parked_pollers(), 2) << "a poller waits for the attempt";
+  server.Release();
+  caller.join();
+  EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+}
+
+TEST(CallingThreadTest, ManySyncCallersNeedNoPollers) {
+  EngineFixture f(kDriven);
+  std::vector<std::thread> callers;
+  std::atomic<int> answered{0};
+  for (int i = 0; i < 16; ++i) {
+    callers.emplace_back([&] {
+      const Caller caller(StubStyle::kSync, f.channel());
+      for (int n = 0; n < 20; ++n) {
+        UnaryCall call("x");
+        caller.Run(&call);
+        if (call.status.ok()) ++answered;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(answered, 320);
+  EXPECT_EQ(f.counts().in_flight, 0);
+}
+
+}  // namespace
+}  // namespace firebreak::testing

@@ -1,0 +1,157 @@
+// The engine's threads: pollers that park, and lanes that callers poll.
+#include "src/engine/io.h"
+
+#include <grpcpp/alarm.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "interceptors/caller_stack.h"
+#include "src/engine/clock.h"
+#include "tests/support/engine_fixture.h"
+
+namespace firebreak::engine {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+// An operation of a completion queue that ends when told to.
+class Operation final : public Completion {
+ public:
+  void Start(grpc::CompletionQueue* cq, core::Time at) {
+    alarm_.Set(cq, ToGrpcTime(at), static_cast<Completion*>(this));
+  }
+  void End() { alarm_.Cancel(); }
+  void OnComplete(bool /*ok*/) override {
+    on_thread = std::this_thread::get_id();
+    ended = true;
+  }
+
+  std::thread::id on_thread;
+  std::atomic<bool> ended{false};
+
+ private:
+  grpc::Alarm alarm_;
+};
+
+TEST(IoTest, PollersParkWhenNothingIsToComeAndWakeForWhatBegins) {
+  Io io({});
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
+    Operation operation;
+    operation.Start(io.Begin(), Now());
+    ASSERT_TRUE(testing::Eventually([&] { return operation.ended.load(); }));
+  }
+}
+
+TEST(IoTest, OnePollerStaysForAnOperationThatTakesLong) {
+  Io io({});
+  Operation operation;
+  operation.Start(io.Begin(), Now() + hours(1));
+  EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 1; }));
+  operation.End();
+  EXPECT_TRUE(testing::Eventually([&] { return operation.ended.load(); }));
+  EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
+}
+
+TEST(IoTest, ManyOperationsWakeTheOtherPollerToo) {
+  Io io({});
+  ASSERT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
+  std::vector<std::unique_ptr<Operation>> operations;
+  for (int i = 0; i < 100; ++i) {
+    operations.push_back(std::make_unique<Operation>());
+    operations.back()->Start(io.Begin(), Now() + hours(1));
+  }
+  EXPECT_EQ(io.parked_pollers(), 0);
+  for (auto& operation : operations) operation->End();
+  EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
+}
+
+TEST(LaneTest, RunsItsEndsOnTheThreadThatPollsIt) {
+  Io io({});
+  std::unique_ptr<Lane> lane = io.TakeLane();
+  Operation operation;
+  operation.Start(lane->Begin(), Now());
+  EXPECT_FALSE(lane->idle());
+  EXPECT_TRUE(lane->RunOne(core::kInfiniteFuture));
+  EXPECT_TRUE(operation.ended);
+  EXPECT_EQ(operation.on_thread, std::this_thread::get_id());
+  EXPECT_TRUE(lane->idle());
+  EXPECT_FALSE(lane->RunOne(core::Time::min())) << "nothing is there";
+}
+
+TEST(LaneTest, ARingEndsAWaitAndIsHeardOnce) {
+  Io io({});
+  std::unique_ptr<Lane> lane = io.TakeLane();
+  std::thread rings([&] {
+    for (int i = 0; i < 3; ++i) lane->Ring();
+  });
+  EXPECT_TRUE(lane->RunOne(core::kInfiniteFuture));
+  EXPECT_TRUE(lane->TakeRing());
+  EXPECT_FALSE(lane->TakeRing());
+  rings.join();
+  while (!lane->idle()) lane->RunOne(core::kInfiniteFuture);
+  // And again.
+  lane->Ring();
+  EXPECT_TRUE(lane->RunOne(core::kInfiniteFuture));
+}
+
+TEST(LaneTest, OneThatIsGivenBackEarlyIsSeenToByAPollerAndKeepsItsOwner) {
+  auto owner = std::make_shared<int>(1);
+  const std::weak_ptr<int> alive = owner;
+  Io io({});
+  std::unique_ptr<Lane> lane = io.TakeLane();
+  Operation operation;
+  operation.Start(lane->Begin(), Now() + hours(1));
+  io.ReturnLane(std::move(lane), std::move(owner));
+  EXPECT_FALSE(operation.ended);
+  EXPECT_FALSE(alive.expired());
+  operation.End();
+  EXPECT_TRUE(testing::Eventually([&] { return alive.expired(); }));
+  EXPECT_TRUE(operation.ended);
+  EXPECT_NE(operation.on_thread, std::this_thread::get_id());
+}
+
+TEST(LaneTest, IsUsedAgain) {
+  Io io({});
+  std::unique_ptr<Lane> lane = io.TakeLane();
+  Lane* const first = lane.get();
+  io.ReturnLane(std::move(lane), nullptr);
+  EXPECT_EQ(io.TakeLane().get(), first);
+}
+
+// --- whose stack is it?
+// -------------------------------------------------------
+
+[[gnu::noinline]] bool IsInACallersFrame(const void* object) {
+  return interceptors::LivesOnThisStack(object);
+}
+
+TEST(CallerStackTest, ALocalVariableOfACallerDoes) {
+  int local = 0;
+  EXPECT_TRUE(IsInACallersFrame(&local));
+  std::thread([] {
+    int other = 0;
+    EXPECT_TRUE(IsInACallersFrame(&other));
+  }).join();
+}
+
+TEST(CallerStackTest, WhatIsElsewhereDoesNot) {
+  static int in_static_memory = 0;
+  const auto on_the_heap = std::make_unique<int>(0);
+  int local = 0;
+  EXPECT_FALSE(IsInACallersFrame(&in_static_memory));
+  EXPECT_FALSE(IsInACallersFrame(on_the_heap.get()));
+  EXPECT_FALSE(IsInACallersFrame(nullptr));
+  std::thread([&] {
+    EXPECT_FALSE(IsInACallersFrame(&local)) << "another thread's";
+  }).join();
+}
+
+}  // namespace
+}  // namespace firebreak::engine
