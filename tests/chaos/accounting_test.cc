@@ -93,6 +93,13 @@ TEST(AccountingTest, WhatServersSawIsWhatWasLaunched) {
   books.Run();
   books.ExpectBalanced();
   EXPECT_EQ(books.log().total_seen(), books.launched());
+  // And on who is to blame for each.
+  EXPECT_EQ(books.attributed(core::Attribution::kSuccess),
+            books.served('o') + books.served('f'));
+  EXPECT_EQ(books.attributed(core::Attribution::kServerFailure),
+            books.served('u') + books.served('i'));
+  EXPECT_EQ(books.attributed(core::Attribution::kOverload),
+            books.served('p') + books.served('n'));
 }
 
 TEST(AccountingTest, CancelsDeadlinesHedgesAndDyingChannels) {

@@ -13,12 +13,9 @@
 #include <iostream>
 #include <tuple>
 
-#include "tests/support/admin_fixture.h"
-#include "tests/support/engine_fixture.h"
-#include "tests/support/fault_server.h"
 #include "tests/support/flight.h"
 #include "tests/support/gate.h"
-#include "tests/support/thread_kinds.h"
+#include "tests/support/scene.h"
 
 namespace firebreak::testing {
 namespace {
@@ -52,6 +49,10 @@ struct PointFacts {
 constexpr char kRetries[] =
     "retry { max_attempts: 3 backoff { initial: \"15ms\" jitter: NONE } }";
 constexpr char kHedges[] = "hedging { max_attempts: 2 delay: \"1ms\" }";
+constexpr char kGuarded[] = "breaker {}";
+// Open from the first failure on, and looked after by the timer's thread.
+constexpr char kTrips[] =
+    "breaker { consecutive_failures: 1 open_duration: \"1ms\" }";
 
 constexpr PointFacts kPoints[] = {
     {Point::kPrepared, "Prepared", kRetries, "o", 0, StatusCode::OK, nullptr},
@@ -66,48 +67,13 @@ constexpr PointFacts kPoints[] = {
      StatusCode::DEADLINE_EXCEEDED, nullptr},
     {Point::kEnded, "Ended", kRetries, "o", 0, StatusCode::OK, nullptr},
     {Point::kLosers, "Losers", kHedges, "h o", 0, StatusCode::OK, nullptr},
-};
-
-enum Object { kEngine, kChannel, kStub, kContext };
-constexpr const char* kObjectNames[] = {"engine", "channel", "stub", "context"};
-
-// Whatever a program holds of one call.
-struct Scene {
-  std::shared_ptr<Engine> engine;
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<Echo::Stub> stub;
-  std::unique_ptr<UnaryCall> call;
-
-  void Drop(const std::vector<Object>& objects) {
-    for (Object object : objects) {
-      switch (object) {
-        case kEngine:
-          engine.reset();
-          break;
-        case kChannel:
-          channel.reset();
-          break;
-        case kStub:
-          stub.reset();
-          break;
-        case kContext:
-          call.reset();
-          break;
-      }
-    }
-  }
-};
-
-// What all cells share: a server, and a call's number.
-struct World {
-  World() : log(100'000), server(&log) { KeepGrpc(); }
-
-  CallLog log;
-  FaultServer server;
-  ThreadKinds threads{grpc::CreateChannel(server.address(),
-                                          grpc::InsecureChannelCredentials())};
-  size_t next_id = 0;
-  int backoffs = 0;  // drops that fell into the wait
+    {Point::kInFlight, "GuardedInFlight", kGuarded, "h", 1, StatusCode::OK,
+     nullptr},
+    {Point::kCancelled, "GuardedCancelled", kGuarded, "h", 1,
+     StatusCode::CANCELLED, nullptr},
+    {Point::kEnded, "GuardedEnded", kGuarded, "o", 0, StatusCode::OK, nullptr},
+    {Point::kEnded, "BreakerOpen", kTrips, "u", 0, StatusCode::UNAVAILABLE,
+     nullptr},
 };
 
 class LifetimeChaosTest
@@ -121,21 +87,21 @@ class LifetimeChaosTest
   }
 
   std::vector<Object> MayGo(ThreadKind on) const {
-    if (!is_over()) {
-      if (style() == StubStyle::kSync) return {kEngine, kChannel};
-      return {kEngine, kChannel, kStub};
-    }
+    if (!is_over()) return MayGoInFlight(style());
     if (on == ThreadKind::kGrpcCallback) return {kEngine, kChannel, kStub};
     return {kEngine, kChannel, kStub, kContext};
   }
 
-  void RunCell(World* world, ThreadKind on, const std::vector<Object>& order);
+  void RunCell(SceneWorld* world, ThreadKind on,
+               const std::vector<Object>& order);
   // Brings the call to the point, and drops there.
-  void FlyTo(World* world, ThreadKind on, size_t id, Flight* flight,
+  void FlyTo(SceneWorld* world, ThreadKind on, size_t id, Flight* flight,
              Scene* scene, const std::function<void()>& drop, Gate* gate);
+
+  int backoffs_ = 0;  // drops that fell into the wait
 };
 
-void LifetimeChaosTest::RunCell(World* world, ThreadKind on,
+void LifetimeChaosTest::RunCell(SceneWorld* world, ThreadKind on,
                                 const std::vector<Object>& order) {
   const size_t id = world->next_id++;
   std::weak_ptr<engine::EngineCore> core;
@@ -196,7 +162,7 @@ void LifetimeChaosTest::RunCell(World* world, ThreadKind on,
       << OwnThreads() << " threads are left, this one included";
 }
 
-void LifetimeChaosTest::FlyTo(World* world, ThreadKind on, size_t id,
+void LifetimeChaosTest::FlyTo(SceneWorld* world, ThreadKind on, size_t id,
                               Flight* flight, Scene* scene,
                               const std::function<void()>& drop, Gate* gate) {
   const auto drop_on = [&] {
@@ -243,12 +209,12 @@ void LifetimeChaosTest::FlyTo(World* world, ThreadKind on, size_t id,
   }
   if (point() == Point::kCancelled) scene->call->context.TryCancel();
   drop_on();
-  world->backoffs += world->log.seen(id) == 1 ? 1 : 0;
+  backoffs_ += world->log.seen(id) == 1 ? 1 : 0;
   gate->Open([] {});
 }
 
 TEST_P(LifetimeChaosTest, InEveryOrderOnEveryThread) {
-  World world;
+  SceneWorld world;
   int cells = 0;
   for (ThreadKind on : kThreadKinds) {
     std::vector<Object> order = MayGo(on);
@@ -264,8 +230,8 @@ TEST_P(LifetimeChaosTest, InEveryOrderOnEveryThread) {
   }
   std::cout << cells << " cells\n";
   if (point() == Point::kBackoff) {
-    EXPECT_GT(world.backoffs, 0) << "no drop ever fell into the wait";
-    std::cout << world.backoffs << " of them while the call waited\n";
+    EXPECT_GT(backoffs_, 0) << "no drop ever fell into the wait";
+    std::cout << backoffs_ << " of them while the call waited\n";
   }
   if (is_over()) {
     std::cout << "left out: the context on gRPC's callback thread, since "

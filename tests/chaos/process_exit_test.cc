@@ -98,13 +98,16 @@ TEST_P(ProcessExitTest, EndsInTimeWithItsOwnExitCode) {
     FaultServer server(&log);
     Child child({EXIT_MAIN_PATH, server.address(), phase, GetParam().how,
                  GetParam().guard});
-    const int hang = phase == "inflight" ? kCalls
-                     : phase == "hedges" ? 2 * kCalls
-                                         : 0;
+    const int hang = phase == "inflight" || phase == "ending" ? kCalls
+                     : phase == "hedges"                      ? 2 * kCalls
+                                                              : 0;
+    // Busy ones are in full swing.
+    const int seen = phase == "busy" ? 200 : kCalls;
     EXPECT_TRUE(Eventually([&] {
-      return server.hanging() >= hang && log.total_seen() >= kCalls;
+      return server.hanging() >= hang && log.total_seen() >= seen;
     })) << "the calls did not come";
     child.Go();
+    if (phase == "ending") server.ReleaseHanging();
     const Ended ended = child.Wait();
     EXPECT_TRUE(ended.in_time) << "it hung";
     EXPECT_TRUE(WIFEXITED(ended.status) &&
@@ -121,10 +124,11 @@ TEST_P(ProcessExitTest, EndsInTimeWithItsOwnExitCode) {
 std::vector<Run> Runs() {
   std::vector<Run> runs;
   for (const char* how : {"return", "static", "exit", "quick_exit", "_exit"}) {
-    for (const char* phase : {"inflight", "hedges", "backoff", "busy"}) {
+    for (const char* phase :
+         {"inflight", "hedges", "backoff", "busy", "ending", "idle"}) {
       runs.push_back({phase, how, "firebreak"});
     }
-    for (const char* phase : {"inflight", "busy"}) {
+    for (const char* phase : {"inflight", "busy", "ending", "idle"}) {
       runs.push_back({phase, how, "plain"});
     }
   }

@@ -206,6 +206,20 @@ int64_t Accounting::launched() const {
   return sum;
 }
 
+int64_t Accounting::attributed(core::Attribution attribution) const {
+  int64_t sum = 0;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    sum += counts(lane).attributions[static_cast<size_t>(attribution)];
+  }
+  return sum;
+}
+
+int64_t Accounting::served(char step) const {
+  int64_t sum = 0;
+  for (const auto& server : servers_) sum += server->served(step);
+  return sum;
+}
+
 void Accounting::ExpectBalanced() {
   AdminService service(engine_);
   grpc::ServerBuilder builder;
@@ -227,7 +241,7 @@ void Accounting::ExpectBalanced() {
     const grpc::Status status = stub->GetMethod(&context, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     ExpectLane(lane, response.method());
-    ExpectAttempts(lane);
+    ExpectAttempts(lane, response.method().attempts());
     ExpectBudgetKept(lane);
   }
   server->Shutdown();
@@ -288,7 +302,7 @@ void Accounting::ExpectLane(int lane, const v1::Method& view) {
       view.attempts().hedges(), view.attempts().hedge_wins(), opened);
 }
 
-void Accounting::ExpectAttempts(int lane) {
+void Accounting::ExpectAttempts(int lane, const v1::AttemptCounts& view) {
   int64_t first = 0;
   int64_t all = 0;
   for (size_t id = 0; id < calls_; ++id) {
@@ -304,6 +318,12 @@ void Accounting::ExpectAttempts(int lane) {
   int64_t settled = 0;
   for (int64_t n : counted.attributions) settled += n;
   EXPECT_EQ(settled, all);
+  EXPECT_EQ(view.first(), first);
+  EXPECT_EQ(view.first() + view.retries() + view.hedges(), all);
+  EXPECT_EQ(view.hedge_wins(), counted.hedge_wins);
+  int64_t viewed = 0;
+  for (const auto& each : view.attributions()) viewed += each.count();
+  EXPECT_EQ(viewed, all);
   EXPECT_LE(counted.hedge_wins, counted.attempts_of(core::AttemptKind::kHedge));
 }
 

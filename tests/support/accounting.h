@@ -64,6 +64,10 @@ class Accounting {
   Tally& tally(int lane) { return tallies_[static_cast<size_t>(lane)]; }
   core::MethodCounts counts(int lane) const;
   int64_t launched() const;  // attempts of all lanes, by the engine
+  // How many of them ended so, by the engine; what servers dealt out (they
+  // must not have been killed).
+  int64_t attributed(core::Attribution attribution) const;
+  int64_t served(char step) const;
   int kills() const { return kills_; }
 
  private:
@@ -75,7 +79,7 @@ class Accounting {
   std::shared_ptr<engine::MethodRuntime> Runtime(int lane) const;
 
   void ExpectLane(int lane, const v1::Method& view);
-  void ExpectAttempts(int lane);
+  void ExpectAttempts(int lane, const v1::AttemptCounts& view);
   void ExpectBudgetKept(int lane);
 
   static constexpr size_t kServers = 2;

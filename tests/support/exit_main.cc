@@ -6,6 +6,8 @@
 //          hedges     and so do their hedges
 //          backoff    they have failed, and wait for their retry
 //          busy       threads make calls all the time, hedged at once
+//          ending     they hang, and are let go as the program ends
+//          idle       there were calls, and they are over
 //   HOW    return     from main, engine and channel on its stack
 //          static     the same, engine and channel in static storage
 //          exit       exit() on another thread, while main runs
@@ -52,26 +54,31 @@ std::string PolicyFor(const std::string& phase) {
 }
 
 std::string StepsFor(const std::string& phase) {
-  if (phase == "busy") return "o o";
+  if (phase == "busy" || phase == "idle") return "o o";
   return phase == "backoff" ? "u u u" : "h h h";
 }
 
-// Each call has its own thread, stub and queue, which are there for good: what
-// a program may not take from a call that runs is left to it.
+// Each call has its own thread, stub and queue, which go with it: what a
+// program may not take from a call that runs is left to it.
 void StartCalls(const std::shared_ptr<grpc::Channel>& channel,
                 const std::string& phase) {
   size_t id = 0;
   for (StubStyle style :
        {StubStyle::kSync, StubStyle::kCallback, StubStyle::kCompletionQueue,
         StubStyle::kCompletionQueueSplit}) {
-    auto* const caller = new Caller(style, channel);
-    std::thread([caller, phase, id] {
-      do {
-        UnaryCall call(absl::StrCat(id, " ", StepsFor(phase)));
-        call.context.AddMetadata(kCallIdKey, absl::StrCat(id));
-        caller->Run(&call);
-      } while (phase == "busy");
-    }).detach();
+    std::thread thread(
+        [caller = std::make_unique<Caller>(style, channel), phase, id] {
+          do {
+            UnaryCall call(absl::StrCat(id, " ", StepsFor(phase)));
+            call.context.AddMetadata(kCallIdKey, absl::StrCat(id));
+            caller->Run(&call);
+          } while (phase == "busy");
+        });
+    if (phase == "idle") {
+      thread.join();
+    } else {
+      thread.detach();
+    }
     ++id;
   }
 }

@@ -4,6 +4,8 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <unordered_set>
@@ -75,6 +77,7 @@ class FaultServer::Service final : public Echo::CallbackService {
     reply->set_serial(attempt + 1);
     const auto n = static_cast<size_t>(attempt) + 1;
     const absl::string_view step = n < words.size() ? words[n] : "o";
+    ++served_[static_cast<unsigned char>(step[0])];
     if (step == "h") return new Hanging(&hanging_);
     if (step[0] == 's') {
       int ms = 0;
@@ -91,6 +94,9 @@ class FaultServer::Service final : public Echo::CallbackService {
   }
 
   HangingSet* hanging() { return &hanging_; }
+  int64_t served(char step) const {
+    return served_[static_cast<unsigned char>(step)];
+  }
 
  private:
   static grpc::Status StatusOf(char step) {
@@ -109,6 +115,7 @@ class FaultServer::Service final : public Echo::CallbackService {
   }
 
   CallLog* const log_;
+  std::array<std::atomic<int64_t>, 256> served_{};
   HangingSet hanging_;
 };
 
@@ -123,6 +130,8 @@ FaultServer::FaultServer(CallLog* log, const std::string& address)
 }
 
 FaultServer::~FaultServer() { Stop(); }
+
+int64_t FaultServer::served(char step) const { return service_->served(step); }
 
 int FaultServer::hanging() const {
   HangingSet* const set = service_->hanging();

@@ -20,6 +20,7 @@
 
 #include <grpcpp/server.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -39,6 +40,8 @@ class FaultServer {
   // False when the port cannot be had.
   bool ok() const { return server_ != nullptr; }
   const std::string& address() const { return address_; }
+  // Attempts that met this kind of step ('s' for any sN) so far.
+  int64_t served(char step) const;
   // Calls that hang now, and their end as OK.
   int hanging() const;
   void ReleaseHanging();
