@@ -23,7 +23,11 @@ namespace {
 
 constexpr int kExitCode = 7;
 constexpr int kCalls = 4;  // one of each style
+#ifdef __SANITIZE_ADDRESS__
+constexpr int kRepeats = 3;  // a start takes several times as long there
+#else
 constexpr int kRepeats = 5;
+#endif
 
 struct Ended {
   bool in_time = false;
