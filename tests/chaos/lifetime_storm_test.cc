@@ -91,16 +91,25 @@ class Storm {
     scene.call =
         std::make_unique<UnaryCall>(absl::StrCat(id, " ", Any(kSteps)));
     scene.call->context.AddMetadata(kCallIdKey, absl::StrCat(id));
-    // Also what bounds the ones that hang.
+    // Also what bounds the ones that hang. Some are spent before they begin.
     scene.call->context.set_deadline(
         std::chrono::system_clock::now() +
-        std::chrono::microseconds(static_cast<int>(rng_.Uniform() * 8000)));
-    flight.Start(scene.stub.get(), scene.call.get());
+        std::chrono::microseconds(static_cast<int>(rng_.Uniform(-1000, 8000))));
+    if (rng_.Uniform() < 0.2) ForceOpen(scene.engine.get());
     std::vector<Object> order = MayGoInFlight(style);
+    // The context may go in the very moment of the end, while the thread that
+    // starts the call is still at it.
+    const bool at_once = style != StubStyle::kSync && rng_.Uniform() < 0.5;
+    if (at_once) {
+      flight.on_end = [&scene] { scene.Drop({kContext}); };
+      // But not with the channel, where gRPC forbids it.
+      if (style == StubStyle::kCallback) order = {kEngine};
+    }
+    flight.Start(scene.stub.get(), scene.call.get());
     Shuffle(&order);
     for (Object object : order) {
       Pause();
-      if (rng_.Uniform() < 0.2) scene.call->context.TryCancel();
+      if (!at_once && rng_.Uniform() < 0.2) scene.call->context.TryCancel();
       DropOne(&scene, object);
     }
     flight.Wait();
@@ -114,6 +123,15 @@ class Storm {
     if (code == StatusCode::OK) {
       EXPECT_EQ(flight.text(), absl::StrCat(id));
     }
+  }
+
+  // Then a call is refused on the thread that starts it.
+  void ForceOpen(Engine* engine) {
+    engine->core()
+        ->BindChannel("test", {world_->server.address()})
+        ->Find(kUnaryMethod)
+        ->targets.front()
+        ->ForceOpen(absl::nullopt, engine::Now());
   }
 
   void DropOne(Scene* scene, Object object) {

@@ -72,10 +72,10 @@ class Flight {
       return;
     }
     if (reader_ == nullptr) Prepare(stub, call);
-    reader_->StartCall();
+    // Polled before it starts, as in programs: so the end may overtake us, and
+    // the call be gone, before these return.
+    auto* const reader = reader_.get();
     const bool split = style_ == StubStyle::kCompletionQueueSplit;
-    if (split) reader_->ReadInitialMetadata(&metadata_tag_);
-    reader_->Finish(&call->reply, &status_, this);
     thread_ = std::thread([this, call, tags = split ? 2 : 1] {
       void* tag = nullptr;
       bool ok = false;
@@ -90,6 +90,9 @@ class Flight {
       cq_.Shutdown();
       while (cq_.Next(&tag, &ok)) ++ends_;
     });
+    reader->StartCall();
+    if (split) reader->ReadInitialMetadata(&metadata_tag_);
+    reader->Finish(&call->reply, &status_, this);
   }
 
   // Returns when the end has been told and on_end has run.
