@@ -1,0 +1,103 @@
+// A place where the code under test is held until the test lets it go on, with
+// something to do on that very thread.
+//
+//   Gate gate;
+//   options.interceptors.push_back(gate.NewInterceptor());
+//   ... a call: its status is known, and held on its way to the caller ...
+//   gate.WaitForArrival();
+//   gate.Open([] { ... });     // runs there; or opened before anyone comes
+//
+// Thread safety: all methods from any thread. Ownership: it outlives whom it
+// may hold.
+#ifndef FIREBREAK_TESTS_SUPPORT_GATE_H_
+#define FIREBREAK_TESTS_SUPPORT_GATE_H_
+
+#include <grpcpp/support/client_interceptor.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace firebreak::testing {
+
+class Gate {
+ public:
+  // Called by who is to be held. The first one runs what Open() was given.
+  void Pass() {
+    std::function<void()> what;
+    {
+      std::unique_lock<std::mutex> lock(mu_);
+      ++arrived_;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return open_; });
+      what = std::exchange(what_, nullptr);
+    }
+    if (what) what();
+  }
+  void Open(std::function<void()> what) {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (open_) return;
+    open_ = true;
+    what_ = std::move(what);
+    changed_.notify_all();
+  }
+  bool is_open() {
+    std::lock_guard<std::mutex> lock(mu_);
+    return open_;
+  }
+  // False after a generous time.
+  bool WaitForArrival(int n = 1) {
+    std::unique_lock<std::mutex> lock(mu_);
+    return changed_.wait_for(lock, std::chrono::seconds(30),
+                             [&] { return arrived_ >= n; });
+  }
+
+  // Holds a call when its status has been received. Place it before
+  // firebreak's: behind it every attempt would be held instead.
+  std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
+  NewInterceptor() {
+    return std::make_unique<Factory>(this);
+  }
+
+ private:
+  class Interceptor final : public grpc::experimental::Interceptor {
+   public:
+    explicit Interceptor(Gate* gate) : gate_(gate) {}
+    void Intercept(
+        grpc::experimental::InterceptorBatchMethods* methods) override {
+      if (methods->QueryInterceptionHookPoint(
+              grpc::experimental::InterceptionHookPoints::POST_RECV_STATUS)) {
+        gate_->Pass();
+      }
+      methods->Proceed();
+    }
+
+   private:
+    Gate* const gate_;
+  };
+  class Factory final
+      : public grpc::experimental::ClientInterceptorFactoryInterface {
+   public:
+    explicit Factory(Gate* gate) : gate_(gate) {}
+    grpc::experimental::Interceptor* CreateClientInterceptor(
+        grpc::experimental::ClientRpcInfo* /*info*/) override {
+      return new Interceptor(gate_);
+    }
+
+   private:
+    Gate* const gate_;
+  };
+
+  std::mutex mu_;
+  std::condition_variable changed_;
+  int arrived_ = 0;
+  bool open_ = false;
+  std::function<void()> what_;
+};
+
+}  // namespace firebreak::testing
+
+#endif  // FIREBREAK_TESTS_SUPPORT_GATE_H_
