@@ -174,23 +174,36 @@ int Load::Count(const EndIs& is) const {
 void Load::ExpectSound() const {
   ASSERT_TRUE(callers_.empty()) << "Stop() first";
   EXPECT_EQ(ends_.size(), calls_.size());
+  // Of each fault the number, and the last call that has it.
+  std::map<std::string, std::pair<int, std::string>> faults;
+  const auto expect = [&](bool ok, const char* what, const std::string& which) {
+    if (ok) return;
+    ++faults[what].first;
+    faults[what].second = which;
+  };
   for (const auto& call : calls_) {
-    EXPECT_EQ(call->ends, 1) << "call " << call->number;
+    expect(call->ends == 1, "calls that did not end exactly once",
+           absl::StrCat(call->number, " ended ", call->ends.load(), " times"));
   }
   std::set<std::pair<int, int>> answers;
   for (const CallEnd& end : ends_) {
-    EXPECT_LT(end.took, options_.deadline + kGenerous);
+    const std::string shown = absl::StrCat(end.reason, ": ", end.message);
+    expect(end.took < options_.deadline + kGenerous, "overdue calls", shown);
     if (end.refused) {
-      EXPECT_TRUE(end.reason == "breaker_open" || end.reason == "probes_taken")
-          << end.reason << " beside " << end.message;
+      expect(end.reason == "breaker_open" || end.reason == "probes_taken",
+             "refusals without a good reason", shown);
     } else if (absl::StartsWith(end.message, "firebreak: ")) {
-      EXPECT_EQ(end.code, grpc::StatusCode::DEADLINE_EXCEEDED) << end.message;
-      EXPECT_EQ(end.reason, "deadline_exceeded") << end.message;
+      expect(end.code == grpc::StatusCode::DEADLINE_EXCEEDED &&
+                 end.reason == "deadline_exceeded",
+             "ends of ours that are no deadline", shown);
     }
     if (end.code != grpc::StatusCode::OK) continue;
-    EXPECT_TRUE(end.own_answer) << "an OK with another answer, or none";
-    EXPECT_TRUE(answers.emplace(end.server, end.serial).second)
-        << "answered twice: " << end.serial << " of " << end.server;
+    expect(end.own_answer, "OKs with another answer, or none", shown);
+    expect(answers.emplace(end.server, end.serial).second,
+           "answers given twice", absl::StrCat(end.serial, " of ", end.server));
+  }
+  for (const auto& [what, which] : faults) {
+    ADD_FAILURE() << which.first << " " << what << ", such as " << which.second;
   }
 }
 
