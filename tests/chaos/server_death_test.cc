@@ -91,12 +91,18 @@ TEST_P(GoawayTest, NoCallIsLostToAServerThatKeepsSayingGoaway) {
       << Summary(load.ends());
 }
 
+// A server of gRPC C++ answers CANCELLED to calls that reached it and were not
+// yet given to a handler when it was told to end (seen without firebreak too,
+// in 3 of 25 runs): so a policy that is to lose none lists that code.
 TEST_P(GoawayTest, NoCallIsLostWhenOneOfTwoServersEndsGracefully) {
   ServerProcess first;
   ServerProcess second;
   grpc::ChannelArguments args = QuickReconnects();
   args.SetLoadBalancingPolicyName("round_robin");
-  ChaosEngine engine(std::string(kQuickBreaker) + kQuickRetry);
+  ChaosEngine engine(
+      std::string(kQuickBreaker) +
+      "retry { max_attempts: 4 codes: [UNAVAILABLE, CANCELLED] "
+      "backoff { initial: \"10ms\" max: \"50ms\" jitter: NONE } }");
   Load::Options options = Options();
   options.deadline = std::chrono::seconds(20);
   // Some are in flight when the server is told.
