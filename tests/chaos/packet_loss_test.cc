@@ -153,7 +153,7 @@ TEST_P(PacketLossTest, SomeIsBorneAndAllIsABlackHole) {
   options.deadline = std::chrono::milliseconds(500);
   Load load(engine.Channel(absl::StrCat(kServerAddress, ":", server.port())),
             options);
-  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  ASSERT_TRUE(load.WaitFor(20, IsOk())) << Summary(load.ends());
 
   ASSERT_NO_FATAL_FAILURE(Lose(15));
   const int64_t before = Retransmitted();
