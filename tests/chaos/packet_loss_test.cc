@@ -115,6 +115,12 @@ class PacketLossTest : public ChaosTest {
         " && ip address add 10.77.0.1/24 dev fb0 && ip link set fb0 up && ",
         in_servers_, "ip address add ", kServerAddress, "/24 dev fb1 && ",
         in_servers_, "ip link set fb1 up")));
+    // A SYN that is sent before the link is up is sent again much later.
+    ASSERT_TRUE(Eventually([&] {
+      return Runs(absl::StrCat("ip link show fb0 | grep -q 'state UP' && ",
+                               in_servers_,
+                               "ip link show fb1 | grep -q 'state UP'"));
+    })) << "the link does not come up";
   }
 
   void Lose(int percent) { Nft(NftRules(percent)); }
