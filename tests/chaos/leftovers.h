@@ -8,8 +8,8 @@
 // Native gRPC keeps some of its own: the threads of its pools, which it names,
 // and the descriptors they poll. Measured on gRPC 1.51 (leftovers_test.cc):
 // once a server, a sync, a callback and a completion queue call have run in a
-// process, the same again leaves nothing but further threads in those pools;
-// what a channel leaves that ends while it connects is gone up to 10 s later.
+// process, the same again leaves nothing but further threads in those pools. A
+// socket of the last channel may be left to gRPC's backup poller, up to 10 s.
 #ifndef FIREBREAK_TESTS_CHAOS_LEFTOVERS_H_
 #define FIREBREAK_TESTS_CHAOS_LEFTOVERS_H_
 
