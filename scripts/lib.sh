@@ -26,6 +26,9 @@ LINT_PACKAGES=(clang-format clang-tidy)
 CLANG_PACKAGES=(clang)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(libbenchmark-dev nlohmann-json3-dev valgrind gnuplot-nox)
+# Only root can use them: networks that lose packets.
+# shellcheck disable=SC2034
+CHAOS_PACKAGES=(nftables iproute2)
 
 say() { printf '==> %s\n' "$*"; }
 fail() {

@@ -1,0 +1,97 @@
+// Several servers behind one target: they die one by one, all are gone, and
+// they come back.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/chaos/chaos_fixture.h"
+#include "tests/support/engine_fixture.h"
+#include "tests/support/fault_proxy.h"
+#include "tests/support/server_process.h"
+
+namespace firebreak::testing {
+namespace {
+
+using core::BreakerState;
+
+// One server's death is no reason to open the breaker of them all.
+constexpr char kBreakerOfThree[] =
+    "breaker { consecutive_failures: 20 failure_rate: 0 probes: 1 "
+    "open_duration: \"200ms\" max_open_duration: \"200ms\" open_jitter: 0 } ";
+
+class AddressesTest : public ChaosTest {
+ protected:
+  static grpc::ChannelArguments RoundRobin() {
+    grpc::ChannelArguments args = QuickReconnects();
+    args.SetLoadBalancingPolicyName("round_robin");
+    return args;
+  }
+  static void ExpectAllOk(const Load& load) {
+    EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
+        << Summary(load.ends());
+  }
+
+  std::array<ServerProcess, 3> servers_;
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, AddressesTest, DrivenShapes(), ShapeName);
+
+TEST_P(AddressesTest, NoCallIsLostWhileOneIsLeftAndTheyComeBack) {
+  ChaosEngine engine(std::string(kBreakerOfThree) + kQuickRetry);
+  const std::string target =
+      absl::StrCat("ipv4:", servers_[0].address(), ",", servers_[1].address(),
+                   ",", servers_[2].address());
+  Load::Options options = Options();
+  options.deadline = std::chrono::seconds(5);
+  Load load(engine.Channel(target, RoundRobin()), options);
+  for (const ServerProcess& server : servers_) {
+    ASSERT_TRUE(load.WaitFor(5, IsAnswerOf(server.pid())));
+  }
+  servers_[0].Kill();
+  ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(servers_[1].pid())));
+  ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(servers_[2].pid())));
+  servers_[1].Kill();
+  ASSERT_TRUE(load.WaitFor(40, IsAnswerOf(servers_[2].pid())));
+  ExpectAllOk(load);
+  EXPECT_EQ(engine.breaker().times_opened, 0);
+  servers_[2].Kill();
+  ASSERT_TRUE(load.WaitFor(10, IsRefused()));
+  for (ServerProcess& server : servers_) server.Restart();
+  for (const ServerProcess& server : servers_) {
+    ASSERT_TRUE(load.WaitFor(5, IsAnswerOf(server.pid())));
+  }
+  EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+}
+
+// gRPC itself goes on sending every third call into the hole. With one caller
+// the hedge is the next in turn, and so never goes there too.
+TEST_P(AddressesTest, HedgesGoAroundTheOneThatIsABlackHole) {
+  FaultProxy hole(servers_[0].port());
+  ChaosEngine engine(std::string(kBreakerOfThree) + kQuickHedging);
+  const std::string target =
+      absl::StrCat("ipv4:", hole.address(), ",", servers_[1].address(), ",",
+                   servers_[2].address());
+  Load::Options options = Options();
+  options.callers = 1;
+  options.deadline = std::chrono::seconds(10);
+  Load load(engine.Channel(target, RoundRobin()), options);
+  for (const ServerProcess& server : servers_) {
+    ASSERT_TRUE(load.WaitFor(5, IsAnswerOf(server.pid())));
+  }
+  FaultProxy::Faults stalled;
+  stalled.stalled = true;
+  hole.Set(stalled);
+  ASSERT_TRUE(load.WaitFor(30, IsOk()));
+  EXPECT_TRUE(Eventually([&] { return engine.counts().hedge_wins > 0; }));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  ExpectAllOk(load);
+}
+
+}  // namespace
+}  // namespace firebreak::testing

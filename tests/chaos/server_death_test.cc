@@ -1,0 +1,126 @@
+// What a server's process can suffer under load: killed, frozen, restarted,
+// told to end.
+#include <gtest/gtest.h>
+
+#include "tests/chaos/chaos_fixture.h"
+#include "tests/support/server_process.h"
+
+namespace firebreak::testing {
+namespace {
+
+using core::BreakerState;
+using grpc::StatusCode;
+
+class ServerDeathTest : public ChaosTest {};
+INSTANTIATE_TEST_SUITE_P(Shapes, ServerDeathTest, AllShapes(), ShapeName);
+
+TEST_P(ServerDeathTest, KilledItIsUnavailableAndThenRefused) {
+  ServerProcess server;
+  ChaosEngine engine(GetParam().policy());
+  Load load(engine.Channel(server.address(), QuickReconnects()), Options());
+  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  server.Kill();
+  ASSERT_TRUE(load.WaitFor(20, IsRefused()));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  // The transport knows at once that nobody is there: no call runs into its
+  // deadline.
+  EXPECT_EQ(load.Count(IsOk()) + load.Count(IsCode(StatusCode::UNAVAILABLE)),
+            static_cast<int>(load.ends().size()))
+      << Summary(load.ends());
+  EXPECT_GT(load.Count([](const CallEnd& end) {
+    return end.reason == "breaker_open";
+  }),
+            0);
+}
+
+TEST_P(ServerDeathTest, RestartedOnTheSamePortItIsFoundAgain) {
+  ServerProcess server;
+  ChaosEngine engine(GetParam().policy());
+  Load load(engine.Channel(server.address()), Options());
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(load.WaitFor(20, IsOk()));
+    const int killed = server.pid();
+    server.Kill();
+    ASSERT_TRUE(load.WaitFor(5, IsRefused()));
+    server.Restart();
+    ASSERT_NE(server.pid(), killed);
+    ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(server.pid())));
+    EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
+  }
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  EXPECT_GE(engine.breaker().times_opened, 2);
+}
+
+TEST_P(ServerDeathTest, FrozenCallsEndAtTheirDeadlineAndThawedTheyGoOn) {
+  ServerProcess server;
+  ChaosEngine engine(GetParam().policy());
+  Load load(engine.Channel(server.address()), Options());
+  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  server.Freeze();
+  ASSERT_TRUE(load.WaitFor(20, IsRefused()));
+  EXPECT_GT(load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)), 0);
+  server.Thaw();
+  ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(server.pid())));
+  EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+}
+
+class GoawayTest : public ChaosTest {};
+INSTANTIATE_TEST_SUITE_P(Shapes, GoawayTest, DrivenShapes(), ShapeName);
+
+TEST_P(GoawayTest, NoCallIsLostToAServerThatKeepsSayingGoaway) {
+  ServerProcess::Options ages;
+  ages.max_connection_age_ms = 100;
+  ServerProcess server(ages);
+  // No hedges, which would hide a call that is lost.
+  ChaosEngine engine(std::string(kQuickBreaker) + kQuickRetry);
+  Load::Options options = Options();
+  options.deadline = std::chrono::seconds(20);
+  Load load(engine.Channel(server.address()), options);
+  ASSERT_TRUE(load.WaitFor(300, IsOk()));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
+      << Summary(load.ends());
+}
+
+// A server of gRPC C++ answers CANCELLED to calls that reached it and were not
+// yet given to a handler when it was told to end (seen without firebreak too,
+// in 3 of 25 runs): so a policy that is to lose none lists that code.
+TEST_P(GoawayTest, NoCallIsLostWhenOneOfTwoServersEndsGracefully) {
+  ServerProcess first;
+  ServerProcess second;
+  grpc::ChannelArguments args = QuickReconnects();
+  args.SetLoadBalancingPolicyName("round_robin");
+  ChaosEngine engine(
+      std::string(kQuickBreaker) +
+      "retry { max_attempts: 4 codes: [UNAVAILABLE, CANCELLED] "
+      "backoff { initial: \"10ms\" max: \"50ms\" jitter: NONE } }");
+  Load::Options options = Options();
+  options.deadline = std::chrono::seconds(20);
+  // Some are in flight when the server is told.
+  options.delay_ms = 20;
+  Load load(
+      engine.Channel("ipv4:" + first.address() + "," + second.address(), args),
+      options);
+  ASSERT_TRUE(load.WaitFor(10, IsAnswerOf(first.pid())));
+  ASSERT_TRUE(load.WaitFor(10, IsAnswerOf(second.pid())));
+  first.Drain();
+  ASSERT_TRUE(first.WaitForExit());
+  ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(second.pid())));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
+      << Summary(load.ends());
+}
+
+}  // namespace
+}  // namespace firebreak::testing

@@ -1,0 +1,110 @@
+// A network that is slow and not broken: bytes that drip, and delay.
+#include <gtest/gtest.h>
+
+#include "tests/chaos/chaos_fixture.h"
+#include "tests/support/fault_proxy.h"
+#include "tests/support/server_process.h"
+
+namespace firebreak::testing {
+namespace {
+
+using core::BreakerState;
+using grpc::StatusCode;
+using Faults = FaultProxy::Faults;
+using Ms = std::chrono::milliseconds;
+
+constexpr int kBigReply = 16 * 1024;
+
+class SlowNetworkTest : public ChaosTest {
+ protected:
+  ServerProcess server_;
+  FaultProxy proxy_{server_.port()};
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, SlowNetworkTest, FewShapes(), ShapeName);
+
+TEST_P(SlowNetworkTest, ADripEndsAtAShortDeadline) {
+  ChaosEngine engine(GetParam().policy());
+  Load::Options options = Options();
+  options.reply_bytes = kBigReply;
+  Load load(engine.Channel(proxy_.address()), options);
+  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  Faults drip;
+  drip.to_client.bytes_per_second = 1000;
+  proxy_.Set(drip);
+  ASSERT_TRUE(load.WaitFor(10, IsRefused()));
+  EXPECT_GT(load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)), 0);
+  proxy_.Heal();
+  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  EXPECT_EQ(load.Count(IsOk()) +
+                load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)) +
+                load.Count(IsRefused()),
+            static_cast<int>(load.ends().size()))
+      << Summary(load.ends());
+}
+
+TEST_P(SlowNetworkTest, DelayBringsHedgesAndStillOneAnswer) {
+  ChaosEngine engine(GetParam().policy());
+  Load::Options options = Options();
+  options.deadline = Ms(400);
+  Load load(engine.Channel(proxy_.address()), options);
+  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  Faults delay;
+  delay.to_server.delay = delay.to_client.delay = Ms(50);
+  proxy_.Set(delay);
+  const auto is_slow = [](const CallEnd& end) {
+    return end.code == StatusCode::OK && end.took >= Ms(100);
+  };
+  ASSERT_TRUE(load.WaitFor(10, is_slow));
+  EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()));
+  EXPECT_EQ(engine.counts().attempts_of(core::AttemptKind::kHedge) > 0,
+            GetParam().driven);
+  // Longer than the deadline, it is as good as a black hole.
+  delay.to_client.delay = Ms(600);
+  proxy_.Set(delay);
+  ASSERT_TRUE(load.WaitFor(10, IsRefused()));
+  EXPECT_GT(load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)), 0);
+  proxy_.Heal();
+  ASSERT_TRUE(load.WaitFor(20, IsOk()));
+  EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+}
+
+class LongDripTest : public SlowNetworkTest {};
+INSTANTIATE_TEST_SUITE_P(Shapes, LongDripTest,
+                         ::testing::Values(Shape{StubStyle::kCallback, true},
+                                           Shape{StubStyle::kCompletionQueue,
+                                                 false}),
+                         ShapeName);
+
+TEST_P(LongDripTest, ADripCompletesWithinALongDeadline) {
+  // No hedges: they would share the drip.
+  ChaosEngine engine(GetParam().driven
+                         ? std::string(kQuickBreaker) + kQuickRetry
+                         : kQuickBreaker);
+  Faults drip;
+  drip.to_client.bytes_per_second = 8000;
+  proxy_.Set(drip);
+  Load::Options options = Options();
+  options.callers = 1;
+  options.reply_bytes = kBigReply;
+  options.deadline = std::chrono::seconds(60);
+  Load load(engine.Channel(proxy_.address()), options);
+  ASSERT_TRUE(load.WaitFor(1, IsOk()));
+  proxy_.Heal();
+  load.Stop();
+  load.ExpectSound();
+  engine.ExpectBooksOf(load);
+  // It did drip.
+  EXPECT_GE(load.ends().front().took, std::chrono::seconds(1));
+  EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
+      << Summary(load.ends());
+}
+
+}  // namespace
+}  // namespace firebreak::testing

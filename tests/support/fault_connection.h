@@ -1,0 +1,80 @@
+// One connection of a FaultProxy: two sockets, and what is between them.
+//
+//   FaultConnection c(client_fd, server_port, faults);
+//   c.AddTo(&poll_fds, &wake);     // what to wait for, and until when
+//   poll(...);
+//   answered += c.Forward();
+//
+// Thread safety: none; all on the proxy's thread. Ownership: of both sockets,
+// which the destructor resets.
+#ifndef FIREBREAK_TESTS_SUPPORT_FAULT_CONNECTION_H_
+#define FIREBREAK_TESTS_SUPPORT_FAULT_CONNECTION_H_
+
+#include <poll.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "tests/support/fault_proxy.h"
+
+namespace firebreak::testing {
+
+class FaultConnection {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Begins to connect to the server.
+  FaultConnection(int client, int server_port,
+                  const FaultProxy::Faults& faults);
+  ~FaultConnection() { Reset(); }
+  FaultConnection(const FaultConnection&) = delete;
+  FaultConnection& operator=(const FaultConnection&) = delete;
+
+  void AddTo(std::vector<pollfd>* fds, Clock::time_point* wake) const;
+  // Reads and writes what can be; how many bytes went to the client.
+  int64_t Forward();
+
+  void set_faults(const FaultProxy::Faults& faults) { faults_ = faults; }
+  void Reset();
+  void LoseServer();
+  bool dead() const { return fd_[kClient] < 0; }
+
+ private:
+  enum Side { kClient, kServer };
+  // One direction: what has been read from its source and not yet been written.
+  struct Pipe {
+    struct Chunk {
+      Clock::time_point due;
+      std::string data;
+    };
+    std::deque<Chunk> chunks;
+    size_t buffered = 0;
+    bool source_ended = false;  // FIN read
+    bool ended = false;         // and passed on
+    Clock::time_point next_write;
+  };
+
+  static Side Other(Side side) { return side == kClient ? kServer : kClient; }
+  const FaultProxy::Way& WayFrom(Side source) const {
+    return source == kClient ? faults_.to_server : faults_.to_client;
+  }
+  bool WantsRead(Side side) const;
+  void FinishConnect();
+  void Read(Side side);
+  // What came from `source`, to the other side; how many bytes.
+  int64_t Write(Side source);
+
+  std::array<int, 2> fd_;
+  std::array<Pipe, 2> from_;  // by source
+  bool connecting_ = true;    // to the server
+  bool server_lost_ = false;
+  FaultProxy::Faults faults_;
+};
+
+}  // namespace firebreak::testing
+
+#endif  // FIREBREAK_TESTS_SUPPORT_FAULT_CONNECTION_H_
