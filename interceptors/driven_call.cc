@@ -229,6 +229,11 @@ void DrivenCall::RunFallback(const Finish& failed) {
   // The request is copied since the call may end meanwhile.
   auto work = [self = shared_from_this(), failure = std::move(failure),
                request = *request_] {
+    {
+      // Over before a thread of the pool was free: nobody would see the reply.
+      core::MutexLock lock(&self->mu_);
+      if (self->driver_.finished()) return;
+    }
     grpc::ByteBuffer reply;
     const bool ok = (*self->fallback_)(request, failure, &reply).ok();
     self->Drive([&](core::CallDriver* driver, core::Time now) {

@@ -3,6 +3,7 @@
 // fallback, and nobody anything else.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -50,6 +51,7 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
             ->SetFallback("test", kUnaryMethod,
                           [this](const grpc::ByteBuffer&, const grpc::Status&,
                                  grpc::ByteBuffer*) {
+                            ++fallbacks_;
                             gate_.Pass();
                             return grpc::Status(StatusCode::ABORTED, "late");
                           })
@@ -97,6 +99,7 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
   }
 
   Gate gate_;
+  std::atomic<int> fallbacks_{0};
   EchoServer server_;
   std::shared_ptr<Engine> engine_;
   std::weak_ptr<engine::EngineCore> core_;
@@ -149,6 +152,21 @@ TEST_P(BlockedPoolTest, ACancelEndsBlockedAndQueuedCallsAlike) {
     blocked_[i]->flight.Wait();
     EXPECT_EQ(blocked_[i]->flight.status().error_code(), StatusCode::CANCELLED);
   }
+}
+
+// Whose call is over while it waited in the queue would do its work for nobody.
+TEST_P(BlockedPoolTest, AFallbackWhoseCallIsOverIsNotBegun) {
+  for (size_t i = 1; i < blocked_.size(); ++i) {
+    blocked_[i]->call.context.TryCancel();
+  }
+  for (auto& each : blocked_) each->flight.Wait();
+  gate_.Open([] {});
+  blocked_.clear();
+  stub_.reset();
+  channel_.reset();
+  engine_.reset();
+  ASSERT_TRUE(Eventually([this] { return core_.expired(); }));
+  EXPECT_EQ(fallbacks_, kThreads);
 }
 
 TEST_P(BlockedPoolTest, OtherMethodsDoNotNotice) {
