@@ -50,7 +50,8 @@ class EngineCore;
 }
 
 struct EngineOptions {
-  // Threads that complete the attempts of retried and hedged calls. [1, 64].
+  // Threads that complete the attempts of retried and hedged calls, where the
+  // calling thread does not; they sleep meanwhile. [1, 64].
   int poller_threads = 2;
   // Let a thread that makes a synchronous driven call run the call's attempts
   // itself, while it waits: no other thread has to wake up for it.

@@ -21,7 +21,7 @@ constexpr core::Duration kLinger = std::chrono::milliseconds(20);
 // Operations for each poller before another one is woken.
 constexpr int kEnough = 8;
 // Lanes kept for the next caller. A queue costs some kilobytes.
-constexpr size_t kIdleLanes = 64;
+constexpr size_t kIdleLanes = 256;
 // Between two looks at a lane whose last attempts are being cancelled.
 constexpr core::Duration kFirstLook = std::chrono::milliseconds(1);
 constexpr core::Duration kLastLook = std::chrono::milliseconds(100);

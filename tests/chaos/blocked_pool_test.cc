@@ -3,6 +3,7 @@
 // fallback, and nobody anything else.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -60,7 +61,8 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
     server_.Script(std::vector<Step>(
         100, Step::Fail(StatusCode::NOT_FOUND, "nothing", "details")));
     stub_ = Echo::NewStub(channel_);
-    for (int i = 0; i < kThreads + kQueue; ++i) {
+    // One more than there is room for.
+    for (int i = 0; i <= kThreads + kQueue; ++i) {
       blocked_.push_back(std::make_unique<Blocked>(GetParam()));
       Blocked* const each = blocked_.back().get();
       if (i == 0) each->call.context.set_deadline(In(Ms(300)));
@@ -71,16 +73,19 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
       }
       EXPECT_TRUE(server_.WaitForCalls(i + 1));
     }
-    // The last of them may still be on its way to the pool: so ask until there
-    // is no room. (Each that gets in takes a place, and leaves it never.)
-    bool full = false;
-    for (int i = 0; i < 2 * kQueue && !full; ++i) {
-      UnaryCall call("full?");
-      call.context.set_deadline(In(Ms(200)));
-      Caller(StubStyle::kSync, channel_).Run(&call);
-      full = Trailing(call.context, "firebreak-reason") == "fallback_failed";
-    }
-    EXPECT_TRUE(full);
+    // Whichever came last was turned away: now the pool is full.
+    auto turned_away = blocked_.end();
+    EXPECT_TRUE(Eventually([&] {
+      turned_away = std::find_if(
+          blocked_.begin() + kThreads, blocked_.end(),
+          [](const auto& each) { return each->flight.ends() == 1; });
+      return turned_away != blocked_.end();
+    }));
+    if (turned_away == blocked_.end()) return;
+    (*turned_away)->flight.Wait();
+    EXPECT_EQ(Trailing((*turned_away)->call.context, "firebreak-reason"),
+              "fallback_failed");
+    blocked_.erase(turned_away);
   }
 
   ~BlockedPoolTest() override {

@@ -146,10 +146,8 @@ TEST_F(PolicyFileTest, ErrorsNameTheFileAndLine) {
 
 // What the guide shows must work when it is pasted.
 TEST(PolicyGuideTest, ItsExamplesCompile) {
-  std::string path = __FILE__;
-  path.resize(path.rfind("tests/unit/"));
-  std::ifstream guide(path + "docs/policy.md");
-  ASSERT_TRUE(guide.is_open()) << path;
+  std::ifstream guide(POLICY_GUIDE_PATH);
+  ASSERT_TRUE(guide.is_open()) << POLICY_GUIDE_PATH;
   std::string example;
   bool inside = false;
   int examples = 0;
