@@ -43,9 +43,8 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       driver_(MakePlan()) {}
 
 DrivenCall::~DrivenCall() {
-  if (armed_ != core::kInfiniteFuture) {
-    channel_->core()->io()->Disarm(&timer_);
-  }
+  core::MutexLock lock(&mu_);
+  DisarmTimer();
 }
 
 core::CallDriver::Plan DrivenCall::MakePlan() const {
@@ -126,7 +125,9 @@ void DrivenCall::RequestCancel() {
 void DrivenCall::OnTimer() {
   Drive([this](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
-    armed_ = core::kInfiniteFuture;
+    // It may have been armed anew since it rang; and who polls a lane comes
+    // here without it.
+    DisarmTimer();
     if (cancel_requested_) return driver->OnCallerCancel(now);
     return driver->OnTimer(now);
   });
@@ -308,13 +309,19 @@ void DrivenCall::ArmTimer() {
   // The calling thread wakes up for the deadline by itself.
   if (lane_ != nullptr && at == deadline_) at = core::kInfiniteFuture;
   if (at == armed_) return;
-  armed_ = at;
   if (at == core::kInfiniteFuture) {
-    channel_->core()->io()->Disarm(&timer_);
-  } else {
-    if (timer_.client.expired()) timer_.client = weak_from_this();
-    channel_->core()->io()->Arm(&timer_, at);
+    DisarmTimer();
+    return;
   }
+  armed_ = at;
+  if (timer_.client.expired()) timer_.client = weak_from_this();
+  channel_->core()->io()->Arm(&timer_, at);
+}
+
+void DrivenCall::DisarmTimer() {
+  if (armed_ == core::kInfiniteFuture) return;
+  armed_ = core::kInfiniteFuture;
+  channel_->core()->io()->Disarm(&timer_);
 }
 
 }  // namespace firebreak::interceptors

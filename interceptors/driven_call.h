@@ -96,6 +96,7 @@ class DrivenCall final : public AttemptOwner,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Deliver(const Finish& finish);
   void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DisarmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<engine::ChannelBinding> channel_;
   const std::shared_ptr<const engine::MethodBinding> method_;
@@ -119,6 +120,7 @@ class DrivenCall final : public AttemptOwner,
   core::Mutex mu_;
   core::CallDriver driver_ ABSL_GUARDED_BY(mu_);
   engine::Timer timer_ ABSL_GUARDED_BY(mu_);
+  // Infinite: the queue of timers does not know `timer_`, which may go.
   core::Time armed_ ABSL_GUARDED_BY(mu_) = core::kInfiniteFuture;
   // While the calling thread polls it: then that thread performs.
   engine::Lane* lane_ ABSL_GUARDED_BY(mu_) = nullptr;

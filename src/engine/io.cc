@@ -246,6 +246,11 @@ grpc::CompletionQueue* Io::Begin() { return state_->Begin(); }
 
 int Io::parked_pollers() const { return state_->parked; }
 
+std::size_t Io::armed_timers() const {
+  core::MutexLock lock(&state_->timer_mu);
+  return state_->timers.size();
+}
+
 std::unique_ptr<Lane> Io::TakeLane() {
   {
     core::MutexLock lock(&state_->lane_mu);

@@ -85,6 +85,8 @@ class Io {
 
   // How many pollers wait for something to begin.
   int parked_pollers() const;
+  // How many timers are armed.
+  std::size_t armed_timers() const;
 
   // Sets or moves. A client that is gone by then is skipped.
   void Arm(Timer* timer, core::Time at);

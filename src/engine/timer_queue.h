@@ -43,6 +43,8 @@ class TimerQueue {
     return heap_.empty() ? core::kInfiniteFuture : heap_.front()->at;
   }
 
+  size_t size() const { return heap_.size(); }
+
   // Takes out the earliest timer that is due, or null.
   Timer* PopDue(core::Time now) {
     if (next() > now || heap_.empty()) return nullptr;

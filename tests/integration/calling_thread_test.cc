@@ -5,7 +5,9 @@
 #include <thread>
 #include <vector>
 
+#include "src/engine/clock.h"
 #include "tests/support/engine_fixture.h"
+#include "tests/support/gate.h"
 #include "tests/support/stub_styles.h"
 
 namespace firebreak::testing {
@@ -79,6 +81,33 @@ TEST(CallingThreadTest, ManySyncCallersNeedNoPollers) {
   for (auto& caller : callers) caller.join();
   EXPECT_EQ(answered, 320);
   EXPECT_EQ(f.counts().in_flight, 0);
+}
+
+// It was: a call that ended at its deadline while the timer of its retry had not
+// rung yet forgot that timer, and died with it still in the queue.
+TEST(CallingThreadTest, ACallThatEndsBeforeItsTimerRingsTakesItAlong) {
+  struct Blocker : engine::TimerClient {
+    void OnTimer() override { gate.Pass(); }
+    Gate gate;
+  };
+  EngineFixture f("retry { backoff { initial: \"20ms\" jitter: NONE } }");
+  engine::Io* const io = f.engine()->core()->io();
+  auto blocker = std::make_shared<Blocker>();
+  engine::Timer late;
+  late.client = blocker;
+  io->Arm(&late, engine::Now());
+  ASSERT_TRUE(blocker->gate.WaitForArrival()) << "the timers' thread is ours";
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE)});
+  {
+    UnaryCall call("x");
+    call.context.set_deadline(std::chrono::system_clock::now() +
+                              std::chrono::milliseconds(200));
+    Caller(StubStyle::kSync, f.channel()).Run(&call);
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  }
+  EXPECT_EQ(f.server().calls(), 1) << "the retry's timer has not rung";
+  EXPECT_EQ(io->armed_timers(), 0u);
+  blocker->gate.Open([] {});
 }
 
 }  // namespace
