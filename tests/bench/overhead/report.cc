@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <utility>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -117,9 +118,9 @@ bool WriteFiles(const Report& report, const std::string& folder) {
   // A block for each cell, as gnuplot indexes them; rejects are in another
   // order of magnitude, and left out.
   std::ofstream data(folder + "/overhead.dat");
+  const char* gap = "";
   for (const Cell& cell : report.cells) {
-    if (&cell != &report.cells.front()) data << "\n\n";
-    data << "\"" << cell.name() << "\"\n";
+    data << std::exchange(gap, "\n\n") << "\"" << cell.name() << "\"\n";
     for (const Row& row : cell.rows) {
       if (Rejects(row.variant)) continue;
       data << VariantName(row.variant) << ' ' << row.ratio << ' '
