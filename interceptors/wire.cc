@@ -1,18 +1,42 @@
 #include "interceptors/wire.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "absl/strings/match.h"
+#include "firebreak/v1/rpc_details.pb.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
+namespace {
+
+// Begins the debug string of a status that was received.
+constexpr absl::string_view kFromPeer = "Error received from peer";
+constexpr int64_t kCentury = int64_t{100} * 365 * 24 * 3600;  // in seconds
+
+bool HasAny(absl::string_view text,
+            std::initializer_list<absl::string_view> parts) {
+  for (absl::string_view part : parts) {
+    if (absl::StrContains(text, part)) return true;
+  }
+  return false;
+}
+
+bool IsNoConnection(absl::string_view message) {
+  return HasAny(message,
+                {"failed to connect", "connections to all backends failing",
+                 "empty address list", "DNS resolution failed"});
+}
+
+}  // namespace
 
 core::Time FromGrpcDeadline(gpr_timespec deadline) {
   const gpr_timespec never = gpr_inf_future(deadline.clock_type);
   if (gpr_time_cmp(deadline, never) == 0) return core::kInfiniteFuture;
   const gpr_timespec left =
       gpr_time_sub(deadline, gpr_now(deadline.clock_type));
-  constexpr int64_t kYears = int64_t{100} * 365 * 24 * 3600;
-  if (left.tv_sec > kYears) return core::kInfiniteFuture;
-  if (left.tv_sec < -kYears) return core::Time::min();
+  if (left.tv_sec > kCentury) return core::kInfiniteFuture;
+  if (left.tv_sec < -kCentury) return core::Time::min();
   return core::SaturatingAdd(engine::Now(),
                              std::chrono::seconds(left.tv_sec) +
                                  std::chrono::nanoseconds(left.tv_nsec));
@@ -22,18 +46,47 @@ bool IsFromTransport(const grpc::Status& status,
                      absl::string_view debug_error_string) {
   if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
   if (!debug_error_string.empty() &&
-      !absl::StrContains(debug_error_string, "Error received from peer")) {
+      !absl::StrContains(debug_error_string, kFromPeer)) {
     return true;
   }
   const std::string message = status.error_message();
-  for (const char* text :
-       {"failed to connect", "Socket closed", "Connection reset", "GOAWAY",
-        "Broken pipe", "keepalive watchdog timeout", "Endpoint closing",
-        "Transport closed", "connections to all backends failing",
-        "empty address list", "DNS resolution failed"}) {
-    if (absl::StrContains(message, text)) return true;
+  return IsNoConnection(message) ||
+         HasAny(message, {"Socket closed", "Connection reset", "GOAWAY",
+                          "Broken pipe", "keepalive watchdog timeout",
+                          "Endpoint closing", "Transport closed"});
+}
+
+bool WasNotSent(const grpc::Status& status,
+                absl::string_view debug_error_string) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         IsNoConnection(status.error_message()) &&
+         !debug_error_string.empty() &&
+         !absl::StrContains(debug_error_string, kFromPeer);
+}
+
+absl::optional<core::Duration> RetryInfoDelay(const std::string& details) {
+  v1::RpcStatus status;
+  if (details.empty() || !status.ParseFromString(details)) return {};
+  for (const google::protobuf::Any& any : status.details()) {
+    v1::RetryInfo info;
+    // Compared by its end, since the host before it is free.
+    if (!absl::EndsWith(any.type_url(), "/google.rpc.RetryInfo") ||
+        !info.ParseFromString(any.value()) || !info.has_retry_delay()) {
+      continue;
+    }
+    const auto& delay = info.retry_delay();
+    // The range of google.protobuf.Duration: ten thousand years.
+    constexpr int64_t kMaxSeconds = 315'576'000'000;
+    if (delay.seconds() < 0 || delay.nanos() < 0 ||
+        delay.seconds() > kMaxSeconds || delay.nanos() > 999'999'999) {
+      continue;
+    }
+    // A hundred years fit the core's time.
+    const int64_t seconds = std::min<int64_t>(delay.seconds(), kCentury);
+    return std::chrono::seconds(seconds) +
+           std::chrono::nanoseconds(delay.nanos());
   }
-  return false;
+  return {};
 }
 
 core::AttemptEnd ReadEnd(const grpc::Status& status,
@@ -41,12 +94,16 @@ core::AttemptEnd ReadEnd(const grpc::Status& status,
   core::AttemptEnd end;
   end.code = static_cast<absl::StatusCode>(status.error_code());
   if (status.ok()) return end;
-  end.from_transport = IsFromTransport(status, context.debug_error_string());
+  const std::string debug = context.debug_error_string();
+  end.from_transport = IsFromTransport(status, debug);
+  end.was_not_sent = WasNotSent(status, debug);
   const auto& trailing = context.GetServerTrailingMetadata();
   const auto pushback = trailing.find("grpc-retry-pushback-ms");
   if (pushback != trailing.end()) {
     end.pushback = core::ParsePushback(
         absl::string_view(pushback->second.data(), pushback->second.size()));
+  } else {
+    end.pushback = RetryInfoDelay(status.error_details());
   }
   return end;
 }

@@ -11,7 +11,10 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
+#include <string>
+
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "src/core/outcome.h"
 #include "src/core/time.h"
 
@@ -26,6 +29,16 @@ core::Time FromGrpcDeadline(gpr_timespec deadline);
 // so in the debug string, but so does a connection lost in mid-call.
 bool IsFromTransport(const grpc::Status& status,
                      absl::string_view debug_error_string);
+
+// Was there no connection to send it on? Stricter than the guess above, since
+// what may not run twice is sent again on its word: a server that hands on
+// such a status of its own server is not believed.
+bool WasNotSent(const grpc::Status& status,
+                absl::string_view debug_error_string);
+
+// The retry_delay of a google.rpc.RetryInfo among the status's details, or
+// nothing: none there, garbage, negative.
+absl::optional<core::Duration> RetryInfoDelay(const std::string& details);
 
 // The facts of an ended attempt, but for those only its owner knows
 // (cancelled_by_caller, channel_was_not_ready).

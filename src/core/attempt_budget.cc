@@ -1,11 +1,30 @@
 #include "src/core/attempt_budget.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace firebreak::core {
+namespace {
+
+constexpr int64_t kToken = 1000;
+
+int64_t Thousandths(double tokens) {
+  return static_cast<int64_t>(std::llround(tokens * kToken));
+}
+
+}  // namespace
 
 AttemptBudget::AttemptBudget(const BudgetOptions& options, Time now)
-    : options_(options), tokens_(options.burst), refilled_(now) {}
+    : options_(options),
+      throttle_max_(options.throttling
+                        ? Thousandths(options.throttling->max_tokens)
+                        : 0),
+      throttle_step_(options.throttling
+                         ? Thousandths(options.throttling->token_ratio)
+                         : 0),
+      throttle_(throttle_max_),
+      tokens_(options.burst),
+      refilled_(now) {}
 
 void AttemptBudget::OnCallAdmitted(Time now) {
   MutexLock lock(&mu_);
@@ -32,6 +51,27 @@ double AttemptBudget::tokens(Time now) {
   MutexLock lock(&mu_);
   Refill(now);
   return tokens_;
+}
+
+void AttemptBudget::OnAttemptEnd(bool success) {
+  if (throttle_max_ == 0) return;
+  int64_t before = throttle_.load(std::memory_order_relaxed);
+  int64_t after = 0;
+  do {
+    after = success ? std::min(before + throttle_step_, throttle_max_)
+                    : std::max<int64_t>(before - kToken, 0);
+  } while (!throttle_.compare_exchange_weak(before, after,
+                                            std::memory_order_relaxed));
+}
+
+bool AttemptBudget::IsThrottled() const {
+  return throttle_max_ != 0 &&
+         throttle_.load(std::memory_order_relaxed) * 2 <= throttle_max_;
+}
+
+double AttemptBudget::throttle_tokens() const {
+  return static_cast<double>(throttle_.load(std::memory_order_relaxed)) /
+         kToken;
 }
 
 void AttemptBudget::Add(double tokens) {

@@ -1,11 +1,10 @@
 // The purse that retries and hedges of one channel name are paid from.
 //
-//   budget.OnCallAdmitted(now);                   // + ratio
-//   if (budget.TryAcquire(now)) {                 // one extra attempt
-//   scheduled
-//     ...                                         // launched: nothing to do
-//     budget.Refund();                            // never launched
-//   }
+//   budget.OnCallAdmitted(now);          // + ratio
+//   budget.OnAttemptEnd(success);        // for the throttle only
+//   if (budget.IsThrottled()) ...        // no extra attempt now
+//   if (budget.TryAcquire(now)) ...      // one extra attempt is scheduled
+//   budget.Refund();                     // and was never launched
 //
 // A token bucket: full (`burst`) at the start, + `ratio` per call admitted,
 // + `floor` per second, never over `burst`. An extra attempt costs one token
@@ -18,9 +17,17 @@
 // Source: retry budgets of the SRE book (ch. 21, 10 %) and of Finagle (a
 // share plus a floor per second, since a pure share starves a slow client).
 //
+// Where `throttling` is set, gRFC A6's retryThrottling must agree as well: a
+// count that starts at max_tokens, - 1 per failure, + token_ratio per success,
+// in [0, max_tokens]; at half of it or below, nothing extra is sent. It costs
+// an extra attempt nothing, so it bounds no storm by itself: the bucket does.
+//
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPT_BUDGET_H_
 #define FIREBREAK_SRC_CORE_ATTEMPT_BUDGET_H_
+
+#include <atomic>
+#include <cstdint>
 
 #include "src/core/mutex.h"
 #include "src/core/options.h"
@@ -37,8 +44,14 @@ class AttemptBudget {
   bool TryAcquire(Time now);
   // Gives back one token of a scheduled attempt that was never launched.
   void Refund();
-
   double tokens(Time now);
+
+  // Nothing, and false, without throttling. A success is an OK; a failure is
+  // one that may be sent again, or that the server forbade to send again.
+  void OnAttemptEnd(bool success);
+  bool IsThrottled() const;
+  double throttle_tokens() const;
+
   const BudgetOptions& options() const { return options_; }
 
  private:
@@ -46,6 +59,10 @@ class AttemptBudget {
   void Refill(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const BudgetOptions options_;
+  // In thousandths, since A6 counts no finer. Zero: no throttling.
+  const int64_t throttle_max_;
+  const int64_t throttle_step_;
+  std::atomic<int64_t> throttle_;
   Mutex mu_;
   double tokens_ ABSL_GUARDED_BY(mu_);
   Time refilled_ ABSL_GUARDED_BY(mu_);

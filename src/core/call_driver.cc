@@ -12,8 +12,10 @@ CallDriver::CallDriver(const Plan& plan) : plan_(plan), rng_(plan.seed) {}
 
 CallDriver::~CallDriver() {
   DropNext();
-  for (Attempt& attempt : attempts_) {
-    if (!attempt.settled) plan_.stats->OnAttemptEnd(Attribution::kAbandoned);
+  for (const Flight& flight : attempts_) {
+    if (!flight.facts.settled) {
+      plan_.stats->OnAttemptEnd(Attribution::kAbandoned);
+    }
   }
   // The permits give themselves back.
   if (state_ == State::kRunning || state_ == State::kFallback) {
@@ -28,7 +30,8 @@ CallDriver::Actions CallDriver::Start(Time now) {
   state_ = State::kRunning;
   started_ = now;
   plan_.stats->OnCallStarted();
-  may_hedge_ = plan_.options->hedging.has_value();
+  may_hedge_ = plan_.options->hedging.has_value() &&
+               plan_.options->idempotent.value_or(true);
   Finish rejected;
   if (!CanPayFor(plan_.deadline, now)) {
     rejected.code = absl::StatusCode::kDeadlineExceeded;
@@ -53,22 +56,29 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
                                              Time now) {
   Actions actions;
   if (n < 0 || n >= launched()) return actions;
-  Attempt& attempt = attempts_[static_cast<size_t>(n)];
-  if (attempt.settled) return actions;  // decided before its end came
+  Flight& flight = attempts_[static_cast<size_t>(n)];
+  if (flight.facts.settled) return actions;  // decided before its end came
   const Attribution attribution =
       Attribute(end, plan_.options->failure_codes());
-  Settle(&attempt, attribution, now);
+  Settle(&flight, end.code, attribution, now);
 
   Finish finish;
   finish.attempt = n;
   finish.code = end.code;
-  if (end.code == absl::StatusCode::kOk ||
-      !EffectsOf(attribution).may_be_retried ||
-      !plan_.options->IsRetryable(end.code)) {
+  const bool leaves_room = LeavesRoom(end, attribution);
+  const bool is_pushed_back =
+      end.pushback.has_value() && *end.pushback < Duration::zero();
+  if (end.code == absl::StatusCode::kOk) {
+    plan_.budget->OnAttemptEnd(/*success=*/true);
+  } else if (leaves_room || is_pushed_back) {
+    plan_.budget->OnAttemptEnd(/*success=*/false);
+  }
+  if (!leaves_room) {
     if (attribution == Attribution::kCancelledByCaller) {
       finish.reason = Reason::kCancelled;
     }
-    SettleAll(Attribution::kSuperseded, now, &actions);
+    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, now,
+              &actions);
     End(finish, now, &actions);
     return actions;
   }
@@ -76,6 +86,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   last_failure_ = n;
   last_code_ = end.code;
   const Reason stop = ScheduleNext(end, now);
+  flight.facts.stopped = stop;
   if (stop == Reason::kNone) {
     FireNext(now, &actions);
     return actions;
@@ -106,7 +117,8 @@ CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
     started_ = now;
     plan_.stats->OnCallStarted();
   }
-  SettleAll(Attribution::kCancelledByCaller, now, &actions);
+  SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller, now,
+            &actions);
   Finish finish;
   finish.code = absl::StatusCode::kCancelled;
   finish.reason = Reason::kCancelled;
@@ -165,7 +177,8 @@ absl::optional<Refusal> CallDriver::TryLaunch(AttemptKind kind, Time now,
 absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
                                               Time now, Actions* actions) {
   const Time deadline =
-      AttemptDeadline(plan_.deadline, plan_.options->attempt_timeout(), now);
+      AttemptDeadline(plan_.deadline,
+                      plan_.options->attempt_timeout(launched()), now);
   Admission admission =
       plan_.targets[static_cast<size_t>(target)]->Admit(now, deadline);
   if (!admission.permit) return admission.refusal;
@@ -178,7 +191,7 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   }
   const bool is_probe = admission.permit.is_probe();
   actions->launch.push_back({launched(), target, kind, deadline, is_probe});
-  attempts_.push_back({std::move(admission.permit), kind, target});
+  attempts_.push_back({std::move(admission.permit), {target, kind, now}});
   ++in_flight_;
   plan_.stats->OnAttempt(kind);
   return absl::nullopt;
@@ -186,7 +199,16 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
 
 bool CallDriver::IsUnused(int target) const {
   return std::none_of(attempts_.begin(), attempts_.end(),
-                      [&](const Attempt& a) { return a.target == target; });
+                      [&](const Flight& f) {
+                        return f.facts.target == target;
+                      });
+}
+
+bool CallDriver::LeavesRoom(const AttemptEnd& end,
+                            Attribution attribution) const {
+  return end.code != absl::StatusCode::kOk &&
+         EffectsOf(attribution).may_be_retried &&
+         plan_.options->IsRetryable(end.code);
 }
 
 Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
@@ -202,11 +224,17 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
     DropNext();
     return Reason::kPushback;
   }
+  // What the server asks to send again it has not done.
+  if (!plan_.options->idempotent.value_or(true) && !end.pushback.has_value() &&
+      !end.was_not_sent) {
+    return Reason::kNotIdempotent;
+  }
   Time at = not_before_;
-  if (!plan_.options->hedging) {
-    at = std::max(at,
-                  SaturatingAdd(now, BackoffDelay(plan_.options->retry->backoff,
-                                                  ++backoffs_, &rng_)));
+  if (end.pushback.has_value()) {
+    backoffs_ = 0;
+  } else if (!plan_.options->hedging) {
+    at = SaturatingAdd(now, BackoffDelay(plan_.options->retry->backoff,
+                                         ++backoffs_, &rng_));
   }
   if (!CanPayFor(plan_.deadline, at)) {
     DropNext();
@@ -224,6 +252,10 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
     if (!refusal) break;
   }
   if (refused != Reason::kNone) return refused;
+  if (plan_.budget->IsThrottled()) {
+    DropNext();
+    return Reason::kThrottled;
+  }
   if (!plan_.budget->TryAcquire(now)) return Reason::kBudgetExhausted;
   next_ = {at, AttemptKind::kRetry};
   return Reason::kNone;
@@ -240,7 +272,10 @@ void CallDriver::FireNext(Time now, Actions* actions) {
     const AttemptKind kind = next_.kind;
     next_ = Next{};
     Reason refused = Reason::kNone;
-    if (kind == AttemptKind::kHedge && !plan_.budget->TryAcquire(now)) {
+    const bool is_hedge = kind == AttemptKind::kHedge;
+    if (is_hedge && plan_.budget->IsThrottled()) {
+      refused = Reason::kThrottled;
+    } else if (is_hedge && !plan_.budget->TryAcquire(now)) {
       refused = Reason::kBudgetExhausted;
     } else if (auto refusal = TryLaunch(kind, now, actions)) {
       plan_.budget->Refund();
@@ -254,6 +289,7 @@ void CallDriver::FireNext(Time now, Actions* actions) {
     // again at once would be refused again.
     may_hedge_ = false;
     plan_.stats->OnStop(refused);
+    attempts_.back().facts.stopped = refused;
     if (!AnyInFlight()) {
       Finish finish;
       finish.attempt = last_failure_;
@@ -264,19 +300,23 @@ void CallDriver::FireNext(Time now, Actions* actions) {
   }
 }
 
-void CallDriver::Settle(Attempt* attempt, Attribution attribution, Time now) {
-  attempt->settled = true;
+void CallDriver::Settle(Flight* flight, absl::StatusCode code,
+                        Attribution attribution, Time now) {
+  flight->facts.settled = true;
+  flight->facts.ended = now;
+  flight->facts.code = code;
+  flight->facts.attribution = attribution;
   --in_flight_;
-  attempt->permit.Settle(EffectsOf(attribution).verdict, now);
+  flight->permit.Settle(EffectsOf(attribution).verdict, now);
   plan_.stats->OnAttemptEnd(attribution);
 }
 
-void CallDriver::SettleAll(Attribution attribution, Time now,
-                           Actions* actions) {
+void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
+                           Time now, Actions* actions) {
   for (int n = 0; n < launched(); ++n) {
-    Attempt& attempt = attempts_[static_cast<size_t>(n)];
-    if (attempt.settled) continue;
-    Settle(&attempt, attribution, now);
+    Flight& flight = attempts_[static_cast<size_t>(n)];
+    if (flight.facts.settled) continue;
+    Settle(&flight, code, attribution, now);
     actions->cancel.push_back(n);
   }
 }
@@ -300,7 +340,8 @@ void CallDriver::EndAtDeadline(Time now, Actions* actions) {
   }
   AttemptEnd late;
   late.code = absl::StatusCode::kDeadlineExceeded;
-  SettleAll(Attribute(late, plan_.options->failure_codes()), now, actions);
+  SettleAll(late.code, Attribute(late, plan_.options->failure_codes()), now,
+            actions);
   End(finish, now, actions);
 }
 
@@ -324,8 +365,7 @@ void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
   actions->finish = finish;
   if (finish.attempt != Finish::kNoAttempt &&
       finish.code == absl::StatusCode::kOk &&
-      attempts_[static_cast<size_t>(finish.attempt)].kind ==
-          AttemptKind::kHedge) {
+      attempt(finish.attempt).kind == AttemptKind::kHedge) {
     plan_.stats->OnHedgeWin();
   }
   if (finish.reason == Reason::kCancelled) {

@@ -15,12 +15,15 @@
 // What it decides, in the order it asks:
 //   first attempt   deadline still ahead · a target whose breaker admits
 //   after failure   the code is retryable · attempts left · no negative
-//                   pushback · the wait ends before the deadline · a breaker
-//                   that would admit by then · a token of the budget
-//   hedge timer     attempts left · deadline · budget · a breaker that admits,
-//                   and not as a probe
-// A failure with hedging on sends the next attempt at once; else it waits
-// max(backoff, pushback). What a limit stops is only the extra attempt: those
+//                   pushback · it may run twice, or has not run · the wait
+//                   ends before the deadline · a breaker that would admit by
+//                   then · the throttle · a token of the budget
+//   hedge timer     attempts left · deadline · throttle · budget · a breaker
+//                   that admits, and not as a probe
+// A failure with hedging on sends the next attempt at once; else it waits the
+// backoff. Where the server pushed back, what it asked for holds instead, and
+// the backoff starts anew (gRFC A6; docs/adr/0008-pushback-is-exact.md). What a
+// limit stops is only the extra attempt: those
 // in flight go on, and when none is left the call ends with the last real
 // status and the reason beside it. With only `retry` set this is gRFC A6 retry,
 // with only `hedging` A6 hedging; with both they share max_attempts.
@@ -89,6 +92,21 @@ class CallDriver {
     Duration retry_after = Duration::zero();
   };
 
+  // What became of an attempt, for who asks afterwards.
+  struct Attempt {
+    int target = 0;
+    AttemptKind kind = AttemptKind::kFirst;
+    Time started;
+    // Below: once it is settled. A loser is when another attempt decides.
+    bool settled = false;
+    Time ended;
+    absl::StatusCode code = absl::StatusCode::kOk;  // of its own answer
+    Attribution attribution = Attribution::kAbandoned;
+    // Why its failure led to no further attempt; kNone when it did, or when
+    // there was nothing to decide.
+    Reason stopped = Reason::kNone;
+  };
+
   // To be performed in the order of the members.
   struct Actions {
     absl::InlinedVector<int, 2> cancel;
@@ -118,14 +136,16 @@ class CallDriver {
   Time wake_at() const;
   bool finished() const { return state_ == State::kDone; }
   int launched() const { return static_cast<int>(attempts_.size()); }
+  // 0 <= n < launched().
+  const Attempt& attempt(int n) const {
+    return attempts_[static_cast<size_t>(n)].facts;
+  }
 
  private:
   enum class State { kIdle, kRunning, kFallback, kDone };
-  struct Attempt {
+  struct Flight {
     Permit permit;
-    AttemptKind kind;
-    int target;
-    bool settled = false;
+    Attempt facts;
   };
 
   // Launches on the best target that admits; the refusal with the shortest
@@ -135,12 +155,16 @@ class CallDriver {
   absl::optional<Refusal> TryTarget(int target, AttemptKind kind, Time now,
                                     Actions* actions);
   bool IsUnused(int target) const;
+  // May this end be followed by another attempt at all?
+  bool LeavesRoom(const AttemptEnd& end, Attribution attribution) const;
   // Why nothing more may follow a failure now, or kNone and it is scheduled.
   Reason ScheduleNext(const AttemptEnd& end, Time now);
   void ArmHedge(Time now);
   void FireNext(Time now, Actions* actions);
-  void Settle(Attempt* attempt, Attribution attribution, Time now);
-  void SettleAll(Attribution attribution, Time now, Actions* actions);
+  void Settle(Flight* flight, absl::StatusCode code, Attribution attribution,
+              Time now);
+  void SettleAll(absl::StatusCode code, Attribution attribution, Time now,
+                 Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }
   void EndAtDeadline(Time now, Actions* actions);
   // The end, unless a fallback can still turn it.
@@ -152,7 +176,7 @@ class CallDriver {
   Rng rng_;
   State state_ = State::kIdle;
   Time started_;
-  absl::InlinedVector<Attempt, 2> attempts_;
+  absl::InlinedVector<Flight, 2> attempts_;
   int in_flight_ = 0;
 
   // The next extra attempt, if one is planned.

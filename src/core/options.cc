@@ -114,6 +114,7 @@ void RetryOptions::Check(const std::string& path, FieldErrors* errors) const {
   backoff.Check(check.Join("backoff"), errors);
   check.Codes("codes", codes);
   check.Range("attempt_timeout", attempt_timeout, Duration::zero(), kHour);
+  check.Number("attempt_timeout_growth", attempt_timeout_growth, 1, 10);
 }
 
 void HedgingOptions::Check(const std::string& path, FieldErrors* errors) const {
@@ -123,11 +124,20 @@ void HedgingOptions::Check(const std::string& path, FieldErrors* errors) const {
   check.Codes("non_fatal_codes", non_fatal_codes, /*may_be_empty=*/true);
 }
 
+void ThrottlingOptions::Check(const std::string& path,
+                              FieldErrors* errors) const {
+  Checker check(path, errors);
+  // What is less than a thousandth would count as nothing.
+  check.Number("max_tokens", max_tokens, 0.001, 1'000);
+  check.Number("token_ratio", token_ratio, 0.001, 1'000);
+}
+
 void BudgetOptions::Check(const std::string& path, FieldErrors* errors) const {
   Checker check(path, errors);
   check.Number("ratio", ratio, 0, 1);
   check.Number("floor", floor, 0, 1'000);
   check.Number("burst", burst, 1, 10'000);
+  if (throttling) throttling->Check(check.Join("throttling"), errors);
 }
 
 int MethodOptions::max_attempts() const {
@@ -135,8 +145,15 @@ int MethodOptions::max_attempts() const {
                   hedging ? hedging->max_attempts : 1);
 }
 
-Duration MethodOptions::attempt_timeout() const {
-  return retry ? retry->attempt_timeout : Duration::zero();
+Duration MethodOptions::attempt_timeout(int n) const {
+  if (!retry || retry->attempt_timeout == Duration::zero()) {
+    return Duration::zero();
+  }
+  if (n == 0 || retry->attempt_timeout_growth == 1.0) {
+    return retry->attempt_timeout;
+  }
+  return Scale(retry->attempt_timeout,
+               std::pow(retry->attempt_timeout_growth, n));
 }
 
 bool MethodOptions::IsRetryable(absl::StatusCode code) const {

@@ -98,8 +98,11 @@ struct RetryOptions {
   // Not empty, without OK. Only UNAVAILABLE by default: the other codes do
   // not say that the server has not done the work.
   CodeSet codes = {absl::StatusCode::kUnavailable};
-  // Bound of each attempt; 0 = only the call's deadline. [0, 1h].
+  // Bound of the first attempt; 0 = only the call's deadline. [0, 1h].
   Duration attempt_timeout = Duration::zero();
+  // Factor on that for each further attempt: a server that was too slow for
+  // one bound will mostly be too slow for the same again. [1, 10].
+  double attempt_timeout_growth = 1.0;
 
   void Check(const std::string& path, FieldErrors* errors) const;
 };
@@ -116,11 +119,21 @@ struct HedgingOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
+// gRFC A6's retryThrottling: a count of failures against successes.
+struct ThrottlingOptions {
+  double max_tokens = 10;    // [0.001, 1'000]; three decimals count
+  double token_ratio = 0.1;  // + per success. [0.001, 1'000]; likewise
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
 // One purse per channel name for retries and hedges of all its methods.
 struct BudgetOptions {
   double ratio = 0.1;   // + per call admitted. [0, 1]. SRE book, ch. 21
   double floor = 1.0;   // + per second. [0, 1'000]. for low traffic
   double burst = 10.0;  // at the start, and at most. [1, 10'000]
+  // Must agree too, where it is set.
+  absl::optional<ThrottlingOptions> throttling;
 
   void Check(const std::string& path, FieldErrors* errors) const;
 };
@@ -131,20 +144,27 @@ struct MethodOptions {
 
   // The call's deadline when the caller set a later one, or none. 0 = off.
   Duration timeout = Duration::zero();  // [0, 1h]
+  // Where the caller has not said: wait for a connection, or fail fast?
+  absl::optional<bool> wait_for_ready;
+  // May a call run twice? Unknown when absent. A method known not to be
+  // idempotent is sent again only when it cannot have run, or when the server
+  // asks for it, and never hedged.
+  absl::optional<bool> idempotent;
   absl::optional<BreakerOptions> breaker;
   absl::optional<RetryOptions> retry;
   absl::optional<HedgingOptions> hedging;
 
   // Retries and hedges share one limit; Check() refuses two that differ.
   int max_attempts() const;
-  Duration attempt_timeout() const;
+  // Of attempt n = 0, 1, ...; zero for none.
+  Duration attempt_timeout(int n) const;
   // Leaves room for another attempt.
   bool IsRetryable(absl::StatusCode code) const;
   CodeSet failure_codes() const;
   // Only these need attempts of our own; anything else runs natively.
   bool NeedsDriver() const {
     return retry.has_value() || hedging.has_value() ||
-           timeout > Duration::zero();
+           timeout > Duration::zero() || wait_for_ready.has_value();
   }
 
   void Check(const std::string& path, FieldErrors* errors) const;

@@ -93,6 +93,8 @@ struct AttemptEnd {
   absl::optional<Duration> pushback;
   // The transport, not a server, made this status up.
   bool from_transport = false;
+  // No byte of it can have reached a server: there was no connection.
+  bool was_not_sent = false;
   // The channel was not connected when the attempt started.
   bool channel_was_not_ready = false;
   // The caller cancelled, or a parent call that it hangs on may have.

@@ -18,14 +18,16 @@ enum class Reason {
   // No further attempt, although the failure allows one.
   kAttemptsExhausted,
   kBudgetExhausted,
+  kThrottled,         // too many failures for too few successes (gRFC A6)
   kPushback,          // the server asked for no retry
+  kNotIdempotent,     // it may have run, and may not run twice
   kDeadlineTooClose,  // the wait would end at or after the deadline
   // The end of the call.
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
 };
-inline constexpr int kReasons = 11;
+inline constexpr int kReasons = 13;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -42,6 +44,10 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "attempts_exhausted";
     case Reason::kBudgetExhausted:
       return "budget_exhausted";
+    case Reason::kThrottled:
+      return "throttled";
+    case Reason::kNotIdempotent:
+      return "not_idempotent";
     case Reason::kPushback:
       return "pushback";
     case Reason::kDeadlineTooClose:
