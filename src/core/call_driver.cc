@@ -191,7 +191,11 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   }
   const bool is_probe = admission.permit.is_probe();
   actions->launch.push_back({launched(), target, kind, deadline, is_probe});
-  attempts_.push_back({std::move(admission.permit), {target, kind, now}});
+  attempts_.emplace_back();
+  attempts_.back().permit = std::move(admission.permit);
+  attempts_.back().facts.target = target;
+  attempts_.back().facts.kind = kind;
+  attempts_.back().facts.started = now;
   ++in_flight_;
   plan_.stats->OnAttempt(kind);
   return absl::nullopt;

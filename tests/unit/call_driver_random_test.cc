@@ -79,7 +79,7 @@ struct World {
   World(uint64_t seed, Dice* dice)
       : options(SomeOptions(dice)),
         budget_options{0.1 * dice->Int(0, 10), 2.0 * dice->Int(0, 10),
-                       1.0 * dice->Int(1, 30)},
+                       1.0 * dice->Int(1, 30), absl::nullopt},
         budget(budget_options, now) {
     for (int i = dice->Int(1, 3); i > 0; --i) {
       breakers.push_back(

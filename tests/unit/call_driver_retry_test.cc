@@ -191,19 +191,25 @@ TEST(CallDriverRetryTest, EachAttemptHasItsOwnDeadline) {
   EXPECT_EQ(rig.last().launch[0].deadline, At(Ms(250)));
 }
 
-TEST(CallDriverRetryTest, PushbackLongerThanTheBackoffWins) {
-  const struct {
-    int64_t pushback_ms;
-    const char* launch;
-  } kCases[] = {{0, "105ms launch 1 retry"},
-                {99, "105ms launch 1 retry"},
-                {101, "106ms launch 1 retry"},
-                {3000, "3.005s launch 1 retry"}};
-  for (const auto& c : kCases) {
-    CallRig rig(Retrying(2));
-    rig.Answer(0, Ms(5), Code::kUnavailable, Ms(c.pushback_ms));
+// gRFC A6: exactly what the server asks for, longer or shorter than the backoff
+// (100 ms here), and the backoff after it is the first again.
+TEST(CallDriverRetryTest, PushbackIsExactAndStartsTheBackoffAnew) {
+  for (const int64_t ms : {0, 99, 100, 101, 3000}) {
+    CallRig rig(Retrying(4));
+    rig.Answer(0, Ms(5), Code::kUnavailable);
+    rig.Answer(1, Ms(5), Code::kUnavailable, Ms(ms));
+    rig.Answer(2, Ms(5), Code::kUnavailable);
+    rig.Answer(3, Ms(5));
     rig.Run();
-    EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0", c.launch));
+    const Duration second = Ms(105 + 5 + ms);
+    EXPECT_THAT(
+        rig.lines(),
+        ElementsAre(
+            "0s launch 0", "105ms launch 1 retry",
+            absl::StrCat(FormatDuration(second), " launch 2 retry"),
+            absl::StrCat(FormatDuration(second + Ms(105)), " launch 3 retry"),
+            absl::StrCat(FormatDuration(second + Ms(110)),
+                         " finish attempt 3 OK")));
   }
 }
 

@@ -227,12 +227,12 @@ TEST(OptionsTest, OnlyWhatMakesAttemptsNeedsADriver) {
 
 TEST(OptionsTest, WhatAPartLeavesOutHasItsDefault) {
   MethodOptions options;
-  EXPECT_EQ(options.attempt_timeout(), Duration::zero());
+  EXPECT_EQ(options.attempt_timeout(0), Duration::zero());
   EXPECT_EQ(options.failure_codes(), kDefaultFailureCodes);
   options = Everything();
   options.retry->attempt_timeout = Ms(7);
   options.breaker->failure_codes = {Code::kAborted};
-  EXPECT_EQ(options.attempt_timeout(), Ms(7));
+  EXPECT_EQ(options.attempt_timeout(0), Ms(7));
   EXPECT_EQ(options.failure_codes(), CodeSet{Code::kAborted});
   EXPECT_EQ(options.breaker->samples(), options.breaker->probes);
   options.breaker->probe_samples = 9;
