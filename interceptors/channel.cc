@@ -31,8 +31,18 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
   if (!IsSet(options.args, kNoServiceConfig)) {
     options.args.SetInt(kNoServiceConfig, 1);
   }
-  options.interceptors.push_back(
-      InterceptorFactory(name, target, options.codec));
+  std::vector<std::string> targets = {target};
+  engine::ChannelExtras extras;
+  extras.listener = std::move(options.attempt_listener);
+  for (const std::string& replica : options.replicas) {
+    targets.push_back(replica);
+    extras.replicas.push_back(
+        grpc::CreateCustomChannel(replica, creds, options.args));
+    core_->recovery()->AddChannel(name, replica, extras.replicas.back());
+  }
+  options.interceptors.push_back(std::make_unique<interceptors::Factory>(
+      core_->BindChannel(name, std::move(targets), std::move(extras)),
+      options.codec));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
       target, creds, options.args, std::move(options.interceptors));
 }

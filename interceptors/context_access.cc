@@ -47,6 +47,17 @@ ContextFields ReadContext(const grpc::ClientContext& context) {
   return fields;
 }
 
+grpc_call* ReadParent(const grpc::ClientContext& context) {
+  return context.*Member(Parent{});
+}
+
+void SetParent(const grpc::ServerContextBase& server,
+               grpc::ClientContext* context) {
+  const auto made = grpc::ClientContext::FromServerContext(server);
+  context->*Member(Parent{}) = (*made).*Member(Parent{});
+  context->*Member(Propagation{}) = (*made).*Member(Propagation{});
+}
+
 void WriteContext(const ContextFields& fields, grpc::ClientContext* context) {
   if (fields.wait_for_ready_is_set) {
     context->set_wait_for_ready(fields.wait_for_ready);
@@ -59,7 +70,9 @@ void WriteContext(const ContextFields& fields, grpc::ClientContext* context) {
 #else
 
 ContextFields ReadContext(const grpc::ClientContext&) { return {}; }
+grpc_call* ReadParent(const grpc::ClientContext&) { return nullptr; }
 void WriteContext(const ContextFields&, grpc::ClientContext*) {}
+void SetParent(const grpc::ServerContextBase&, grpc::ClientContext*) {}
 
 #endif
 

@@ -20,6 +20,7 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/server_context.h>
 
 #include <string>
 #include <utility>
@@ -37,7 +38,12 @@ struct ContextFields {
 };
 
 ContextFields ReadContext(const grpc::ClientContext& context);
+// Only the parent.
+grpc_call* ReadParent(const grpc::ClientContext& context);
 void WriteContext(const ContextFields& fields, grpc::ClientContext* context);
+// As if `context` had been made from `server`.
+void SetParent(const grpc::ServerContextBase& server,
+               grpc::ClientContext* context);
 
 // Keeps a parent call alive until attempts need it no more: the handler that
 // owns it may be gone before a held call ends.

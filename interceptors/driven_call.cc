@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "interceptors/caller_stack.h"
+#include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
 #include "src/core/duration.h"
@@ -15,30 +16,37 @@ namespace {
 // Set on a context by set_compression_algorithm(), which each attempt does for
 // itself: copied too, it would be sent twice.
 constexpr char kCompressionKey[] = "grpc-internal-encoding-request";
+// gRFC A6. gRPC's own retry filter takes it out again, unless the channel has
+// grpc.enable_retries = 0.
+constexpr char kPreviousAttemptsKey[] = "grpc-previous-rpc-attempts";
 
 }  // namespace
 
 std::shared_ptr<DrivenCall> DrivenCall::Create(
     std::shared_ptr<engine::ChannelBinding> channel,
     std::shared_ptr<const engine::MethodBinding> method,
-    grpc::experimental::ClientRpcInfo* info, ParentRef parent) {
-  return std::make_shared<DrivenCall>(
-      Key{}, std::move(channel), std::move(method), info, std::move(parent));
+    grpc::experimental::ClientRpcInfo* info, ParentRef parent,
+    const CallOptions& options) {
+  return std::make_shared<DrivenCall>(Key{}, std::move(channel),
+                                      std::move(method), info,
+                                      std::move(parent), options);
 }
 
 DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
                        std::shared_ptr<const engine::MethodBinding> method,
                        grpc::experimental::ClientRpcInfo* info,
-                       ParentRef parent)
+                       ParentRef parent, const CallOptions& options)
     : channel_(std::move(channel)),
       method_(std::move(method)),
       caller_(info->client_context()),
       base_channel_(info->channel()),
       fields_(ReadContext(*caller_)),
       parent_(std::move(parent)),
+      options_(AdjustOptions(method_->runtime->options, options)),
+      wants_report_(options.report),
+      began_(engine::Now()),
       granted_(FromGrpcDeadline(caller_->raw_deadline())),
-      deadline_(core::CallDeadline(granted_, method_->runtime->options->timeout,
-                                   engine::Now())),
+      deadline_(core::CallDeadline(granted_, options_->timeout, began_)),
       fallback_(method_->runtime->fallback()),
       driver_(MakePlan()) {}
 
@@ -49,7 +57,7 @@ DrivenCall::~DrivenCall() {
 
 core::CallDriver::Plan DrivenCall::MakePlan() const {
   core::CallDriver::Plan plan;
-  plan.options = method_->runtime->options.get();
+  plan.options = options_.get();
   plan.targets = method_->targets;
   plan.budget = method_->runtime->budget.get();
   plan.stats = &method_->runtime->stats;
@@ -138,8 +146,13 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
   end.channel_was_not_ready = attempt->channel_was_not_ready;
   // A parent call can cancel an attempt behind our back.
   end.cancelled_by_caller = fields_.parent != nullptr;
+  if (channel_->listener() != nullptr) TellEnd(*attempt, end);
   Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
+    if (wants_report_ && !decided_) {
+      peers_.resize(static_cast<size_t>(driver->launched()));
+      peers_[static_cast<size_t>(attempt->number)] = attempt->context.peer();
+    }
     if (!decided_) {
       answer_.status = std::move(attempt->status);
       answer_.reply.Swap(&attempt->reply);
@@ -197,11 +210,7 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch,
   context->set_deadline(launch.deadline == granted_
                             ? caller_->raw_deadline()
                             : engine::ToGrpcTime(launch.deadline));
-  for (const auto& entry : *metadata_) {
-    if (entry.first != kCompressionKey) {
-      context->AddMetadata(entry.first, entry.second);
-    }
-  }
+  SendMetadata(launch, context);
   if (auto credentials = caller_->credentials()) {
     context->set_credentials(credentials);
   }
@@ -210,14 +219,70 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch,
   }
   context->set_census_context(caller_->census_context());
   WriteContext(fields_, context);
+  if (!fields_.wait_for_ready_is_set && options_->wait_for_ready) {
+    context->set_wait_for_ready(*options_->wait_for_ready);
+  }
+  grpc::ChannelInterface* const channel =
+      launch.target == 0 ? base_channel_
+                         : channel_->replica(launch.target).get();
   attempt->channel_was_not_ready =
       launch.is_probe &&
-      base_channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+      channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
   attempts_.push_back(attempt);
   grpc::CompletionQueue* const cq =
       lane != nullptr ? lane->Begin() : channel_->core()->io()->Begin();
-  Attempt::Start(std::move(attempt), &*stub_, method_->runtime->method,
-                 *request_, cq);
+  absl::optional<grpc::GenericStub> replica;
+  if (launch.target > 0) replica.emplace(channel_->replica(launch.target));
+  Attempt::Start(std::move(attempt), replica ? &*replica : &*stub_,
+                 method_->runtime->method, *request_, cq);
+}
+
+void DrivenCall::SendMetadata(const core::CallDriver::Launch& launch,
+                              grpc::ClientContext* context) const {
+  const std::multimap<std::string, std::string>* metadata = metadata_;
+  std::multimap<std::string, std::string> own;
+  if (AttemptListener* const listener = channel_->listener()) {
+    own = *metadata_;
+    metadata = &own;
+    AttemptStart start;
+    start.channel = channel_->name();
+    start.method = method_->runtime->method;
+    start.target = channel_->targets()[static_cast<size_t>(launch.target)];
+    start.attempt = launch.attempt;
+    start.kind = KindName(launch.kind);
+    start.context = context;
+    start.metadata = &own;
+    listener->OnAttemptStart(start);
+  }
+  for (const auto& [key, value] : *metadata) {
+    if (key == kCompressionKey) continue;
+    if (launch.attempt > 0 && key == kPreviousAttemptsKey) continue;
+    context->AddMetadata(key, value);
+  }
+  if (launch.attempt > 0) {
+    context->AddMetadata(kPreviousAttemptsKey, absl::StrCat(launch.attempt));
+  }
+}
+
+void DrivenCall::TellEnd(const Attempt& attempt,
+                         const core::AttemptEnd& ended) {
+  core::CallDriver::Attempt facts;
+  {
+    core::MutexLock lock(&mu_);
+    facts = driver_.attempt(attempt.number);
+  }
+  AttemptEnd end;
+  end.channel = channel_->name();
+  end.method = method_->runtime->method;
+  end.target = channel_->targets()[static_cast<size_t>(facts.target)];
+  end.attempt = attempt.number;
+  end.context = &attempt.context;
+  end.status = attempt.status;
+  end.attribution = core::AttributionName(
+      facts.settled ? facts.attribution
+                    : core::Attribute(ended, options_->failure_codes()));
+  end.peer = attempt.context.peer();
+  channel_->listener()->OnAttemptEnd(end);
 }
 
 void DrivenCall::RunFallback(const Finish& failed) {
@@ -267,6 +332,19 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   }
 }
 
+void DrivenCall::AddReport(const Finish& finish) {
+  v1::CallReport report = NewReport(*channel_, *method_->runtime);
+  peers_.resize(static_cast<size_t>(driver_.launched()));
+  for (int n = 0; n < driver_.launched(); ++n) {
+    AddAttempt(*channel_, driver_.attempt(n), peers_[static_cast<size_t>(n)],
+               began_, &report)
+        ->set_answered(n == finish.attempt);
+  }
+  report.set_from_fallback(finish.from_fallback);
+  FinishReport(finish.code, finish.reason, engine::Now() - began_, &report);
+  answer_.trailing.emplace_back(ReportKey(), report.SerializeAsString());
+}
+
 void DrivenCall::Deliver(const Finish& finish) {
   Methods* first = nullptr;
   {
@@ -279,6 +357,7 @@ void DrivenCall::Deliver(const Finish& finish) {
     } else {
       AddReason(finish.reason, &answer_);
     }
+    if (wants_report_) AddReport(finish);
     first = held_.front();
   }
   // No attempt is launched from here on.

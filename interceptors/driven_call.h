@@ -36,6 +36,7 @@
 #include "absl/types/optional.h"
 #include "interceptors/answer.h"
 #include "interceptors/attempt.h"
+#include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
 #include "src/core/call_driver.h"
 #include "src/core/mutex.h"
@@ -56,10 +57,12 @@ class DrivenCall final : public AttemptOwner,
   static std::shared_ptr<DrivenCall> Create(
       std::shared_ptr<engine::ChannelBinding> channel,
       std::shared_ptr<const engine::MethodBinding> method,
-      grpc::experimental::ClientRpcInfo* info, ParentRef parent);
+      grpc::experimental::ClientRpcInfo* info, ParentRef parent,
+      const CallOptions& options);
   DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
              std::shared_ptr<const engine::MethodBinding> method,
-             grpc::experimental::ClientRpcInfo* info, ParentRef parent);
+             grpc::experimental::ClientRpcInfo* info, ParentRef parent,
+             const CallOptions& options);
   ~DrivenCall() override;
 
   // Holds the first batch; it has initial metadata and message to send.
@@ -95,6 +98,11 @@ class DrivenCall final : public AttemptOwner,
   Answer OwnAnswer(const Finish& finish) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Deliver(const Finish& finish);
+  void AddReport(const Finish& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What attempt `launch` sends, beside its message.
+  void SendMetadata(const core::CallDriver::Launch& launch,
+                    grpc::ClientContext* context) const;
+  void TellEnd(const Attempt& attempt, const core::AttemptEnd& end);
   void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DisarmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -106,6 +114,9 @@ class DrivenCall final : public AttemptOwner,
   grpc::ChannelInterface* const base_channel_;
   const ContextFields fields_;
   ParentRef parent_;
+  const std::shared_ptr<const core::MethodOptions> options_;
+  const bool wants_report_;
+  const core::Time began_;
   const core::Time granted_;   // the caller's own deadline
   const core::Time deadline_;  // and the policy's timeout
   std::multimap<std::string, std::string>* metadata_ = nullptr;
@@ -131,6 +142,8 @@ class DrivenCall final : public AttemptOwner,
   bool performing_ ABSL_GUARDED_BY(mu_) = false;
   absl::InlinedVector<Actions, 1> queue_ ABSL_GUARDED_BY(mu_);
   absl::InlinedVector<Methods*, 2> held_ ABSL_GUARDED_BY(mu_);
+  // Of the attempts, for the report.
+  std::vector<std::string> peers_ ABSL_GUARDED_BY(mu_);
   grpc::ByteBuffer fallback_reply_ ABSL_GUARDED_BY(mu_);
 
   // Until the decision the result of the last attempt that ended: what the

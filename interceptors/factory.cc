@@ -24,7 +24,7 @@ grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
   if (role == Role::kNotFirst) return new PassThrough();
   std::shared_ptr<const engine::MethodBinding> method =
       channel_->Find(info->method());
-  if (method == nullptr) return new PassThrough();
+  if (method == nullptr) return new Strip(channel_->core().get());
   return new Interceptor(channel_, std::move(method), codec_, &refusals_, info);
 }
 

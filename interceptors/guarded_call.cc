@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "interceptors/context_access.h"
+#include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
 #include "src/engine/clock.h"
@@ -13,8 +14,12 @@ using grpc::experimental::InterceptionHookPoints;
 
 GuardedCall::GuardedCall(std::shared_ptr<engine::ChannelBinding> channel,
                          std::shared_ptr<const engine::MethodBinding> method,
-                         grpc::experimental::ClientRpcInfo* info)
-    : channel_(std::move(channel)), method_(std::move(method)), info_(info) {}
+                         grpc::experimental::ClientRpcInfo* info,
+                         bool wants_report)
+    : channel_(std::move(channel)),
+      method_(std::move(method)),
+      info_(info),
+      wants_report_(wants_report) {}
 
 GuardedCall::~GuardedCall() {
   if (!is_running_) return;
@@ -23,6 +28,49 @@ GuardedCall::~GuardedCall() {
   stats.OnAttemptEnd(core::Attribution::kAbandoned);
   stats.OnCallEnded(core::CallEnd::kAbandoned, absl::StatusCode::kOk,
                     core::Duration::zero());
+  TellEnd(grpc::Status::CANCELLED, core::Attribution::kAbandoned);
+}
+
+void GuardedCall::TellStart(
+    std::multimap<std::string, std::string>* metadata) {
+  if (channel_->listener() == nullptr) return;
+  AttemptStart start;
+  start.channel = channel_->name();
+  start.method = method_->runtime->method;
+  start.target = channel_->targets().front();
+  start.kind = KindName(core::AttemptKind::kFirst);
+  start.context = info_->client_context();
+  start.metadata = metadata;
+  channel_->listener()->OnAttemptStart(start);
+}
+
+void GuardedCall::TellEnd(const grpc::Status& status,
+                          core::Attribution attribution) const {
+  if (channel_->listener() == nullptr) return;
+  AttemptEnd end;
+  end.channel = channel_->name();
+  end.method = method_->runtime->method;
+  end.target = channel_->targets().front();
+  end.context = info_->client_context();
+  end.status = status;
+  end.attribution = core::AttributionName(attribution);
+  if (attribution != core::Attribution::kAbandoned) {
+    end.peer = info_->client_context()->peer();
+  }
+  channel_->listener()->OnAttemptEnd(end);
+}
+
+void GuardedCall::Report(
+    const core::CallDriver::Attempt& facts,
+    std::multimap<grpc::string_ref, grpc::string_ref>* trailing) {
+  v1::CallReport report = NewReport(*channel_, *method_->runtime);
+  AddAttempt(*channel_, facts, info_->client_context()->peer(), facts.started,
+             &report)
+      ->set_answered(true);
+  FinishReport(facts.code, core::Reason::kNone, facts.ended - facts.started,
+               &report);
+  report_ = report.SerializeAsString();
+  trailing->emplace(ReportKey(), report_);
 }
 
 std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
@@ -36,15 +84,18 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
     // gRPC would say the same without sending anything; the server, and a
     // probe's slot, have nothing to do with it.
     runtime.stats.OnRejected(core::Reason::kDeadlineExceeded);
-    return std::make_shared<const Answer>(
-        LocalAnswer(grpc::StatusCode::DEADLINE_EXCEEDED,
-                    "firebreak: the deadline was spent before the call began",
-                    core::Reason::kDeadlineExceeded, core::Duration::zero()));
+    return WithReport(
+        std::make_shared<const Answer>(LocalAnswer(
+            grpc::StatusCode::DEADLINE_EXCEEDED,
+            "firebreak: the deadline was spent before the call began",
+            core::Reason::kDeadlineExceeded, core::Duration::zero())),
+        core::Reason::kDeadlineExceeded);
   }
   core::Admission admission = breaker->Admit(started_, deadline);
   if (!admission.permit) {
     runtime.stats.OnRejected(admission.refusal.reason);
-    return refusals->For(*method_, admission.refusal);
+    return WithReport(refusals->For(*method_, admission.refusal),
+                      admission.refusal.reason);
   }
   is_running_ = true;
   runtime.stats.OnAttempt(core::AttemptKind::kFirst);
@@ -61,7 +112,7 @@ void GuardedCall::Observe(grpc::experimental::InterceptorBatchMethods* methods,
                           bool cancelled) {
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::POST_RECV_STATUS)) {
-    OnStatus(*methods->GetRecvStatus(), cancelled);
+    OnStatus(methods, cancelled);
   } else if (info_->type() != grpc::experimental::ClientRpcInfo::Type::UNARY &&
              (methods->QueryInterceptionHookPoint(
                   InterceptionHookPoints::POST_RECV_INITIAL_METADATA) ||
@@ -77,8 +128,10 @@ void GuardedCall::OnProgress() {
   permit_.NoteProgress(engine::Now());
 }
 
-void GuardedCall::OnStatus(const grpc::Status& status, bool cancelled) {
+void GuardedCall::OnStatus(
+    grpc::experimental::InterceptorBatchMethods* methods, bool cancelled) {
   if (!std::exchange(is_running_, false)) return;
+  const grpc::Status& status = *methods->GetRecvStatus();
   const grpc::ClientContext& context = *info_->client_context();
   engine::MethodRuntime& runtime = *method_->runtime;
   core::AttemptEnd end = ReadEnd(status, context);
@@ -99,6 +152,27 @@ void GuardedCall::OnStatus(const grpc::Status& status, bool cancelled) {
           ? core::CallEnd::kCancelled
           : (status.ok() ? core::CallEnd::kSuccess : core::CallEnd::kFailure);
   runtime.stats.OnCallEnded(call_end, end.code, now - started_);
+  TellEnd(status, attribution);
+  if (wants_report_) {
+    core::CallDriver::Attempt facts;
+    facts.started = started_;
+    facts.ended = now;
+    facts.code = end.code;
+    facts.attribution = attribution;
+    Report(facts, methods->GetRecvTrailingMetadata());
+  }
+}
+
+std::shared_ptr<const Answer> GuardedCall::WithReport(
+    std::shared_ptr<const Answer> refusal, core::Reason reason) const {
+  if (!wants_report_) return refusal;
+  v1::CallReport report = NewReport(*channel_, *method_->runtime);
+  FinishReport(static_cast<absl::StatusCode>(refusal->status.error_code()),
+               reason, engine::Now() - started_, &report);
+  // A copy: refusals are shared by many calls.
+  auto mine = std::make_shared<Answer>(*refusal);
+  mine->trailing.emplace_back(ReportKey(), report.SerializeAsString());
+  return mine;
 }
 
 }  // namespace firebreak::interceptors

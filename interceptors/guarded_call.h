@@ -20,6 +20,7 @@
 #include "interceptors/answer.h"
 #include "interceptors/refusals.h"
 #include "src/core/breaker.h"
+#include "src/core/call_driver.h"
 #include "src/core/mutex.h"
 #include "src/engine/engine_core.h"
 
@@ -29,24 +30,34 @@ class GuardedCall {
  public:
   GuardedCall(std::shared_ptr<engine::ChannelBinding> channel,
               std::shared_ptr<const engine::MethodBinding> method,
-              grpc::experimental::ClientRpcInfo* info);
+              grpc::experimental::ClientRpcInfo* info, bool wants_report);
   ~GuardedCall();
   GuardedCall(const GuardedCall&) = delete;
   GuardedCall& operator=(const GuardedCall&) = delete;
 
   // Once, before anything is sent. An answer means: refused.
   std::shared_ptr<const Answer> Admit(Refusals* refusals);
+  // Once, when admitted: the listener may change what is sent.
+  void TellStart(std::multimap<std::string, std::string>* metadata);
   // Looks at the ends that `methods` brings. `cancelled`: the caller has.
   void Observe(grpc::experimental::InterceptorBatchMethods* methods,
                bool cancelled);
 
  private:
   void OnProgress();
-  void OnStatus(const grpc::Status& status, bool cancelled);
+  std::shared_ptr<const Answer> WithReport(
+      std::shared_ptr<const Answer> refusal, core::Reason reason) const;
+  void OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
+                bool cancelled);
+  void TellEnd(const grpc::Status& status, core::Attribution attribution) const;
+  void Report(const core::CallDriver::Attempt& facts,
+              std::multimap<grpc::string_ref, grpc::string_ref>* trailing);
 
   const std::shared_ptr<engine::ChannelBinding> channel_;
   const std::shared_ptr<const engine::MethodBinding> method_;
   grpc::experimental::ClientRpcInfo* const info_;
+  const bool wants_report_;
+  std::string report_;  // the caller's context refers to it
   core::Time started_;
   bool is_running_ = false;
   bool channel_was_not_ready_ = false;

@@ -3,6 +3,9 @@
 #include <initializer_list>
 #include <utility>
 
+#include "interceptors/carried_options.h"
+#include "interceptors/context_access.h"
+
 namespace firebreak::interceptors {
 namespace {
 
@@ -27,12 +30,9 @@ Interceptor::Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
       codec_(codec),
       refusals_(refusals),
       info_(info),
-      may_be_driven_(info->type() ==
-                         grpc::experimental::ClientRpcInfo::Type::UNARY &&
-                     (method_->runtime->options->NeedsDriver() ||
-                      method_->runtime->fallback() != nullptr)),
-      parent_(may_be_driven_ ? ReadContext(*info->client_context()).parent
-                             : nullptr) {}
+      is_unary_(info->type() ==
+                grpc::experimental::ClientRpcInfo::Type::UNARY),
+      parent_(is_unary_ ? ReadParent(*info->client_context()) : nullptr) {}
 
 void Interceptor::Intercept(Methods* methods) {
   if (methods->QueryInterceptionHookPoint(
@@ -78,26 +78,62 @@ void Interceptor::Intercept(Methods* methods) {
 }
 
 void Interceptor::Begin(Methods* methods) {
-  if (may_be_driven_ && methods->QueryInterceptionHookPoint(
-                            InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+  const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
+  if (taken.foreign > 0) {
+    channel_->core()->CountForeignMetadata(taken.foreign);
+  }
+  if (taken.is_set_twice) {
+    method_->runtime->stats.OnCallStarted();
+    method_->runtime->stats.OnRejected(core::Reason::kInvalidOptions);
+    Refuse(methods,
+           std::make_shared<const Answer>(LocalAnswer(
+               grpc::StatusCode::INVALID_ARGUMENT,
+               "firebreak: call options are set twice on one context; "
+               "allowed: once",
+               core::Reason::kInvalidOptions, core::Duration::zero())));
+    return;
+  }
+  if (is_unary_ &&
+      (method_->runtime->options->NeedsDriver() || taken.options.timeout ||
+       method_->runtime->has_fallback()) &&
+      methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_SEND_MESSAGE)) {
     mode_ = Mode::kDriven;
     driven_ = DrivenCall::Create(std::move(channel_), std::move(method_), info_,
-                                 std::move(parent_));
+                                 std::move(parent_), taken.options);
     cancellable_ = driven_.get();
     if (cancelled_) driven_->RequestCancel();
     // `this` may be gone when this returns.
     driven_->Start(methods);
     return;
   }
-  guarded_.emplace(std::move(channel_), std::move(method_), info_);
-  refusal_ = guarded_->Admit(refusals_);
-  if (refusal_ == nullptr) {
-    mode_ = Mode::kGuarded;
-    methods->Proceed();
+  guarded_.emplace(std::move(channel_), std::move(method_), info_,
+                   taken.options.report);
+  auto refusal = guarded_->Admit(refusals_);
+  if (refusal != nullptr) {
+    Refuse(methods, std::move(refusal));
     return;
   }
+  mode_ = Mode::kGuarded;
+  guarded_->TellStart(methods->GetSendInitialMetadata());
+  methods->Proceed();
+}
+
+void Interceptor::Refuse(Methods* methods,
+                         std::shared_ptr<const Answer> refusal) {
+  refusal_ = std::move(refusal);
   mode_ = Mode::kRefused;
   methods->Hijack();
+}
+
+void Strip::Intercept(grpc::experimental::InterceptorBatchMethods* methods) {
+  if (methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+    // Call options mean nothing here: there is no policy to change.
+    const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
+    if (taken.foreign > 0) core_->CountForeignMetadata(taken.foreign);
+  }
+  methods->Proceed();
 }
 
 void Interceptor::OnCancel() {

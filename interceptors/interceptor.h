@@ -39,6 +39,16 @@ class PassThrough final : public grpc::experimental::Interceptor {
   }
 };
 
+// Of a call without policy: only sees to it that nothing of ours is sent.
+class Strip final : public grpc::experimental::Interceptor {
+ public:
+  explicit Strip(engine::EngineCore* core) : core_(core) {}
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;
+
+ private:
+  engine::EngineCore* const core_;  // the factory's, which outlives its calls
+};
+
 class Interceptor final : public grpc::experimental::Interceptor {
  public:
   Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
@@ -52,6 +62,7 @@ class Interceptor final : public grpc::experimental::Interceptor {
   enum class Mode { kUndecided, kGuarded, kRefused, kDriven };
 
   void Begin(Methods* methods);
+  void Refuse(Methods* methods, std::shared_ptr<const Answer> refusal);
   void OnCancel();
   void Answered(Methods* methods);
 
@@ -61,7 +72,7 @@ class Interceptor final : public grpc::experimental::Interceptor {
   const Codec codec_;
   Refusals* const refusals_;  // the factory's, which outlives its calls
   grpc::experimental::ClientRpcInfo* const info_;
-  const bool may_be_driven_;
+  const bool is_unary_;
   // Taken when the stub makes the call: with a completion queue its first batch
   // may come only when the server call it was made from is over.
   ParentRef parent_;

@@ -38,6 +38,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "firebreak/attempt_listener.h"
 #include "firebreak/fallback.h"
 
 namespace firebreak {
@@ -76,6 +77,14 @@ enum class Codec {
 
 struct ChannelOptions {
   Codec codec = Codec::kProtobuf;
+  // More targets that serve the same, in the order of preference. A retried or
+  // hedged call's attempt n goes to the n-th of them (the channel's own target
+  // is number 0), but never to one whose breaker refuses while another admits.
+  // Each is a channel with the same credentials and `args`, without
+  // `interceptors`. Guarded calls and streams use the own target only.
+  std::vector<std::string> replicas;
+  // Told of each attempt: see attempt_listener.h.
+  std::shared_ptr<AttemptListener> attempt_listener;
   // Passed on. firebreak adds grpc.service_config_disable_resolution = 1 where
   // it is not set, so that no retryPolicy from DNS multiplies the attempts.
   grpc::ChannelArguments args;

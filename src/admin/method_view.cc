@@ -140,8 +140,8 @@ v1::EffectiveOptions OptionsView(const core::MethodOptions& options) {
   if (options.hedging.has_value()) {
     *view.mutable_hedging_delay() = DurationOf(options.hedging->delay);
   }
-  if (options.attempt_timeout() > core::Duration::zero()) {
-    *view.mutable_attempt_timeout() = DurationOf(options.attempt_timeout());
+  if (options.attempt_timeout(0) > core::Duration::zero()) {
+    *view.mutable_attempt_timeout() = DurationOf(options.attempt_timeout(0));
   }
   return view;
 }

@@ -26,8 +26,9 @@ enum class Reason {
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
+  kInvalidOptions,  // of this call
 };
-inline constexpr int kReasons = 13;
+inline constexpr int kReasons = 14;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -58,6 +59,8 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "cancelled";
     case Reason::kFallbackFailed:
       return "fallback_failed";
+    case Reason::kInvalidOptions:
+      return "invalid_options";
   }
   return "unknown";
 }

@@ -50,10 +50,22 @@ bool IsExempt(absl::string_view method) {
 
 ChannelBinding::ChannelBinding(std::shared_ptr<EngineCore> core,
                                std::string name,
-                               std::vector<std::string> targets)
+                               std::vector<std::string> targets,
+                               ChannelExtras extras)
     : core_(std::move(core)),
       name_(std::move(name)),
-      targets_(std::move(targets)) {}
+      targets_(std::move(targets)),
+      extras_(std::move(extras)) {}
+
+ChannelBinding::~ChannelBinding() {
+  if (!extras_.replicas.empty()) {
+    core_->io()->Dispose(
+        [replicas = std::move(extras_.replicas)]() mutable {
+          replicas.clear();
+        },
+        core_);
+  }
+}
 
 std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     absl::string_view method) {
@@ -98,9 +110,10 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
 EngineCore::~EngineCore() { recovery_->Stop(); }
 
 std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
-    std::string name, std::vector<std::string> targets) {
+    std::string name, std::vector<std::string> targets, ChannelExtras extras) {
   return std::make_shared<ChannelBinding>(shared_from_this(), std::move(name),
-                                          std::move(targets));
+                                          std::move(targets),
+                                          std::move(extras));
 }
 
 absl::Status EngineCore::SetFallback(const std::string& channel,

@@ -37,11 +37,22 @@ namespace firebreak::engine {
 
 class EngineCore;
 
+// What a channel has beside its own target.
+struct ChannelExtras {
+  // The channels of the targets 1, 2, ...
+  std::vector<std::shared_ptr<grpc::Channel>> replicas;
+  std::shared_ptr<AttemptListener> listener;
+};
+
 // One channel's view of the engine: its name, its targets, its methods.
 class ChannelBinding {
  public:
   ChannelBinding(std::shared_ptr<EngineCore> core, std::string name,
-                 std::vector<std::string> targets);
+                 std::vector<std::string> targets, ChannelExtras extras);
+  // On any thread, a gRPC callback's included: the replicas go on the engine's.
+  ~ChannelBinding();
+  ChannelBinding(const ChannelBinding&) = delete;
+  ChannelBinding& operator=(const ChannelBinding&) = delete;
 
   // Null when no policy entry names the method.
   std::shared_ptr<const MethodBinding> Find(absl::string_view method);
@@ -49,11 +60,17 @@ class ChannelBinding {
   const std::shared_ptr<EngineCore>& core() const { return core_; }
   const std::string& name() const { return name_; }
   const std::vector<std::string>& targets() const { return targets_; }
+  // Of target n > 0.
+  const std::shared_ptr<grpc::Channel>& replica(int n) const {
+    return extras_.replicas[static_cast<size_t>(n - 1)];
+  }
+  AttemptListener* listener() const { return extras_.listener.get(); }
 
  private:
   const std::shared_ptr<EngineCore> core_;
   const std::string name_;
   const std::vector<std::string> targets_;
+  ChannelExtras extras_;
   core::Mutex mu_;
   absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
       methods_ ABSL_GUARDED_BY(mu_);
@@ -65,7 +82,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       PolicyTable policy, const EngineOptions& options);
 
   std::shared_ptr<ChannelBinding> BindChannel(std::string name,
-                                              std::vector<std::string> targets);
+                                              std::vector<std::string> targets,
+                                              ChannelExtras extras = {});
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
 
@@ -77,6 +95,9 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   Recovery* recovery() { return recovery_.get(); }
   // A new seed for whoever needs one.
   uint64_t NextSeed();
+  // Metadata that looked like ours and came from somewhere else, so far.
+  int64_t foreign_metadata() const { return foreign_metadata_; }
+  void CountForeignMetadata(int n) { foreign_metadata_ += n; }
 
   // Of several factories on one channel only the first may act, or a call
   // would be counted once for each. True for the first `factory` that claims
@@ -103,6 +124,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   const EngineOptions options_;
   core::EventLog events_;
   std::atomic<uint64_t> seed_;
+  std::atomic<int64_t> foreign_metadata_{0};
 
   mutable core::Mutex mu_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>

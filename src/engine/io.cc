@@ -275,6 +275,24 @@ void Io::ReturnLane(std::unique_ptr<Lane> lane,
   (new LaneEnd(state_, std::move(lane), std::move(keep_alive)))->LookLater();
 }
 
+void Io::Dispose(std::function<void()> what,
+                 std::shared_ptr<void> keep_alive) {
+  struct Disposal final : Completion {
+    void OnComplete(bool /*ok*/) override {
+      what();
+      delete this;
+    }
+    std::function<void()> what;
+    std::shared_ptr<void> keep_alive;
+    grpc::Alarm alarm;
+  };
+  auto* const disposal = new Disposal;
+  disposal->what = std::move(what);
+  disposal->keep_alive = std::move(keep_alive);
+  disposal->alarm.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC),
+                      static_cast<Completion*>(disposal));
+}
+
 void Io::Arm(Timer* timer, core::Time at) {
   core::MutexLock lock(&state_->timer_mu);
   state_->timers.Set(timer, at);

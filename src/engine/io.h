@@ -92,6 +92,10 @@ class Io {
   void Arm(Timer* timer, core::Time at);
   void Disarm(Timer* timer);
 
+  // Runs `what` on a poller: for what must not die on the calling thread.
+  // `keep_alive` is whoever owns this Io, and is held until then.
+  void Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive);
+
   // Runs `work` on the callback pool, or answers false at once.
   bool Submit(std::function<void()> work);
 

@@ -51,6 +51,7 @@ class MethodRuntime {
   std::vector<core::Breaker*> breakers() const;
 
   void SetFallback(Fallback fallback);
+  bool has_fallback() const { return has_fallback_; }
   // Null when there is none. Shared, so that a call in flight keeps its own.
   std::shared_ptr<const Fallback> fallback() const;
 

@@ -1,0 +1,43 @@
+// The options of one call on their way from a ClientContext to its interceptor.
+//
+//   Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
+//   if (taken.is_set) options = AdjustOptions(options, taken.options);
+//
+// Metadata is the only carrier there is. The key has a token of this process
+// that is made at random when it is first used, the value is the struct's bytes:
+// both ends are this very program. Everything that begins with "firebreak-" is
+// removed from the metadata, ours or not.
+//
+// Thread safety: pure functions over what they are given.
+#ifndef FIREBREAK_INTERCEPTORS_CARRIED_OPTIONS_H_
+#define FIREBREAK_INTERCEPTORS_CARRIED_OPTIONS_H_
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "firebreak/call_options.h"
+#include "src/core/options.h"
+
+namespace firebreak::interceptors {
+
+struct Taken {
+  CallOptions options;
+  bool is_set = false;
+  bool is_set_twice = false;
+  int foreign = 0;  // entries that were not ours
+};
+
+Taken TakeCallOptions(std::multimap<std::string, std::string>* metadata);
+
+// A key of this process for `what`: "firebreak-WHAT-0123...-bin".
+std::string SecretKey(absl::string_view what);
+
+// `options` as this call wants them: the same object when it wants nothing.
+std::shared_ptr<const core::MethodOptions> AdjustOptions(
+    std::shared_ptr<const core::MethodOptions> options,
+    const CallOptions& call);
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_CARRIED_OPTIONS_H_

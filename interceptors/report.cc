@@ -1,0 +1,87 @@
+#include "interceptors/report.h"
+
+#include "firebreak/call_report.h"
+#include "interceptors/carried_options.h"
+
+namespace firebreak {
+namespace interceptors {
+namespace {
+
+void SetDuration(core::Duration d, google::protobuf::Duration* out) {
+  constexpr int64_t kNanos = 1'000'000'000;
+  out->set_seconds(d.count() / kNanos);
+  out->set_nanos(static_cast<int>(d.count() % kNanos));
+}
+
+// A server may send any number as its code.
+v1::Code ToCode(absl::StatusCode code) {
+  const int number = static_cast<int>(code);
+  return v1::Code_IsValid(number) ? static_cast<v1::Code>(number) : v1::UNKNOWN;
+}
+
+}  // namespace
+
+const std::string& ReportKey() {
+  static const std::string* const key = new std::string(SecretKey("report"));
+  return *key;
+}
+
+absl::string_view KindName(core::AttemptKind kind) {
+  switch (kind) {
+    case core::AttemptKind::kFirst:
+      return "first";
+    case core::AttemptKind::kRetry:
+      return "retry";
+    case core::AttemptKind::kHedge:
+      return "hedge";
+  }
+  return "";
+}
+
+v1::CallReport NewReport(const engine::ChannelBinding& channel,
+                         const engine::MethodRuntime& method) {
+  v1::CallReport report;
+  report.set_channel(channel.name());
+  report.set_method(method.method);
+  return report;
+}
+
+v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
+                                    const core::CallDriver::Attempt& facts,
+                                    const std::string& peer, core::Time began,
+                                    v1::CallReport* report) {
+  v1::CallReport::Attempt* const out = report->add_attempt();
+  out->set_target(channel.targets()[static_cast<size_t>(facts.target)]);
+  out->set_peer(peer);
+  out->set_kind(std::string(KindName(facts.kind)));
+  SetDuration(facts.started - began, out->mutable_started());
+  SetDuration(facts.ended - began, out->mutable_ended());
+  out->set_code(ToCode(facts.code));
+  out->set_attribution(std::string(core::AttributionName(facts.attribution)));
+  out->set_stopped(std::string(core::ReasonName(facts.stopped)));
+  return out;
+}
+
+void FinishReport(absl::StatusCode code, core::Reason reason,
+                  core::Duration took, v1::CallReport* report) {
+  report->set_code(ToCode(code));
+  report->set_reason(std::string(core::ReasonName(reason)));
+  SetDuration(took, report->mutable_took());
+}
+
+}  // namespace interceptors
+
+absl::optional<v1::CallReport> GetCallReport(
+    const grpc::ClientContext& context) {
+  const auto& trailing = context.GetServerTrailingMetadata();
+  const auto found = trailing.find(interceptors::ReportKey());
+  v1::CallReport report;
+  if (found == trailing.end() ||
+      !report.ParseFromArray(found->second.data(),
+                             static_cast<int>(found->second.size()))) {
+    return absl::nullopt;
+  }
+  return report;
+}
+
+}  // namespace firebreak

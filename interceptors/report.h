@@ -1,0 +1,39 @@
+// Writes the CallReport of a call that asked for one.
+//
+//   v1::CallReport report = NewReport(*channel, *method->runtime);
+//   AddAttempt(*channel, facts, peer, began, &report);
+//   FinishReport(code, reason, took, &report);
+//   answer.trailing.emplace_back(ReportKey(), report.SerializeAsString());
+//
+// Thread safety: pure functions over what they are given.
+#ifndef FIREBREAK_INTERCEPTORS_REPORT_H_
+#define FIREBREAK_INTERCEPTORS_REPORT_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/v1/call_report.pb.h"
+#include "src/core/call_driver.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::interceptors {
+
+// Of the trailing metadata it travels in; no other process knows it.
+const std::string& ReportKey();
+
+v1::CallReport NewReport(const engine::ChannelBinding& channel,
+                         const engine::MethodRuntime& method);
+v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
+                                    const core::CallDriver::Attempt& facts,
+                                    const std::string& peer, core::Time began,
+                                    v1::CallReport* report);
+void FinishReport(absl::StatusCode code, core::Reason reason,
+                  core::Duration took, v1::CallReport* report);
+
+// "first", "retry", "hedge".
+absl::string_view KindName(core::AttemptKind kind);
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_REPORT_H_
