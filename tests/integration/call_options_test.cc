@@ -31,8 +31,9 @@ class CallOptionsTest : public ::testing::TestWithParam<StubStyle> {
     Caller(GetParam(), f->channel()).Run(call);
   }
   // Nothing of it went over the wire.
-  static void ExpectCleanWire(const EngineFixture& f) {
-    for (const SeenCall& seen : const_cast<EngineFixture&>(f).server().seen()) {
+  static void ExpectCleanWire(EngineFixture* f) {
+    const auto calls = f->server().seen();
+    for (const SeenCall& seen : calls) {
       for (const auto& entry : seen.metadata) {
         EXPECT_NE(entry.first.rfind("firebreak", 0), 0U) << entry.first;
       }
@@ -50,7 +51,7 @@ TEST_P(CallOptionsTest, NoRetry) {
   Run(&f, &call, options);
   EXPECT_EQ(call.status.error_message(), "down");
   EXPECT_EQ(f.server().calls(), 1);
-  ExpectCleanWire(f);
+  ExpectCleanWire(&f);
 }
 
 TEST_P(CallOptionsTest, OnlyThatCallIsMeant) {
@@ -87,7 +88,7 @@ TEST_P(CallOptionsTest, ATimeoutDrivesAGuardedCall) {
   Run(&f, &call, options);
   EXPECT_EQ(call.status.error_code(), StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(f.server().WaitForCancelled(1));
-  ExpectCleanWire(f);
+  ExpectCleanWire(&f);
 }
 
 TEST_P(CallOptionsTest, NoHedgeAndHedgeDelay) {
@@ -194,7 +195,7 @@ TEST_P(CallOptionsTest, AValueOfTheWrongSizeIsForeign) {
   Caller(GetParam(), f.channel()).Run(&call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   EXPECT_EQ(f.engine()->core()->foreign_metadata(), 1);
-  ExpectCleanWire(f);
+  ExpectCleanWire(&f);
 }
 
 TEST_P(CallOptionsTest, WithoutPolicyTheyAreTakenOutAllTheSame) {
@@ -210,7 +211,9 @@ TEST_P(CallOptionsTest, WithoutPolicyTheyAreTakenOutAllTheSame) {
   ASSERT_TRUE(options.Set(&call.context).ok());
   Caller(GetParam(), channel).Run(&call);
   EXPECT_TRUE(call.status.ok());
-  for (const auto& entry : server.seen()[0].metadata) {
+  const auto seen = server.seen();
+  ASSERT_EQ(seen.size(), 1U);
+  for (const auto& entry : seen[0].metadata) {
     EXPECT_NE(entry.first.rfind("firebreak", 0), 0U) << entry.first;
   }
 }
