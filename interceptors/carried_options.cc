@@ -50,9 +50,9 @@ absl::Status CallOptions::Set(grpc::ClientContext* context) const {
   }
   if (hedge_delay &&
       (*hedge_delay < hedge_delay->zero() || *hedge_delay > kHour)) {
-    errors.push_back({"hedge_delay",
-                      absl::StrCat("is ", core::FormatDuration(*hedge_delay),
-                                   "; allowed [0s, 1h]")});
+    errors.push_back(
+        {"hedge_delay", absl::StrCat("is ", core::FormatDuration(*hedge_delay),
+                                     "; allowed [0s, 1h]")});
   }
   if (timeout && (*timeout <= timeout->zero() || *timeout > kHour)) {
     errors.push_back(

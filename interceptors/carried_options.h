@@ -4,9 +4,9 @@
 //   if (taken.is_set) options = AdjustOptions(options, taken.options);
 //
 // Metadata is the only carrier there is. The key has a token of this process
-// that is made at random when it is first used, the value is the struct's bytes:
-// both ends are this very program. Everything that begins with "firebreak-" is
-// removed from the metadata, ours or not.
+// that is made at random when it is first used, the value is the struct's
+// bytes: both ends are this very program. Everything that begins with
+// "firebreak-" is removed from the metadata, ours or not.
 //
 // Thread safety: pure functions over what they are given.
 #ifndef FIREBREAK_INTERCEPTORS_CARRIED_OPTIONS_H_

@@ -31,8 +31,7 @@ GuardedCall::~GuardedCall() {
   TellEnd(grpc::Status::CANCELLED, core::Attribution::kAbandoned);
 }
 
-void GuardedCall::TellStart(
-    std::multimap<std::string, std::string>* metadata) {
+void GuardedCall::TellStart(std::multimap<std::string, std::string>* metadata) {
   if (channel_->listener() == nullptr) return;
   AttemptStart start;
   start.channel = channel_->name();
@@ -128,8 +127,8 @@ void GuardedCall::OnProgress() {
   permit_.NoteProgress(engine::Now());
 }
 
-void GuardedCall::OnStatus(
-    grpc::experimental::InterceptorBatchMethods* methods, bool cancelled) {
+void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
+                           bool cancelled) {
   if (!std::exchange(is_running_, false)) return;
   const grpc::Status& status = *methods->GetRecvStatus();
   const grpc::ClientContext& context = *info_->client_context();

@@ -30,8 +30,7 @@ Interceptor::Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
       codec_(codec),
       refusals_(refusals),
       info_(info),
-      is_unary_(info->type() ==
-                grpc::experimental::ClientRpcInfo::Type::UNARY),
+      is_unary_(info->type() == grpc::experimental::ClientRpcInfo::Type::UNARY),
       parent_(is_unary_ ? ReadParent(*info->client_context()) : nullptr) {}
 
 void Interceptor::Intercept(Methods* methods) {

@@ -51,8 +51,8 @@ struct CallOptions {
   bool report = false;
 
   // Once for each context, before its call. INVALID_ARGUMENT names the field,
-  // its value and what is allowed; FAILED_PRECONDITION: the call has begun. Then
-  // nothing is set. Set twice, the call ends with INVALID_ARGUMENT.
+  // its value and what is allowed; FAILED_PRECONDITION: the call has begun.
+  // Then nothing is set. Set twice, the call ends with INVALID_ARGUMENT.
   absl::Status Set(grpc::ClientContext* context) const;
 };
 

@@ -9,8 +9,8 @@
 //   }
 //
 // The report is a message (proto/firebreak/v1/call_report.proto), ready to be
-// logged, or shown as JSON. It lives in the context's trailing metadata, under a
-// key that no server can guess, and goes with the context.
+// logged, or shown as JSON. It lives in the context's trailing metadata, under
+// a key that no server can guess, and goes with the context.
 //
 // Thread safety: as reading trailing metadata: once the call has ended.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CALL_REPORT_H_
@@ -23,8 +23,8 @@
 
 namespace firebreak {
 
-// Nothing when the call has not asked for one (CallOptions::report), or was none
-// of a method with a policy.
+// Nothing when the call has not asked for one (CallOptions::report), or was
+// none of a method with a policy.
 absl::optional<v1::CallReport> GetCallReport(
     const grpc::ClientContext& context);
 

@@ -16,9 +16,8 @@ int64_t Thousandths(double tokens) {
 
 AttemptBudget::AttemptBudget(const BudgetOptions& options, Time now)
     : options_(options),
-      throttle_max_(options.throttling
-                        ? Thousandths(options.throttling->max_tokens)
-                        : 0),
+      throttle_max_(
+          options.throttling ? Thousandths(options.throttling->max_tokens) : 0),
       throttle_step_(options.throttling
                          ? Thousandths(options.throttling->token_ratio)
                          : 0),

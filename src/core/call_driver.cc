@@ -176,9 +176,8 @@ absl::optional<Refusal> CallDriver::TryLaunch(AttemptKind kind, Time now,
 
 absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
                                               Time now, Actions* actions) {
-  const Time deadline =
-      AttemptDeadline(plan_.deadline,
-                      plan_.options->attempt_timeout(launched()), now);
+  const Time deadline = AttemptDeadline(
+      plan_.deadline, plan_.options->attempt_timeout(launched()), now);
   Admission admission =
       plan_.targets[static_cast<size_t>(target)]->Admit(now, deadline);
   if (!admission.permit) return admission.refusal;
@@ -202,10 +201,9 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
 }
 
 bool CallDriver::IsUnused(int target) const {
-  return std::none_of(attempts_.begin(), attempts_.end(),
-                      [&](const Flight& f) {
-                        return f.facts.target == target;
-                      });
+  return std::none_of(attempts_.begin(), attempts_.end(), [&](const Flight& f) {
+    return f.facts.target == target;
+  });
 }
 
 bool CallDriver::LeavesRoom(const AttemptEnd& end,
@@ -237,8 +235,8 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
   if (end.pushback.has_value()) {
     backoffs_ = 0;
   } else if (!plan_.options->hedging) {
-    at = SaturatingAdd(now, BackoffDelay(plan_.options->retry->backoff,
-                                         ++backoffs_, &rng_));
+    at = SaturatingAdd(
+        now, BackoffDelay(plan_.options->retry->backoff, ++backoffs_, &rng_));
   }
   if (!CanPayFor(plan_.deadline, at)) {
     DropNext();

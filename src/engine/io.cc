@@ -275,8 +275,7 @@ void Io::ReturnLane(std::unique_ptr<Lane> lane,
   (new LaneEnd(state_, std::move(lane), std::move(keep_alive)))->LookLater();
 }
 
-void Io::Dispose(std::function<void()> what,
-                 std::shared_ptr<void> keep_alive) {
+void Io::Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive) {
   struct Disposal final : Completion {
     void OnComplete(bool /*ok*/) override {
       what();

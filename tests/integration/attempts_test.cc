@@ -40,7 +40,8 @@ class AttemptsTest : public ::testing::TestWithParam<StubStyle> {
 };
 INSTANTIATE_TEST_SUITE_P(Styles, AttemptsTest, AllStyles(), StyleName);
 
-// --- gRFC A6: what a server is told, and what it asks for ----------------------
+// --- gRFC A6: what a server is told, and what it asks for
+// ----------------------
 
 TEST_P(AttemptsTest, LaterOnesCarryHowManyCameBefore) {
   EngineFixture f(kRetry);
@@ -63,8 +64,9 @@ TEST_P(AttemptsTest, LaterOnesCarryHowManyCameBefore) {
 }
 
 std::string Details(int64_t seconds, int32_t nanos,
-                    const char* type = "type.googleapis.com/google.rpc."
-                                       "RetryInfo") {
+                    const char* type =
+                        "type.googleapis.com/google.rpc."
+                        "RetryInfo") {
   v1::RetryInfo info;
   info.mutable_retry_delay()->set_seconds(seconds);
   info.mutable_retry_delay()->set_nanos(nanos);
@@ -92,8 +94,11 @@ TEST_P(AttemptsTest, ARetryInfoIsAPushbackToo) {
 
 TEST_P(AttemptsTest, GarbageInStatusDetailsIsNoPushback) {
   const std::string garbage[] = {
-      std::string("\xff\xff\xff\xff", 4), Details(-1, 0), Details(0, -1),
-      Details(1, 1'000'000'000), Details(INT64_MAX, 0),
+      std::string("\xff\xff\xff\xff", 4),
+      Details(-1, 0),
+      Details(0, -1),
+      Details(1, 1'000'000'000),
+      Details(INT64_MAX, 0),
       Details(3600, 0, "type.googleapis.com/google.rpc.Help"),
       std::string(4'000, '\x0a')};
   for (const std::string& details : garbage) {
@@ -121,7 +126,8 @@ TEST_P(AttemptsTest, WaitForReadyByPolicyAndByCaller) {
   }
 }
 
-// --- Several targets -----------------------------------------------------------
+// --- Several targets
+// -----------------------------------------------------------
 
 TEST_P(AttemptsTest, TheNextGoesToTheNextReplica) {
   EngineFixture f(kRetry);
@@ -176,8 +182,8 @@ TEST_P(AttemptsTest, ATargetKnownOpenIsPassedOver) {
   EXPECT_EQ(second.calls(), 3);
 }
 
-// Both attempts are still being cancelled when the last reference of the channel
-// goes, inside gRPC's callback in one style.
+// Both attempts are still being cancelled when the last reference of the
+// channel goes, inside gRPC's callback in one style.
 TEST_P(AttemptsTest, ReplicasMayGoBeforeTheirCallsDo) {
   EngineFixture f(
       "timeout: \"20ms\" hedging { max_attempts: 2 delay: \"1ms\" }");
@@ -196,7 +202,8 @@ TEST_P(AttemptsTest, ReplicasMayGoBeforeTheirCallsDo) {
   }
 }
 
-// --- The report ------------------------------------------------------------------
+// --- The report
+// ------------------------------------------------------------------
 
 TEST_P(AttemptsTest, AReportTellsOfEachAndWhyTheNextWasMade) {
   EngineFixture f(kRetry);
@@ -296,7 +303,8 @@ TEST_P(AttemptsTest, NoReportUnlessAskedForAndNoneFromAServer) {
   }
 }
 
-// --- The listener ----------------------------------------------------------------
+// --- The listener
+// ----------------------------------------------------------------
 
 // A tracer in miniature: a span for each attempt, its id on the wire.
 class FakeTracer : public AttemptListener {
@@ -307,8 +315,8 @@ class FakeTracer : public AttemptListener {
     start.metadata->emplace("traceparent", id);
     std::lock_guard<std::mutex> lock(mu_);
     open_[start.context] = id;
-    lines_.push_back(absl::StrCat("start ", id, " ", start.kind, " ",
-                                  start.method));
+    lines_.push_back(
+        absl::StrCat("start ", id, " ", start.kind, " ", start.method));
   }
   void OnAttemptEnd(const AttemptEnd& end) override {
     std::lock_guard<std::mutex> lock(mu_);

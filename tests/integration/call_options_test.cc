@@ -200,8 +200,8 @@ TEST_P(CallOptionsTest, AValueOfTheWrongSizeIsForeign) {
 
 TEST_P(CallOptionsTest, WithoutPolicyTheyAreTakenOutAllTheSame) {
   EchoServer server;
-  auto engine = Engine::FromText(
-      "method { name { service: \"elsewhere\" } breaker {} }");
+  auto engine =
+      Engine::FromText("method { name { service: \"elsewhere\" } breaker {} }");
   ASSERT_TRUE(engine.ok());
   auto channel = (*engine)->CreateChannel("test", server.address(),
                                           grpc::InsecureChannelCredentials());
@@ -291,14 +291,13 @@ TEST_P(InheritTest, TheDeadlineShowsAndOnlyShrinks) {
     EXPECT_EQ(own.deadline(), sooner);
     EchoRequest request;
     EchoReply reply;
-    EXPECT_TRUE(
-        Echo::NewStub(f.channel())->Unary(&own, request, &reply).ok());
+    EXPECT_TRUE(Echo::NewStub(f.channel())->Unary(&own, request, &reply).ok());
   });
   UnaryCall outer;
   outer.context.set_deadline(outer_deadline);
-  Caller(StubStyle::kSync, grpc::CreateChannel(
-                               front.address(),
-                               grpc::InsecureChannelCredentials()))
+  Caller(
+      StubStyle::kSync,
+      grpc::CreateChannel(front.address(), grpc::InsecureChannelCredentials()))
       .Run(&outer);
   EXPECT_TRUE(outer.status.ok());
   const auto seen = f.server().seen();
@@ -323,9 +322,9 @@ TEST_P(InheritTest, TheCancellation) {
     EXPECT_TRUE(f.server().WaitForCalls(1));
     outer.context.TryCancel();
   });
-  Caller(StubStyle::kSync, grpc::CreateChannel(
-                               front.address(),
-                               grpc::InsecureChannelCredentials()))
+  Caller(
+      StubStyle::kSync,
+      grpc::CreateChannel(front.address(), grpc::InsecureChannelCredentials()))
       .Run(&outer);
   canceller.join();
   EXPECT_TRUE(f.server().WaitForCancelled(1));

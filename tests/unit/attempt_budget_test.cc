@@ -123,5 +123,49 @@ TEST(AttemptBudgetTest, LaunchedStaysWithinItsBound) {
   }
 }
 
+// --- gRFC A6's throttling ---------------------------------------------------
+
+BudgetOptions Throttled(double max_tokens, double ratio) {
+  BudgetOptions options;
+  options.throttling = ThrottlingOptions{max_tokens, ratio};
+  return options;
+}
+
+TEST(ThrottlingTest, StopsAtHalfAndNotAbove) {
+  AttemptBudget budget(Throttled(10, 0.1), Time{});
+  for (int i = 0; i < 4; ++i) budget.OnAttemptEnd(/*success=*/false);
+  EXPECT_FALSE(budget.IsThrottled()) << "6 of 10";
+  budget.OnAttemptEnd(false);
+  EXPECT_TRUE(budget.IsThrottled()) << "5 of 10";
+  budget.OnAttemptEnd(true);
+  EXPECT_FALSE(budget.IsThrottled()) << "5.1 of 10";
+}
+
+TEST(ThrottlingTest, StaysWithinZeroAndItsMaximum) {
+  AttemptBudget budget(Throttled(3, 0.5), Time{});
+  for (int i = 0; i < 100; ++i) budget.OnAttemptEnd(true);
+  EXPECT_EQ(budget.throttle_tokens(), 3);
+  for (int i = 0; i < 100; ++i) budget.OnAttemptEnd(false);
+  EXPECT_EQ(budget.throttle_tokens(), 0);
+  for (int i = 0; i < 3; ++i) budget.OnAttemptEnd(true);
+  EXPECT_TRUE(budget.IsThrottled()) << "1.5 of 3";
+  budget.OnAttemptEnd(true);
+  EXPECT_FALSE(budget.IsThrottled());
+}
+
+TEST(ThrottlingTest, CountsThousandths) {
+  AttemptBudget budget(Throttled(0.001, 0.001), Time{});
+  budget.OnAttemptEnd(false);
+  EXPECT_TRUE(budget.IsThrottled());
+  budget.OnAttemptEnd(true);
+  EXPECT_FALSE(budget.IsThrottled());
+}
+
+TEST(ThrottlingTest, OffUnlessSet) {
+  AttemptBudget budget(BudgetOptions{}, Time{});
+  for (int i = 0; i < 1000; ++i) budget.OnAttemptEnd(false);
+  EXPECT_FALSE(budget.IsThrottled());
+}
+
 }  // namespace
 }  // namespace firebreak::core

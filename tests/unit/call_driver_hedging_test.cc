@@ -381,5 +381,38 @@ TEST(CallDriverHedgingTest, ARefusedRetryEndsTheCallOnlyWhenNoneIsInFlight) {
                   "40ms finish attempt 0 UNAVAILABLE budget_exhausted"));
 }
 
+TEST(CallDriverHedgingTest, AThrottledHedgeLeavesTheFirstAlone) {
+  CallRig::Setup setup;
+  setup.budget.throttling = ThrottlingOptions{2, 0.1};
+  CallRig rig(Hedging(3, Ms(100)), setup);
+  rig.budget().OnAttemptEnd(/*success=*/false);  // of another call
+  rig.Answer(0, Ms(500));
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "500ms finish attempt 0 OK"));
+  EXPECT_EQ(Stops(rig, Reason::kThrottled), 1);
+}
+
+TEST(CallDriverHedgingTest, WhatMayNotRunTwiceIsNeverHedged) {
+  MethodOptions options = Hedging(3, Ms(100));
+  options.idempotent = false;
+  CallRig rig(options);
+  rig.Answer(0, Ms(500));
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "500ms finish attempt 0 OK"));
+}
+
+TEST(CallDriverHedgingTest, ALoserIsOnRecord) {
+  CallRig rig(Hedging(2, Ms(100)));
+  rig.Answer(1, Ms(5));
+  rig.Run();
+  const CallDriver::Attempt& loser = rig.driver().attempt(0);
+  EXPECT_TRUE(loser.settled);
+  EXPECT_EQ(loser.ended, At(Ms(105)));
+  EXPECT_EQ(loser.code, Code::kCancelled);
+  EXPECT_EQ(loser.attribution, Attribution::kSuperseded);
+}
+
 }  // namespace
 }  // namespace firebreak::core

@@ -359,5 +359,103 @@ TEST(CallDriverRetryTest, TheEndOfAnAttemptIsHeardOnce) {
   EXPECT_EQ(rig.driver().wake_at(), At(Ms(100)));
 }
 
+// --- gRFC A6's throttling, and what may not run twice
+// --------------------------
+
+TEST(CallDriverRetryTest, ThrottledAtHalfOfTheTokens) {
+  CallRig::Setup setup;
+  setup.budget.throttling = ThrottlingOptions{4, 0.1};
+  CallRig rig(Retrying(4), setup);
+  rig.AnswerAll(4, Ms(5), Code::kUnavailable);
+  rig.Run();
+  // 4 tokens: the first failure leaves 3, the second 2, which is half.
+  EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0", "105ms launch 1 retry",
+                                       "110ms finish attempt 1 UNAVAILABLE "
+                                       "throttled"));
+  EXPECT_EQ(Stops(rig, Reason::kThrottled), 1);
+}
+
+TEST(CallDriverRetryTest, OnlyWhatMightBeSentAgainCountsForTheThrottle) {
+  CallRig::Setup setup;
+  setup.budget.throttling = ThrottlingOptions{10, 0.1};
+  const struct {
+    Code code;
+    absl::optional<Duration> pushback;
+    double left;
+  } kCases[] = {{Code::kNotFound, {}, 10},
+                {Code::kNotFound, Ms(-1), 9},
+                {Code::kNotFound, Ms(5), 10},
+                {Code::kUnavailable, Ms(-1), 9}};
+  for (const auto& c : kCases) {
+    CallRig rig(Retrying(3), setup);
+    rig.Answer(0, Ms(5), c.code, c.pushback);
+    rig.Run();
+    EXPECT_EQ(rig.budget().throttle_tokens(), c.left);
+  }
+}
+
+TEST(CallDriverRetryTest, WhatMayNotRunTwiceIsNotSentAgain) {
+  MethodOptions options = Retrying(3);
+  options.idempotent = false;
+  CallRig rig(options);
+  rig.AnswerAll(3, Ms(5), Code::kUnavailable);
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0",
+                          "5ms finish attempt 0 UNAVAILABLE not_idempotent"));
+}
+
+TEST(CallDriverRetryTest, UnlessItCannotHaveRun) {
+  MethodOptions options = Retrying(3);
+  options.idempotent = false;
+  CallRig rig(options);
+  rig.Start();
+  AttemptEnd unsent;
+  unsent.code = Code::kUnavailable;
+  unsent.was_not_sent = true;
+  rig.EndWith(0, unsent);
+  rig.Answer(1, Ms(5), Code::kUnavailable, Ms(20));
+  rig.Answer(2, Ms(5));
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "100ms launch 1 retry",
+                          "125ms launch 2 retry", "130ms finish attempt 2 OK"));
+}
+
+TEST(CallDriverRetryTest, AttemptsMayBeGivenMoreAndMoreTime) {
+  MethodOptions options = Retrying(4);
+  options.retry->codes.Add(Code::kDeadlineExceeded);
+  options.retry->backoff.initial = Duration::zero();
+  options.retry->attempt_timeout = Ms(100);
+  options.retry->attempt_timeout_growth = 2;
+  CallRig rig(options, Within(Ms(600)));
+  rig.Start();
+  EXPECT_EQ(rig.last().launch[0].deadline, At(Ms(100)));
+  rig.MoveTo(Ms(100));
+  rig.End(0, Code::kDeadlineExceeded);
+  ASSERT_EQ(rig.last().launch.size(), 1U);
+  EXPECT_EQ(rig.last().launch[0].deadline, At(Ms(300)));
+  rig.MoveTo(Ms(300));
+  rig.End(1, Code::kDeadlineExceeded);
+  ASSERT_EQ(rig.last().launch.size(), 1U);
+  EXPECT_EQ(rig.last().launch[0].deadline, At(Ms(600))) << "the call's own";
+}
+
+TEST(CallDriverRetryTest, EachAttemptIsOnRecord) {
+  CallRig rig(Retrying(2));
+  rig.AnswerAll(2, Ms(5), Code::kUnavailable);
+  rig.Run();
+  const CallDriver::Attempt& first = rig.driver().attempt(0);
+  EXPECT_EQ(first.started, At(Ms(0)));
+  EXPECT_EQ(first.ended, At(Ms(5)));
+  EXPECT_EQ(first.code, Code::kUnavailable);
+  EXPECT_EQ(first.attribution, Attribution::kServerFailure);
+  EXPECT_EQ(first.stopped, Reason::kNone);
+  const CallDriver::Attempt& second = rig.driver().attempt(1);
+  EXPECT_EQ(second.kind, AttemptKind::kRetry);
+  EXPECT_EQ(second.started, At(Ms(105)));
+  EXPECT_EQ(second.stopped, Reason::kAttemptsExhausted);
+}
+
 }  // namespace
 }  // namespace firebreak::core
