@@ -11,16 +11,6 @@
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
-namespace {
-
-// Set on a context by set_compression_algorithm(), which each attempt does for
-// itself: copied too, it would be sent twice.
-constexpr char kCompressionKey[] = "grpc-internal-encoding-request";
-// gRFC A6. gRPC's own retry filter takes it out again, unless the channel has
-// grpc.enable_retries = 0.
-constexpr char kPreviousAttemptsKey[] = "grpc-previous-rpc-attempts";
-
-}  // namespace
 
 std::shared_ptr<DrivenCall> DrivenCall::Create(
     std::shared_ptr<engine::ChannelBinding> channel,
@@ -40,13 +30,12 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       method_(std::move(method)),
       caller_(info->client_context()),
       base_channel_(info->channel()),
-      fields_(ReadContext(*caller_)),
       parent_(std::move(parent)),
       options_(AdjustOptions(method_->runtime->options, options)),
       wants_report_(options.report),
       began_(engine::Now()),
-      granted_(FromGrpcDeadline(caller_->raw_deadline())),
-      deadline_(core::CallDeadline(granted_, options_->timeout, began_)),
+      deadline_(
+          core::CallDeadline(caller_.deadline(), options_->timeout, began_)),
       fallback_(method_->runtime->fallback()),
       driver_(MakePlan()) {}
 
@@ -70,7 +59,7 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
 void DrivenCall::Start(Methods* first) {
   // Deliver() lets the caller drop the interceptor, and with it this call.
   const std::shared_ptr<DrivenCall> self = shared_from_this();
-  metadata_ = first->GetSendInitialMetadata();
+  caller_.set_metadata(first->GetSendInitialMetadata());
   // Serialized in every stub style.
   request_ = first->GetSerializedSendMessage();
   // Interceptors before ours see one logical call, those after ours attempts.
@@ -145,7 +134,7 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
   core::AttemptEnd end = ReadEnd(attempt->status, attempt->context);
   end.channel_was_not_ready = attempt->channel_was_not_ready;
   // A parent call can cancel an attempt behind our back.
-  end.cancelled_by_caller = fields_.parent != nullptr;
+  end.cancelled_by_caller = caller_.has_parent();
   if (channel_->listener() != nullptr) TellEnd(*attempt, end);
   Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
@@ -205,23 +194,10 @@ void DrivenCall::Perform(const Actions& actions, engine::Lane* lane) {
 void DrivenCall::Launch(const core::CallDriver::Launch& launch,
                         engine::Lane* lane) {
   auto attempt = std::make_shared<Attempt>(shared_from_this(), launch.attempt);
-  grpc::ClientContext* const context = &attempt->context;
-  // The caller's own deadline goes on as it is, to the nanosecond.
-  context->set_deadline(launch.deadline == granted_
-                            ? caller_->raw_deadline()
-                            : engine::ToGrpcTime(launch.deadline));
-  SendMetadata(launch, context);
-  if (auto credentials = caller_->credentials()) {
-    context->set_credentials(credentials);
-  }
-  if (caller_->compression_algorithm() != GRPC_COMPRESS_NONE) {
-    context->set_compression_algorithm(caller_->compression_algorithm());
-  }
-  context->set_census_context(caller_->census_context());
-  WriteContext(fields_, context);
-  if (!fields_.wait_for_ready_is_set && options_->wait_for_ready) {
-    context->set_wait_for_ready(*options_->wait_for_ready);
-  }
+  const CallerContext::Metadata own = Tell(launch, &attempt->context);
+  caller_.CopyTo(launch.deadline, launch.attempt,
+                 channel_->listener() != nullptr ? own : caller_.metadata(),
+                 options_->wait_for_ready, &attempt->context);
   grpc::ChannelInterface* const channel =
       launch.target == 0 ? base_channel_
                          : channel_->replica(launch.target).get();
@@ -237,31 +213,23 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch,
                  method_->runtime->method, *request_, cq);
 }
 
-void DrivenCall::SendMetadata(const core::CallDriver::Launch& launch,
-                              grpc::ClientContext* context) const {
-  const std::multimap<std::string, std::string>* metadata = metadata_;
-  std::multimap<std::string, std::string> own;
-  if (AttemptListener* const listener = channel_->listener()) {
-    own = *metadata_;
-    metadata = &own;
-    AttemptStart start;
-    start.channel = channel_->name();
-    start.method = method_->runtime->method;
-    start.target = channel_->targets()[static_cast<size_t>(launch.target)];
-    start.attempt = launch.attempt;
-    start.kind = KindName(launch.kind);
-    start.context = context;
-    start.metadata = &own;
-    listener->OnAttemptStart(start);
-  }
-  for (const auto& [key, value] : *metadata) {
-    if (key == kCompressionKey) continue;
-    if (launch.attempt > 0 && key == kPreviousAttemptsKey) continue;
-    context->AddMetadata(key, value);
-  }
-  if (launch.attempt > 0) {
-    context->AddMetadata(kPreviousAttemptsKey, absl::StrCat(launch.attempt));
-  }
+CallerContext::Metadata DrivenCall::Tell(
+    const core::CallDriver::Launch& launch,
+    const grpc::ClientContext* context) const {
+  CallerContext::Metadata own;
+  AttemptListener* const listener = channel_->listener();
+  if (listener == nullptr) return own;
+  own = caller_.metadata();
+  AttemptStart start;
+  start.channel = channel_->name();
+  start.method = method_->runtime->method;
+  start.target = channel_->targets()[static_cast<size_t>(launch.target)];
+  start.attempt = launch.attempt;
+  start.kind = KindName(launch.kind);
+  start.context = context;
+  start.metadata = &own;
+  listener->OnAttemptStart(start);
+  return own;
 }
 
 void DrivenCall::TellEnd(const Attempt& attempt,

@@ -36,6 +36,7 @@
 #include "absl/types/optional.h"
 #include "interceptors/answer.h"
 #include "interceptors/attempt.h"
+#include "interceptors/caller_context.h"
 #include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
 #include "src/core/call_driver.h"
@@ -99,9 +100,10 @@ class DrivenCall final : public AttemptOwner,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Deliver(const Finish& finish);
   void AddReport(const Finish& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // What attempt `launch` sends, beside its message.
-  void SendMetadata(const core::CallDriver::Launch& launch,
-                    grpc::ClientContext* context) const;
+  // The metadata that attempt `launch` sends, as the listener wants it; empty
+  // without one.
+  CallerContext::Metadata Tell(const core::CallDriver::Launch& launch,
+                               const grpc::ClientContext* context) const;
   void TellEnd(const Attempt& attempt, const core::AttemptEnd& end);
   void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DisarmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -110,16 +112,13 @@ class DrivenCall final : public AttemptOwner,
   const std::shared_ptr<const engine::MethodBinding> method_;
 
   // Of the caller, valid while the first batch is held: so only in Perform().
-  grpc::ClientContext* const caller_;
+  CallerContext caller_;
   grpc::ChannelInterface* const base_channel_;
-  const ContextFields fields_;
   ParentRef parent_;
   const std::shared_ptr<const core::MethodOptions> options_;
   const bool wants_report_;
   const core::Time began_;
-  const core::Time granted_;   // the caller's own deadline
-  const core::Time deadline_;  // and the policy's timeout
-  std::multimap<std::string, std::string>* metadata_ = nullptr;
+  const core::Time deadline_;  // the caller's own, or the policy's timeout
   const grpc::ByteBuffer* request_ = nullptr;
   absl::optional<grpc::GenericStub> stub_;
   const std::shared_ptr<const Fallback> fallback_;

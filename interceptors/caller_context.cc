@@ -1,0 +1,49 @@
+#include "interceptors/caller_context.h"
+
+#include "absl/strings/str_cat.h"
+#include "interceptors/wire.h"
+#include "src/engine/lane.h"
+
+namespace firebreak::interceptors {
+namespace {
+
+// Set on a context by set_compression_algorithm(), which each attempt does for
+// itself: copied too, it would be sent twice.
+constexpr char kCompressionKey[] = "grpc-internal-encoding-request";
+// gRFC A6. gRPC's own retry filter takes it out again, unless the channel has
+// grpc.enable_retries = 0.
+constexpr char kPreviousAttemptsKey[] = "grpc-previous-rpc-attempts";
+
+}  // namespace
+
+CallerContext::CallerContext(grpc::ClientContext* context)
+    : context_(context),
+      fields_(ReadContext(*context)),
+      deadline_(FromGrpcDeadline(context->raw_deadline())) {}
+
+void CallerContext::CopyTo(core::Time deadline, int n, const Metadata& metadata,
+                           absl::optional<bool> wait_for_ready,
+                           grpc::ClientContext* attempt) const {
+  // The caller's own deadline goes on as it is, to the nanosecond.
+  attempt->set_deadline(deadline == deadline_ ? context_->raw_deadline()
+                                              : engine::ToGrpcTime(deadline));
+  for (const auto& [key, value] : metadata) {
+    if (key == kCompressionKey) continue;
+    if (n > 0 && key == kPreviousAttemptsKey) continue;
+    attempt->AddMetadata(key, value);
+  }
+  if (n > 0) attempt->AddMetadata(kPreviousAttemptsKey, absl::StrCat(n));
+  if (auto credentials = context_->credentials()) {
+    attempt->set_credentials(credentials);
+  }
+  if (context_->compression_algorithm() != GRPC_COMPRESS_NONE) {
+    attempt->set_compression_algorithm(context_->compression_algorithm());
+  }
+  attempt->set_census_context(context_->census_context());
+  WriteContext(fields_, attempt);
+  if (!fields_.wait_for_ready_is_set && wait_for_ready) {
+    attempt->set_wait_for_ready(*wait_for_ready);
+  }
+}
+
+}  // namespace firebreak::interceptors

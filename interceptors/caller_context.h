@@ -1,0 +1,54 @@
+// What every attempt of a call takes over from its caller's context.
+//
+//   CallerContext caller(info->client_context());
+//   caller.set_metadata(methods->GetSendInitialMetadata());
+//   caller.CopyTo(launch.deadline, n, *caller.metadata(), &attempt.context);
+//
+// Deadline, metadata, call credentials, compression, census context, authority,
+// wait_for_ready and the server call it hangs on. What else a context has (see
+// docs/fidelity.md) no interceptor can read.
+//
+// Thread safety: none. Ownership: the caller's context and metadata live until
+// the call's first batch is released.
+#ifndef FIREBREAK_INTERCEPTORS_CALLER_CONTEXT_H_
+#define FIREBREAK_INTERCEPTORS_CALLER_CONTEXT_H_
+
+#include <grpcpp/client_context.h>
+
+#include <map>
+#include <string>
+
+#include "absl/types/optional.h"
+#include "interceptors/context_access.h"
+#include "src/core/time.h"
+
+namespace firebreak::interceptors {
+
+class CallerContext {
+ public:
+  using Metadata = std::multimap<std::string, std::string>;
+
+  explicit CallerContext(grpc::ClientContext* context);
+
+  void set_metadata(const Metadata* metadata) { metadata_ = metadata; }
+  const Metadata& metadata() const { return *metadata_; }
+  // The caller's own, by the steady clock.
+  core::Time deadline() const { return deadline_; }
+  bool has_parent() const { return fields_.parent != nullptr; }
+
+  // Into the context of attempt n = 0, 1, ... `wait_for_ready` is the policy's:
+  // the caller's own wins.
+  void CopyTo(core::Time deadline, int n, const Metadata& metadata,
+              absl::optional<bool> wait_for_ready,
+              grpc::ClientContext* attempt) const;
+
+ private:
+  grpc::ClientContext* const context_;
+  const ContextFields fields_;
+  const core::Time deadline_;
+  const Metadata* metadata_ = nullptr;
+};
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_CALLER_CONTEXT_H_
