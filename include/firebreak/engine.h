@@ -70,6 +70,18 @@ struct EngineOptions {
   bool clamp_attempts_at_5 = true;
 };
 
+// Something in a policy that is allowed and most likely not meant.
+struct LintFinding {
+  enum class Severity {
+    kWarning,  // can do harm at times
+    kError,    // does harm
+  };
+  Severity severity = Severity::kWarning;
+  std::string where;    // "payment: /shop.v1.PaymentService/Charge"
+  std::string problem;  // what may happen, and why
+  std::string fix;      // what to write instead
+};
+
 // What the messages of a channel's stubs are. gRPC does not tell, and a wrong
 // answer reads one type as another.
 enum class Codec {
@@ -131,6 +143,12 @@ class Engine {
   // policy has no entry for it.
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
+
+  // What in the policy is most likely not meant, errors first: at present calls
+  // that are hedged, or sent again after failures that may have run, without
+  // anything that says they may run twice. Knows what the protos linked into
+  // the program say of their methods. Takes a moment: for start-up and tests.
+  std::vector<LintFinding> Lint() const;
 
   // Not API: the way in for firebreak's own parts.
   const std::shared_ptr<engine::EngineCore>& core() const { return core_; }

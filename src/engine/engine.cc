@@ -6,6 +6,7 @@
 
 #include "firebreak/v1/policy.pb.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/lint.h"
 #include "src/engine/policy.h"
 #include "src/engine/service_config.h"
 
@@ -54,6 +55,10 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::FromServiceConfig(
   auto policy = engine::FromServiceConfig(json, options.clamp_attempts_at_5);
   if (!policy.ok()) return policy.status();
   return FromProto(*policy, options);
+}
+
+std::vector<LintFinding> Engine::Lint() const {
+  return engine::Lint(core_->policy());
 }
 
 absl::Status Engine::SetFallback(const std::string& channel,
