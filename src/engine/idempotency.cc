@@ -15,10 +15,7 @@ using google::protobuf::MethodOptions;
 const MethodDescriptor* FindDescriptor(absl::string_view method) {
   if (!absl::ConsumePrefix(&method, "/")) return nullptr;
   const size_t slash = method.find('/');
-  // A prefix before the service makes it another one, as it does for a server.
-  if (slash == absl::string_view::npos || slash != method.rfind('/')) {
-    return nullptr;
-  }
+  if (slash == absl::string_view::npos) return nullptr;
   std::string name(method);
   name[slash] = '.';
   return DescriptorPool::generated_pool()->FindMethodByName(name);
