@@ -66,6 +66,21 @@ struct EngineOptions {
   std::size_t max_methods = 1000;
   // Events kept for the admin service. [1, 1'000'000].
   std::size_t event_log_size = 1000;
+  // Of a gRPC service config only: a maxAttempts over 5 means 5, as for gRPC
+  // itself. false = it means what it says, up to our own limit of 10.
+  bool clamp_attempts_at_5 = true;
+};
+
+// Something in a policy that is allowed and most likely not meant.
+struct LintFinding {
+  enum class Severity {
+    kWarning,  // can do harm at times
+    kError,    // does harm
+  };
+  Severity severity = Severity::kWarning;
+  std::string where;    // "payment: /shop.v1.PaymentService/Charge"
+  std::string problem;  // what may happen, and why
+  std::string fix;      // what to write instead
 };
 
 // What the messages of a channel's stubs are. gRPC does not tell, and a wrong
@@ -96,7 +111,8 @@ struct ChannelOptions {
 
 class Engine {
  public:
-  // A textproto of firebreak.v1.PolicySet: see docs/policy.md.
+  // A firebreak.v1.PolicySet as textproto or JSON, or a service config of gRPC
+  // in JSON: see docs/policy.md. The text itself tells which.
   // NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION: the file.
   // INVALID_ARGUMENT: its content, or `options`.
   static absl::StatusOr<std::shared_ptr<Engine>> FromFile(
@@ -105,6 +121,11 @@ class Engine {
       absl::string_view text, const EngineOptions& options = {});
   static absl::StatusOr<std::shared_ptr<Engine>> FromProto(
       const v1::PolicySet& policy, const EngineOptions& options = {});
+  // Takes nothing but a service config, the one given to gRPC until now:
+  // retries and hedging as gRFC A6 has them, timeouts, retryThrottling. No
+  // breakers.
+  static absl::StatusOr<std::shared_ptr<Engine>> FromServiceConfig(
+      absl::string_view json, const EngineOptions& options = {});
 
   ~Engine();
   Engine(const Engine&) = delete;
@@ -131,6 +152,12 @@ class Engine {
   // policy has no entry for it.
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
+
+  // What in the policy is most likely not meant, errors first: at present calls
+  // that are hedged, or sent again after failures that may have run, without
+  // anything that says they may run twice. Knows what the protos linked into
+  // the program say of their methods. Takes a moment: for start-up and tests.
+  std::vector<LintFinding> Lint() const;
 
   // Not API: the way in for firebreak's own parts.
   const std::shared_ptr<engine::EngineCore>& core() const { return core_; }

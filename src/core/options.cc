@@ -104,7 +104,7 @@ void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
 void BackoffOptions::Check(const std::string& path, FieldErrors* errors) const {
   Checker check(path, errors);
   check.Range("initial", initial, Duration::zero(), kHour);
-  check.Number("multiplier", multiplier, 1, 10);
+  check.Number("multiplier", multiplier, 0, 100, /*low_open=*/true);
   check.Range("max", max, initial, kHour);
 }
 

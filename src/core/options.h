@@ -82,7 +82,7 @@ struct BackoffOptions {
   // 100 ms, x 2 as gRFC A6's example; the cap is lower than its 1 s so that a
   // retry still fits the deadlines people use. [0, 1h].
   Duration initial = std::chrono::milliseconds(100);
-  double multiplier = 2.0;                 // [1, 10]
+  double multiplier = 2.0;                 // (0, 100]; A6 allows any over 0
   Duration max = std::chrono::seconds(1);  // [initial, 1h]
   // FULL does the least work for the same completion time ("Exponential
   // Backoff and Jitter", AWS architecture blog).

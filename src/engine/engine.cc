@@ -6,7 +6,9 @@
 
 #include "firebreak/v1/policy.pb.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/lint.h"
 #include "src/engine/policy.h"
+#include "src/engine/service_config.h"
 
 namespace firebreak {
 namespace {
@@ -26,14 +28,17 @@ Engine::~Engine() = default;
 
 absl::StatusOr<std::shared_ptr<Engine>> Engine::FromFile(
     const std::string& path, const EngineOptions& options) {
-  auto core = MakeCore(engine::LoadPolicyFile(path), options);
+  auto core = MakeCore(
+      engine::LoadPolicyFile(path, options.clamp_attempts_at_5), options);
   if (!core.ok()) return core.status();
   return std::shared_ptr<Engine>(new Engine(*std::move(core)));
 }
 
 absl::StatusOr<std::shared_ptr<Engine>> Engine::FromText(
     absl::string_view text, const EngineOptions& options) {
-  auto core = MakeCore(engine::ParsePolicyText(text, "policy"), options);
+  auto core = MakeCore(
+      engine::ParsePolicyText(text, "policy", options.clamp_attempts_at_5),
+      options);
   if (!core.ok()) return core.status();
   return std::shared_ptr<Engine>(new Engine(*std::move(core)));
 }
@@ -43,6 +48,17 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::FromProto(
   auto core = MakeCore(engine::CompilePolicy(policy, "policy"), options);
   if (!core.ok()) return core.status();
   return std::shared_ptr<Engine>(new Engine(*std::move(core)));
+}
+
+absl::StatusOr<std::shared_ptr<Engine>> Engine::FromServiceConfig(
+    absl::string_view json, const EngineOptions& options) {
+  auto policy = engine::FromServiceConfig(json, options.clamp_attempts_at_5);
+  if (!policy.ok()) return policy.status();
+  return FromProto(*policy, options);
+}
+
+std::vector<LintFinding> Engine::Lint() const {
+  return engine::Lint(core_->policy());
 }
 
 absl::Status Engine::SetFallback(const std::string& channel,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/core/rng.h"
 #include "src/engine/clock.h"
+#include "src/engine/idempotency.h"
 
 namespace firebreak::engine {
 namespace {
@@ -167,24 +168,39 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
   std::shared_ptr<const core::MethodOptions> options =
       policy_.Find(channel, method);
   if (options == nullptr) return nullptr;
+  const std::pair<std::string, std::string> key(channel, method);
+  {
+    core::MutexLock lock(&mu_);
+    auto found = methods_.find(key);
+    if (found != methods_.end()) return found->second;
+    if (methods_.size() >= options_.max_methods) return OtherRuntime(key);
+  }
+  // Not under the lock: the first look at a proto's descriptor builds it.
+  options = WithDescriptor(std::move(options), method);
   core::MutexLock lock(&mu_);
-  auto found = methods_.find({channel, std::string(method)});
+  auto found = methods_.find(key);
   if (found != methods_.end()) return found->second;
   if (methods_.size() < options_.max_methods) {
     return MakeRuntime(channel, method, std::move(options));
   }
+  return OtherRuntime(key);
+}
+
+std::shared_ptr<MethodRuntime> EngineCore::OtherRuntime(
+    const std::pair<std::string, std::string>& asked_for) {
+  const auto& [channel, method] = asked_for;
   if (!warned_of_cap_) {
     warned_of_cap_ = true;
     core::Event event;
     event.at = Now();
     event.channel = channel;
-    event.method = std::string(method);
+    event.method = method;
     event.cause = absl::StrCat("more than ", options_.max_methods,
                                " methods: further ones share the entry \"",
                                kOther, "\", which only counts");
     events_.Append(std::move(event));
   }
-  found = methods_.find({channel, kOther});
+  auto found = methods_.find({channel, kOther});
   if (found != methods_.end()) return found->second;
   auto counting_only = std::make_shared<core::MethodOptions>();
   counting_only->policy = kOther;

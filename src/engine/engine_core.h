@@ -91,6 +91,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
   const core::EventLog& events() const { return events_; }
   const EngineOptions& options() const { return options_; }
+  const PolicyTable& policy() const { return policy_; }
   Io* io() { return &io_; }
   Recovery* recovery() { return recovery_.get(); }
   // A new seed for whoever needs one.
@@ -115,6 +116,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // The runtime of a method, made when first asked for; null without policy.
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
                                             absl::string_view method);
+  // For a channel and method past max_methods.
+  std::shared_ptr<MethodRuntime> OtherRuntime(
+      const std::pair<std::string, std::string>& asked_for)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<MethodRuntime> MakeRuntime(
       const std::string& channel, absl::string_view method,
       std::shared_ptr<const core::MethodOptions> options)

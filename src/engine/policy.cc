@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/io/tokenizer.h"
@@ -16,6 +15,8 @@
 #include "google/protobuf/text_format.h"
 #include "src/engine/policy_compile.h"
 #include "src/engine/policy_errors.h"
+#include "src/engine/policy_json.h"
+#include "src/engine/policy_scan.h"
 
 namespace firebreak::engine {
 namespace {
@@ -23,10 +24,6 @@ namespace {
 using google::protobuf::TextFormat;
 using google::protobuf::io::ArrayInputStream;
 using google::protobuf::io::ErrorCollector;
-using google::protobuf::io::Tokenizer;
-
-// The language is four deep. The parser recurses, so it gets a bound.
-constexpr int kMaxDepth = 32;
 
 // What the parser complains of, in places that count from 1.
 class Collector : public ErrorCollector {
@@ -37,14 +34,7 @@ class Collector : public ErrorCollector {
     PolicyPlace place;
     place.line = line + 1;
     place.column = column + 1;
-    // It may quote a token of the text, of any length and with any bytes.
-    constexpr size_t kMaxShown = 200;
-    std::string shown = message.substr(0, kMaxShown);
-    for (char& c : shown) {
-      if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
-    }
-    if (message.size() > kMaxShown) shown += "...";
-    errors_->Add(place, "", shown);
+    errors_->Add(place, "", Printable(message));
   }
   // Unknown fields come as warnings, so that all of them come.
   void AddWarning(int line, int column, const std::string& message) override {
@@ -54,47 +44,6 @@ class Collector : public ErrorCollector {
  private:
   PolicyErrors* const errors_;
 };
-
-// Leaves the tokenizer's complaints to the parser, which repeats them.
-class Ignore : public ErrorCollector {
- public:
-  void AddError(int, int, const std::string&) override {}
-};
-
-// Finds what the parser would not: nesting that would cost it its stack, and
-// empty lists, which leave no trace in a message. False when it is too deep
-// to parse.
-bool Prescan(absl::string_view text, Collector* collector) {
-  ArrayInputStream input(text.data(), static_cast<int>(text.size()));
-  Ignore ignore;
-  Tokenizer tokens(&input, &ignore);
-  tokens.set_comment_style(Tokenizer::SH_COMMENT_STYLE);
-  tokens.set_allow_f_after_float(true);
-  tokens.set_require_space_after_number(false);
-  tokens.set_allow_multiline_strings(true);
-  int depth = 0;
-  while (tokens.Next()) {
-    const Tokenizer::Token& token = tokens.current();
-    if (token.type != Tokenizer::TYPE_SYMBOL) continue;
-    const char symbol = token.text[0];
-    if (symbol == '{' || symbol == '<' || symbol == '[') {
-      if (++depth > kMaxDepth) {
-        collector->AddError(
-            token.line, token.column,
-            absl::StrCat("Nested too deep; allowed: ", kMaxDepth, " levels."));
-        return false;
-      }
-    } else if (symbol == '}' || symbol == '>' || symbol == ']') {
-      --depth;
-      if (symbol == ']' && tokens.previous().text == "[") {
-        collector->AddError(token.line, token.column,
-                            "An empty list says nothing; allowed: at least "
-                            "one value, or leave the field out.");
-      }
-    }
-  }
-  return true;
-}
 
 // The message alone of an errno, without our own prefix.
 std::string ErrnoText(int error) {
@@ -150,32 +99,31 @@ absl::StatusOr<std::string> ReadAll(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<PolicyTable> LoadPolicyFile(const std::string& path) {
+absl::StatusOr<PolicyTable> LoadPolicyFile(const std::string& path,
+                                           bool clamp_attempts) {
   absl::StatusOr<std::string> text = ReadAll(path);
   if (!text.ok()) return text.status();
-  return ParsePolicyText(*text, path);
+  return ParsePolicyText(*text, path, clamp_attempts);
 }
 
 absl::StatusOr<PolicyTable> ParsePolicyText(absl::string_view text,
-                                            absl::string_view origin) {
+                                            absl::string_view origin,
+                                            bool clamp_attempts) {
   PolicyErrors errors(origin);
-  if (text.size() > kMaxPolicySize) {
-    errors.Add(PolicyPlace(), "",
-               absl::StrCat("is longer than ", kMaxPolicySize,
-                            " bytes; allowed: at most that"));
-    return errors.ToStatus();
-  }
+  if (!CheckLength(text, kMaxPolicySize, &errors)) return errors.ToStatus();
   absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // as some editors write it
-  Collector collector(&errors);
-  if (!Prescan(text, &collector)) return errors.ToStatus();
+  if (IsJson(text)) return ParsePolicyJson(text, origin, clamp_attempts);
+  if (!CheckNesting(text, &errors)) return errors.ToStatus();
+  FindEmptyLists(text, &errors);
 
   v1::PolicySet set;
   TextFormat::ParseInfoTree tree;
+  Collector collector(&errors);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&collector);
   parser.WriteLocationsTo(&tree);
   parser.AllowUnknownField(true);
-  parser.SetRecursionLimit(kMaxDepth);
+  parser.SetRecursionLimit(kMaxPolicyDepth);
   ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   if (!parser.Parse(&input, &set)) return errors.ToStatus();
   return PolicyCompiler(set, &tree, &errors).Run();

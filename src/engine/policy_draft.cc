@@ -160,6 +160,9 @@ void ApplyRetry(const v1::RetryPolicy& in, PolicyDraft* draft,
     read.Duration("attempt_timeout", in.attempt_timeout(),
                   &out.attempt_timeout);
   }
+  if (in.has_attempt_timeout_growth()) {
+    out.attempt_timeout_growth = in.attempt_timeout_growth();
+  }
 }
 
 void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
@@ -209,6 +212,10 @@ void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
     Reader("", draft, errors)
         .Duration("timeout", entry.timeout(), &draft->timeout);
   }
+  if (entry.has_wait_for_ready()) {
+    draft->wait_for_ready = entry.wait_for_ready();
+  }
+  if (entry.has_idempotent()) draft->idempotent = entry.idempotent();
   if (entry.has_breaker()) ApplyBreaker(entry.breaker(), draft, errors);
   if (entry.has_retry()) ApplyRetry(entry.retry(), draft, errors);
   if (entry.has_hedging()) ApplyHedging(entry.hedging(), draft, errors);
@@ -219,6 +226,8 @@ core::MethodOptions Finish(const PolicyDraft& draft,
   core::MethodOptions options;
   core::FieldErrors found;
   options.timeout = draft.timeout;
+  options.wait_for_ready = draft.wait_for_ready;
+  options.idempotent = draft.idempotent;
   if (draft.breaker_enabled) {
     options.breaker = draft.breaker;
   } else if (draft.breaker) {
@@ -261,6 +270,17 @@ core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
   if (in.has_floor()) out.floor = in.floor();
   if (in.has_burst()) out.burst = in.burst();
   out.Check("budget", errors);
+  if (!entry.has_throttling()) return out;
+  core::ThrottlingOptions throttling;
+  if (entry.throttling().has_max_tokens()) {
+    throttling.max_tokens = entry.throttling().max_tokens();
+  }
+  if (entry.throttling().has_token_ratio()) {
+    throttling.token_ratio = entry.throttling().token_ratio();
+  }
+  // The core has it inside the budget, the language beside it.
+  throttling.Check("throttling", errors);
+  out.throttling = throttling;
   return out;
 }
 

@@ -24,6 +24,8 @@ namespace firebreak::engine {
 // What an entry and its bases set, before defaults that depend on each other.
 struct PolicyDraft {
   core::Duration timeout = core::Duration::zero();
+  absl::optional<bool> wait_for_ready;
+  absl::optional<bool> idempotent;
   absl::optional<core::BreakerOptions> breaker;
   bool breaker_enabled = true;
   absl::optional<core::RetryOptions> retry;

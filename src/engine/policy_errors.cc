@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,7 @@ using google::protobuf::TextFormat;
 // A person reads so many at a time, and a Status may travel in metadata.
 constexpr size_t kMaxReported = 100;
 constexpr size_t kMaxQuoted = 60;
+constexpr size_t kMaxComplaint = 200;
 
 // "name[1]" -> "name", 1; "timeout" -> "timeout", -1.
 std::pair<absl::string_view, int> SplitIndex(absl::string_view step) {
@@ -71,12 +73,7 @@ PolicyPlace Locate(const Message& message,
 
 void PolicyErrors::Add(const PolicyPlace& place, absl::string_view path,
                        absl::string_view problem) {
-  std::string text = origin_;
-  if (place.line > 0) absl::StrAppend(&text, ":", place.line);
-  if (place.column > 0) absl::StrAppend(&text, ":", place.column);
-  if (!path.empty()) absl::StrAppend(&text, ": ", path);
-  absl::StrAppend(&text, ": ", problem);
-  errors_.push_back({place, std::move(text)});
+  errors_.push_back({place, std::string(path), std::string(problem)});
 }
 
 absl::Status PolicyErrors::ToStatus() const {
@@ -90,7 +87,12 @@ absl::Status PolicyErrors::ToStatus() const {
   std::string message;
   const size_t reported = std::min(sorted.size(), kMaxReported);
   for (size_t i = 0; i < reported; ++i) {
-    absl::StrAppend(&message, i == 0 ? "" : "\n", sorted[i]->text);
+    const auto& [place, path, problem] = *sorted[i];
+    absl::StrAppend(&message, i == 0 ? "" : "\n", origin_);
+    if (place.line > 0) absl::StrAppend(&message, ":", place.line);
+    if (place.column > 0) absl::StrAppend(&message, ":", place.column);
+    if (!path.empty()) absl::StrAppend(&message, ": ", path);
+    absl::StrAppend(&message, ": ", problem);
   }
   if (reported < sorted.size()) {
     absl::StrAppend(&message, "\n", origin_, ": and ", sorted.size() - reported,
@@ -99,9 +101,26 @@ absl::Status PolicyErrors::ToStatus() const {
   return absl::InvalidArgumentError(message);
 }
 
+bool CheckLength(absl::string_view text, size_t limit, PolicyErrors* errors) {
+  if (text.size() <= limit) return true;
+  errors->Add(
+      PolicyPlace(), "",
+      absl::StrCat("is longer than ", limit, " bytes; allowed: at most that"));
+  return false;
+}
+
 std::string Quote(absl::string_view value) {
   return absl::StrCat("\"", absl::CHexEscape(value.substr(0, kMaxQuoted)),
                       value.size() > kMaxQuoted ? "...\"" : "\"");
+}
+
+std::string Printable(absl::string_view message) {
+  std::string shown(message.substr(0, kMaxComplaint));
+  for (char& c : shown) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  if (message.size() > kMaxComplaint) shown += "...";
+  return shown;
 }
 
 }  // namespace firebreak::engine

@@ -9,6 +9,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_ERRORS_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_ERRORS_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -43,21 +44,31 @@ class PolicyErrors {
 
   bool empty() const { return errors_.empty(); }
 
+  struct Error {
+    PolicyPlace place;
+    std::string path;
+    std::string problem;
+  };
+  // In the order they came.
+  const std::vector<Error>& all() const { return errors_; }
+
   // INVALID_ARGUMENT, by line and else in the order they came; or OK.
   absl::Status ToStatus() const;
 
  private:
-  struct Error {
-    PolicyPlace place;
-    std::string text;
-  };
-
   const std::string origin_;
   std::vector<Error> errors_;
 };
 
+// False, and an error, when a text is longer than `limit` bytes.
+bool CheckLength(absl::string_view text, size_t limit, PolicyErrors* errors);
+
 // A value for an error message: escaped, and cut when long.
 std::string Quote(absl::string_view value);
+
+// What a parser complains of. It may quote a part of the text, of any length
+// and with any bytes: those that cannot be printed become '?', the end "...".
+std::string Printable(absl::string_view message);
 
 }  // namespace firebreak::engine
 

@@ -31,6 +31,13 @@ std::shared_ptr<const core::MethodOptions> PolicyTable::Find(
   return nullptr;
 }
 
+void PolicyTable::ForEachName(Visitor visit) const {
+  for (const auto& [name, options] : data_->methods) {
+    const auto& [channel, service, method] = name;
+    visit(channel, service, method, *options);
+  }
+}
+
 core::BudgetOptions PolicyTable::BudgetFor(absl::string_view channel) const {
   auto found = data_->budgets.find(channel);
   if (found == data_->budgets.end()) found = data_->budgets.find("");

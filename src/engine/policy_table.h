@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "src/core/options.h"
@@ -37,6 +38,13 @@ class PolicyTable {
   // and no allocation; entries with several names share one object.
   std::shared_ptr<const core::MethodOptions> Find(
       absl::string_view channel, absl::string_view method) const;
+
+  // Every name of the policy and the options of its entry, in no order. An
+  // empty part is any.
+  using Visitor = absl::FunctionRef<void(
+      absl::string_view channel, absl::string_view service,
+      absl::string_view method, const core::MethodOptions& options)>;
+  void ForEachName(Visitor visit) const;
 
   // The budget of the channel's own entry, else that of the entry without a
   // name, else the defaults.

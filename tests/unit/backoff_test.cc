@@ -35,6 +35,16 @@ TEST(BackoffTest, MultiplierOneStaysWhereItIs) {
   EXPECT_EQ(BackoffDelay(options, 9, &rng), Ms(100));
 }
 
+TEST(BackoffTest, MultiplierBelowOneShrinks) {
+  Rng rng(1);
+  BackoffOptions options = With(Jitter::kNone);
+  options.multiplier = 0.5;
+  EXPECT_EQ(BackoffDelay(options, 1, &rng), Ms(100));
+  EXPECT_EQ(BackoffDelay(options, 2, &rng), Ms(50));
+  EXPECT_EQ(BackoffDelay(options, 3, &rng), Ms(25));
+  EXPECT_EQ(BackoffDelay(options, 1'000'000, &rng), Ms(0));
+}
+
 TEST(BackoffTest, AnyRetryNumberStaysWithinTheCap) {
   Rng rng(1);
   BackoffOptions options = With(Jitter::kNone);

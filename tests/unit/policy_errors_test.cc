@@ -45,6 +45,12 @@ TEST(PolicyErrorTest, RangesNameValueAndRange) {
             "retry.backoff.max: is 1s; allowed [2s, 3600s]");
   EXPECT_EQ(FieldError("retry { max_attempts: -3 }"),
             "retry.max_attempts: is -3; allowed [2, 10]");
+  EXPECT_EQ(FieldError("retry { backoff { multiplier: 0 } }"),
+            "retry.backoff.multiplier: is 0; allowed (0, 100]");
+  EXPECT_EQ(FieldError("retry { attempt_timeout_growth: 0.5 }"),
+            "retry.attempt_timeout_growth: is 0.5; allowed [1, 10]");
+  EXPECT_EQ(FieldError("retry { attempt_timeout_growth: inf }"),
+            "retry.attempt_timeout_growth: is inf; allowed [1, 10]");
 }
 
 TEST(PolicyErrorTest, UnknownBasesCyclesAndDoubleIdsAreErrors) {
@@ -110,6 +116,13 @@ TEST(PolicyErrorTest, Channels) {
   EXPECT_EQ(ErrorOf("channel {\n budget { ratio: -0.5\n burst: 0 } }"),
             "p:2: channel[0].budget.ratio: is -0.5; allowed [0, 1]\n"
             "p:3: channel[0].budget.burst: is 0; allowed [1, 10000]");
+  EXPECT_EQ(ErrorOf("channel { budget { ratio: 2 }\n throttling {\n"
+                    "max_tokens: 0\n token_ratio: 1001 } }"),
+            "p:1: channel[0].budget.ratio: is 2; allowed [0, 1]\n"
+            "p:3: channel[0].throttling.max_tokens: is 0; allowed [0.001, "
+            "1000]\n"
+            "p:4: channel[0].throttling.token_ratio: is 1001; allowed [0.001, "
+            "1000]");
   EXPECT_EQ(ErrorOf("channel { name: \"a\\nb\" }"),
             "p:1: channel[0].name: is \"a\\nb\"; allowed: printable ASCII");
 }

@@ -152,7 +152,7 @@ TEST(PolicyGuideTest, ItsExamplesCompile) {
   bool inside = false;
   int examples = 0;
   for (std::string line; std::getline(guide, line);) {
-    if (line == "```textproto") {
+    if (line == "```textproto" || line == "```json") {
       inside = true;
       example.clear();
     } else if (inside && line == "```") {
@@ -165,7 +165,7 @@ TEST(PolicyGuideTest, ItsExamplesCompile) {
       absl::StrAppend(&example, line, "\n");
     }
   }
-  EXPECT_GE(examples, 2);
+  EXPECT_GE(examples, 4);
 }
 
 // --- Garbage --------------------------------------------------------------

@@ -118,6 +118,7 @@ TEST(PolicyFieldsTest, PartsThatAreAbsentAreOff) {
   const core::MethodOptions options = Options("");
   EXPECT_EQ(options.timeout, seconds(0));
   EXPECT_FALSE(options.breaker || options.retry || options.hedging);
+  EXPECT_FALSE(options.wait_for_ready || options.idempotent);
   EXPECT_FALSE(options.NeedsDriver());
 }
 
@@ -142,7 +143,7 @@ TEST(PolicyFieldsTest, EmptyPartsHaveTheDefaultsOfTheCore) {
 
 TEST(PolicyFieldsTest, EveryFieldArrives) {
   const core::MethodOptions options = Options(R"(
-      timeout: "2s"
+      timeout: "2s" wait_for_ready: true idempotent: false
       breaker {
         consecutive_failures: 7 failure_rate: 0.25 minimum_calls: 11
         window { calls: 50 } open_duration: "3s" open_growth: 1.5
@@ -154,9 +155,12 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
         max_attempts: 4
         backoff { initial: "30ms" multiplier: 3 max: "1m" jitter: PLUS_MINUS }
         codes: UNAVAILABLE codes: ABORTED attempt_timeout: "0.7s"
+        attempt_timeout_growth: 1.25
       }
       hedging { max_attempts: 4 delay: "20ms" non_fatal_codes: [INTERNAL] })");
   EXPECT_EQ(options.timeout, seconds(2));
+  EXPECT_EQ(options.wait_for_ready, true);
+  EXPECT_EQ(options.idempotent, false);
   ASSERT_TRUE(options.breaker.has_value());
   const core::BreakerOptions& breaker = *options.breaker;
   EXPECT_EQ(breaker.consecutive_failures, 7);
@@ -184,6 +188,7 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
   EXPECT_EQ(retry.codes,
             core::CodeSet({StatusCode::kUnavailable, StatusCode::kAborted}));
   EXPECT_EQ(retry.attempt_timeout, milliseconds(700));
+  EXPECT_EQ(retry.attempt_timeout_growth, 1.25);
   ASSERT_TRUE(options.hedging.has_value());
   EXPECT_EQ(options.hedging->max_attempts, 4);
   EXPECT_EQ(options.hedging->delay, milliseconds(20));
@@ -307,6 +312,24 @@ TEST(PolicyBaseTest, AllCodesFatalIsInheritedAndTakenBack) {
   EXPECT_EQ(codes("/back/m"), core::CodeSet({StatusCode::kUnavailable}));
 }
 
+TEST(PolicyBaseTest, YesAndNoAreInheritedAndOverridden) {
+  const PolicyTable table = Compile(R"(
+      method { id: "a" wait_for_ready: true idempotent: true
+               retry { attempt_timeout_growth: 3 } }
+      method { base: "a" name { service: "same" } retry { max_attempts: 4 } }
+      method { base: "a" name { service: "no" }
+               wait_for_ready: false idempotent: false
+               retry { attempt_timeout_growth: 1 } })");
+  const MethodOptionsPtr same = table.Find("", "/same/m");
+  EXPECT_EQ(same->wait_for_ready, true);
+  EXPECT_EQ(same->idempotent, true);
+  EXPECT_EQ(same->retry->attempt_timeout_growth, 3);
+  const MethodOptionsPtr no = table.Find("", "/no/m");
+  EXPECT_EQ(no->wait_for_ready, false);
+  EXPECT_EQ(no->idempotent, false);
+  EXPECT_EQ(no->retry->attempt_timeout_growth, 1);
+}
+
 TEST(PolicyBaseTest, NamesAreNotInherited) {
   const PolicyTable table = Compile(R"(
       method { id: "a" name { service: "a" } timeout: "1s" }
@@ -339,6 +362,28 @@ TEST(PolicyChannelTest, OwnEntryThenDefaultEntryThenDefaults) {
   EXPECT_EQ(table.BudgetFor("b").ratio, 0.1);
   EXPECT_EQ(PolicyTable().BudgetFor("a").ratio, 0.1);
   EXPECT_EQ(PolicyTable().BudgetFor("a").burst, 10);
+}
+
+TEST(PolicyChannelTest, ThrottlingIsOffUnlessThere) {
+  const PolicyTable table = Compile(R"(
+      channel { budget { ratio: 0.3 } throttling { max_tokens: 50 } }
+      channel { name: "a" throttling { max_tokens: 5 token_ratio: 0.5 } }
+      channel { name: "b" throttling {} }
+      channel { name: "c" budget { ratio: 0.3 } })");
+  const core::BudgetOptions other = table.BudgetFor("other");
+  EXPECT_EQ(other.ratio, 0.3);
+  ASSERT_TRUE(other.throttling.has_value());
+  EXPECT_EQ(other.throttling->max_tokens, 50);
+  EXPECT_EQ(other.throttling->token_ratio, 0.1);
+  const core::BudgetOptions a = table.BudgetFor("a");
+  EXPECT_EQ(a.ratio, 0.1);
+  ASSERT_TRUE(a.throttling.has_value());
+  EXPECT_EQ(a.throttling->max_tokens, 5);
+  EXPECT_EQ(a.throttling->token_ratio, 0.5);
+  ASSERT_TRUE(table.BudgetFor("b").throttling.has_value());
+  EXPECT_EQ(table.BudgetFor("b").throttling->max_tokens, 10);
+  EXPECT_FALSE(table.BudgetFor("c").throttling.has_value());
+  EXPECT_FALSE(PolicyTable().BudgetFor("a").throttling.has_value());
 }
 
 }  // namespace
