@@ -70,6 +70,7 @@ struct Reply {
   absl::optional<std::string> pushback;  // grpc-retry-pushback-ms, as sent
   bool hangs = false;                    // until it is cancelled
   int waits_for = 0;                     // attempts that must be there first
+  bool sends_headers = false;            // before the status
 
   Step ToStep() const;
   core::AttemptEnd ToEnd() const;
@@ -117,6 +118,28 @@ const std::vector<A6Case>& A6Cases();
 // The two parts of it.
 std::vector<A6Case> A6RetryCases();
 std::vector<A6Case> A6HedgingCases();
+
+// A call of several that share one count of tokens.
+struct ThrottledCall {
+  std::vector<Reply> server;
+  size_t attempts;
+  absl::StatusCode status;
+  double tokens;  // after it
+};
+
+struct ThrottlingCase {
+  std::string name;
+  A6Policy policy;
+  std::vector<ThrottledCall> calls;
+};
+
+void PrintTo(const ThrottlingCase& c, std::ostream* out);  // for GoogleTest
+
+std::vector<ThrottlingCase> A6ThrottlingCases();
+
+// False: the policy language has no `channel { throttling {} }`, and what needs
+// it over sockets is skipped.
+inline constexpr bool kPolicyHasThrottling = false;
 
 }  // namespace firebreak::testing
 

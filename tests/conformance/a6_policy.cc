@@ -155,6 +155,7 @@ Step Reply::ToStep() const {
   step.hangs = hangs;
   step.latency = std::chrono::milliseconds(latency_ms);
   step.waits_for = waits_for;
+  if (sends_headers) step.initial.emplace("x-headers", "first");
   if (pushback) step.trailing.emplace("grpc-retry-pushback-ms", *pushback);
   return step;
 }
@@ -167,6 +168,10 @@ core::AttemptEnd Reply::ToEnd() const {
 }
 
 void PrintTo(const A6Case& c, std::ostream* out) {
+  *out << c.name << ": " << c.policy.Text();
+}
+
+void PrintTo(const ThrottlingCase& c, std::ostream* out) {
   *out << c.name << ": " << c.policy.Text();
 }
 

@@ -44,28 +44,32 @@ inline void Script(const std::string& text, const std::vector<Reply>& replies,
 
 class WireRig {
  public:
-  WireRig(EchoServer* server, const A6Policy& policy) : server_(server) {
+  WireRig(EchoServer* server, const A6Policy& policy,
+          ChannelOptions options = {})
+      : server_(server) {
     auto engine = Engine::FromText(policy.Text());
     EXPECT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
     channel_ = engine_->CreateChannel("test", server->address(),
-                                      grpc::InsecureChannelCredentials());
+                                      grpc::InsecureChannelCredentials(),
+                                      std::move(options));
     // A deadline is for the call, not for the connection.
     EXPECT_TRUE(channel_->WaitForConnected(std::chrono::system_clock::now() +
                                            std::chrono::seconds(30)));
   }
 
-  // `text` tells the calls on one server apart. `deadline_ms`: 0 for none.
+  // `text` tells the calls on one server apart. `deadline_ms`: 0 for none, that
+  // is one that only a call that would never end comes to feel.
+  static constexpr int kNoneMs = 30'000;
   Played Play(const std::string& text, const std::vector<Reply>& replies,
               int deadline_ms = 0, StubStyle style = StubStyle::kSync) {
     Script(text, replies, server_);
     Played played;
     {
       UnaryCall call(text);
-      if (deadline_ms > 0) {
-        call.context.set_deadline(std::chrono::system_clock::now() +
-                                  std::chrono::milliseconds(deadline_ms));
-      }
+      call.context.set_deadline(
+          std::chrono::system_clock::now() +
+          std::chrono::milliseconds(deadline_ms > 0 ? deadline_ms : kNoneMs));
       played.started = std::chrono::steady_clock::now();
       Caller(style, channel_).Run(&call);
       played.code = call.status.error_code();
