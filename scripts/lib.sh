@@ -79,6 +79,33 @@ need_packages() {
     apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
+# npm_packages FROM INTO: what FROM/package-lock.json names, in INTO/node_modules.
+# For tests that can be left out: where Node.js or the network is missing it
+# says so, and fails.
+npm_packages() {
+  local from=$1 into=$2 log
+  # Some builds of nodejs bring npm along.
+  if ! command -v npm >/dev/null && [[ $(id -u) == 0 ]]; then
+    (need_packages nodejs npm) || true
+  fi
+  if ! command -v npm >/dev/null; then
+    say "no npm packages in $into: install nodejs and npm"
+    return 1
+  fi
+  cmp -s "$from/package-lock.json" "$into/package-lock.json" &&
+    [[ -e $into/node_modules/.package-lock.json ]] && return 0
+  mkdir -p "$into"
+  cp "$from"/package{,-lock}.json "$into"
+  log=$into/npm-ci.log
+  if ! (cd "$into" && timeout 120 npm ci --ignore-scripts --no-audit --no-fund \
+    --prefer-offline) >"$log" 2>&1 </dev/null; then
+    rm -rf "$into/node_modules"
+    say "no npm packages in $into: npm ci failed, see $log"
+    return 1
+  fi
+  say "$into: npm packages installed"
+}
+
 # One compiler per core, but no more than fit the memory: a file that includes
 # gRPC takes up to 1.5 GB under a sanitizer. FIREBREAK_JOBS overrides.
 jobs_count() {

@@ -107,13 +107,19 @@ class CallRig {
     Duration deadline = kInfiniteDuration;  // after the start of virtual time
     bool has_fallback = false;
     BudgetOptions budget;
+    // Instead of one of its own by `budget`; outlives the rig.
+    AttemptBudget* shared_budget = nullptr;
+    uint64_t seed = 1;
   };
 
   // (Not a default argument: Setup is still incomplete there.)
   explicit CallRig(MethodOptions options)
       : CallRig(std::move(options), Setup{}) {}
   CallRig(MethodOptions options, Setup setup)
-      : options_(std::move(options)), budget_(setup.budget, Time{}) {
+      : options_(std::move(options)),
+        own_budget_(setup.budget, Time{}),
+        budget_(setup.shared_budget != nullptr ? setup.shared_budget
+                                               : &own_budget_) {
     EXPECT_EQ(options_.Validate(), absl::OkStatus());
     for (int i = 0; i < setup.targets; ++i) {
       breakers_.push_back(std::make_unique<Breaker>(
@@ -124,12 +130,12 @@ class CallRig {
     CallDriver::Plan plan;
     plan.options = &options_;
     plan.targets = targets_;
-    plan.budget = &budget_;
+    plan.budget = budget_;
     plan.stats = &stats_;
     plan.deadline = setup.deadline == kInfiniteDuration ? kInfiniteFuture
                                                         : At(setup.deadline);
     plan.has_fallback = setup.has_fallback;
-    plan.seed = 1;
+    plan.seed = setup.seed;
     driver_ = std::make_unique<CallDriver>(plan);
   }
 
@@ -140,6 +146,9 @@ class CallRig {
     AttemptEnd end;
     end.code = code;
     end.pushback = pushback;
+    AnswerWith(n, latency, end);
+  }
+  void AnswerWith(int n, Duration latency, const AttemptEnd& end) {
     answers_[n] = {latency, end};
   }
   // The same answer for the attempts 0 to n - 1.
@@ -205,8 +214,8 @@ class CallRig {
   Breaker& breaker(int target = 0) {
     return *breakers_[static_cast<size_t>(target)];
   }
-  AttemptBudget& budget() { return budget_; }
-  double tokens() { return budget_.tokens(now_); }
+  AttemptBudget& budget() { return *budget_; }
+  double tokens() { return budget_->tokens(now_); }
   MethodCounts counts() const { return stats_.counts(); }
   const MethodStats& stats() const { return stats_; }
   EventLog& log() { return log_; }
@@ -269,7 +278,8 @@ class CallRig {
   const MethodOptions options_;
   std::vector<std::unique_ptr<Breaker>> breakers_;
   std::vector<Breaker*> targets_;
-  AttemptBudget budget_;
+  AttemptBudget own_budget_;
+  AttemptBudget* const budget_;
   MethodStats stats_;
   std::unique_ptr<CallDriver> driver_;
 

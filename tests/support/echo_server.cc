@@ -2,6 +2,7 @@
 
 #include <grpcpp/security/server_credentials.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace firebreak::testing {
@@ -73,22 +74,23 @@ class EchoServer::Service final : public Echo::Service {
                    Reply* reply, const std::function<void()>& stream) {
     std::function<void(grpc::ServerContextBase*)> in_handler;
     Step step;
+    size_t index = 0;
     {
       std::lock_guard<std::mutex> lock(mu);
       ++calls;
       reply->set_serial(calls);
       SeenCall call;
       call.text = text;
+      call.begun = std::chrono::steady_clock::now();
       call.deadline = context->deadline();
+      call.granted = call.deadline - std::chrono::system_clock::now();
       call.authority = ToString(context->ExperimentalGetAuthority());
       for (const auto& entry : context->client_metadata()) {
         call.metadata.emplace(ToString(entry.first), ToString(entry.second));
       }
+      index = seen.size();
       seen.push_back(std::move(call));
-      if (!script.empty()) {
-        step = script.front();
-        script.pop_front();
-      }
+      step = NextStep(text);
       in_handler = handler;
       changed.notify_all();
     }
@@ -99,20 +101,49 @@ class EchoServer::Service final : public Echo::Service {
     for (const auto& entry : step.trailing) {
       context->AddTrailingMetadata(entry.first, entry.second);
     }
-    if (step.hangs) {
-      std::unique_lock<std::mutex> lock(mu);
-      // A sync handler is not told of a cancel: it has to look.
-      while (!released && !context->IsCancelled()) {
-        changed.wait_for(lock, std::chrono::milliseconds(1));
-      }
-      if (context->IsCancelled()) {
-        ++cancelled;
-        changed.notify_all();
-        return grpc::Status::CANCELLED;
-      }
-    }
+    if (!MayAnswer(step, index, context)) return grpc::Status::CANCELLED;
     if (step.status.ok()) stream();
     return step.status;
+  }
+
+  // Under `mu`.
+  Step NextStep(const std::string& text) {
+    const auto own = scripts.find(text);
+    std::deque<Step>* const script =
+        &(own != scripts.end() ? own : scripts.find(""))->second;
+    if (script->empty()) return {};
+    Step step = std::move(script->front());
+    script->pop_front();
+    return step;
+  }
+
+  // Under `mu`: calls that take their steps from where this one does.
+  int Begun(const std::string& text) const {
+    if (text.empty() || scripts.count(text) == 0) return calls;
+    return static_cast<int>(
+        std::count_if(seen.begin(), seen.end(),
+                      [&](const SeenCall& call) { return call.text == text; }));
+  }
+
+  // Waits as the step says. False: it was cancelled meanwhile.
+  bool MayAnswer(const Step& step, size_t index, grpc::ServerContext* context) {
+    std::unique_lock<std::mutex> lock(mu);
+    const auto due = seen[index].begun + step.latency;
+    // A sync handler is not told of a cancel: it has to look.
+    while (!released && !context->IsCancelled() &&
+           (step.hangs || std::chrono::steady_clock::now() < due ||
+            Begun(seen[index].text) < step.waits_for)) {
+      changed.wait_for(lock, std::chrono::milliseconds(1));
+    }
+    const bool waited =
+        step.hangs || step.latency.count() > 0 || step.waits_for > 0;
+    if (waited && context->IsCancelled()) {
+      ++cancelled;
+      changed.notify_all();
+      return false;
+    }
+    seen[index].answered = std::chrono::steady_clock::now();
+    return true;
   }
 
   bool WaitFor(const std::function<bool()>& condition) {
@@ -122,7 +153,8 @@ class EchoServer::Service final : public Echo::Service {
 
   std::mutex mu;
   std::condition_variable changed;
-  std::deque<Step> script;
+  // By text; under "" that for all.
+  std::map<std::string, std::deque<Step>> scripts{{"", {}}};
   std::vector<SeenCall> seen;
   std::function<void(grpc::ServerContextBase*)> handler;
   bool released = false;
@@ -152,8 +184,12 @@ void EchoServer::Stop() {
 }
 
 void EchoServer::Script(std::vector<Step> steps) {
+  Script("", std::move(steps));
+}
+
+void EchoServer::Script(const std::string& text, std::vector<Step> steps) {
   std::lock_guard<std::mutex> lock(service_->mu);
-  service_->script.assign(steps.begin(), steps.end());
+  service_->scripts[text].assign(steps.begin(), steps.end());
 }
 
 void EchoServer::Release() {
@@ -181,6 +217,15 @@ int EchoServer::cancelled() const {
 std::vector<SeenCall> EchoServer::seen() const {
   std::lock_guard<std::mutex> lock(service_->mu);
   return service_->seen;
+}
+
+std::vector<SeenCall> EchoServer::seen(const std::string& text) const {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  std::vector<SeenCall> calls;
+  for (const SeenCall& call : service_->seen) {
+    if (call.text == text) calls.push_back(call);
+  }
+  return calls;
 }
 
 bool EchoServer::WaitForCalls(int n) const {

@@ -8,7 +8,8 @@
 //
 // Each call takes the next step of the script; past its end all answer OK. A
 // step that hangs waits until the call is cancelled or Release() is called:
-// tests never sleep, they wait for something that happens.
+// tests never sleep, they wait for something that happens. Calls of several
+// scripts at once tell themselves apart by the request's text.
 //
 // Thread safety: all methods from any thread.
 #ifndef FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
@@ -16,6 +17,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -32,6 +34,10 @@ namespace firebreak::testing {
 struct Step {
   grpc::Status status;
   bool hangs = false;
+  // Not answered before so long, nor before so many calls of this text (or of
+  // all, in a script for all) have begun; sooner if it is cancelled.
+  std::chrono::milliseconds latency{0};
+  int waits_for = 0;
   std::multimap<std::string, std::string> initial;
   std::multimap<std::string, std::string> trailing;
 
@@ -46,7 +52,10 @@ struct SeenCall {
   std::string text;
   std::multimap<std::string, std::string> metadata;
   std::chrono::system_clock::time_point deadline;
+  std::chrono::nanoseconds granted;  // of that, when it began
   std::string authority;
+  std::chrono::steady_clock::time_point begun;
+  std::chrono::steady_clock::time_point answered;  // zero: not yet
 };
 
 class EchoServer {
@@ -60,6 +69,8 @@ class EchoServer {
   const std::string& address() const { return address_; }
 
   void Script(std::vector<Step> steps);
+  // For the calls of this text only, which take none from the script for all.
+  void Script(const std::string& text, std::vector<Step> steps);
   // Ends every hanging step, now and later, as OK.
   void Release();
   // Runs inside the handler before the step, e.g. to make a call from there.
@@ -68,6 +79,7 @@ class EchoServer {
   int calls() const;      // begun
   int cancelled() const;  // seen to be cancelled while they hung
   std::vector<SeenCall> seen() const;
+  std::vector<SeenCall> seen(const std::string& text) const;
   // Block until it is so; false after a generous time.
   bool WaitForCalls(int n) const;
   bool WaitForCancelled(int n) const;

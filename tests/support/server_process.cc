@@ -85,15 +85,22 @@ ServerProcess::~ServerProcess() {
 void ServerProcess::Start() {
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) Fail("pipe");
-  pid_ = Spawn(
-      {FIREBREAK_ECHO_SERVER_PATH, absl::StrCat("--parent=", getpid()),
-       absl::StrCat("--port=", port_),
-       absl::StrCat("--delay_ms=", options_.delay_ms),
-       absl::StrCat("--max_connection_age_ms=", options_.max_connection_age_ms),
-       absl::StrCat("--own_network=", options_.own_network ? 1 : 0)},
-      out[1]);
+  std::vector<std::string> words = {options_.program,
+                                    absl::StrCat("--parent=", getpid()),
+                                    absl::StrCat("--port=", port_)};
+  if (options_.program.empty()) {
+    words.front() = FIREBREAK_ECHO_SERVER_PATH;
+    words.push_back(absl::StrCat("--delay_ms=", options_.delay_ms));
+    words.push_back(absl::StrCat("--max_connection_age_ms=",
+                                 options_.max_connection_age_ms));
+    words.push_back(
+        absl::StrCat("--own_network=", options_.own_network ? 1 : 0));
+  }
+  words.insert(words.end(), options_.arguments.begin(),
+               options_.arguments.end());
+  pid_ = Spawn(words, out[1]);
   close(out[1]);
-  if (pid_ < 0) Fail("cannot start " FIREBREAK_ECHO_SERVER_PATH);
+  if (pid_ < 0) Fail(absl::StrCat("cannot start ", words.front()));
   const std::string line = ReadLine(out[0]);
   close(out[0]);
   if (line != absl::StrCat("listening on ", port_)) {

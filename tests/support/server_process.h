@@ -8,6 +8,13 @@
 //   server.Restart();                        // on the same port
 //   server.Drain();                          // SIGTERM: GOAWAY, and an end
 //
+// Another program with the same manners, flags --parent and --port among them,
+// is started by its path:
+//
+//   ServerProcess::Options options;
+//   options.program = CHAIN_SERVER_PATH;
+//   options.arguments = {"--next=4711"};
+//
 // A reply has the serial of the call on this process and the process's id, so
 // that one that was answered twice would show. A request says how long its
 // answer takes and how long it is (echo.proto).
@@ -34,6 +41,8 @@ class ServerProcess {
     int max_connection_age_ms = 0;
     // In a network namespace of its own, on all its addresses.
     bool own_network = false;
+    std::string program;  // empty: the echo server, with the options above
+    std::vector<std::string> arguments;
   };
 
   ServerProcess() : ServerProcess(Options()) {}

@@ -1,0 +1,129 @@
+// The tables of gRFC A6 over real sockets, by unchanged generated stubs.
+//
+// What is asked of time is only "not earlier than", which holds on any machine:
+// a retry not before its backoff since the server's answer, a hedge not before
+// its delay since the call's start.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/conformance/a6_cases.h"
+#include "tests/conformance/wire_rig.h"
+#include "tests/support/echo_server.h"
+#include "tests/support/stub_styles.h"
+
+namespace firebreak::testing {
+namespace {
+
+using core::AttemptKind;
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
+
+constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
+
+using Table = std::tuple<A6Case, StubStyle>;
+
+std::string NameOf(const ::testing::TestParamInfo<Table>& info) {
+  return absl::StrCat(std::get<0>(info.param).name, "_",
+                      StyleName({std::get<1>(info.param), info.index}));
+}
+
+class A6WireTest : public ::testing::TestWithParam<Table> {};
+
+TEST_P(A6WireTest, KeepsToTheTable) {
+  const auto& [c, style] = GetParam();
+  EchoServer server;
+  WireRig rig(&server, c.policy);
+  const Played played = rig.Play("call", c.server, c.deadline_ms, style);
+  EXPECT_EQ(played.code, static_cast<grpc::StatusCode>(c.status))
+      << played.message;
+  EXPECT_TRUE(server.WaitForCancelled(static_cast<int>(c.cancelled.size())));
+
+  ASSERT_EQ(played.seen.size(), c.timeline.size());
+  int kinds[] = {0, 0, 0};
+  for (size_t n = 0; n < played.seen.size(); ++n) {
+    SCOPED_TRACE(absl::StrCat("attempt ", n));
+    const SeenCall& seen = played.seen[n];
+    const Sent& sent = c.timeline[n];
+    ++kinds[static_cast<int>(sent.kind)];
+    EXPECT_GE(seen.begun - played.started, milliseconds(sent.at_ms));
+    if (n > 0 && !c.policy.hedges) {
+      const int answered_ms =
+          c.timeline[n - 1].at_ms + c.server[n - 1].latency_ms;
+      EXPECT_GE(seen.begun - played.seen[n - 1].answered,
+                milliseconds(sent.at_ms - answered_ms));
+    }
+    if (c.deadline_ms > 0) {
+      // What is left of the call's; gRPC rounds up by up to a tenth.
+      const int left_ms = c.deadline_ms - sent.at_ms;
+      EXPECT_LE(seen.granted, milliseconds(left_ms + left_ms / 10));
+    }
+  }
+  for (AttemptKind kind :
+       {AttemptKind::kFirst, AttemptKind::kRetry, AttemptKind::kHedge}) {
+    EXPECT_EQ(rig.attempts_of(kind), kinds[static_cast<int>(kind)]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, A6WireTest,
+    // A synchronous call is driven by its own thread, others by pollers.
+    ::testing::Combine(::testing::ValuesIn(A6Cases()),
+                       ::testing::Values(StubStyle::kSync,
+                                         StubStyle::kCallback)),
+    NameOf);
+
+// A6: each attempt after the first tells the server how many went before it.
+// False: firebreak does not, and the tests of it are skipped.
+constexpr bool kSendsPreviousAttempts = false;
+constexpr char kPreviousAttempts[] = "grpc-previous-rpc-attempts";
+
+class A6PreviousAttemptsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!kSendsPreviousAttempts) {
+      GTEST_SKIP() << kPreviousAttempts << " is not sent by firebreak";
+    }
+  }
+
+  // As the server saw them, in the order of arrival; "" for none.
+  std::vector<std::string> Said(const A6Policy& policy,
+                                const std::vector<Reply>& replies) {
+    // gRPC's own retry filter, which firebreak leaves in place for transparent
+    // retries, takes the header out of what is sent through it.
+    ChannelOptions options;
+    options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    WireRig rig(&server_, policy, std::move(options));
+    std::vector<std::string> said;
+    for (const SeenCall& seen : rig.Play("call", replies).seen) {
+      const auto found = seen.metadata.find(kPreviousAttempts);
+      said.push_back(found == seen.metadata.end() ? "" : found->second);
+      EXPECT_LE(seen.metadata.count(kPreviousAttempts), 1U);
+    }
+    return said;
+  }
+
+  EchoServer server_;
+};
+
+TEST_F(A6PreviousAttemptsTest, OfRetries) {
+  EXPECT_THAT(Said(RetryPolicy(4, 1, 1),
+                   {Fail(kUnavailable), Fail(kUnavailable), Ok()}),
+              ElementsAre("", "1", "2"));
+}
+
+TEST_F(A6PreviousAttemptsTest, OfHedges) {
+  // Those of one moment arrive in any order.
+  EXPECT_THAT(Said(HedgingPolicy(3, 0), {Hang(), Hang(), Ok()}),
+              UnorderedElementsAre("", "1", "2"));
+}
+
+}  // namespace
+}  // namespace firebreak::testing
