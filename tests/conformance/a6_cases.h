@@ -137,10 +137,6 @@ void PrintTo(const ThrottlingCase& c, std::ostream* out);  // for GoogleTest
 
 std::vector<ThrottlingCase> A6ThrottlingCases();
 
-// False: the policy language has no `channel { throttling {} }`, and what needs
-// it over sockets is skipped.
-inline constexpr bool kPolicyHasThrottling = false;
-
 }  // namespace firebreak::testing
 
 #endif  // FIREBREAK_TESTS_CONFORMANCE_A6_CASES_H_

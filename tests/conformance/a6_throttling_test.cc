@@ -42,9 +42,6 @@ TEST_P(A6ThrottlingTest, InVirtualTime) {
 }
 
 TEST_P(A6ThrottlingTest, OverSockets) {
-  if (!kPolicyHasThrottling) {
-    GTEST_SKIP() << "the policy language has no channel.throttling";
-  }
   EchoServer server;
   WireRig rig(&server, GetParam().policy);
   int number = 0;

@@ -81,18 +81,10 @@ INSTANTIATE_TEST_SUITE_P(
     NameOf);
 
 // A6: each attempt after the first tells the server how many went before it.
-// False: firebreak does not, and the tests of it are skipped.
-constexpr bool kSendsPreviousAttempts = false;
 constexpr char kPreviousAttempts[] = "grpc-previous-rpc-attempts";
 
 class A6PreviousAttemptsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (!kSendsPreviousAttempts) {
-      GTEST_SKIP() << kPreviousAttempts << " is not sent by firebreak";
-    }
-  }
-
   // As the server saw them, in the order of arrival; "" for none.
   std::vector<std::string> Said(const A6Policy& policy,
                                 const std::vector<Reply>& replies) {
