@@ -164,7 +164,7 @@ struct MethodOptions {
   // Only these need attempts of our own; anything else runs natively.
   bool NeedsDriver() const {
     return retry.has_value() || hedging.has_value() ||
-           timeout > Duration::zero() || wait_for_ready.has_value();
+           timeout > Duration::zero() || wait_for_ready.value_or(false);
   }
 
   void Check(const std::string& path, FieldErrors* errors) const;
