@@ -69,14 +69,17 @@ void DrivenCall::Start(Methods* first) {
       LivesOnThisStack(first)) {
     lane = channel_->core()->io()->TakeLane();
   }
-  Drive([&](core::CallDriver* driver, core::Time now) {
-    mu_.AssertHeld();
-    lane_ = lane.get();
-    if (lane_ != nullptr) lane_thread_ = std::this_thread::get_id();
-    held_.push_back(first);
-    // A cancel from before has waited for something to end.
-    return cancel_requested_ ? driver->OnCallerCancel(now) : driver->Start(now);
-  });
+  Drive(
+      [&](core::CallDriver* driver, core::Time now) {
+        mu_.AssertHeld();
+        lane_ = lane.get();
+        if (lane_ != nullptr) lane_thread_ = std::this_thread::get_id();
+        held_.push_back(first);
+        // A cancel from before has waited for something to end.
+        return cancel_requested_ ? driver->OnCallerCancel(now)
+                                 : driver->Start(now);
+      },
+      began_);
   if (lane != nullptr) RunLane(std::move(lane));
 }
 
@@ -155,12 +158,12 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
 }
 
 template <class Event>
-void DrivenCall::Drive(Event event) {
+void DrivenCall::Drive(Event event, absl::optional<core::Time> at) {
   Actions actions;
   engine::Lane* lane = nullptr;
   {
     core::MutexLock lock(&mu_);
-    actions = event(&driver_, engine::Now());
+    actions = event(&driver_, at ? *at : engine::Now());
     if (actions.finish.has_value()) decided_ = true;
     ArmTimer();
     lane = lane_;

@@ -86,7 +86,7 @@ class DrivenCall final : public AttemptOwner,
   core::CallDriver::Plan MakePlan() const;
   // Tells the driver an event and performs what follows.
   template <class Event>
-  void Drive(Event event);
+  void Drive(Event event, absl::optional<core::Time> at = absl::nullopt);
   // `lane`: where this thread polls, or null.
   void Perform(const Actions& actions, engine::Lane* lane);
   // What other threads, or later events, have asked for meanwhile.
