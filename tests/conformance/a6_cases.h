@@ -133,8 +133,6 @@ struct ThrottlingCase {
   std::vector<ThrottledCall> calls;
 };
 
-void PrintTo(const ThrottlingCase& c, std::ostream* out);  // for GoogleTest
-
 std::vector<ThrottlingCase> A6ThrottlingCases();
 
 }  // namespace firebreak::testing

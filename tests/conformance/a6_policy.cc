@@ -171,10 +171,6 @@ void PrintTo(const A6Case& c, std::ostream* out) {
   *out << c.name << ": " << c.policy.Text();
 }
 
-void PrintTo(const ThrottlingCase& c, std::ostream* out) {
-  *out << c.name << ": " << c.policy.Text();
-}
-
 const std::vector<A6Case>& A6Cases() {
   static const auto* const cases = [] {
     auto* all = new std::vector<A6Case>(A6RetryCases());

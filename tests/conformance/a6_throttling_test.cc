@@ -18,45 +18,45 @@ using core::AttemptBudget;
 using core::CallRig;
 using core::Ms;
 
-class A6ThrottlingTest : public ::testing::TestWithParam<ThrottlingCase> {};
-
-TEST_P(A6ThrottlingTest, InVirtualTime) {
-  AttemptBudget budget(GetParam().policy.Budget(), core::Time{});
-  int number = 0;
-  for (const ThrottledCall& call : GetParam().calls) {
-    SCOPED_TRACE(absl::StrCat("call ", number++));
-    CallRig::Setup setup;
-    setup.shared_budget = &budget;
-    CallRig rig(GetParam().policy.Options(), setup);
-    for (size_t n = 0; n < call.server.size(); ++n) {
-      if (call.server[n].hangs) continue;
-      rig.AnswerWith(static_cast<int>(n), Ms(call.server[n].latency_ms),
-                     call.server[n].ToEnd());
+TEST(A6ThrottlingTest, InVirtualTime) {
+  for (const ThrottlingCase& c : A6ThrottlingCases()) {
+    SCOPED_TRACE(c.name);
+    AttemptBudget budget(c.policy.Budget(), core::Time{});
+    int number = 0;
+    for (const ThrottledCall& call : c.calls) {
+      SCOPED_TRACE(absl::StrCat("call ", number++));
+      CallRig::Setup setup;
+      setup.shared_budget = &budget;
+      CallRig rig(c.policy.Options(), setup);
+      for (size_t n = 0; n < call.server.size(); ++n) {
+        if (call.server[n].hangs) continue;
+        rig.AnswerWith(static_cast<int>(n), Ms(call.server[n].latency_ms),
+                       call.server[n].ToEnd());
+      }
+      rig.Run();
+      EXPECT_EQ(rig.driver().launched(), static_cast<int>(call.attempts));
+      EXPECT_THAT(rig.lines().back(),
+                  ::testing::HasSubstr(absl::StatusCodeToString(call.status)));
+      EXPECT_DOUBLE_EQ(budget.throttle_tokens(), call.tokens);
     }
-    rig.Run();
-    EXPECT_EQ(rig.driver().launched(), static_cast<int>(call.attempts));
-    EXPECT_THAT(rig.lines().back(),
-                ::testing::HasSubstr(absl::StatusCodeToString(call.status)));
-    EXPECT_DOUBLE_EQ(budget.throttle_tokens(), call.tokens);
   }
 }
 
-TEST_P(A6ThrottlingTest, OverSockets) {
-  EchoServer server;
-  WireRig rig(&server, GetParam().policy);
-  int number = 0;
-  for (const ThrottledCall& call : GetParam().calls) {
-    const std::string text = absl::StrCat("call ", number++);
-    SCOPED_TRACE(text);
-    const Played played = rig.Play(text, call.server);
-    EXPECT_EQ(played.code, static_cast<grpc::StatusCode>(call.status));
-    EXPECT_EQ(played.seen.size(), call.attempts);
+TEST(A6ThrottlingTest, OverSockets) {
+  for (const ThrottlingCase& c : A6ThrottlingCases()) {
+    SCOPED_TRACE(c.name);
+    EchoServer server;
+    WireRig rig(&server, c.policy);
+    int number = 0;
+    for (const ThrottledCall& call : c.calls) {
+      const std::string text = absl::StrCat("call ", number++);
+      SCOPED_TRACE(text);
+      const Played played = rig.Play(text, call.server);
+      EXPECT_EQ(played.code, static_cast<grpc::StatusCode>(call.status));
+      EXPECT_EQ(played.seen.size(), call.attempts);
+    }
   }
 }
-
-INSTANTIATE_TEST_SUITE_P(Table, A6ThrottlingTest,
-                         ::testing::ValuesIn(A6ThrottlingCases()),
-                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace firebreak::testing
