@@ -294,8 +294,9 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
                        driver_.launched(), " attempt(s)"),
           finish.reason, core::Duration::zero());
     case absl::StatusCode::kCancelled:
+      // The caller's own doing, and so as native as can be.
       return LocalAnswer(grpc::StatusCode::CANCELLED, "CANCELLED",
-                         finish.reason, core::Duration::zero());
+                         core::Reason::kNone, core::Duration::zero());
     default:
       return RefusalAnswer(channel_->name(), method_->runtime->method,
                            method_->targets.front()->cause(), finish.reason,

@@ -56,7 +56,7 @@ int64_t FaultConnection::Forward() {
   for (Side side : {kClient, kServer}) {
     if (WantsRead(side)) Read(side);
     const int64_t written = dead() ? 0 : Write(side);
-    if (side == kServer) answered = written;
+    (side == kServer ? answered : asked_) += written;
   }
   if (from_[kClient].ended && from_[kServer].ended) {
     tcp::Close(&fd_[kClient]);

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/fault_proxy.h"
@@ -37,6 +38,8 @@ class FaultConnection {
   void AddTo(std::vector<pollfd>* fds, Clock::time_point* wake) const;
   // Reads and writes what can be; how many bytes went to the client.
   int64_t Forward();
+  // How many bytes have gone to the server since this was last asked.
+  int64_t TakeAsked() { return std::exchange(asked_, 0); }
 
   void set_faults(const FaultProxy::Faults& faults) { faults_ = faults; }
   void Reset();
@@ -72,6 +75,7 @@ class FaultConnection {
   std::array<Pipe, 2> from_;  // by source
   bool connecting_ = true;    // to the server
   bool server_lost_ = false;
+  int64_t asked_ = 0;
   FaultProxy::Faults faults_;
 };
 

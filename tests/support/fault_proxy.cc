@@ -47,7 +47,10 @@ class FaultProxy::Loop {
       Poll();
       RunCommands();
       Accept();
-      for (FaultConnection& c : connections) answered += c.Forward();
+      for (FaultConnection& c : connections) {
+        answered += c.Forward();
+        asked += c.TakeAsked();
+      }
       connections.remove_if([](const FaultConnection& c) { return c.dead(); });
     }
   }
@@ -65,6 +68,7 @@ class FaultProxy::Loop {
   std::list<FaultConnection> connections;
   int accepted = 0;
   int64_t answered = 0;
+  int64_t asked = 0;
 
  private:
   // Sleeps until something can be done.
@@ -175,6 +179,12 @@ int FaultProxy::open() const {
 int64_t FaultProxy::answered() const {
   int64_t n = 0;
   Do([&](Loop* loop) { n = loop->answered; });
+  return n;
+}
+
+int64_t FaultProxy::asked() const {
+  int64_t n = 0;
+  Do([&](Loop* loop) { n = loop->asked; });
   return n;
 }
 

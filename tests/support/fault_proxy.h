@@ -74,6 +74,7 @@ class FaultProxy {
   int accepted() const;      // connections, ever
   int open() const;          // connections whose client side is up
   int64_t answered() const;  // bytes forwarded to clients, ever
+  int64_t asked() const;     // and to servers
 
  private:
   class Loop;
