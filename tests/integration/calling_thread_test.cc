@@ -83,8 +83,8 @@ TEST(CallingThreadTest, ManySyncCallersNeedNoPollers) {
   EXPECT_EQ(f.counts().in_flight, 0);
 }
 
-// It was: a call that ended at its deadline while the timer of its retry had not
-// rung yet forgot that timer, and died with it still in the queue.
+// It was: a call that ended at its deadline while the timer of its retry had
+// not rung yet forgot that timer, and died with it still in the queue.
 TEST(CallingThreadTest, ACallThatEndsBeforeItsTimerRingsTakesItAlong) {
   struct Blocker : engine::TimerClient {
     void OnTimer() override { gate.Pass(); }
