@@ -2,6 +2,9 @@
 // in, in every stub style: it ends once, with CANCELLED, and nothing runs on.
 #include <gtest/gtest.h>
 
+#include <future>
+#include <memory>
+
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 
@@ -67,22 +70,25 @@ TEST_P(CancelTest, WhileItWaitsOutABackoff) {
 
 TEST_P(CancelTest, WhileAFallbackRuns) {
   EngineFixture f("");
-  std::promise<void> running;
+  // The fallback may end after this test.
+  const auto running = std::make_shared<std::promise<void>>();
   std::promise<void> may_end;
+  const auto end = may_end.get_future().share();
   // A method is only known once it has been bound.
-  ASSERT_TRUE(f.engine()
-                  ->SetFallback("test", kUnaryMethod,
-                                [&](const grpc::ByteBuffer&,
-                                    const grpc::Status&, grpc::ByteBuffer*) {
-                                  running.set_value();
-                                  may_end.get_future().wait();
-                                  return grpc::Status::OK;
-                                })
-                  .ok());
+  ASSERT_TRUE(
+      f.engine()
+          ->SetFallback("test", kUnaryMethod,
+                        [running, end](const grpc::ByteBuffer&,
+                                       const grpc::Status&, grpc::ByteBuffer*) {
+                          running->set_value();
+                          end.wait();
+                          return grpc::Status::OK;
+                        })
+          .ok());
   f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE)});
   UnaryCall call;
   RunAndCancel(&f, &call, [&] {
-    running.get_future().wait();
+    running->get_future().wait();
     return true;
   });
   may_end.set_value();
