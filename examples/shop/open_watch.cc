@@ -56,7 +56,10 @@ OpenWatch::OpenWatch(const AdminView* admin, const std::string& payment_address)
     : admin_(admin), port_(PortOf(payment_address)) {}
 
 absl::Status OpenWatch::BeginFrozen() {
-  // Two equal readings in a row. With calls getting through there are none.
+  // Two equal readings in a row, without a call under way: one that was
+  // admitted just before the breaker opened hangs until its deadline, and only
+  // then gRPC sends its end. With calls getting through there are no such
+  // readings.
   absl::optional<int64_t> last;
   absl::Time read = absl::InfinitePast();
   return WaitUntil("calls to stop arriving at the frozen payment server",
@@ -65,6 +68,11 @@ absl::Status OpenWatch::BeginFrozen() {
                        return false;
                      }
                      read = absl::Now();
+                     const auto method = admin_->Charge();
+                     if (!method.ok() || method->calls().in_flight() > 0) {
+                       last.reset();
+                       return false;
+                     }
                      bytes_before_ = UnreadBytes(port_);
                      if (!bytes_before_) return true;
                      if (last == bytes_before_) return true;
