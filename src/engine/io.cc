@@ -26,6 +26,14 @@ constexpr size_t kIdleLanes = 256;
 constexpr core::Duration kFirstLook = std::chrono::milliseconds(1);
 constexpr core::Duration kLastLook = std::chrono::milliseconds(100);
 
+// Runs the ends that are there already. True when there are no more to come.
+bool Drain(Lane* lane) {
+  while (!lane->idle()) {
+    if (!lane->RunOne(core::Time::min())) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 // Shared with every thread, so that one that is let go can still finish.
@@ -185,9 +193,7 @@ class Io::LaneEnd final : public Completion {
   }
 
   void OnComplete(bool /*ok*/) override {
-    while (!lane_->idle() && lane_->RunOne(core::Time::min())) {
-    }
-    if (!lane_->idle()) {
+    if (!Drain(lane_.get())) {
       LookLater();
       return;
     }
@@ -265,9 +271,7 @@ std::unique_ptr<Lane> Io::TakeLane() {
 
 void Io::ReturnLane(std::unique_ptr<Lane> lane,
                     std::shared_ptr<void> keep_alive) {
-  while (!lane->idle() && lane->RunOne(core::Time::min())) {
-  }
-  if (lane->idle()) {
+  if (Drain(lane.get())) {
     state_->KeepLane(std::move(lane));
     return;
   }

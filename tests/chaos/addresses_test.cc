@@ -62,9 +62,7 @@ TEST_P(AddressesTest, NoCallIsLostWhileOneIsLeftAndTheyComeBack) {
     ASSERT_TRUE(load.WaitFor(5, IsAnswerOf(server.pid())));
   }
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
 }
 
 // gRPC itself goes on sending every third call into the hole. With one caller
@@ -87,9 +85,7 @@ TEST_P(AddressesTest, HedgesGoAroundTheOneThatIsABlackHole) {
   hole.Set(stalled);
   ASSERT_TRUE(load.WaitFor(30, IsOk()));
   EXPECT_TRUE(Eventually([&] { return engine.counts().hedge_wins > 0; }));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   ExpectAllOk(load);
 }
 

@@ -46,6 +46,13 @@ std::string ShapeName(const ::testing::TestParamInfo<Shape>& info) {
          (info.param.driven ? "Driven" : "Guarded");
 }
 
+int Surprises(const Load& load) {
+  return load.Count([](const CallEnd& end) {
+    return !end.refused && end.code != grpc::StatusCode::OK &&
+           end.code != grpc::StatusCode::DEADLINE_EXCEEDED;
+  });
+}
+
 grpc::ChannelArguments QuickReconnects() {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
@@ -83,6 +90,12 @@ core::BreakerSnapshot ChaosEngine::breaker() const {
 
 bool ChaosEngine::WaitFor(core::BreakerState state) const {
   return Eventually([&] { return breaker().state == state; });
+}
+
+void ChaosEngine::StopAndCheck(Load* load) const {
+  load->Stop();
+  load->ExpectSound();
+  ExpectBooksOf(*load);
 }
 
 void ChaosEngine::ExpectBooksOf(const Load& load) const {

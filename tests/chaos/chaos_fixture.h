@@ -7,8 +7,7 @@
 //     ChaosEngine engine(GetParam().policy());
 //     Load load(engine.Channel(server.address()), Options());
 //     ...
-//     load.Stop();
-//     engine.ExpectBooksOf(load);
+//     engine.StopAndCheck(&load);
 //   }
 //   INSTANTIATE_TEST_SUITE_P(Shapes, KillTest, AllShapes(), ShapeName);
 //
@@ -74,6 +73,10 @@ inline auto DrivenShapes() {
 }
 std::string ShapeName(const ::testing::TestParamInfo<Shape>& info);
 
+// Ends that a network which only swallows or slows down does not explain: there
+// a call succeeds, ends at its deadline, or is refused.
+int Surprises(const Load& load);
+
 // gRPC waits less before it connects again, and so does a test that ends while
 // it waits.
 grpc::ChannelArguments QuickReconnects();
@@ -92,12 +95,14 @@ class ChaosEngine {
   // False after a generous time.
   bool WaitFor(core::BreakerState state) const;
 
-  // After load.Stop(), when this load made all the calls of this engine: what
-  // the engine counted is what the callers saw, every attempt has ended and
-  // been attributed, and nothing is in flight.
-  void ExpectBooksOf(const Load& load) const;
+  // Ends a load that made all the calls of this engine. It was sound; what the
+  // engine counted is what the callers saw, every attempt has ended and been
+  // attributed, and nothing is in flight.
+  void StopAndCheck(Load* load) const;
 
  private:
+  void ExpectBooksOf(const Load& load) const;
+
   std::shared_ptr<Engine> engine_;
 };
 

@@ -61,9 +61,7 @@ TEST_P(ResetTest, InTheMiddleOfAnAnswer) {
     ASSERT_TRUE(Eventually([&] { return proxy_.accepted() == i + 2; }));
   }
   ASSERT_TRUE(load.WaitFor(10, IsOk()));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   if (driven) {
     EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
         << Summary(load.ends());
@@ -89,9 +87,7 @@ TEST_P(ResetTest, OverAndOver) {
     proxy_.Reset();
   }
   ASSERT_TRUE(load.WaitFor(4, IsOk()));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   if (driven) {
     EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
         << Summary(load.ends());
@@ -99,16 +95,7 @@ TEST_P(ResetTest, OverAndOver) {
   EXPECT_GE(proxy_.accepted(), 11);
 }
 
-class BlackHoleTest : public ConnectionTest {
- protected:
-  // Inside a black hole a call ends at its deadline, or is refused.
-  static int Surprises(const Load& load) {
-    return load.Count([](const CallEnd& end) {
-      return !end.refused && end.code != StatusCode::OK &&
-             end.code != StatusCode::DEADLINE_EXCEEDED;
-    });
-  }
-};
+class BlackHoleTest : public ConnectionTest {};
 INSTANTIATE_TEST_SUITE_P(Shapes, BlackHoleTest, AllShapes(), ShapeName);
 
 TEST_P(BlackHoleTest, CallsEndAtTheirDeadlineUntilTheyAreRefused) {
@@ -121,9 +108,7 @@ TEST_P(BlackHoleTest, CallsEndAtTheirDeadlineUntilTheyAreRefused) {
   proxy_.Heal();
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_EQ(Surprises(load), 0) << Summary(load.ends());
 }
 
@@ -137,9 +122,7 @@ TEST_P(BlackHoleEndTest, EverythingMayEndInsideIt) {
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   proxy_.Set(Stalled());
   ASSERT_TRUE(load.WaitFor(4, IsCode(StatusCode::DEADLINE_EXCEEDED)));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_EQ(Surprises(load), 0) << Summary(load.ends());
 }
 
@@ -152,9 +135,7 @@ TEST_P(BlackHoleEndTest, AConnectionThatIsNeverGreetedIsOneToo) {
   proxy_.Heal();
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_EQ(Surprises(load), 0) << Summary(load.ends());
 }
 
@@ -175,9 +156,7 @@ TEST_P(HalfOpenConnectionTest, WithoutKeepaliveTheBreakerStaysOpen) {
   proxy_.Reset();
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_GT(load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)), 0);
 }
 
@@ -194,9 +173,7 @@ TEST_P(HalfOpenConnectionTest, WithKeepaliveItIsLeftForANewConnection) {
   proxy_.LoseServer();
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_GE(proxy_.accepted(), 2);
 }
 
@@ -218,9 +195,7 @@ TEST_P(RefusedConnectionTest, IsUnavailableAtOnceAndFoundAgainWhenItIsNot) {
   proxy_.Heal();
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
 }
 
 }  // namespace

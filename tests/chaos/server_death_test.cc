@@ -21,9 +21,7 @@ TEST_P(ServerDeathTest, KilledItIsUnavailableAndThenRefused) {
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   server.Kill();
   ASSERT_TRUE(load.WaitFor(20, IsRefused()));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   // The transport knows at once that nobody is there: no call runs into its
   // deadline.
   EXPECT_EQ(load.Count(IsOk()) + load.Count(IsCode(StatusCode::UNAVAILABLE)),
@@ -49,9 +47,7 @@ TEST_P(ServerDeathTest, RestartedOnTheSamePortItIsFoundAgain) {
     ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(server.pid())));
     EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
   }
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_GE(engine.breaker().times_opened, 2);
 }
 
@@ -66,9 +62,7 @@ TEST_P(ServerDeathTest, FrozenCallsEndAtTheirDeadlineAndThawedTheyGoOn) {
   server.Thaw();
   ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(server.pid())));
   EXPECT_TRUE(engine.WaitFor(BreakerState::kClosed));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
 }
 
 class GoawayTest : public ChaosTest {};
@@ -84,9 +78,7 @@ TEST_P(GoawayTest, NoCallIsLostToAServerThatKeepsSayingGoaway) {
   options.deadline = std::chrono::seconds(20);
   Load load(engine.Channel(server.address()), options);
   ASSERT_TRUE(load.WaitFor(300, IsOk()));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
       << Summary(load.ends());
 }
@@ -115,9 +107,7 @@ TEST_P(GoawayTest, NoCallIsLostWhenOneOfTwoServersEndsGracefully) {
   first.Drain();
   ASSERT_TRUE(first.WaitForExit());
   ASSERT_TRUE(load.WaitFor(20, IsAnswerOf(second.pid())));
-  load.Stop();
-  load.ExpectSound();
-  engine.ExpectBooksOf(load);
+  engine.StopAndCheck(&load);
   EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
       << Summary(load.ends());
 }
