@@ -20,7 +20,8 @@ struct Facts {
   int64_t lost = 0;
   // Of CreateOrder while payment is frozen and nothing guards its caller.
   absl::Duration frozen_baseline_p99;
-  // Of CreateOrder while the breaker is open.
+  // Of CreateOrder while the breaker is open: of the calls that this machine
+  // did not hold up itself. See stall_watch.h.
   absl::Duration open_p99;
   // Calls that got to payment in that time. See open_watch.h.
   int64_t reached_while_open = 0;
@@ -33,6 +34,10 @@ std::string FinalLine(const Facts& facts);
 
 // OK, or all that is not as the story has it.
 absl::Status Judge(const Facts& facts);
+
+// What took longer than it should; empty when nothing did. Not part of Judge():
+// it may be the machine's fault, and the story happened all the same.
+std::string TooSlow(const Facts& facts);
 
 }  // namespace shop
 

@@ -90,13 +90,18 @@ Load::Result Load::CreateOrder(std::string* error) {
                                                      : Result::kQueued;
 }
 
-Load::Summary Load::Between(absl::Time from, absl::Time to) const {
+Load::Summary Load::Between(absl::Time from, absl::Time to,
+                            const StallWatch* stalls) const {
   Summary summary;
   std::vector<absl::Duration> times;
   {
     std::lock_guard<std::mutex> lock(mu_);
     for (const Call& call : calls_) {
       if (call.start < from || call.start >= to) continue;
+      if (stalls != nullptr && call.result != Result::kInFlight &&
+          stalls->Hit(call.start, call.start + call.took)) {
+        continue;
+      }
       ++summary.calls;
       if (call.result == Result::kInFlight) continue;
       times.push_back(call.took);

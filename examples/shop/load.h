@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "examples/shop/stall_watch.h"
 #include "shop/v1/shop.grpc.pb.h"
 
 namespace shop {
@@ -45,8 +46,10 @@ class Load {
   ~Load();  // as Stop()
 
   void Stop();
-  // The calls that started in [from, to).
-  Summary Between(absl::Time from, absl::Time to) const;
+  // The calls that started in [from, to). With `stalls`, without those that
+  // the machine itself held up.
+  Summary Between(absl::Time from, absl::Time to,
+                  const StallWatch* stalls = nullptr) const;
   // Of the first call that failed; empty when none has.
   std::string first_error() const;
 

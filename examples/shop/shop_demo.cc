@@ -54,6 +54,11 @@ absl::Status Run(const Story::Options& options) {
   const absl::StatusOr<Facts> facts = story.Play();
   if (!facts.ok()) return facts.status();
   if (absl::Status s = Judge(*facts); !s.ok()) return s;
+  if (const std::string slow = TooSlow(*facts); !slow.empty()) {
+    std::cout << "\nslow: " << slow
+              << ". Other work on this machine does that; try it on a quiet "
+                 "one.\n";
+  }
   std::cout << "\n" << FinalLine(*facts) << std::endl;
   return absl::OkStatus();
 }

@@ -281,8 +281,20 @@ absl::Status Story::Conclude() {
   // All that were started in that time, whenever they ended; but for the last
   // few milliseconds, whose calls may have been the probes.
   constexpr absl::Duration kEdge = absl::Milliseconds(10);
-  facts_.open_p99 =
-      load_->Between(open + absl::Milliseconds(1), half_open - kEdge).p99;
+  const auto open_calls = [&](const StallWatch* stalls) {
+    return load_->Between(open + absl::Milliseconds(1), half_open - kEdge,
+                          stalls);
+  };
+  const Load::Summary all = open_calls(nullptr);
+  const Load::Summary undisturbed = open_calls(&stalls_);
+  if (undisturbed.calls < all.calls) {
+    report_->Note(absl::StrFormat(
+        "this machine stood still: %d of the %d calls that the open breaker "
+        "answered are left out of open_p99_ms (%.2f with them)",
+        all.calls - undisturbed.calls, all.calls,
+        absl::ToDoubleMilliseconds(all.p99)));
+  }
+  facts_.open_p99 = undisturbed.calls > 0 ? undisturbed.p99 : all.p99;
   facts_.reached_while_open = watch_->reached();
   if (!orders_.process.Terminate()) {
     report_->Note("the order server did not end with exit code 0");

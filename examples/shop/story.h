@@ -23,6 +23,7 @@
 #include "examples/shop/open_watch.h"
 #include "examples/shop/report.h"
 #include "examples/shop/servers.h"
+#include "examples/shop/stall_watch.h"
 
 namespace shop {
 
@@ -62,6 +63,7 @@ class Story {
   std::unique_ptr<AdminView> admin_;
   std::unique_ptr<Load> load_;
   absl::optional<OpenWatch> watch_;
+  StallWatch stalls_;
   absl::Time frozen_at_;
   absl::Time opened_at_;  // as seen; the event log has it to the millisecond
   absl::Time restarted_at_;
