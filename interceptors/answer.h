@@ -35,6 +35,9 @@ struct Answer {
   grpc::ByteBuffer reply;  // of an OK status
   Metadata initial;
   Metadata trailing;
+  // gRPC's account of an attempt's failure; not by Fill(), since no hook takes
+  // it.
+  std::string debug_error_string;
 
   // Answers whichever PRE_RECV_* hooks this batch has. An OK reply that does
   // not parse turns into INTERNAL.

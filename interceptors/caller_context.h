@@ -17,6 +17,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/types/optional.h"
 #include "interceptors/context_access.h"
@@ -41,6 +42,11 @@ class CallerContext {
   void CopyTo(core::Time deadline, int n, const Metadata& metadata,
               absl::optional<bool> wait_for_ready,
               grpc::ClientContext* attempt) const;
+
+  // gRPC's account of the failure that the caller gets.
+  void set_debug_error_string(std::string text) {
+    WriteDebugErrorString(std::move(text), context_);
+  }
 
  private:
   grpc::ClientContext* const context_;

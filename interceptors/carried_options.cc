@@ -5,6 +5,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -18,7 +21,7 @@ namespace {
 constexpr absl::string_view kPrefix = "firebreak-";
 constexpr std::chrono::nanoseconds kHour = std::chrono::hours(1);
 
-// CallOptions without what cannot be copied as bytes.
+// CallOptions but for what the context carries itself.
 struct Wire {
   int8_t idempotent = -1;  // unset
   int8_t no_retry = 0;
@@ -59,7 +62,14 @@ absl::Status CallOptions::Set(grpc::ClientContext* context) const {
         {"timeout", absl::StrCat("is ", core::FormatDuration(*timeout),
                                  "; allowed (0s, 1h]")});
   }
+  if (!absl::c_all_of(authority, absl::ascii_isgraph)) {
+    errors.push_back(
+        {"authority", absl::StrCat("is \"", absl::CHexEscape(authority),
+                                   "\"; allowed: printable ASCII")});
+  }
   if (!errors.empty()) return core::ToStatus(errors);
+  if (wait_for_ready) context->set_wait_for_ready(*wait_for_ready);
+  if (!authority.empty()) context->set_authority(authority);
   Wire wire;
   if (idempotent) wire.idempotent = *idempotent ? 1 : 0;
   wire.no_retry = no_retry ? 1 : 0;

@@ -27,6 +27,9 @@ struct Parent {
 struct Propagation {
   friend constexpr auto Member(Propagation);
 };
+struct DebugErrorString {
+  friend constexpr auto Member(DebugErrorString);
+};
 
 template struct Expose<WaitForReady, &grpc::ClientContext::wait_for_ready_>;
 template struct Expose<WaitForReadyIsSet,
@@ -34,6 +37,8 @@ template struct Expose<WaitForReadyIsSet,
 template struct Expose<Authority, &grpc::ClientContext::authority_>;
 template struct Expose<Parent, &grpc::ClientContext::propagate_from_call_>;
 template struct Expose<Propagation, &grpc::ClientContext::propagation_options_>;
+template struct Expose<DebugErrorString,
+                       &grpc::ClientContext::debug_error_string_>;
 
 }  // namespace
 
@@ -67,12 +72,17 @@ void WriteContext(const ContextFields& fields, grpc::ClientContext* context) {
   context->*Member(Propagation{}) = fields.propagation;
 }
 
+void WriteDebugErrorString(std::string text, grpc::ClientContext* context) {
+  context->*Member(DebugErrorString{}) = std::move(text);
+}
+
 #else
 
 ContextFields ReadContext(const grpc::ClientContext&) { return {}; }
 grpc_call* ReadParent(const grpc::ClientContext&) { return nullptr; }
 void WriteContext(const ContextFields&, grpc::ClientContext*) {}
 void SetParent(const grpc::ServerContextBase&, grpc::ClientContext*) {}
+void WriteDebugErrorString(std::string, grpc::ClientContext*) {}
 
 #endif
 

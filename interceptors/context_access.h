@@ -6,9 +6,10 @@
 // wait_for_ready, the authority and the parent call of a propagated context
 // have setters but no getters, and an attempt without them would silently be
 // another call: fail-fast where the caller asked to wait, deaf to its server
-// call's deadline and cancellation. This is the one file that names those
-// private members, by explicit template instantiation, where access is not
-// checked but names and types are, at compile time. See
+// call's deadline and cancellation. The account of a failure has only a getter,
+// and the caller's context is not the attempt's. This is the one file that
+// names those private members, by explicit template instantiation, where access
+// is not checked but names and types are, at compile time. See
 // docs/adr/0003-private-context-fields.md.
 //
 // Built with FIREBREAK_READ_PRIVATE_CONTEXT=OFF, ReadContext() answers the
@@ -41,6 +42,8 @@ ContextFields ReadContext(const grpc::ClientContext& context);
 // Only the parent.
 grpc_call* ReadParent(const grpc::ClientContext& context);
 void WriteContext(const ContextFields& fields, grpc::ClientContext* context);
+// gRPC's account of a failure. It has a getter and no setter.
+void WriteDebugErrorString(std::string text, grpc::ClientContext* context);
 // As if `context` had been made from `server`.
 void SetParent(const grpc::ServerContextBase& server,
                grpc::ClientContext* context);

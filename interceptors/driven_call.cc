@@ -152,6 +152,7 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
           CopyMetadata(attempt->context.GetServerInitialMetadata());
       answer_.trailing =
           CopyMetadata(attempt->context.GetServerTrailingMetadata());
+      answer_.debug_error_string = attempt->context.debug_error_string();
     }
     return driver->OnAttemptEnd(attempt->number, end, now);
   });
@@ -328,6 +329,7 @@ void DrivenCall::Deliver(const Finish& finish) {
       answer_ = OwnAnswer(finish);
     } else {
       AddReason(finish.reason, &answer_);
+      caller_.set_debug_error_string(std::move(answer_.debug_error_string));
     }
     if (wants_report_) AddReport(finish);
     first = held_.front();

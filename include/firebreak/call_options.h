@@ -27,6 +27,7 @@
 #include <grpcpp/server_context.h>
 
 #include <chrono>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
@@ -47,6 +48,10 @@ struct CallOptions {
   // Over the policy's; the context's deadline still wins when it is earlier.
   // Unary calls only. (0, 1h].
   absl::optional<std::chrono::nanoseconds> timeout;
+  // As the context's own setters; the policy's wait_for_ready holds where
+  // neither is used.
+  absl::optional<bool> wait_for_ready;
+  std::string authority;  // printable ASCII; empty = the channel's
   // Ask for a CallReport: see call_report.h.
   bool report = false;
 

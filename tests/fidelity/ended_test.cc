@@ -44,7 +44,7 @@ TEST_P(EndedTest, EverythingOfAFailure) {
         Run(world_.NewChannel(mode), &call);
         return ShowCall(call);
       },
-      {{"peer", world_.server.address()}, {"auth", ""}, {"debug", ""}});
+      {{"peer", world_.server.address()}, {"auth", ""}});
   EXPECT_EQ(native.at("code"), "9");
   EXPECT_EQ(native.at("message"), "no \xe2\x82\xac here\n");
   EXPECT_EQ(native.at("details"), "\\x00\\xff");
@@ -87,7 +87,6 @@ TEST_P(EndedTest, ALimitOfOursIsNamedBesideTheServersStatus) {
       },
       {{"peer", world_.server.address()},
        {"auth", ""},
-       {"debug", ""},
        {"trailing",
         "firebreak-reason=attempts_exhausted;"
         "grpc-status-details-bin=details;x-c=3;"}});
@@ -131,7 +130,7 @@ TEST_P(EndedTest, OfAMethodThatIsNotImplemented) {
         Run(world_.NewChannel(mode, {}, address), &call);
         return ShowCall(call);
       },
-      {{"peer", address}, {"auth", ""}, {"debug", ""}});
+      {{"peer", address}, {"auth", ""}});
   EXPECT_EQ(native.at("code"), "12");
 }
 
@@ -157,13 +156,11 @@ TEST_P(EndedTest, MetadataOverTheLimit) {
 TEST_P(EndedTest, OnALameChannel) {
   // What gRPC makes of a channel without credentials.
   World lame(nullptr, nullptr);
-  const Shown native = ExpectAlike(
-      [&](Mode mode) {
-        UnaryCall call;
-        Run(lame.NewChannel(mode), &call);
-        return ShowCall(call);
-      },
-      {{"debug", ""}});
+  const Shown native = ExpectAlike([&](Mode mode) {
+    UnaryCall call;
+    Run(lame.NewChannel(mode), &call);
+    return ShowCall(call);
+  });
   EXPECT_NE(native.at("code"), "0");
 }
 

@@ -113,6 +113,37 @@ TEST_P(CallOptionsTest, NoHedgeAndHedgeDelay) {
   EXPECT_EQ(g.server().calls(), 1);
 }
 
+// Guarded and driven: they are the context's own, and so reach each attempt.
+TEST_P(CallOptionsTest, WaitForReadyAndAuthority) {
+  for (const char* policy : {kRetry, kGuarded}) {
+    EngineFixture f(policy);
+    CallOptions options;
+    options.authority = "payment.example";
+    UnaryCall call;
+    Run(&f, &call, options);
+    EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+    const auto seen = f.server().seen();
+    ASSERT_EQ(seen.size(), 1U);
+    EXPECT_EQ(seen[0].authority, "payment.example");
+
+    // Nobody listens: who waits ends with its deadline.
+    auto channel = f.engine()->CreateChannel(
+        "test", "127.0.0.1:1", grpc::InsecureChannelCredentials());
+    for (const bool waits : {true, false}) {
+      CallOptions ready;
+      ready.wait_for_ready = waits;
+      UnaryCall lonely;
+      lonely.context.set_deadline(std::chrono::system_clock::now() + Ms(50));
+      ASSERT_TRUE(ready.Set(&lonely.context).ok());
+      Caller(GetParam(), channel).Run(&lonely);
+      EXPECT_EQ(lonely.status.error_code(), waits
+                                                ? StatusCode::DEADLINE_EXCEEDED
+                                                : StatusCode::UNAVAILABLE);
+    }
+    ExpectCleanWire(&f);
+  }
+}
+
 // A server's word may be a sign that the work was done: only the caller, or the
 // policy, knows whether that matters.
 TEST_P(CallOptionsTest, WhatMayNotRunTwiceIsSentOnce) {
@@ -225,7 +256,7 @@ TEST(CallOptionsRangesTest, EveryFieldAtItsEdges) {
     CallOptions options;
     const char* problem;  // "" for fine
   };
-  std::vector<Case> cases(12);
+  std::vector<Case> cases(14);
   cases[0].options.max_attempts = 1;
   cases[1].options.max_attempts = 10;
   cases[2].options.hedge_delay = Ns(0);
@@ -248,6 +279,10 @@ TEST(CallOptionsRangesTest, EveryFieldAtItsEdges) {
   cases[11].problem =
       "max_attempts: is -2147483648; allowed [1, 10]; timeout: is 7200s; "
       "allowed (0s, 1h]";
+  cases[12].options.authority = "[::1]:50051";
+  cases[12].problem = "";
+  cases[13].options.authority = "a b\n";
+  cases[13].problem = R"(authority: is "a b\n"; allowed: printable ASCII)";
   for (const Case& c : cases) {
     grpc::ClientContext context;
     const absl::Status status = c.options.Set(&context);
