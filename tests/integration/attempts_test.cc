@@ -157,6 +157,10 @@ TEST_P(AttemptsTest, AHedgeGoesToAnotherReplica) {
   ChannelOptions options;
   options.replicas = {second.address()};
   f.server().Script({Step::Hang()});
+  // A loser that is cancelled before it was sent never gets there.
+  second.SetHandler([&](grpc::ServerContextBase*) {
+    EXPECT_TRUE(f.server().WaitForCalls(1));
+  });
   UnaryCall call("hello");
   Caller(GetParam(), f.NewChannel(std::move(options))).Run(&call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
