@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/v1/rpc_details.pb.h"
+#include "interceptors/report.h"
 #include "src/core/duration.h"
 
 namespace firebreak::interceptors {
@@ -40,6 +41,7 @@ void Answer::Fill(grpc::experimental::InterceptorBatchMethods* methods,
       !ReadReply(&reply, methods->GetRecvMessage(), codec)) {
     status = grpc::Status(grpc::StatusCode::INTERNAL,
                           "firebreak: the reply cannot be parsed");
+    AmendReport(absl::StatusCode::kInternal, &trailing);
   }
   FillWithoutReply(methods);
 }

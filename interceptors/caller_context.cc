@@ -24,9 +24,11 @@ CallerContext::CallerContext(grpc::ClientContext* context)
 void CallerContext::CopyTo(core::Time deadline, int n, const Metadata& metadata,
                            absl::optional<bool> wait_for_ready,
                            grpc::ClientContext* attempt) const {
-  // The caller's own deadline goes on as it is, to the nanosecond.
-  attempt->set_deadline(deadline == deadline_ ? context_->raw_deadline()
-                                              : engine::ToGrpcTime(deadline));
+  // The caller's own deadline goes on as it is, to the nanosecond; but a span
+  // would begin anew with each attempt.
+  const gpr_timespec own = context_->raw_deadline();
+  const bool is_own = deadline == deadline_ && own.clock_type != GPR_TIMESPAN;
+  attempt->set_deadline(is_own ? own : engine::ToGrpcTime(deadline));
   for (const auto& [key, value] : metadata) {
     if (key == kCompressionKey) continue;
     if (n > 0 && key == kPreviousAttemptsKey) continue;

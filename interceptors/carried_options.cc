@@ -33,12 +33,6 @@ struct Wire {
 };
 static_assert(std::is_trivially_copyable_v<Wire>);
 
-const std::string& OptionsKey() {
-  static const std::string* const key =
-      new std::string(interceptors::SecretKey("options"));
-  return *key;
-}
-
 }  // namespace
 
 absl::Status CallOptions::Set(grpc::ClientContext* context) const {
@@ -80,7 +74,7 @@ absl::Status CallOptions::Set(grpc::ClientContext* context) const {
   if (timeout) wire.timeout = timeout->count();
   std::string value(sizeof wire, '\0');
   std::memcpy(value.data(), &wire, sizeof wire);
-  context->AddMetadata(OptionsKey(), value);
+  context->AddMetadata(interceptors::OptionsKey(), value);
   return absl::OkStatus();
 }
 
@@ -94,14 +88,17 @@ void InheritFrom(const grpc::ServerContextBase& server,
 
 namespace interceptors {
 
-std::string SecretKey(absl::string_view what) {
-  static const std::string* const token = [] {
-    std::random_device random;
-    std::string hex;
-    for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&hex, "%08x", random());
-    return new std::string(hex);
-  }();
-  return absl::StrCat(kPrefix, what, "-", *token, "-bin");
+const std::string& OptionsKey() {
+  static const std::string* const key =
+      new std::string(NewSecretKey("options"));
+  return *key;
+}
+
+std::string NewSecretKey(absl::string_view what) {
+  std::random_device random;
+  std::string token;
+  for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&token, "%08x", random());
+  return absl::StrCat(kPrefix, what, "-", token, "-bin");
 }
 
 Taken TakeCallOptions(std::multimap<std::string, std::string>* metadata) {

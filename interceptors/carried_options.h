@@ -4,7 +4,7 @@
 //   if (taken.is_set) options = AdjustOptions(options, taken.options);
 //
 // Metadata is the only carrier there is. The key has a token of this process
-// that is made at random when it is first used, the value is the struct's
+// that is made at random when it is first used, and the value is the struct's
 // bytes: both ends are this very program. Everything that begins with
 // "firebreak-" is removed from the metadata, ours or not.
 //
@@ -30,8 +30,13 @@ struct Taken {
 
 Taken TakeCallOptions(std::multimap<std::string, std::string>* metadata);
 
-// A key of this process for `what`: "firebreak-WHAT-0123...-bin".
-std::string SecretKey(absl::string_view what);
+// Of the metadata they travel in; no other process knows it.
+const std::string& OptionsKey();
+
+// A new key that nobody can guess: "firebreak-WHAT-0123...-bin". Each use has
+// one of its own: a gateway may hand trailing metadata on, and who sees the key
+// of a report there must learn nothing of the one for options.
+std::string NewSecretKey(absl::string_view what);
 
 // `options` as this call wants them: the same object when it wants nothing.
 std::shared_ptr<const core::MethodOptions> AdjustOptions(

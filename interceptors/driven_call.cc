@@ -214,7 +214,7 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch,
   absl::optional<grpc::GenericStub> replica;
   if (launch.target > 0) replica.emplace(channel_->replica(launch.target));
   Attempt::Start(std::move(attempt), replica ? &*replica : &*stub_,
-                 method_->runtime->method, *request_, cq);
+                 method_->method, *request_, cq);
 }
 
 CallerContext::Metadata DrivenCall::Tell(
@@ -226,7 +226,7 @@ CallerContext::Metadata DrivenCall::Tell(
   own = caller_.metadata();
   AttemptStart start;
   start.channel = channel_->name();
-  start.method = method_->runtime->method;
+  start.method = method_->method;
   start.target = channel_->targets()[static_cast<size_t>(launch.target)];
   start.attempt = launch.attempt;
   start.kind = KindName(launch.kind);
@@ -245,7 +245,7 @@ void DrivenCall::TellEnd(const Attempt& attempt,
   }
   AttemptEnd end;
   end.channel = channel_->name();
-  end.method = method_->runtime->method;
+  end.method = method_->method;
   end.target = channel_->targets()[static_cast<size_t>(facts.target)];
   end.attempt = attempt.number;
   end.context = &attempt.context;
@@ -306,7 +306,7 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
 }
 
 void DrivenCall::AddReport(const Finish& finish) {
-  v1::CallReport report = NewReport(*channel_, *method_->runtime);
+  v1::CallReport report = NewReport(*channel_, *method_);
   peers_.resize(static_cast<size_t>(driver_.launched()));
   for (int n = 0; n < driver_.launched(); ++n) {
     AddAttempt(*channel_, driver_.attempt(n), peers_[static_cast<size_t>(n)],

@@ -35,7 +35,7 @@ void GuardedCall::TellStart(std::multimap<std::string, std::string>* metadata) {
   if (channel_->listener() == nullptr) return;
   AttemptStart start;
   start.channel = channel_->name();
-  start.method = method_->runtime->method;
+  start.method = method_->method;
   start.target = channel_->targets().front();
   start.kind = KindName(core::AttemptKind::kFirst);
   start.context = info_->client_context();
@@ -48,7 +48,7 @@ void GuardedCall::TellEnd(const grpc::Status& status,
   if (channel_->listener() == nullptr) return;
   AttemptEnd end;
   end.channel = channel_->name();
-  end.method = method_->runtime->method;
+  end.method = method_->method;
   end.target = channel_->targets().front();
   end.context = info_->client_context();
   end.status = status;
@@ -62,7 +62,7 @@ void GuardedCall::TellEnd(const grpc::Status& status,
 void GuardedCall::Report(
     const core::CallDriver::Attempt& facts,
     std::multimap<grpc::string_ref, grpc::string_ref>* trailing) {
-  v1::CallReport report = NewReport(*channel_, *method_->runtime);
+  v1::CallReport report = NewReport(*channel_, *method_);
   AddAttempt(*channel_, facts, info_->client_context()->peer(), facts.started,
              &report)
       ->set_answered(true);
@@ -165,7 +165,7 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
 std::shared_ptr<const Answer> GuardedCall::WithReport(
     std::shared_ptr<const Answer> refusal, core::Reason reason) const {
   if (!wants_report_) return refusal;
-  v1::CallReport report = NewReport(*channel_, *method_->runtime);
+  v1::CallReport report = NewReport(*channel_, *method_);
   FinishReport(static_cast<absl::StatusCode>(refusal->status.error_code()),
                reason, engine::Now() - started_, &report);
   // A copy: refusals are shared by many calls.

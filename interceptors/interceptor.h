@@ -5,7 +5,7 @@
 // initial metadata:
 //   guarded   runs natively, or is refused as a whole
 //   driven    held, and answered from attempts of our own: unary calls with
-//             retry, hedging, a timeout or a fallback
+//             retry, hedging, a timeout, wait_for_ready or a fallback
 // (A call without policy gets a PassThrough from the factory instead.)
 //
 // Facts of the hook API that shape the code, each with a test:

@@ -22,7 +22,7 @@ v1::Code ToCode(absl::StatusCode code) {
 }  // namespace
 
 const std::string& ReportKey() {
-  static const std::string* const key = new std::string(SecretKey("report"));
+  static const std::string* const key = new std::string(NewSecretKey("report"));
   return *key;
 }
 
@@ -39,7 +39,7 @@ absl::string_view KindName(core::AttemptKind kind) {
 }
 
 v1::CallReport NewReport(const engine::ChannelBinding& channel,
-                         const engine::MethodRuntime& method) {
+                         const engine::MethodBinding& method) {
   v1::CallReport report;
   report.set_channel(channel.name());
   report.set_method(method.method);
@@ -67,6 +67,15 @@ void FinishReport(absl::StatusCode code, core::Reason reason,
   report->set_code(ToCode(code));
   report->set_reason(std::string(core::ReasonName(reason)));
   SetDuration(took, report->mutable_took());
+}
+
+void AmendReport(absl::StatusCode code, Answer::Metadata* trailing) {
+  for (auto& [key, value] : *trailing) {
+    v1::CallReport report;
+    if (key != ReportKey() || !report.ParseFromString(value)) continue;
+    report.set_code(ToCode(code));
+    value = report.SerializeAsString();
+  }
 }
 
 }  // namespace interceptors

@@ -1,6 +1,6 @@
 // Writes the CallReport of a call that asked for one.
 //
-//   v1::CallReport report = NewReport(*channel, *method->runtime);
+//   v1::CallReport report = NewReport(*channel, *method);
 //   AddAttempt(*channel, facts, peer, began, &report);
 //   FinishReport(code, reason, took, &report);
 //   answer.trailing.emplace_back(ReportKey(), report.SerializeAsString());
@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/v1/call_report.pb.h"
+#include "interceptors/answer.h"
 #include "src/core/call_driver.h"
 #include "src/engine/engine_core.h"
 
@@ -23,13 +24,16 @@ namespace firebreak::interceptors {
 const std::string& ReportKey();
 
 v1::CallReport NewReport(const engine::ChannelBinding& channel,
-                         const engine::MethodRuntime& method);
+                         const engine::MethodBinding& method);
 v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
                                     const core::CallDriver::Attempt& facts,
                                     const std::string& peer, core::Time began,
                                     v1::CallReport* report);
 void FinishReport(absl::StatusCode code, core::Reason reason,
                   core::Duration took, v1::CallReport* report);
+
+// The call ends otherwise than its report in `trailing`, if any, says.
+void AmendReport(absl::StatusCode code, Answer::Metadata* trailing);
 
 // "first", "retry", "hedge".
 absl::string_view KindName(core::AttemptKind kind);

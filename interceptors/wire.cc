@@ -34,7 +34,9 @@ core::Time FromGrpcDeadline(gpr_timespec deadline) {
   const gpr_timespec never = gpr_inf_future(deadline.clock_type);
   if (gpr_time_cmp(deadline, never) == 0) return core::kInfiniteFuture;
   const gpr_timespec left =
-      gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+      deadline.clock_type == GPR_TIMESPAN
+          ? deadline
+          : gpr_time_sub(deadline, gpr_now(deadline.clock_type));
   if (left.tv_sec > kCentury) return core::kInfiniteFuture;
   if (left.tv_sec < -kCentury) return core::Time::min();
   return core::SaturatingAdd(engine::Now(),

@@ -15,9 +15,13 @@
 // Options travel in the context's own metadata, under a key that no other
 // process can guess, and are taken out before anything is sent: by firebreak,
 // so set them only on contexts of calls on its channels. (A channel without it
-// would send them, as bytes that mean nothing to anybody.) Metadata that begins
-// with "firebreak-" and is not ours, such as a gateway copies in from outside,
-// is taken out too, and counts for nothing.
+// would send them, and whoever reads the key there can set options on calls of
+// this process into which metadata is copied from outside.) Metadata that
+// begins with "firebreak-" and is not ours, such as a gateway copies in from
+// outside, is taken out too, and counts for nothing.
+//
+// A method without policy passes through untouched: of all these only
+// wait_for_ready and authority, which are the context's own, hold for it.
 //
 // Thread safety: as grpc::ClientContext, before its call.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CALL_OPTIONS_H_
@@ -38,6 +42,7 @@ struct CallOptions {
   // May this call run twice? Over what the policy and the method's proto
   // option say.
   absl::optional<bool> idempotent;
+  // Then retry.attempt_timeout is off too, as with `retry { enabled: false }`.
   bool no_retry = false;
   bool no_hedge = false;
   // Attempts in all, the first included, where the policy retries or hedges.

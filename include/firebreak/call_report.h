@@ -10,7 +10,9 @@
 //
 // The report is a message (proto/firebreak/v1/call_report.proto), ready to be
 // logged, or shown as JSON. It lives in the context's trailing metadata, under
-// a key that no server can guess, and goes with the context.
+// a key that no server can guess, and goes with the context. A proxy that hands
+// all trailing metadata on to its own caller hands the report on with it: leave
+// out there what begins with "firebreak-report-".
 //
 // Thread safety: as reading trailing metadata: once the call has ended.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CALL_REPORT_H_

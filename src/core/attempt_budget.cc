@@ -8,8 +8,11 @@ namespace {
 
 constexpr int64_t kToken = 1000;
 
+// Cut off, as A6 has it: 0.5466 counts as 0.546.
 int64_t Thousandths(double tokens) {
-  return static_cast<int64_t>(std::llround(tokens * kToken));
+  // 0.003 * 1000 may be a little less than 3.
+  constexpr double kRounding = 1e-6;
+  return static_cast<int64_t>(std::floor(tokens * kToken + kRounding));
 }
 
 }  // namespace

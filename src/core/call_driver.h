@@ -102,8 +102,8 @@ class CallDriver {
     Time ended;
     absl::StatusCode code = absl::StatusCode::kOk;  // of its own answer
     Attribution attribution = Attribution::kAbandoned;
-    // Why its failure led to no further attempt; kNone when it did, or when
-    // there was nothing to decide.
+    // Why no further attempt followed it, neither for its failure nor as a
+    // hedge; kNone when one did, or when there was nothing to decide.
     Reason stopped = Reason::kNone;
   };
 

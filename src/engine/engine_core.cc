@@ -76,6 +76,7 @@ std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     if (found != methods_.end()) return found->second;
   }
   auto binding = std::make_shared<MethodBinding>();
+  binding->method = std::string(method);
   binding->runtime = core_->RuntimeFor(name_, method);
   // Not remembered: what has no policy may be any number of names.
   if (binding->runtime == nullptr) return nullptr;

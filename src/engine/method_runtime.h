@@ -64,6 +64,8 @@ class MethodRuntime {
 };
 
 struct MethodBinding {
+  // The method itself, also where the runtime is that of "other".
+  std::string method;
   std::shared_ptr<MethodRuntime> runtime;
   std::vector<core::Breaker*> targets;  // of this channel, in order
 };

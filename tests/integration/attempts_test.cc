@@ -415,7 +415,10 @@ TEST(AttemptListenerTest, AStreamThatIsDroppedEndsItsSpan) {
     auto stream = stub->BidiStream(&context);
     context.TryCancel();
   }
-  EXPECT_TRUE(tracer->AllEnded());
+  EXPECT_THAT(
+      tracer->lines(),
+      ElementsAre("start span-0 first /firebreak.testing.Echo/BidiStream",
+                  "end span-0 1 abandoned"));
 }
 
 }  // namespace

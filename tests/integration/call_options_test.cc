@@ -222,7 +222,7 @@ TEST_P(CallOptionsTest, ForgedOptionsAreDroppedAndCounted) {
 TEST_P(CallOptionsTest, AValueOfTheWrongSizeIsForeign) {
   EngineFixture f(kRetry);
   UnaryCall call;
-  call.context.AddMetadata(interceptors::SecretKey("options"), "short");
+  call.context.AddMetadata(interceptors::OptionsKey(), "short");
   Caller(GetParam(), f.channel()).Run(&call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   EXPECT_EQ(f.engine()->core()->foreign_metadata(), 1);

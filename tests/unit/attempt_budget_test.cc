@@ -161,6 +161,20 @@ TEST(ThrottlingTest, CountsThousandths) {
   EXPECT_FALSE(budget.IsThrottled());
 }
 
+TEST(ThrottlingTest, CutsOffWhatIsLess) {
+  AttemptBudget budget(Throttled(1.9999, 0.5466), Time{});
+  EXPECT_EQ(budget.throttle_tokens(), 1.999);
+  budget.OnAttemptEnd(false);
+  budget.OnAttemptEnd(true);
+  EXPECT_EQ(budget.throttle_tokens(), 1.545);
+  // And not what only binary fractions lack.
+  for (int n = 1; n <= 1000; ++n) {
+    const double tokens = n / 1000.0;
+    EXPECT_EQ(AttemptBudget(Throttled(tokens, 1), Time{}).throttle_tokens(),
+              tokens);
+  }
+}
+
 TEST(ThrottlingTest, OffUnlessSet) {
   AttemptBudget budget(BudgetOptions{}, Time{});
   for (int i = 0; i < 1000; ++i) budget.OnAttemptEnd(false);
