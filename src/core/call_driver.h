@@ -26,12 +26,13 @@
 // A failure with hedging on sends the next attempt at once; else it waits the
 // backoff. Where the server pushed back, what it asked for holds instead, and
 // the backoff starts anew (gRFC A6; docs/adr/0008-pushback-is-exact.md). What a
-// limit stops is only the extra attempt: those
-// in flight go on, and when none is left the call ends with the last real
-// status and the reason beside it. A hedge that finds the budget empty asks
-// again when the call has waited as long once more: it is the slowest calls
-// that gain most from one. With only `retry` set this is gRFC A6 retry, with
-// only `hedging` A6 hedging; with both they share max_attempts.
+// limit stops is only the extra attempt: those in flight go on, and when none
+// is left the call ends with the last real status and the reason beside it. A
+// call's first hedge leaves the lower half of the budget alone, and a hedge
+// that finds no token asks again when the call has waited as long once more: it
+// is the slowest calls that gain most from one. With only `retry` set this is
+// gRFC A6 retry, with only `hedging` A6 hedging; with both they share
+// max_attempts.
 //
 // The call finishes exactly once: on the first OK, the first fatal status, the
 // last failure, the caller's cancel or the deadline. Then every attempt still

@@ -245,7 +245,8 @@ LatencyModel::Curve LatencyModel::Gather() const {
     }
   }
   // Kaplan and Meier: of those that lasted until here, who ends here? What was
-  // given up counts among them to the end of its bucket, and then no more.
+  // given up counts among them to the middle of its coarse bucket, and then no
+  // more.
   int64_t lasting = 0;
   for (int64_t n : ended) lasting += n;
   curve.ended = lasting;
@@ -260,14 +261,9 @@ LatencyModel::Curve LatencyModel::Gather() const {
       curve.longest = MiddleOf(static_cast<int>(i));
     }
     curve.longer[i] = longer;
-    const bool is_last = i % kCoarse == kCoarse - 1 || i + 1 == ended.size();
-    if (is_last && given_up[i / kCoarse] > 0) {
+    if (i % kCoarse == kCoarse / 2 && given_up[i / kCoarse] > 0) {
       lasting -= given_up[i / kCoarse];
-      // Waited somewhere in here: the middle of the four.
-      const int64_t middle = (LowOf(static_cast<int>(i / kCoarse * kCoarse)) +
-                              LowOf(static_cast<int>(i + 1))) /
-                             2;
-      curve.longest = std::max(curve.longest, middle);
+      curve.longest = std::max(curve.longest, LowOf(static_cast<int>(i)));
     }
   }
   return curve;

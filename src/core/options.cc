@@ -192,7 +192,7 @@ void MethodOptions::Check(const std::string& path, FieldErrors* errors) const {
                            retry->max_attempts,
                            ", as retry.max_attempts: both share one limit"));
   }
-  if (timeout == Duration::zero() || !hedging) return;
+  if (timeout <= Duration::zero() || !hedging) return;
   const bool is_live = hedging->quantile != 0;
   const Duration soonest = is_live ? hedging->min_delay : hedging->delay;
   if (soonest < timeout) return;
