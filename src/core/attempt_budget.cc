@@ -34,12 +34,12 @@ void AttemptBudget::OnCallAdmitted(Time now) {
   Add(options_.ratio);
 }
 
-bool AttemptBudget::TryAcquire(Time now) {
+bool AttemptBudget::TryAcquire(Time now, double reserve) {
   MutexLock lock(&mu_);
   Refill(now);
   // Ten deposits of 0.1 make 0.9999...: that is a token.
   constexpr double kRounding = 1e-9;
-  if (tokens_ < 1.0 - kRounding) return false;
+  if (tokens_ < 1.0 + reserve - kRounding) return false;
   tokens_ = std::max(tokens_ - 1.0, 0.0);
   return true;
 }

@@ -40,8 +40,9 @@ class AttemptBudget {
   AttemptBudget(const BudgetOptions& options, Time now);
 
   void OnCallAdmitted(Time now);
-  // Takes one token; false, and takes none, when less than one is left.
-  bool TryAcquire(Time now);
+  // Takes one token; false, and takes none, when less than one is left beside
+  // the `reserve` that this attempt leaves to more urgent ones.
+  bool TryAcquire(Time now, double reserve = 0);
   // Gives back one token of a scheduled attempt that was never launched.
   void Refund();
   double tokens(Time now);

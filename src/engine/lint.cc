@@ -58,6 +58,28 @@ absl::optional<LintFinding> Judge(const core::MethodOptions& options) {
   return finding;
 }
 
+// More hedges than the channel's budget pays for in the long run.
+absl::optional<LintFinding> JudgeBudget(const core::MethodOptions& options,
+                                        const core::BudgetOptions& budget) {
+  if (!options.hedging || options.hedging->quantile == 0 ||
+      !options.idempotent.value_or(true)) {
+    return absl::nullopt;
+  }
+  // 1 - 0.9 is a little less than 0.1.
+  constexpr double kRounding = 1e-9;
+  const double wanted = 1 - options.hedging->quantile;
+  if (wanted <= budget.ratio + kRounding) return absl::nullopt;
+  LintFinding finding;
+  finding.problem = absl::StrCat("is hedged at the ", options.hedging->quantile,
+                                 " quantile, so each call "
+                                 "wants ",
+                                 wanted, " hedges, and brings ", budget.ratio,
+                                 " tokens to pay for them");
+  finding.fix = absl::StrCat("say hedging.quantile: ", 1 - budget.ratio,
+                             " or more, or a budget.ratio of ", wanted);
+  return finding;
+}
+
 // Whether the proto leaves open what a finding is about.
 bool IsOpen(const MethodDescriptor& method) {
   return !method.client_streaming() && !method.server_streaming() &&
@@ -87,14 +109,21 @@ class Linter {
  private:
   void LintName(absl::string_view channel, absl::string_view service,
                 absl::string_view method, const core::MethodOptions& options) {
-    const absl::optional<LintFinding> finding = Judge(options);
-    if (!finding) return;
+    absl::optional<LintFinding> finding;
     const auto add = [&](absl::string_view what) {
       findings_.push_back(*finding);
       findings_.back().where = absl::StrCat(
           options.policy, ": ", what,
           channel.empty() ? "" : absl::StrCat(" on channel \"", channel, "\""));
     };
+    finding = JudgeBudget(options, policy_.BudgetFor(channel));
+    if (finding) {
+      add(service.empty()  ? "every method without a better entry"
+          : method.empty() ? absl::StrCat("every method of ", service)
+                           : absl::StrCat("/", service, "/", method));
+    }
+    finding = Judge(options);
+    if (!finding) return;
     if (service.empty()) return add("every method without a better entry");
     if (!method.empty()) {
       const std::string path = absl::StrCat("/", service, "/", method);

@@ -52,6 +52,8 @@ inline constexpr char kAdminPolicy[] = R"pb(
     name { service: "shop.v1.OrderService" }
     id: "order"
     retry {}
+    hedging { quantile: 0.9 max_delay: "700ms" }
+    deadline_gate { quantile: 0.25 }
   }
   channel { budget { ratio: 0.25 floor: 2 burst: 20 } }
 )pb";

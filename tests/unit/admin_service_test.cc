@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 
+#include "src/admin/method_view.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {
@@ -151,6 +152,37 @@ TEST(AdminGetTest, TellsPolicyAndBudget) {
   EXPECT_DOUBLE_EQ(method.budget().burst(), 20);
   EXPECT_EQ(method.latency().count(), 0);
   EXPECT_FALSE(method.latency().has_p50());
+}
+
+TEST(AdminGetTest, TellsWhatItKnowsOfTheLatency) {
+  AdminFixture f;
+  f.Bind("order", "", kCreate);
+  v1::GetMethodResponse response;
+  ASSERT_TRUE(f.Get(kCreate, &response).ok());
+  EXPECT_DOUBLE_EQ(response.method().options().hedging_quantile(), 0.9);
+  EXPECT_FALSE(response.method().options().has_hedging_delay());
+  EXPECT_DOUBLE_EQ(response.method().options().gate_quantile(), 0.25);
+  v1::LatencyModel view = response.method().latency_model();
+  EXPECT_EQ(view.samples(), 0);
+  EXPECT_FALSE(view.has_p50());
+  EXPECT_FALSE(view.has_usual_p50());
+  EXPECT_EQ(view.hedge_delay().nanos(), 700'000'000) << "nothing known yet";
+  EXPECT_EQ(view.hedging_paused(), "");
+
+  // It took 10 ms half a minute ago, and takes 40 ms now.
+  core::LatencyModel& model = f.core()->Methods()[0]->latency;
+  const core::Time now = engine::Now() + std::chrono::hours(1);
+  model.Record(std::chrono::milliseconds(10), now, 100);
+  const core::Time later = now + std::chrono::seconds(45);
+  model.Record(std::chrono::milliseconds(40), later, 100);
+  view = admin::MethodView({f.core()->Methods()[0], {}}, later).latency_model();
+  EXPECT_EQ(view.samples(), 100);
+  for (const auto& quantile :
+       {view.p50(), view.p90(), view.p95(), view.p99(), view.hedge_delay()}) {
+    EXPECT_NEAR(quantile.nanos(), 40e6, 1e6);
+  }
+  EXPECT_NEAR(view.usual_p50().nanos(), 10e6, 0.3e6);
+  EXPECT_NE(view.hedging_paused(), "");
 }
 
 TEST(AdminGetTest, TellsABreakersState) {

@@ -23,6 +23,19 @@ int AcquireAll(AttemptBudget* budget, Time now) {
   return n;
 }
 
+TEST(AttemptBudgetTest, AReserveIsLeftToOthers) {
+  BudgetOptions options;
+  options.ratio = options.floor = 0;
+  options.burst = 3;
+  AttemptBudget budget(options, Time{});
+  EXPECT_TRUE(budget.TryAcquire(Time{}, 2));
+  EXPECT_FALSE(budget.TryAcquire(Time{}, 1.5));
+  EXPECT_DOUBLE_EQ(budget.tokens(Time{}), 2);
+  EXPECT_TRUE(budget.TryAcquire(Time{}, 1));
+  EXPECT_FALSE(budget.TryAcquire(Time{}, 1));
+  EXPECT_TRUE(budget.TryAcquire(Time{}));
+}
+
 TEST(AttemptBudgetTest, StartsFull) {
   AttemptBudget budget(With(0.1, 1, 10), At(Sec(5)));
   EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(5))), 10);

@@ -201,18 +201,6 @@ TEST(CallDriverHedgingTest, AnEmptyBudgetStopsTheHedgeAndNotTheCall) {
   EXPECT_DOUBLE_EQ(rig.tokens(), 0);  // a launched hedge is not refunded
 }
 
-TEST(CallDriverHedgingTest, ARefusedHedgeIsTheLastOfItsCall) {
-  CallRig::Setup setup = Purse(2);
-  setup.budget.floor = 3;
-  CallRig rig(Hedging(5, Ms(20)), setup);
-  rig.Answer(1, Sec(1), Code::kUnavailable);
-  rig.Run();
-  EXPECT_THAT(rig.lines(),
-              ElementsAre("0s launch 0", "20ms launch 1 hedge",
-                          "40ms launch 2 hedge", "1.02s launch 3 retry"));
-  EXPECT_EQ(Stops(rig, Reason::kBudgetExhausted), 1);
-}
-
 TEST(CallDriverHedgingTest, ABreakerThatTripsStopsTheHedgeAndNotTheCall) {
   MethodOptions options = Hedging(4, Ms(20));
   options.breaker = TripsAfter(1);

@@ -233,6 +233,40 @@ TEST(RenderMethodTest, AllThereIsToSay) {
       "budget         9.2 of 10 tokens, +0.1 per call, +1 per second\n");
 }
 
+TEST(RenderMethodTest, OfOneThatLearns) {
+  const std::string text = RenderMethod(
+      Parse<v1::GetMethodResponse>(R"pb(
+        method {
+          options { hedging: true hedging_quantile: 0.95 gate_quantile: 0.5 }
+          latency_model {
+            samples: 1234
+            p50 { nanos: 1000000 }
+            p90 { nanos: 2000000 }
+            p95 { nanos: 3000000 }
+            p99 { nanos: 4000000 }
+            usual_p50 { nanos: 1100000 }
+            hedge_delay { nanos: 3000000 }
+          }
+        })pb"),
+      false);
+  EXPECT_THAT(text, HasSubstr("hedging at the live 0.95 quantile, none with "
+                              "less time left than the live 0.5 quantile but "
+                              "the first"));
+  EXPECT_THAT(text,
+              HasSubstr("attempts take  p50 1ms, p90 2ms, p95 3ms, p99 4ms "
+                        "(1234 answers in 30 s); usual p50 1.1ms\n"));
+  EXPECT_THAT(text, HasSubstr("next hedge     after 3ms\n"));
+  EXPECT_THAT(RenderMethod(Parse<v1::GetMethodResponse>(R"pb(
+                             method {
+                               latency_model {
+                                 hedge_delay { nanos: 3000000 }
+                                 hedging_paused: "too slow"
+                               }
+                             })pb"),
+                           false),
+              HasSubstr("next hedge  paused: too slow\n"));
+}
+
 TEST(RenderMethodTest, OfOneThatDoesNothingYet) {
   const std::string text = RenderMethod(
       Parse<v1::GetMethodResponse>(R"pb(method { method: "other" })pb"), false);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/substitute.h"
 #include "firebreak/testing/idempotency.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -121,6 +122,22 @@ TEST(LintTest, ErrorsFirst) {
                retry { codes: INTERNAL } })"),
               ElementsAre("!b: every method of y", "!c: every method of z",
                           "a: every method of x"));
+}
+
+TEST(LintTest, MoreHedgesThanTheBudgetPaysFor) {
+  constexpr char kPolicy[] = R"(
+      method { id: "a" name { channel: "c" service: "s" } idempotent: $0
+               hedging { quantile: $1 } }
+      channel { budget { ratio: 0.5 } } channel { name: "c" })";
+  const auto places = [&](const char* idempotent, const char* quantile) {
+    return Places(absl::Substitute(kPolicy, idempotent, quantile));
+  };
+  EXPECT_THAT(places("true", "0.9"), IsEmpty());
+  EXPECT_THAT(places("true", "0.89"),
+              ElementsAre("a: every method of s on channel \"c\""));
+  EXPECT_THAT(places("false", "0.5"), IsEmpty()) << "never hedged";
+  EXPECT_THAT(Places("method { name {} idempotent: true hedging {} }"),
+              IsEmpty());
 }
 
 TEST(LintTest, TheEngineHasIt) {

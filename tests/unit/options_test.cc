@@ -167,6 +167,48 @@ TEST(OptionsTest, RetryAndHedgingFields) {
   });
 }
 
+TEST(OptionsTest, LiveDelayAndDeadlineGateFields) {
+  using M = MethodOptions*;
+  Judge({
+      {[](M o) { o->hedging->quantile = 0.95; }, ""},
+      {[](M o) { o->hedging->quantile = 1; },
+       "hedging.quantile: is 1; allowed (0, 1)"},
+      {[](M o) { o->hedging->quantile = -0.1; },
+       "hedging.quantile: is -0.1; allowed (0, 1)"},
+      {[](M o) { o->hedging->quantile = kNan; },
+       "hedging.quantile: is nan; allowed (0, 1)"},
+      {[](M o) { o->hedging->min_delay = -Ms(1); },
+       "hedging.min_delay: is -1ms; allowed [0s, 3600s]"},
+      {[](M o) { o->hedging->max_delay = Duration(999'999); },
+       "hedging.max_delay: is 999999ns; allowed [1ms, 3600s]"},
+      // Not used: it need not fit the timeout of 2 s.
+      {[](M o) {
+         o->hedging->quantile = 0.9;
+         o->hedging->delay = Sec(3);
+         o->hedging->max_delay = Sec(3);
+       },
+       ""},
+      {[](M o) {
+         o->hedging->quantile = 0.9;
+         o->hedging->min_delay = o->hedging->max_delay = Sec(2);
+       },
+       "hedging.min_delay: is 2s; allowed less than timeout = 2s, or no hedge "
+       "is ever sent"},
+      {[](M o) {
+         o->deadline_gate = DeadlineGateOptions{0.01, true};
+       },
+       ""},
+      {[](M o) {
+         o->deadline_gate = DeadlineGateOptions{0, false};
+       },
+       "deadline_gate.quantile: is 0; allowed (0, 1)"},
+      {[](M o) {
+         o->deadline_gate = DeadlineGateOptions{kNan, false};
+       },
+       "deadline_gate.quantile: is nan; allowed (0, 1)"},
+  });
+}
+
 TEST(OptionsTest, BudgetFields) {
   BudgetOptions options;
   options.ratio = -0.1;

@@ -139,21 +139,29 @@ TEST(EffectsTest, TheWholeTable) {
     absl::string_view name;
     Verdict verdict;
     bool may_be_retried;
-    bool has_latency;
+    Evidence of_ok;  // of an OK that is so attributed
+    Evidence of_deadline;
   } kCases[] = {
-      {Attribution::kSuccess, "success", Verdict::kSuccess, true, true},
+      {Attribution::kSuccess, "success", Verdict::kSuccess, true,
+       Evidence::kExact, Evidence::kAtLeast},
       {Attribution::kServerFailure, "server_failure", Verdict::kFailure, true,
-       false},
+       Evidence::kNone, Evidence::kAtLeast},
       {Attribution::kTransportFailure, "transport_failure", Verdict::kFailure,
-       true, false},
-      {Attribution::kOverload, "overload", Verdict::kNeutral, true, false},
-      {Attribution::kSuperseded, "superseded", Verdict::kNeutral, false, false},
+       true, Evidence::kNone, Evidence::kAtLeast},
+      {Attribution::kOverload, "overload", Verdict::kNeutral, true,
+       Evidence::kNone, Evidence::kAtLeast},
+      {Attribution::kSuperseded, "superseded", Verdict::kNeutral, false,
+       Evidence::kAtLeast, Evidence::kAtLeast},
       {Attribution::kCancelledByCaller, "cancelled_by_caller",
-       Verdict::kNeutral, false, false},
-      {Attribution::kNotSent, "not_sent", Verdict::kNeutral, true, false},
-      {Attribution::kAbandoned, "abandoned", Verdict::kNeutral, false, false},
+       Verdict::kNeutral, false, Evidence::kAtLeast, Evidence::kAtLeast},
+      {Attribution::kDeadlineTooShort, "deadline_too_short", Verdict::kNeutral,
+       true, Evidence::kAtLeast, Evidence::kAtLeast},
+      {Attribution::kNotSent, "not_sent", Verdict::kNeutral, true,
+       Evidence::kNone, Evidence::kNone},
+      {Attribution::kAbandoned, "abandoned", Verdict::kNeutral, false,
+       Evidence::kNone, Evidence::kNone},
       {Attribution::kLocalRejection, "local_rejection", Verdict::kNeutral,
-       false, false},
+       false, Evidence::kNone, Evidence::kNone},
   };
   EXPECT_EQ(std::size(kCases), size_t{kAttributions});
   for (const auto& c : kCases) {
@@ -161,8 +169,28 @@ TEST(EffectsTest, TheWholeTable) {
     const Effects& effects = EffectsOf(c.attribution);
     EXPECT_EQ(effects.verdict, c.verdict) << c.name;
     EXPECT_EQ(effects.may_be_retried, c.may_be_retried) << c.name;
-    EXPECT_EQ(effects.has_latency, c.has_latency) << c.name;
+    EXPECT_EQ(EvidenceOf(Code::kOk, c.attribution), c.of_ok) << c.name;
+    EXPECT_EQ(EvidenceOf(Code::kDeadlineExceeded, c.attribution), c.of_deadline)
+        << c.name;
   }
+}
+
+TEST(EvidenceTest, AFailureThatComesFastSaysNothingAboutAnswers) {
+  EXPECT_EQ(EvidenceOf(Code::kInvalidArgument, Attribution::kSuccess),
+            Evidence::kNone);
+  EXPECT_EQ(EvidenceOf(Code::kUnavailable, Attribution::kServerFailure),
+            Evidence::kNone);
+}
+
+TEST(AttributeTest, ADeadlineThatWasTooShortIsNoFaultOfTheServer) {
+  AttemptEnd end = EndsWith(Code::kDeadlineExceeded);
+  end.deadline_was_too_short = true;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
+            Attribution::kDeadlineTooShort);
+  EXPECT_EQ(Attribute(end, {Code::kInternal}), Attribution::kDeadlineTooShort);
+  // Other failures have other causes.
+  end.code = Code::kUnavailable;
+  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kServerFailure);
 }
 
 TEST(ParsePushbackTest, ReadsMilliseconds) {

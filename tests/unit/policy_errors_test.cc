@@ -106,6 +106,23 @@ TEST(PolicyErrorTest, AnInheritedErrorIsSaidOnce) {
             "1s, or no hedge is ever sent");
 }
 
+TEST(PolicyErrorTest, LiveDelayAndDeadlineGate) {
+  EXPECT_EQ(ErrorOf("method { name {} hedging { delay: \"1ms\"\n"
+                    "quantile: 0.9 } }"),
+            "p:2: method[0].hedging.quantile: is 0.9; allowed: not beside "
+            "delay");
+  EXPECT_EQ(ErrorOf("method { name {} hedging { quantile: nan\n"
+                    "min_delay: \"2s\"\nmax_delay: \"1 s\" } }"),
+            "p:1: method[0].hedging.quantile: is nan; allowed (0, 1)\n"
+            "p:3: method[0].hedging.max_delay: \"1 s\" is not a duration; "
+            "allowed: a decimal number and one of ns, us, ms, s, m, h, as in "
+            "\"250ms\" or \"1.5s\", or \"0\"");
+  // Also while it is off.
+  EXPECT_EQ(ErrorOf("method { name {} deadline_gate { quantile: 1\n"
+                    "enabled: false } }"),
+            "p:1: method[0].deadline_gate.quantile: is 1; allowed (0, 1)");
+}
+
 TEST(PolicyErrorTest, Channels) {
   EXPECT_EQ(ErrorOf("channel { name: \"a\" }\nchannel { name: \"a\" }"),
             "p:2: channel[1].name: is \"a\", as channel[0].name; allowed: each "

@@ -196,6 +196,42 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
             core::CodeSet({StatusCode::kInternal}));
 }
 
+TEST(PolicyFieldsTest, ALiveHedgeDelayAndADeadlineGate) {
+  const core::MethodOptions options = Options(R"(
+      hedging { quantile: 0.95 min_delay: "2ms" max_delay: "700ms" }
+      deadline_gate { quantile: 0.25 first_attempt: true })");
+  EXPECT_EQ(options.hedging->quantile, 0.95);
+  EXPECT_EQ(options.hedging->min_delay, milliseconds(2));
+  EXPECT_EQ(options.hedging->max_delay, milliseconds(700));
+  ASSERT_TRUE(options.deadline_gate.has_value());
+  EXPECT_EQ(options.deadline_gate->quantile, 0.25);
+  EXPECT_TRUE(options.deadline_gate->first_attempt);
+
+  const core::MethodOptions defaults = Options("hedging {} deadline_gate {}");
+  EXPECT_EQ(defaults.hedging->quantile, 0);
+  EXPECT_EQ(defaults.hedging->min_delay, milliseconds(1));
+  EXPECT_EQ(defaults.hedging->max_delay, seconds(1));
+  EXPECT_EQ(defaults.deadline_gate->quantile, 0.5);
+  EXPECT_FALSE(defaults.deadline_gate->first_attempt);
+  EXPECT_FALSE(Options("deadline_gate { enabled: false }").deadline_gate);
+}
+
+TEST(PolicyFieldsTest, TheDelayOfABaseIsReplacedByAQuantileAndBack) {
+  const PolicyTable table = Compile(R"(
+      method { id: "fixed" name { service: "f" } hedging { delay: "20ms" } }
+      method { id: "live" base: "fixed" name { service: "l" }
+               hedging { quantile: 0.9 } }
+      method { id: "back" base: "live" name { service: "b" }
+               hedging { delay: "30ms" } deadline_gate {} }
+      method { base: "back" name { service: "o" }
+               deadline_gate { enabled: false } })");
+  EXPECT_EQ(table.Find("", "/l/m")->hedging->quantile, 0.9);
+  EXPECT_EQ(table.Find("", "/b/m")->hedging->quantile, 0);
+  EXPECT_EQ(table.Find("", "/b/m")->hedging->delay, milliseconds(30));
+  EXPECT_TRUE(table.Find("", "/b/m")->deadline_gate.has_value());
+  EXPECT_FALSE(table.Find("", "/o/m")->deadline_gate.has_value());
+}
+
 TEST(PolicyFieldsTest, EveryCodeHasItsCanonicalNumber) {
   for (int n = 1; n < core::kStatusCodes; ++n) {
     const auto code = static_cast<StatusCode>(n);
