@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "firebreak/v1/rpc_details.pb.h"
 #include "src/core/duration.h"
+#include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
 namespace {
@@ -129,6 +130,23 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
   }
   return LocalAnswer(grpc::StatusCode::UNAVAILABLE, std::move(message), reason,
                      retry_after);
+}
+
+Answer InfeasibleAnswer(engine::MethodRuntime& method, core::Duration granted) {
+  const double quantile = method.options->deadline_gate.value().quantile;
+  const absl::optional<core::Duration> needed =
+      method.latency.Quantile(quantile, engine::Now());
+  const auto brief = [](core::Duration d) {
+    return core::FormatDuration(
+        std::chrono::floor<std::chrono::microseconds>(d));
+  };
+  return LocalAnswer(
+      grpc::StatusCode::DEADLINE_EXCEEDED,
+      absl::StrCat("firebreak: ", method.method, " was not sent: granted ",
+                   brief(granted), ", needed ",
+                   needed ? brief(*needed) : "more", ", which is the ",
+                   quantile, " quantile of what it takes"),
+      core::Reason::kDeadlineInfeasible, core::Duration::zero());
 }
 
 }  // namespace firebreak::interceptors

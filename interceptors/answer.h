@@ -25,6 +25,7 @@
 #include "firebreak/engine.h"
 #include "src/core/reason.h"
 #include "src/core/time.h"
+#include "src/engine/method_runtime.h"
 
 namespace firebreak::interceptors {
 
@@ -62,6 +63,10 @@ Answer LocalAnswer(grpc::StatusCode code, std::string message,
 Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      absl::string_view cause, core::Reason reason,
                      core::Duration retry_after);
+
+// LocalAnswer() for a call that was granted less time than it takes: how much,
+// and how much it would need.
+Answer InfeasibleAnswer(engine::MethodRuntime& method, core::Duration granted);
 
 }  // namespace firebreak::interceptors
 

@@ -142,6 +142,7 @@ std::shared_ptr<const core::MethodOptions> AdjustOptions(
   }
   if (call.hedge_delay && mine->hedging) {
     mine->hedging->delay = *call.hedge_delay;
+    mine->hedging->quantile = 0;
   }
   return mine;
 }

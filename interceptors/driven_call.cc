@@ -50,6 +50,7 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
   plan.targets = method_->targets;
   plan.budget = method_->runtime->budget.get();
   plan.stats = &method_->runtime->stats;
+  plan.latency = &method_->runtime->latency;
   plan.deadline = deadline_;
   plan.has_fallback = fallback_ != nullptr;
   plan.seed = channel_->core()->NextSeed();
@@ -241,6 +242,9 @@ void DrivenCall::TellEnd(const Attempt& attempt,
   {
     core::MutexLock lock(&mu_);
     facts = driver_.attempt(attempt.number);
+    if (!facts.settled) {
+      facts.attribution = driver_.Judge(attempt.number, ended, engine::Now());
+    }
   }
   AttemptEnd end;
   end.channel = channel_->name();
@@ -249,9 +253,7 @@ void DrivenCall::TellEnd(const Attempt& attempt,
   end.attempt = attempt.number;
   end.context = &attempt.context;
   end.status = attempt.status;
-  end.attribution = core::AttributionName(
-      facts.settled ? facts.attribution
-                    : core::Attribute(ended, options_->failure_codes()));
+  end.attribution = core::AttributionName(facts.attribution);
   end.peer = attempt.context.peer();
   channel_->listener()->OnAttemptEnd(end);
 }
@@ -288,6 +290,10 @@ void DrivenCall::RunFallback(const Finish& failed) {
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   switch (finish.code) {
     case absl::StatusCode::kDeadlineExceeded:
+      if (finish.reason == core::Reason::kDeadlineInfeasible) {
+        return InfeasibleAnswer(*method_->runtime,
+                                core::Remaining(began_, deadline_));
+      }
       return LocalAnswer(
           grpc::StatusCode::DEADLINE_EXCEEDED,
           absl::StrCat("firebreak: the call's deadline passed after ",

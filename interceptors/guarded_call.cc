@@ -6,6 +6,7 @@
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
+#include "src/core/deadline_gate.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
@@ -90,6 +91,15 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
             core::Reason::kDeadlineExceeded, core::Duration::zero())),
         core::Reason::kDeadlineExceeded);
   }
+  granted_ = core::Remaining(started_, deadline);
+  const auto& gate = runtime.options->deadline_gate;
+  if (is_unary() && gate && gate->first_attempt &&
+      !core::IsFeasible(gate, &runtime.latency, granted_, started_)) {
+    runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
+    return WithReport(
+        std::make_shared<const Answer>(InfeasibleAnswer(runtime, granted_)),
+        core::Reason::kDeadlineInfeasible);
+  }
   core::Admission admission = breaker->Admit(started_, deadline);
   if (!admission.permit) {
     runtime.stats.OnRejected(admission.refusal.reason);
@@ -112,7 +122,7 @@ void GuardedCall::Observe(grpc::experimental::InterceptorBatchMethods* methods,
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::POST_RECV_STATUS)) {
     OnStatus(methods, cancelled);
-  } else if (info_->type() != grpc::experimental::ClientRpcInfo::Type::UNARY &&
+  } else if (!is_unary() &&
              (methods->QueryInterceptionHookPoint(
                   InterceptionHookPoints::POST_RECV_INITIAL_METADATA) ||
               (methods->QueryInterceptionHookPoint(
@@ -138,14 +148,20 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   end.cancelled_by_caller =
       cancelled || (end.code == absl::StatusCode::kCancelled &&
                     ReadContext(context).parent != nullptr);
+  const core::Time now = engine::Now();
+  end.deadline_was_too_short =
+      is_unary() && end.code == absl::StatusCode::kDeadlineExceeded &&
+      core::IsTooShort(granted_, &runtime.latency, now);
   const core::Attribution attribution =
       core::Attribute(end, runtime.options->failure_codes());
-  const core::Time now = engine::Now();
   {
     core::MutexLock lock(&mu_);
     permit_.Settle(core::EffectsOf(attribution).verdict, now);
   }
   runtime.stats.OnAttemptEnd(attribution);
+  if (is_unary()) {
+    runtime.latency.OnAttemptEnd(end.code, attribution, now - started_, now);
+  }
   const core::CallEnd call_end =
       attribution == core::Attribution::kCancelledByCaller
           ? core::CallEnd::kCancelled

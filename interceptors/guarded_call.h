@@ -44,6 +44,10 @@ class GuardedCall {
                bool cancelled);
 
  private:
+  // What a stream takes is its users' doing.
+  bool is_unary() const {
+    return info_->type() == grpc::experimental::ClientRpcInfo::Type::UNARY;
+  }
   void OnProgress();
   std::shared_ptr<const Answer> WithReport(
       std::shared_ptr<const Answer> refusal, core::Reason reason) const;
@@ -59,6 +63,7 @@ class GuardedCall {
   const bool wants_report_;
   std::string report_;  // the caller's context refers to it
   core::Time started_;
+  core::Duration granted_ = core::Duration::zero();
   bool is_running_ = false;
   bool channel_was_not_ready_ = false;
   // Reads and the status of a stream may end on two threads at once.

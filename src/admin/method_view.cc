@@ -1,8 +1,13 @@
 #include "src/admin/method_view.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <string>
+#include <vector>
 
+#include "src/core/hedging.h"
+#include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/outcome.h"
 #include "src/core/reason.h"
@@ -119,6 +124,43 @@ v1::Latency LatencyView(const core::Histogram& histogram) {
   return view;
 }
 
+// Why no hedge of the method would be sent now; empty when one would.
+std::string HedgingPaused(engine::MethodRuntime* runtime, core::Time now) {
+  if (core::IsSlowerThanUsual(&runtime->latency, now)) {
+    return "the median is over twice the usual one";
+  }
+  const std::vector<core::Breaker*> breakers = runtime->breakers();
+  const bool all_are_strained =
+      !breakers.empty() &&
+      std::all_of(breakers.begin(), breakers.end(),
+                  [&](core::Breaker* each) { return each->IsStrained(now); });
+  return all_are_strained ? "over half of the failure rate that opens the "
+                            "breaker, on every target"
+                          : "";
+}
+
+v1::LatencyModel ModelView(engine::MethodRuntime* runtime, core::Time now) {
+  v1::LatencyModel view;
+  core::LatencyModel& model = runtime->latency;
+  view.set_samples(model.samples(now));
+  const auto quantile = [&](double q, auto set) {
+    if (const auto value = model.Quantile(q, now)) *set() = DurationOf(*value);
+  };
+  quantile(0.5, [&] { return view.mutable_p50(); });
+  quantile(0.9, [&] { return view.mutable_p90(); });
+  quantile(0.95, [&] { return view.mutable_p95(); });
+  quantile(0.99, [&] { return view.mutable_p99(); });
+  if (const auto usual = model.Baseline(now)) {
+    *view.mutable_usual_p50() = DurationOf(*usual);
+  }
+  if (runtime->options->hedging.has_value()) {
+    *view.mutable_hedge_delay() =
+        DurationOf(core::HedgeDelay(*runtime->options->hedging, &model, now));
+    view.set_hedging_paused(HedgingPaused(runtime, now));
+  }
+  return view;
+}
+
 v1::Budget BudgetView(core::AttemptBudget* budget, core::Time now) {
   v1::Budget view;
   view.set_tokens(budget->tokens(now));
@@ -137,8 +179,14 @@ v1::EffectiveOptions OptionsView(const core::MethodOptions& options) {
   view.set_retry(options.retry.has_value());
   view.set_hedging(options.hedging.has_value());
   view.set_max_attempts(options.max_attempts());
-  if (options.hedging.has_value()) {
+  if (options.hedging.has_value() && options.hedging->quantile > 0) {
+    view.set_hedging_quantile(options.hedging->quantile);
+  } else if (options.hedging.has_value()) {
     *view.mutable_hedging_delay() = DurationOf(options.hedging->delay);
+  }
+  if (options.deadline_gate.has_value()) {
+    view.set_gate_quantile(options.deadline_gate->quantile);
+    view.set_gate_first_attempt(options.deadline_gate->first_attempt);
   }
   if (options.attempt_timeout(0) > core::Duration::zero()) {
     *view.mutable_attempt_timeout() = DurationOf(options.attempt_timeout(0));
@@ -197,7 +245,7 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
 }
 
 v1::Method MethodView(const Selected& selected, core::Time now) {
-  const engine::MethodRuntime& runtime = *selected.runtime;
+  engine::MethodRuntime& runtime = *selected.runtime;
   const core::MethodCounts counts = runtime.stats.counts();
   v1::Method view;
   view.set_channel(runtime.channel);
@@ -211,6 +259,7 @@ v1::Method MethodView(const Selected& selected, core::Time now) {
   *view.mutable_latency() = LatencyView(runtime.stats.latency());
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
   *view.mutable_options() = OptionsView(*runtime.options);
+  *view.mutable_latency_model() = ModelView(&runtime, now);
   return view;
 }
 

@@ -216,6 +216,14 @@ void Breaker::Advance(Time now) {
   }
 }
 
+bool Breaker::IsStrained(Time now) {
+  if (!options_ || options_->failure_rate == 0) return false;
+  MutexLock lock(&mu_);
+  return state() == BreakerState::kClosed &&
+         window_.total(now) >= options_->minimum_calls &&
+         window_.failure_rate(now) > options_->failure_rate / 2;
+}
+
 void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
   Force(BreakerState::kForcedOpen, duration, now);
 }

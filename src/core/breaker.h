@@ -155,6 +155,10 @@ class Breaker {
   // it would admit. For deciding whether a wait is worth it.
   absl::optional<Refusal> WouldRefuse(Time now, Time at);
 
+  // Closed still, and over half way to its failure rate: no time for load on
+  // top.
+  bool IsStrained(Time now);
+
   // Operators. `duration` absent: until cleared.
   void ForceOpen(absl::optional<Duration> duration, Time now);
   void ForceClosed(absl::optional<Duration> duration, Time now);

@@ -5,6 +5,8 @@
 
 #include "src/core/backoff.h"
 #include "src/core/deadline.h"
+#include "src/core/deadline_gate.h"
+#include "src/core/hedging.h"
 
 namespace firebreak::core {
 
@@ -39,6 +41,14 @@ CallDriver::Actions CallDriver::Start(Time now) {
     End(rejected, now, &actions);
     return actions;
   }
+  const auto& gate = plan_.options->deadline_gate;
+  if (gate && gate->first_attempt &&
+      !IsFeasible(gate, plan_.latency, Remaining(now, plan_.deadline), now)) {
+    rejected.code = absl::StatusCode::kDeadlineExceeded;
+    rejected.reason = Reason::kDeadlineInfeasible;
+    End(rejected, now, &actions);
+    return actions;
+  }
   if (auto refusal = TryLaunch(AttemptKind::kFirst, now, &actions)) {
     rejected.code = absl::StatusCode::kUnavailable;
     rejected.reason = refusal->reason;
@@ -58,8 +68,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   if (n < 0 || n >= launched()) return actions;
   Flight& flight = attempts_[static_cast<size_t>(n)];
   if (flight.facts.settled) return actions;  // decided before its end came
-  const Attribution attribution =
-      Attribute(end, plan_.options->failure_codes());
+  const Attribution attribution = Judge(n, end, now);
   Settle(&flight, end.code, attribution, now);
 
   Finish finish;
@@ -126,21 +135,6 @@ CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
   return actions;
 }
 
-CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
-  Actions actions;
-  if (state_ != State::kFallback) return actions;
-  Finish finish = failed_;
-  if (ok) {
-    finish = Finish{};
-    finish.from_fallback = true;
-    plan_.stats->OnFallback();
-  } else if (finish.reason == Reason::kNone) {
-    finish.reason = Reason::kFallbackFailed;
-  }
-  Close(finish, now, &actions);
-  return actions;
-}
-
 Time CallDriver::wake_at() const {
   switch (state_) {
     case State::kRunning:
@@ -178,8 +172,11 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
                                               Time now, Actions* actions) {
   const Time deadline = AttemptDeadline(
       plan_.deadline, plan_.options->attempt_timeout(launched()), now);
-  Admission admission =
-      plan_.targets[static_cast<size_t>(target)]->Admit(now, deadline);
+  Breaker* const breaker = plan_.targets[static_cast<size_t>(target)];
+  if (kind == AttemptKind::kHedge && breaker->IsStrained(now)) {
+    return Refusal{Reason::kHedgingPaused, Duration::zero()};
+  }
+  Admission admission = breaker->Admit(now, deadline);
   if (!admission.permit) return admission.refusal;
   if (admission.permit.is_probe()) {
     // A recovering target is asked one careful question at a time.
@@ -195,6 +192,7 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   attempts_.back().facts.target = target;
   attempts_.back().facts.kind = kind;
   attempts_.back().facts.started = now;
+  attempts_.back().facts.deadline = deadline;
   ++in_flight_;
   plan_.stats->OnAttempt(kind);
   return absl::nullopt;
@@ -242,6 +240,11 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
     DropNext();
     return Reason::kDeadlineTooClose;
   }
+  if (!IsFeasible(plan_.options->deadline_gate, plan_.latency,
+                  Remaining(std::max(at, now), plan_.deadline), now)) {
+    DropNext();
+    return Reason::kDeadlineInfeasible;
+  }
   if (next_.at != kInfiniteFuture) {
     next_.at = std::max(next_.at, at);
     // One that is on its way already serves this failure too.
@@ -265,33 +268,57 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
 
 void CallDriver::ArmHedge(Time now) {
   if (!may_hedge_ || launched() >= plan_.options->max_attempts()) return;
-  const Time at = SaturatingAdd(now, plan_.options->hedging->delay);
+  const Time at = SaturatingAdd(
+      now, HedgeDelay(*plan_.options->hedging, plan_.latency, now));
   if (CanPayFor(plan_.deadline, at)) next_ = {at, AttemptKind::kHedge};
+}
+
+Reason CallDriver::PayForHedge(Time now) {
+  if (IsSlowerThanUsual(plan_.latency, now)) return Reason::kHedgingPaused;
+  if (!IsFeasible(plan_.options->deadline_gate, plan_.latency,
+                  Remaining(now, plan_.deadline), now)) {
+    return Reason::kDeadlineInfeasible;
+  }
+  if (plan_.budget->IsThrottled()) return Reason::kThrottled;
+  return plan_.budget->TryAcquire(now) ? Reason::kNone
+                                       : Reason::kBudgetExhausted;
+}
+
+bool CallDriver::PostponeHedge(Time now) {
+  // However short the delay: each time asks as often as the one before.
+  constexpr Duration kLeast = std::chrono::milliseconds(1);
+  const Duration waited = Remaining(attempts_.back().facts.started, now);
+  const Time at = SaturatingAdd(now, std::max(waited, kLeast));
+  if (!CanPayFor(plan_.deadline, at)) return false;
+  next_ = {at, AttemptKind::kHedge};
+  return true;
 }
 
 void CallDriver::FireNext(Time now, Actions* actions) {
   while (state_ == State::kRunning && next_.at <= now) {
     const AttemptKind kind = next_.kind;
     next_ = Next{};
-    Reason refused = Reason::kNone;
-    const bool is_hedge = kind == AttemptKind::kHedge;
-    if (is_hedge && plan_.budget->IsThrottled()) {
-      refused = Reason::kThrottled;
-    } else if (is_hedge && !plan_.budget->TryAcquire(now)) {
-      refused = Reason::kBudgetExhausted;
-    } else if (auto refusal = TryLaunch(kind, now, actions)) {
-      plan_.budget->Refund();
-      refused = refusal->reason;
+    Reason refused =
+        kind == AttemptKind::kHedge ? PayForHedge(now) : Reason::kNone;
+    const bool may_ask_again = refused == Reason::kBudgetExhausted;
+    if (refused == Reason::kNone) {
+      if (auto refusal = TryLaunch(kind, now, actions)) {
+        plan_.budget->Refund();
+        refused = refusal->reason;
+      }
     }
     if (refused == Reason::kNone) {
       ArmHedge(now);
       continue;
     }
-    // Only the extra attempt is refused. No more hedges for this call: asking
-    // again at once would be refused again.
+    // Only the extra attempt is refused, and counted once however often it
+    // asks.
+    Reason& stopped = attempts_.back().facts.stopped;
+    if (stopped != refused) plan_.stats->OnStop(refused);
+    stopped = refused;
+    if (may_ask_again && PostponeHedge(now)) continue;
+    // No more hedges for this call: asking again would be refused again.
     may_hedge_ = false;
-    plan_.stats->OnStop(refused);
-    attempts_.back().facts.stopped = refused;
     if (!AnyInFlight()) {
       Finish finish;
       finish.attempt = last_failure_;
@@ -300,92 +327,6 @@ void CallDriver::FireNext(Time now, Actions* actions) {
       End(finish, now, actions);
     }
   }
-}
-
-void CallDriver::Settle(Flight* flight, absl::StatusCode code,
-                        Attribution attribution, Time now) {
-  flight->facts.settled = true;
-  flight->facts.ended = now;
-  flight->facts.code = code;
-  flight->facts.attribution = attribution;
-  --in_flight_;
-  flight->permit.Settle(EffectsOf(attribution).verdict, now);
-  plan_.stats->OnAttemptEnd(attribution);
-}
-
-void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
-                           Time now, Actions* actions) {
-  for (int n = 0; n < launched(); ++n) {
-    Flight& flight = attempts_[static_cast<size_t>(n)];
-    if (flight.facts.settled) continue;
-    Settle(&flight, code, attribution, now);
-    actions->cancel.push_back(n);
-  }
-}
-
-void CallDriver::EndAtDeadline(Time now, Actions* actions) {
-  if (state_ == State::kFallback) {
-    Close(failed_, now, actions);
-    return;
-  }
-  Finish finish;
-  if (!AnyInFlight() && last_failure_ != Finish::kNoAttempt) {
-    // The timer came late, past a retry that was paid for: what the server
-    // said last is worth more than our clock.
-    finish.attempt = last_failure_;
-    finish.code = last_code_;
-    finish.reason = Reason::kDeadlineTooClose;
-    plan_.stats->OnStop(finish.reason);
-  } else {
-    finish.code = absl::StatusCode::kDeadlineExceeded;
-    finish.reason = Reason::kDeadlineExceeded;
-  }
-  AttemptEnd late;
-  late.code = absl::StatusCode::kDeadlineExceeded;
-  SettleAll(late.code, Attribute(late, plan_.options->failure_codes()), now,
-            actions);
-  End(finish, now, actions);
-}
-
-void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
-  DropNext();
-  if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
-      finish.reason != Reason::kCancelled && CanPayFor(plan_.deadline, now)) {
-    state_ = State::kFallback;
-    failed_ = finish;
-    actions->run_fallback = true;
-    actions->finish = finish;
-    return;
-  }
-  Close(finish, now, actions);
-}
-
-void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
-  DropNext();
-  state_ = State::kDone;
-  actions->run_fallback = false;
-  actions->finish = finish;
-  if (finish.attempt != Finish::kNoAttempt &&
-      finish.code == absl::StatusCode::kOk &&
-      attempt(finish.attempt).kind == AttemptKind::kHedge) {
-    plan_.stats->OnHedgeWin();
-  }
-  if (finish.reason == Reason::kCancelled) {
-    plan_.stats->OnCallEnded(CallEnd::kCancelled, finish.code, now - started_);
-  } else if (finish.code == absl::StatusCode::kOk) {
-    plan_.stats->OnCallEnded(CallEnd::kSuccess, finish.code, now - started_);
-  } else if (attempts_.empty()) {
-    plan_.stats->OnRejected(finish.reason);
-  } else {
-    plan_.stats->OnCallEnded(CallEnd::kFailure, finish.code, now - started_);
-  }
-}
-
-void CallDriver::DropNext() {
-  if (next_.at != kInfiniteFuture && next_.kind == AttemptKind::kRetry) {
-    plan_.budget->Refund();
-  }
-  next_ = Next{};
 }
 
 }  // namespace firebreak::core

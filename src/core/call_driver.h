@@ -13,20 +13,25 @@
 // finishes; it holds its own lock while it asks, and none while it acts.
 //
 // What it decides, in the order it asks:
-//   first attempt   deadline still ahead · a target whose breaker admits
+//   first attempt   deadline still ahead · the deadline gate, if it is for
+//                   first attempts · a target whose breaker admits
 //   after failure   the code is retryable · attempts left · no negative
 //                   pushback · it may run twice, or has not run · the wait
-//                   ends before the deadline · a breaker that would admit by
-//                   then · the throttle · a token of the budget
-//   hedge timer     attempts left · deadline · throttle · budget · a breaker
-//                   that admits, and not as a probe
+//                   ends before the deadline · the deadline gate, for the time
+//                   that is left by then · a breaker that would admit by then ·
+//                   the throttle · a token of the budget
+//   hedge timer     attempts left · deadline · not slower than usual
+//                   (hedging.h) · the deadline gate · throttle · budget · a
+//                   breaker that admits, not as a probe, and is not strained
 // A failure with hedging on sends the next attempt at once; else it waits the
 // backoff. Where the server pushed back, what it asked for holds instead, and
 // the backoff starts anew (gRFC A6; docs/adr/0008-pushback-is-exact.md). What a
 // limit stops is only the extra attempt: those
 // in flight go on, and when none is left the call ends with the last real
-// status and the reason beside it. With only `retry` set this is gRFC A6 retry,
-// with only `hedging` A6 hedging; with both they share max_attempts.
+// status and the reason beside it. A hedge that finds the budget empty asks
+// again when the call has waited as long once more: it is the slowest calls
+// that gain most from one. With only `retry` set this is gRFC A6 retry, with
+// only `hedging` A6 hedging; with both they share max_attempts.
 //
 // The call finishes exactly once: on the first OK, the first fatal status, the
 // last failure, the caller's cancel or the deadline. Then every attempt still
@@ -48,6 +53,7 @@
 #include "absl/types/span.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
 #include "src/core/outcome.h"
@@ -65,6 +71,9 @@ class CallDriver {
     absl::Span<Breaker* const> targets;
     AttemptBudget* budget = nullptr;
     MethodStats* stats = nullptr;
+    // What the method takes, to learn from and to add to. May be null: then
+    // live hedge delays are at their maximum, and there is no deadline gate.
+    LatencyModel* latency = nullptr;
     // Of the call, the policy's timeout already counted in.
     Time deadline = kInfiniteFuture;
     bool has_fallback = false;
@@ -97,6 +106,7 @@ class CallDriver {
     int target = 0;
     AttemptKind kind = AttemptKind::kFirst;
     Time started;
+    Time deadline;
     // Below: once it is settled. A loser is when another attempt decides.
     bool settled = false;
     Time ended;
@@ -132,6 +142,9 @@ class CallDriver {
   Actions OnCallerCancel(Time now);
   Actions OnFallbackEnd(bool ok, Time now);
 
+  // Who is to blame for an end of attempt `n`, as OnAttemptEnd() would say now.
+  Attribution Judge(int n, AttemptEnd end, Time now) const;
+
   // When to call OnTimer(); kInfiniteFuture for never.
   Time wake_at() const;
   bool finished() const { return state_ == State::kDone; }
@@ -160,9 +173,14 @@ class CallDriver {
   // Why nothing more may follow a failure now, or kNone and it is scheduled.
   Reason ScheduleNext(const AttemptEnd& end, Time now);
   void ArmHedge(Time now);
+  // Why no hedge may be sent now, or kNone and it is paid for.
+  Reason PayForHedge(Time now);
+  // False when there is no time left to ask again in.
+  bool PostponeHedge(Time now);
   void FireNext(Time now, Actions* actions);
   void Settle(Flight* flight, absl::StatusCode code, Attribution attribution,
               Time now);
+  // Those still in flight, and cancels them.
   void SettleAll(absl::StatusCode code, Attribution attribution, Time now,
                  Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }

@@ -30,6 +30,12 @@ class Checker {
                                low_open ? "(" : "[", low, high));
   }
 
+  // (0, 1): a quantile that has values on both sides.
+  void Quantile(const char* field, double value) {
+    if (value > 0 && value < 1) return;
+    Add(field, absl::StrFormat("is %.15g; allowed (0, 1)", value));
+  }
+
   void Range(const char* field, Duration value, Duration low, Duration high) {
     if (value >= low && value <= high) return;
     Add(field,
@@ -121,7 +127,15 @@ void HedgingOptions::Check(const std::string& path, FieldErrors* errors) const {
   Checker check(path, errors);
   check.Number("max_attempts", max_attempts, 2, kMaxAttempts);
   check.Range("delay", delay, Duration::zero(), kHour);
+  if (quantile != 0) check.Quantile("quantile", quantile);
+  check.Range("min_delay", min_delay, Duration::zero(), kHour);
+  check.Range("max_delay", max_delay, min_delay, kHour);
   check.Codes("non_fatal_codes", non_fatal_codes, /*may_be_empty=*/true);
+}
+
+void DeadlineGateOptions::Check(const std::string& path,
+                                FieldErrors* errors) const {
+  Checker(path, errors).Quantile("quantile", quantile);
 }
 
 void ThrottlingOptions::Check(const std::string& path,
@@ -171,19 +185,22 @@ void MethodOptions::Check(const std::string& path, FieldErrors* errors) const {
   if (breaker) breaker->Check(check.Join("breaker"), errors);
   if (retry) retry->Check(check.Join("retry"), errors);
   if (hedging) hedging->Check(check.Join("hedging"), errors);
+  if (deadline_gate) deadline_gate->Check(check.Join("deadline_gate"), errors);
   if (retry && hedging && retry->max_attempts != hedging->max_attempts) {
     check.Add("hedging.max_attempts",
               absl::StrCat("is ", hedging->max_attempts, "; allowed ",
                            retry->max_attempts,
                            ", as retry.max_attempts: both share one limit"));
   }
-  if (timeout > Duration::zero() && hedging && hedging->delay >= timeout) {
-    check.Add(
-        "hedging.delay",
-        absl::StrCat("is ", FormatDuration(hedging->delay),
-                     "; allowed less than timeout = ", FormatDuration(timeout),
-                     ", or no hedge is ever sent"));
-  }
+  if (timeout == Duration::zero() || !hedging) return;
+  const bool is_live = hedging->quantile != 0;
+  const Duration soonest = is_live ? hedging->min_delay : hedging->delay;
+  if (soonest < timeout) return;
+  check.Add(
+      is_live ? "hedging.min_delay" : "hedging.delay",
+      absl::StrCat("is ", FormatDuration(soonest),
+                   "; allowed less than timeout = ", FormatDuration(timeout),
+                   ", or no hedge is ever sent"));
 }
 
 absl::Status MethodOptions::Validate() const {

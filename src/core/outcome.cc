@@ -15,16 +15,17 @@ struct Row {
 
 // Order of rows is the order of Attribution.
 constexpr std::array<Row, kAttributions> kTable = {{
-    // name                  verdict           retry  latency
-    {"success", {Verdict::kSuccess, true, true}},
-    {"server_failure", {Verdict::kFailure, true, false}},
-    {"transport_failure", {Verdict::kFailure, true, false}},
-    {"overload", {Verdict::kNeutral, true, false}},
-    {"superseded", {Verdict::kNeutral, false, false}},
-    {"cancelled_by_caller", {Verdict::kNeutral, false, false}},
-    {"not_sent", {Verdict::kNeutral, true, false}},
-    {"abandoned", {Verdict::kNeutral, false, false}},
-    {"local_rejection", {Verdict::kNeutral, false, false}},
+    // name                  verdict           retry
+    {"success", {Verdict::kSuccess, true}},
+    {"server_failure", {Verdict::kFailure, true}},
+    {"transport_failure", {Verdict::kFailure, true}},
+    {"overload", {Verdict::kNeutral, true}},
+    {"superseded", {Verdict::kNeutral, false}},
+    {"cancelled_by_caller", {Verdict::kNeutral, false}},
+    {"deadline_too_short", {Verdict::kNeutral, true}},
+    {"not_sent", {Verdict::kNeutral, true}},
+    {"abandoned", {Verdict::kNeutral, false}},
+    {"local_rejection", {Verdict::kNeutral, false}},
 }};
 
 const Row& RowOf(Attribution attribution) {
@@ -41,10 +42,35 @@ const Effects& EffectsOf(Attribution attribution) {
   return RowOf(attribution).effects;
 }
 
+Evidence EvidenceOf(absl::StatusCode code, Attribution attribution) {
+  switch (attribution) {
+    case Attribution::kSuperseded:
+    case Attribution::kCancelledByCaller:
+    case Attribution::kDeadlineTooShort:
+      return Evidence::kAtLeast;
+    case Attribution::kSuccess:
+      if (code == absl::StatusCode::kOk) return Evidence::kExact;
+      break;
+    case Attribution::kNotSent:
+    case Attribution::kAbandoned:
+    case Attribution::kLocalRejection:
+      return Evidence::kNone;
+    default:
+      break;
+  }
+  // Whoever is to blame for it.
+  return code == absl::StatusCode::kDeadlineExceeded ? Evidence::kAtLeast
+                                                     : Evidence::kNone;
+}
+
 Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
   const bool failed = failure_codes.Contains(end.code);
   if (end.code == absl::StatusCode::kCancelled && end.cancelled_by_caller) {
     return Attribution::kCancelledByCaller;
+  }
+  if (end.code == absl::StatusCode::kDeadlineExceeded &&
+      end.deadline_was_too_short) {
+    return Attribution::kDeadlineTooShort;
   }
   if (end.code == absl::StatusCode::kUnavailable && end.from_transport &&
       end.channel_was_not_ready) {

@@ -6,7 +6,7 @@
 //   permit.Settle(EffectsOf(who).verdict, now);
 //
 // Every attempt gets exactly one Attribution, and one table (`EffectsOf`) says
-// what it does to the breaker, the latency figures and the retry. So a code
+// what it does to the breaker and the retry. So a code
 // that is an answer for one part of firebreak can never be a failure for
 // another.
 //
@@ -66,11 +66,12 @@ enum class Attribution {
   kOverload,           // RESOURCE_EXHAUSTED, or the server pushed back
   kSuperseded,         // another attempt of the same call answered first
   kCancelledByCaller,  // and we saw the cancel, or its parent call's
+  kDeadlineTooShort,   // less time was granted than the method usually takes
   kNotSent,            // refused by a channel that was still reconnecting
   kAbandoned,          // destroyed without a status
   kLocalRejection,     // never left: refused by firebreak itself
 };
-inline constexpr int kAttributions = 9;
+inline constexpr int kAttributions = 10;
 
 // snake_case name, as it appears in metrics and the admin service.
 absl::string_view AttributionName(Attribution attribution);
@@ -81,9 +82,16 @@ enum class Verdict { kSuccess, kFailure, kNeutral };
 struct Effects {
   Verdict verdict;      // to the breaker; neutral gives a probe's slot back
   bool may_be_retried;  // if its code is listed; false: the call ends here
-  bool has_latency;     // the time it took says something about the server
 };
 const Effects& EffectsOf(Attribution attribution);
+
+// What the time until an attempt's end says about the time an answer takes.
+enum class Evidence {
+  kExact,    // an answer took so long
+  kAtLeast,  // it would have taken longer: we gave up
+  kNone,     // failures come fast or slow for reasons of their own
+};
+Evidence EvidenceOf(absl::StatusCode code, Attribution attribution);
 
 // Facts about one ended attempt, as the caller of the core knows them.
 struct AttemptEnd {
@@ -99,6 +107,9 @@ struct AttemptEnd {
   bool channel_was_not_ready = false;
   // The caller cancelled, or a parent call that it hangs on may have.
   bool cancelled_by_caller = false;
+  // It was granted less time than usual (latency_model.h's baseline) calls
+  // take.
+  bool deadline_was_too_short = false;
 };
 
 // Failures by default: what says that the target is in trouble rather than
@@ -110,6 +121,7 @@ inline constexpr CodeSet kDefaultFailureCodes = {
 
 // The one place that decides. Rules, first match wins:
 //   cancelled and we know by whom          -> kCancelledByCaller
+//   DEADLINE_EXCEEDED of too short a one   -> kDeadlineTooShort
 //   UNAVAILABLE, channel never connected   -> kNotSent
 //   RESOURCE_EXHAUSTED, or a failure code
 //     with pushback                        -> kOverload

@@ -18,17 +18,19 @@ enum class Reason {
   // No further attempt, although the failure allows one.
   kAttemptsExhausted,
   kBudgetExhausted,
-  kThrottled,         // too many failures for too few successes (gRFC A6)
-  kPushback,          // the server asked for no retry
-  kNotIdempotent,     // it may have run, and may not run twice
-  kDeadlineTooClose,  // the wait would end at or after the deadline
+  kThrottled,           // too many failures for too few successes (gRFC A6)
+  kPushback,            // the server asked for no retry
+  kNotIdempotent,       // it may have run, and may not run twice
+  kDeadlineTooClose,    // the wait would end at or after the deadline
+  kDeadlineInfeasible,  // too little time for what the method takes
+  kHedgingPaused,       // the server is in trouble: no hedges on top
   // The end of the call.
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
   kInvalidOptions,  // of this call
 };
-inline constexpr int kReasons = 14;
+inline constexpr int kReasons = 16;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -53,6 +55,10 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "pushback";
     case Reason::kDeadlineTooClose:
       return "deadline_too_close";
+    case Reason::kDeadlineInfeasible:
+      return "deadline_infeasible";
+    case Reason::kHedgingPaused:
+      return "hedging_paused";
     case Reason::kDeadlineExceeded:
       return "deadline_exceeded";
     case Reason::kCancelled:

@@ -5,10 +5,10 @@
 //   plan.options = binding->runtime->options.get();
 //   plan.targets = binding->targets;
 //
-// Calls of all channels of one name share a MethodRuntime: its counters, its
-// policy and, through the channel's budget, its tokens. It has one breaker for
-// each target that those channels go to. A MethodBinding is the part of it that
-// one channel uses.
+// Calls of all channels of one name share a MethodRuntime: its counters, what
+// it knows of its latency, its policy and, through the channel's budget, its
+// tokens. It has one breaker for each target that those channels go to. A
+// MethodBinding is the part of it that one channel uses.
 //
 // Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
 // budget and everything its breakers point to alive.
@@ -24,6 +24,7 @@
 #include "firebreak/fallback.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/mutex.h"
 #include "src/core/options.h"
@@ -41,6 +42,8 @@ class MethodRuntime {
   const std::shared_ptr<const core::MethodOptions> options;
   const std::shared_ptr<core::AttemptBudget> budget;
   core::MethodStats stats;
+  // Of the attempts of unary calls, over all targets.
+  core::LatencyModel latency;
 
   // The breaker of `target`, made when it is first asked for; lives as long as
   // the runtime.

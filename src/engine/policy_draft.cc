@@ -173,7 +173,23 @@ void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
 
   if (in.has_enabled()) draft->hedging_enabled = in.enabled();
   if (in.has_max_attempts()) draft->hedging_attempts = in.max_attempts();
-  if (in.has_delay()) read.Duration("delay", in.delay(), &out.delay);
+  if (in.has_delay()) {
+    read.Duration("delay", in.delay(), &out.delay);
+    out.quantile = 0;
+  }
+  if (in.has_quantile()) {
+    out.quantile = in.quantile();
+    if (in.has_delay()) {
+      read.Add("quantile", absl::StrCat("is ", in.quantile(),
+                                        "; allowed: not beside delay"));
+    }
+  }
+  if (in.has_min_delay()) {
+    read.Duration("min_delay", in.min_delay(), &out.min_delay);
+  }
+  if (in.has_max_delay()) {
+    read.Duration("max_delay", in.max_delay(), &out.max_delay);
+  }
   if (in.non_fatal_codes_size() > 0) {
     read.Codes("non_fatal_codes", in.non_fatal_codes(), &out.non_fatal_codes);
   }
@@ -188,6 +204,15 @@ void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
     // Takes back the `true` of a base.
     out.non_fatal_codes = core::HedgingOptions().non_fatal_codes;
   }
+}
+
+void ApplyDeadlineGate(const v1::DeadlineGatePolicy& in, PolicyDraft* draft) {
+  if (!draft->deadline_gate.has_value()) draft->deadline_gate.emplace();
+  core::DeadlineGateOptions& out = *draft->deadline_gate;
+
+  if (in.has_enabled()) draft->deadline_gate_enabled = in.enabled();
+  if (in.has_quantile()) out.quantile = in.quantile();
+  if (in.has_first_attempt()) out.first_attempt = in.first_attempt();
 }
 
 // One number for retries and hedges, from whichever side set it; sides that
@@ -219,6 +244,9 @@ void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
   if (entry.has_breaker()) ApplyBreaker(entry.breaker(), draft, errors);
   if (entry.has_retry()) ApplyRetry(entry.retry(), draft, errors);
   if (entry.has_hedging()) ApplyHedging(entry.hedging(), draft, errors);
+  if (entry.has_deadline_gate()) {
+    ApplyDeadlineGate(entry.deadline_gate(), draft);
+  }
 }
 
 core::MethodOptions Finish(const PolicyDraft& draft,
@@ -246,6 +274,11 @@ core::MethodOptions Finish(const PolicyDraft& draft,
     core::HedgingOptions off = *draft.hedging;
     off.max_attempts = draft.hedging_attempts.value_or(off.max_attempts);
     off.Check("hedging", &found);
+  }
+  if (draft.deadline_gate_enabled) {
+    options.deadline_gate = draft.deadline_gate;
+  } else if (draft.deadline_gate) {
+    draft.deadline_gate->Check("deadline_gate", &found);
   }
   ShareAttempts(draft, &options);
   options.Check("", &found);

@@ -34,6 +34,8 @@ struct PolicyDraft {
   absl::optional<core::HedgingOptions> hedging;
   bool hedging_enabled = true;
   absl::optional<int> hedging_attempts;
+  absl::optional<core::DeadlineGateOptions> deadline_gate;
+  bool deadline_gate_enabled = true;
   // Fields whose value could not be read and was replaced by a stand-in, so
   // that nothing is said of the stand-in.
   absl::flat_hash_set<std::string> unreadable;

@@ -17,6 +17,7 @@
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
 #include "src/core/call_driver.h"
+#include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/mutex.h"
 #include "src/core/options.h"
@@ -92,6 +93,32 @@ void MethodStatsCall(benchmark::State& state) {
   }
 }
 
+void LatencyRecord(benchmark::State& state) {
+  static LatencyModel model;
+  Time now = kStart;
+  for (auto _ : state) {
+    now += kStep;
+    // From 1 ms to 2 ms: all buckets of a factor of two.
+    model.Record(std::chrono::nanoseconds(
+                     1'000'000 + now.time_since_epoch().count() % 1'000'000),
+                 now);
+  }
+}
+
+void LatencyQuantile(benchmark::State& state) {
+  static LatencyModel* const model = [] {
+    auto* m = new LatencyModel;
+    for (int i = 0; i < 1000; ++i) m->Record(i * kStep, kStart);
+    return m;
+  }();
+  Time now = kStart;
+  for (auto _ : state) {
+    now += kStep;
+    benchmark::DoNotOptimize(model->Quantile(0.5, now));
+    benchmark::DoNotOptimize(model->Quantile(0.95, now));
+  }
+}
+
 // A call that succeeds at once, with every part of the policy on.
 void CallDriverSuccess(benchmark::State& state) {
   static const MethodOptions* const options = [] {
@@ -100,11 +127,15 @@ void CallDriverSuccess(benchmark::State& state) {
     o->retry = RetryOptions{};
     o->hedging = HedgingOptions{};
     o->hedging->max_attempts = o->retry->max_attempts;
+    o->hedging->quantile = 0.95;
+    o->deadline_gate = DeadlineGateOptions{};
+    o->deadline_gate->first_attempt = true;
     return o;
   }();
   static Breaker breaker({}, BreakerOptions{}, /*seed=*/1, kStart);
   static AttemptBudget budget(BudgetOptions{}, kStart);
   static MethodStats stats;
+  static LatencyModel latency;
   Breaker* const targets[] = {&breaker};
 
   CallDriver::Plan plan;
@@ -112,6 +143,7 @@ void CallDriverSuccess(benchmark::State& state) {
   plan.targets = targets;
   plan.budget = &budget;
   plan.stats = &stats;
+  plan.latency = &latency;
   Time now = kStart;
   for (auto _ : state) {
     now += kStep;
@@ -175,6 +207,8 @@ int Main(int argc, char** argv) {
   Register("BreakerReject", BreakerReject);
   Register("BudgetAcquireRefund", BudgetAcquireRefund);
   Register("MethodStatsCall", MethodStatsCall);
+  Register("LatencyRecord", LatencyRecord);
+  Register("LatencyQuantile", LatencyQuantile);  // two of them
   Register("CallDriverSuccess", CallDriverSuccess);
 
   MedianReporter reporter;
@@ -183,9 +217,10 @@ int Main(int argc, char** argv) {
   const double admit_settle = reporter.Median("BreakerAdmitSettle");
   std::printf(
       "core: admit_settle_ns=%.1f floor_ns=%.1f ratio=%.2f "
-      "reject_ns=%.1f\n",
+      "reject_ns=%.1f latency_record_ns=%.1f latency_quantile_ns=%.1f\n",
       admit_settle, floor, floor > 0 ? admit_settle / floor : 0,
-      reporter.Median("BreakerReject"));
+      reporter.Median("BreakerReject"), reporter.Median("LatencyRecord"),
+      reporter.Median("LatencyQuantile") / 2);
   return reporter.failed() ? 1 : 0;
 }
 

@@ -30,6 +30,7 @@
 #include "src/core/call_driver.h"
 #include "src/core/duration.h"
 #include "src/core/event_log.h"
+#include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
 #include "src/core/rng.h"
@@ -109,6 +110,7 @@ class CallRig {
     BudgetOptions budget;
     // Instead of one of its own by `budget`; outlives the rig.
     AttemptBudget* shared_budget = nullptr;
+    LatencyModel* latency = nullptr;  // outlives the rig
     uint64_t seed = 1;
   };
 
@@ -132,6 +134,7 @@ class CallRig {
     plan.targets = targets_;
     plan.budget = budget_;
     plan.stats = &stats_;
+    plan.latency = setup.latency;
     plan.deadline = setup.deadline == kInfiniteDuration ? kInfiniteFuture
                                                         : At(setup.deadline);
     plan.has_fallback = setup.has_fallback;

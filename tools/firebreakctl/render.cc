@@ -82,7 +82,10 @@ std::string PolicyText(const v1::Method& method) {
   if (options.breaker()) parts.emplace_back("breaker");
   if (options.retry()) parts.emplace_back("retry");
   if (options.hedging()) {
-    parts.push_back("hedging after " + Brief(options.hedging_delay()));
+    parts.push_back(options.hedging_quantile() > 0
+                        ? absl::StrFormat("hedging at the live %g quantile",
+                                          options.hedging_quantile())
+                        : "hedging after " + Brief(options.hedging_delay()));
   }
   if (options.max_attempts() > 1) {
     parts.push_back(
@@ -90,6 +93,12 @@ std::string PolicyText(const v1::Method& method) {
   }
   if (options.has_attempt_timeout()) {
     parts.push_back("each at most " + Brief(options.attempt_timeout()));
+  }
+  if (options.gate_quantile() > 0) {
+    parts.push_back(
+        absl::StrFormat("none with less time left than the live %g quantile%s",
+                        options.gate_quantile(),
+                        options.gate_first_attempt() ? "" : " but the first"));
   }
   return absl::StrCat(
       OrDash(method.policy()), ": ",
@@ -156,6 +165,27 @@ std::string LatencyText(const v1::Latency& latency) {
       Brief(latency.p999()), Brief(latency.max()), latency.count());
 }
 
+// "" when nothing is known.
+std::string RecentText(const v1::LatencyModel& model) {
+  if (model.samples() == 0) return "";
+  std::string text =
+      absl::StrFormat("p50 %s, p90 %s, p95 %s, p99 %s (%d answers in 30 s)",
+                      Brief(model.p50()), Brief(model.p90()),
+                      Brief(model.p95()), Brief(model.p99()), model.samples());
+  if (model.has_usual_p50()) {
+    absl::StrAppend(&text, "; usual p50 ", Brief(model.usual_p50()));
+  }
+  return text;
+}
+
+std::string NextHedgeText(const v1::LatencyModel& model) {
+  if (!model.has_hedge_delay()) return "";
+  if (!model.hedging_paused().empty()) {
+    return "paused: " + model.hedging_paused();
+  }
+  return "after " + Brief(model.hedge_delay());
+}
+
 std::string Details(const v1::Method& method, bool colours) {
   const v1::AttemptCounts& attempts = method.attempts();
   const v1::Budget& budget = method.budget();
@@ -173,6 +203,8 @@ std::string Details(const v1::Method& method, bool colours) {
   add("attempt ends", Listed(attempts.attributions()));
   add("not attempted", Listed(attempts.stops()));
   add("latency", LatencyText(method.latency()));
+  add("attempts take", RecentText(method.latency_model()));
+  add("next hedge", NextHedgeText(method.latency_model()));
   add("budget",
       absl::StrFormat("%.1f of %g tokens, +%g per call, +%g per second",
                       budget.tokens(), budget.burst(), budget.ratio(),

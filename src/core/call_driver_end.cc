@@ -1,0 +1,126 @@
+// How a call ends: attempts are settled, the fallback is asked, one answer goes
+// out. What comes before is in call_driver.cc.
+#include "src/core/call_driver.h"
+#include "src/core/deadline.h"
+#include "src/core/deadline_gate.h"
+
+namespace firebreak::core {
+
+CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
+  Actions actions;
+  if (state_ != State::kFallback) return actions;
+  Finish finish = failed_;
+  if (ok) {
+    finish = Finish{};
+    finish.from_fallback = true;
+    plan_.stats->OnFallback();
+  } else if (finish.reason == Reason::kNone) {
+    finish.reason = Reason::kFallbackFailed;
+  }
+  Close(finish, now, &actions);
+  return actions;
+}
+
+Attribution CallDriver::Judge(int n, AttemptEnd end, Time now) const {
+  const Attempt& facts = attempt(n);
+  end.deadline_was_too_short =
+      end.code == absl::StatusCode::kDeadlineExceeded &&
+      IsTooShort(Remaining(facts.started, facts.deadline), plan_.latency, now);
+  return Attribute(end, plan_.options->failure_codes());
+}
+
+void CallDriver::Settle(Flight* flight, absl::StatusCode code,
+                        Attribution attribution, Time now) {
+  flight->facts.settled = true;
+  flight->facts.ended = now;
+  flight->facts.code = code;
+  flight->facts.attribution = attribution;
+  --in_flight_;
+  flight->permit.Settle(EffectsOf(attribution).verdict, now);
+  plan_.stats->OnAttemptEnd(attribution);
+  if (plan_.latency != nullptr) {
+    plan_.latency->OnAttemptEnd(code, attribution,
+                                Remaining(flight->facts.started, now), now);
+  }
+}
+
+void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
+                           Time now, Actions* actions) {
+  for (int n = 0; n < launched(); ++n) {
+    Flight& flight = attempts_[static_cast<size_t>(n)];
+    if (flight.facts.settled) continue;
+    Settle(&flight, code, attribution, now);
+    actions->cancel.push_back(n);
+  }
+}
+
+void CallDriver::EndAtDeadline(Time now, Actions* actions) {
+  if (state_ == State::kFallback) {
+    Close(failed_, now, actions);
+    return;
+  }
+  Finish finish;
+  if (!AnyInFlight() && last_failure_ != Finish::kNoAttempt) {
+    // The timer came late, past a retry that was paid for: what the server
+    // said last is worth more than our clock.
+    finish.attempt = last_failure_;
+    finish.code = last_code_;
+    finish.reason = Reason::kDeadlineTooClose;
+    plan_.stats->OnStop(finish.reason);
+  } else {
+    finish.code = absl::StatusCode::kDeadlineExceeded;
+    finish.reason = Reason::kDeadlineExceeded;
+  }
+  AttemptEnd late;
+  late.code = absl::StatusCode::kDeadlineExceeded;
+  for (int n = 0; n < launched(); ++n) {
+    Flight& flight = attempts_[static_cast<size_t>(n)];
+    if (flight.facts.settled) continue;
+    Settle(&flight, late.code, Judge(n, late, now), now);
+    actions->cancel.push_back(n);
+  }
+  End(finish, now, actions);
+}
+
+void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
+  DropNext();
+  if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
+      finish.reason != Reason::kCancelled && CanPayFor(plan_.deadline, now)) {
+    state_ = State::kFallback;
+    failed_ = finish;
+    actions->run_fallback = true;
+    actions->finish = finish;
+    return;
+  }
+  Close(finish, now, actions);
+}
+
+void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
+  DropNext();
+  state_ = State::kDone;
+  actions->run_fallback = false;
+  actions->finish = finish;
+  if (finish.attempt != Finish::kNoAttempt &&
+      finish.code == absl::StatusCode::kOk &&
+      attempt(finish.attempt).kind == AttemptKind::kHedge) {
+    plan_.stats->OnHedgeWin();
+  }
+  if (finish.reason == Reason::kCancelled) {
+    plan_.stats->OnCallEnded(CallEnd::kCancelled, finish.code, now - started_);
+  } else if (finish.code == absl::StatusCode::kOk) {
+    plan_.stats->OnCallEnded(CallEnd::kSuccess, finish.code, now - started_);
+  } else if (attempts_.empty()) {
+    plan_.stats->OnRejected(finish.reason);
+  } else {
+    plan_.stats->OnCallEnded(CallEnd::kFailure, finish.code, now - started_);
+  }
+}
+
+void CallDriver::DropNext() {
+  if (next_.at != kInfiniteFuture && next_.kind == AttemptKind::kRetry) {
+    plan_.budget->Refund();
+  }
+  next_ = Next{};
+}
+
+}  // namespace firebreak::core
