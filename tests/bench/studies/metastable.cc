@@ -1,5 +1,6 @@
 #include "tests/bench/studies/metastable.h"
 
+#include <algorithm>
 #include <memory>
 
 namespace firebreak::studies {
@@ -71,8 +72,8 @@ std::vector<Strategy> MetastableStrategies(const MetastableStudy& study) {
           Naive("token bucket", bucket),
           Naive("stop above 10 %", share),
           Firebreak("firebreak, no breaker", retry),
-          Firebreak("firebreak", guarded),
-          Firebreak("firebreak, open 1s", quick)};
+          Firebreak(kGuarded, guarded),
+          Firebreak(kQuick, quick)};
 }
 
 MetastableRow RunMetastable(const MetastableStudy& study,
@@ -80,6 +81,7 @@ MetastableRow RunMetastable(const MetastableStudy& study,
   sim::Simulation sim;
   sim::ServerOptions options;
   options.workers = study.workers;
+  options.honours_cancel = study.honours_cancel;
   options.service = sim::Distribution::Constant(study.service);
   sim::Server server(&sim, options);
   const auto leg = sim::Distribution::Constant(Ms(1));

@@ -36,6 +36,7 @@ struct MetastableStudy {
   Duration trigger_at = Sec(15);
   Duration trigger = Sec(10);
   double speed = 0.2;  // of the server, in the trigger
+  bool honours_cancel = false;
   Duration length = Sec(75);
   uint64_t seed = 1;
 };
@@ -52,6 +53,11 @@ struct MetastableRow {
   std::vector<sim::Tally::Bucket> buckets;
   Duration bucket_width;
 };
+
+// Names of rows that are asked for elsewhere: with the breaker's defaults, and
+// with one that stays open for a second at first, and for four at most.
+inline constexpr char kGuarded[] = "firebreak";
+inline constexpr char kQuick[] = "firebreak, open 1s";
 
 std::vector<Strategy> MetastableStrategies(const MetastableStudy& study);
 MetastableRow RunMetastable(const MetastableStudy& study,

@@ -27,7 +27,8 @@ struct Source {
 
 void PlanOpen(const std::shared_ptr<Source>& source, const Distribution& gap,
               Time until) {
-  const Time at = core::SaturatingAdd(source->sim->now(), gap.Sample(&source->times));
+  const Time at =
+      core::SaturatingAdd(source->sim->now(), gap.Sample(&source->times));
   if (at >= until) return;
   source->sim->At(at, [source, gap, until] {
     PlanOpen(source, gap, until);

@@ -6,6 +6,7 @@
 #include "src/core/breaker.h"
 #include "src/core/call_driver.h"
 #include "src/core/deadline.h"
+#include "src/core/latency_model.h"
 #include "src/core/rng.h"
 
 namespace firebreak::sim {
@@ -35,6 +36,7 @@ struct FirebreakClient::Channel {
   core::Rng seeds;
   core::AttemptBudget budget;
   core::MethodStats stats;
+  core::LatencyModel latency;
   std::vector<std::unique_ptr<core::Breaker>> owned;
   std::vector<core::Breaker*> breakers;
 };
@@ -42,13 +44,15 @@ struct FirebreakClient::Channel {
 // One call. Kept alive by its flights and its timer.
 class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
  public:
-  Drive(std::shared_ptr<Channel> channel, uint64_t luck, OnCallEnd on_end)
+  Drive(std::shared_ptr<Channel> channel, Time deadline, uint64_t luck,
+        WireCounts* counts, OnCallEnd on_end)
       : channel_(std::move(channel)),
         luck_(luck),
+        counts_(counts),
         on_end_(std::move(on_end)),
         started_(channel_->sim->now()),
-        deadline_(core::CallDeadline(core::kInfiniteFuture,
-                                     channel_->options.timeout, started_)),
+        deadline_(
+            core::CallDeadline(deadline, channel_->options.timeout, started_)),
         driver_(Plan()) {}
 
   void Start() { Perform(driver_.Start(started_)); }
@@ -60,6 +64,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
     plan.targets = channel_->breakers;
     plan.budget = &channel_->budget;
     plan.stats = &channel_->stats;
+    plan.latency = &channel_->latency;
     plan.deadline = deadline_;
     plan.seed = channel_->seeds.Next();
     return plan;
@@ -75,7 +80,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
       flights_.push_back(Flight::Send(
           channel_->sim, channel_->targets[static_cast<size_t>(launch.target)],
           AttemptLuck(luck_, launch.attempt), {launch.deadline, deadline_},
-          channel_->counts,
+          counts_,
           [self = shared_from_this(),
            n = launch.attempt](const core::AttemptEnd& end) {
             self->Perform(
@@ -105,6 +110,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
 
   const std::shared_ptr<Channel> channel_;
   const uint64_t luck_;
+  WireCounts* const counts_;
   const OnCallEnd on_end_;
   const Time started_;
   const Time deadline_;
@@ -120,7 +126,13 @@ FirebreakClient::FirebreakClient(Simulation* sim, const Setup& setup,
 FirebreakClient::~FirebreakClient() = default;
 
 void FirebreakClient::Call(uint64_t luck, OnCallEnd on_end) {
-  std::make_shared<Drive>(channel_, luck, std::move(on_end))->Start();
+  CallBy(core::kInfiniteFuture, luck, channel_->counts, std::move(on_end));
+}
+
+void FirebreakClient::CallBy(Time deadline, uint64_t luck, WireCounts* counts,
+                             OnCallEnd on_end) {
+  std::make_shared<Drive>(channel_, deadline, luck, counts, std::move(on_end))
+      ->Start();
 }
 
 core::MethodCounts FirebreakClient::counts() const {

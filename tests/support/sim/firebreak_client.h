@@ -39,6 +39,9 @@ class FirebreakClient : public Client {
   ~FirebreakClient() override;
 
   void Call(uint64_t luck, OnCallEnd on_end) override;
+  // A call whose caller has set a deadline; counted in `counts`.
+  void CallBy(Time deadline, uint64_t luck, WireCounts* counts,
+              OnCallEnd on_end);
 
   core::MethodCounts counts() const;
 
