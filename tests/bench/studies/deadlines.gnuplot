@@ -2,10 +2,12 @@
 #
 #   gnuplot -e "data='deadlines.dat'; out='deadlines.svg'" deadlines.gnuplot
 stats data using 0 nooutput
-set terminal svg size 960, 360 font "sans,11" background "white"
+set terminal svg size 1180, 360 font "sans,11" background "white"
 set termoption noenhanced
 set output out
-set multiplot layout 1, 2
+set multiplot
+set size 0.4, 1
+set origin 0, 0
 set grid
 set logscale x 2
 set yrange [0:1.02]
@@ -14,8 +16,10 @@ set title "Attempts that could not be answered in time"
 unset key
 plot for [i = 0:STATS_blocks - 1] data index i every ::1 using 1:2 \
   with linespoints lw 2 pt i + 1
+set size 0.6, 1
+set origin 0.4, 0
 set title "Calls that succeeded"
-set key right bottom
-plot for [i = 0:STATS_blocks - 1] data index i every ::1 using 1:3 \
+set key outside right
+plot for [i = 0:STATS_blocks - 1] data index i using 1:3 \
   with linespoints lw 2 pt i + 1 title columnheader(1)
 unset multiplot

@@ -12,7 +12,7 @@ set grid ytics
 set yrange [5:*]
 set ylabel "ms"
 set xtics rotate by 25 right
-set key left top
+set key outside bottom horizontal
 set title "A hundred reads: with and without a hedge after 10 ms"
 plot data index 0 using 2:xtic(1) title "p50", '' index 0 using 3 title "p99", \
   '' index 0 using 4 title "p99.9"

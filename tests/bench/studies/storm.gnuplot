@@ -21,7 +21,7 @@ set origin 0.5, 0.5
 set title "Attempts per call"
 set yrange [0:4.1]
 set key left top
-plot for [i = 0:half - 1] data index i every ::1 using 1:3 with linespoints \
+plot for [i = 0:half - 1] data index i using 1:3 with linespoints \
   lw 2 pt i + 1 title columnheader(1)
 set size 1, 0.5
 set origin 0, 0
@@ -30,6 +30,6 @@ set xrange [0:75]
 set yrange [0:*]
 set xlabel "s"
 set key outside right
-plot for [i = half:2 * half - 1] data index i every ::1 using 1:2 with lines \
+plot for [i = half:2 * half - 1] data index i using 1:2 with lines \
   lw 2 title columnheader(1)
 unset multiplot
