@@ -1,0 +1,65 @@
+// Retries against a server that fails each attempt by chance.
+//
+//   StormStudy study;                                   // as published
+//   for (const StormRow& row : RunStorm(study)) ...
+//
+// The setting is M. Brooker's ("Fixing retries with token buckets and circuit
+// breakers", 2022-02-28): 100 clients with 10 calls a second each at random
+// times, a server that is never busy and fails each attempt with probability f,
+// and legs of 10 ms on average, exponentially distributed. What is asked of
+// each way of retrying: how many calls succeed, and how much load it makes of
+// them. Calls have no deadline.
+//
+// All strategies meet the same calls with the same luck, so at one and the same
+// f no strategy that retries can succeed less often than none by chance alone.
+#ifndef FIREBREAK_TESTS_BENCH_STUDIES_STORM_H_
+#define FIREBREAK_TESTS_BENCH_STUDIES_STORM_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/bench/studies/strategies.h"
+
+namespace firebreak::studies {
+
+struct StormStudy {
+  int clients = 100;
+  double calls_per_second = 10;  // of each
+  Duration length = Sec(60);
+  Duration mean_leg = Ms(10);
+  std::vector<double> failure_rates = {.01, .05, .1, .2, .3, .5, .75, 1};
+  uint64_t seed = 1;
+};
+
+struct StormCell {
+  double failure_rate;
+  double success;  // share of calls
+  double load;     // attempts per call
+};
+
+struct StormRow {
+  std::string strategy;
+  std::vector<StormCell> cells;  // for each failure rate
+};
+
+// Names of rows that are asked for elsewhere.
+inline constexpr char kNoRetry[] = "none";
+inline constexpr char kFirebreak[] = "firebreak";
+inline constexpr char kFirebreakNoFloor[] = "firebreak, floor 0";
+
+std::vector<Strategy> StormStrategies();
+std::vector<StormRow> RunStorm(const StormStudy& study);
+
+const StormRow& Find(const std::vector<StormRow>& rows,
+                     const std::string& strategy);
+double LargestLoad(const StormRow& row);
+double SuccessAt(const StormRow& row, double failure_rate);
+// At how many failure rates `row` succeeds less often than `none`.
+int WorseThan(const StormRow& none, const StormRow& row);
+// The load that an attempt budget allows: 1 + ratio + floor per call + burst.
+double LoadBound(const StormStudy& study, const core::BudgetOptions& budget);
+
+}  // namespace firebreak::studies
+
+#endif  // FIREBREAK_TESTS_BENCH_STUDIES_STORM_H_

@@ -1,0 +1,66 @@
+// How long something takes: a network leg, a piece of work, a pause.
+//
+//   const Distribution work =
+//       Distribution::LogNormal(Ms(5), Ms(2)).WithStragglers(0.05, 10);
+//   Duration took = work.Sample(&rng);
+//
+// Values are copied freely. A sample is never negative, and never longer than
+// kLongest; a parameter that makes no sense (negative, NaN) counts as zero.
+#ifndef FIREBREAK_TESTS_SUPPORT_SIM_DISTRIBUTION_H_
+#define FIREBREAK_TESTS_SUPPORT_SIM_DISTRIBUTION_H_
+
+#include <chrono>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "src/core/rng.h"
+#include "src/core/time.h"
+#include "tests/support/sim/trace.h"
+
+namespace firebreak::sim {
+
+class Distribution {
+ public:
+  static constexpr Duration kLongest = std::chrono::hours(24);
+
+  // At most `share` of the samples is longer than `longer_than`.
+  struct Point {
+    Duration longer_than;
+    double share;
+  };
+
+  static Distribution Constant(Duration value);
+  static Distribution Exponential(Duration mean);
+  // By the mean and the deviation of the samples, not of their logarithms.
+  static Distribution LogNormal(Duration mean, Duration deviation);
+  // `rare` in `share` of all cases.
+  static Distribution TwoPoint(Duration common, Duration rare, double share);
+  // Given by its tail: straight lines between the points on paper with two
+  // logarithmic scales (so a Pareto tail is two points). The first point has
+  // the share 1 and is the shortest sample, the last one the longest. Points
+  // are in order, and their times above zero.
+  static Distribution Tail(std::vector<Point> points);
+  // The latencies of a record, drawn independently of each other.
+  static Distribution Recorded(const Trace& trace);
+
+  // With probability `share`, `factor` times as long.
+  Distribution WithStragglers(double share, double factor) const;
+
+  Duration Sample(core::Rng* rng) const { return FromSeconds(sample_(rng)); }
+
+ private:
+  using Sampler = std::function<double(core::Rng*)>;  // in seconds
+
+  explicit Distribution(Sampler sample) : sample_(std::move(sample)) {}
+  static Duration FromSeconds(double seconds);
+
+  Sampler sample_;
+};
+
+// The q-quantile of the values, q in [0, 1]; zero when there are none.
+Duration Quantile(std::vector<Duration> values, double q);
+
+}  // namespace firebreak::sim
+
+#endif  // FIREBREAK_TESTS_SUPPORT_SIM_DISTRIBUTION_H_

@@ -1,0 +1,142 @@
+#include "tests/support/sim/firebreak_client.h"
+
+#include <utility>
+
+#include "src/core/attempt_budget.h"
+#include "src/core/breaker.h"
+#include "src/core/call_driver.h"
+#include "src/core/deadline.h"
+#include "src/core/latency_model.h"
+#include "src/core/rng.h"
+
+namespace firebreak::sim {
+
+using core::CallDriver;
+
+struct FirebreakClient::Channel {
+  Channel(Simulation* s, const Setup& setup, WireCounts* c)
+      : sim(s),
+        counts(c),
+        options(setup.options),
+        targets(setup.targets),
+        seeds(setup.seed),
+        budget(setup.budget, s->now()) {
+    for (size_t i = 0; i < targets.size(); ++i) {
+      owned.push_back(std::make_unique<core::Breaker>(
+          core::Breaker::Identity{}, options.breaker, seeds.Next(),
+          sim->now()));
+      breakers.push_back(owned.back().get());
+    }
+  }
+
+  Simulation* const sim;
+  WireCounts* const counts;
+  const core::MethodOptions options;
+  const std::vector<Target> targets;
+  core::Rng seeds;
+  core::AttemptBudget budget;
+  core::MethodStats stats;
+  core::LatencyModel latency;
+  std::vector<std::unique_ptr<core::Breaker>> owned;
+  std::vector<core::Breaker*> breakers;
+};
+
+// One call. Kept alive by its flights and its timer.
+class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
+ public:
+  Drive(std::shared_ptr<Channel> channel, Time deadline, uint64_t luck,
+        WireCounts* counts, OnCallEnd on_end)
+      : channel_(std::move(channel)),
+        luck_(luck),
+        counts_(counts),
+        on_end_(std::move(on_end)),
+        started_(channel_->sim->now()),
+        deadline_(
+            core::CallDeadline(deadline, channel_->options.timeout, started_)),
+        driver_(Plan()) {}
+
+  void Start() { Perform(driver_.Start(started_)); }
+
+ private:
+  CallDriver::Plan Plan() const {
+    CallDriver::Plan plan;
+    plan.options = &channel_->options;
+    plan.targets = channel_->breakers;
+    plan.budget = &channel_->budget;
+    plan.stats = &channel_->stats;
+    plan.latency = &channel_->latency;
+    plan.deadline = deadline_;
+    plan.seed = channel_->seeds.Next();
+    return plan;
+  }
+
+  void Perform(const CallDriver::Actions& actions) {
+    for (const int n : actions.cancel) {
+      if (auto flight = flights_[static_cast<size_t>(n)].lock()) {
+        flight->Cancel();
+      }
+    }
+    for (const CallDriver::Launch& launch : actions.launch) {
+      flights_.push_back(Flight::Send(
+          channel_->sim, channel_->targets[static_cast<size_t>(launch.target)],
+          AttemptLuck(luck_, launch.attempt), {launch.deadline, deadline_},
+          counts_,
+          [self = shared_from_this(),
+           n = launch.attempt](const core::AttemptEnd& end) {
+            self->Perform(
+                self->driver_.OnAttemptEnd(n, end, self->channel_->sim->now()));
+          }));
+    }
+    if (actions.finish.has_value()) {
+      on_end_({started_, channel_->sim->now(), actions.finish->code,
+               driver_.launched()});
+      return;
+    }
+    ArmTimer();
+  }
+
+  // One timer at a time, as long as it is early enough.
+  void ArmTimer() {
+    const Time wake_at = driver_.wake_at();
+    if (wake_at >= armed_) return;
+    armed_ = wake_at;
+    channel_->sim->At(wake_at, [self = shared_from_this(), wake_at] {
+      if (self->armed_ != wake_at) return;
+      self->armed_ = core::kInfiniteFuture;
+      if (self->driver_.finished()) return;
+      self->Perform(self->driver_.OnTimer(self->channel_->sim->now()));
+    });
+  }
+
+  const std::shared_ptr<Channel> channel_;
+  const uint64_t luck_;
+  WireCounts* const counts_;
+  const OnCallEnd on_end_;
+  const Time started_;
+  const Time deadline_;
+  CallDriver driver_;
+  std::vector<std::weak_ptr<Flight>> flights_;
+  Time armed_ = core::kInfiniteFuture;
+};
+
+FirebreakClient::FirebreakClient(Simulation* sim, const Setup& setup,
+                                 WireCounts* counts)
+    : channel_(std::make_shared<Channel>(sim, setup, counts)) {}
+
+FirebreakClient::~FirebreakClient() = default;
+
+void FirebreakClient::Call(uint64_t luck, OnCallEnd on_end) {
+  CallBy(core::kInfiniteFuture, luck, channel_->counts, std::move(on_end));
+}
+
+void FirebreakClient::CallBy(Time deadline, uint64_t luck, WireCounts* counts,
+                             OnCallEnd on_end) {
+  std::make_shared<Drive>(channel_, deadline, luck, counts, std::move(on_end))
+      ->Start();
+}
+
+core::MethodCounts FirebreakClient::counts() const {
+  return channel_->stats.counts();
+}
+
+}  // namespace firebreak::sim

@@ -1,0 +1,57 @@
+// A process that calls through firebreak: the production core, hosted.
+//
+//   FirebreakClient::Setup setup;
+//   setup.options.retry = core::RetryOptions{};
+//   setup.options.timeout = Sec(1);
+//   setup.targets = {{&server, link}};
+//   setup.seed = 7;
+//   FirebreakClient client(&sim, setup, &counts);
+//
+// Does with a CallDriver what the interceptors do: launches and cancels
+// attempts, arms a timer for wake_at(), reports every end. All calls of a
+// client share one channel: its breakers, one for each target, and its attempt
+// budget.
+#ifndef FIREBREAK_TESTS_SUPPORT_SIM_FIREBREAK_CLIENT_H_
+#define FIREBREAK_TESTS_SUPPORT_SIM_FIREBREAK_CLIENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "src/core/method_stats.h"
+#include "src/core/options.h"
+#include "tests/support/sim/client.h"
+#include "tests/support/sim/simulation.h"
+#include "tests/support/sim/wire.h"
+
+namespace firebreak::sim {
+
+class FirebreakClient : public Client {
+ public:
+  struct Setup {
+    core::MethodOptions options;
+    core::BudgetOptions budget;
+    std::vector<Target> targets;  // in the order of preference
+    uint64_t seed = 1;            // of breakers and jitter
+  };
+
+  FirebreakClient(Simulation* sim, const Setup& setup, WireCounts* counts);
+  ~FirebreakClient() override;
+
+  void Call(uint64_t luck, OnCallEnd on_end) override;
+  // A call whose caller has set a deadline; counted in `counts`.
+  void CallBy(Time deadline, uint64_t luck, WireCounts* counts,
+              OnCallEnd on_end);
+
+  core::MethodCounts counts() const;
+
+ private:
+  struct Channel;
+  class Drive;
+  // Calls that the simulation's end leaves unfinished hold on to it.
+  const std::shared_ptr<Channel> channel_;
+};
+
+}  // namespace firebreak::sim
+
+#endif  // FIREBREAK_TESTS_SUPPORT_SIM_FIREBREAK_CLIENT_H_

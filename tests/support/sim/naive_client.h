@@ -1,0 +1,66 @@
+// What firebreak is compared with: the retry loops that people write.
+//
+//   NaiveOptions options;
+//   options.max_retries = 3;
+//   options.attempt_timeout = Ms(500);
+//   NaiveClient client(&sim, options, {&server, link}, &counts);
+//
+// Every failed attempt, whatever its code, is sent again at once, as often as
+// the options let it. No call has a deadline of its own.
+#ifndef FIREBREAK_TESTS_SUPPORT_SIM_NAIVE_CLIENT_H_
+#define FIREBREAK_TESTS_SUPPORT_SIM_NAIVE_CLIENT_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/types/optional.h"
+#include "tests/support/sim/client.h"
+#include "tests/support/sim/simulation.h"
+#include "tests/support/sim/wire.h"
+
+namespace firebreak::sim {
+
+struct NaiveOptions {
+  // "Adaptive" in the study below: + `fill` per call, and more than one is
+  // needed for a retry, which takes one.
+  struct TokenBucket {
+    double fill = 0.1;
+    double size = 5;
+  };
+
+  int max_retries = 0;
+  Duration attempt_timeout = Duration::zero();  // 0: none
+  absl::optional<TokenBucket> bucket;
+  // No retry while failed attempts / calls, since the start, is above it: the
+  // "breaker" of the same study. 0: off.
+  //
+  // Both: M. Brooker, "Fixing retries with token buckets and circuit breakers",
+  // 2022-02-28, whose simulator has them so.
+  double stop_above_failures = 0;
+};
+
+class NaiveClient : public Client {
+ public:
+  // Outlives the run of the simulation, as `counts` does.
+  NaiveClient(Simulation* sim, const NaiveOptions& options,
+              const Target& target, WireCounts* counts);
+
+  void Call(uint64_t luck, OnCallEnd on_end) override;
+
+ private:
+  struct Loop;
+  void Send(const std::shared_ptr<Loop>& loop);
+  bool MayRetry(int retries_made);
+
+  Simulation* const sim_;
+  const NaiveOptions options_;
+  const Target target_;
+  WireCounts* const counts_;
+  double tokens_;
+  double calls_ = 0;
+  double failures_ = 0;
+};
+
+}  // namespace firebreak::sim
+
+#endif  // FIREBREAK_TESTS_SUPPORT_SIM_NAIVE_CLIENT_H_

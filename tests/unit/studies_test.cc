@@ -1,0 +1,123 @@
+// Short versions of the studies of scripts/bench, and the shape that the guide
+// (docs/tails.md) says they have. Virtual time: the figures are the same on
+// every machine.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/bench/studies/deadlines.h"
+#include "tests/bench/studies/fanout.h"
+#include "tests/bench/studies/metastable.h"
+#include "tests/bench/studies/storm.h"
+#include "tests/bench/studies/tied.h"
+
+namespace firebreak::studies {
+namespace {
+
+StormStudy ShortStorm() {
+  StormStudy study;
+  study.clients = 10;
+  study.failure_rates = {.05, .3, 1};
+  return study;
+}
+
+TEST(Storm, RetriesHelpWithinTheirBudget) {
+  const StormStudy study = ShortStorm();
+  const std::vector<StormRow> rows = RunStorm(study);
+  const StormRow& none = Find(rows, kNoRetry);
+  const StormRow& ours = Find(rows, kFirebreak);
+  const StormRow& no_floor = Find(rows, kFirebreakNoFloor);
+  EXPECT_NEAR(SuccessAt(none, 0.05), 0.95, 0.01);
+  EXPECT_GE(SuccessAt(ours, 0.05), 0.999);
+  EXPECT_EQ(WorseThan(none, ours), 0);
+  EXPECT_EQ(WorseThan(none, no_floor), 0);
+  // In the long run 1.1 and the floor; the burst once.
+  EXPECT_LE(LargestLoad(ours), LoadBound(study, core::BudgetOptions{}));
+  EXPECT_LE(LargestLoad(no_floor), 1.1 + 10.0 / 600 + 0.001);
+  // What they are measured against.
+  EXPECT_NEAR(LargestLoad(Find(rows, "3 retries")), 4, 1e-9);
+  EXPECT_NEAR(LargestLoad(Find(rows, "token bucket")), 1.107, 0.003);
+}
+
+TEST(Storm, IsTheSameEveryTime) {
+  StormStudy study = ShortStorm();
+  study.length = Sec(10);
+  const std::vector<StormRow> a = RunStorm(study);
+  const std::vector<StormRow> b = RunStorm(study);
+  study.seed = 2;
+  const std::vector<StormRow> c = RunStorm(study);
+  bool differs = false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    for (size_t k = 0; k < a[i].cells.size(); ++k) {
+      EXPECT_EQ(a[i].cells[k].success, b[i].cells[k].success);
+      EXPECT_EQ(a[i].cells[k].load, b[i].cells[k].load);
+      differs |= a[i].cells[k].success != c[i].cells[k].success;
+    }
+  }
+  EXPECT_TRUE(differs);
+}
+
+TEST(Metastable, OnlyTheBreakerEndsIt) {
+  MetastableStudy study;
+  study.length = Sec(45);
+  for (const Strategy& strategy : MetastableStrategies(study)) {
+    if (strategy.name != "4 retries" && strategy.name != kGuarded &&
+        strategy.name != kQuick) {
+      continue;
+    }
+    const MetastableRow row = RunMetastable(study, strategy);
+    if (strategy.name == "4 retries") {
+      EXPECT_FALSE(row.recovery.has_value());
+      EXPECT_LT(row.goodput_after, 0.01);
+      EXPECT_GT(row.amplification, 4.5);
+    } else if (strategy.name == kGuarded) {
+      ASSERT_TRUE(row.recovery.has_value());
+      EXPECT_LE(*row.recovery, Sec(3));
+      EXPECT_GT(row.goodput_after, 0.9);
+      EXPECT_LT(row.amplification, 1.2);
+    } else {
+      ASSERT_TRUE(row.recovery.has_value());
+      EXPECT_LE(*row.recovery, Sec(5));
+    }
+  }
+}
+
+TEST(Fanout, AHedgeCutsTheTailForTwoPercent) {
+  FanoutStudy study;
+  study.requests = 1'500;
+  const std::vector<FanoutRow> rows = RunFanout(study);
+  EXPECT_GT(rows[0].p999, Ms(1000));
+  EXPECT_LT(rows[1].p999, Ms(100));
+  EXPECT_NEAR(rows[1].extra, 0.02, 0.001);
+  EXPECT_LT(rows[3].p999, Ms(60));
+}
+
+TEST(Tied, CutsTheTailForHardlyAnyWork) {
+  TiedStudy study;
+  study.length = Sec(30);
+  const std::vector<TiedRow> rows = RunTied(study);
+  for (const size_t i : {size_t{0}, size_t{2}}) {
+    EXPECT_LT(rows[i + 1].p50, rows[i].p50);
+    EXPECT_LT(rows[i + 1].p999, rows[i].p999 * 8 / 10);
+    EXPECT_LT(rows[i + 1].extra_work, 0.01);
+  }
+}
+
+TEST(Deadlines, TheGateSavesTheOverloadedServer) {
+  DeadlineStudy study;
+  study.length = Sec(20);
+  const std::vector<DeadlineRow> rows = RunDeadlines(study);
+  const DeadlineRow& open = Find(rows, "overloaded", Gate::kOff);
+  const DeadlineRow& gated = Find(rows, "overloaded", Gate::kAll);
+  EXPECT_LT(gated.all().doomed, open.all().doomed);
+  EXPECT_LT(gated.wasted, open.wasted);
+  EXPECT_GT(gated.all().success, open.all().success);
+  // Only retries are gated by default: that costs an idle server's calls
+  // nothing to speak of.
+  EXPECT_GT(Find(rows, "idle", Gate::kRetries).all().success,
+            Find(rows, "idle", Gate::kOff).all().success - 0.01);
+}
+
+}  // namespace
+}  // namespace firebreak::studies
