@@ -138,6 +138,9 @@ TEST(PolicyFieldsTest, EmptyPartsHaveTheDefaultsOfTheCore) {
   EXPECT_EQ(options.retry->max_attempts, 3);
   EXPECT_EQ(options.retry->backoff.initial, milliseconds(100));
   EXPECT_EQ(options.retry->codes, core::CodeSet({StatusCode::kUnavailable}));
+  EXPECT_FALSE(options.retry->adaptive.has_value());
+  EXPECT_EQ(Options("retry { adaptive {} }").retry->adaptive->floor,
+            core::AdaptiveRetryOptions().floor);
   EXPECT_EQ(Options("hedging {}").hedging->max_attempts, 2);
 }
 
@@ -156,6 +159,7 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
         backoff { initial: "30ms" multiplier: 3 max: "1m" jitter: PLUS_MINUS }
         codes: UNAVAILABLE codes: ABORTED attempt_timeout: "0.7s"
         attempt_timeout_growth: 1.25
+        adaptive { floor: 0.2 half_life: "10s" max_delay: "2m" }
       }
       hedging { max_attempts: 4 delay: "20ms" non_fatal_codes: [INTERNAL] })");
   EXPECT_EQ(options.timeout, seconds(2));
@@ -189,6 +193,10 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
             core::CodeSet({StatusCode::kUnavailable, StatusCode::kAborted}));
   EXPECT_EQ(retry.attempt_timeout, milliseconds(700));
   EXPECT_EQ(retry.attempt_timeout_growth, 1.25);
+  ASSERT_TRUE(retry.adaptive.has_value());
+  EXPECT_EQ(retry.adaptive->floor, 0.2);
+  EXPECT_EQ(retry.adaptive->half_life, seconds(10));
+  EXPECT_EQ(retry.adaptive->max_delay, seconds(120));
   ASSERT_TRUE(options.hedging.has_value());
   EXPECT_EQ(options.hedging->max_attempts, 4);
   EXPECT_EQ(options.hedging->delay, milliseconds(20));
