@@ -143,7 +143,9 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   const core::Time now = engine::Now();
   {
     core::MutexLock lock(&mu_);
-    permit_.Settle(core::EffectsOf(attribution).verdict, now);
+    permit_.Settle(core::VerdictOn(attribution, end.code,
+                                   runtime.options->failure_codes()),
+                   now);
   }
   runtime.stats.OnAttemptEnd(attribution);
   const core::CallEnd call_end =
