@@ -22,13 +22,15 @@ enum class Reason {
   kPushback,          // the server asked for no retry
   kNotIdempotent,     // it may have run, and may not run twice
   kDeadlineTooClose,  // the wait would end at or after the deadline
+  // Retries after such a failure have mostly been in vain (adaptive retry).
+  kRetriesNotWorthIt,
   // The end of the call.
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
   kInvalidOptions,  // of this call
 };
-inline constexpr int kReasons = 14;
+inline constexpr int kReasons = 15;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -53,6 +55,8 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "pushback";
     case Reason::kDeadlineTooClose:
       return "deadline_too_close";
+    case Reason::kRetriesNotWorthIt:
+      return "retries_not_worth_it";
     case Reason::kDeadlineExceeded:
       return "deadline_exceeded";
     case Reason::kCancelled:

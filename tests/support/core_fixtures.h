@@ -32,6 +32,7 @@
 #include "src/core/event_log.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
+#include "src/core/retry_estimator.h"
 #include "src/core/rng.h"
 
 namespace firebreak::core {
@@ -109,6 +110,8 @@ class CallRig {
     BudgetOptions budget;
     // Instead of one of its own by `budget`; outlives the rig.
     AttemptBudget* shared_budget = nullptr;
+    // What earlier retries teach; outlives the rig.
+    RetryEstimator* estimator = nullptr;
     uint64_t seed = 1;
   };
 
@@ -132,6 +135,7 @@ class CallRig {
     plan.targets = targets_;
     plan.budget = budget_;
     plan.stats = &stats_;
+    plan.estimator = setup.estimator;
     plan.deadline = setup.deadline == kInfiniteDuration ? kInfiniteFuture
                                                         : At(setup.deadline);
     plan.has_fallback = setup.has_fallback;
