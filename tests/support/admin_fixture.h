@@ -51,7 +51,7 @@ inline constexpr char kAdminPolicy[] = R"pb(
   method {
     name { service: "shop.v1.OrderService" }
     id: "order"
-    retry {}
+    retry { adaptive {} }
   }
   channel { budget { ratio: 0.25 floor: 2 burst: 20 } }
 )pb";

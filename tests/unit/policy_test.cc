@@ -338,6 +338,27 @@ TEST(PolicyBaseTest, YesAndNoAreInheritedAndOverridden) {
   EXPECT_EQ(no->retry->attempt_timeout_growth, 1);
 }
 
+TEST(PolicyBaseTest, AdaptiveRetriesAreInheritedAndSwitchedOff) {
+  const PolicyTable table = Compile(R"(
+      method { id: "a" retry { adaptive { floor: 0.3 half_life: "1m" } } }
+      method { id: "b" base: "a" name { service: "same" }
+               retry { adaptive { half_life: "9s" } } }
+      method { id: "c" base: "b" name { service: "off" }
+               retry { adaptive { enabled: false } } }
+      method { base: "c" name { service: "on" }
+               retry { adaptive { enabled: true } } })");
+  const auto same = table.Find("", "/same/m")->retry->adaptive;
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->floor, 0.3);
+  EXPECT_EQ(same->half_life, seconds(9));
+  const MethodOptionsPtr off = table.Find("", "/off/m");
+  ASSERT_TRUE(off->retry.has_value());
+  EXPECT_FALSE(off->retry->adaptive.has_value());
+  const MethodOptionsPtr on = table.Find("", "/on/m");
+  ASSERT_TRUE(on->retry->adaptive.has_value());
+  EXPECT_EQ(on->retry->adaptive->floor, 0.3);
+}
+
 TEST(PolicyBaseTest, NamesAreNotInherited) {
   const PolicyTable table = Compile(R"(
       method { id: "a" name { service: "a" } timeout: "1s" }
