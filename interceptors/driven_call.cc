@@ -51,6 +51,7 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
   plan.budget = method_->runtime->budget.get();
   plan.stats = &method_->runtime->stats;
   plan.latency = &method_->runtime->latency;
+  plan.estimator = method_->runtime->estimator.get();
   plan.deadline = deadline_;
   plan.has_fallback = fallback_ != nullptr;
   plan.seed = channel_->core()->NextSeed();

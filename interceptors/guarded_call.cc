@@ -156,7 +156,9 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
       core::Attribute(end, runtime.options->failure_codes());
   {
     core::MutexLock lock(&mu_);
-    permit_.Settle(core::EffectsOf(attribution).verdict, now);
+    permit_.Settle(core::VerdictOn(attribution, end.code,
+                                   runtime.options->failure_codes()),
+                   now);
   }
   runtime.stats.OnAttemptEnd(attribution);
   if (is_unary()) {

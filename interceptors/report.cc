@@ -19,6 +19,21 @@ v1::Code ToCode(absl::StatusCode code) {
   return v1::Code_IsValid(number) ? static_cast<v1::Code>(number) : v1::UNKNOWN;
 }
 
+v1::CallReport::Decision ToDecision(const core::RetryPace& pace,
+                                    core::Time failed) {
+  v1::CallReport::Decision decision;
+  if (pace.stop == core::Reason::kNone) {
+    SetDuration(core::Remaining(failed, pace.at), decision.mutable_wait());
+  }
+  if (!pace.is_adaptive) return decision;
+  decision.set_failure_kind(std::string(core::FailureKindName(pace.kind)));
+  decision.set_kind_factor(pace.kind_factor);
+  decision.set_chance(pace.chance);
+  decision.set_chance_factor(pace.chance_factor);
+  decision.set_is_trial(pace.is_trial);
+  return decision;
+}
+
 }  // namespace
 
 const std::string& ReportKey() {
@@ -59,6 +74,9 @@ v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
   out->set_code(ToCode(facts.code));
   out->set_attribution(std::string(core::AttributionName(facts.attribution)));
   out->set_stopped(std::string(core::ReasonName(facts.stopped)));
+  if (facts.pace.has_value()) {
+    *out->mutable_decision() = ToDecision(*facts.pace, facts.ended);
+  }
   return out;
 }
 

@@ -104,12 +104,9 @@ class EventStreams::Stream : public Reactor {
   bool NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const core::EventLog::Page page = log_->Since(cursor_, kPage);
     if (page.events.empty() && greeted_) return false;
-    // Not page.missed, which takes a cursor at 0 for "whatever is there": a
-    // stream that began before the first event wants them all.
-    const bool from_oldest = cursor_ == 0 && !greeted_;
-    const int64_t missed = page.events.empty() || from_oldest
-                               ? 0
-                               : page.events.front().sequence - cursor_ - 1;
+    // Who asks for a replay wants what there is, and has missed nothing.
+    const bool is_replay = cursor_ == 0 && !greeted_;
+    const int64_t missed = is_replay ? 0 : page.missed;
     greeted_ = true;
     cursor_ = page.next;
     response_.Clear();

@@ -177,6 +177,7 @@ v1::EffectiveOptions OptionsView(const core::MethodOptions& options) {
   }
   view.set_breaker(options.breaker.has_value());
   view.set_retry(options.retry.has_value());
+  view.set_adaptive_retry(options.retry && options.retry->adaptive);
   view.set_hedging(options.hedging.has_value());
   view.set_max_attempts(options.max_attempts());
   if (options.hedging.has_value() && options.hedging->quantile > 0) {
@@ -192,6 +193,19 @@ v1::EffectiveOptions OptionsView(const core::MethodOptions& options) {
     *view.mutable_attempt_timeout() = DurationOf(options.attempt_timeout(0));
   }
   return view;
+}
+
+// `estimator` may be null.
+void AddRetryChances(core::RetryEstimator* estimator, core::Time now,
+                     v1::Method* view) {
+  if (estimator == nullptr) return;
+  for (const auto& estimate : estimator->Estimates(now)) {
+    v1::RetryChance* const out = view->add_retry_chances();
+    out->set_code(static_cast<v1::Code>(estimate.code));
+    out->set_chance(estimate.chance);
+    out->set_results(estimate.results);
+    out->set_stopped(estimate.chance < estimator->floor());
+  }
 }
 
 }  // namespace
@@ -260,6 +274,7 @@ v1::Method MethodView(const Selected& selected, core::Time now) {
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
   *view.mutable_options() = OptionsView(*runtime.options);
   *view.mutable_latency_model() = ModelView(&runtime, now);
+  AddRetryChances(runtime.estimator.get(), now, &view);
   return view;
 }
 

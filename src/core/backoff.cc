@@ -5,9 +5,12 @@
 
 namespace firebreak::core {
 
-Duration BackoffDelay(const BackoffOptions& options, int retry, Rng* rng) {
+Duration BackoffDelay(const BackoffOptions& options, int retry, Rng* rng,
+                      double stretch, Duration stretched_max) {
   const double growth = std::pow(options.multiplier, std::max(retry, 1) - 1);
-  const Duration cap = std::min(Scale(options.initial, growth), options.max);
+  Duration cap = std::min(Scale(options.initial, growth), options.max);
+  if (stretch != 1.0) cap = Scale(cap, stretch);
+  cap = std::min(cap, stretched_max);
   switch (options.jitter) {
     case BackoffOptions::Jitter::kFull:
       return Scale(cap, rng->Uniform());

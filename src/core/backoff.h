@@ -2,7 +2,9 @@
 //
 //   Duration wait = BackoffDelay(options.backoff, /*retry=*/1, &rng);
 //
-// cap = min(initial * multiplier^(retry - 1), max), then by jitter
+// cap = min(initial * multiplier^(retry - 1), max)
+// cap = min(cap * stretch, stretched_max), for adaptive retries
+// then by jitter, once
 //   FULL        U(0, cap)            least work ("Exponential Backoff and
 //   EQUAL       cap/2 + U(0, cap/2)  Jitter", AWS architecture blog)
 //   PLUS_MINUS  cap * U(0.8, 1.2)    gRFC A6
@@ -18,8 +20,10 @@
 
 namespace firebreak::core {
 
-// `retry` counts from 1. The result is never negative.
-Duration BackoffDelay(const BackoffOptions& options, int retry, Rng* rng);
+// `retry` counts from 1, stretch >= 0. The result is never negative.
+Duration BackoffDelay(const BackoffOptions& options, int retry, Rng* rng,
+                      double stretch = 1.0,
+                      Duration stretched_max = kInfiniteDuration);
 
 }  // namespace firebreak::core
 

@@ -129,12 +129,16 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
   bool changed;
   {
     MutexLock lock(&mu_);
-    Advance(now.value_or(latest_));
+    const Time at = std::max(latest_, now.value_or(latest_));
+    // Before the leases that end now: the last moment is in time.
+    const bool has_lease = permit.epoch_ == epoch_ && permit.is_probe() &&
+                           probation_.End(permit.probe_, at);
+    Advance(at);
     if (permit.epoch_ != epoch_) {
       ++stale_;
     } else if (permit.is_probe()) {
-      if (!probation_.End(permit.probe_)) {
-        ++stale_;  // its lease ended first and was judged then
+      if (!has_lease) {
+        ++stale_;  // it ended first, and the probe was judged then
       } else if (verdict != Verdict::kNeutral) {
         const bool failed = verdict == Verdict::kFailure;
         CountProbe(failed, failed ? "a probe failed" : "probes succeeded",
@@ -163,8 +167,7 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
 void Breaker::Count(bool failed, Time now) {
   window_.Add(failed, now);
   consecutive_ = failed ? consecutive_ + 1 : 0;
-  if (!failed) return;
-  if (options_->consecutive_failures > 0 &&
+  if (failed && options_->consecutive_failures > 0 &&
       consecutive_ >= options_->consecutive_failures) {
     Enter(BreakerState::kOpen, Event::Kind::kTransition,
           absl::StrCat(consecutive_, " failures in a row (limit ",
@@ -172,6 +175,7 @@ void Breaker::Count(bool failed, Time now) {
           now);
     return;
   }
+  // Also after a success, which may complete the minimum.
   const int64_t total = window_.total(now);
   if (options_->failure_rate > 0 && total >= options_->minimum_calls &&
       window_.failure_rate(now) >= options_->failure_rate) {
@@ -195,7 +199,6 @@ void Breaker::CountProbe(bool failed, absl::string_view how, Time now) {
             now);
       return;
     case Probation::Verdict::kFailed:
-      ++retrips_;
       Enter(BreakerState::kOpen, Event::Kind::kTransition,
             absl::StrCat(how, " (", probation_.successes(), " of ",
                          probation_.needed(), " successes needed)"),
@@ -346,8 +349,9 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   if (machine_ == BreakerState::kOpen) {
     ++times_opened_;
     probe_due_ = SaturatingAdd(now, NextOpenDuration());
+    ++trips_;
   } else if (machine_ == BreakerState::kClosed) {
-    retrips_ = 0;
+    trips_ = 0;
     window_.Clear(now);
   }
   cause_ = std::move(cause);
@@ -365,7 +369,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
 }
 
 Duration Breaker::NextOpenDuration() {
-  const double growth = std::pow(options_->open_growth, retrips_);
+  const double growth = std::pow(options_->open_growth, trips_);
   const Duration grown = std::min(Scale(options_->open_duration, growth),
                                   options_->max_open_duration);
   return Scale(grown, rng_.Uniform(1.0 - options_->open_jitter,

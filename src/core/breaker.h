@@ -18,8 +18,8 @@
 //    that started before a trip cannot decide a probe.
 //  - A probe's lease ends at min(deadline, now + probe_timeout). A probe that
 //    has shown no sign of life by then has failed (it hangs), and its slot is
-//    free; its late result is stale. One that has (NoteProgress, for streams)
-//    has succeeded.
+//    free; a result after that is stale. One that has (NoteProgress, for
+//    streams) has succeeded.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
 //    callback can wedge the breaker half-open.
 //
@@ -223,7 +223,7 @@ class Breaker {
   int consecutive_ ABSL_GUARDED_BY(mu_) = 0;
   // OPEN.
   Time probe_due_ ABSL_GUARDED_BY(mu_);
-  int retrips_ ABSL_GUARDED_BY(mu_) = 0;
+  int trips_ ABSL_GUARDED_BY(mu_) = 0;  // since it was last CLOSED
   // HALF_OPEN.
   Probation probation_ ABSL_GUARDED_BY(mu_);
   // For operators.

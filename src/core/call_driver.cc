@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "src/core/backoff.h"
 #include "src/core/deadline.h"
 #include "src/core/deadline_gate.h"
 #include "src/core/hedging.h"
@@ -21,7 +20,8 @@ constexpr double kLateShare = 0.5;
 
 }  // namespace
 
-CallDriver::CallDriver(const Plan& plan) : plan_(plan), rng_(plan.seed) {}
+CallDriver::CallDriver(const Plan& plan)
+    : plan_(plan), rng_(plan.seed), pacer_(plan.options, plan.estimator) {}
 
 CallDriver::~CallDriver() {
   DropNext();
@@ -105,7 +105,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
 
   last_failure_ = n;
   last_code_ = end.code;
-  const Reason stop = ScheduleNext(end, now);
+  const Reason stop = ScheduleNext(end, &flight.facts, now);
   flight.facts.stopped = stop;
   if (stop == Reason::kNone) {
     FireNext(now, &actions);
@@ -222,66 +222,60 @@ bool CallDriver::LeavesRoom(const AttemptEnd& end,
          plan_.options->IsRetryable(end.code);
 }
 
-Reason CallDriver::ScheduleNext(const AttemptEnd& end, Time now) {
+Reason CallDriver::ScheduleNext(const AttemptEnd& end, Attempt* failed,
+                                Time now) {
   if (launched() >= plan_.options->max_attempts()) {
     return Reason::kAttemptsExhausted;
   }
-  // A wait that a server asked for binds every attempt after it, hedges too.
-  const Duration pushback = end.pushback.value_or(Duration::zero());
-  not_before_ = std::max(not_before_, pushback < Duration::zero()
-                                          ? kInfiniteFuture
-                                          : SaturatingAdd(now, pushback));
-  if (not_before_ == kInfiniteFuture) {
-    DropNext();
-    return Reason::kPushback;
-  }
-  // What the server asks to send again it has not done.
-  if (!plan_.options->idempotent.value_or(true) && !end.pushback.has_value() &&
-      !end.was_not_sent) {
-    return Reason::kNotIdempotent;
-  }
-  Time at = not_before_;
-  if (end.pushback.has_value()) {
-    backoffs_ = 0;
-  } else if (!plan_.options->hedging) {
-    at = SaturatingAdd(
-        now, BackoffDelay(plan_.options->retry->backoff, ++backoffs_, &rng_));
-  }
-  if (!CanPayFor(plan_.deadline, at)) {
+  failed->pace = pacer_.AfterFailure(end, failed->attribution, now, &rng_);
+  RetryPace* const pace = &*failed->pace;
+  if (pace->stop == Reason::kPushback) DropNext();
+  if (pace->stop != Reason::kNone) return pace->stop;
+  if (!CanPayFor(plan_.deadline, pace->at)) {
     DropNext();
     return Reason::kDeadlineTooClose;
   }
   if (next_.at != kInfiniteFuture) {
-    next_.at = std::max(next_.at, at);
+    next_.at = std::max(next_.at, pace->at);
     // One that is on its way already serves this failure too.
-    if (next_.kind == AttemptKind::kRetry) return Reason::kNone;
+    if (next_.kind == AttemptKind::kRetry) {
+      pace->at = next_.at;
+      return Reason::kNone;
+    }
   }
   if (!IsFeasible(plan_.options->deadline_gate, plan_.latency,
-                  Remaining(std::max(at, now), plan_.deadline), now)) {
+                  Remaining(std::max(pace->at, now), plan_.deadline), now)) {
     DropNext();
     return Reason::kDeadlineInfeasible;
   }
-  Reason refused = Reason::kNone;
-  for (Breaker* breaker : plan_.targets) {
-    auto refusal = breaker->WouldRefuse(now, at);
-    refused = refusal ? refusal->reason : Reason::kNone;
-    if (!refusal) break;
-  }
-  if (refused != Reason::kNone) return refused;
+  if (auto refusal = WouldRefuse(now, pace->at)) return refusal->reason;
   if (plan_.budget->IsThrottled()) {
     DropNext();
     return Reason::kThrottled;
   }
+  if (!pacer_.IsWorthIt(pace, now)) return Reason::kRetriesNotWorthIt;
   if (!plan_.budget->TryAcquire(now)) return Reason::kBudgetExhausted;
-  next_ = {at, AttemptKind::kRetry};
+  next_ = {pace->at, AttemptKind::kRetry, end.code};
   return Reason::kNone;
+}
+
+absl::optional<Refusal> CallDriver::WouldRefuse(Time now, Time at) const {
+  absl::optional<Refusal> nearest;
+  for (Breaker* breaker : plan_.targets) {
+    auto refusal = breaker->WouldRefuse(now, at);
+    if (!refusal) return absl::nullopt;
+    if (!nearest || refusal->retry_after < nearest->retry_after) {
+      nearest = refusal;
+    }
+  }
+  return nearest;
 }
 
 void CallDriver::ArmHedge(Time now) {
   if (!may_hedge_ || launched() >= plan_.options->max_attempts()) return;
   const Time at = SaturatingAdd(
       now, HedgeDelay(*plan_.options->hedging, plan_.latency, now));
-  if (CanPayFor(plan_.deadline, at)) next_ = {at, AttemptKind::kHedge};
+  if (CanPayFor(plan_.deadline, at)) next_ = {at, AttemptKind::kHedge, {}};
 }
 
 Reason CallDriver::PayForHedge(Time now) {
@@ -305,13 +299,14 @@ bool CallDriver::PostponeHedge(Time now) {
   const Duration waited = Remaining(attempts_.back().facts.started, now);
   const Time at = SaturatingAdd(now, std::max(waited, kLeast));
   if (!CanPayFor(plan_.deadline, at)) return false;
-  next_ = {at, AttemptKind::kHedge};
+  next_ = {at, AttemptKind::kHedge, {}};
   return true;
 }
 
 void CallDriver::FireNext(Time now, Actions* actions) {
   while (state_ == State::kRunning && next_.at <= now) {
     const AttemptKind kind = next_.kind;
+    const absl::StatusCode after = next_.after;
     next_ = Next{};
     Reason refused =
         kind == AttemptKind::kHedge ? PayForHedge(now) : Reason::kNone;
@@ -323,6 +318,7 @@ void CallDriver::FireNext(Time now, Actions* actions) {
       }
     }
     if (refused == Reason::kNone) {
+      attempts_.back().after = after;
       ArmHedge(now);
       continue;
     }

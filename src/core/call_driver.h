@@ -19,19 +19,18 @@
 //                   pushback · it may run twice, or has not run · the wait
 //                   ends before the deadline · the deadline gate, for the time
 //                   that is left by then · a breaker that would admit by then ·
-//                   the throttle · a token of the budget
+//                   the throttle · retries help after such a failure · a token
+//                   of the budget
 //   hedge timer     attempts left · deadline · not slower than usual
 //                   (hedging.h) · the deadline gate · throttle · budget · a
 //                   breaker that admits, not as a probe, and is not strained
-// A failure with hedging on sends the next attempt at once; else it waits the
-// backoff. Where the server pushed back, what it asked for holds instead, and
-// the backoff starts anew (gRFC A6; docs/adr/0008-pushback-is-exact.md). What a
-// limit stops is only the extra attempt: those in flight go on, and when none
-// is left the call ends with the last real status and the reason beside it. A
-// call's first hedge leaves the lower half of the budget alone, and a hedge
-// that finds no token asks again when the call has waited as long once more: it
-// is the slowest calls that gain most from one. With only `retry` set this is
-// gRFC A6 retry, with only `hedging` A6 hedging; with both they share
+// How long it waits, and what earlier retries have to say, is retry_pacer.h.
+// What a limit stops is only the extra attempt: those in flight go on, and when
+// none is left the call ends with the last real status and the reason beside
+// it. A call's first hedge leaves the lower half of the budget alone, and a
+// hedge that finds no token asks again when the call has waited as long once
+// more: it is the slowest calls that gain most from one. With only `retry` set
+// this is gRFC A6 retry, with only `hedging` A6 hedging; with both they share
 // max_attempts.
 //
 // The call finishes exactly once: on the first OK, the first fatal status, the
@@ -59,6 +58,8 @@
 #include "src/core/options.h"
 #include "src/core/outcome.h"
 #include "src/core/reason.h"
+#include "src/core/retry_estimator.h"
+#include "src/core/retry_pacer.h"
 #include "src/core/rng.h"
 #include "src/core/time.h"
 
@@ -75,6 +76,8 @@ class CallDriver {
     // What the method takes, to learn from and to add to. May be null: then
     // live hedge delays are at their maximum, and there is no deadline gate.
     LatencyModel* latency = nullptr;
+    // What earlier retries of the method teach; null for nothing.
+    RetryEstimator* estimator = nullptr;
     // Of the call, the policy's timeout already counted in.
     Time deadline = kInfiniteFuture;
     bool has_fallback = false;
@@ -116,6 +119,9 @@ class CallDriver {
     // Why no further attempt followed it, neither for its failure nor as a
     // hedge; kNone when one did, or when there was nothing to decide.
     Reason stopped = Reason::kNone;
+    // How its failure was weighed. Absent when there was nothing to weigh: it
+    // did not fail, its code ends the call, or attempts were used up.
+    absl::optional<RetryPace> pace;
   };
 
   // To be performed in the order of the members.
@@ -160,6 +166,8 @@ class CallDriver {
   struct Flight {
     Permit permit;
     Attempt facts;
+    // Of a retry: the failure it was made after.
+    absl::StatusCode after = absl::StatusCode::kOk;
   };
 
   // Launches on the best target that admits; the refusal with the shortest
@@ -172,7 +180,9 @@ class CallDriver {
   // May this end be followed by another attempt at all?
   bool LeavesRoom(const AttemptEnd& end, Attribution attribution) const;
   // Why nothing more may follow a failure now, or kNone and it is scheduled.
-  Reason ScheduleNext(const AttemptEnd& end, Time now);
+  Reason ScheduleNext(const AttemptEnd& end, Attempt* failed, Time now);
+  // The refusal with the shortest wait when all targets would refuse at `at`.
+  absl::optional<Refusal> WouldRefuse(Time now, Time at) const;
   void ArmHedge(Time now);
   // Why no hedge may be sent now, or kNone and it is paid for.
   Reason PayForHedge(Time now);
@@ -193,6 +203,7 @@ class CallDriver {
 
   const Plan plan_;
   Rng rng_;
+  RetryPacer pacer_;
   State state_ = State::kIdle;
   Time started_;
   absl::InlinedVector<Flight, 2> attempts_;
@@ -202,11 +213,10 @@ class CallDriver {
   struct Next {
     Time at = kInfiniteFuture;
     AttemptKind kind = AttemptKind::kRetry;  // a retry has its token already
+    absl::StatusCode after = absl::StatusCode::kOk;
   };
   Next next_;
   bool may_hedge_ = false;
-  int backoffs_ = 0;
-  Time not_before_ = Time::min();  // by pushback; kInfiniteFuture: never
 
   int last_failure_ = Finish::kNoAttempt;
   absl::StatusCode last_code_ = absl::StatusCode::kOk;

@@ -36,8 +36,12 @@ void CallDriver::Settle(Flight* flight, absl::StatusCode code,
   flight->facts.code = code;
   flight->facts.attribution = attribution;
   --in_flight_;
-  flight->permit.Settle(EffectsOf(attribution).verdict, now);
+  flight->permit.Settle(
+      VerdictOn(attribution, code, plan_.options->failure_codes()), now);
   plan_.stats->OnAttemptEnd(attribution);
+  if (flight->facts.kind == AttemptKind::kRetry) {
+    pacer_.OnRetryEnd(flight->after, code, attribution, now);
+  }
   if (plan_.latency != nullptr) {
     plan_.latency->OnAttemptEnd(code, attribution,
                                 Remaining(flight->facts.started, now), now);

@@ -1,7 +1,7 @@
 // Durations as people write them: "250ms", "1.5s", "0".
 //
-//   absl::StatusOr<Duration> wait = ParseDuration("1.5s");   // 1'500'000'000
-//   ns std::string text = FormatDuration(*wait);                // "1.5s"
+//   absl::StatusOr<Duration> wait = ParseDuration("1.5s");
+//   std::string text = FormatDuration(*wait);  // "1.5s"
 //
 // The policy language reads and every message of ours prints this form, so
 // what a message shows can be pasted back into a policy file:

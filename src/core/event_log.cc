@@ -17,8 +17,7 @@ EventLog::Page EventLog::Since(int64_t cursor, size_t limit) const {
   Page page;
   const int64_t oldest = last_ - static_cast<int64_t>(events_.size());
   const int64_t from = std::clamp<int64_t>(cursor, 0, last_);
-  // A reader at 0 asks for what there is, and so has missed nothing.
-  page.missed = from == 0 ? 0 : std::max<int64_t>(0, oldest - from);
+  page.missed = std::max<int64_t>(0, oldest - from);
   const int64_t start = std::max(from, oldest);
   for (auto i = static_cast<size_t>(start - oldest);
        i < events_.size() && page.events.size() < limit; ++i) {

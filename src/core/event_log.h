@@ -55,8 +55,10 @@ class EventLog {
   explicit EventLog(size_t capacity) : capacity_(capacity) {}
 
   void Append(Event event);
-  // Events numbered after `cursor` (0 = from the oldest kept), oldest first. A
-  // cursor from the future or below zero counts as the nearest real one.
+  // Events numbered after `cursor` (0 = all of them), oldest first. A cursor
+  // from the future or below zero counts as the nearest real one. 0 is a cursor
+  // like any other: what was overwritten since the first event is missed. A
+  // reader who only wants what there is does not look at `missed`.
   Page Since(int64_t cursor, size_t limit) const;
   // The number of the newest event, 0 before the first.
   int64_t last() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace firebreak::core {
 
@@ -21,9 +22,13 @@ int64_t Histogram::count() const {
 Duration Histogram::Quantile(double q) const {
   const int64_t total = count();
   if (total == 0) return Duration::zero();
-  const auto rank = std::max<int64_t>(
-      1, static_cast<int64_t>(
-             std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total))));
+  // Not std::clamp, which hands NaN on. The small factor takes back what binary
+  // fractions add: 0.07 * 100 is 7.000000000000001, and must be rank 7.
+  constexpr double kRounding = 4 * std::numeric_limits<double>::epsilon();
+  const double exact = (q > 0 ? std::min(q, 1.0) : 0) *
+                       static_cast<double>(total) * (1 - kRounding);
+  const auto rank =
+      std::max<int64_t>(1, static_cast<int64_t>(std::ceil(exact)));
   int64_t seen = 0;
   for (int i = 0; i < kBuckets; ++i) {
     seen += buckets_[static_cast<size_t>(i)].load(std::memory_order_relaxed);

@@ -27,7 +27,8 @@ class Histogram {
   void Record(Duration latency);
 
   int64_t count() const;
-  // `q` in [0, 1]; zero when empty.
+  // The sample of rank ceil(q * count), at least the first; zero when empty.
+  // `q` in [0, 1]; NaN counts as 0.
   Duration Quantile(double q) const;
 
  private:

@@ -114,6 +114,14 @@ void BackoffOptions::Check(const std::string& path, FieldErrors* errors) const {
   check.Range("max", max, initial, kHour);
 }
 
+void AdaptiveRetryOptions::Check(const std::string& path, Duration backoff_max,
+                                 FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("floor", floor, 0, 0.5);
+  check.Range("half_life", half_life, 100 * kMilli, kHour);
+  check.Range("max_delay", max_delay, backoff_max, kHour);
+}
+
 void RetryOptions::Check(const std::string& path, FieldErrors* errors) const {
   Checker check(path, errors);
   check.Number("max_attempts", max_attempts, 2, kMaxAttempts);
@@ -121,6 +129,9 @@ void RetryOptions::Check(const std::string& path, FieldErrors* errors) const {
   check.Codes("codes", codes);
   check.Range("attempt_timeout", attempt_timeout, Duration::zero(), kHour);
   check.Number("attempt_timeout_growth", attempt_timeout_growth, 1, 10);
+  if (adaptive) {
+    adaptive->Check(check.Join("adaptive"), backoff.max, errors);
+  }
 }
 
 void HedgingOptions::Check(const std::string& path, FieldErrors* errors) const {

@@ -91,6 +91,24 @@ struct BackoffOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
+// Retries that learn from earlier ones: retry_estimator.h guesses the chance of
+// the next, retry_pacer.h waits longer or shorter by it.
+struct AdaptiveRetryOptions {
+  // Below this chance no retry is made, but for one now and then to learn
+  // from. [0, 0.5], since with more the first retry ever would not be made;
+  // 0 = never stops. 0.1: nine of ten are in vain, and the attempt budget's
+  // ratio counts on as many good ones.
+  double floor = 0.1;
+  // Of what earlier retries say. [100ms, 1h]. 30 s as the breaker's window.
+  Duration half_life = std::chrono::seconds(30);
+  // The longest stretched wait, before jitter. [backoff.max, 1h]. Three times
+  // five times the default of backoff.max is 15 s: this leaves that alone.
+  Duration max_delay = std::chrono::seconds(30);
+
+  void Check(const std::string& path, Duration backoff_max,
+             FieldErrors* errors) const;
+};
+
 struct RetryOptions {
   // The first attempt included. [2, 10].
   int max_attempts = 3;
@@ -103,6 +121,7 @@ struct RetryOptions {
   // Factor on that for each further attempt: a server that was too slow for
   // one bound will mostly be too slow for the same again. [1, 10].
   double attempt_timeout_growth = 1.0;
+  absl::optional<AdaptiveRetryOptions> adaptive;
 
   void Check(const std::string& path, FieldErrors* errors) const;
 };

@@ -89,6 +89,14 @@ Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
   return Attribution::kSuccess;
 }
 
+Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
+                  CodeSet failure_codes) {
+  if (attribution == Attribution::kOverload && failure_codes.Contains(code)) {
+    return Verdict::kFailure;
+  }
+  return EffectsOf(attribution).verdict;
+}
+
 Duration ParsePushback(absl::string_view value) {
   constexpr int64_t kMaxMs =
       std::numeric_limits<Duration::rep>::max() / 1'000'000;

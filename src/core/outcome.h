@@ -3,7 +3,7 @@
 //   AttemptEnd end;
 //   end.code = absl::StatusCode::kUnavailable;
 //   Attribution who = Attribute(end, options.breaker.failure_codes);
-//   permit.Settle(EffectsOf(who).verdict, now);
+//   permit.Settle(VerdictOn(who, end.code, failure_codes), now);
 //
 // Every attempt gets exactly one Attribution, and one table (`EffectsOf`) says
 // what it does to the breaker and the retry. So a code
@@ -80,7 +80,7 @@ enum class Verdict { kSuccess, kFailure, kNeutral };
 
 // What an attribution does to everything that listens to ends of attempts.
 struct Effects {
-  Verdict verdict;      // to the breaker; neutral gives a probe's slot back
+  Verdict verdict;      // to the breaker, but see VerdictOn()
   bool may_be_retried;  // if its code is listed; false: the call ends here
 };
 const Effects& EffectsOf(Attribution attribution);
@@ -130,6 +130,14 @@ inline constexpr CodeSet kDefaultFailureCodes = {
 //     unknown                              -> kServerFailure
 //   anything else                          -> kSuccess (it answered)
 Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes);
+
+// What the breaker is told; neutral moves nothing and gives a probe's slot
+// back. Overload is neutral, since to stop calling one busy target makes its
+// neighbours busy (brpc leaves ELIMIT out for that); unless `code` is one of
+// `failure_codes`: what the owner calls a failure counts, pushback or not, or a
+// server could keep a breaker shut for ever by asking politely.
+Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
+                  CodeSet failure_codes);
 
 // Reads the value of `grpc-retry-pushback-ms`. Garbage is "do not retry", as
 // gRFC A6 asks; gRPC itself hands garbage on as a huge negative number.

@@ -34,9 +34,9 @@ uint64_t Probation::Begin(Time now, Time deadline) {
   return last_probe_;
 }
 
-bool Probation::End(uint64_t probe) {
+bool Probation::End(uint64_t probe, Time now) {
   auto lease = Find(probe);
-  if (lease == leases_.end()) return false;
+  if (lease == leases_.end() || lease->ends < now) return false;
   leases_.erase(lease);
   return true;
 }

@@ -1,9 +1,11 @@
 // A breaker's time in HALF_OPEN: a few probes, each on a lease, and a verdict.
 //
 //   Probation probation(options);
-//   uint64_t probe = probation.Begin(now, deadline);     // 0: no slot is free
-//   if (probation.End(probe)) probation.Count(failed);   // false: lease is
-//   over switch (probation.verdict()) ...
+//   uint64_t probe = probation.Begin(now, deadline);  // 0: no slot is free
+//   if (probation.End(probe, now)) {                  // false: lease is over
+//     probation.Count(failed);
+//   }
+//   switch (probation.verdict()) ...
 //
 // At most `probes` at a time, and never more than results are missing: one more
 // would only load the target. A lease ends at min(deadline, now +
@@ -36,8 +38,8 @@ class Probation {
 
   // The number of a new probe, or 0.
   uint64_t Begin(Time now, Time deadline);
-  // Gives its slot back; false when its lease has ended before.
-  bool End(uint64_t probe);
+  // Gives its slot back; false when its lease has ended before `now`.
+  bool End(uint64_t probe, Time now);
   // It does not hang: should its lease end, it has succeeded.
   void NoteProgress(uint64_t probe);
   // Ends one lease that is over by `now`, if there is one; the answer is

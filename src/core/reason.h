@@ -24,13 +24,15 @@ enum class Reason {
   kDeadlineTooClose,    // the wait would end at or after the deadline
   kDeadlineInfeasible,  // too little time for what the method takes
   kHedgingPaused,       // the server is in trouble: no hedges on top
+  // Retries after such a failure have mostly been in vain (adaptive retry).
+  kRetriesNotWorthIt,
   // The end of the call.
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
   kInvalidOptions,  // of this call
 };
-inline constexpr int kReasons = 16;
+inline constexpr int kReasons = 17;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -59,6 +61,8 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "deadline_infeasible";
     case Reason::kHedgingPaused:
       return "hedging_paused";
+    case Reason::kRetriesNotWorthIt:
+      return "retries_not_worth_it";
     case Reason::kDeadlineExceeded:
       return "deadline_exceeded";
     case Reason::kCancelled:

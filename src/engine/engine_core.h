@@ -1,10 +1,10 @@
 // What an Engine is made of, kept alive by whoever still needs it.
 //
 //   std::shared_ptr<EngineCore> core = EngineCore::Create(table, options);
-//   std::shared_ptr<ChannelBinding> channel = core->BindChannel("payment",
-//   {""}); std::shared_ptr<const MethodBinding> method =
-//   channel->Find("/p.S/M"); if (method == nullptr) ...   // no policy: pass
-//   through
+//   std::shared_ptr<ChannelBinding> channel =
+//       core->BindChannel("payment", {""});
+//   std::shared_ptr<const MethodBinding> method = channel->Find("/p.S/M");
+//   if (method == nullptr) ...  // no policy: pass through
 //
 // Held by the public Engine, by each interceptor factory (so by each channel)
 // and by each call in flight. It ends with the last of them, on whatever thread

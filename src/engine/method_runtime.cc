@@ -3,6 +3,15 @@
 #include <utility>
 
 namespace firebreak::engine {
+namespace {
+
+std::unique_ptr<core::RetryEstimator> MakeEstimator(
+    const core::MethodOptions& options) {
+  if (!options.retry || !options.retry->adaptive) return nullptr;
+  return std::make_unique<core::RetryEstimator>(*options.retry->adaptive);
+}
+
+}  // namespace
 
 MethodRuntime::MethodRuntime(
     std::string channel_name, std::string method_name,
@@ -11,7 +20,8 @@ MethodRuntime::MethodRuntime(
     : channel(std::move(channel_name)),
       method(std::move(method_name)),
       options(std::move(method_options)),
-      budget(std::move(channel_budget)) {}
+      budget(std::move(channel_budget)),
+      estimator(MakeEstimator(*options)) {}
 
 core::Breaker* MethodRuntime::BreakerFor(const std::string& target,
                                          core::EventLog* log,

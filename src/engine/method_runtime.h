@@ -1,14 +1,15 @@
 // The state of one method of one channel name, shared by all its calls.
 //
-//   std::shared_ptr<MethodBinding> binding =
-//   channel->Find("/shop.v1.P/Charge"); core::CallDriver::Plan plan;
+//   std::shared_ptr<const MethodBinding> binding =
+//       channel->Find("/shop.v1.P/Charge");
+//   core::CallDriver::Plan plan;
 //   plan.options = binding->runtime->options.get();
 //   plan.targets = binding->targets;
 //
 // Calls of all channels of one name share a MethodRuntime: its counters, what
-// it knows of its latency, its policy and, through the channel's budget, its
-// tokens. It has one breaker for each target that those channels go to. A
-// MethodBinding is the part of it that one channel uses.
+// it knows of its latency, its policy, what its retries teach and, through the
+// channel's budget, its tokens. It has one breaker for each target that those
+// channels go to. A MethodBinding is the part of it that one channel uses.
 //
 // Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
 // budget and everything its breakers point to alive.
@@ -28,6 +29,7 @@
 #include "src/core/method_stats.h"
 #include "src/core/mutex.h"
 #include "src/core/options.h"
+#include "src/core/retry_estimator.h"
 
 namespace firebreak::engine {
 
@@ -44,6 +46,8 @@ class MethodRuntime {
   core::MethodStats stats;
   // Of the attempts of unary calls, over all targets.
   core::LatencyModel latency;
+  // Null without retries that learn.
+  const std::unique_ptr<core::RetryEstimator> estimator;
 
   // The breaker of `target`, made when it is first asked for; lives as long as
   // the runtime.

@@ -136,6 +136,21 @@ void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
   }
 }
 
+void ApplyAdaptive(const v1::RetryPolicy::Adaptive& in, PolicyDraft* draft,
+                   Reader* read) {
+  if (!draft->retry->adaptive.has_value()) draft->retry->adaptive.emplace();
+  core::AdaptiveRetryOptions& out = *draft->retry->adaptive;
+
+  if (in.has_enabled()) draft->adaptive_enabled = in.enabled();
+  if (in.has_floor()) out.floor = in.floor();
+  if (in.has_half_life()) {
+    read->Duration("adaptive.half_life", in.half_life(), &out.half_life);
+  }
+  if (in.has_max_delay()) {
+    read->Duration("adaptive.max_delay", in.max_delay(), &out.max_delay);
+  }
+}
+
 void ApplyRetry(const v1::RetryPolicy& in, PolicyDraft* draft,
                 core::FieldErrors* errors) {
   Reader read("retry", draft, errors);
@@ -163,6 +178,7 @@ void ApplyRetry(const v1::RetryPolicy& in, PolicyDraft* draft,
   if (in.has_attempt_timeout_growth()) {
     out.attempt_timeout_growth = in.attempt_timeout_growth();
   }
+  if (in.has_adaptive()) ApplyAdaptive(in.adaptive(), draft, &read);
 }
 
 void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
@@ -282,6 +298,8 @@ core::MethodOptions Finish(const PolicyDraft& draft,
   }
   ShareAttempts(draft, &options);
   options.Check("", &found);
+  // Checked as well, as other parts that are off.
+  if (options.retry && !draft.adaptive_enabled) options.retry->adaptive.reset();
 
   for (core::FieldError& error : found) {
     if (draft.unreadable.contains(error.field)) continue;

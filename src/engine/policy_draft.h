@@ -31,6 +31,7 @@ struct PolicyDraft {
   absl::optional<core::RetryOptions> retry;
   bool retry_enabled = true;
   absl::optional<int> retry_attempts;
+  bool adaptive_enabled = true;  // of the retries
   absl::optional<core::HedgingOptions> hedging;
   bool hedging_enabled = true;
   absl::optional<int> hedging_attempts;

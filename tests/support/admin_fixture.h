@@ -51,7 +51,7 @@ inline constexpr char kAdminPolicy[] = R"pb(
   method {
     name { service: "shop.v1.OrderService" }
     id: "order"
-    retry {}
+    retry { adaptive {} }
     hedging { quantile: 0.9 max_delay: "700ms" }
     deadline_gate { quantile: 0.25 }
   }

@@ -33,6 +33,7 @@
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
+#include "src/core/retry_estimator.h"
 #include "src/core/rng.h"
 
 namespace firebreak::core {
@@ -111,6 +112,8 @@ class CallRig {
     // Instead of one of its own by `budget`; outlives the rig.
     AttemptBudget* shared_budget = nullptr;
     LatencyModel* latency = nullptr;  // outlives the rig
+    // What earlier retries teach; outlives the rig.
+    RetryEstimator* estimator = nullptr;
     uint64_t seed = 1;
   };
 
@@ -135,6 +138,7 @@ class CallRig {
     plan.budget = budget_;
     plan.stats = &stats_;
     plan.latency = setup.latency;
+    plan.estimator = setup.estimator;
     plan.deadline = setup.deadline == kInfiniteDuration ? kInfiniteFuture
                                                         : At(setup.deadline);
     plan.has_fallback = setup.has_fallback;

@@ -185,6 +185,34 @@ TEST(AdminGetTest, TellsWhatItKnowsOfTheLatency) {
   EXPECT_NE(view.hedging_paused(), "");
 }
 
+TEST(AdminGetTest, TellsWhatRetriesAreGoodFor) {
+  AdminFixture f;
+  const auto order = f.Method("order", "", kCreate)->runtime;
+  ASSERT_NE(order->estimator, nullptr);
+  const core::Time now = engine::Now();
+  order->estimator->Record(absl::StatusCode::kUnavailable, true, now);
+  for (int i = 0; i < 100; ++i) {
+    order->estimator->Record(absl::StatusCode::kAborted, false, now);
+  }
+  v1::GetMethodResponse response;
+  ASSERT_TRUE(f.Get(kCreate, &response).ok());
+  const v1::Method& method = response.method();
+  EXPECT_TRUE(method.options().adaptive_retry());
+  ASSERT_THAT(method.retry_chances(), SizeIs(2));
+  EXPECT_EQ(method.retry_chances(0).code(), v1::ABORTED);
+  EXPECT_LT(method.retry_chances(0).chance(), 0.1);
+  EXPECT_GT(method.retry_chances(0).results(), 1);
+  EXPECT_TRUE(method.retry_chances(0).stopped());
+  EXPECT_EQ(method.retry_chances(1).code(), v1::UNAVAILABLE);
+  EXPECT_GT(method.retry_chances(1).chance(), 0.5);
+  EXPECT_FALSE(method.retry_chances(1).stopped());
+
+  // Retries that do not learn.
+  EXPECT_EQ(f.Method("payment", "", kCharge)->runtime->estimator, nullptr);
+  ASSERT_TRUE(f.Get(kCharge, &response).ok());
+  EXPECT_THAT(response.method().retry_chances(), IsEmpty());
+}
+
 TEST(AdminGetTest, TellsABreakersState) {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "a:1", kCharge);

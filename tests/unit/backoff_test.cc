@@ -98,6 +98,27 @@ TEST(BackoffTest, JitterFillsItsRangeAndNeverLeavesIt) {
   }
 }
 
+TEST(BackoffTest, IsStretchedPastItsOwnCapAndUpToAnother) {
+  Rng rng(1);
+  const BackoffOptions options = With(Jitter::kNone);
+  EXPECT_EQ(BackoffDelay(options, 1, &rng, 2.0, Sec(30)), Ms(200));
+  EXPECT_EQ(BackoffDelay(options, 2, &rng, 0.25, Sec(30)), Ms(50));
+  EXPECT_EQ(BackoffDelay(options, 9, &rng, 15.0, Sec(30)), Sec(15));
+  EXPECT_EQ(BackoffDelay(options, 9, &rng, 15.0, Sec(2)), Sec(2));
+  EXPECT_EQ(BackoffDelay(options, 9, &rng, 0.0, Sec(2)), Sec(0));
+}
+
+TEST(BackoffTest, TheJitterIsThatOfTheStretchedWait) {
+  Rng stretched(7);
+  Rng plain(7);
+  const BackoffOptions options = With(Jitter::kFull);
+  for (int i = 0; i < 100; ++i) {
+    const Duration wait = BackoffDelay(options, 3, &plain);  // of 400 ms
+    EXPECT_NEAR(ToSeconds(BackoffDelay(options, 3, &stretched, 5, Sec(30))),
+                5 * ToSeconds(wait), 1e-6);
+  }
+}
+
 TEST(BackoffTest, SameSeedSameWaits) {
   Rng a(42);
   Rng b(42);

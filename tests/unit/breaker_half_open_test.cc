@@ -183,6 +183,30 @@ TEST_F(HalfOpenTest, AHungProbeFailsWhenItsLeaseEnds) {
   EXPECT_EQ(breaker_->Snapshot(end).stale_results, 1);
 }
 
+TEST_F(HalfOpenTest, AProbeThatEndsWithItsLeaseIsInTime) {
+  for (Verdict verdict : {Verdict::kSuccess, Verdict::kFailure}) {
+    Make(/*probes=*/1);
+    const Time end = kDue + Ms(200);
+    Permit probe = Probe(kDue, end);
+    probe.Settle(verdict, end);
+    const BreakerSnapshot s = breaker_->Snapshot(end);
+    EXPECT_EQ(s.state, verdict == Verdict::kSuccess ? BreakerState::kClosed
+                                                    : BreakerState::kOpen);
+    EXPECT_EQ(s.hung_probes, 0);
+    EXPECT_EQ(s.stale_results, 0);
+  }
+}
+
+TEST_F(HalfOpenTest, AProbeThatEndsAfterItsLeaseIsHungAndThenStale) {
+  Make(/*probes=*/1);
+  Permit probe = Probe(kDue, kDue + Ms(200));
+  probe.Settle(Verdict::kSuccess, kDue + Ms(200) + Duration(1));
+  const BreakerSnapshot s = breaker_->Snapshot(kDue + Ms(201));
+  EXPECT_EQ(s.state, BreakerState::kOpen);
+  EXPECT_EQ(s.hung_probes, 1);
+  EXPECT_EQ(s.stale_results, 1);
+}
+
 TEST_F(HalfOpenTest, AHungProbeGivesItsSlotBack) {
   Make(/*probes=*/1, /*samples=*/4, /*ratio=*/0.5);
   Permit hung = Probe();

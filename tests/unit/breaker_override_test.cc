@@ -185,6 +185,8 @@ TEST_F(OverrideTest, AFailedProbeAfterwardsOpensAsEver) {
   Permit probe = breaker.Admit(At(Sec(1)), kInfiniteFuture).permit;
   probe.Settle(Verdict::kFailure, At(Sec(1)));
   EXPECT_EQ(StateAt(At(Sec(1))), BreakerState::kOpen);
+  // It was CLOSED before: this is its first trip, and no re-trip.
+  EXPECT_EQ(breaker.Snapshot(At(Sec(1))).probe_due, At(Sec(11)));
 }
 
 TEST_F(OverrideTest, ForcedOpenKeepsTheGrowthOfTheOpenTime) {

@@ -152,13 +152,21 @@ TEST_F(BreakerTest, RateRuleOverTimeForgetsOlderCalls) {
   EXPECT_EQ(StateAt(kStart + Sec(19)), BreakerState::kOpen);
 }
 
-TEST_F(BreakerTest, ASuccessNeverTripsEvenIfItCompletesTheMinimum) {
+TEST_F(BreakerTest, ASuccessThatCompletesTheMinimumTripsToo) {
   Make(RateRule(0.5, 4, LastCalls(100)));
   Calls(3, Verdict::kFailure);
-  Call(Verdict::kSuccess);
   EXPECT_EQ(StateAt(kStart), BreakerState::kClosed);
-  Call(Verdict::kFailure);
+  Call(Verdict::kSuccess);
   EXPECT_EQ(StateAt(kStart), BreakerState::kOpen);
+  EXPECT_EQ(Told(log_).back(),
+            "closed -> open: failure rate 0.75 over 4 calls (limit 0.5)");
+}
+
+TEST_F(BreakerTest, ASuccessBelowTheRateDoesNot) {
+  Make(RateRule(0.5, 4, LastCalls(100)));
+  Call(Verdict::kFailure);
+  Calls(10, Verdict::kSuccess);
+  EXPECT_EQ(StateAt(kStart), BreakerState::kClosed);
 }
 
 TEST_F(BreakerTest, EitherRuleTrips) {

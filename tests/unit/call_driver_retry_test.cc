@@ -231,6 +231,18 @@ TEST(CallDriverRetryTest, PushbackForEverEndsTheCallEvenWithoutADeadline) {
                                        "pushback"));
 }
 
+TEST(CallDriverRetryTest, AServerThatAlwaysPushesBackTripsTheBreaker) {
+  MethodOptions options = Retrying(4);
+  options.breaker = TripsAfter(2);
+  CallRig rig(options);
+  rig.Answer(0, Ms(5), Code::kUnavailable, Ms(10));
+  rig.Answer(1, Ms(5), Code::kUnavailable, Ms(10));
+  rig.Run();
+  EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0", "15ms launch 1 retry",
+                                       "20ms finish attempt 1 UNAVAILABLE "
+                                       "breaker_open"));
+}
+
 TEST(CallDriverRetryTest, NegativePushbackMeansNoRetry) {
   for (const char* text : {"-1", "-5000", "garbage", ""}) {
     CallRig rig(Retrying(3));

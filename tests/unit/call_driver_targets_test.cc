@@ -152,6 +152,20 @@ TEST(CallDriverTargetsTest, ARetryIsScheduledIfAnyTargetWouldAdmit) {
   }
 }
 
+TEST(CallDriverTargetsTest, WhenAllRefuseARetryTheNearestSaysWhy) {
+  // Wherever it stands in the list.
+  for (int forced : {0, 1}) {
+    CallRig rig(Guarded(Retrying(3)), Targets(2));
+    rig.Start();
+    rig.breaker(forced).ForceOpen(Sec(60), rig.now());
+    rig.Trip(1 - forced);  // for 10 s
+    rig.End(0, Code::kUnavailable);
+    EXPECT_THAT(rig.lines(),
+                ElementsAre("0s launch 0",
+                            "0s finish attempt 0 UNAVAILABLE breaker_open"));
+  }
+}
+
 TEST(CallDriverTargetsTest, AHedgePassesOverATargetThatIsProbing) {
   MethodOptions options = Guarded(Hedging(2, Ms(20)));
   options.breaker->open_duration = Ms(5);

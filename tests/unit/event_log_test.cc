@@ -81,8 +81,8 @@ TEST(EventLogTest, Pages) {
       {3, 0, 2, {1, 2}, 2, 0},
       {3, 2, 2, {3}, 3, 0},
       {5, 0, 10, {1, 2, 3, 4, 5}, 5, 0},
-      // 8 happened, 4 to 8 are kept. A new reader has missed nothing.
-      {8, 0, 10, {4, 5, 6, 7, 8}, 8, 0},
+      // 8 happened, 4 to 8 are kept. 0 is a cursor as any other.
+      {8, 0, 10, {4, 5, 6, 7, 8}, 8, 3},
       {8, 1, 10, {4, 5, 6, 7, 8}, 8, 2},
       {8, 2, 10, {4, 5, 6, 7, 8}, 8, 1},
       {8, 3, 10, {4, 5, 6, 7, 8}, 8, 0},
@@ -90,8 +90,8 @@ TEST(EventLogTest, Pages) {
       {8, 5, 2, {6, 7}, 7, 0},
       // Cursors that nobody was given.
       {8, 9, 10, {}, 8, 0},
-      {8, -4, 10, {4, 5, 6, 7, 8}, 8, 0},
-      {8, 0, 0, {}, 3, 0},
+      {8, -4, 10, {4, 5, 6, 7, 8}, 8, 3},
+      {8, 0, 0, {}, 3, 3},
   };
   for (const Case& c : kCases) {
     EventLog log(5);
@@ -121,6 +121,13 @@ TEST(EventLogTest, AReaderThatKeepsUpSeesEachEventOnce) {
   for (size_t i = 0; i < seen.size(); ++i) {
     EXPECT_EQ(seen[i], static_cast<int64_t>(i) + 1);
   }
+}
+
+TEST(EventLogTest, AReaderFromTheStartLearnsWhatItMissed) {
+  EventLog log(2);
+  const int64_t cursor = log.Since(0, 10).next;  // before the first event
+  Fill(&log, 5);
+  EXPECT_EQ(log.Since(cursor, 10).missed, 3);
 }
 
 TEST(EventLogTest, WithoutRoomItOnlyCounts) {

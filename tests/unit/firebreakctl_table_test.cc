@@ -202,7 +202,10 @@ TEST(RenderMethodTest, AllThereIsToSay) {
         max_attempts: 3
         hedging_delay { nanos: 20000000 }
         attempt_timeout { nanos: 500000000 }
+        adaptive_retry: true
       }
+      retry_chances { code: ABORTED chance: 0.042 results: 20 stopped: true }
+      retry_chances { code: UNAVAILABLE chance: 0.625 results: 6 }
     }
     as_of { seconds: 1004 }
   )pb");
@@ -210,8 +213,8 @@ TEST(RenderMethodTest, AllThereIsToSay) {
       RenderMethod(response, false),
       "method   /p.S/Charge\n"
       "channel  payment\n"
-      "policy   pay: timeout 2s, breaker, retry, hedging after 20ms, at most 3 "
-      "attempts, each at most 500ms\n"
+      "policy   pay: timeout 2s, breaker, adaptive retry, hedging after 20ms, "
+      "at most 3 attempts, each at most 500ms\n"
       "\n"
       "TARGET  BREAKER  SINCE         NEXT  WINDOW  FAILED  RATE  IN A ROW  "
       "PROBES  HUNG  OPENED  STALE\n"
@@ -228,6 +231,7 @@ TEST(RenderMethodTest, AllThereIsToSay) {
       "attempts       first 45, retries 4, hedges 2 (won 1)\n"
       "attempt ends   success 30\n"
       "not attempted  budget_exhausted 7\n"
+      "retries help   ABORTED 4% (stopped), UNAVAILABLE 62%\n"
       "latency        p50 1ms, p90 2ms, p99 3ms, p99.9 4ms, max 2s (30 "
       "successes)\n"
       "budget         9.2 of 10 tokens, +0.1 per call, +1 per second\n");

@@ -61,8 +61,20 @@ TEST(HistogramTest, QuantilesOfAHundredValues) {
   const struct {
     double q;
     int64_t want_us;
-  } kCases[] = {{-1, 1},   {0, 1},     {0.001, 1}, {0.01, 1}, {0.011, 2},
-                {0.5, 50}, {0.99, 99}, {1, 100},   {7, 100}};
+  } kCases[] = {{-1, 1},
+                {0, 1},
+                {0.001, 1},
+                {0.01, 1},
+                {0.011, 2},
+                {0.5, 50},
+                {0.99, 99},
+                {1, 100},
+                {7, 100},
+                // In binary, 0.07 * 100 is a little more than 7.
+                {0.07, 7},
+                {0.14, 14},
+                {0.28, 28},
+                {NAN, 1}};
   for (const auto& c : kCases) {
     EXPECT_NEAR(static_cast<double>(h.Quantile(c.q).count()),
                 static_cast<double>(c.want_us) * 1000,

@@ -133,6 +133,27 @@ TEST(AttributeTest, PushbackTurnsAFailureIntoOverload) {
   EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kSuccess);
 }
 
+TEST(VerdictTest, OverloadCountsWhereTheOwnerCallsItAFailure) {
+  const CodeSet listed = {Code::kResourceExhausted};
+  const Attribution overload = Attribution::kOverload;
+  EXPECT_EQ(VerdictOn(overload, Code::kResourceExhausted, kDefaultFailureCodes),
+            Verdict::kNeutral);
+  EXPECT_EQ(VerdictOn(overload, Code::kResourceExhausted, listed),
+            Verdict::kFailure);
+  // UNAVAILABLE with pushback.
+  EXPECT_EQ(VerdictOn(overload, Code::kUnavailable, kDefaultFailureCodes),
+            Verdict::kFailure);
+}
+
+TEST(VerdictTest, OthersAreAsTheTableSays) {
+  for (int n = 0; n < kAttributions; ++n) {
+    const auto attribution = static_cast<Attribution>(n);
+    if (attribution == Attribution::kOverload) continue;
+    EXPECT_EQ(VerdictOn(attribution, Code::kUnavailable, kDefaultFailureCodes),
+              EffectsOf(attribution).verdict);
+  }
+}
+
 TEST(EffectsTest, TheWholeTable) {
   const struct {
     Attribution attribution;

@@ -51,6 +51,14 @@ TEST(PolicyErrorTest, RangesNameValueAndRange) {
             "retry.attempt_timeout_growth: is 0.5; allowed [1, 10]");
   EXPECT_EQ(FieldError("retry { attempt_timeout_growth: inf }"),
             "retry.attempt_timeout_growth: is inf; allowed [1, 10]");
+  EXPECT_EQ(FieldError("retry { adaptive { floor: 0.6 } }"),
+            "retry.adaptive.floor: is 0.6; allowed [0, 0.5]");
+  EXPECT_EQ(FieldError("retry { adaptive { floor: nan enabled: false } }"),
+            "retry.adaptive.floor: is nan; allowed [0, 0.5]");
+  EXPECT_EQ(FieldError("retry { adaptive { half_life: \"0\" } }"),
+            "retry.adaptive.half_life: is 0s; allowed [100ms, 3600s]");
+  EXPECT_EQ(FieldError("retry { backoff { max: \"1m\" } adaptive {} }"),
+            "retry.adaptive.max_delay: is 30s; allowed [60s, 3600s]");
 }
 
 TEST(PolicyErrorTest, UnknownBasesCyclesAndDoubleIdsAreErrors) {

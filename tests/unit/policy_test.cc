@@ -138,6 +138,9 @@ TEST(PolicyFieldsTest, EmptyPartsHaveTheDefaultsOfTheCore) {
   EXPECT_EQ(options.retry->max_attempts, 3);
   EXPECT_EQ(options.retry->backoff.initial, milliseconds(100));
   EXPECT_EQ(options.retry->codes, core::CodeSet({StatusCode::kUnavailable}));
+  EXPECT_FALSE(options.retry->adaptive.has_value());
+  EXPECT_EQ(Options("retry { adaptive {} }").retry->adaptive->floor,
+            core::AdaptiveRetryOptions().floor);
   EXPECT_EQ(Options("hedging {}").hedging->max_attempts, 2);
 }
 
@@ -156,6 +159,7 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
         backoff { initial: "30ms" multiplier: 3 max: "1m" jitter: PLUS_MINUS }
         codes: UNAVAILABLE codes: ABORTED attempt_timeout: "0.7s"
         attempt_timeout_growth: 1.25
+        adaptive { floor: 0.2 half_life: "10s" max_delay: "2m" }
       }
       hedging { max_attempts: 4 delay: "20ms" non_fatal_codes: [INTERNAL] })");
   EXPECT_EQ(options.timeout, seconds(2));
@@ -189,6 +193,10 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
             core::CodeSet({StatusCode::kUnavailable, StatusCode::kAborted}));
   EXPECT_EQ(retry.attempt_timeout, milliseconds(700));
   EXPECT_EQ(retry.attempt_timeout_growth, 1.25);
+  ASSERT_TRUE(retry.adaptive.has_value());
+  EXPECT_EQ(retry.adaptive->floor, 0.2);
+  EXPECT_EQ(retry.adaptive->half_life, seconds(10));
+  EXPECT_EQ(retry.adaptive->max_delay, seconds(120));
   ASSERT_TRUE(options.hedging.has_value());
   EXPECT_EQ(options.hedging->max_attempts, 4);
   EXPECT_EQ(options.hedging->delay, milliseconds(20));
@@ -364,6 +372,27 @@ TEST(PolicyBaseTest, YesAndNoAreInheritedAndOverridden) {
   EXPECT_EQ(no->wait_for_ready, false);
   EXPECT_EQ(no->idempotent, false);
   EXPECT_EQ(no->retry->attempt_timeout_growth, 1);
+}
+
+TEST(PolicyBaseTest, AdaptiveRetriesAreInheritedAndSwitchedOff) {
+  const PolicyTable table = Compile(R"(
+      method { id: "a" retry { adaptive { floor: 0.3 half_life: "1m" } } }
+      method { id: "b" base: "a" name { service: "same" }
+               retry { adaptive { half_life: "9s" } } }
+      method { id: "c" base: "b" name { service: "off" }
+               retry { adaptive { enabled: false } } }
+      method { base: "c" name { service: "on" }
+               retry { adaptive { enabled: true } } })");
+  const auto same = table.Find("", "/same/m")->retry->adaptive;
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->floor, 0.3);
+  EXPECT_EQ(same->half_life, seconds(9));
+  const MethodOptionsPtr off = table.Find("", "/off/m");
+  ASSERT_TRUE(off->retry.has_value());
+  EXPECT_FALSE(off->retry->adaptive.has_value());
+  const MethodOptionsPtr on = table.Find("", "/on/m");
+  ASSERT_TRUE(on->retry->adaptive.has_value());
+  EXPECT_EQ(on->retry->adaptive->floor, 0.3);
 }
 
 TEST(PolicyBaseTest, NamesAreNotInherited) {

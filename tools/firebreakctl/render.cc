@@ -80,7 +80,9 @@ std::string PolicyText(const v1::Method& method) {
     parts.push_back("timeout " + Brief(options.timeout()));
   }
   if (options.breaker()) parts.emplace_back("breaker");
-  if (options.retry()) parts.emplace_back("retry");
+  if (options.retry()) {
+    parts.emplace_back(options.adaptive_retry() ? "adaptive retry" : "retry");
+  }
   if (options.hedging()) {
     parts.push_back(options.hedging_quantile() > 0
                         ? absl::StrFormat("hedging at the live %g quantile",
@@ -186,6 +188,17 @@ std::string NextHedgeText(const v1::LatencyModel& model) {
   return "after " + Brief(model.hedge_delay());
 }
 
+// "UNAVAILABLE 62%, ABORTED 4% (stopped)"; "" where retries do not learn.
+std::string RetryChances(const v1::Method& method) {
+  return absl::StrJoin(method.retry_chances(), ", ",
+                       [](std::string* out, const v1::RetryChance& each) {
+                         absl::StrAppend(
+                             out, v1::Code_Name(each.code()),
+                             absl::StrFormat(" %.0f%%", 100 * each.chance()),
+                             each.stopped() ? " (stopped)" : "");
+                       });
+}
+
 std::string Details(const v1::Method& method, bool colours) {
   const v1::AttemptCounts& attempts = method.attempts();
   const v1::Budget& budget = method.budget();
@@ -202,6 +215,7 @@ std::string Details(const v1::Method& method, bool colours) {
                                   attempts.hedges(), attempts.hedge_wins()));
   add("attempt ends", Listed(attempts.attributions()));
   add("not attempted", Listed(attempts.stops()));
+  add("retries help", RetryChances(method));
   add("latency", LatencyText(method.latency()));
   add("attempts take", RecentText(method.latency_model()));
   add("next hedge", NextHedgeText(method.latency_model()));
