@@ -48,6 +48,8 @@ std::vector<Strategy> StormStrategies() {
   retry.retry = core::RetryOptions{};
   core::BudgetOptions no_floor;
   no_floor.floor = 0;
+  core::MethodOptions adaptive = retry;
+  adaptive.retry->adaptive.emplace();
   core::MethodOptions guarded = retry;
   guarded.breaker = core::BreakerOptions{};
   return {Naive(kNoRetry, none),
@@ -56,6 +58,7 @@ std::vector<Strategy> StormStrategies() {
           Naive("stop above 10 %", breaker),
           Firebreak(kFirebreak, retry),
           Firebreak(kFirebreakNoFloor, retry, no_floor),
+          Firebreak("firebreak, adaptive", adaptive),
           Firebreak("firebreak, breaker", guarded)};
 }
 

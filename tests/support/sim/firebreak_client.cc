@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "absl/types/optional.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
 #include "src/core/call_driver.h"
 #include "src/core/deadline.h"
 #include "src/core/latency_model.h"
+#include "src/core/retry_estimator.h"
 #include "src/core/rng.h"
 
 namespace firebreak::sim {
@@ -21,6 +23,9 @@ struct FirebreakClient::Channel {
         targets(setup.targets),
         seeds(setup.seed),
         budget(setup.budget, s->now()) {
+    if (options.retry && options.retry->adaptive) {
+      estimator.emplace(*options.retry->adaptive);
+    }
     for (size_t i = 0; i < targets.size(); ++i) {
       owned.push_back(std::make_unique<core::Breaker>(
           core::Breaker::Identity{}, options.breaker, seeds.Next(),
@@ -37,6 +42,7 @@ struct FirebreakClient::Channel {
   core::AttemptBudget budget;
   core::MethodStats stats;
   core::LatencyModel latency;
+  absl::optional<core::RetryEstimator> estimator;
   std::vector<std::unique_ptr<core::Breaker>> owned;
   std::vector<core::Breaker*> breakers;
 };
@@ -65,6 +71,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
     plan.budget = &channel_->budget;
     plan.stats = &channel_->stats;
     plan.latency = &channel_->latency;
+    plan.estimator = channel_->estimator ? &*channel_->estimator : nullptr;
     plan.deadline = deadline_;
     plan.seed = channel_->seeds.Next();
     return plan;
