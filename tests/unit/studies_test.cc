@@ -33,8 +33,8 @@ TEST(Storm, RetriesHelpWithinTheirBudget) {
   EXPECT_EQ(WorseThan(none, ours), 0);
   EXPECT_EQ(WorseThan(none, no_floor), 0);
   // In the long run 1.1 and the floor; the burst once.
-  EXPECT_LE(LargestLoad(ours), LoadBound(study, core::BudgetOptions{}));
-  EXPECT_LE(LargestLoad(no_floor), 1.1 + 10.0 / 600 + 0.001);
+  EXPECT_LE(LargestLoad(ours), LoadBound(study, StormBudget()));
+  EXPECT_LE(LargestLoad(no_floor), 1.1 + 5.0 / 600 + 0.001);
   // What they are measured against.
   EXPECT_NEAR(LargestLoad(Find(rows, "3 retries")), 4, 1e-9);
   EXPECT_NEAR(LargestLoad(Find(rows, "token bucket")), 1.107, 0.003);

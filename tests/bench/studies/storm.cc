@@ -33,6 +33,12 @@ StormCell RunCell(const StormStudy& study, const Strategy& strategy,
 
 }  // namespace
 
+core::BudgetOptions StormBudget() {
+  core::BudgetOptions budget;
+  budget.burst = 5;
+  return budget;
+}
+
 std::vector<Strategy> StormStrategies() {
   sim::NaiveOptions none;
   sim::NaiveOptions three;
@@ -46,7 +52,8 @@ std::vector<Strategy> StormStrategies() {
 
   core::MethodOptions retry;
   retry.retry = core::RetryOptions{};
-  core::BudgetOptions no_floor;
+  const core::BudgetOptions budget = StormBudget();
+  core::BudgetOptions no_floor = budget;
   no_floor.floor = 0;
   core::MethodOptions adaptive = retry;
   adaptive.retry->adaptive.emplace();
@@ -56,10 +63,10 @@ std::vector<Strategy> StormStrategies() {
           Naive("3 retries", three),
           Naive("token bucket", bucket),
           Naive("stop above 10 %", breaker),
-          Firebreak(kFirebreak, retry),
+          Firebreak(kFirebreak, retry, budget),
           Firebreak(kFirebreakNoFloor, retry, no_floor),
-          Firebreak("firebreak, adaptive", adaptive),
-          Firebreak("firebreak, breaker", guarded)};
+          Firebreak("firebreak, adaptive", adaptive, budget),
+          Firebreak("firebreak, breaker", guarded, budget)};
 }
 
 std::vector<StormRow> RunStorm(const StormStudy& study) {

@@ -48,6 +48,9 @@ inline constexpr char kNoRetry[] = "none";
 inline constexpr char kFirebreak[] = "firebreak";
 inline constexpr char kFirebreakNoFloor[] = "firebreak, floor 0";
 
+// firebreak's in this study: the defaults, but for a burst of 5, which is what
+// the published token bucket holds.
+core::BudgetOptions StormBudget();
 std::vector<Strategy> StormStrategies();
 std::vector<StormRow> RunStorm(const StormStudy& study);
 

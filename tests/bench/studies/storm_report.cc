@@ -116,8 +116,8 @@ bool ReportStorm(const std::string& folder) {
   const StormStudy storm;
   const std::vector<StormRow> rows = RunStorm(storm);
   PrintStorm(rows);
-  const core::BudgetOptions budget;
-  core::BudgetOptions no_floor;
+  const core::BudgetOptions budget = StormBudget();
+  core::BudgetOptions no_floor = budget;
   no_floor.floor = 0;
   std::printf(
       "\nload allowed to firebreak: %.3f = 1 + ratio %.2f + floor %.2f + burst "
