@@ -150,7 +150,6 @@ std::shared_ptr<const core::MethodOptions> AdjustOptions(
   if (call.hedge_delay && mine->hedging) {
     mine->hedging->delay = *call.hedge_delay;
     mine->hedging->quantile = 0;  // which would win
-    mine->hedging->quantile = 0;
   }
   return mine;
 }
