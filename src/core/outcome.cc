@@ -91,7 +91,9 @@ Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
 
 Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
                   CodeSet failure_codes) {
-  if (attribution == Attribution::kOverload && failure_codes.Contains(code)) {
+  if (attribution == Attribution::kOverload &&
+      code == absl::StatusCode::kResourceExhausted &&
+      failure_codes.Contains(code)) {
     return Verdict::kFailure;
   }
   return EffectsOf(attribution).verdict;

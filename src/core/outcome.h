@@ -133,9 +133,9 @@ Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes);
 
 // What the breaker is told; neutral moves nothing and gives a probe's slot
 // back. Overload is neutral, since to stop calling one busy target makes its
-// neighbours busy (brpc leaves ELIMIT out for that); unless `code` is one of
-// `failure_codes`: what the owner calls a failure counts, pushback or not, or a
-// server could keep a breaker shut for ever by asking politely.
+// neighbours busy (brpc leaves ELIMIT out for that). A server that says when to
+// come back is alive, whatever its code; RESOURCE_EXHAUSTED is a failure where
+// `failure_codes` lists it, since by default it does not.
 Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
                   CodeSet failure_codes);
 

@@ -140,9 +140,9 @@ TEST(VerdictTest, OverloadCountsWhereTheOwnerCallsItAFailure) {
             Verdict::kNeutral);
   EXPECT_EQ(VerdictOn(overload, Code::kResourceExhausted, listed),
             Verdict::kFailure);
-  // UNAVAILABLE with pushback.
+  // UNAVAILABLE with pushback: it is alive, and says when to come back.
   EXPECT_EQ(VerdictOn(overload, Code::kUnavailable, kDefaultFailureCodes),
-            Verdict::kFailure);
+            Verdict::kNeutral);
 }
 
 TEST(VerdictTest, OthersAreAsTheTableSays) {
