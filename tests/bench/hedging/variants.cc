@@ -23,6 +23,9 @@ constexpr char kChannel[] = "bench";
 // Far above what the leaf can take: what reaches it is a fault, and ends the
 // bench instead of hanging it.
 constexpr auto kDeadline = std::chrono::seconds(20);
+// Of the budget: twice the callers, since when the machine stands still for a
+// moment the calls of all of them are due for a hedge at once.
+constexpr int kBurst = 40;
 
 int64_t CpuNanos() {
   timespec now{};
@@ -40,7 +43,7 @@ std::string Variant::Policy(double budget) const {
                                   " min_delay: \"1ms\" max_delay: \"1s\"");
   return absl::StrCat(
       "method { name {} idempotent: true hedging { max_attempts: ", hedges + 1,
-      " ", when, " } } channel { budget { ratio: ", budget, " } }");
+      " ", when, " } } channel { budget { ratio: ", budget, " burst: ", kBurst, " } }");
 }
 
 Ideal Variant::IdealAt(double extra) const {
