@@ -107,11 +107,12 @@ std::vector<ThrottlingCase> A6ThrottlingCases() {
        {{fails, 3, kUnavailable, 7},
         {fails, 2, kUnavailable, 5},
         {fails, 1, kUnavailable, 4}}},
-      // The delay of 20 ms passes twice before the answer.
+      // The delay passes twice before the answer of the second call, and is long
+      // enough for the first to fail within it on any machine.
       {"NoHedgeByTimeEither",
-       Throttled(HedgingPolicy(3, 20), 2, 0.5),
+       Throttled(HedgingPolicy(3, 250), 2, 0.5),
        {{fails, 1, kUnavailable, 1},
-        {{Ok(60)}, 1, Code::kOk, 1.5},
+        {{Ok(600)}, 1, Code::kOk, 1.5},
         {{Hang(), Hang(), Ok()}, 3, Code::kOk, 2}}},
   };
 }
