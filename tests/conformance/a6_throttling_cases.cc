@@ -107,7 +107,8 @@ std::vector<ThrottlingCase> A6ThrottlingCases() {
        {{fails, 3, kUnavailable, 7},
         {fails, 2, kUnavailable, 5},
         {fails, 1, kUnavailable, 4}}},
-      // The delay passes twice before the answer of the second call, and is long
+      // The delay passes twice before the answer of the second call, and is
+      // long
       // enough for the first to fail within it on any machine.
       {"NoHedgeByTimeEither",
        Throttled(HedgingPolicy(3, 250), 2, 0.5),

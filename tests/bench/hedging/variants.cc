@@ -43,7 +43,8 @@ std::string Variant::Policy(double budget) const {
                                   " min_delay: \"1ms\" max_delay: \"1s\"");
   return absl::StrCat(
       "method { name {} idempotent: true hedging { max_attempts: ", hedges + 1,
-      " ", when, " } } channel { budget { ratio: ", budget, " burst: ", kBurst, " } }");
+      " ", when, " } } channel { budget { ratio: ", budget, " burst: ", kBurst,
+      " } }");
 }
 
 Ideal Variant::IdealAt(double extra) const {
