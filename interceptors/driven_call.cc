@@ -252,7 +252,7 @@ void DrivenCall::TellEnd(const Attempt& attempt,
   end.status = attempt.status;
   end.attribution = core::AttributionName(
       facts.settled ? facts.attribution
-                    : core::Attribute(ended, options_->failure_codes()));
+                    : core::Attribute(ended, options_->blame()));
   end.peer = attempt.context.peer();
   channel_->listener()->OnAttemptEnd(end);
 }

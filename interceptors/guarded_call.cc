@@ -90,7 +90,11 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
             core::Reason::kDeadlineExceeded, core::Duration::zero())),
         core::Reason::kDeadlineExceeded);
   }
-  core::Admission admission = breaker->Admit(started_, deadline);
+  core::Admission admission = breaker->Admit(
+      started_, deadline,
+      info_->type() == grpc::experimental::ClientRpcInfo::Type::UNARY
+          ? core::CallKind::kUnary
+          : core::CallKind::kStream);
   if (!admission.permit) {
     runtime.stats.OnRejected(admission.refusal.reason);
     return WithReport(refusals->For(*method_, admission.refusal),
@@ -138,12 +142,12 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   end.cancelled_by_caller =
       cancelled || (end.code == absl::StatusCode::kCancelled &&
                     ReadContext(context).parent != nullptr);
-  const core::Attribution attribution =
-      core::Attribute(end, runtime.options->failure_codes());
+  const core::BlameRules blame = runtime.options->blame();
+  const core::Attribution attribution = core::Attribute(end, blame);
   const core::Time now = engine::Now();
   {
     core::MutexLock lock(&mu_);
-    permit_.Settle(core::EffectsOf(attribution).verdict, now);
+    permit_.Settle(core::VerdictOf(attribution, blame), now);
   }
   runtime.stats.OnAttemptEnd(attribution);
   const core::CallEnd call_end =

@@ -58,9 +58,9 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   if (n < 0 || n >= launched()) return actions;
   Flight& flight = attempts_[static_cast<size_t>(n)];
   if (flight.facts.settled) return actions;  // decided before its end came
-  const Attribution attribution =
-      Attribute(end, plan_.options->failure_codes());
-  Settle(&flight, end.code, attribution, now);
+  const Attribution attribution = Attribute(end, plan_.options->blame());
+  Settle(&flight, end.code, attribution,
+         VerdictOf(attribution, plan_.options->blame()), now);
 
   Finish finish;
   finish.attempt = n;
@@ -77,7 +77,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     if (attribution == Attribution::kCancelledByCaller) {
       finish.reason = Reason::kCancelled;
     }
-    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, now,
+    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, n, now,
               &actions);
     End(finish, now, &actions);
     return actions;
@@ -117,8 +117,8 @@ CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
     started_ = now;
     plan_.stats->OnCallStarted();
   }
-  SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller, now,
-            &actions);
+  SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller,
+            Finish::kNoAttempt, now, &actions);
   Finish finish;
   finish.code = absl::StatusCode::kCancelled;
   finish.reason = Reason::kCancelled;
@@ -181,10 +181,12 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   Admission admission =
       plan_.targets[static_cast<size_t>(target)]->Admit(now, deadline);
   if (!admission.permit) return admission.refusal;
-  if (admission.permit.is_probe()) {
+  if (admission.permit.is_careful()) {
     // A recovering target is asked one careful question at a time.
     if (kind == AttemptKind::kHedge) {
-      return Refusal{Reason::kProbesTaken, Duration::zero()};
+      return Refusal{
+          admission.permit.is_probe() ? Reason::kProbesTaken : Reason::kRamping,
+          Duration::zero()};
     }
     may_hedge_ = false;
   }
@@ -303,22 +305,27 @@ void CallDriver::FireNext(Time now, Actions* actions) {
 }
 
 void CallDriver::Settle(Flight* flight, absl::StatusCode code,
-                        Attribution attribution, Time now) {
+                        Attribution attribution, Verdict verdict, Time now) {
   flight->facts.settled = true;
   flight->facts.ended = now;
   flight->facts.code = code;
   flight->facts.attribution = attribution;
   --in_flight_;
-  flight->permit.Settle(EffectsOf(attribution).verdict, now);
+  flight->permit.Settle(verdict, now);
   plan_.stats->OnAttemptEnd(attribution);
 }
 
 void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
-                           Time now, Actions* actions) {
+                           int winner, Time now, Actions* actions) {
   for (int n = 0; n < launched(); ++n) {
     Flight& flight = attempts_[static_cast<size_t>(n)];
     if (flight.facts.settled) continue;
-    Settle(&flight, code, attribution, now);
+    // With a head start on the one that answered it should have won.
+    const bool lost = attribution == Attribution::kSuperseded && n < winner;
+    Settle(
+        &flight, code, attribution,
+        lost ? Verdict::kLost : VerdictOf(attribution, plan_.options->blame()),
+        now);
     actions->cancel.push_back(n);
   }
 }
@@ -342,8 +349,8 @@ void CallDriver::EndAtDeadline(Time now, Actions* actions) {
   }
   AttemptEnd late;
   late.code = absl::StatusCode::kDeadlineExceeded;
-  SettleAll(late.code, Attribute(late, plan_.options->failure_codes()), now,
-            actions);
+  SettleAll(late.code, Attribute(late, plan_.options->blame()),
+            Finish::kNoAttempt, now, actions);
   End(finish, now, actions);
 }
 

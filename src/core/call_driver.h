@@ -162,9 +162,10 @@ class CallDriver {
   void ArmHedge(Time now);
   void FireNext(Time now, Actions* actions);
   void Settle(Flight* flight, absl::StatusCode code, Attribution attribution,
-              Time now);
-  void SettleAll(absl::StatusCode code, Attribution attribution, Time now,
-                 Actions* actions);
+              Verdict verdict, Time now);
+  // `winner`: the attempt that answered, or kNoAttempt.
+  void SettleAll(absl::StatusCode code, Attribution attribution, int winner,
+                 Time now, Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }
   void EndAtDeadline(Time now, Actions* actions);
   // The end, unless a fallback can still turn it.

@@ -19,6 +19,7 @@ constexpr std::array<Row, kAttributions> kTable = {{
     {"success", {Verdict::kSuccess, true, true}},
     {"server_failure", {Verdict::kFailure, true, false}},
     {"transport_failure", {Verdict::kFailure, true, false}},
+    {"ignored", {Verdict::kNeutral, true, false}},
     {"overload", {Verdict::kNeutral, true, false}},
     {"superseded", {Verdict::kNeutral, false, false}},
     {"cancelled_by_caller", {Verdict::kNeutral, false, false}},
@@ -41,8 +42,15 @@ const Effects& EffectsOf(Attribution attribution) {
   return RowOf(attribution).effects;
 }
 
-Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
-  const bool failed = failure_codes.Contains(end.code);
+Verdict VerdictOf(Attribution attribution, const BlameRules& rules) {
+  if (attribution == Attribution::kOverload && rules.overload_counts) {
+    return Verdict::kFailure;
+  }
+  return EffectsOf(attribution).verdict;
+}
+
+Attribution Attribute(const AttemptEnd& end, const BlameRules& rules) {
+  const bool failed = rules.failures.Contains(end.code);
   if (end.code == absl::StatusCode::kCancelled && end.cancelled_by_caller) {
     return Attribution::kCancelledByCaller;
   }
@@ -50,6 +58,7 @@ Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
       end.channel_was_not_ready) {
     return Attribution::kNotSent;
   }
+  if (rules.ignored.Contains(end.code)) return Attribution::kIgnored;
   if (end.code == absl::StatusCode::kResourceExhausted ||
       (failed && end.pushback.has_value())) {
     return Attribution::kOverload;
