@@ -111,11 +111,11 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
                          epoch_};
     return admission;
   }
-  if (forced_ == Forced::kClosed || machine_ == BreakerState::kDisabled) {
+  if (machine_ == BreakerState::kDisabled) {
     admission.permit = MakePermit(Permit::Kind::kNothing, kind);
     return admission;
   }
-  if (machine_ == BreakerState::kClosed ||
+  if (forced_ == Forced::kClosed || machine_ == BreakerState::kClosed ||
       (machine_ == BreakerState::kRamp && TakesRampTurn())) {
     admission.permit = MakePermit(Permit::Kind::kCounted, kind);
     return admission;
@@ -158,7 +158,7 @@ Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
                        kind != Permit::Kind::kNothing &&
                        options_.mode == BreakerOptions::Mode::kEnforce;
   permit.is_unary_ = call == CallKind::kUnary;
-  if (kind != Permit::Kind::kCounted) return permit;
+  if (kind != Permit::Kind::kCounted || forced_ != Forced::kNo) return permit;
   permit.ticket_ = rules_.Begin(latest_, call);
   if (permit.ticket_.slice != 0 && !somebody_ticks_) {
     somebody_ticks_ = news_.tick_wanted = true;
@@ -206,8 +206,10 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
     if (permit.epoch_ < oldest_valid_epoch_) {
       ++stale_;
     } else if (!permit.is_probe()) {
-      rules_.End(permit.ticket_, verdict, latest_);
-      TripIfDue();
+      if (IsCounting()) {
+        rules_.End(permit.ticket_, verdict, latest_);
+        TripIfDue();
+      }
     } else if (!probation_.End(permit.probe_)) {
       ++stale_;  // its lease ended first and was judged then
     } else if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {

@@ -297,7 +297,7 @@ std::vector<Shape> Shapes() {
 class BreakerExplorationTest : public ::testing::TestWithParam<Shape> {};
 INSTANTIATE_TEST_SUITE_P(Shapes, BreakerExplorationTest,
                          ::testing::ValuesIn(Shapes()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& shape) { return shape.param.name; });
 
 TEST_P(BreakerExplorationTest, TheLawsHoldInEveryStateWithinReach) {
   const Shape& shape = GetParam();

@@ -298,7 +298,7 @@ TEST(BreakerPeersTest, DiffersFromResilience4jOnlyAfterALateResult) {
     differ += race.differ;
     ASSERT_TRUE(!race.differ || race.was_late) << "seed " << seed;
   }
-  EXPECT_GT(differ, 50);  // or the strings show nothing
+  EXPECT_GT(differ, 10);  // or the strings show nothing
 }
 
 TEST(BreakerPeersTest, DecidesHalfOpenBeforeResilience4jAndToTheSameEnd) {
@@ -322,7 +322,9 @@ TEST(BreakerPeersTest, DecidesHalfOpenBeforeResilience4jAndToTheSameEnd) {
     for (int i = 0; i < 3; ++i) {
       const Verdict verdict =
           (results >> i & 1) != 0 ? Verdict::kFailure : Verdict::kSuccess;
-      if (i == 2) EXPECT_EQ(theirs.state(), State::kHalfOpen);
+      if (i == 2) {
+        EXPECT_EQ(theirs.state(), State::kHalfOpen);
+      }
       probes[static_cast<size_t>(i)].Settle(verdict, now);
       theirs.End(verdict, now);
     }

@@ -150,6 +150,7 @@ TEST(EffectsTest, TheWholeTable) {
        false},
       {Attribution::kTransportFailure, "transport_failure", Verdict::kFailure,
        true, false},
+      {Attribution::kIgnored, "ignored", Verdict::kNeutral, true, false},
       {Attribution::kOverload, "overload", Verdict::kNeutral, true, false},
       {Attribution::kSuperseded, "superseded", Verdict::kNeutral, false, false},
       {Attribution::kCancelledByCaller, "cancelled_by_caller",
