@@ -19,26 +19,6 @@ Time Bounded(Time now) { return std::min(std::max(now, kEarliest), kLatest); }
 
 }  // namespace
 
-absl::string_view BreakerStateName(BreakerState state) {
-  switch (state) {
-    case BreakerState::kDisabled:
-      return "disabled";
-    case BreakerState::kClosed:
-      return "closed";
-    case BreakerState::kOpen:
-      return "open";
-    case BreakerState::kHalfOpen:
-      return "half_open";
-    case BreakerState::kRamp:
-      return "ramp";
-    case BreakerState::kForcedOpen:
-      return "forced_open";
-    case BreakerState::kForcedClosed:
-      return "forced_closed";
-  }
-  return "unknown";
-}
-
 Permit& Permit::operator=(Permit&& other) noexcept {
   if (this == &other) return *this;
   if (breaker_ != nullptr) {
@@ -241,7 +221,8 @@ void Breaker::CountLoss(Verdict verdict) {
     return;
   }
   ++losses_;
-  if (++losses_in_a_row_ != kLossesToWarn) return;
+  losses_in_a_row_ = std::min(losses_in_a_row_ + 1, 1'000'000);
+  if (losses_in_a_row_ != kLossesToWarn) return;
   Log(Event::Kind::kWarning, "", "",
       absl::StrCat("lost against a later attempt ", kLossesToWarn,
                    " times in a row, without an answer of its own"));
@@ -352,22 +333,6 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
   }
   cause_ = std::move(cause);
   Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_);
-}
-
-void Breaker::Log(Event::Kind kind, absl::string_view from,
-                  absl::string_view to, std::string cause) {
-  if (identity_.log == nullptr) return;
-  Event event;
-  event.at = latest_;
-  event.kind = kind;
-  event.channel = identity_.channel;
-  event.target = identity_.target;
-  event.method = identity_.method;
-  event.shadow = options_.mode == BreakerOptions::Mode::kShadow;
-  event.from = std::string(from);
-  event.to = std::string(to);
-  event.cause = std::move(cause);
-  identity_.log->Append(std::move(event));
 }
 
 Duration Breaker::NextOpenDuration() {

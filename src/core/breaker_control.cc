@@ -8,6 +8,26 @@
 
 namespace firebreak::core {
 
+absl::string_view BreakerStateName(BreakerState state) {
+  switch (state) {
+    case BreakerState::kDisabled:
+      return "disabled";
+    case BreakerState::kClosed:
+      return "closed";
+    case BreakerState::kOpen:
+      return "open";
+    case BreakerState::kHalfOpen:
+      return "half_open";
+    case BreakerState::kRamp:
+      return "ramp";
+    case BreakerState::kForcedOpen:
+      return "forced_open";
+    case BreakerState::kForcedClosed:
+      return "forced_closed";
+  }
+  return "unknown";
+}
+
 void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
   Force(BreakerState::kForcedOpen, duration, now);
 }
@@ -129,6 +149,22 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
 std::string Breaker::cause() {
   MutexLock lock(&mu_);
   return cause_;
+}
+
+void Breaker::Log(Event::Kind kind, absl::string_view from,
+                  absl::string_view to, std::string cause) {
+  if (identity_.log == nullptr) return;
+  Event event;
+  event.at = latest_;
+  event.kind = kind;
+  event.channel = identity_.channel;
+  event.target = identity_.target;
+  event.method = identity_.method;
+  event.shadow = options_.mode == BreakerOptions::Mode::kShadow;
+  event.from = std::string(from);
+  event.to = std::string(to);
+  event.cause = std::move(cause);
+  identity_.log->Append(std::move(event));
 }
 
 }  // namespace firebreak::core

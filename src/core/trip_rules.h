@@ -20,8 +20,8 @@
 // z the normal quantile of the confidence,
 //   (p + z^2/2n - z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n) >= limit.
 // So few calls trip when they leave little doubt: at one call a second a target
-// that is down is out in seconds. Never fewer than three: the interval is looked
-// at after every call, and so errs more often than its confidence says.
+// that is down is out in seconds. Never fewer than three: the interval is
+// looked at after every call, and so errs more often than its confidence says.
 //
 // Slow is a unary call that takes `slow_call_duration`, whatever comes of it.
 // It counts when it passes that limit, once, and need not have ended: a target

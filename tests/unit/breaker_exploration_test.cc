@@ -321,13 +321,15 @@ TEST_P(BreakerExplorationTest, TheLawsHoldInEveryStateWithinReach) {
     for (int act = 0; act <= static_cast<int>(kLastAct); ++act) {
       Path next = path;
       next.push_back(static_cast<Act>(act));
-      SCOPED_TRACE(told(next));
       std::unique_ptr<World> world = build(next);
       ++steps;
       if (!seen.insert(world->Key()).second) continue;
       if (next.size() < static_cast<size_t>(shape.depth)) open.push_back(next);
       world->ExpectWayHome();
-      if (HasFailure()) break;
+      if (HasFailure()) {
+        ADD_FAILURE() << told(next);
+        break;
+      }
     }
   }
   RecordProperty("states", static_cast<int>(seen.size()));

@@ -196,6 +196,41 @@ TEST(PolicyFieldsTest, EveryFieldArrives) {
             core::CodeSet({StatusCode::kInternal}));
 }
 
+TEST(PolicyFieldsTest, EveryFurtherFieldOfTheBreakerArrives) {
+  using core::BreakerOptions;
+  const core::MethodOptions options = Options(R"(
+      breaker {
+        mode: SHADOW scope: CHANNEL leaky_failures: 8
+        slow_call_duration: "700ms" slow_call_rate: 0.75 leaky_slow_calls: 9
+        confidence: 0.99 half_open_duration: "20s"
+        ramp { initial: 0.25 duration: "6s" }
+        ignored_codes: [UNKNOWN] overload_counts: true
+      })");
+  const BreakerOptions& breaker = *options.breaker;
+  EXPECT_EQ(breaker.mode, BreakerOptions::Mode::kShadow);
+  EXPECT_EQ(breaker.scope, BreakerOptions::Scope::kChannel);
+  EXPECT_EQ(breaker.leaky_failures, 8);
+  EXPECT_EQ(breaker.slow_call_duration, milliseconds(700));
+  EXPECT_EQ(breaker.slow_call_rate, 0.75);
+  EXPECT_EQ(breaker.leaky_slow_calls, 9);
+  EXPECT_EQ(breaker.confidence, 0.99);
+  EXPECT_EQ(breaker.half_open_duration, seconds(20));
+  EXPECT_EQ(breaker.ramp.initial, 0.25);
+  EXPECT_EQ(breaker.ramp.duration, seconds(6));
+  EXPECT_EQ(breaker.ignored_codes, core::CodeSet({StatusCode::kUnknown}));
+  EXPECT_TRUE(breaker.overload_counts);
+  EXPECT_EQ(Options("breaker { mode: DISABLED }").breaker->mode,
+            BreakerOptions::Mode::kDisabled);
+}
+
+TEST(PolicyFieldsTest, ARampIsOffUnlessThereAndThenTakesTenSeconds) {
+  EXPECT_EQ(Options("breaker {}").breaker->ramp.duration, seconds(0));
+  EXPECT_EQ(Options("breaker { ramp {} }").breaker->ramp.duration, seconds(10));
+  EXPECT_EQ(
+      Options("breaker { ramp { duration: \"0\" } }").breaker->ramp.duration,
+      seconds(0));
+}
+
 TEST(PolicyFieldsTest, EveryCodeHasItsCanonicalNumber) {
   for (int n = 1; n < core::kStatusCodes; ++n) {
     const auto code = static_cast<StatusCode>(n);
