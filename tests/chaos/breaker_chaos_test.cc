@@ -31,10 +31,10 @@ constexpr char kSlowRate[] =
     "probes: 1 open_duration: \"200ms\" max_open_duration: \"200ms\" "
     "probe_timeout: \"300ms\" } ";
 
-class BlackHoleTest : public ChaosTest {};
-INSTANTIATE_TEST_SUITE_P(Shapes, BlackHoleTest, FewShapes(), ShapeName);
+class SwallowedCallsTest : public ChaosTest {};
+INSTANTIATE_TEST_SUITE_P(Shapes, SwallowedCallsTest, FewShapes(), ShapeName);
 
-TEST_P(BlackHoleTest, TripsBeforeTheFirstCallTimesOut) {
+TEST_P(SwallowedCallsTest, TripsBeforeTheFirstCallTimesOut) {
   for (const char* rule : {kSlowRule, kSlowRate}) {
     SCOPED_TRACE(rule);
     ServerProcess server;
