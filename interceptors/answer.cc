@@ -116,6 +116,9 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
     case core::Reason::kProbesTaken:
       state = "half-open and all its probes are under way";
       break;
+    case core::Reason::kRamping:
+      state = "on its way back and takes no more calls yet";
+      break;
     case core::Reason::kForcedOpen:
       state = "held open";
       break;

@@ -100,7 +100,9 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
         std::make_shared<const Answer>(InfeasibleAnswer(runtime, granted_)),
         core::Reason::kDeadlineInfeasible);
   }
-  core::Admission admission = breaker->Admit(started_, deadline);
+  core::Admission admission = breaker->Admit(
+      started_, deadline,
+      is_unary() ? core::CallKind::kUnary : core::CallKind::kStream);
   if (!admission.permit) {
     runtime.stats.OnRejected(admission.refusal.reason);
     return WithReport(refusals->For(*method_, admission.refusal),
@@ -152,13 +154,11 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   end.deadline_was_too_short =
       is_unary() && end.code == absl::StatusCode::kDeadlineExceeded &&
       core::IsTooShort(granted_, &runtime.latency, now);
-  const core::Attribution attribution =
-      core::Attribute(end, runtime.options->failure_codes());
+  const core::BlameRules blame = runtime.options->blame();
+  const core::Attribution attribution = core::Attribute(end, blame);
   {
     core::MutexLock lock(&mu_);
-    permit_.Settle(core::VerdictOn(attribution, end.code,
-                                   runtime.options->failure_codes()),
-                   now);
+    permit_.Settle(core::VerdictOn(attribution, end.code, blame), now);
   }
   runtime.stats.OnAttemptEnd(attribution);
   if (is_unary()) {

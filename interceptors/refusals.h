@@ -38,7 +38,8 @@ class Refusals {
   };
 
   core::Mutex mu_;
-  absl::flat_hash_map<const core::Breaker*, Last> last_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<const engine::MethodRuntime*, Last> last_
+      ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::interceptors

@@ -26,6 +26,8 @@ v1::BreakerState StateView(core::BreakerState state) {
       return v1::BREAKER_STATE_OPEN;
     case core::BreakerState::kHalfOpen:
       return v1::BREAKER_STATE_HALF_OPEN;
+    case core::BreakerState::kRamp:
+      return v1::BREAKER_STATE_RAMP;
     case core::BreakerState::kForcedOpen:
       return v1::BREAKER_STATE_FORCED_OPEN;
     case core::BreakerState::kForcedClosed:
@@ -39,7 +41,8 @@ v1::BreakerState StateNamed(absl::string_view name) {
   for (core::BreakerState state :
        {core::BreakerState::kDisabled, core::BreakerState::kClosed,
         core::BreakerState::kOpen, core::BreakerState::kHalfOpen,
-        core::BreakerState::kForcedOpen, core::BreakerState::kForcedClosed}) {
+        core::BreakerState::kRamp, core::BreakerState::kForcedOpen,
+        core::BreakerState::kForcedClosed}) {
     if (core::BreakerStateName(state) == name) return StateView(state);
   }
   return v1::BREAKER_STATE_UNSPECIFIED;
@@ -255,6 +258,20 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   view.set_times_opened(snapshot.times_opened);
   view.set_stale_results(snapshot.stale_results);
   view.set_hung_probes(snapshot.hung_probes);
+  view.set_shadow(snapshot.shadow);
+  view.set_shadow_refusals(snapshot.shadow_refusals);
+  view.set_leaky_failures(snapshot.leaky_failures);
+  view.set_window_timed(snapshot.window_timed);
+  view.set_window_slow(snapshot.window_slow);
+  if (snapshot.window_timed > 0) {
+    view.set_slow_call_rate(static_cast<double>(snapshot.window_slow) /
+                            static_cast<double>(snapshot.window_timed));
+  }
+  view.set_leaky_slow_calls(snapshot.leaky_slow_calls);
+  view.set_admitted_share(snapshot.admitted_share);
+  view.set_losses(snapshot.losses);
+  view.set_losses_in_a_row(snapshot.losses_in_a_row);
+  view.set_cause(snapshot.cause);
   return view;
 }
 
@@ -289,6 +306,7 @@ v1::Event EventView(const core::Event& event) {
   view.set_from(StateNamed(event.from));
   view.set_to(StateNamed(event.to));
   view.set_cause(event.cause);
+  view.set_shadow(event.shadow);
   return view;
 }
 

@@ -4,28 +4,20 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace firebreak::core {
+namespace {
 
-absl::string_view BreakerStateName(BreakerState state) {
-  switch (state) {
-    case BreakerState::kDisabled:
-      return "disabled";
-    case BreakerState::kClosed:
-      return "closed";
-    case BreakerState::kOpen:
-      return "open";
-    case BreakerState::kHalfOpen:
-      return "half_open";
-    case BreakerState::kForcedOpen:
-      return "forced_open";
-    case BreakerState::kForcedClosed:
-      return "forced_closed";
-  }
-  return "unknown";
-}
+// A clock gone wild must not make sums overflow: times are kept within 146
+// years of the clock's start.
+constexpr Time kEarliest{Duration::min() / 2};
+constexpr Time kLatest{Duration::max() / 2};
+
+Time Bounded(Time now) { return std::min(std::max(now, kEarliest), kLatest); }
+
+}  // namespace
 
 Permit& Permit::operator=(Permit&& other) noexcept {
   if (this == &other) return *this;
@@ -35,6 +27,10 @@ Permit& Permit::operator=(Permit&& other) noexcept {
   breaker_ = std::exchange(other.breaker_, nullptr);
   epoch_ = other.epoch_;
   probe_ = other.probe_;
+  ticket_ = other.ticket_;
+  kind_ = other.kind_;
+  is_careful_ = other.is_careful_;
+  is_unary_ = other.is_unary_;
   return *this;
 }
 
@@ -55,70 +51,125 @@ void Permit::NoteProgress(Time now) {
   }
 }
 
-Breaker::Breaker(Identity identity, absl::optional<BreakerOptions> options,
-                 uint64_t seed, Time now)
+Breaker::Breaker(Identity identity,
+                 const absl::optional<BreakerOptions>& options, uint64_t seed,
+                 Time now)
     : identity_(std::move(identity)),
-      options_(std::move(options)),
-      machine_(options_ ? BreakerState::kClosed : BreakerState::kDisabled),
-      since_(now),
-      latest_(now),
+      enabled_(options && options->mode != BreakerOptions::Mode::kDisabled),
+      options_(enabled_ ? *options : BreakerOptions{}),
+      machine_(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled),
+      since_(Bounded(now)),
+      latest_(since_),
       rng_(seed),
-      window_(options_ ? options_->window : WindowOptions{}, now),
-      probe_due_(now),
-      probation_(options_.value_or(BreakerOptions{})) {}
+      rules_(options_, since_),
+      probe_due_(since_),
+      probation_(options_) {}
 
-Admission Breaker::Admit(Time now, Time deadline) {
+Admission Breaker::Admit(Time now, Time deadline, CallKind kind) {
   Admission admission;
-  bool changed;
+  News news;
   {
     MutexLock lock(&mu_);
-    admission = AdmitLocked(now, deadline);
-    changed = TakeChanged();
+    Advance(now);
+    admission = AdmitLocked(deadline, kind);
+    if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
+        forced_ == Forced::kNo) {
+      ++shadow_refusals_;
+      admission.permit = MakePermit(Permit::Kind::kNothing, kind);
+      admission.refusal = Refusal{};
+    }
+    news = TakeNews();
   }
-  Tell(changed);
+  Tell(news);
   return admission;
 }
 
-Admission Breaker::AdmitLocked(Time now, Time deadline) {
-  Advance(now);
-  now = latest_;
+Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
   Admission admission;
   if (forced_ == Forced::kOpen) {
-    admission.refusal = {Reason::kForcedOpen, Remaining(now, forced_until_),
+    admission.refusal = {Reason::kForcedOpen, Remaining(latest_, forced_until_),
                          epoch_};
     return admission;
   }
-  if (forced_ == Forced::kClosed || machine_ == BreakerState::kDisabled ||
-      machine_ == BreakerState::kClosed) {
-    admission.permit = Permit(this, epoch_, 0);
+  if (machine_ == BreakerState::kDisabled) {
+    admission.permit = MakePermit(Permit::Kind::kNothing, kind);
+    return admission;
+  }
+  if (forced_ == Forced::kClosed || machine_ == BreakerState::kClosed ||
+      (machine_ == BreakerState::kRamp && TakesRampTurn())) {
+    admission.permit = MakePermit(Permit::Kind::kCounted, kind);
+    return admission;
+  }
+  if (machine_ == BreakerState::kRamp) {
+    // By then it is sure to be admitted.
+    admission.refusal = {
+        Reason::kRamping,
+        Remaining(latest_, SaturatingAdd(since_, options_.ramp.duration)),
+        epoch_};
     return admission;
   }
   if (machine_ == BreakerState::kOpen) {
-    if (now < probe_due_) {
-      admission.refusal = {Reason::kBreakerOpen, Remaining(now, probe_due_),
+    if (latest_ < probe_due_) {
+      admission.refusal = {Reason::kBreakerOpen, Remaining(latest_, probe_due_),
                            epoch_};
       return admission;
     }
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
-          "a call came after the open time", now);
+          "a call came after the open time");
   }
-  if (const uint64_t probe = probation_.Begin(now, deadline)) {
-    admission.permit = Permit(this, epoch_, probe);
+  if (const uint64_t probe = probation_.Begin(latest_, deadline)) {
+    admission.permit = MakePermit(Permit::Kind::kProbe, kind);
+    admission.permit.probe_ = probe;
   } else {
     admission.refusal = {Reason::kProbesTaken,
-                         Remaining(now, probation_.next_end()), epoch_};
+                         Remaining(latest_, probation_.next_lease_end()),
+                         epoch_};
   }
   return admission;
+}
+
+Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
+  Permit permit;
+  permit.breaker_ = this;
+  permit.epoch_ = epoch_;
+  permit.kind_ = kind;
+  permit.ticket_.started = latest_;
+  permit.is_careful_ = machine_ != BreakerState::kClosed &&
+                       kind != Permit::Kind::kNothing &&
+                       options_.mode == BreakerOptions::Mode::kEnforce;
+  permit.is_unary_ = call == CallKind::kUnary;
+  if (kind != Permit::Kind::kCounted || forced_ != Forced::kNo) return permit;
+  permit.ticket_ = rules_.Begin(latest_, call);
+  if (permit.ticket_.slice != 0 && !somebody_ticks_) {
+    somebody_ticks_ = news_.tick_wanted = true;
+  }
+  return permit;
+}
+
+double Breaker::RampShare() const {
+  const double gone =
+      ToSeconds(latest_ - since_) / ToSeconds(options_.ramp.duration);
+  return options_.ramp.initial + (1 - options_.ramp.initial) * gone;
+}
+
+bool Breaker::TakesRampTurn() {
+  // Evenly, not by chance: ten calls at a share of a tenth are one call, never
+  // three. The small number takes back what binary fractions lose.
+  ramp_turns_ += RampShare();
+  if (ramp_turns_ < 1 - 1e-9) return false;
+  ramp_turns_ -= 1;
+  return true;
 }
 
 absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
   MutexLock lock(&mu_);
   // Reads only, and so tells nobody: what is due is looked at, not done.
+  now = Bounded(now);
   if (forced_ == Forced::kOpen && at < forced_until_) {
     return Refusal{Reason::kForcedOpen, Remaining(now, forced_until_), epoch_};
   }
   if (forced_ == Forced::kNo && machine_ == BreakerState::kOpen &&
-      at < probe_due_) {
+      at < probe_due_ && options_.mode == BreakerOptions::Mode::kEnforce) {
     return Refusal{Reason::kBreakerOpen, Remaining(now, probe_due_), epoch_};
   }
   return absl::nullopt;
@@ -126,254 +177,188 @@ absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
 
 void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
                            absl::optional<Time> now) {
-  bool changed;
+  if (permit.kind_ == Permit::Kind::kNothing) return;
+  News news;
   {
     MutexLock lock(&mu_);
-    const Time at = std::max(latest_, now.value_or(latest_));
+    const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
     // Before the leases that end now: the last moment is in time.
-    const bool has_lease = permit.epoch_ == epoch_ && permit.is_probe() &&
+    const bool has_lease = permit.is_probe() &&
+                           permit.epoch_ >= oldest_valid_epoch_ &&
                            probation_.End(permit.probe_, at);
     Advance(at);
-    if (permit.epoch_ != epoch_) {
+    CountLoss(verdict);
+    if (permit.epoch_ < oldest_valid_epoch_) {
       ++stale_;
-    } else if (permit.is_probe()) {
-      if (!has_lease) {
-        ++stale_;  // it ended first, and the probe was judged then
-      } else if (verdict != Verdict::kNeutral) {
-        const bool failed = verdict == Verdict::kFailure;
-        CountProbe(failed, failed ? "a probe failed" : "probes succeeded",
-                   latest_);
+    } else if (!permit.is_probe()) {
+      if (IsCounting()) {
+        rules_.End(permit.ticket_, verdict, latest_);
+        TripIfDue();
       }
-    } else if (verdict != Verdict::kNeutral && forced_ == Forced::kNo &&
-               machine_ == BreakerState::kClosed) {
-      Count(verdict == Verdict::kFailure, latest_);
+    } else if (!has_lease) {
+      ++stale_;  // its lease ended first and was judged then
+    } else if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
+      const bool failed = verdict == Verdict::kFailure;
+      CountProbe(failed,
+                 permit.is_unary_ && rules_.IsSlow(permit.ticket_, latest_),
+                 failed ? "a probe failed" : "probes succeeded");
     }
-    changed = TakeChanged();
+    news = TakeNews();
   }
-  Tell(changed);
+  Tell(news);
 }
 
 void Breaker::NotePermitProgress(const Permit& permit, Time now) {
-  bool changed;
+  News news;
   {
     MutexLock lock(&mu_);
     Advance(now);
     if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
-    changed = TakeChanged();
+    news = TakeNews();
   }
-  Tell(changed);
+  Tell(news);
 }
 
-void Breaker::Count(bool failed, Time now) {
-  window_.Add(failed, now);
-  consecutive_ = failed ? consecutive_ + 1 : 0;
-  if (failed && options_->consecutive_failures > 0 &&
-      consecutive_ >= options_->consecutive_failures) {
-    Enter(BreakerState::kOpen, Event::Kind::kTransition,
-          absl::StrCat(consecutive_, " failures in a row (limit ",
-                       options_->consecutive_failures, ")"),
-          now);
+void Breaker::CountLoss(Verdict verdict) {
+  if (verdict == Verdict::kNeutral) return;
+  if (verdict != Verdict::kLost) {
+    losses_in_a_row_ = 0;
     return;
   }
-  // Also after a success, which may complete the minimum.
-  const int64_t total = window_.total(now);
-  if (options_->failure_rate > 0 && total >= options_->minimum_calls &&
-      window_.failure_rate(now) >= options_->failure_rate) {
-    Enter(BreakerState::kOpen, Event::Kind::kTransition,
-          absl::StrFormat("failure rate %.2f over %d calls (limit %g)",
-                          window_.failure_rate(now), total,
-                          options_->failure_rate),
-          now);
-  }
+  ++losses_;
+  losses_in_a_row_ = std::min(losses_in_a_row_ + 1, 1'000'000);
+  if (losses_in_a_row_ != kLossesToWarn) return;
+  Log(Event::Kind::kWarning, "", "",
+      absl::StrCat("lost against a later attempt ", kLossesToWarn,
+                   " times in a row, without an answer of its own"));
 }
 
-void Breaker::CountProbe(bool failed, absl::string_view how, Time now) {
-  probation_.Count(failed);
-  switch (probation_.verdict()) {
+bool Breaker::IsCounting() const {
+  return forced_ == Forced::kNo &&
+         (machine_ == BreakerState::kClosed || machine_ == BreakerState::kRamp);
+}
+
+void Breaker::TripIfDue() {
+  const TripRules::Rule rule = rules_.Check(latest_);
+  if (rule == TripRules::Rule::kNone) return;
+  Enter(BreakerState::kOpen, Event::Kind::kTransition,
+        rules_.Describe(rule, latest_));
+}
+
+void Breaker::CountProbe(bool failed, bool slow, absl::string_view how) {
+  probation_.Count(failed, slow);
+  EndProbationIfDecided(how);
+}
+
+void Breaker::EndProbationIfDecided(absl::string_view how) {
+  switch (probation_.verdict(latest_)) {
     case Probation::Verdict::kOpen:
       return;
     case Probation::Verdict::kPassed:
-      Enter(BreakerState::kClosed, Event::Kind::kTransition,
+      Enter(options_.ramp.duration > Duration::zero() ? BreakerState::kRamp
+                                                      : BreakerState::kClosed,
+            Event::Kind::kTransition,
             absl::StrCat(how, " (", probation_.successes(), " of ",
-                         probation_.samples(), ")"),
-            now);
+                         probation_.samples(), ")"));
       return;
+    case Probation::Verdict::kSlow:
+      how = "probes were slow";
+      break;
     case Probation::Verdict::kFailed:
-      Enter(BreakerState::kOpen, Event::Kind::kTransition,
-            absl::StrCat(how, " (", probation_.successes(), " of ",
-                         probation_.needed(), " successes needed)"),
-            now);
-      return;
+      break;
   }
+  Enter(BreakerState::kOpen, Event::Kind::kTransition,
+        absl::StrCat(how, " (", probation_.successes(), " of ",
+                     probation_.needed(), " successes needed)"));
 }
 
 void Breaker::Advance(Time now) {
-  latest_ = std::max(latest_, now);
-  if (forced_ != Forced::kNo && forced_until_ <= latest_) {
-    EndOverride("expired", latest_);
+  latest_ = std::max(latest_, Bounded(now));
+  if (forced_ != Forced::kNo) {
+    if (forced_until_ <= latest_) EndOverride("expired");
+    return;
   }
-  // A verdict changes the state, and so ends all leases.
-  while (const absl::optional<bool> hangs = probation_.EndOverdue(latest_)) {
-    if (*hangs) ++hung_probes_;
-    CountProbe(*hangs, *hangs ? "a probe hangs" : "probes succeeded", latest_);
+  switch (machine_) {
+    case BreakerState::kRamp:
+      if (latest_ - since_ >= options_.ramp.duration) {
+        Enter(BreakerState::kClosed, Event::Kind::kTransition,
+              "the ramp is over");
+      }
+      ABSL_FALLTHROUGH_INTENDED;
+    case BreakerState::kClosed:
+      if (rules_.Advance(latest_)) TripIfDue();
+      return;
+    case BreakerState::kHalfOpen:
+      // A verdict changes the state, and so ends all leases.
+      while (const absl::optional<bool> hangs =
+                 probation_.EndOverdue(latest_)) {
+        if (*hangs) ++hung_probes_;
+        CountProbe(*hangs, /*slow=*/false,
+                   *hangs ? "a probe hangs" : "probes succeeded");
+      }
+      if (machine_ == BreakerState::kHalfOpen) {
+        EndProbationIfDecided("few calls came");
+      }
+      return;
+    default:
+      return;
   }
 }
 
 bool Breaker::IsStrained(Time now) {
-  if (!options_ || options_->failure_rate == 0) return false;
+  if (options_.failure_rate == 0 ||
+      options_.mode != BreakerOptions::Mode::kEnforce) {
+    return false;
+  }
   MutexLock lock(&mu_);
-  return state() == BreakerState::kClosed &&
-         window_.total(now) >= options_->minimum_calls &&
-         window_.failure_rate(now) > options_->failure_rate / 2;
+  if (state() != BreakerState::kClosed) return false;
+  latest_ = std::max(latest_, Bounded(now));
+  const TripRules::Counts counts = rules_.counts(latest_);
+  return counts.calls >= options_.minimum_calls &&
+         static_cast<double>(counts.failures) >
+             options_.failure_rate / 2 * static_cast<double>(counts.calls);
 }
 
-void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
-  Force(BreakerState::kForcedOpen, duration, now);
-}
-
-void Breaker::ForceClosed(absl::optional<Duration> duration, Time now) {
-  Force(BreakerState::kForcedClosed, duration, now);
-}
-
-void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
-                    Time now) {
-  bool changed;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    forced_until_ =
-        duration ? SaturatingAdd(latest_, *duration) : kInfiniteFuture;
-    Enter(state, Event::Kind::kOverrideSet,
-          duration ? "by an operator, for " + FormatDuration(*duration)
-                   : "by an operator, until cleared",
-          latest_);
-    changed = TakeChanged();
-  }
-  Tell(changed);
-}
-
-bool Breaker::ClearOverride(Time now) {
-  bool was_forced;
-  bool changed;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    was_forced = forced_ != Forced::kNo;
-    if (was_forced) EndOverride("cleared by an operator", latest_);
-    changed = TakeChanged();
-  }
-  Tell(changed);
-  return was_forced;
-}
-
-void Breaker::EndOverride(std::string cause, Time now) {
-  // What was shut by hand is opened with care; what was held open by hand has
-  // been taking all calls anyway.
-  Enter(forced_ == Forced::kOpen ? BreakerState::kHalfOpen
-                                 : BreakerState::kClosed,
-        Event::Kind::kOverrideEnded, std::move(cause), now);
-}
-
-void Breaker::Reset(Time now) {
-  bool changed;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator",
-          latest_);
-    changed = TakeChanged();
-  }
-  Tell(changed);
-}
-
-void Breaker::Tick(Time now) {
-  bool changed;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    changed = TakeChanged();
-  }
-  Tell(changed);
-}
-
-Time Breaker::next_tick() {
-  MutexLock lock(&mu_);
-  const Time next = forced_ == Forced::kNo ? kInfiniteFuture : forced_until_;
-  return std::min(next, probation_.next_end());
-}
-
-BreakerSnapshot Breaker::Snapshot(Time now) {
-  Tick(now);
-  MutexLock lock(&mu_);
-  BreakerSnapshot snapshot;
-  snapshot.state = state();
-  snapshot.epoch = epoch_;
-  snapshot.since = since_;
-  if (snapshot.state == BreakerState::kOpen) snapshot.probe_due = probe_due_;
-  if (forced_ != Forced::kNo && forced_until_ != kInfiniteFuture) {
-    snapshot.override_end = forced_until_;
-  }
-  snapshot.probes_in_flight = probation_.in_flight();
-  snapshot.window_calls = window_.total(latest_);
-  snapshot.window_failures = window_.failures(latest_);
-  snapshot.consecutive_failures = consecutive_;
-  snapshot.times_opened = times_opened_;
-  snapshot.stale_results = stale_;
-  snapshot.hung_probes = hung_probes_;
-  snapshot.cause = cause_;
-  return snapshot;
-}
-
-std::string Breaker::cause() {
-  MutexLock lock(&mu_);
-  return cause_;
-}
-
-void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
-                    Time now) {
+void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
   const BreakerState from = state();
+  const bool ramp_is_over = from == BreakerState::kRamp &&
+                            to == BreakerState::kClosed &&
+                            kind == Event::Kind::kTransition;
   forced_ = to == BreakerState::kForcedOpen     ? Forced::kOpen
             : to == BreakerState::kForcedClosed ? Forced::kClosed
                                                 : Forced::kNo;
   // Beneath an override the machine rests where it will go on from.
-  if (options_.has_value()) {
+  if (enabled_) {
     machine_ = forced_ == Forced::kOpen     ? BreakerState::kHalfOpen
                : forced_ == Forced::kClosed ? BreakerState::kClosed
                                             : to;
   }
   ++epoch_;
-  since_ = now;
-  probation_.Restart();
-  changed_ = true;
-  consecutive_ = 0;
+  since_ = latest_;
+  news_.changed = true;
+  if (machine_ == BreakerState::kClosed) trips_ = 0;
+  if (!ramp_is_over) {
+    oldest_valid_epoch_ = epoch_;
+    probation_.Restart(latest_);
+    rules_.ForgetCalls();
+    ramp_turns_ = 1 - options_.ramp.initial;  // the first call may go
+    if (IsCounting()) rules_.Clear(latest_);
+  }
   if (machine_ == BreakerState::kOpen) {
     ++times_opened_;
-    probe_due_ = SaturatingAdd(now, NextOpenDuration());
+    probe_due_ = SaturatingAdd(latest_, NextOpenDuration());
     ++trips_;
-  } else if (machine_ == BreakerState::kClosed) {
-    trips_ = 0;
-    window_.Clear(now);
   }
   cause_ = std::move(cause);
-  if (identity_.log == nullptr) return;
-  Event event;
-  event.at = now;
-  event.kind = kind;
-  event.channel = identity_.channel;
-  event.target = identity_.target;
-  event.method = identity_.method;
-  event.from = std::string(BreakerStateName(from));
-  event.to = std::string(BreakerStateName(state()));
-  event.cause = cause_;
-  identity_.log->Append(std::move(event));
+  Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_);
 }
 
 Duration Breaker::NextOpenDuration() {
-  const double growth = std::pow(options_->open_growth, trips_);
-  const Duration grown = std::min(Scale(options_->open_duration, growth),
-                                  options_->max_open_duration);
-  return Scale(grown, rng_.Uniform(1.0 - options_->open_jitter,
-                                   1.0 + options_->open_jitter));
+  const double growth = std::pow(options_.open_growth, trips_);
+  const Duration grown = std::min(Scale(options_.open_duration, growth),
+                                  options_.max_open_duration);
+  return Scale(grown, rng_.Uniform(1.0 - options_.open_jitter,
+                                   1.0 + options_.open_jitter));
 }
 
 BreakerState Breaker::state() const {
@@ -388,12 +373,12 @@ BreakerState Breaker::state() const {
   return machine_;
 }
 
-bool Breaker::TakeChanged() { return std::exchange(changed_, false); }
+Breaker::News Breaker::TakeNews() { return std::exchange(news_, News{}); }
 
-void Breaker::Tell(bool changed) {
-  if (changed && identity_.observer != nullptr) {
-    identity_.observer->OnStateChange(this);
-  }
+void Breaker::Tell(News news) {
+  if (identity_.observer == nullptr) return;
+  if (news.changed) identity_.observer->OnStateChange(this);
+  if (news.tick_wanted) identity_.observer->OnTickWanted(this);
 }
 
 }  // namespace firebreak::core

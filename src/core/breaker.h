@@ -5,23 +5,35 @@
 //   ... the attempt runs ...
 //   admission.permit.Settle(Verdict::kFailure, now);
 //
-// States: CLOSED lets everything through and counts failures; OPEN refuses
-// until `probe_due`; HALF_OPEN lets a few probes through and closes or reopens
-// on their results. The first Admit() at or after `probe_due` makes the step
-// to HALF_OPEN. An operator can hold it FORCED_OPEN or FORCED_CLOSED, which
-// beats every timer and rule. Without options it is DISABLED: it admits all
-// and counts nothing, but still obeys an operator.
+// States: CLOSED lets everything through and counts (trip_rules.h); OPEN
+// refuses until `probe_due`; HALF_OPEN lets a few probes through and closes or
+// reopens on their results (probation.h); RAMP, where the policy has one, lets
+// an even share of the calls through that grows to all, and reopens when a trip
+// rule holds over the calls since its start. The first Admit() at or after
+// `probe_due` makes the step to HALF_OPEN. An operator can hold it FORCED_OPEN
+// or FORCED_CLOSED, which beats every timer, rule and mode. Without options, or
+// with mode DISABLED, it admits all and counts nothing.
+//
+// In mode SHADOW it goes through the same states on the results of the calls it
+// would have admitted, and admits the others too, on permits that count for
+// nothing. It refuses only what an operator forces it to.
 //
 // A permit is a lease, stamped with an epoch:
 //  - The epoch grows at every change of state, override and reset. A result
 //    stamped with an older one is counted as stale and moves nothing, so calls
-//    that started before a trip cannot decide a probe.
+//    that started before a trip cannot decide a probe. Only from RAMP on to
+//    CLOSED do results stay good: nothing was decided there that they missed.
 //  - A probe's lease ends at min(deadline, now + probe_timeout). A probe that
 //    has shown no sign of life by then has failed (it hangs), and its slot is
 //    free; a result after that is stale. One that has (NoteProgress, for
 //    streams) has succeeded.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
-//    callback can wedge the breaker half-open.
+//    callback can wedge the breaker half-open. Nor can few calls: after
+//    `half_open_duration` one result is enough. Without any it stays HALF_OPEN,
+//    where the next call finds a free slot.
+//
+// A target that only ever loses against hedges never fails, and never answers:
+// after kLossesToWarn losses in a row (Verdict::kLost) the log has a warning.
 //
 // Rules and terms: Nygard, "Release It!"; epochs as in sony/gobreaker's
 // generations; open time growth with jitter as in Finagle and Envoy.
@@ -46,7 +58,7 @@
 #include "src/core/reason.h"
 #include "src/core/rng.h"
 #include "src/core/time.h"
-#include "src/core/window.h"
+#include "src/core/trip_rules.h"
 
 namespace firebreak::core {
 
@@ -57,6 +69,7 @@ enum class BreakerState {
   kClosed,
   kOpen,
   kHalfOpen,
+  kRamp,
   kForcedOpen,
   kForcedClosed,
 };
@@ -67,15 +80,14 @@ absl::string_view BreakerStateName(BreakerState state);
 class Permit {
  public:
   Permit() = default;
-  Permit(Permit&& other) noexcept
-      : breaker_(std::exchange(other.breaker_, nullptr)),
-        epoch_(other.epoch_),
-        probe_(other.probe_) {}
+  Permit(Permit&& other) noexcept { *this = std::move(other); }
   Permit& operator=(Permit&& other) noexcept;
   ~Permit();
 
   explicit operator bool() const { return breaker_ != nullptr; }
-  bool is_probe() const { return probe_ != 0; }
+  bool is_probe() const { return kind_ == Kind::kProbe; }
+  // The target is coming back: no hedges. Never of a breaker in SHADOW.
+  bool is_careful() const { return is_careful_; }
 
   // The attempt ended. A second call, or one on an empty permit, does nothing.
   void Settle(Verdict verdict, Time now);
@@ -84,12 +96,19 @@ class Permit {
 
  private:
   friend class Breaker;
-  Permit(Breaker* breaker, uint64_t epoch, uint64_t probe)
-      : breaker_(breaker), epoch_(epoch), probe_(probe) {}
+  enum class Kind : uint8_t {
+    kNothing,  // counts for nothing
+    kCounted,
+    kProbe,
+  };
 
   Breaker* breaker_ = nullptr;
   uint64_t epoch_ = 0;
-  uint64_t probe_ = 0;  // 0 = not a probe
+  uint64_t probe_ = 0;  // its number, of a probe
+  TripRules::Ticket ticket_;
+  Kind kind_ = Kind::kNothing;
+  bool is_careful_ = false;
+  bool is_unary_ = false;
 };
 
 struct Refusal {
@@ -114,21 +133,33 @@ class BreakerObserver {
  public:
   virtual ~BreakerObserver() = default;
   virtual void OnStateChange(Breaker* breaker) = 0;
+  // After next_tick() had said kInfiniteFuture, and without a change of state,
+  // there is something to Tick() for. The same rules hold.
+  virtual void OnTickWanted(Breaker* /*breaker*/) {}
 };
 
 struct BreakerSnapshot {
   BreakerState state = BreakerState::kDisabled;
+  bool shadow = false;
   uint64_t epoch = 0;
   Time since;                         // of this state
   absl::optional<Time> probe_due;     // while OPEN
   absl::optional<Time> override_end;  // of a forced state that expires
+  double admitted_share = 1;          // of the calls, while in RAMP
   int probes_in_flight = 0;
-  int64_t window_calls = 0;
+  int64_t window_calls = 0;  // see TripRules for these
   int64_t window_failures = 0;
+  int64_t window_timed = 0;
+  int64_t window_slow = 0;
   int consecutive_failures = 0;
+  int leaky_failures = 0;
+  int leaky_slow_calls = 0;
   int64_t times_opened = 0;
   int64_t stale_results = 0;
   int64_t hung_probes = 0;
+  int64_t shadow_refusals = 0;  // calls that ENFORCE would have refused
+  int64_t losses = 0;           // against attempts that started later
+  int losses_in_a_row = 0;
   std::string cause;  // of the last change of state; empty before the first
 };
 
@@ -144,13 +175,17 @@ class Breaker {
     BreakerObserver* observer = nullptr;
   };
 
-  Breaker(Identity identity, absl::optional<BreakerOptions> options,
+  // Of a target that gives no answer: more than bad luck, less than an alarm
+  // for every deploy.
+  static constexpr int kLossesToWarn = 20;
+
+  Breaker(Identity identity, const absl::optional<BreakerOptions>& options,
           uint64_t seed, Time now);
   Breaker(const Breaker&) = delete;
   Breaker& operator=(const Breaker&) = delete;
 
   // `deadline` is the attempt's; kInfiniteFuture when it has none.
-  Admission Admit(Time now, Time deadline);
+  Admission Admit(Time now, Time deadline, CallKind kind = CallKind::kUnary);
   // What Admit() would refuse at `at` if nothing happened before; nothing when
   // it would admit. For deciding whether a wait is worth it.
   absl::optional<Refusal> WouldRefuse(Time now, Time at);
@@ -168,10 +203,11 @@ class Breaker {
   // CLOSED, with an empty window and the first open duration; no override.
   void Reset(Time now);
 
-  // Lets leases and overrides that have ended by `now` take effect, without a
-  // call.
+  // Lets what is due by `now` take effect without a call: ends of leases,
+  // overrides and the ramp, and calls in flight that have become slow.
   void Tick(Time now);
-  // When the next such end is due; kInfiniteFuture when none.
+  // When something is due next; kInfiniteFuture when nothing is, and then the
+  // observer is told of the next.
   Time next_tick();
 
   BreakerSnapshot Snapshot(Time now);
@@ -182,45 +218,65 @@ class Breaker {
  private:
   friend class Permit;
   enum class Forced { kNo, kOpen, kClosed };
+  // What the observer has to be told, once the lock is released.
+  struct News {
+    bool changed = false;
+    bool tick_wanted = false;
+  };
 
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);
   void NotePermitProgress(const Permit& permit, Time now);
 
-  Admission AdmitLocked(Time now, Time deadline)
+  Admission AdmitLocked(Time deadline, CallKind kind)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Count(bool failed, Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void CountProbe(bool failed, absl::string_view how, Time now)
+  Permit MakePermit(Permit::Kind kind, CallKind call)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The share of RAMP, and whether the next call falls into it.
+  double RampShare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TakesRampTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether calls count: CLOSED or RAMP, and nobody forces it.
+  bool IsCounting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountLoss(Verdict verdict) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TripIfDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountProbe(bool failed, bool slow, absl::string_view how)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndProbationIfDecided(absl::string_view how)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All that time alone brings about.
   void Advance(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Force(BreakerState state, absl::optional<Duration> duration, Time now);
-  void EndOverride(std::string cause, Time now)
+  void EndOverride(std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The only place where the machine's state changes, at latest_.
+  void Enter(BreakerState to, Event::Kind kind, std::string cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The only place where the machine's state changes.
-  void Enter(BreakerState to, Event::Kind kind, std::string cause, Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Log(Event::Kind kind, absl::string_view from, absl::string_view to,
+           std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Whether Enter() was called since the last time, for Tell().
-  bool TakeChanged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What has come up since the last time.
+  News TakeNews() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called unlocked.
-  void Tell(bool changed);
+  void Tell(News news);
 
   const Identity identity_;
-  const absl::optional<BreakerOptions> options_;
+  const bool enabled_;
+  const BreakerOptions options_;  // defaults when not enabled
 
   Mutex mu_;
   BreakerState machine_ ABSL_GUARDED_BY(mu_);  // never a forced state
   Forced forced_ ABSL_GUARDED_BY(mu_) = Forced::kNo;
   Time forced_until_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;
   uint64_t epoch_ ABSL_GUARDED_BY(mu_) = 1;
-  bool changed_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t oldest_valid_epoch_ ABSL_GUARDED_BY(mu_) = 1;
+  News news_ ABSL_GUARDED_BY(mu_);
+  bool somebody_ticks_ ABSL_GUARDED_BY(mu_) = false;
   Time since_ ABSL_GUARDED_BY(mu_);
   Time latest_ ABSL_GUARDED_BY(mu_);  // of all `now` seen
   Rng rng_ ABSL_GUARDED_BY(mu_);
-  // CLOSED.
-  Window window_ ABSL_GUARDED_BY(mu_);
-  int consecutive_ ABSL_GUARDED_BY(mu_) = 0;
+  // CLOSED and RAMP.
+  TripRules rules_ ABSL_GUARDED_BY(mu_);
+  double ramp_turns_ ABSL_GUARDED_BY(mu_) = 0;  // 1 pays for one call
   // OPEN.
   Time probe_due_ ABSL_GUARDED_BY(mu_);
   int trips_ ABSL_GUARDED_BY(mu_) = 0;  // since it was last CLOSED
@@ -231,6 +287,9 @@ class Breaker {
   int64_t times_opened_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t stale_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t hung_probes_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t shadow_refusals_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t losses_ ABSL_GUARDED_BY(mu_) = 0;
+  int losses_in_a_row_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace firebreak::core

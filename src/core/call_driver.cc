@@ -80,7 +80,8 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   Flight& flight = attempts_[static_cast<size_t>(n)];
   if (flight.facts.settled) return actions;  // decided before its end came
   const Attribution attribution = Judge(n, end, now);
-  Settle(&flight, end.code, attribution, now);
+  Settle(&flight, end.code, attribution,
+         VerdictOn(attribution, end.code, plan_.options->blame()), now);
 
   Finish finish;
   finish.attempt = n;
@@ -97,7 +98,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     if (attribution == Attribution::kCancelledByCaller) {
       finish.reason = Reason::kCancelled;
     }
-    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, now,
+    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, n, now,
               &actions);
     End(finish, now, &actions);
     return actions;
@@ -137,8 +138,8 @@ CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
     started_ = now;
     plan_.stats->OnCallStarted();
   }
-  SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller, now,
-            &actions);
+  SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller,
+            Finish::kNoAttempt, now, &actions);
   Finish finish;
   finish.code = absl::StatusCode::kCancelled;
   finish.reason = Reason::kCancelled;
@@ -189,10 +190,12 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   }
   Admission admission = breaker->Admit(now, deadline);
   if (!admission.permit) return admission.refusal;
-  if (admission.permit.is_probe()) {
+  if (admission.permit.is_careful()) {
     // A recovering target is asked one careful question at a time.
     if (kind == AttemptKind::kHedge) {
-      return Refusal{Reason::kProbesTaken, Duration::zero()};
+      return Refusal{
+          admission.permit.is_probe() ? Reason::kProbesTaken : Reason::kRamping,
+          Duration::zero()};
     }
     may_hedge_ = false;
   }

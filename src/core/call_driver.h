@@ -190,10 +190,11 @@ class CallDriver {
   bool PostponeHedge(Time now);
   void FireNext(Time now, Actions* actions);
   void Settle(Flight* flight, absl::StatusCode code, Attribution attribution,
-              Time now);
-  // Those still in flight, and cancels them.
-  void SettleAll(absl::StatusCode code, Attribution attribution, Time now,
-                 Actions* actions);
+              Verdict verdict, Time now);
+  // Those still in flight, and cancels them. `winner`: the attempt that
+  // answered, or kNoAttempt.
+  void SettleAll(absl::StatusCode code, Attribution attribution, int winner,
+                 Time now, Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }
   void EndAtDeadline(Time now, Actions* actions);
   // The end, unless a fallback can still turn it.

@@ -26,18 +26,17 @@ Attribution CallDriver::Judge(int n, AttemptEnd end, Time now) const {
   end.deadline_was_too_short =
       end.code == absl::StatusCode::kDeadlineExceeded &&
       IsTooShort(Remaining(facts.started, facts.deadline), plan_.latency, now);
-  return Attribute(end, plan_.options->failure_codes());
+  return Attribute(end, plan_.options->blame());
 }
 
 void CallDriver::Settle(Flight* flight, absl::StatusCode code,
-                        Attribution attribution, Time now) {
+                        Attribution attribution, Verdict verdict, Time now) {
   flight->facts.settled = true;
   flight->facts.ended = now;
   flight->facts.code = code;
   flight->facts.attribution = attribution;
   --in_flight_;
-  flight->permit.Settle(
-      VerdictOn(attribution, code, plan_.options->failure_codes()), now);
+  flight->permit.Settle(verdict, now);
   plan_.stats->OnAttemptEnd(attribution);
   if (flight->facts.kind == AttemptKind::kRetry) {
     pacer_.OnRetryEnd(flight->after, code, attribution, now);
@@ -49,11 +48,16 @@ void CallDriver::Settle(Flight* flight, absl::StatusCode code,
 }
 
 void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
-                           Time now, Actions* actions) {
+                           int winner, Time now, Actions* actions) {
   for (int n = 0; n < launched(); ++n) {
     Flight& flight = attempts_[static_cast<size_t>(n)];
     if (flight.facts.settled) continue;
-    Settle(&flight, code, attribution, now);
+    // With a head start on the one that answered it should have won.
+    const bool lost = attribution == Attribution::kSuperseded && n < winner;
+    Settle(&flight, code, attribution,
+           lost ? Verdict::kLost
+                : VerdictOn(attribution, code, plan_.options->blame()),
+           now);
     actions->cancel.push_back(n);
   }
 }
@@ -80,7 +84,9 @@ void CallDriver::EndAtDeadline(Time now, Actions* actions) {
   for (int n = 0; n < launched(); ++n) {
     Flight& flight = attempts_[static_cast<size_t>(n)];
     if (flight.facts.settled) continue;
-    Settle(&flight, late.code, Judge(n, late, now), now);
+    const Attribution attribution = Judge(n, late, now);
+    Settle(&flight, late.code, attribution,
+           VerdictOn(attribution, late.code, plan_.options->blame()), now);
     actions->cancel.push_back(n);
   }
   End(finish, now, actions);

@@ -41,7 +41,8 @@ struct Event {
   std::string method;
   std::string from;  // states, for a transition
   std::string to;
-  std::string cause;  // one line: the evidence
+  bool shadow = false;  // of a breaker that refuses nothing
+  std::string cause;    // one line: the evidence
 };
 
 class EventLog {

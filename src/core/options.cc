@@ -76,18 +76,33 @@ void WindowOptions::Check(const std::string& path, FieldErrors* errors) const {
   }
 }
 
+void RampOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("initial", initial, 0, 1, /*low_open=*/true);
+  check.Range("duration", duration, Duration::zero(), kHour);
+}
+
 void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
   Checker check(path, errors);
   check.Number("consecutive_failures", consecutive_failures, 0, 1'000'000);
+  check.Number("leaky_failures", leaky_failures, 0, 1'000'000);
   check.Number("failure_rate", failure_rate, 0, 1);
-  if (consecutive_failures == 0 && failure_rate == 0) {
+  check.Range("slow_call_duration", slow_call_duration, Duration::zero(),
+              kHour);
+  check.Number("slow_call_rate", slow_call_rate, 0, 1);
+  check.Number("leaky_slow_calls", leaky_slow_calls, 0, 1'000'000);
+  if (consecutive_failures == 0 && leaky_failures == 0 && failure_rate == 0 &&
+      !HasSlowRule()) {
     check.Add("failure_rate",
-              "and consecutive_failures are both 0; allowed: at least one "
+              "is 0, and every other trip rule is off; allowed: at least one "
               "trip rule");
   }
+  if (confidence != 0) check.Number("confidence", confidence, 0.5, 0.9999);
   check.Number("minimum_calls", minimum_calls, 1, 10'000);
   window.Check(check.Join("window"), errors);
-  if (failure_rate > 0 && window.kind == WindowOptions::Kind::kCalls &&
+  const bool has_rate_rule =
+      failure_rate > 0 || (HasSlowRule() && slow_call_rate > 0);
+  if (has_rate_rule && window.kind == WindowOptions::Kind::kCalls &&
       minimum_calls > window.calls) {
     check.Add("minimum_calls",
               absl::StrCat("is ", minimum_calls,
@@ -104,7 +119,16 @@ void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
   }
   check.Number("probe_success_ratio", probe_success_ratio, 0, 1, true);
   check.Range("probe_timeout", probe_timeout, kMilli, kHour);
+  check.Range("half_open_duration", half_open_duration, Duration::zero(),
+              kHour);
+  ramp.Check(check.Join("ramp"), errors);
   check.Codes("failure_codes", failure_codes);
+  check.Codes("ignored_codes", ignored_codes, /*may_be_empty=*/true);
+  if (!failure_codes.empty() && (failure_codes - ignored_codes).empty()) {
+    check.Add("ignored_codes",
+              "contains all of failure_codes; allowed: at least one code that "
+              "is a failure");
+  }
 }
 
 void BackoffOptions::Check(const std::string& path, FieldErrors* errors) const {
@@ -186,8 +210,10 @@ bool MethodOptions::IsRetryable(absl::StatusCode code) const {
          (hedging && hedging->non_fatal_codes.Contains(code));
 }
 
-CodeSet MethodOptions::failure_codes() const {
-  return breaker ? breaker->failure_codes : kDefaultFailureCodes;
+BlameRules MethodOptions::blame() const {
+  if (!breaker) return {};
+  return {breaker->failure_codes, breaker->ignored_codes,
+          breaker->overload_counts};
 }
 
 void MethodOptions::Check(const std::string& path, FieldErrors* errors) const {

@@ -43,17 +43,57 @@ struct WindowOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
-// Trips when any rule that is set holds.
+// After probes have succeeded: admit a share of the calls that grows evenly
+// from `initial` to all over `duration`, so that a target that has just come
+// back is not met by everything at once.
+struct RampOptions {
+  double initial = 0.1;                  // (0, 1]. Envoy's slow start: 10 %
+  Duration duration = Duration::zero();  // [0, 1h], 0 = off
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// Trips when any rule that is set holds; see trip_rules.h.
 struct BreakerOptions {
+  enum class Mode {
+    kEnforce,
+    // Judges as if it refused, and refuses nothing: for trying out numbers.
+    kShadow,
+    kDisabled,  // as no breaker at all, but still obeys an operator
+  };
+  enum class Scope {
+    kMethod,
+    kChannel,  // one for all methods of the channel and target that say so
+  };
+  Mode mode = Mode::kEnforce;
+  Scope scope = Scope::kMethod;
+
   // Failures in a row. [0, 1'000'000], 0 = rule off. 5 as in Finagle, Envoy.
   int consecutive_failures = 5;
+  // A count to which a failure adds 1 and from which a success takes 1, down
+  // to 0. [0, 1'000'000], 0 = rule off. Trips where failures in a row are
+  // rare and half of all calls fail.
+  int leaky_failures = 0;
   // Share of failures in the window, (0, 1], 0 = rule off. 0.5 as in
   // resilience4j, Hystrix.
   double failure_rate = 0.5;
-  // Fewest results in the window for the rate rule. [1, 10'000]. The 100 of
-  // resilience4j and Envoy leaves a slow client's breaker asleep; 20 is
+  // A unary call that takes this long is slow, from that moment on: it need
+  // not have ended. [0, 1h], 0 = both rules on slow calls off.
+  Duration slow_call_duration = Duration::zero();
+  // Share of slow calls in the window, (0, 1], 0 = rule off. 0.5 as the
+  // failure rate; resilience4j's 1.0 lets every second caller wait.
+  double slow_call_rate = 0.5;
+  // A count like `leaky_failures`, of slow and of fast calls. [0, 1'000'000],
+  // 0 = rule off.
+  int leaky_slow_calls = 0;
+  // Fewest results in the window for the two rate rules. [1, 10'000]. The 100
+  // of resilience4j and Envoy leaves a slow client's breaker asleep; 20 is
   // Hystrix's.
   int minimum_calls = 20;
+  // With fewer, trip as soon as one can be so sure that the true rate is at
+  // its limit. 0 = never, or [0.5, 0.9999]. With a limit of 0.5, 0.95 takes 3
+  // failures of 3, 0.99 6 of 6 or 11 of 13.
+  double confidence = 0;
   WindowOptions window;
 
   // OPEN lasts open_duration * growth^re-trips, at most max_open_duration,
@@ -69,9 +109,25 @@ struct BreakerOptions {
   int probe_samples = 0;                             // 0 = probes; >= probes
   double probe_success_ratio = 1.0;                  // (0, 1]
   Duration probe_timeout = std::chrono::seconds(5);  // [1ms, 1h]
+  // After so long what results there are decide, if there is one: few calls
+  // are no reason to stay HALF_OPEN. [0, 1h], 0 = wait for `probe_samples`.
+  // 30 s as the window: older results count nowhere else either.
+  Duration half_open_duration = std::chrono::seconds(30);
+  RampOptions ramp;
 
-  CodeSet failure_codes = kDefaultFailureCodes;  // not empty, without OK
+  CodeSet failure_codes = kDefaultFailureCodes;  // without OK
+  // Neither failures nor successes, whatever `failure_codes` says. Without
+  // OK; must leave one code that is a failure.
+  CodeSet ignored_codes;
+  // RESOURCE_EXHAUSTED, and failures with pushback, are failures. Not by
+  // default: a server that sheds load is not broken, and breaking it moves the
+  // load to the rest (brpc's ELIMIT).
+  bool overload_counts = false;
 
+  bool HasSlowRule() const {
+    return slow_call_duration > Duration::zero() &&
+           (slow_call_rate > 0 || leaky_slow_calls > 0);
+  }
   int samples() const { return probe_samples == 0 ? probes : probe_samples; }
   void Check(const std::string& path, FieldErrors* errors) const;
 };
@@ -202,7 +258,7 @@ struct MethodOptions {
   Duration attempt_timeout(int n) const;
   // Leaves room for another attempt.
   bool IsRetryable(absl::StatusCode code) const;
-  CodeSet failure_codes() const;
+  BlameRules blame() const;
   // Only these need attempts of our own; anything else runs natively.
   bool NeedsDriver() const {
     return retry.has_value() || hedging.has_value() ||

@@ -19,6 +19,7 @@ constexpr std::array<Row, kAttributions> kTable = {{
     {"success", {Verdict::kSuccess, true}},
     {"server_failure", {Verdict::kFailure, true}},
     {"transport_failure", {Verdict::kFailure, true}},
+    {"ignored", {Verdict::kNeutral, true}},
     {"overload", {Verdict::kNeutral, true}},
     {"superseded", {Verdict::kNeutral, false}},
     {"cancelled_by_caller", {Verdict::kNeutral, false}},
@@ -63,8 +64,8 @@ Evidence EvidenceOf(absl::StatusCode code, Attribution attribution) {
                                                      : Evidence::kNone;
 }
 
-Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
-  const bool failed = failure_codes.Contains(end.code);
+Attribution Attribute(const AttemptEnd& end, const BlameRules& rules) {
+  const bool failed = rules.failures.Contains(end.code);
   if (end.code == absl::StatusCode::kCancelled && end.cancelled_by_caller) {
     return Attribution::kCancelledByCaller;
   }
@@ -76,6 +77,7 @@ Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
       end.channel_was_not_ready) {
     return Attribution::kNotSent;
   }
+  if (rules.ignored.Contains(end.code)) return Attribution::kIgnored;
   if (end.code == absl::StatusCode::kResourceExhausted ||
       (failed && end.pushback.has_value())) {
     return Attribution::kOverload;
@@ -90,10 +92,10 @@ Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
 }
 
 Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
-                  CodeSet failure_codes) {
+                  const BlameRules& rules) {
   if (attribution == Attribution::kOverload &&
-      code == absl::StatusCode::kResourceExhausted &&
-      failure_codes.Contains(code)) {
+      (rules.overload_counts || (code == absl::StatusCode::kResourceExhausted &&
+                                 rules.failures.Contains(code)))) {
     return Verdict::kFailure;
   }
   return EffectsOf(attribution).verdict;

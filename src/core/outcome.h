@@ -2,8 +2,8 @@
 //
 //   AttemptEnd end;
 //   end.code = absl::StatusCode::kUnavailable;
-//   Attribution who = Attribute(end, options.breaker.failure_codes);
-//   permit.Settle(VerdictOn(who, end.code, failure_codes), now);
+//   Attribution who = Attribute(end, options.blame());
+//   permit.Settle(VerdictOn(who, end.code, options.blame()), now);
 //
 // Every attempt gets exactly one Attribution, and one table (`EffectsOf`) says
 // what it does to the breaker and the retry. So a code
@@ -49,6 +49,10 @@ class CodeSet {
     a.bits_ |= b.bits_;
     return a;
   }
+  friend constexpr CodeSet operator-(CodeSet a, CodeSet b) {
+    a.bits_ &= ~b.bits_;
+    return a;
+  }
 
  private:
   static constexpr uint32_t Bit(absl::StatusCode code) {
@@ -63,6 +67,7 @@ enum class Attribution {
   kSuccess,            // the server did its work, whatever it answered
   kServerFailure,      // a failure code, or anything we cannot explain
   kTransportFailure,   // the connection broke or could not be made
+  kIgnored,            // a code that is to say nothing about the server
   kOverload,           // RESOURCE_EXHAUSTED, or the server pushed back
   kSuperseded,         // another attempt of the same call answered first
   kCancelledByCaller,  // and we saw the cancel, or its parent call's
@@ -71,12 +76,19 @@ enum class Attribution {
   kAbandoned,          // destroyed without a status
   kLocalRejection,     // never left: refused by firebreak itself
 };
-inline constexpr int kAttributions = 10;
+inline constexpr int kAttributions = 11;
 
 // snake_case name, as it appears in metrics and the admin service.
 absl::string_view AttributionName(Attribution attribution);
 
-enum class Verdict { kSuccess, kFailure, kNeutral };
+enum class Verdict {
+  kSuccess,
+  kFailure,
+  kNeutral,
+  // Neutral; but it had a head start on the attempt it lost against, and who
+  // always loses so may be a black hole that no failure ever shows.
+  kLost,
+};
 
 // What an attribution does to everything that listens to ends of attempts.
 struct Effects {
@@ -119,25 +131,35 @@ inline constexpr CodeSet kDefaultFailureCodes = {
     absl::StatusCode::kInternal, absl::StatusCode::kUnknown,
     absl::StatusCode::kDataLoss};
 
+// What a policy says of status codes.
+struct BlameRules {
+  CodeSet failures = kDefaultFailureCodes;
+  CodeSet ignored;  // wins over `failures`
+  // kOverload is a failure to the breaker. It stays kOverload to the rest.
+  bool overload_counts = false;
+};
+
 // The one place that decides. Rules, first match wins:
 //   cancelled and we know by whom          -> kCancelledByCaller
 //   DEADLINE_EXCEEDED of too short a one   -> kDeadlineTooShort
 //   UNAVAILABLE, channel never connected   -> kNotSent
+//   an ignored code                        -> kIgnored
 //   RESOURCE_EXHAUSTED, or a failure code
 //     with pushback                        -> kOverload
 //   transport made it up, failure code     -> kTransportFailure
 //   failure code, or CANCELLED by someone
 //     unknown                              -> kServerFailure
 //   anything else                          -> kSuccess (it answered)
-Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes);
+Attribution Attribute(const AttemptEnd& end, const BlameRules& rules);
 
 // What the breaker is told; neutral moves nothing and gives a probe's slot
 // back. Overload is neutral, since to stop calling one busy target makes its
 // neighbours busy (brpc leaves ELIMIT out for that). A server that says when to
 // come back is alive, whatever its code; RESOURCE_EXHAUSTED is a failure where
-// `failure_codes` lists it, since by default it does not.
+// the codes list it, since by default they do not, and all of it where
+// `overload_counts`.
 Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
-                  CodeSet failure_codes);
+                  const BlameRules& rules);
 
 // Reads the value of `grpc-retry-pushback-ms`. Garbage is "do not retry", as
 // gRFC A6 asks; gRPC itself hands garbage on as a huge negative number.

@@ -8,8 +8,8 @@ namespace {
 
 // Fewest successes among `samples` that reach the ratio. The small number
 // takes back what binary fractions add: 0.07 * 100 is 7.000000000000001.
-int SuccessesNeeded(const BreakerOptions& options) {
-  const double exact = options.probe_success_ratio * options.samples();
+int SuccessesNeeded(double ratio, int samples) {
+  const double exact = ratio * samples;
   return std::max(1, static_cast<int>(std::ceil(exact - 1e-9)));
 }
 
@@ -18,12 +18,20 @@ int SuccessesNeeded(const BreakerOptions& options) {
 Probation::Probation(const BreakerOptions& options)
     : probes_(options.probes),
       samples_(options.samples()),
-      needed_(SuccessesNeeded(options)),
-      timeout_(options.probe_timeout) {}
+      needed_(SuccessesNeeded(options.probe_success_ratio, samples_)),
+      ratio_(options.probe_success_ratio),
+      timeout_(options.probe_timeout),
+      patience_(options.half_open_duration),
+      slow_rate_(options.HasSlowRule() && options.slow_call_rate > 0
+                     ? options.slow_call_rate
+                     : 2) {
+  leases_.reserve(static_cast<size_t>(std::min(probes_, samples_)));
+}
 
-void Probation::Restart() {
+void Probation::Restart(Time now) {
   leases_.clear();
-  successes_ = failures_ = 0;
+  successes_ = failures_ = slow_ = 0;
+  started_ = now;
 }
 
 uint64_t Probation::Begin(Time now, Time deadline) {
@@ -55,16 +63,31 @@ absl::optional<bool> Probation::EndOverdue(Time now) {
   return hangs;
 }
 
-Probation::Verdict Probation::verdict() const {
-  if (successes_ >= needed_) return Verdict::kPassed;
+Probation::Verdict Probation::verdict(Time now) const {
+  const int decided = successes_ + failures_;
   if (failures_ > samples_ - needed_) return Verdict::kFailed;
-  return Verdict::kOpen;
+  const bool is_late = decided > 0 && now >= patience_end();
+  if (!is_late && successes_ < needed_) return Verdict::kOpen;
+  if (is_late && successes_ < SuccessesNeeded(ratio_, decided)) {
+    return Verdict::kFailed;
+  }
+  return slow_ >= slow_rate_ * decided ? Verdict::kSlow : Verdict::kPassed;
 }
 
-Time Probation::next_end() const {
+Time Probation::patience_end() const {
+  return patience_ == Duration::zero() ? kInfiniteFuture
+                                       : SaturatingAdd(started_, patience_);
+}
+
+Time Probation::next_lease_end() const {
   Time next = kInfiniteFuture;
   for (const Lease& lease : leases_) next = std::min(next, lease.ends);
   return next;
+}
+
+Time Probation::next_end() const {
+  const Time next = next_lease_end();
+  return successes_ + failures_ > 0 ? std::min(next, patience_end()) : next;
 }
 
 std::vector<Probation::Lease>::iterator Probation::Find(uint64_t probe) {

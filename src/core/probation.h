@@ -3,14 +3,16 @@
 //   Probation probation(options);
 //   uint64_t probe = probation.Begin(now, deadline);  // 0: no slot is free
 //   if (probation.End(probe, now)) {                  // false: lease is over
-//     probation.Count(failed);
+//     probation.Count(failed, slow);
 //   }
-//   switch (probation.verdict()) ...
+//   switch (probation.verdict(now)) ...
 //
 // At most `probes` at a time, and never more than results are missing: one more
 // would only load the target. A lease ends at min(deadline, now +
 // probe_timeout). The verdict stands as soon as the success ratio is reached or
-// out of reach.
+// out of reach. After `half_open_duration` the ratio of the results there are
+// decides, if there is one. Where a rule on the slow-call rate is on, as many
+// slow probes as would trip it are as bad as failed ones.
 //
 // Thread safety: none; the breaker that owns it locks. Memory: one entry for
 // each probe under way.
@@ -28,13 +30,13 @@ namespace firebreak::core {
 
 class Probation {
  public:
-  enum class Verdict { kOpen, kPassed, kFailed };
+  enum class Verdict { kOpen, kPassed, kFailed, kSlow };
 
   explicit Probation(const BreakerOptions& options);
 
   // A new round. Probes of the one before are forgotten, their numbers are not
   // given again.
-  void Restart();
+  void Restart(Time now);
 
   // The number of a new probe, or 0.
   uint64_t Begin(Time now, Time deadline);
@@ -46,14 +48,19 @@ class Probation {
   // whether the probe hangs.
   absl::optional<bool> EndOverdue(Time now);
 
-  void Count(bool failed) { ++(failed ? failures_ : successes_); }
-  Verdict verdict() const;
+  void Count(bool failed, bool slow) {
+    ++(failed ? failures_ : successes_);
+    if (slow) ++slow_;
+  }
+  Verdict verdict(Time now) const;
 
   int in_flight() const { return static_cast<int>(leases_.size()); }
   int successes() const { return successes_; }
   int samples() const { return samples_; }
   int needed() const { return needed_; }
   // When the next lease ends; kInfiniteFuture when none runs.
+  Time next_lease_end() const;
+  // The same, or when the results there are decide.
   Time next_end() const;
 
  private:
@@ -64,15 +71,22 @@ class Probation {
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);
+  // The end of the time to wait for all results.
+  Time patience_end() const;
 
   const int probes_;
   const int samples_;
   const int needed_;  // successes, to pass
+  const double ratio_;
   const Duration timeout_;
+  const Duration patience_;  // 0 = for ever
+  const double slow_rate_;   // 2 = any
+  Time started_;
   std::vector<Lease> leases_;
   uint64_t last_probe_ = 0;
   int successes_ = 0;
   int failures_ = 0;
+  int slow_ = 0;
 };
 
 }  // namespace firebreak::core

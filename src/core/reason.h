@@ -14,6 +14,7 @@ enum class Reason {
   // The call, or its next attempt, is not admitted.
   kBreakerOpen,
   kProbesTaken,  // HALF_OPEN, and every probe slot is in use
+  kRamping,      // recovered, and not yet taking every call
   kForcedOpen,   // by an operator
   // No further attempt, although the failure allows one.
   kAttemptsExhausted,
@@ -32,7 +33,7 @@ enum class Reason {
   kFallbackFailed,
   kInvalidOptions,  // of this call
 };
-inline constexpr int kReasons = 17;
+inline constexpr int kReasons = 18;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -43,6 +44,8 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "breaker_open";
     case Reason::kProbesTaken:
       return "probes_taken";
+    case Reason::kRamping:
+      return "breaker_ramping";
     case Reason::kForcedOpen:
       return "forced_open";
     case Reason::kAttemptsExhausted:

@@ -12,6 +12,8 @@ namespace firebreak::engine {
 namespace {
 
 constexpr char kOther[] = "other";
+// What a breaker of scope CHANNEL has for a method.
+constexpr char kAllMethods[] = "*";
 
 uint64_t RandomSeed() {
   std::random_device device;
@@ -40,7 +42,8 @@ absl::Status Check(const EngineOptions& options) {
 }
 
 // Their failures say nothing about the service, and a breaker on them would
-// take a node out that only its health check was slow on.
+// take a node out that only its health check was slow on. So they have none
+// unless an entry names their service.
 bool IsExempt(absl::string_view method) {
   return absl::StartsWith(method, "/grpc.health.v1.Health/") ||
          absl::StartsWith(method, "/grpc.reflection.") ||
@@ -81,9 +84,8 @@ std::shared_ptr<const MethodBinding> ChannelBinding::Find(
   // Not remembered: what has no policy may be any number of names.
   if (binding->runtime == nullptr) return nullptr;
   for (const std::string& target : targets_) {
-    binding->targets.push_back(binding->runtime->BreakerFor(
-        target, &core_->events_, core_->recovery_.get(), core_->NextSeed(),
-        Now()));
+    binding->targets.push_back(
+        core_->BreakerFor(binding->runtime.get(), target));
   }
   if (binding->runtime->method == kOther) return binding;
   core::MutexLock lock(&mu_);
@@ -165,9 +167,9 @@ void EngineCore::ReleaseChannel(const void* factory) {
 
 std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     const std::string& channel, absl::string_view method) {
-  if (IsExempt(method)) return nullptr;
   std::shared_ptr<const core::MethodOptions> options =
-      policy_.Find(channel, method);
+      IsExempt(method) ? policy_.FindNamed(channel, method)
+                       : policy_.Find(channel, method);
   if (options == nullptr) return nullptr;
   const std::pair<std::string, std::string> key(channel, method);
   {
@@ -185,6 +187,41 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     return MakeRuntime(channel, method, std::move(options));
   }
   return OtherRuntime(key);
+}
+
+core::Breaker* EngineCore::BreakerFor(MethodRuntime* runtime,
+                                      const std::string& target) {
+  const core::MethodOptions& options = *runtime->options;
+  if (!options.breaker ||
+      options.breaker->scope != core::BreakerOptions::Scope::kChannel) {
+    return runtime->BreakerFor(target, &events_, recovery_.get(), NextSeed(),
+                               Now());
+  }
+  core::MutexLock lock(&mu_);
+  ChannelBreaker& shared = channel_breakers_[{runtime->channel, target}];
+  if (shared.breaker == nullptr) {
+    shared.policy = options.policy;
+    shared.breaker = std::make_shared<core::Breaker>(
+        core::Breaker::Identity{runtime->channel, target, kAllMethods, &events_,
+                                recovery_.get()},
+        options.breaker, NextSeed(), Now());
+  } else if (shared.policy != options.policy && !shared.warned) {
+    // Two entries may well inherit the same numbers; that they do is for their
+    // owner to know.
+    shared.warned = true;
+    core::Event event;
+    event.at = Now();
+    event.channel = runtime->channel;
+    event.target = target;
+    event.method = runtime->method;
+    event.cause = absl::StrCat(
+        "shares the channel's breaker, whose numbers "
+        "are those of policy ",
+        shared.policy, ", not of ", options.policy);
+    events_.Append(std::move(event));
+  }
+  runtime->AddShared(shared.breaker);
+  return shared.breaker.get();
 }
 
 std::shared_ptr<MethodRuntime> EngineCore::OtherRuntime(

@@ -116,6 +116,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // The runtime of a method, made when first asked for; null without policy.
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
                                             absl::string_view method);
+  // The breaker that the method's policy asks for: its own, or the channel's.
+  core::Breaker* BreakerFor(MethodRuntime* runtime, const std::string& target);
   // For a channel and method past max_methods.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
@@ -134,6 +136,15 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   mutable core::Mutex mu_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);
+  // Breakers of scope CHANNEL, by channel and target, and the policy entry that
+  // the first method to ask had.
+  struct ChannelBreaker {
+    std::shared_ptr<core::Breaker> breaker;
+    std::string policy;
+    bool warned = false;
+  };
+  std::map<std::pair<std::string, std::string>, ChannelBreaker>
+      channel_breakers_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::shared_ptr<core::AttemptBudget>> budgets_
       ABSL_GUARDED_BY(mu_);
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;

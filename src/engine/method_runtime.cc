@@ -31,10 +31,18 @@ core::Breaker* MethodRuntime::BreakerFor(const std::string& target,
   for (const auto& breaker : breakers_) {
     if (breaker->identity().target == target) return breaker.get();
   }
-  breakers_.push_back(std::make_unique<core::Breaker>(
+  breakers_.push_back(std::make_shared<core::Breaker>(
       core::Breaker::Identity{channel, target, method, log, observer},
       options->breaker, seed, now));
   return breakers_.back().get();
+}
+
+void MethodRuntime::AddShared(std::shared_ptr<core::Breaker> breaker) {
+  core::MutexLock lock(&mu_);
+  for (const auto& known : breakers_) {
+    if (known == breaker) return;
+  }
+  breakers_.push_back(std::move(breaker));
 }
 
 std::vector<core::Breaker*> MethodRuntime::breakers() const {

@@ -49,12 +49,14 @@ class MethodRuntime {
   // Null without retries that learn.
   const std::unique_ptr<core::RetryEstimator> estimator;
 
-  // The breaker of `target`, made when it is first asked for; lives as long as
-  // the runtime.
+  // Its own breaker of `target`, made when it is first asked for; lives as
+  // long as the runtime.
   core::Breaker* BreakerFor(const std::string& target, core::EventLog* log,
                             core::BreakerObserver* observer, uint64_t seed,
                             core::Time now);
-  // In the order they were made.
+  // One that is not its own: of the channel, by the policy's scope.
+  void AddShared(std::shared_ptr<core::Breaker> breaker);
+  // In the order they were added.
   std::vector<core::Breaker*> breakers() const;
 
   void SetFallback(Fallback fallback);
@@ -66,7 +68,7 @@ class MethodRuntime {
   // Most methods have no fallback, and every call asks.
   std::atomic<bool> has_fallback_{false};
   mutable core::Mutex mu_;
-  std::vector<std::unique_ptr<core::Breaker>> breakers_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<core::Breaker>> breakers_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Fallback> fallback_ ABSL_GUARDED_BY(mu_);
 };
 

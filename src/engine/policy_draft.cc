@@ -10,6 +10,10 @@ namespace {
 
 using google::protobuf::RepeatedField;
 
+// Of a `ramp` that names none: the time a breaker was open at first, so that
+// coming back takes no less care than going.
+constexpr core::Duration kRampDuration = std::chrono::seconds(10);
+
 // Reads the fields of one message; `path` is its own path.
 class Reader {
  public:
@@ -80,6 +84,17 @@ class Reader {
                             "; allowed: FULL, EQUAL, PLUS_MINUS, NONE"));
   }
 
+  // Of enums whose numbers are the same on both sides.
+  template <class In, class Out>
+  void Enum(absl::string_view field, In in, absl::string_view names, Out* out) {
+    const auto* descriptor = google::protobuf::GetEnumDescriptor<In>();
+    if (descriptor->FindValueByNumber(in) != nullptr) {
+      *out = static_cast<Out>(in);
+      return;
+    }
+    Add(field, absl::StrCat("is ", static_cast<int>(in), "; allowed: ", names));
+  }
+
   void Add(absl::string_view field, std::string problem) {
     errors_->push_back({Join(field), std::move(problem)});
   }
@@ -94,6 +109,58 @@ class Reader {
   core::FieldErrors* const errors_;
 };
 
+void ApplyTripRules(const v1::BreakerPolicy& in, Reader* read,
+                    core::BreakerOptions* out) {
+  if (in.has_consecutive_failures()) {
+    out->consecutive_failures = in.consecutive_failures();
+  }
+  if (in.has_leaky_failures()) out->leaky_failures = in.leaky_failures();
+  if (in.has_failure_rate()) out->failure_rate = in.failure_rate();
+  if (in.has_slow_call_duration()) {
+    read->Duration("slow_call_duration", in.slow_call_duration(),
+                   &out->slow_call_duration);
+  }
+  if (in.has_slow_call_rate()) out->slow_call_rate = in.slow_call_rate();
+  if (in.has_leaky_slow_calls()) {
+    out->leaky_slow_calls = in.leaky_slow_calls();
+  }
+  if (in.has_minimum_calls()) out->minimum_calls = in.minimum_calls();
+  if (in.has_confidence()) out->confidence = in.confidence();
+}
+
+// What comes after the trip: OPEN, HALF_OPEN, the ramp.
+void ApplyReturn(const v1::BreakerPolicy& in, Reader* read,
+                 core::BreakerOptions* out) {
+  if (in.has_open_duration()) {
+    read->Duration("open_duration", in.open_duration(), &out->open_duration);
+  }
+  if (in.has_open_growth()) out->open_growth = in.open_growth();
+  if (in.has_max_open_duration()) {
+    read->Duration("max_open_duration", in.max_open_duration(),
+                   &out->max_open_duration);
+  }
+  if (in.has_open_jitter()) out->open_jitter = in.open_jitter();
+  if (in.has_probes()) out->probes = in.probes();
+  if (in.has_probe_samples()) out->probe_samples = in.probe_samples();
+  if (in.has_probe_success_ratio()) {
+    out->probe_success_ratio = in.probe_success_ratio();
+  }
+  if (in.has_probe_timeout()) {
+    read->Duration("probe_timeout", in.probe_timeout(), &out->probe_timeout);
+  }
+  if (in.has_half_open_duration()) {
+    read->Duration("half_open_duration", in.half_open_duration(),
+                   &out->half_open_duration);
+  }
+  if (!in.has_ramp()) return;
+  if (in.ramp().has_initial()) out->ramp.initial = in.ramp().initial();
+  if (in.ramp().has_duration()) {
+    read->Duration("ramp.duration", in.ramp().duration(), &out->ramp.duration);
+  } else if (out->ramp.duration == core::Duration::zero()) {
+    out->ramp.duration = kRampDuration;
+  }
+}
+
 void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
                   core::FieldErrors* errors) {
   Reader read("breaker", draft, errors);
@@ -101,11 +168,6 @@ void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
   core::BreakerOptions& out = *draft->breaker;
 
   if (in.has_enabled()) draft->breaker_enabled = in.enabled();
-  if (in.has_consecutive_failures()) {
-    out.consecutive_failures = in.consecutive_failures();
-  }
-  if (in.has_failure_rate()) out.failure_rate = in.failure_rate();
-  if (in.has_minimum_calls()) out.minimum_calls = in.minimum_calls();
   if (in.window().has_calls()) {
     out.window.kind = core::WindowOptions::Kind::kCalls;
     out.window.calls = in.window().calls();
@@ -114,26 +176,21 @@ void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
     read.Duration("window.duration", in.window().duration(),
                   &out.window.duration);
   }
-  if (in.has_open_duration()) {
-    read.Duration("open_duration", in.open_duration(), &out.open_duration);
-  }
-  if (in.has_open_growth()) out.open_growth = in.open_growth();
-  if (in.has_max_open_duration()) {
-    read.Duration("max_open_duration", in.max_open_duration(),
-                  &out.max_open_duration);
-  }
-  if (in.has_open_jitter()) out.open_jitter = in.open_jitter();
-  if (in.has_probes()) out.probes = in.probes();
-  if (in.has_probe_samples()) out.probe_samples = in.probe_samples();
-  if (in.has_probe_success_ratio()) {
-    out.probe_success_ratio = in.probe_success_ratio();
-  }
-  if (in.has_probe_timeout()) {
-    read.Duration("probe_timeout", in.probe_timeout(), &out.probe_timeout);
-  }
   if (in.failure_codes_size() > 0) {
     read.Codes("failure_codes", in.failure_codes(), &out.failure_codes);
   }
+  ApplyTripRules(in, &read, &out);
+  ApplyReturn(in, &read, &out);
+  if (in.has_mode()) {
+    read.Enum("mode", in.mode(), "ENFORCE, SHADOW, DISABLED", &out.mode);
+  }
+  if (in.has_scope()) {
+    read.Enum("scope", in.scope(), "METHOD, CHANNEL", &out.scope);
+  }
+  if (in.ignored_codes_size() > 0) {
+    read.Codes("ignored_codes", in.ignored_codes(), &out.ignored_codes);
+  }
+  if (in.has_overload_counts()) out.overload_counts = in.overload_counts();
 }
 
 void ApplyAdaptive(const v1::RetryPolicy::Adaptive& in, PolicyDraft* draft,

@@ -11,6 +11,17 @@ PolicyTable::PolicyTable(std::shared_ptr<const Data> data)
 
 std::shared_ptr<const core::MethodOptions> PolicyTable::Find(
     absl::string_view channel, absl::string_view method) const {
+  return FindAmong(channel, method, 6);
+}
+
+std::shared_ptr<const core::MethodOptions> PolicyTable::FindNamed(
+    absl::string_view channel, absl::string_view method) const {
+  return FindAmong(channel, method, 4);
+}
+
+std::shared_ptr<const core::MethodOptions> PolicyTable::FindAmong(
+    absl::string_view channel, absl::string_view method,
+    size_t candidates) const {
   // Split at the last slash: services mounted under a prefix have more.
   absl::string_view service;
   absl::string_view name;
@@ -24,8 +35,8 @@ std::shared_ptr<const core::MethodOptions> PolicyTable::Find(
       {channel, service, name}, {"", service, name}, {channel, service, ""},
       {"", service, ""},        {channel, "", ""},   {"", "", ""},
   };
-  for (const NameView& candidate : by_precedence) {
-    const auto found = data_->methods.find(candidate);
+  for (size_t i = 0; i < candidates; ++i) {
+    const auto found = data_->methods.find(by_precedence[i]);
     if (found != data_->methods.end()) return found->second;
   }
   return nullptr;

@@ -38,6 +38,9 @@ class PolicyTable {
   // and no allocation; entries with several names share one object.
   std::shared_ptr<const core::MethodOptions> Find(
       absl::string_view channel, absl::string_view method) const;
+  // The same among the entries that name the method's service only.
+  std::shared_ptr<const core::MethodOptions> FindNamed(
+      absl::string_view channel, absl::string_view method) const;
 
   // Every name of the policy and the options of its entry, in no order. An
   // empty part is any.
@@ -52,6 +55,10 @@ class PolicyTable {
 
  private:
   friend class PolicyCompiler;
+
+  std::shared_ptr<const core::MethodOptions> FindAmong(
+      absl::string_view channel, absl::string_view method,
+      size_t candidates) const;
 
   // Channel, service, method; empty = any.
   using Name = std::tuple<std::string, std::string, std::string>;

@@ -100,6 +100,14 @@ void Recovery::OnStateChange(core::Breaker* breaker) {
   WakeAt(Now());
 }
 
+void Recovery::OnTickWanted(core::Breaker* breaker) {
+  const core::Time at = breaker->next_tick();
+  core::MutexLock lock(&mu_);
+  if (stopped_) return;
+  unhealthy_.insert(breaker);
+  WakeAt(at);
+}
+
 void Recovery::WakeAt(core::Time at) {
   if (stopped_ || at >= wakes_at_) return;
   wakes_at_ = at;
@@ -134,18 +142,19 @@ void Recovery::OnTimer() {
       case core::BreakerState::kOpen: {
         const core::Time lead =
             core::SaturatingAdd(*snapshot.probe_due, -kLead);
-        reconnect = now >= lead;
+        // One in SHADOW only looks on.
+        reconnect = now >= lead && !snapshot.shadow;
         period = RecoveryPeriod(now - lead);
-        next = std::min(next, reconnect ? now + period : lead);
+        next = std::min(next, now >= lead ? now + period : lead);
         break;
       }
       case core::BreakerState::kHalfOpen:
-        reconnect = true;
+        reconnect = !snapshot.shadow;
         period = RecoveryPeriod(now - snapshot.since);
         next = std::min(next, now + period);
         break;
       default:
-        if (!snapshot.override_end) continue;
+        if (breaker->next_tick() == core::kInfiniteFuture) continue;
     }
     unhealthy.push_back(breaker);
     next = std::min(next, breaker->next_tick());

@@ -11,8 +11,9 @@
 // the engine's completion queue, whose poller then does the work. Measured on
 // gRPC 1.51: first success after a restart 7.9 s without, 0.2 s with.
 //
-// It also lets the leases of hung probes and expired overrides take effect
-// while no call comes.
+// It also ticks the breakers: what time alone brings about (the lease of a
+// hung probe, an override that expires, calls in flight that become slow) takes
+// effect while no call comes.
 //
 // Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`
 // and the breakers alive; it is held weakly, and for the time of a look.
@@ -51,6 +52,7 @@ class Recovery : public core::BreakerObserver,
                   std::weak_ptr<grpc::Channel> channel);
 
   void OnStateChange(core::Breaker* breaker) override;
+  void OnTickWanted(core::Breaker* breaker) override;
   void OnTimer() override;
 
  private:

@@ -5,11 +5,18 @@
 // Each row is the median of five runs, in nanoseconds of wall time per
 // operation, on one thread and on two that share everything. The last line is
 // for comparing commits: absolute figures belong to a machine, the ratio to
-// the floor of the same run travels better.
+// the floor of the same run (one bare mutex locked and unlocked) travels
+// better. `allocs` is what all these operations together took from the heap,
+// per operation; `method_bytes` what one method with a breaker keeps there, at
+// the default windows.
 #include <benchmark/benchmark.h>
 
+#include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
+#include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -23,6 +30,24 @@
 #include "src/core/options.h"
 #include "src/core/outcome.h"
 #include "src/core/time.h"
+#include "src/core/window.h"
+
+namespace {
+
+// What this program has taken from the heap so far.
+std::atomic<int64_t> heap_calls{0};
+std::atomic<int64_t> heap_bytes{0};
+
+}  // namespace
+
+void* operator new(size_t size) {
+  heap_calls.fetch_add(1, std::memory_order_relaxed);
+  heap_bytes.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
+  if (void* const p = std::malloc(size)) return p;
+  std::abort();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace firebreak::core {
 namespace {
@@ -53,6 +78,37 @@ void BreakerAdmitSettle(benchmark::State& state) {
     now += kStep;
     Admission admission = breaker.Admit(now, kInfiniteFuture);
     admission.permit.Settle(Verdict::kSuccess, now);
+  }
+}
+
+// With every rule on, and calls watched while they are in flight.
+BreakerOptions AllRules() {
+  BreakerOptions options;
+  options.leaky_failures = 1'000;
+  options.slow_call_duration = std::chrono::seconds(1);
+  options.leaky_slow_calls = 1'000;
+  options.confidence = 0.99;
+  return options;
+}
+
+void BreakerAllRules(benchmark::State& state) {
+  static Breaker breaker({}, AllRules(), /*seed=*/1, kStart);
+  Time now = kStart;
+  for (auto _ : state) {
+    now += kStep;
+    Admission admission = breaker.Admit(now, kInfiniteFuture);
+    admission.permit.Settle(Verdict::kSuccess, now);
+  }
+}
+
+void WindowUpdate(benchmark::State& state) {
+  static Mutex mu;
+  static Window window(WindowOptions{}, kStart);
+  Time now = kStart;
+  for (auto _ : state) {
+    now += kStep;
+    MutexLock lock(&mu);
+    window.Add(/*failed=*/false, now);
   }
 }
 
@@ -181,8 +237,8 @@ class MedianReporter : public benchmark::ConsoleReporter {
 
   bool failed() const { return failed_; }
   // 0 when a filter left it out.
-  double Median(const std::string& name) const {
-    auto it = medians_.find(name + "/threads:1");
+  double Median(const std::string& name, int threads = 1) const {
+    auto it = medians_.find(name + "/threads:" + std::to_string(threads));
     return it == medians_.end() ? 0 : it->second;
   }
 
@@ -199,12 +255,46 @@ void Register(const char* name, void (*function)(benchmark::State&)) {
       ->Repetitions(5);
 }
 
+// Heap calls per operation, over every operation above that a call makes.
+double Allocations() {
+  constexpr int kOperations = 10'000;
+  Breaker closed({}, BreakerOptions{}, /*seed=*/1, kStart);
+  Breaker all({}, AllRules(), /*seed=*/1, kStart);
+  Breaker open({}, OpenForAnHour(), /*seed=*/1, kStart);
+  for (int i = 0; i < 5; ++i) {
+    open.Admit(kStart, kInfiniteFuture)
+        .permit.Settle(Verdict::kFailure, kStart);
+  }
+  Window window(WindowOptions{}, kStart);
+  const int64_t before = heap_calls;
+  for (int i = 0; i < kOperations; ++i) {
+    const Time now = kStart + i * kStep;
+    closed.Admit(now, kInfiniteFuture).permit.Settle(Verdict::kSuccess, now);
+    all.Admit(now, kInfiniteFuture).permit.Settle(Verdict::kSuccess, now);
+    benchmark::DoNotOptimize(open.Admit(now, kInfiniteFuture));
+    window.Add(false, now);
+  }
+  return static_cast<double>(heap_calls - before) / kOperations;
+}
+
+int64_t MethodBytes() {
+  const int64_t before = heap_bytes;
+  auto options = std::make_unique<MethodOptions>();
+  options->breaker = BreakerOptions{};
+  auto stats = std::make_unique<MethodStats>();
+  auto breaker = std::make_unique<Breaker>(Breaker::Identity{},
+                                           options->breaker, 1, kStart);
+  return heap_bytes - before;
+}
+
 int Main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   Register("MutexFloor", MutexFloor);
   Register("BreakerAdmitSettle", BreakerAdmitSettle);
+  Register("BreakerAllRules", BreakerAllRules);
   Register("BreakerReject", BreakerReject);
+  Register("WindowUpdate", WindowUpdate);
   Register("BudgetAcquireRefund", BudgetAcquireRefund);
   Register("MethodStatsCall", MethodStatsCall);
   Register("LatencyRecord", LatencyRecord);
@@ -214,13 +304,21 @@ int Main(int argc, char** argv) {
   MedianReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   const double floor = reporter.Median("MutexFloor");
-  const double admit_settle = reporter.Median("BreakerAdmitSettle");
+  const double floor2 = reporter.Median("MutexFloor", 2);
+  const double closed = reporter.Median("BreakerAdmitSettle");
+  const double closed2 = reporter.Median("BreakerAdmitSettle", 2);
+  const double reject = reporter.Median("BreakerReject");
+  auto ratio = [](double ns, double of) { return of > 0 ? ns / of : 0; };
   std::printf(
-      "core: admit_settle_ns=%.1f floor_ns=%.1f ratio=%.2f "
-      "reject_ns=%.1f latency_record_ns=%.1f latency_quantile_ns=%.1f\n",
-      admit_settle, floor, floor > 0 ? admit_settle / floor : 0,
-      reporter.Median("BreakerReject"), reporter.Median("LatencyRecord"),
-      reporter.Median("LatencyQuantile") / 2);
+      "floor: one_ns=%.1f two_ns=%.1f closed=%.2f closed2=%.2f "
+      "reject=%.2f (times the floor)\n",
+      floor, floor2, ratio(closed, floor), ratio(closed2, floor2),
+      ratio(reject, floor));
+  std::printf(
+      "core: closed_ns=%.1f closed2_ns=%.1f reject_ns=%.1f allocs=%g "
+      "method_bytes=%lld\n",
+      closed, closed2, reject, Allocations(),
+      static_cast<long long>(MethodBytes()));
   return reporter.failed() ? 1 : 0;
 }
 

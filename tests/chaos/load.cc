@@ -190,7 +190,8 @@ void Load::ExpectSound() const {
     const std::string shown = absl::StrCat(end.reason, ": ", end.message);
     expect(end.took < options_.deadline + kGenerous, "overdue calls", shown);
     if (end.refused) {
-      expect(end.reason == "breaker_open" || end.reason == "probes_taken",
+      expect(end.reason == "breaker_open" || end.reason == "probes_taken" ||
+                 end.reason == "breaker_ramping",
              "refusals without a good reason", shown);
     } else if (absl::StartsWith(end.message, "firebreak: ")) {
       expect(end.code == grpc::StatusCode::DEADLINE_EXCEEDED &&

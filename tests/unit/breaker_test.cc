@@ -152,7 +152,7 @@ TEST_F(BreakerTest, RateRuleOverTimeForgetsOlderCalls) {
   EXPECT_EQ(StateAt(kStart + Sec(19)), BreakerState::kOpen);
 }
 
-TEST_F(BreakerTest, ASuccessThatCompletesTheMinimumTripsToo) {
+TEST_F(BreakerTest, ASuccessThatCompletesTheMinimumMayTrip) {
   Make(RateRule(0.5, 4, LastCalls(100)));
   Calls(3, Verdict::kFailure);
   EXPECT_EQ(StateAt(kStart), BreakerState::kClosed);

@@ -51,6 +51,7 @@ class Listener : public BreakerObserver {
     breaker->next_tick();  // takes the breaker's lock
     told.fetch_add(1, std::memory_order_relaxed);
   }
+  void OnTickWanted(Breaker* breaker) override { breaker->next_tick(); }
   std::atomic<int64_t> told{0};
 };
 
@@ -63,10 +64,28 @@ BreakerOptions Nervous() {
   return options;
 }
 
-TEST(CoreStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
+// With everything on that there is.
+BreakerOptions NervousAllOver() {
+  BreakerOptions options = Nervous();
+  options.leaky_failures = 4;
+  options.failure_rate = 0.9;
+  options.slow_call_duration = Ms(1);
+  options.slow_call_rate = 0.9;
+  options.leaky_slow_calls = 50;
+  options.confidence = 0.99;
+  options.half_open_duration = Ms(3);
+  options.ramp = {0.2, Ms(1)};
+  return options;
+}
+
+class BreakerStressTest : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Rules, BreakerStressTest, ::testing::Bool());
+
+TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
   EventLog log(50);
   Listener listener;
-  Breaker breaker({"c", "t", "m", &log, &listener}, Nervous(), 1, Time{});
+  Breaker breaker({"c", "t", "m", &log, &listener},
+                  GetParam() ? NervousAllOver() : Nervous(), 1, Time{});
   SharedTime time;
   std::atomic<int64_t> admitted{0};
   std::atomic<int64_t> refused{0};

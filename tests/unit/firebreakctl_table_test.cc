@@ -169,6 +169,14 @@ TEST(RenderMethodTest, AllThereIsToSay) {
         window_failures: 15
         failure_rate: 0.75
         times_opened: 3
+        shadow: true
+        shadow_refusals: 6
+        window_timed: 8
+        window_slow: 2
+        slow_call_rate: 0.25
+        losses: 9
+        losses_in_a_row: 4
+        cause: "a probe failed"
       }
       calls {
         started: 50
@@ -216,16 +224,19 @@ TEST(RenderMethodTest, AllThereIsToSay) {
       "policy   pay: timeout 2s, breaker, adaptive retry, hedging after 20ms, "
       "at most 3 attempts, each at most 500ms\n"
       "\n"
-      "TARGET  BREAKER  SINCE         NEXT  WINDOW  FAILED  RATE  IN A ROW  "
-      "PROBES  HUNG  OPENED  STALE\n"
-      "-       open        4s  probe in 6s      20      15   75%         0  "
-      "     0     0       3      0\n"
+      "TARGET  BREAKER        SINCE         NEXT  WINDOW  FAILED  RATE  SLOW  "
+      "IN A ROW  PROBES  HUNG  OPENED  STALE\n"
+      "-       open (shadow)     4s  probe in 6s      20      15   75%   25%  "
+      "       0       0     0       3      0\n"
       "\n"
       "CALLS  OK  FAILED  REJECTED  CANCELLED  ABANDONED  IN FLIGHT  "
       "FALLBACKS\n"
       "   50  30       0         0          0          0          0  "
       "        0\n"
       "\n"
+      "because        a probe failed\n"
+      "shadow         would have refused 6 calls\n"
+      "losses         9 against later attempts, 4 in a row\n"
       "codes          UNAVAILABLE 12, INTERNAL 3\n"
       "rejections     breaker_open 5\n"
       "attempts       first 45, retries 4, hedges 2 (won 1)\n"

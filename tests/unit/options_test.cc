@@ -56,6 +56,107 @@ void Judge(const std::vector<Case>& cases) {
   }
 }
 
+TEST(OptionsTest, TripRuleFields) {
+  using M = MethodOptions*;
+  // No trip rule but the one that a case sets.
+  auto only = [](M o) {
+    o->breaker->failure_rate = 0;
+    o->breaker->consecutive_failures = 0;
+  };
+  const std::string no_rule =
+      "breaker.failure_rate: is 0, and every other trip rule is off; allowed: "
+      "at least one trip rule";
+  Judge({
+      {[&](M o) { only(o), o->breaker->leaky_failures = 1; }, ""},
+      {[](M o) { o->breaker->leaky_failures = 1'000'000; }, ""},
+      {[](M o) { o->breaker->leaky_failures = 1'000'001; },
+       "breaker.leaky_failures: is 1000001; allowed [0, 1000000]"},
+      {[](M o) { o->breaker->leaky_failures = -1; },
+       "breaker.leaky_failures: is -1; allowed [0, 1000000]"},
+      {[&](M o) { only(o), o->breaker->slow_call_duration = Ms(1); }, ""},
+      {[&](M o) {
+         only(o);
+         o->breaker->slow_call_duration = Ms(1);
+         o->breaker->slow_call_rate = 0;
+       },
+       no_rule},
+      {[&](M o) {
+         only(o);
+         o->breaker->slow_call_duration = Ms(1);
+         o->breaker->slow_call_rate = 0;
+         o->breaker->leaky_slow_calls = 10;
+       },
+       ""},
+      {[&](M o) { only(o), o->breaker->leaky_slow_calls = 10; }, no_rule},
+      {[](M o) { o->breaker->leaky_slow_calls = -1; },
+       "breaker.leaky_slow_calls: is -1; allowed [0, 1000000]"},
+      {[](M o) { o->breaker->slow_call_duration = Duration(-1); },
+       "breaker.slow_call_duration: is -1ns; allowed [0s, 3600s]"},
+      {[](M o) { o->breaker->slow_call_duration = Sec(3600); }, ""},
+      {[](M o) { o->breaker->slow_call_duration = Sec(3601); },
+       "breaker.slow_call_duration: is 3601s; allowed [0s, 3600s]"},
+      {[](M o) { o->breaker->slow_call_duration = Duration::max(); },
+       "breaker.slow_call_duration: is infinite; allowed [0s, "
+       "3600s]"},
+      {[](M o) { o->breaker->slow_call_rate = kNan; },
+       "breaker.slow_call_rate: is nan; allowed [0, 1]"},
+      {[](M o) { o->breaker->slow_call_rate = 1; }, ""},
+      {[](M o) { o->breaker->slow_call_rate = 1.01; },
+       "breaker.slow_call_rate: is 1.01; allowed [0, 1]"},
+      {[](M o) { o->breaker->confidence = 0.5; }, ""},
+      {[](M o) { o->breaker->confidence = 0.9999; }, ""},
+      {[](M o) { o->breaker->confidence = 0.49; },
+       "breaker.confidence: is 0.49; allowed [0.5, 0.9999]"},
+      {[](M o) { o->breaker->confidence = 1; },
+       "breaker.confidence: is 1; allowed [0.5, 0.9999]"},
+      {[](M o) { o->breaker->confidence = kNan; },
+       "breaker.confidence: is nan; allowed [0.5, 0.9999]"},
+      {[](M o) { o->breaker->confidence = -kInf; },
+       "breaker.confidence: is -inf; allowed [0.5, 0.9999]"},
+      {[](M o) {
+         o->breaker->failure_rate = 0;
+         o->breaker->slow_call_duration = Sec(1);
+         o->breaker->window.kind = WindowOptions::Kind::kCalls;
+         o->breaker->window.calls = 19;
+       },
+       "breaker.minimum_calls: is 20; allowed [1, window.calls = 19], or the "
+       "rate rule can never hold"},
+  });
+}
+
+TEST(OptionsTest, ReturnAndBlameFields) {
+  using M = MethodOptions*;
+  Judge({
+      {[](M o) { o->breaker->half_open_duration = Duration::zero(); }, ""},
+      {[](M o) { o->breaker->half_open_duration = Sec(3601); },
+       "breaker.half_open_duration: is 3601s; allowed [0s, 3600s]"},
+      {[](M o) { o->breaker->half_open_duration = Sec(-1); },
+       "breaker.half_open_duration: is -1s; allowed [0s, 3600s]"},
+      {[](M o) {
+         o->breaker->ramp = {1, Sec(3600)};
+       },
+       ""},
+      {[](M o) {
+         o->breaker->ramp = {0, Sec(3601)};
+       },
+       "breaker.ramp.initial: is 0; allowed (0, 1]; breaker.ramp.duration: is "
+       "3601s; allowed [0s, 3600s]"},
+      {[](M o) {
+         o->breaker->ramp = {kNan, Sec(-1)};
+       },
+       "breaker.ramp.initial: is nan; allowed (0, 1]; breaker.ramp.duration: "
+       "is -1s; allowed [0s, 3600s]"},
+      {[](M o) { o->breaker->ramp.initial = 1.1; },
+       "breaker.ramp.initial: is 1.1; allowed (0, 1]"},
+      {[](M o) { o->breaker->ignored_codes = {Code::kUnavailable}; }, ""},
+      {[](M o) { o->breaker->ignored_codes = {Code::kOk}; },
+       "breaker.ignored_codes: contains OK; allowed: codes other than OK"},
+      {[](M o) { o->breaker->ignored_codes = kDefaultFailureCodes; },
+       "breaker.ignored_codes: contains all of failure_codes; allowed: at "
+       "least one code that is a failure"},
+  });
+}
+
 TEST(OptionsTest, BreakerFields) {
   using M = MethodOptions*;
   auto calls = [](M o, int n) {
@@ -76,7 +177,7 @@ TEST(OptionsTest, BreakerFields) {
          o->breaker->failure_rate = 0;
          o->breaker->consecutive_failures = 0;
        },
-       "breaker.failure_rate: and consecutive_failures are both 0; allowed: "
+       "breaker.failure_rate: is 0, and every other trip rule is off; allowed: "
        "at least one trip rule"},
       {[](M o) { o->breaker->minimum_calls = 0; },
        "breaker.minimum_calls: is 0; allowed [1, 10000]"},
@@ -270,12 +371,12 @@ TEST(OptionsTest, OnlyWhatMakesAttemptsNeedsADriver) {
 TEST(OptionsTest, WhatAPartLeavesOutHasItsDefault) {
   MethodOptions options;
   EXPECT_EQ(options.attempt_timeout(0), Duration::zero());
-  EXPECT_EQ(options.failure_codes(), kDefaultFailureCodes);
+  EXPECT_EQ(options.blame().failures, kDefaultFailureCodes);
   options = Everything();
   options.retry->attempt_timeout = Ms(7);
   options.breaker->failure_codes = {Code::kAborted};
   EXPECT_EQ(options.attempt_timeout(0), Ms(7));
-  EXPECT_EQ(options.failure_codes(), CodeSet{Code::kAborted});
+  EXPECT_EQ(options.blame().failures, CodeSet{Code::kAborted});
   EXPECT_EQ(options.breaker->samples(), options.breaker->probes);
   options.breaker->probe_samples = 9;
   EXPECT_EQ(options.breaker->samples(), 9);

@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "src/core/reason.h"
+#include "tests/support/core_fixtures.h"
 
 namespace firebreak::core {
 namespace {
@@ -16,6 +17,12 @@ AttemptEnd EndsWith(Code code) {
   AttemptEnd end;
   end.code = code;
   return end;
+}
+
+BlameRules Failing(Code code) {
+  BlameRules rules;
+  rules.failures = {code};
+  return rules;
 }
 
 TEST(CodeSetTest, HoldsWhatWasAdded) {
@@ -75,73 +82,71 @@ TEST(AttributeTest, OfPlainCodes) {
       {static_cast<Code>(-1), Attribution::kServerFailure},
   };
   for (const auto& c : kCases) {
-    EXPECT_EQ(Attribute(EndsWith(c.code), kDefaultFailureCodes), c.want)
+    EXPECT_EQ(Attribute(EndsWith(c.code), BlameRules()), c.want)
         << absl::StatusCodeToString(c.code) << " " << static_cast<int>(c.code);
   }
 }
 
 TEST(AttributeTest, FailureCodesAreTheOwnersChoice) {
-  EXPECT_EQ(Attribute(EndsWith(Code::kAborted), {Code::kAborted}),
+  EXPECT_EQ(Attribute(EndsWith(Code::kAborted), Failing(Code::kAborted)),
             Attribution::kServerFailure);
-  EXPECT_EQ(Attribute(EndsWith(Code::kUnavailable), {Code::kAborted}),
+  EXPECT_EQ(Attribute(EndsWith(Code::kUnavailable), Failing(Code::kAborted)),
             Attribution::kSuccess);
 }
 
 TEST(AttributeTest, OnlyACancelThatWeSawIsTheCallers) {
   AttemptEnd end = EndsWith(Code::kCancelled);
   end.cancelled_by_caller = true;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
-            Attribution::kCancelledByCaller);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kCancelledByCaller);
   // The cancel came, but the server had failed before.
   end.code = Code::kInternal;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kServerFailure);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kServerFailure);
   end.code = Code::kOk;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kSuccess);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kSuccess);
 }
 
 TEST(AttributeTest, FailureMadeUpByTheTransportIsTheTransports) {
   AttemptEnd end = EndsWith(Code::kUnavailable);
   end.from_transport = true;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
-            Attribution::kTransportFailure);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kTransportFailure);
   // Not a failure code: an answer, wherever it was made.
-  EXPECT_EQ(Attribute(end, {Code::kInternal}), Attribution::kSuccess);
+  EXPECT_EQ(Attribute(end, Failing(Code::kInternal)), Attribution::kSuccess);
 }
 
 TEST(AttributeTest, RefusedByAReconnectingChannelWasNotSent) {
   AttemptEnd end = EndsWith(Code::kUnavailable);
   end.from_transport = true;
   end.channel_was_not_ready = true;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kNotSent);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kNotSent);
   // A server's own answer reached us over that channel in the end.
   end.from_transport = false;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kServerFailure);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kServerFailure);
   // Ready or not, a deadline that ran out there is a failure to connect.
   end.from_transport = true;
   end.code = Code::kDeadlineExceeded;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
-            Attribution::kTransportFailure);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kTransportFailure);
 }
 
 TEST(AttributeTest, PushbackTurnsAFailureIntoOverload) {
   AttemptEnd end = EndsWith(Code::kUnavailable);
   for (Duration pushback : {Duration(-1), Duration(0), Duration(5)}) {
     end.pushback = pushback;
-    EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kOverload);
+    EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kOverload);
   }
   end.code = Code::kNotFound;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kSuccess);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kSuccess);
 }
 
 TEST(VerdictTest, OverloadCountsWhereTheOwnerCallsItAFailure) {
-  const CodeSet listed = {Code::kResourceExhausted};
+  const BlameRules defaults;
+  const BlameRules listed = Failing(Code::kResourceExhausted);
   const Attribution overload = Attribution::kOverload;
-  EXPECT_EQ(VerdictOn(overload, Code::kResourceExhausted, kDefaultFailureCodes),
+  EXPECT_EQ(VerdictOn(overload, Code::kResourceExhausted, defaults),
             Verdict::kNeutral);
   EXPECT_EQ(VerdictOn(overload, Code::kResourceExhausted, listed),
             Verdict::kFailure);
   // UNAVAILABLE with pushback: it is alive, and says when to come back.
-  EXPECT_EQ(VerdictOn(overload, Code::kUnavailable, kDefaultFailureCodes),
+  EXPECT_EQ(VerdictOn(overload, Code::kUnavailable, BlameRules()),
             Verdict::kNeutral);
 }
 
@@ -149,7 +154,7 @@ TEST(VerdictTest, OthersAreAsTheTableSays) {
   for (int n = 0; n < kAttributions; ++n) {
     const auto attribution = static_cast<Attribution>(n);
     if (attribution == Attribution::kOverload) continue;
-    EXPECT_EQ(VerdictOn(attribution, Code::kUnavailable, kDefaultFailureCodes),
+    EXPECT_EQ(VerdictOn(attribution, Code::kUnavailable, BlameRules()),
               EffectsOf(attribution).verdict);
   }
 }
@@ -169,6 +174,8 @@ TEST(EffectsTest, TheWholeTable) {
        Evidence::kNone, Evidence::kAtLeast},
       {Attribution::kTransportFailure, "transport_failure", Verdict::kFailure,
        true, Evidence::kNone, Evidence::kAtLeast},
+      {Attribution::kIgnored, "ignored", Verdict::kNeutral, true,
+       Evidence::kNone, Evidence::kAtLeast},
       {Attribution::kOverload, "overload", Verdict::kNeutral, true,
        Evidence::kNone, Evidence::kAtLeast},
       {Attribution::kSuperseded, "superseded", Verdict::kNeutral, false,
@@ -206,12 +213,12 @@ TEST(EvidenceTest, AFailureThatComesFastSaysNothingAboutAnswers) {
 TEST(AttributeTest, ADeadlineThatWasTooShortIsNoFaultOfTheServer) {
   AttemptEnd end = EndsWith(Code::kDeadlineExceeded);
   end.deadline_was_too_short = true;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes),
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kDeadlineTooShort);
+  EXPECT_EQ(Attribute(end, Failing(Code::kInternal)),
             Attribution::kDeadlineTooShort);
-  EXPECT_EQ(Attribute(end, {Code::kInternal}), Attribution::kDeadlineTooShort);
   // Other failures have other causes.
   end.code = Code::kUnavailable;
-  EXPECT_EQ(Attribute(end, kDefaultFailureCodes), Attribution::kServerFailure);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kServerFailure);
 }
 
 TEST(ParsePushbackTest, ReadsMilliseconds) {
@@ -227,6 +234,33 @@ TEST(ParsePushbackTest, AnythingElseMeansDoNotRetry) {
        {"-1", "", "abc", "1.5", "10ms", "0x10", "1e3", "1 2", "9223372036855",
         "99999999999999999999999"}) {
     EXPECT_LT(ParsePushback(text), Duration::zero()) << '"' << text << '"';
+  }
+}
+
+TEST(OutcomeTest, AnIgnoredCodeIsNeutralWhateverElseIsSaidOfIt) {
+  BlameRules rules;
+  rules.ignored = {Code::kDeadlineExceeded, Code::kResourceExhausted};
+  for (Code code : {Code::kDeadlineExceeded, Code::kResourceExhausted}) {
+    const Attribution a = Attribute(EndsWith(code), rules);
+    EXPECT_EQ(a, Attribution::kIgnored);
+    EXPECT_EQ(VerdictOn(a, code, rules), Verdict::kNeutral);
+  }
+  EXPECT_EQ(Attribute(EndsWith(Code::kInternal), rules),
+            Attribution::kServerFailure);
+}
+
+TEST(OutcomeTest, OverloadIsNoFailureUnlessThePolicySaysSo) {
+  BlameRules rules;
+  AttemptEnd pushed = EndsWith(Code::kUnavailable);
+  pushed.pushback = Ms(5);
+  for (const AttemptEnd& end : {EndsWith(Code::kResourceExhausted), pushed}) {
+    rules.overload_counts = false;
+    const Attribution a = Attribute(end, rules);
+    EXPECT_EQ(a, Attribution::kOverload);
+    EXPECT_EQ(VerdictOn(a, end.code, rules), Verdict::kNeutral);
+    rules.overload_counts = true;
+    EXPECT_EQ(Attribute(end, rules), Attribution::kOverload);
+    EXPECT_EQ(VerdictOn(a, end.code, rules), Verdict::kFailure);
   }
 }
 

@@ -184,6 +184,9 @@ TEST(PolicyErrorTest, BadDurationsAreNamedAndHaveNoConsequences) {
         "breaker { open_duration: \"x\" max_open_duration: \"2ms\" }",
         "breaker { max_open_duration: \"x\" }",
         "breaker { probe_timeout: \"\" }",
+        "breaker { slow_call_duration: \"x\" }",
+        "breaker { half_open_duration: \"x\" }",
+        "breaker { ramp { duration: \"x\" } }",
         "breaker { window { duration: \"x\" } }",
         "retry { backoff { initial: \"x\" max: \"2ms\" } }",
         "retry { backoff { initial: \"9s\" max: \"x\" } }",
@@ -205,6 +208,12 @@ TEST(PolicyErrorTest, CodesThatAreNotAllowed) {
             "hedging.non_fatal_codes[0]: is 17; allowed: a name of Code\n"
             "p:1: method[0].hedging.non_fatal_codes[1]: is -1; allowed: a name "
             "of Code");
+  EXPECT_EQ(FieldError("breaker { ignored_codes: OK }"),
+            "breaker.ignored_codes[0]: is OK; allowed: codes other than OK");
+  EXPECT_EQ(FieldError("breaker { mode: 3 }"),
+            "breaker.mode: is 3; allowed: ENFORCE, SHADOW, DISABLED");
+  EXPECT_EQ(FieldError("breaker { scope: -1 }"),
+            "breaker.scope: is -1; allowed: METHOD, CHANNEL");
   EXPECT_EQ(FieldError("retry { backoff { jitter: 9 } }"),
             "retry.backoff.jitter: is 9; allowed: FULL, EQUAL, PLUS_MINUS, "
             "NONE");

@@ -31,8 +31,8 @@ class RetryPacerTest : public ::testing::Test {
   }
   RetryPace First(const AttemptEnd& end) {
     RetryPacer pacer(&options_, &estimator_);
-    return pacer.AfterFailure(end, Attribute(end, options_.failure_codes()),
-                              At(Sec(0)), &rng_);
+    return pacer.AfterFailure(end, Attribute(end, options_.blame()), At(Sec(0)),
+                              &rng_);
   }
   Duration FirstWait(const AttemptEnd& end) { return First(end).at - Time{}; }
 

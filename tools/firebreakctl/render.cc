@@ -27,6 +27,7 @@ Colour ColourOf(v1::BreakerState state) {
     case v1::BREAKER_STATE_OPEN:
       return Colour::kRed;
     case v1::BREAKER_STATE_HALF_OPEN:
+    case v1::BREAKER_STATE_RAMP:
       return Colour::kYellow;
     case v1::BREAKER_STATE_FORCED_OPEN:
     case v1::BREAKER_STATE_FORCED_CLOSED:
@@ -38,6 +39,13 @@ Colour ColourOf(v1::BreakerState state) {
 
 Table::Cell StateCell(v1::BreakerState state) {
   return {StateName(state), ColourOf(state)};
+}
+
+// "open (shadow)": it refuses nothing.
+Table::Cell StateCell(const v1::Breaker& breaker) {
+  Table::Cell cell = StateCell(breaker.state());
+  if (breaker.shadow()) cell.text += " (shadow)";
+  return cell;
 }
 
 std::string OrDash(const std::string& text) {
@@ -116,6 +124,7 @@ std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
                {"WINDOW", kRight},
                {"FAILED", kRight},
                {"RATE", kRight},
+               {"SLOW", kRight},
                {"IN A ROW", kRight},
                {"PROBES", kRight},
                {"HUNG", kRight},
@@ -127,17 +136,23 @@ std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
       next = "probe in " + Between(as_of, breaker.probe_due());
     } else if (breaker.has_override_end()) {
       next = "ends in " + Between(as_of, breaker.override_end());
+    } else if (breaker.state() == v1::BREAKER_STATE_RAMP) {
+      next = absl::StrFormat("%.0f%% admitted", 100 * breaker.admitted_share());
     }
-    table.AddRow({OrDash(breaker.target()), StateCell(breaker.state()),
-                  Between(breaker.since(), as_of), next,
-                  absl::StrCat(breaker.window_calls()),
-                  absl::StrCat(breaker.window_failures()),
-                  absl::StrFormat("%.0f%%", 100 * breaker.failure_rate()),
-                  absl::StrCat(breaker.consecutive_failures()),
-                  absl::StrCat(breaker.probes_in_flight()),
-                  absl::StrCat(breaker.hung_probes()),
-                  absl::StrCat(breaker.times_opened()),
-                  absl::StrCat(breaker.stale_results())});
+    table.AddRow(
+        {OrDash(breaker.target()), StateCell(breaker),
+         Between(breaker.since(), as_of), next,
+         absl::StrCat(breaker.window_calls()),
+         absl::StrCat(breaker.window_failures()),
+         absl::StrFormat("%.0f%%", 100 * breaker.failure_rate()),
+         breaker.window_timed() == 0
+             ? "-"
+             : absl::StrFormat("%.0f%%", 100 * breaker.slow_call_rate()),
+         absl::StrCat(breaker.consecutive_failures()),
+         absl::StrCat(breaker.probes_in_flight()),
+         absl::StrCat(breaker.hung_probes()),
+         absl::StrCat(breaker.times_opened()),
+         absl::StrCat(breaker.stale_results())});
   }
   return table.Render(colours);
 }
@@ -206,6 +221,21 @@ std::string Details(const v1::Method& method, bool colours) {
   auto add = [&](const char* name, const std::string& value) {
     if (!value.empty()) table.AddRow({{name, Colour::kBold}, {value}});
   };
+  for (const v1::Breaker& breaker : method.breakers()) {
+    const std::string of =
+        breaker.target().empty() ? "" : breaker.target() + ": ";
+    if (!breaker.cause().empty())
+      add("because", of + Printable(breaker.cause()));
+    if (breaker.shadow()) {
+      add("shadow", absl::StrFormat("%swould have refused %d calls", of,
+                                    breaker.shadow_refusals()));
+    }
+    if (breaker.losses() > 0) {
+      add("losses",
+          absl::StrFormat("%s%d against later attempts, %d in a row", of,
+                          breaker.losses(), breaker.losses_in_a_row()));
+    }
+  }
   add("codes", Listed(method.calls().codes(), [](const v1::CodeCount& each) {
         return v1::Code_Name(each.code());
       }));
@@ -291,7 +321,7 @@ std::string RenderMethods(const v1::ListMethodsResponse& response,
     if (method.breakers().empty()) table.AddRow(row);
     for (const v1::Breaker& breaker : method.breakers()) {
       row[2] = OrDash(breaker.target());
-      row[3] = StateCell(breaker.state());
+      row[3] = StateCell(breaker);
       row[4] = Between(breaker.since(), response.as_of());
       table.AddRow(row);
       row = {{""}, {""}, {""}, {""}, {""}};
@@ -325,7 +355,7 @@ std::string RenderBreakers(
       until = "cleared";
     }
     table.AddRow({OrDash(breaker.channel()), breaker.method(),
-                  OrDash(breaker.target()), StateCell(breaker.state()), until});
+                  OrDash(breaker.target()), StateCell(breaker), until});
   }
   return table.Render(colours);
 }
@@ -339,7 +369,8 @@ std::string RenderEvent(const v1::Event& event, bool colours) {
       const std::string name = StateName(state);
       return colours ? Painted(name, ColourOf(state)) : name;
     };
-    what = absl::StrCat(painted(event.from()), " -> ", painted(event.to()));
+    what = absl::StrCat(painted(event.from()), " -> ", painted(event.to()),
+                        event.shadow() ? " (shadow)" : "");
   }
   std::vector<std::string> where;
   for (const std::string* part :

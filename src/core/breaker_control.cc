@@ -1,0 +1,170 @@
+// What operators, timers and onlookers do with a breaker.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "src/core/breaker.h"
+#include "src/core/duration.h"
+
+namespace firebreak::core {
+
+absl::string_view BreakerStateName(BreakerState state) {
+  switch (state) {
+    case BreakerState::kDisabled:
+      return "disabled";
+    case BreakerState::kClosed:
+      return "closed";
+    case BreakerState::kOpen:
+      return "open";
+    case BreakerState::kHalfOpen:
+      return "half_open";
+    case BreakerState::kRamp:
+      return "ramp";
+    case BreakerState::kForcedOpen:
+      return "forced_open";
+    case BreakerState::kForcedClosed:
+      return "forced_closed";
+  }
+  return "unknown";
+}
+
+void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
+  Force(BreakerState::kForcedOpen, duration, now);
+}
+
+void Breaker::ForceClosed(absl::optional<Duration> duration, Time now) {
+  Force(BreakerState::kForcedClosed, duration, now);
+}
+
+void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
+                    Time now) {
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    forced_until_ =
+        duration ? SaturatingAdd(latest_, *duration) : kInfiniteFuture;
+    Enter(state, Event::Kind::kOverrideSet,
+          duration ? "by an operator, for " + FormatDuration(*duration)
+                   : "by an operator, until cleared");
+    news = TakeNews();
+  }
+  Tell(news);
+}
+
+bool Breaker::ClearOverride(Time now) {
+  bool was_forced;
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    was_forced = forced_ != Forced::kNo;
+    if (was_forced) EndOverride("cleared by an operator");
+    news = TakeNews();
+  }
+  Tell(news);
+  return was_forced;
+}
+
+void Breaker::EndOverride(std::string cause) {
+  // What was shut by hand is opened with care; what was held open by hand has
+  // been taking all calls anyway.
+  Enter(forced_ == Forced::kOpen ? BreakerState::kHalfOpen
+                                 : BreakerState::kClosed,
+        Event::Kind::kOverrideEnded, std::move(cause));
+}
+
+void Breaker::Reset(Time now) {
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator");
+    news = TakeNews();
+  }
+  Tell(news);
+}
+
+void Breaker::Tick(Time now) {
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    news = TakeNews();
+  }
+  Tell(news);
+}
+
+Time Breaker::next_tick() {
+  MutexLock lock(&mu_);
+  Time next = kInfiniteFuture;
+  if (forced_ != Forced::kNo) {
+    next = forced_until_;
+  } else if (machine_ == BreakerState::kHalfOpen) {
+    next = probation_.next_end();
+  } else if (IsCounting()) {
+    next = rules_.next_due();
+    if (machine_ == BreakerState::kRamp) {
+      next = std::min(next, SaturatingAdd(since_, options_.ramp.duration));
+    }
+  }
+  somebody_ticks_ = next != kInfiniteFuture;
+  return next;
+}
+
+BreakerSnapshot Breaker::Snapshot(Time now) {
+  Tick(now);
+  MutexLock lock(&mu_);
+  BreakerSnapshot snapshot;
+  snapshot.state = state();
+  snapshot.shadow = options_.mode == BreakerOptions::Mode::kShadow;
+  snapshot.epoch = epoch_;
+  snapshot.since = since_;
+  if (snapshot.state == BreakerState::kOpen) snapshot.probe_due = probe_due_;
+  if (snapshot.state == BreakerState::kRamp) {
+    snapshot.admitted_share = RampShare();
+  }
+  if (forced_ != Forced::kNo && forced_until_ != kInfiniteFuture) {
+    snapshot.override_end = forced_until_;
+  }
+  snapshot.probes_in_flight = probation_.in_flight();
+  const TripRules::Counts counts = rules_.counts(latest_);
+  snapshot.window_calls = counts.calls;
+  snapshot.window_failures = counts.failures;
+  snapshot.window_timed = counts.timed;
+  snapshot.window_slow = counts.slow;
+  snapshot.consecutive_failures = counts.consecutive;
+  snapshot.leaky_failures = counts.leaky;
+  snapshot.leaky_slow_calls = counts.leaky_slow;
+  snapshot.times_opened = times_opened_;
+  snapshot.stale_results = stale_;
+  snapshot.hung_probes = hung_probes_;
+  snapshot.shadow_refusals = shadow_refusals_;
+  snapshot.losses = losses_;
+  snapshot.losses_in_a_row = losses_in_a_row_;
+  snapshot.cause = cause_;
+  return snapshot;
+}
+
+std::string Breaker::cause() {
+  MutexLock lock(&mu_);
+  return cause_;
+}
+
+void Breaker::Log(Event::Kind kind, absl::string_view from,
+                  absl::string_view to, std::string cause) {
+  if (identity_.log == nullptr) return;
+  Event event;
+  event.at = latest_;
+  event.kind = kind;
+  event.channel = identity_.channel;
+  event.target = identity_.target;
+  event.method = identity_.method;
+  event.shadow = options_.mode == BreakerOptions::Mode::kShadow;
+  event.from = std::string(from);
+  event.to = std::string(to);
+  event.cause = std::move(cause);
+  identity_.log->Append(std::move(event));
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,183 @@
+#include "src/core/trip_rules.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace firebreak::core {
+namespace {
+
+// Past the highest limit there is nothing to count.
+constexpr int kMaxCount = 1'000'000;
+constexpr int kFewestCalls = 3;
+
+// One up for bad, one down for good.
+void Leak(bool bad, int* count) {
+  *count = bad ? std::min(*count + 1, kMaxCount) : std::max(*count - 1, 0);
+}
+
+bool Reaches(int count, int limit) { return limit > 0 && count >= limit; }
+
+}  // namespace
+
+double WilsonLowerBound(int64_t bad, int64_t n, double z) {
+  const auto count = static_cast<double>(n);
+  const double p = static_cast<double>(bad) / count;
+  const double z2n = z * z / count;
+  return (p + z2n / 2 - z * std::sqrt((p * (1 - p) + z2n / 4) / count)) /
+         (1 + z2n);
+}
+
+double NormalQuantile(double p) {
+  // By halves: it is asked once for each breaker, and four digits of a
+  // confidence deserve no better.
+  double low = 0;
+  double high = 8;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    const double below = 0.5 * std::erfc(-middle / std::sqrt(2.0));
+    (below < p ? low : high) = middle;
+  }
+  return low;
+}
+
+TripRules::TripRules(const BreakerOptions& options, Time now)
+    : options_(options),
+      z_(options.confidence > 0 ? NormalQuantile(options.confidence) : 0),
+      results_(options.window, now) {
+  if (!options.HasSlowRule()) return;
+  watch_.emplace(options.slow_call_duration, now);
+  speeds_.emplace(options.window, now);
+}
+
+void TripRules::Clear(Time now) {
+  results_.Clear(now);
+  consecutive_ = leaky_ = leaky_slow_ = 0;
+  if (speeds_) speeds_->Clear(now);
+}
+
+void TripRules::ForgetCalls() {
+  if (watch_) watch_->Clear();
+}
+
+TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
+  Ticket ticket;
+  ticket.started = now;
+  if (watch_ && kind == CallKind::kUnary) ticket.slice = watch_->Begin(now);
+  return ticket;
+}
+
+void TripRules::End(const Ticket& ticket, Verdict verdict, Time now) {
+  const bool decided =
+      verdict == Verdict::kSuccess || verdict == Verdict::kFailure;
+  if (ticket.slice != 0 && watch_->End(ticket.slice)) {
+    const bool slow = IsSlow(ticket, now);
+    if (slow || decided) CountSpeed(slow, now);
+  }
+  if (!decided) return;
+  const bool failed = verdict == Verdict::kFailure;
+  results_.Add(failed, now);
+  consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;
+  Leak(failed, &leaky_);
+}
+
+bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
+  return watch_ && now - ticket.started >= options_.slow_call_duration;
+}
+
+bool TripRules::Advance(Time now) {
+  if (!watch_) return false;
+  const int64_t overdue = watch_->TakeOverdue(now);
+  for (int64_t i = 0; i < overdue; ++i) CountSpeed(/*slow=*/true, now);
+  return overdue > 0;
+}
+
+Time TripRules::next_due() const {
+  return watch_ ? watch_->next_due() : kInfiniteFuture;
+}
+
+void TripRules::CountSpeed(bool slow, Time now) {
+  speeds_->Add(slow, now);
+  Leak(slow, &leaky_slow_);
+}
+
+TripRules::Rule TripRules::Check(Time now) {
+  if (Reaches(consecutive_, options_.consecutive_failures)) {
+    return Rule::kConsecutive;
+  }
+  if (Reaches(leaky_, options_.leaky_failures)) return Rule::kLeaky;
+  if (RateHolds(&results_, options_.failure_rate, now)) {
+    return Rule::kFailureRate;
+  }
+  if (!speeds_) return Rule::kNone;
+  if (RateHolds(&*speeds_, options_.slow_call_rate, now)) {
+    return Rule::kSlowRate;
+  }
+  if (Reaches(leaky_slow_, options_.leaky_slow_calls)) return Rule::kLeakySlow;
+  return Rule::kNone;
+}
+
+bool TripRules::RateHolds(Window* window, double limit, Time now) const {
+  const int64_t bad = window->failures(now);
+  if (limit <= 0 || bad == 0) return false;
+  const int64_t total = window->total(now);
+  if (total >= options_.minimum_calls) {
+    return window->failure_rate(now) >= limit;
+  }
+  return options_.confidence > 0 && total >= kFewestCalls &&
+         WilsonLowerBound(bad, total, z_) >= limit;
+}
+
+std::string TripRules::Describe(Rule rule, Time now) {
+  switch (rule) {
+    case Rule::kNone:
+      break;
+    case Rule::kConsecutive:
+      return absl::StrCat(consecutive_, " failures in a row (limit ",
+                          options_.consecutive_failures, ")");
+    case Rule::kLeaky:
+      return absl::StrCat(leaky_, " more failures than successes (limit ",
+                          options_.leaky_failures, ")");
+    case Rule::kFailureRate:
+      return DescribeRate("failure rate", &results_, options_.failure_rate,
+                          now);
+    case Rule::kSlowRate:
+      return DescribeRate("slow-call rate", &*speeds_, options_.slow_call_rate,
+                          now);
+    case Rule::kLeakySlow:
+      return absl::StrCat(leaky_slow_, " more slow calls than fast (limit ",
+                          options_.leaky_slow_calls, ")");
+  }
+  return "";
+}
+
+std::string TripRules::DescribeRate(const char* what, Window* window,
+                                    double limit, Time now) const {
+  const int64_t total = window->total(now);
+  std::string text = absl::StrFormat("%s %.2f over %d calls (limit %g)", what,
+                                     window->failure_rate(now), total, limit);
+  if (total < options_.minimum_calls) {
+    absl::StrAppendFormat(&text, ", at least %.2f with a confidence of %g",
+                          WilsonLowerBound(window->failures(now), total, z_),
+                          options_.confidence);
+  }
+  return text;
+}
+
+TripRules::Counts TripRules::counts(Time now) {
+  Counts counts;
+  counts.calls = results_.total(now);
+  counts.failures = results_.failures(now);
+  if (speeds_) {
+    counts.timed = speeds_->total(now);
+    counts.slow = speeds_->failures(now);
+  }
+  counts.consecutive = consecutive_;
+  counts.leaky = leaky_;
+  counts.leaky_slow = leaky_slow_;
+  return counts;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,126 @@
+// Judges what became of a method's calls: is it time to stop calling, and why?
+//
+//   TripRules rules(options, now);
+//   const TripRules::Ticket ticket = rules.Begin(now, CallKind::kUnary);
+//   rules.End(ticket, Verdict::kFailure, later);
+//   if (const TripRules::Rule rule = rules.Check(later);
+//       rule != TripRules::Rule::kNone) Trip(rules.Describe(rule, later));
+//
+// The rules, any of which is enough:
+//   consecutive   failures in a row (Finagle, gobreaker)
+//   leaky         a count to which a failure adds 1 and from which a success
+//                 takes 1, never below 0 (a leaky bucket of failures)
+//   failure rate  share of failures among the results in the window
+//   slow rate     share of slow calls among those whose speed is known
+//   leaky slow    the leaky count, of slow and fast calls
+// The rates are judged when the window holds `minimum_calls`. Below that, and
+// only with `confidence`, they are judged by the lower end of the one-sided
+// Wilson score interval (E. B. Wilson, "Probable inference, the law of
+// succession, and statistical inference", JASA 22, 1927): with p = bad / n and
+// z the normal quantile of the confidence,
+//   (p + z^2/2n - z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n) >= limit.
+// So few calls trip when they leave little doubt: at one call a second a target
+// that is down is out in seconds. Never fewer than three: the interval is
+// looked at after every call, and so errs more often than its confidence says.
+//
+// Slow is a unary call that takes `slow_call_duration`, whatever comes of it.
+// It counts when it passes that limit, once, and need not have ended: a target
+// that swallows calls is found before the first of them times out. Fast is one
+// that ended before, with a result. A stream is neither.
+//
+// Every rule is looked at after every result: a success that brings the number
+// of calls to the minimum may be the one that trips.
+//
+// Thread safety: none; the breaker that owns it locks. `now` must not run back.
+// Cost: O(1) per call, no allocation, fixed memory.
+#ifndef FIREBREAK_SRC_CORE_TRIP_RULES_H_
+#define FIREBREAK_SRC_CORE_TRIP_RULES_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/types/optional.h"
+#include "src/core/options.h"
+#include "src/core/outcome.h"
+#include "src/core/slow_watch.h"
+#include "src/core/time.h"
+#include "src/core/window.h"
+
+namespace firebreak::core {
+
+enum class CallKind { kUnary, kStream };
+
+// The lower end of Wilson's interval for `bad` of `n` > 0 and quantile z >= 0.
+double WilsonLowerBound(int64_t bad, int64_t n, double z);
+// The z below which a standard normal variable lies with probability p, for p
+// in [0.5, 0.9999].
+double NormalQuantile(double p);
+
+class TripRules {
+ public:
+  enum class Rule {
+    kNone,
+    kConsecutive,
+    kLeaky,
+    kFailureRate,
+    kSlowRate,
+    kLeakySlow,
+  };
+  // One call under way.
+  struct Ticket {
+    Time started;
+    uint64_t slice = 0;  // 0 = its speed is of no interest
+  };
+  struct Counts {
+    int64_t calls = 0;
+    int64_t failures = 0;
+    int64_t timed = 0;  // calls whose speed is known
+    int64_t slow = 0;
+    int consecutive = 0;
+    int leaky = 0;
+    int leaky_slow = 0;
+  };
+
+  // `options` outlives this.
+  TripRules(const BreakerOptions& options, Time now);
+  void Clear(Time now);
+  // Forgets the calls in flight: their tickets must not come back.
+  void ForgetCalls();
+
+  // A call begins, after Advance(now).
+  Ticket Begin(Time now, CallKind kind);
+  void End(const Ticket& ticket, Verdict verdict, Time now);
+  // Whether a call that began then is slow if it ends now.
+  bool IsSlow(const Ticket& ticket, Time now) const;
+  // Counts the calls that have become slow; whether there were any.
+  bool Advance(Time now);
+  // When Advance() will next have something to count; kInfiniteFuture for
+  // never.
+  Time next_due() const;
+
+  // A rule that holds.
+  Rule Check(Time now);
+  // "5 failures in a row (limit 5)".
+  std::string Describe(Rule rule, Time now);
+  Counts counts(Time now);
+
+ private:
+  bool RateHolds(Window* window, double limit, Time now) const;
+  std::string DescribeRate(const char* what, Window* window, double limit,
+                           Time now) const;
+  void CountSpeed(bool slow, Time now);
+
+  const BreakerOptions& options_;
+  const double z_;  // of the confidence; 0 when it is off
+  Window results_;
+  int consecutive_ = 0;
+  int leaky_ = 0;
+  // Only with a rule on slow calls.
+  absl::optional<SlowWatch> watch_;
+  absl::optional<Window> speeds_;
+  int leaky_slow_ = 0;
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_TRIP_RULES_H_
