@@ -202,6 +202,7 @@ void PolicyCompiler::AddChannels() {
     }
     core::FieldErrors found;
     data_->budgets.emplace(policy.name(), ToBudget(policy, &found));
+    data_->intakes.emplace(policy.name(), ToIntake(policy, &found));
     for (const core::FieldError& error : found) {
       Report(absl::StrCat(path, ".", error.field), error.problem);
     }

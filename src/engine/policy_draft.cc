@@ -190,6 +190,64 @@ void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
   }
 }
 
+// `Entry` is a MethodPolicy or a ChannelPolicy.
+template <class Entry>
+void ApplyIntake(const Entry& entry, PolicyDraft* draft,
+                 core::FieldErrors* errors) {
+  if (entry.has_bulkhead()) {
+    Reader read("bulkhead", draft, errors);
+    const v1::BulkheadPolicy& in = entry.bulkhead();
+    if (!draft->intake.bulkhead) draft->intake.bulkhead.emplace();
+    core::BulkheadOptions& out = *draft->intake.bulkhead;
+    if (in.has_enabled()) draft->bulkhead_enabled = in.enabled();
+    if (in.has_max_concurrent()) out.max_concurrent = in.max_concurrent();
+    if (in.has_max_queue()) out.max_queue = in.max_queue();
+    if (in.has_max_wait()) {
+      read.Duration("max_wait", in.max_wait(), &out.max_wait);
+    }
+  }
+  if (entry.has_rate_limit()) {
+    Reader read("rate_limit", draft, errors);
+    const v1::RateLimitPolicy& in = entry.rate_limit();
+    if (!draft->intake.rate_limit) draft->intake.rate_limit.emplace();
+    core::RateLimitOptions& out = *draft->intake.rate_limit;
+    if (in.has_enabled()) draft->rate_limit_enabled = in.enabled();
+    if (in.has_rate()) out.rate = in.rate();
+    if (in.has_burst()) out.burst = in.burst();
+    if (in.has_max_wait()) {
+      read.Duration("max_wait", in.max_wait(), &out.max_wait);
+    }
+  }
+  if (entry.has_throttle()) {
+    Reader read("throttle", draft, errors);
+    const v1::ThrottlePolicy& in = entry.throttle();
+    if (!draft->intake.throttle) draft->intake.throttle.emplace();
+    core::ThrottleOptions& out = *draft->intake.throttle;
+    if (in.has_enabled()) draft->throttle_enabled = in.enabled();
+    if (in.has_k()) out.k = in.k();
+    if (in.has_window()) read.Duration("window", in.window(), &out.window);
+  }
+}
+
+// Reports what is out of range, also in what is off; then takes that away.
+core::IntakeOptions FinishIntake(const PolicyDraft& draft,
+                                 core::FieldErrors* errors) {
+  core::IntakeOptions out = draft.intake;
+  // Switched off, it may be without the one field that has no default.
+  if (!draft.rate_limit_enabled && out.rate_limit &&
+      out.rate_limit->rate == 0) {
+    out.rate_limit.reset();
+  }
+  out.Check("", errors);
+  out.no_bulkhead = !draft.bulkhead_enabled;
+  out.no_rate_limit = !draft.rate_limit_enabled;
+  out.no_throttle = !draft.throttle_enabled;
+  if (out.no_bulkhead) out.bulkhead.reset();
+  if (out.no_rate_limit) out.rate_limit.reset();
+  if (out.no_throttle) out.throttle.reset();
+  return out;
+}
+
 // One number for retries and hedges, from whichever side set it; sides that
 // differ are left to Check().
 void ShareAttempts(const PolicyDraft& draft, core::MethodOptions* options) {
@@ -219,6 +277,7 @@ void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
   if (entry.has_breaker()) ApplyBreaker(entry.breaker(), draft, errors);
   if (entry.has_retry()) ApplyRetry(entry.retry(), draft, errors);
   if (entry.has_hedging()) ApplyHedging(entry.hedging(), draft, errors);
+  ApplyIntake(entry, draft, errors);
 }
 
 core::MethodOptions Finish(const PolicyDraft& draft,
@@ -249,6 +308,7 @@ core::MethodOptions Finish(const PolicyDraft& draft,
   }
   ShareAttempts(draft, &options);
   options.Check("", &found);
+  options.intake = FinishIntake(draft, &found);
 
   for (core::FieldError& error : found) {
     if (draft.unreadable.contains(error.field)) continue;
@@ -281,6 +341,20 @@ core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
   // The core has it inside the budget, the language beside it.
   throttling.Check("throttling", errors);
   out.throttling = throttling;
+  return out;
+}
+
+core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors) {
+  PolicyDraft draft;
+  ApplyIntake(entry, &draft, errors);
+  core::FieldErrors found;
+  core::IntakeOptions out = FinishIntake(draft, &found);
+  for (core::FieldError& error : found) {
+    if (!draft.unreadable.contains(error.field)) {
+      errors->push_back(std::move(error));
+    }
+  }
   return out;
 }
 

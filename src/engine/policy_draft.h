@@ -34,6 +34,10 @@ struct PolicyDraft {
   absl::optional<core::HedgingOptions> hedging;
   bool hedging_enabled = true;
   absl::optional<int> hedging_attempts;
+  core::IntakeOptions intake;
+  bool bulkhead_enabled = true;
+  bool rate_limit_enabled = true;
+  bool throttle_enabled = true;
   // Fields whose value could not be read and was replaced by a stand-in, so
   // that nothing is said of the stand-in.
   absl::flat_hash_set<std::string> unreadable;
@@ -49,6 +53,8 @@ core::MethodOptions Finish(const PolicyDraft& draft, core::FieldErrors* errors);
 
 // The same for a channel, in one step.
 core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors);
+core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
                              core::FieldErrors* errors);
 
 }  // namespace firebreak::engine
