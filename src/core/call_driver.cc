@@ -18,18 +18,37 @@ CallDriver::~CallDriver() {
     }
   }
   // The permits give themselves back.
-  if (state_ == State::kRunning || state_ == State::kFallback) {
+  if (arrived_ && state_ != State::kDone) {
     plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
                              Duration::zero());
   }
+}
+
+void CallDriver::Arrive(Time now) {
+  if (arrived_) return;
+  arrived_ = true;
+  started_ = now;
+  plan_.stats->OnCallStarted();
+}
+
+CallDriver::Actions CallDriver::TurnAway(absl::StatusCode code,
+                                         const Refusal& refusal, Time now) {
+  Actions actions;
+  if (state_ != State::kIdle) return actions;
+  Arrive(now);
+  Finish rejected;
+  rejected.code = code;
+  rejected.reason = refusal.reason;
+  rejected.retry_after = refusal.retry_after;
+  End(rejected, now, &actions);
+  return actions;
 }
 
 CallDriver::Actions CallDriver::Start(Time now) {
   Actions actions;
   if (state_ != State::kIdle) return actions;
   state_ = State::kRunning;
-  started_ = now;
-  plan_.stats->OnCallStarted();
+  Arrive(now);
   may_hedge_ = plan_.options->hedging.has_value() &&
                plan_.options->idempotent.value_or(true);
   Finish rejected;
@@ -113,10 +132,7 @@ CallDriver::Actions CallDriver::OnTimer(Time now) {
 CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
   Actions actions;
   if (state_ == State::kDone) return actions;
-  if (state_ == State::kIdle) {
-    started_ = now;
-    plan_.stats->OnCallStarted();
-  }
+  Arrive(now);
   SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller, now,
             &actions);
   Finish finish;

@@ -122,8 +122,13 @@ class CallDriver {
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
 
+  // The call is there and waits to be let in; counted from now on. Start() or
+  // TurnAway() follows. Optional.
+  void Arrive(Time now);
   // Once, and first, unless the caller cancelled before.
   Actions Start(Time now);
+  // Instead: it is not let in. The fallback is asked as ever.
+  Actions TurnAway(absl::StatusCode code, const Refusal& refusal, Time now);
   // Every launched attempt is reported once, cancelled ones included.
   Actions OnAttemptEnd(int n, const AttemptEnd& end, Time now);
   // At wake_at() or later; earlier does nothing.
@@ -175,6 +180,7 @@ class CallDriver {
   const Plan plan_;
   Rng rng_;
   State state_ = State::kIdle;
+  bool arrived_ = false;
   Time started_;
   absl::InlinedVector<Flight, 2> attempts_;
   int in_flight_ = 0;
