@@ -24,23 +24,13 @@ CallDriver::~CallDriver() {
   }
 }
 
-void CallDriver::Arrive(Time now) {
-  if (arrived_) return;
-  arrived_ = true;
-  started_ = now;
-  plan_.stats->OnCallStarted();
-}
-
 CallDriver::Actions CallDriver::TurnAway(absl::StatusCode code,
                                          const Refusal& refusal, Time now) {
   Actions actions;
   if (state_ != State::kIdle) return actions;
   Arrive(now);
-  Finish rejected;
-  rejected.code = code;
-  rejected.reason = refusal.reason;
-  rejected.retry_after = refusal.retry_after;
-  End(rejected, now, &actions);
+  End({Finish::kNoAttempt, code, false, refusal.reason, refusal.retry_after},
+      now, &actions);
   return actions;
 }
 
@@ -79,6 +69,9 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   if (flight.facts.settled) return actions;  // decided before its end came
   const Attribution attribution =
       Attribute(end, plan_.options->failure_codes());
+  if (end.is_judged_later && IsJudgeable(attribution)) {
+    judged_later_ = std::move(flight.permit);
+  }
   Settle(&flight, end.code, attribution, now);
 
   Finish finish;

@@ -41,6 +41,13 @@ const Effects& EffectsOf(Attribution attribution) {
   return RowOf(attribution).effects;
 }
 
+bool IsJudgeable(Attribution attribution) {
+  return attribution == Attribution::kSuccess ||
+         attribution == Attribution::kServerFailure ||
+         attribution == Attribution::kTransportFailure ||
+         attribution == Attribution::kOverload;
+}
+
 Attribution Attribute(const AttemptEnd& end, CodeSet failure_codes) {
   const bool failed = failure_codes.Contains(end.code);
   if (end.code == absl::StatusCode::kCancelled && end.cancelled_by_caller) {

@@ -84,6 +84,9 @@ struct Effects {
   bool has_latency;     // the time it took says something about the server
 };
 const Effects& EffectsOf(Attribution attribution);
+// Whether the application may judge it otherwise: there is a status that says
+// something of the server.
+bool IsJudgeable(Attribution attribution);
 
 // Facts about one ended attempt, as the caller of the core knows them.
 struct AttemptEnd {
@@ -97,6 +100,8 @@ struct AttemptEnd {
   bool was_not_sent = false;
   // The channel was not connected when the attempt started.
   bool channel_was_not_ready = false;
+  // Whether the breaker counts it as a failure is decided later, by others.
+  bool is_judged_later = false;
   // The caller cancelled, or a parent call that it hangs on may have.
   bool cancelled_by_caller = false;
 };

@@ -10,18 +10,24 @@
 
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/bulkhead.h"
 #include "src/core/call_driver.h"
+#include "src/core/intake.h"
 #include "src/core/method_stats.h"
 #include "src/core/mutex.h"
 #include "src/core/options.h"
 #include "src/core/outcome.h"
+#include "src/core/rate_limit.h"
+#include "src/core/throttle.h"
 #include "src/core/time.h"
+#include "tests/bench/overhead/allocations.h"
 
 namespace firebreak::core {
 namespace {
@@ -79,6 +85,84 @@ void BudgetAcquireRefund(benchmark::State& state) {
     budget.OnCallAdmitted(now);
     if (budget.TryAcquire(now)) budget.Refund();
   }
+}
+
+// Runs the loop, then once more and tells how often it allocates.
+template <class Operation>
+void Measure(benchmark::State& state, Operation operation) {
+  for (auto _ : state) operation();
+  if (state.thread_index() != 0) return;
+  constexpr int kOnceMore = 1000;
+  bench::StartCounting();
+  for (int i = 0; i < kOnceMore; ++i) operation();
+  state.counters["allocs"] =
+      static_cast<double>(bench::StopCounting().all) / kOnceMore;
+}
+
+void BulkheadEnterLeave(benchmark::State& state) {
+  static Bulkhead bulkhead{BulkheadOptions{}};
+  Measure(state, [] {
+    bulkhead.Enter();
+    bulkhead.Leave();
+  });
+}
+
+void BulkheadReject(benchmark::State& state) {
+  static Bulkhead* const bulkhead = [] {
+    BulkheadOptions options;
+    options.max_queue = 0;
+    auto* b = new Bulkhead(options);
+    while (b->Enter() == Bulkhead::Entry::kIn) {
+    }
+    return b;
+  }();
+  Measure(state, [] { benchmark::DoNotOptimize(bulkhead->Enter()); });
+}
+
+void RateLimitTake(benchmark::State& state) {
+  RateLimitOptions options;
+  options.rate = 1'000'000;
+  static RateLimit limit(options, kStart);
+  Time now = kStart;
+  Measure(state, [&] {
+    now += kStep;
+    benchmark::DoNotOptimize(limit.Take(now, now));
+  });
+}
+
+void RateLimitReject(benchmark::State& state) {
+  RateLimitOptions options;
+  options.rate = 1;
+  static RateLimit limit(options, kStart);
+  limit.Take(kStart, kStart);
+  Measure(state, [] { benchmark::DoNotOptimize(limit.Take(kStart, kStart)); });
+}
+
+void ThrottleAdmitEnd(benchmark::State& state) {
+  static Throttle throttle(ThrottleOptions{}, /*seed=*/1, kStart);
+  Time now = kStart;
+  Measure(state, [&] {
+    now += kStep;
+    if (throttle.Admit(now)) throttle.OnEnd(true, now);
+  });
+}
+
+// A call's way through all three.
+void IntakeVisit(benchmark::State& state) {
+  RateLimitOptions rate;
+  rate.rate = 1'000'000;
+  static Intake intake(
+      std::make_shared<Throttle>(ThrottleOptions{}, /*seed=*/1, kStart),
+      std::make_shared<RateLimit>(rate, kStart),
+      std::make_shared<Bulkhead>(BulkheadOptions{}));
+  Time now = kStart;
+  Measure(state, [&] {
+    now += kStep;
+    Visit visit;
+    benchmark::DoNotOptimize(
+        visit.Begin(&intake, now, kInfiniteFuture, Duration::zero()).kind);
+    visit.End(Intake::Verdict::kAccepted, now);
+  });
 }
 
 void MethodStatsCall(benchmark::State& state) {
@@ -174,6 +258,12 @@ int Main(int argc, char** argv) {
   Register("BreakerAdmitSettle", BreakerAdmitSettle);
   Register("BreakerReject", BreakerReject);
   Register("BudgetAcquireRefund", BudgetAcquireRefund);
+  Register("BulkheadEnterLeave", BulkheadEnterLeave);
+  Register("BulkheadReject", BulkheadReject);
+  Register("RateLimitTake", RateLimitTake);
+  Register("RateLimitReject", RateLimitReject);
+  Register("ThrottleAdmitEnd", ThrottleAdmitEnd);
+  Register("IntakeVisit", IntakeVisit);
   Register("MethodStatsCall", MethodStatsCall);
   Register("CallDriverSuccess", CallDriverSuccess);
 

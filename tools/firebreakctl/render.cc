@@ -177,6 +177,28 @@ std::string Details(const v1::Method& method, bool colours) {
       absl::StrFormat("%.1f of %g tokens, +%g per call, +%g per second",
                       budget.tokens(), budget.burst(), budget.ratio(),
                       budget.floor()));
+  if (method.has_bulkhead()) {
+    const v1::Bulkhead& b = method.bulkhead();
+    add("bulkhead",
+        absl::StrFormat("%d of %d in use, %d of %d waiting, %d turned away, "
+                        "saturated %d times",
+                        b.active(), b.limit(), b.queued(), b.queue_limit(),
+                        b.rejected(), b.saturated_count()));
+  }
+  if (method.has_rate_limit()) {
+    const v1::RateLimit& r = method.rate_limit();
+    add("rate limit",
+        absl::StrFormat("%.1f of %d tokens, +%g per second, %d turned away",
+                        r.tokens(), r.burst(), r.rate(), r.rejected()));
+  }
+  if (method.has_throttle()) {
+    const v1::Throttle& t = method.throttle();
+    add("throttle",
+        absl::StrFormat("%d of %d accepted lately, turns away %.0f %%, %d so "
+                        "far",
+                        t.accepts(), t.requests(),
+                        100 * t.rejection_probability(), t.rejected()));
+  }
   return table.Render(colours);
 }
 
