@@ -367,7 +367,6 @@ TEST_F(HeldStreamTest, ABidiStreamWaitsWithAllItsOperations) {
   reactor.StartWrite(&reactor.request);
   reactor.StartCall();
   ASSERT_TRUE(Eventually([&] { return Places("BidiStream").queued == 1; }));
-  EXPECT_EQ(f_.server().calls(), 1);
   LeaveAndJoin();
   EXPECT_TRUE(reactor.done.get_future().get().ok());
   EXPECT_EQ(reactor.reads, 1);
@@ -409,10 +408,10 @@ TEST_F(HeldStreamTest, ACancelEndsAHeldStreamOfCallbacks) {
 TEST_F(HeldStreamTest, SyncStreamsWaitAndAreTurnedAway) {
   Occupy("ServerStream", [this](grpc::ClientContext* context) {
     EchoRequest request;
-    request.set_answers(1'000'000);
+    request.set_answers(1);
     auto stream = stub_->ServerStream(context, request);
+    // It has its place until its status is asked for.
     leave_.get_future().wait();
-    context->TryCancel();
     EchoReply reply;
     while (stream->Read(&reply)) {
     }
