@@ -2,12 +2,11 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "interceptors/caller_stack.h"
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
-#include "src/core/duration.h"
+#include "src/engine/classification.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
@@ -66,22 +65,33 @@ void DrivenCall::Start(Methods* first) {
   request_ = first->GetSerializedSendMessage();
   // Interceptors before ours see one logical call, those after ours attempts.
   stub_.emplace(first->GetInterceptedChannel());
+  if (!method_->runtime->intake.empty() && !PassIntake(first)) return;
   std::unique_ptr<engine::Lane> lane;
   if (channel_->core()->options().drive_on_calling_thread &&
       LivesOnThisStack(first)) {
     lane = channel_->core()->io()->TakeLane();
   }
+  Run(first, std::move(lane), began_);
+}
+
+void DrivenCall::Run(Methods* first, std::unique_ptr<engine::Lane> lane,
+                     core::Time at) {
   Drive(
       [&](core::CallDriver* driver, core::Time now) {
         mu_.AssertHeld();
         lane_ = lane.get();
         if (lane_ != nullptr) lane_thread_ = std::this_thread::get_id();
-        held_.push_back(first);
+        // One that had to wait is held already.
+        if (held_.empty()) held_.push_back(first);
         // A cancel from before has waited for something to end.
-        return cancel_requested_ ? driver->OnCallerCancel(now)
-                                 : driver->Start(now);
+        if (cancel_requested_) return driver->OnCallerCancel(now);
+        if (!turned_away_) return driver->Start(now);
+        core::Refusal refusal;
+        refusal.reason = turned_away_->reason;
+        refusal.retry_after = turned_away_->retry_after;
+        return driver->TurnAway(turned_away_->code, refusal, now);
       },
-      began_);
+      at);
   if (lane != nullptr) RunLane(std::move(lane));
 }
 
@@ -141,6 +151,15 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
   // A parent call can cancel an attempt behind our back.
   end.cancelled_by_caller = caller_.has_parent();
   if (channel_->listener() != nullptr) TellEnd(*attempt, end);
+  auto classifier = method_->runtime->classifier();
+  Result result;
+  if (classifier != nullptr) {
+    end.is_judged_later = true;
+    result =
+        ResultOf(attempt->status, attempt->context.GetServerTrailingMetadata());
+  }
+  core::Permit permit;
+  auto verdict = core::Verdict::kNeutral;
   Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
     if (wants_report_ && !decided_) {
@@ -156,30 +175,55 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
           CopyMetadata(attempt->context.GetServerTrailingMetadata());
       answer_.debug_error_string = attempt->context.debug_error_string();
     }
-    return driver->OnAttemptEnd(attempt->number, end, now);
+    Actions actions = driver->OnAttemptEnd(attempt->number, end, now);
+    if (classifier != nullptr) {
+      permit = driver->TakePermit();
+      verdict = core::VerdictOn(driver->attempt(attempt->number).attribution,
+                                end.code, options_->blame());
+    }
+    return actions;
   });
+  if (!permit) return;
+  engine::Classify(channel_, method_, std::move(classifier), std::move(result),
+                   std::move(permit), verdict);
 }
 
 template <class Event>
 void DrivenCall::Drive(Event event, absl::optional<core::Time> at) {
+  const core::Time now = at ? *at : engine::Now();
   Actions actions;
   engine::Lane* lane = nullptr;
+  bool is_for_others = false;
+  core::Visit visit;
+  auto verdict = core::Intake::Verdict::kNotSent;
   {
     core::MutexLock lock(&mu_);
-    actions = event(&driver_, at ? *at : engine::Now());
-    if (actions.finish.has_value()) decided_ = true;
+    actions = event(&driver_, now);
+    if (actions.finish.has_value() && !std::exchange(decided_, true)) {
+      visit = std::move(visit_);
+      verdict = VerdictOf(*actions.finish);
+      if (queued_ != nullptr) queued_->Cancel();
+      if (driver_.launched() == 0 &&
+          actions.finish->code != absl::StatusCode::kCancelled) {
+        channel_->core()->listeners()->OnRejection(
+            channel_->name(), method_->runtime->method, actions.finish->reason);
+      }
+    }
     ArmTimer();
     lane = lane_;
     const bool is_other_thread =
         lane != nullptr && lane_thread_ != std::this_thread::get_id();
     // In order: on a lane there may be some of others that have rung.
-    if (performing_ || is_other_thread || !queue_.empty()) {
+    is_for_others = performing_ || is_other_thread || !queue_.empty();
+    if (is_for_others) {
       queue_.push_back(std::move(actions));
       if (is_other_thread) lane->Ring();
-      return;
+    } else {
+      performing_ = lane == nullptr;
     }
-    performing_ = lane == nullptr;
   }
+  visit.End(verdict, now);
+  if (is_for_others) return;
   Perform(actions, lane);
   if (lane == nullptr) PerformQueued(nullptr);
 }
@@ -287,42 +331,6 @@ void DrivenCall::RunFallback(const Finish& failed) {
   Drive([](core::CallDriver* driver, core::Time now) {
     return driver->OnFallbackEnd(false, now);
   });
-}
-
-Answer DrivenCall::OwnAnswer(const Finish& finish) const {
-  switch (finish.code) {
-    case absl::StatusCode::kDeadlineExceeded:
-      if (finish.reason == core::Reason::kDeadlineInfeasible) {
-        return InfeasibleAnswer(*method_->runtime,
-                                core::Remaining(began_, deadline_));
-      }
-      return LocalAnswer(
-          grpc::StatusCode::DEADLINE_EXCEEDED,
-          absl::StrCat("firebreak: the call's deadline passed after ",
-                       driver_.launched(), " attempt(s)"),
-          finish.reason, core::Duration::zero());
-    case absl::StatusCode::kCancelled:
-      // The caller's own doing, and so as native as can be.
-      return LocalAnswer(grpc::StatusCode::CANCELLED, "CANCELLED",
-                         core::Reason::kNone, core::Duration::zero());
-    default:
-      return RefusalAnswer(channel_->name(), method_->runtime->method,
-                           method_->targets.front()->cause(), finish.reason,
-                           finish.retry_after);
-  }
-}
-
-void DrivenCall::AddReport(const Finish& finish) {
-  v1::CallReport report = NewReport(*channel_, *method_);
-  peers_.resize(static_cast<size_t>(driver_.launched()));
-  for (int n = 0; n < driver_.launched(); ++n) {
-    AddAttempt(*channel_, driver_.attempt(n), peers_[static_cast<size_t>(n)],
-               began_, &report)
-        ->set_answered(n == finish.attempt);
-  }
-  report.set_from_fallback(finish.from_fallback);
-  FinishReport(finish.code, finish.reason, engine::Now() - began_, &report);
-  answer_.trailing.emplace_back(ReportKey(), report.SerializeAsString());
 }
 
 void DrivenCall::Deliver(const Finish& finish) {

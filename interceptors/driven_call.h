@@ -16,6 +16,9 @@
 // since it has to wait anyway. Then that thread performs everything, and others
 // ring it up.
 //
+// Before that it may have to wait to be let in (queued.h), held likewise; the
+// calling thread then no longer helps.
+//
 // Decide under the lock, act after it: the driver's actions go into a queue and
 // one thread at a time performs them, in order. So an attempt is launched
 // before it is cancelled, and never after the call has been answered, when the
@@ -39,6 +42,7 @@
 #include "interceptors/caller_context.h"
 #include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
+#include "interceptors/queued.h"
 #include "src/core/call_driver.h"
 #include "src/core/mutex.h"
 #include "src/engine/engine_core.h"
@@ -66,7 +70,8 @@ class DrivenCall final : public AttemptOwner,
              const CallOptions& options);
   ~DrivenCall() override;
 
-  // Holds the first batch; it has initial metadata and message to send.
+  // Holds the first batch; it has initial metadata and message to send. May be
+  // the last that is done with this call on this thread.
   void Start(Methods* first);
   // Holds a later batch too. False once the call is decided: proceed.
   bool Park(Methods* batch);
@@ -84,6 +89,13 @@ class DrivenCall final : public AttemptOwner,
   using Finish = core::CallDriver::Finish;
 
   core::CallDriver::Plan MakePlan() const;
+  // Asks the intake. True: the answer is there, and the call can run.
+  bool PassIntake(Methods* first);
+  void LetIn(Queued::End end);
+  void Run(Methods* first, std::unique_ptr<engine::Lane> lane, core::Time at);
+  // What the call has shown of the server, for its intake.
+  core::Intake::Verdict VerdictOf(const Finish& finish) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells the driver an event and performs what follows.
   template <class Event>
   void Drive(Event event, absl::optional<core::Time> at = absl::nullopt);
@@ -129,6 +141,9 @@ class DrivenCall final : public AttemptOwner,
 
   core::Mutex mu_;
   core::CallDriver driver_ ABSL_GUARDED_BY(mu_);
+  core::Visit visit_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<Queued> queued_ ABSL_GUARDED_BY(mu_);
+  absl::optional<core::Intake::Refusal> turned_away_ ABSL_GUARDED_BY(mu_);
   engine::Timer timer_ ABSL_GUARDED_BY(mu_);
   // Infinite: the queue of timers does not know `timer_`, which may go.
   core::Time armed_ ABSL_GUARDED_BY(mu_) = core::kInfiniteFuture;

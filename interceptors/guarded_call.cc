@@ -7,6 +7,7 @@
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
 #include "src/core/deadline_gate.h"
+#include "src/engine/classification.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
@@ -26,6 +27,7 @@ GuardedCall::~GuardedCall() {
   if (!is_running_) return;
   // The permit gives itself back.
   core::MethodStats& stats = method_->runtime->stats;
+  visit_.End(core::Intake::Verdict::kUnknown, engine::Now());
   stats.OnAttemptEnd(core::Attribution::kAbandoned);
   stats.OnCallEnded(core::CallEnd::kAbandoned, absl::StatusCode::kOk,
                     core::Duration::zero());
@@ -60,6 +62,11 @@ void GuardedCall::TellEnd(const grpc::Status& status,
   channel_->listener()->OnAttemptEnd(end);
 }
 
+void GuardedCall::TellRefused(core::Reason reason) const {
+  channel_->core()->listeners()->OnRejection(channel_->name(),
+                                             method_->runtime->method, reason);
+}
+
 void GuardedCall::Report(
     const core::CallDriver::Attempt& facts,
     std::multimap<grpc::string_ref, grpc::string_ref>* trailing) {
@@ -73,44 +80,71 @@ void GuardedCall::Report(
   trailing->emplace(ReportKey(), report_);
 }
 
+core::Intake::Step GuardedCall::Begin() {
+  engine::MethodRuntime& runtime = *method_->runtime;
+  runtime.stats.OnCallStarted();
+  started_ = engine::Now();
+  admitted_ = started_;
+  deadline_ = FromGrpcDeadline(info_->client_context()->raw_deadline());
+  // A deadline that is spent: gRPC would say the same without sending anything;
+  // the server, and a probe's slot, have nothing to do with it.
+  return visit_.Begin(
+      &runtime.intake, started_, deadline_,
+      is_unary() ? runtime.ExpectedTime(started_) : core::Duration::zero());
+}
+
+void GuardedCall::LetIn(core::Visit visit) {
+  visit_ = std::move(visit);
+  admitted_ = engine::Now();
+}
+
+std::shared_ptr<const Answer> GuardedCall::TurnAway(
+    const core::Intake::Refusal& refusal) {
+  method_->runtime->stats.OnRejected(refusal.reason);
+  TellRefused(refusal.reason);
+  return WithReport(std::make_shared<const Answer>(
+                        TurnedAwayAnswer(*method_->runtime, refusal)),
+                    refusal.reason);
+}
+
+std::shared_ptr<const Answer> GuardedCall::Cancel() {
+  method_->runtime->stats.OnCallEnded(core::CallEnd::kCancelled,
+                                      absl::StatusCode::kCancelled,
+                                      engine::Now() - started_);
+  // The caller's own doing, and so as native as can be.
+  return WithReport(std::make_shared<const Answer>(LocalAnswer(
+                        grpc::StatusCode::CANCELLED, "CANCELLED",
+                        core::Reason::kNone, core::Duration::zero())),
+                    core::Reason::kCancelled);
+}
+
 std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
   engine::MethodRuntime& runtime = *method_->runtime;
   core::Breaker* const breaker = method_->targets.front();
-  runtime.stats.OnCallStarted();
-  started_ = engine::Now();
-  const core::Time deadline =
-      FromGrpcDeadline(info_->client_context()->raw_deadline());
-  if (!core::CanPayFor(deadline, started_)) {
-    // gRPC would say the same without sending anything; the server, and a
-    // probe's slot, have nothing to do with it.
-    runtime.stats.OnRejected(core::Reason::kDeadlineExceeded);
-    return WithReport(
-        std::make_shared<const Answer>(LocalAnswer(
-            grpc::StatusCode::DEADLINE_EXCEEDED,
-            "firebreak: the deadline was spent before the call began",
-            core::Reason::kDeadlineExceeded, core::Duration::zero())),
-        core::Reason::kDeadlineExceeded);
-  }
-  granted_ = core::Remaining(started_, deadline);
+  granted_ = core::Remaining(admitted_, deadline_);
   const auto& gate = runtime.options->deadline_gate;
   if (is_unary() && gate && gate->first_attempt &&
-      !core::IsFeasible(gate, &runtime.latency, granted_, started_)) {
+      !core::IsFeasible(gate, &runtime.latency, granted_, admitted_)) {
+    visit_.End(core::Intake::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
+    TellRefused(core::Reason::kDeadlineInfeasible);
     return WithReport(
         std::make_shared<const Answer>(InfeasibleAnswer(runtime, granted_)),
         core::Reason::kDeadlineInfeasible);
   }
   core::Admission admission = breaker->Admit(
-      started_, deadline,
+      admitted_, deadline_,
       is_unary() ? core::CallKind::kUnary : core::CallKind::kStream);
   if (!admission.permit) {
+    visit_.End(core::Intake::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(admission.refusal.reason);
+    TellRefused(admission.refusal.reason);
     return WithReport(refusals->For(*method_, admission.refusal),
                       admission.refusal.reason);
   }
   is_running_ = true;
   runtime.stats.OnAttempt(core::AttemptKind::kFirst);
-  runtime.budget->OnCallAdmitted(started_);
+  runtime.budget->OnCallAdmitted(admitted_);
   channel_was_not_ready_ = admission.permit.is_probe() &&
                            info_->channel()->GetState(
                                /*try_to_connect=*/false) != GRPC_CHANNEL_READY;
@@ -156,13 +190,25 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
       core::IsTooShort(granted_, &runtime.latency, now);
   const core::BlameRules blame = runtime.options->blame();
   const core::Attribution attribution = core::Attribute(end, blame);
+  const core::Verdict verdict = core::VerdictOn(attribution, end.code, blame);
+  core::Permit permit;
   {
     core::MutexLock lock(&mu_);
-    permit_.Settle(core::VerdictOn(attribution, end.code, blame), now);
+    permit = std::move(permit_);
   }
+  auto classifier =
+      core::IsJudgeable(attribution) ? runtime.classifier() : nullptr;
+  if (classifier != nullptr) {
+    engine::Classify(channel_, method_, std::move(classifier),
+                     ResultOf(status, *methods->GetRecvTrailingMetadata()),
+                     std::move(permit), verdict);
+  } else {
+    permit.Settle(verdict, now);
+  }
+  visit_.End(core::Intake::VerdictOf(end.code, attribution), now);
   runtime.stats.OnAttemptEnd(attribution);
   if (is_unary()) {
-    runtime.latency.OnAttemptEnd(end.code, attribution, now - started_, now);
+    runtime.latency.OnAttemptEnd(end.code, attribution, now - admitted_, now);
   }
   const core::CallEnd call_end =
       attribution == core::Attribution::kCancelledByCaller

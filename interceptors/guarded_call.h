@@ -1,6 +1,7 @@
 // A call that runs natively once the breaker has let it: unary or any stream.
 //
 //   GuardedCall call(channel, method, info);
+//   core::Intake::Step step = call.Begin();         // in, out, or wait: Queued
 //   if (auto refused = call.Admit(refusals)) ...    // hijack and answer it
 //   call.Observe(methods, cancelled);               // every later batch
 //
@@ -16,11 +17,13 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
+#include <utility>
 
 #include "interceptors/answer.h"
 #include "interceptors/refusals.h"
 #include "src/core/breaker.h"
 #include "src/core/call_driver.h"
+#include "src/core/intake.h"
 #include "src/core/mutex.h"
 #include "src/engine/engine_core.h"
 
@@ -35,7 +38,22 @@ class GuardedCall {
   GuardedCall(const GuardedCall&) = delete;
   GuardedCall& operator=(const GuardedCall&) = delete;
 
-  // Once, before anything is sent. An answer means: refused.
+  const std::shared_ptr<engine::ChannelBinding>& channel() const {
+    return channel_;
+  }
+  const std::shared_ptr<const engine::MethodBinding>& method() const {
+    return method_;
+  }
+
+  // Once, before anything is sent.
+  core::Intake::Step Begin();
+  // What Begin() has left to wait, and back when it is in or out.
+  core::Visit TakeVisit() { return std::move(visit_); }
+  void LetIn(core::Visit visit);
+  // When Begin(), or the wait after it, ended outside.
+  std::shared_ptr<const Answer> TurnAway(const core::Intake::Refusal& refusal);
+  std::shared_ptr<const Answer> Cancel();
+  // Once it is in. An answer means: refused by the breaker.
   std::shared_ptr<const Answer> Admit(Refusals* refusals);
   // Once, when admitted: the listener may change what is sent.
   void TellStart(std::multimap<std::string, std::string>* metadata);
@@ -53,6 +71,7 @@ class GuardedCall {
       std::shared_ptr<const Answer> refusal, core::Reason reason) const;
   void OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
                 bool cancelled);
+  void TellRefused(core::Reason reason) const;
   void TellEnd(const grpc::Status& status, core::Attribution attribution) const;
   void Report(const core::CallDriver::Attempt& facts,
               std::multimap<grpc::string_ref, grpc::string_ref>* trailing);
@@ -61,10 +80,13 @@ class GuardedCall {
   const std::shared_ptr<const engine::MethodBinding> method_;
   grpc::experimental::ClientRpcInfo* const info_;
   const bool wants_report_;
-  std::string report_;  // the caller's context refers to it
-  core::Time started_;
+  std::string report_;   // the caller's context refers to it
+  core::Time started_;   // the call, its wait included
+  core::Time admitted_;  // by the intake
+  core::Time deadline_;
   core::Duration granted_ = core::Duration::zero();
   bool is_running_ = false;
+  core::Visit visit_;
   bool channel_was_not_ready_ = false;
   // Reads and the status of a stream may end on two threads at once.
   core::Mutex mu_;

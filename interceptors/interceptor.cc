@@ -19,6 +19,17 @@ bool HasAny(grpc::experimental::InterceptorBatchMethods* methods,
   return false;
 }
 
+// Neither on its way up nor asking a hijacked call for its results.
+bool IsOnItsWayDown(grpc::experimental::InterceptorBatchMethods* methods) {
+  return !HasAny(methods, {InterceptionHookPoints::PRE_RECV_INITIAL_METADATA,
+                           InterceptionHookPoints::PRE_RECV_MESSAGE,
+                           InterceptionHookPoints::PRE_RECV_STATUS,
+                           InterceptionHookPoints::POST_SEND_MESSAGE,
+                           InterceptionHookPoints::POST_RECV_INITIAL_METADATA,
+                           InterceptionHookPoints::POST_RECV_MESSAGE,
+                           InterceptionHookPoints::POST_RECV_STATUS});
+}
+
 }  // namespace
 
 Interceptor::Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
@@ -38,6 +49,9 @@ void Interceptor::Intercept(Methods* methods) {
           InterceptionHookPoints::PRE_SEND_CANCEL)) {
     OnCancel();
     methods->Proceed();
+    return;
+  }
+  if (held_ != nullptr && IsOnItsWayDown(methods) && held_->Park(methods)) {
     return;
   }
   switch (mode_) {
@@ -61,12 +75,7 @@ void Interceptor::Intercept(Methods* methods) {
                            InterceptionHookPoints::PRE_RECV_MESSAGE,
                            InterceptionHookPoints::PRE_RECV_STATUS})) {
         driven_->answer()->Fill(methods, codec_);
-      } else if (!HasAny(methods,
-                         {InterceptionHookPoints::POST_SEND_MESSAGE,
-                          InterceptionHookPoints::POST_RECV_INITIAL_METADATA,
-                          InterceptionHookPoints::POST_RECV_MESSAGE,
-                          InterceptionHookPoints::POST_RECV_STATUS}) &&
-                 driven_->Park(methods)) {
+      } else if (IsOnItsWayDown(methods) && driven_->Park(methods)) {
         // On its way down, and held. (One on its way up that was held too
         // would let a later batch overtake it.)
         return;
@@ -108,14 +117,60 @@ void Interceptor::Begin(Methods* methods) {
   }
   guarded_.emplace(std::move(channel_), std::move(method_), info_,
                    taken.options.report);
-  auto refusal = guarded_->Admit(refusals_);
+  const core::Intake::Step step = guarded_->Begin();
+  if (step.kind == core::Intake::Step::Kind::kWait) {
+    Hold(methods);
+  } else {
+    Decide(methods, step);
+  }
+}
+
+void Interceptor::Hold(Methods* methods) {
+  auto held = std::make_shared<HeldBatches>(methods);
+  held_ = held;
+  queued_ = Queued::Create(
+      guarded_->channel(), guarded_->method(), guarded_->TakeVisit(),
+      [this, held](Queued::End end) { EndHold(std::move(end), held.get()); });
+  const std::shared_ptr<Queued> queued = queued_;
+  cancellable_queued_ = queued.get();
+  if (cancelled_) queued->Cancel();
+  // `this` may be gone when this returns without an end.
+  absl::optional<Queued::End> end = queued->Join();
+  if (end.has_value()) EndHold(*std::move(end), held.get());
+}
+
+void Interceptor::EndHold(Queued::End end, HeldBatches* held) {
+  bool let_in = false;
+  if (end.is_cancelled) {
+    Refuse(held->first(), guarded_->Cancel());
+  } else {
+    guarded_->LetIn(std::move(end.visit));
+    let_in = Decide(held->first(), end.step);
+  }
+  // With the first, `this` may be gone, unless there are others.
+  held->Release([let_in](Methods* batch) {
+    // As in Answered().
+    if (!let_in && batch->QueryInterceptionHookPoint(
+                       InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+      batch->FailHijackedSendMessage();
+    }
+    batch->Proceed();
+  });
+}
+
+bool Interceptor::Decide(Methods* first, const core::Intake::Step& step) {
+  std::shared_ptr<const Answer> refusal =
+      step.kind == core::Intake::Step::Kind::kOut
+          ? guarded_->TurnAway(step.refusal)
+          : guarded_->Admit(refusals_);
   if (refusal != nullptr) {
-    Refuse(methods, std::move(refusal));
-    return;
+    Refuse(first, std::move(refusal));
+    return false;
   }
   mode_ = Mode::kGuarded;
-  guarded_->TellStart(methods->GetSendInitialMetadata());
-  methods->Proceed();
+  guarded_->TellStart(first->GetSendInitialMetadata());
+  first->Proceed();
+  return true;
 }
 
 void Interceptor::Refuse(Methods* methods,
@@ -139,6 +194,8 @@ void Interceptor::OnCancel() {
   cancelled_ = true;
   DrivenCall* const driven = cancellable_;
   if (driven != nullptr) driven->RequestCancel();
+  Queued* const queued = cancellable_queued_;
+  if (queued != nullptr) queued->Cancel();
 }
 
 void Interceptor::Answered(Methods* methods) {

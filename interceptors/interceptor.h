@@ -3,7 +3,8 @@
 // One composite, because two interceptors in a row that take calls over recurse
 // for ever in gRPC C++. The mode is decided when the first batch sends its
 // initial metadata:
-//   guarded   runs natively, or is refused as a whole
+//   guarded   runs natively, or is refused as a whole; may be held before, in
+//             the queue of its bulkhead
 //   driven    held, and answered from attempts of our own: unary calls with
 //             retry, hedging, a timeout, wait_for_ready or a fallback
 // (A call without policy gets a PassThrough from the factory instead.)
@@ -27,6 +28,8 @@
 #include "interceptors/answer.h"
 #include "interceptors/driven_call.h"
 #include "interceptors/guarded_call.h"
+#include "interceptors/held_batches.h"
+#include "interceptors/queued.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -62,6 +65,11 @@ class Interceptor final : public grpc::experimental::Interceptor {
   enum class Mode { kUndecided, kGuarded, kRefused, kDriven };
 
   void Begin(Methods* methods);
+  void Hold(Methods* methods);
+  // May be the last that is done with `this`, on the engine's timer thread.
+  void EndHold(Queued::End end, HeldBatches* held);
+  // Of a guarded call: lets its first batch go, or refuses it. False: refused.
+  bool Decide(Methods* first, const core::Intake::Step& step);
   void Refuse(Methods* methods, std::shared_ptr<const Answer> refusal);
   void OnCancel();
   void Answered(Methods* methods);
@@ -77,7 +85,11 @@ class Interceptor final : public grpc::experimental::Interceptor {
   // may come only when the server call it was made from is over.
   ParentRef parent_;
 
-  Mode mode_ = Mode::kUndecided;
+  // Of a call that was held, written by the timer thread before its first batch
+  // is released; until then no batch looks at it.
+  std::atomic<Mode> mode_{Mode::kUndecided};
+  // Set with the first batch, if it has to wait.
+  std::shared_ptr<HeldBatches> held_;
   absl::optional<GuardedCall> guarded_;
   std::shared_ptr<const Answer> refusal_;
   std::shared_ptr<DrivenCall> driven_;
@@ -85,6 +97,8 @@ class Interceptor final : public grpc::experimental::Interceptor {
   // the other's, so at least one of them sees both.
   std::atomic<bool> cancelled_{false};
   std::atomic<DrivenCall*> cancellable_{nullptr};
+  std::shared_ptr<Queued> queued_;
+  std::atomic<Queued*> cancellable_queued_{nullptr};
 };
 
 }  // namespace firebreak::interceptors

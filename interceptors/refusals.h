@@ -18,10 +18,15 @@
 #include "absl/container/flat_hash_map.h"
 #include "interceptors/answer.h"
 #include "src/core/breaker.h"
+#include "src/core/intake.h"
 #include "src/core/mutex.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::interceptors {
+
+// What a call gets that its intake has turned away.
+Answer TurnedAwayAnswer(const engine::MethodRuntime& method,
+                        const core::Intake::Refusal& refusal);
 
 class Refusals {
  public:

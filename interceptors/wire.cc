@@ -110,4 +110,18 @@ core::AttemptEnd ReadEnd(const grpc::Status& status,
   return end;
 }
 
+Result ResultOf(
+    const grpc::Status& status,
+    const std::multimap<grpc::string_ref, grpc::string_ref>& trailing) {
+  Result result;
+  result.code = status.error_code();
+  result.message = status.error_message();
+  result.details = status.error_details();
+  for (const auto& [key, value] : trailing) {
+    result.trailing.emplace(std::string(key.data(), key.size()),
+                            std::string(value.data(), value.size()));
+  }
+  return result;
+}
+
 }  // namespace firebreak::interceptors

@@ -11,10 +11,12 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
+#include <map>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "firebreak/classifier.h"
 #include "src/core/outcome.h"
 #include "src/core/time.h"
 
@@ -44,6 +46,11 @@ absl::optional<core::Duration> RetryInfoDelay(const std::string& details);
 // (cancelled_by_caller, channel_was_not_ready).
 core::AttemptEnd ReadEnd(const grpc::Status& status,
                          const grpc::ClientContext& context);
+
+// What a classifier is shown.
+Result ResultOf(
+    const grpc::Status& status,
+    const std::multimap<grpc::string_ref, grpc::string_ref>& trailing);
 
 }  // namespace firebreak::interceptors
 

@@ -31,6 +31,7 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/attempt_listener.h"
+#include "firebreak/classifier.h"
+#include "firebreak/events.h"
 #include "firebreak/fallback.h"
 
 namespace firebreak {
@@ -69,6 +72,15 @@ struct EngineOptions {
   // Of a gRPC service config only: a maxAttempts over 5 means 5, as for gRPC
   // itself. false = it means what it says, up to our own limit of 10.
   bool clamp_attempts_at_5 = true;
+};
+
+// Of the application's own callbacks. None of them has harmed a call.
+struct CallbackFaults {
+  int64_t classifier_threw = 0;
+  int64_t classifier_late = 0;     // took longer than a second
+  int64_t classifier_skipped = 0;  // no room on the callback pool
+  int64_t listener_threw = 0;
+  int64_t events_missed = 0;  // by a listener that was too slow
 };
 
 // Something in a policy that is allowed and most likely not meant.
@@ -152,6 +164,19 @@ class Engine {
   // policy has no entry for it.
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
+
+  // Says which results of `method` are failures: see classifier.h. For results
+  // that come later; nullptr takes it away. Fails as SetFallback().
+  absl::Status SetClassifier(const std::string& channel,
+                             const std::string& method, Classifier classifier);
+
+  // See events.h. Null does nothing.
+  void AddEventListener(std::shared_ptr<EventListener> listener);
+  // It is told of nothing more, but for what it is told at the moment.
+  void RemoveEventListener(const std::shared_ptr<EventListener>& listener);
+
+  // What classifiers and listeners did that was contained, since the start.
+  CallbackFaults callback_faults() const;
 
   // What in the policy is most likely not meant, errors first: at present calls
   // that are hedged, or sent again after failures that may have run, without

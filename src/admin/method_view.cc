@@ -211,6 +211,44 @@ void AddRetryChances(core::RetryEstimator* estimator, core::Time now,
   }
 }
 
+void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
+  if (intake.bulkhead() != nullptr) {
+    const core::Bulkhead::Snapshot s = intake.bulkhead()->snapshot();
+    v1::Bulkhead* const out = view->mutable_bulkhead();
+    out->set_limit(s.limit);
+    out->set_active(s.active);
+    out->set_available(s.available());
+    out->set_queued(s.queued);
+    out->set_queue_limit(s.queue_limit);
+    out->set_capacity_left(s.capacity_left());
+    out->set_completed(s.completed);
+    out->set_rejected(s.rejected);
+    const int64_t all = s.completed + s.active + s.rejected;
+    if (all > 0) {
+      out->set_rejection_rate(static_cast<double>(s.rejected) /
+                              static_cast<double>(all));
+    }
+    out->set_saturated_count(s.saturated);
+    out->set_healthy(s.capacity_left() > 0);
+  }
+  if (intake.rate_limit() != nullptr) {
+    v1::RateLimit* const out = view->mutable_rate_limit();
+    out->set_rate(intake.rate_limit()->options().rate);
+    out->set_burst(intake.rate_limit()->options().tokens());
+    out->set_tokens(intake.rate_limit()->tokens(now));
+    out->set_rejected(intake.rate_limit()->rejected());
+  }
+  if (intake.throttle() != nullptr) {
+    const core::Throttle::Snapshot s = intake.throttle()->snapshot(now);
+    v1::Throttle* const out = view->mutable_throttle();
+    out->set_k(intake.throttle()->options().k);
+    out->set_requests(s.requests);
+    out->set_accepts(s.accepts);
+    out->set_rejection_probability(s.rejection_probability);
+    out->set_rejected(s.rejected);
+  }
+}
+
 }  // namespace
 
 google::protobuf::Timestamp TimestampOf(core::Time t) {
@@ -292,6 +330,7 @@ v1::Method MethodView(const Selected& selected, core::Time now) {
   *view.mutable_options() = OptionsView(*runtime.options);
   *view.mutable_latency_model() = ModelView(&runtime, now);
   AddRetryChances(runtime.estimator.get(), now, &view);
+  AddIntake(runtime.intake, now, &view);
   return view;
 }
 

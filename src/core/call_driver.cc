@@ -31,18 +31,27 @@ CallDriver::~CallDriver() {
     }
   }
   // The permits give themselves back.
-  if (state_ == State::kRunning || state_ == State::kFallback) {
+  if (arrived_ && state_ != State::kDone) {
     plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
                              Duration::zero());
   }
+}
+
+CallDriver::Actions CallDriver::TurnAway(absl::StatusCode code,
+                                         const Refusal& refusal, Time now) {
+  Actions actions;
+  if (state_ != State::kIdle) return actions;
+  Arrive(now);
+  End({Finish::kNoAttempt, code, false, refusal.reason, refusal.retry_after},
+      now, &actions);
+  return actions;
 }
 
 CallDriver::Actions CallDriver::Start(Time now) {
   Actions actions;
   if (state_ != State::kIdle) return actions;
   state_ = State::kRunning;
-  started_ = now;
-  plan_.stats->OnCallStarted();
+  Arrive(now);
   may_hedge_ = plan_.options->hedging.has_value() &&
                plan_.options->idempotent.value_or(true);
   Finish rejected;
@@ -80,6 +89,9 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   Flight& flight = attempts_[static_cast<size_t>(n)];
   if (flight.facts.settled) return actions;  // decided before its end came
   const Attribution attribution = Judge(n, end, now);
+  if (end.is_judged_later && IsJudgeable(attribution)) {
+    judged_later_ = std::move(flight.permit);
+  }
   Settle(&flight, end.code, attribution,
          VerdictOn(attribution, end.code, plan_.options->blame()), now);
 
@@ -134,10 +146,7 @@ CallDriver::Actions CallDriver::OnTimer(Time now) {
 CallDriver::Actions CallDriver::OnCallerCancel(Time now) {
   Actions actions;
   if (state_ == State::kDone) return actions;
-  if (state_ == State::kIdle) {
-    started_ = now;
-    plan_.stats->OnCallStarted();
-  }
+  Arrive(now);
   SettleAll(absl::StatusCode::kCancelled, Attribution::kCancelledByCaller,
             Finish::kNoAttempt, now, &actions);
   Finish finish;

@@ -47,6 +47,7 @@
 #define FIREBREAK_SRC_CORE_CALL_DRIVER_H_
 
 #include <cstdint>
+#include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/optional.h"
@@ -139,10 +140,22 @@ class CallDriver {
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
 
+  // The call is there and waits to be let in; counted from now on. Start() or
+  // TurnAway() follows. Optional.
+  void Arrive(Time now) {
+    if (std::exchange(arrived_, true)) return;
+    started_ = now;
+    plan_.stats->OnCallStarted();
+  }
   // Once, and first, unless the caller cancelled before.
   Actions Start(Time now);
+  // Instead: it is not let in. The fallback is asked as ever.
+  Actions TurnAway(absl::StatusCode code, const Refusal& refusal, Time now);
   // Every launched attempt is reported once, cancelled ones included.
   Actions OnAttemptEnd(int n, const AttemptEnd& end, Time now);
+  // Right after the end of an attempt whose result is_judged_later: settling it
+  // is the host's affair. Empty when it said nothing of the server.
+  Permit TakePermit() { return std::move(judged_later_); }
   // At wake_at() or later; earlier does nothing.
   Actions OnTimer(Time now);
   // At any time, also before Start() and after the end.
@@ -206,7 +219,9 @@ class CallDriver {
   Rng rng_;
   RetryPacer pacer_;
   State state_ = State::kIdle;
+  bool arrived_ = false;
   Time started_;
+  Permit judged_later_;
   absl::InlinedVector<Flight, 2> attempts_;
   int in_flight_ = 0;
 

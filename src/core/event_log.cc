@@ -9,7 +9,13 @@ void EventLog::Append(Event event) {
   MutexLock lock(&mu_);
   event.sequence = ++last_;
   events_.push_back(std::move(event));
+  if (sink_ != nullptr) sink_->OnEvent(events_.back());
   if (events_.size() > capacity_) events_.pop_front();
+}
+
+void EventLog::SetSink(EventSink* sink) {
+  MutexLock lock(&mu_);
+  sink_ = sink;
 }
 
 EventLog::Page EventLog::Since(int64_t cursor, size_t limit) const {

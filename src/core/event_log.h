@@ -8,9 +8,9 @@
 // Events are numbered from 1 without gaps. The oldest are overwritten; a
 // reader that fell behind is told how many it missed.
 //
-// Thread safety: safe from any thread. A leaf lock: nothing is called while it
-// is held, so it may be appended to under any other lock, which is what keeps
-// the events of one breaker in order.
+// Thread safety: safe from any thread. A leaf lock: nothing but the sink is
+// called while it is held, so it may be appended to under any other lock, which
+// is what keeps the events of one breaker in order.
 #ifndef FIREBREAK_SRC_CORE_EVENT_LOG_H_
 #define FIREBREAK_SRC_CORE_EVENT_LOG_H_
 
@@ -45,6 +45,14 @@ struct Event {
   std::string cause;    // one line: the evidence
 };
 
+// Told of each event in order, under the lock of the log and whatever the
+// event's own lock is: it may enqueue work and nothing else.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void OnEvent(const Event& event) = 0;
+};
+
 class EventLog {
  public:
   struct Page {
@@ -54,6 +62,8 @@ class EventLog {
   };
 
   explicit EventLog(size_t capacity) : capacity_(capacity) {}
+  // Once, before the first event. It outlives the log.
+  void SetSink(EventSink* sink);
 
   void Append(Event event);
   // Events numbered after `cursor` (0 = all of them), oldest first. A cursor
@@ -67,6 +77,7 @@ class EventLog {
  private:
   const size_t capacity_;
   mutable Mutex mu_;
+  EventSink* sink_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::deque<Event> events_ ABSL_GUARDED_BY(mu_);
   int64_t last_ ABSL_GUARDED_BY(mu_) = 0;
 };

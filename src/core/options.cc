@@ -189,6 +189,40 @@ void BudgetOptions::Check(const std::string& path, FieldErrors* errors) const {
   if (throttling) throttling->Check(check.Join("throttling"), errors);
 }
 
+void BulkheadOptions::Check(const std::string& path,
+                            FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("max_concurrent", max_concurrent, 1, 100'000);
+  check.Number("max_queue", max_queue, 0, 100'000);
+  check.Range("max_wait", max_wait, Duration::zero(), kHour);
+}
+
+int RateLimitOptions::tokens() const {
+  return burst > 0 ? burst : std::max(1, static_cast<int>(std::ceil(rate)));
+}
+
+void RateLimitOptions::Check(const std::string& path,
+                             FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("rate", rate, 0.001, 1'000'000);
+  check.Number("burst", burst, 0, 1'000'000);
+  check.Range("max_wait", max_wait, Duration::zero(), kHour);
+}
+
+void ThrottleOptions::Check(const std::string& path,
+                            FieldErrors* errors) const {
+  Checker check(path, errors);
+  check.Number("k", k, 1, 1'000);
+  check.Range("window", window, std::chrono::seconds(1), kHour);
+}
+
+void IntakeOptions::Check(const std::string& path, FieldErrors* errors) const {
+  Checker check(path, errors);
+  if (bulkhead) bulkhead->Check(check.Join("bulkhead"), errors);
+  if (rate_limit) rate_limit->Check(check.Join("rate_limit"), errors);
+  if (throttle) throttle->Check(check.Join("throttle"), errors);
+}
+
 int MethodOptions::max_attempts() const {
   return std::max(retry ? retry->max_attempts : 1,
                   hedging ? hedging->max_attempts : 1);
@@ -223,6 +257,7 @@ void MethodOptions::Check(const std::string& path, FieldErrors* errors) const {
   if (retry) retry->Check(check.Join("retry"), errors);
   if (hedging) hedging->Check(check.Join("hedging"), errors);
   if (deadline_gate) deadline_gate->Check(check.Join("deadline_gate"), errors);
+  intake.Check(path, errors);
   if (retry && hedging && retry->max_attempts != hedging->max_attempts) {
     check.Add("hedging.max_attempts",
               absl::StrCat("is ", hedging->max_attempts, "; allowed ",

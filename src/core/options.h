@@ -235,6 +235,56 @@ struct BudgetOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
+// At most so many calls at a time, and a queue before them.
+struct BulkheadOptions {
+  // [1, 100'000]. 25 as in resilience4j.
+  int max_concurrent = 25;
+  // Calls that may wait for a place. [0, 100'000], 0 = none. Some times
+  // max_concurrent, as thread pools with a bounded queue are dimensioned.
+  int max_queue = 100;
+  // How long one may wait. [0, 1h], 0 = not at all. Short: what has waited
+  // longer than a usual call takes is mostly not worth it any more.
+  Duration max_wait = std::chrono::milliseconds(100);
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// At most so many calls a second.
+struct RateLimitOptions {
+  // [0.001, 1'000'000]. No rate fits all: it has to be set.
+  double rate = 0;
+  // Calls that may come at once after a pause. [0, 1'000'000], 0 = one
+  // second's worth, at least 1.
+  int burst = 0;
+  // How long a call may wait for its turn. [0, 1h], 0 = not at all, as HTTP's
+  // 429 has it.
+  Duration max_wait = Duration::zero();
+
+  int tokens() const;
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// Turns calls away in the share in which the server does: SRE book, ch. 21.
+struct ThrottleOptions {
+  double k = 2.0;                                  // [1, 1'000]. ibid.
+  Duration window = std::chrono::seconds(2 * 60);  // [1s, 1h]. ibid.
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
+// What a call passes once, before its first attempt.
+struct IntakeOptions {
+  absl::optional<BulkheadOptions> bulkhead;
+  absl::optional<RateLimitOptions> rate_limit;
+  absl::optional<ThrottleOptions> throttle;
+  // Switched off for a method, whatever its channel has.
+  bool no_bulkhead = false;
+  bool no_rate_limit = false;
+  bool no_throttle = false;
+
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
 struct MethodOptions {
   // The name of the policy entry these come from, for operators.
   std::string policy;
@@ -251,6 +301,7 @@ struct MethodOptions {
   absl::optional<RetryOptions> retry;
   absl::optional<HedgingOptions> hedging;
   absl::optional<DeadlineGateOptions> deadline_gate;
+  IntakeOptions intake;
 
   // Retries and hedges share one limit; Check() refuses two that differ.
   int max_attempts() const;

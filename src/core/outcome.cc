@@ -64,6 +64,14 @@ Evidence EvidenceOf(absl::StatusCode code, Attribution attribution) {
                                                      : Evidence::kNone;
 }
 
+bool IsJudgeable(Attribution attribution) {
+  return attribution == Attribution::kSuccess ||
+         attribution == Attribution::kServerFailure ||
+         attribution == Attribution::kTransportFailure ||
+         attribution == Attribution::kIgnored ||
+         attribution == Attribution::kOverload;
+}
+
 Attribution Attribute(const AttemptEnd& end, const BlameRules& rules) {
   const bool failed = rules.failures.Contains(end.code);
   if (end.code == absl::StatusCode::kCancelled && end.cancelled_by_caller) {

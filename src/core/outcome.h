@@ -76,7 +76,8 @@ enum class Attribution {
   kAbandoned,          // destroyed without a status
   kLocalRejection,     // never left: refused by firebreak itself
 };
-inline constexpr int kAttributions = 11;
+inline constexpr int kAttributions =
+    static_cast<int>(Attribution::kLocalRejection) + 1;
 
 // snake_case name, as it appears in metrics and the admin service.
 absl::string_view AttributionName(Attribution attribution);
@@ -96,6 +97,9 @@ struct Effects {
   bool may_be_retried;  // if its code is listed; false: the call ends here
 };
 const Effects& EffectsOf(Attribution attribution);
+// Whether the application may judge it otherwise: there is a status that says
+// something of the server.
+bool IsJudgeable(Attribution attribution);
 
 // What the time until an attempt's end says about the time an answer takes.
 enum class Evidence {
@@ -117,6 +121,8 @@ struct AttemptEnd {
   bool was_not_sent = false;
   // The channel was not connected when the attempt started.
   bool channel_was_not_ready = false;
+  // Whether the breaker counts it as a failure is decided later, by others.
+  bool is_judged_later = false;
   // The caller cancelled, or a parent call that it hangs on may have.
   bool cancelled_by_caller = false;
   // It was granted less time than usual (latency_model.h's baseline) calls

@@ -32,8 +32,13 @@ enum class Reason {
   kCancelled,
   kFallbackFailed,
   kInvalidOptions,  // of this call
+  // The call is turned away before its first attempt: see intake.h.
+  kBulkheadFull,
+  kQueueTimeout,  // no place in the bulkhead came free in time
+  kRateLimited,
+  kThrottledLocally,  // the server turns too many away (SRE book, ch. 21)
 };
-inline constexpr int kReasons = 18;
+inline constexpr int kReasons = static_cast<int>(Reason::kThrottledLocally) + 1;
 
 // snake_case; "" for kNone.
 constexpr absl::string_view ReasonName(Reason reason) {
@@ -74,6 +79,14 @@ constexpr absl::string_view ReasonName(Reason reason) {
       return "fallback_failed";
     case Reason::kInvalidOptions:
       return "invalid_options";
+    case Reason::kBulkheadFull:
+      return "bulkhead_full";
+    case Reason::kQueueTimeout:
+      return "queue_timeout";
+    case Reason::kRateLimited:
+      return "rate_limited";
+    case Reason::kThrottledLocally:
+      return "throttled_locally";
   }
   return "unknown";
 }

@@ -61,6 +61,32 @@ std::vector<LintFinding> Engine::Lint() const {
   return engine::Lint(core_->policy());
 }
 
+absl::Status Engine::SetClassifier(const std::string& channel,
+                                   const std::string& method,
+                                   Classifier classifier) {
+  return core_->SetClassifier(channel, method, std::move(classifier));
+}
+
+void Engine::AddEventListener(std::shared_ptr<EventListener> listener) {
+  core_->listeners()->Add(std::move(listener));
+}
+
+void Engine::RemoveEventListener(
+    const std::shared_ptr<EventListener>& listener) {
+  core_->listeners()->Remove(listener.get());
+}
+
+CallbackFaults Engine::callback_faults() const {
+  const engine::CallbackCounters& counters = *core_->callback_counters();
+  CallbackFaults faults;
+  faults.classifier_threw = counters.classifier_threw;
+  faults.classifier_late = counters.classifier_late;
+  faults.classifier_skipped = counters.classifier_skipped;
+  faults.listener_threw = core_->listeners()->threw();
+  faults.events_missed = core_->listeners()->missed();
+  return faults;
+}
+
 absl::Status Engine::SetFallback(const std::string& channel,
                                  const std::string& method, Fallback fallback) {
   return core_->SetFallback(channel, method, std::move(fallback));

@@ -41,6 +41,23 @@ absl::Status Check(const EngineOptions& options) {
   return core::ToStatus(errors);
 }
 
+core::Intake MakeIntake(const core::IntakeOptions& options, uint64_t seed) {
+  std::shared_ptr<core::Throttle> throttle;
+  std::shared_ptr<core::RateLimit> rate_limit;
+  std::shared_ptr<core::Bulkhead> bulkhead;
+  if (options.throttle) {
+    throttle = std::make_shared<core::Throttle>(*options.throttle, seed, Now());
+  }
+  if (options.rate_limit) {
+    rate_limit = std::make_shared<core::RateLimit>(*options.rate_limit, Now());
+  }
+  if (options.bulkhead) {
+    bulkhead = std::make_shared<core::Bulkhead>(*options.bulkhead);
+  }
+  return core::Intake(std::move(throttle), std::move(rate_limit),
+                      std::move(bulkhead));
+}
+
 // Their failures say nothing about the service, and a breaker on them would
 // take a node out that only its health check was slow on. So they have none
 // unless an entry names their service.
@@ -109,9 +126,16 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
       events_(options.event_log_size),
       seed_(RandomSeed()),
       io_(IoOptions(options)),
-      recovery_(Recovery::Create(&io_)) {}
+      recovery_(Recovery::Create(&io_)),
+      listeners_(Listeners::Create(&io_, options.event_log_size)) {
+  events_.SetSink(listeners_.get());
+}
 
-EngineCore::~EngineCore() { recovery_->Stop(); }
+EngineCore::~EngineCore() {
+  recovery_->Stop();
+  listeners_->Stop();
+  events_.SetSink(nullptr);
+}
 
 std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
     std::string name, std::vector<std::string> targets, ChannelExtras extras) {
@@ -123,6 +147,23 @@ std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
 absl::Status EngineCore::SetFallback(const std::string& channel,
                                      const std::string& method,
                                      Fallback fallback) {
+  auto runtime = RuntimeToSet(channel, method);
+  if (!runtime.ok()) return runtime.status();
+  (*runtime)->SetFallback(std::move(fallback));
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::SetClassifier(const std::string& channel,
+                                       const std::string& method,
+                                       Classifier classifier) {
+  auto runtime = RuntimeToSet(channel, method);
+  if (!runtime.ok()) return runtime.status();
+  (*runtime)->SetClassifier(std::move(classifier));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<MethodRuntime>> EngineCore::RuntimeToSet(
+    const std::string& channel, const std::string& method) {
   if (method.size() < 4 || method[0] != '/' ||
       method.find('/', 1) == std::string::npos) {
     return absl::InvalidArgumentError(
@@ -135,8 +176,7 @@ absl::Status EngineCore::SetFallback(const std::string& channel,
         absl::StrCat("no policy entry for ", method, " on channel \"", channel,
                      "\": a method without policy passes through untouched"));
   }
-  runtime->SetFallback(std::move(fallback));
-  return absl::OkStatus();
+  return runtime;
 }
 
 std::vector<std::shared_ptr<MethodRuntime>> EngineCore::Methods() const {
@@ -242,7 +282,19 @@ std::shared_ptr<MethodRuntime> EngineCore::OtherRuntime(
   if (found != methods_.end()) return found->second;
   auto counting_only = std::make_shared<core::MethodOptions>();
   counting_only->policy = kOther;
+  counting_only->intake.no_bulkhead = true;
+  counting_only->intake.no_rate_limit = true;
+  counting_only->intake.no_throttle = true;
   return MakeRuntime(channel, kOther, std::move(counting_only));
+}
+
+core::Intake EngineCore::IntakeFor(const std::string& channel,
+                                   const core::IntakeOptions& options) {
+  auto [found, is_new] = intakes_.try_emplace(channel);
+  if (is_new) {
+    found->second = MakeIntake(policy_.IntakeFor(channel), NextSeed());
+  }
+  return MakeIntake(options, NextSeed()).Or(found->second, options);
 }
 
 std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
@@ -253,8 +305,10 @@ std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
     budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
                                                    Now());
   }
+  core::Intake intake = IntakeFor(channel, options->intake);
   auto runtime = std::make_shared<MethodRuntime>(channel, std::string(method),
-                                                 std::move(options), budget);
+                                                 std::move(options), budget,
+                                                 std::move(intake));
   methods_[{channel, runtime->method}] = runtime;
   return runtime;
 }

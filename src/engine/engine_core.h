@@ -29,6 +29,7 @@
 #include "src/core/event_log.h"
 #include "src/core/mutex.h"
 #include "src/engine/io.h"
+#include "src/engine/listeners.h"
 #include "src/engine/method_runtime.h"
 #include "src/engine/policy.h"
 #include "src/engine/recovery.h"
@@ -36,6 +37,13 @@
 namespace firebreak::engine {
 
 class EngineCore;
+
+// What the application's callbacks did that was contained.
+struct CallbackCounters {
+  std::atomic<int64_t> classifier_threw{0};
+  std::atomic<int64_t> classifier_late{0};
+  std::atomic<int64_t> classifier_skipped{0};  // no room on the pool
+};
 
 // What a channel has beside its own target.
 struct ChannelExtras {
@@ -86,6 +94,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
                                               ChannelExtras extras = {});
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
+  absl::Status SetClassifier(const std::string& channel,
+                             const std::string& method, Classifier classifier);
 
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
@@ -94,6 +104,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   const PolicyTable& policy() const { return policy_; }
   Io* io() { return &io_; }
   Recovery* recovery() { return recovery_.get(); }
+  Listeners* listeners() { return listeners_.get(); }
+  CallbackCounters* callback_counters() { return &callback_counters_; }
   // A new seed for whoever needs one.
   uint64_t NextSeed();
   // Metadata that looked like ours and came from somewhere else, so far.
@@ -113,6 +125,9 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
 
   EngineCore(PolicyTable policy, const EngineOptions& options);
 
+  // The runtime that something is set for; checks the name.
+  absl::StatusOr<std::shared_ptr<MethodRuntime>> RuntimeToSet(
+      const std::string& channel, const std::string& method);
   // The runtime of a method, made when first asked for; null without policy.
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
                                             absl::string_view method);
@@ -121,6 +136,9 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // For a channel and method past max_methods.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  core::Intake IntakeFor(const std::string& channel,
+                         const core::IntakeOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<MethodRuntime> MakeRuntime(
       const std::string& channel, absl::string_view method,
@@ -132,6 +150,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   core::EventLog events_;
   std::atomic<uint64_t> seed_;
   std::atomic<int64_t> foreign_metadata_{0};
+  CallbackCounters callback_counters_;
 
   mutable core::Mutex mu_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
@@ -147,12 +166,16 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       channel_breakers_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::shared_ptr<core::AttemptBudget>> budgets_
       ABSL_GUARDED_BY(mu_);
+  // What the methods of a channel name share, where they have none of their
+  // own.
+  std::map<std::string, core::Intake> intakes_ ABSL_GUARDED_BY(mu_);
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
 
   // Last, so that its threads end before what they use.
   Io io_;
   const std::shared_ptr<Recovery> recovery_;
+  const std::shared_ptr<Listeners> listeners_;
 };
 
 }  // namespace firebreak::engine

@@ -16,12 +16,24 @@ std::unique_ptr<core::RetryEstimator> MakeEstimator(
 MethodRuntime::MethodRuntime(
     std::string channel_name, std::string method_name,
     std::shared_ptr<const core::MethodOptions> method_options,
-    std::shared_ptr<core::AttemptBudget> channel_budget)
+    std::shared_ptr<core::AttemptBudget> channel_budget,
+    core::Intake method_intake)
     : channel(std::move(channel_name)),
       method(std::move(method_name)),
       options(std::move(method_options)),
       budget(std::move(channel_budget)),
+      intake(std::move(method_intake)),
       estimator(MakeEstimator(*options)) {}
+
+core::Duration MethodRuntime::ExpectedTime(core::Time now) {
+  if (intake.bulkhead() == nullptr && intake.rate_limit() == nullptr) {
+    return core::Duration::zero();
+  }
+  if (latency.samples(now) < core::LatencyModel::kFew) {
+    return core::Duration::zero();
+  }
+  return latency.Quantile(0.5, now).value_or(core::Duration::zero());
+}
 
 core::Breaker* MethodRuntime::BreakerFor(const std::string& target,
                                          core::EventLog* log,
@@ -65,6 +77,23 @@ std::shared_ptr<const Fallback> MethodRuntime::fallback() const {
   if (!has_fallback_) return nullptr;
   core::MutexLock lock(&mu_);
   return fallback_;
+}
+
+void MethodRuntime::SetClassifier(Classifier classifier) {
+  // As above.
+  std::shared_ptr<const Classifier> next;
+  if (classifier) {
+    next = std::make_shared<const Classifier>(std::move(classifier));
+  }
+  core::MutexLock lock(&mu_);
+  has_classifier_ = next != nullptr;
+  classifier_.swap(next);
+}
+
+std::shared_ptr<const Classifier> MethodRuntime::classifier() const {
+  if (!has_classifier_) return nullptr;
+  core::MutexLock lock(&mu_);
+  return classifier_;
 }
 
 }  // namespace firebreak::engine

@@ -22,9 +22,11 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "firebreak/classifier.h"
 #include "firebreak/fallback.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/intake.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/mutex.h"
@@ -37,15 +39,21 @@ class MethodRuntime {
  public:
   MethodRuntime(std::string channel, std::string method,
                 std::shared_ptr<const core::MethodOptions> options,
-                std::shared_ptr<core::AttemptBudget> budget);
+                std::shared_ptr<core::AttemptBudget> budget,
+                core::Intake intake = {});
 
   const std::string channel;
   const std::string method;  // "/pkg.Service/Method", or "other"
   const std::shared_ptr<const core::MethodOptions> options;
   const std::shared_ptr<core::AttemptBudget> budget;
   core::MethodStats stats;
+  // What a call passes first. Its parts may be shared with other methods.
+  core::Intake intake;
   // Of the attempts of unary calls, over all targets.
   core::LatencyModel latency;
+  // What a unary call that may have to wait will take then: the live median of
+  // an attempt, zero while that is not known or nothing can be waited for.
+  core::Duration ExpectedTime(core::Time now);
   // Null without retries that learn.
   const std::unique_ptr<core::RetryEstimator> estimator;
 
@@ -63,13 +71,18 @@ class MethodRuntime {
   bool has_fallback() const { return has_fallback_; }
   // Null when there is none. Shared, so that a call in flight keeps its own.
   std::shared_ptr<const Fallback> fallback() const;
+  // Likewise.
+  void SetClassifier(Classifier classifier);
+  std::shared_ptr<const Classifier> classifier() const;
 
  private:
-  // Most methods have no fallback, and every call asks.
+  // Most methods have none of them, and every call asks.
   std::atomic<bool> has_fallback_{false};
+  std::atomic<bool> has_classifier_{false};
   mutable core::Mutex mu_;
   std::vector<std::shared_ptr<core::Breaker>> breakers_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Fallback> fallback_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const Classifier> classifier_ ABSL_GUARDED_BY(mu_);
 };
 
 struct MethodBinding {

@@ -5,6 +5,8 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "src/engine/presets.h"
 
 namespace firebreak::engine {
 namespace {
@@ -61,6 +63,7 @@ void PolicyCompiler::FindBases() {
     }
   }
   for (int i = 0; i < set_.method_size(); ++i) {
+    CheckPreset(i);
     const std::string& base = set_.method(i).base();
     if (base.empty()) continue;
     const auto found = by_id.find(base);
@@ -71,6 +74,25 @@ void PolicyCompiler::FindBases() {
              absl::StrCat("is ", Quote(base),
                           "; allowed: the id of an entry of this policy"));
     }
+  }
+}
+
+void PolicyCompiler::CheckPreset(int index) {
+  const std::string& preset = set_.method(index).preset();
+  if (preset.empty()) return;
+  const std::string path = MethodPath(index) + ".preset";
+  if (FindPreset(preset) == nullptr) {
+    Report(path,
+           absl::StrCat("is ", Quote(preset), "; allowed: ",
+                        absl::StrJoin(Presets(), ", ",
+                                      [](std::string* out, const Preset& each) {
+                                        absl::StrAppend(out, each.name);
+                                      })));
+  }
+  if (!set_.method(index).base().empty()) {
+    Report(path, absl::StrCat("is ", Quote(preset), " beside a base, ",
+                              Quote(set_.method(index).base()),
+                              "; allowed: one of the two"));
   }
 }
 
@@ -112,6 +134,12 @@ void PolicyCompiler::Build(int index) {
 
   const std::string prefix = MethodPath(index) + ".";
   core::FieldErrors unreadable;
+  if (const Preset* const preset = FindPreset(policy.preset())) {
+    v1::MethodPolicy built_in;
+    google::protobuf::TextFormat::ParseFromString(std::string(preset->text),
+                                                  &built_in);
+    ApplyEntry(built_in, &entry.draft, &unreadable);
+  }
   ApplyEntry(policy, &entry.draft, &unreadable);
   for (const core::FieldError& error : unreadable) {
     Report(prefix + error.field, error.problem);
@@ -202,6 +230,7 @@ void PolicyCompiler::AddChannels() {
     }
     core::FieldErrors found;
     data_->budgets.emplace(policy.name(), ToBudget(policy, &found));
+    data_->intakes.emplace(policy.name(), ToIntake(policy, &found));
     for (const core::FieldError& error : found) {
       Report(absl::StrCat(path, ".", error.field), error.problem);
     }

@@ -48,6 +48,7 @@ class PolicyCompiler {
   };
 
   void FindBases();
+  void CheckPreset(int index);
   void Resolve(int index);
   void Build(int index);
   void CheckName(const std::string& path, const v1::MethodPolicy::Name& name);

@@ -4,112 +4,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/engine/policy_reader.h"
 
 namespace firebreak::engine {
 namespace {
-
-using google::protobuf::RepeatedField;
 
 // Of a `ramp` that names none: the time a breaker was open at first, so that
 // coming back takes no less care than going.
 constexpr core::Duration kRampDuration = std::chrono::seconds(10);
 
-// Reads the fields of one message; `path` is its own path.
-class Reader {
- public:
-  Reader(absl::string_view path, PolicyDraft* draft, core::FieldErrors* errors)
-      : path_(path), draft_(draft), errors_(errors) {}
-
-  void Duration(absl::string_view field, const std::string& text,
-                core::Duration* out) {
-    const absl::StatusOr<core::Duration> parsed = core::ParseDuration(text);
-    // Zero as the stand-in: no other field is compared with it to its loss.
-    *out = parsed.value_or(core::Duration::zero());
-    const std::string path = Join(field);
-    if (parsed.ok()) {
-      draft_->unreadable.erase(path);
-      return;
-    }
-    draft_->unreadable.insert(path);
-    errors_->push_back({path, std::string(parsed.status().message())});
-  }
-
-  void Codes(absl::string_view field, const RepeatedField<int>& codes,
-             core::CodeSet* out) {
-    const std::string path = Join(field);
-    core::CodeSet read;
-    bool readable = true;
-    for (int i = 0; i < codes.size(); ++i) {
-      std::string problem;
-      if (!v1::Code_IsValid(codes[i])) {
-        problem = absl::StrCat("is ", codes[i], "; allowed: a name of Code");
-      } else if (codes[i] == v1::OK) {
-        problem = "is OK; allowed: codes other than OK";
-      } else {
-        read.Add(static_cast<absl::StatusCode>(codes[i]));
-        continue;
-      }
-      readable = false;
-      errors_->push_back({absl::StrCat(path, "[", i, "]"), std::move(problem)});
-    }
-    *out = read;
-    if (readable) {
-      draft_->unreadable.erase(path);
-    } else {
-      draft_->unreadable.insert(path);
-    }
-  }
-
-  void Jitter(absl::string_view field, v1::RetryPolicy::Backoff::Jitter jitter,
-              core::BackoffOptions::Jitter* out) {
-    using In = v1::RetryPolicy::Backoff;
-    using Out = core::BackoffOptions::Jitter;
-    switch (jitter) {
-      case In::FULL:
-        *out = Out::kFull;
-        return;
-      case In::EQUAL:
-        *out = Out::kEqual;
-        return;
-      case In::PLUS_MINUS:
-        *out = Out::kPlusMinus;
-        return;
-      case In::NONE:
-        *out = Out::kNone;
-        return;
-      default:
-        break;  // any number may arrive in a proto3 enum
-    }
-    Add(field, absl::StrCat("is ", static_cast<int>(jitter),
-                            "; allowed: FULL, EQUAL, PLUS_MINUS, NONE"));
-  }
-
-  // Of enums whose numbers are the same on both sides.
-  template <class In, class Out>
-  void Enum(absl::string_view field, In in, absl::string_view names, Out* out) {
-    const auto* descriptor = google::protobuf::GetEnumDescriptor<In>();
-    if (descriptor->FindValueByNumber(in) != nullptr) {
-      *out = static_cast<Out>(in);
-      return;
-    }
-    Add(field, absl::StrCat("is ", static_cast<int>(in), "; allowed: ", names));
-  }
-
-  void Add(absl::string_view field, std::string problem) {
-    errors_->push_back({Join(field), std::move(problem)});
-  }
-
- private:
-  std::string Join(absl::string_view field) const {
-    return path_.empty() ? std::string(field) : absl::StrCat(path_, ".", field);
-  }
-
-  const std::string path_;
-  PolicyDraft* const draft_;
-  core::FieldErrors* const errors_;
-};
-
-void ApplyTripRules(const v1::BreakerPolicy& in, Reader* read,
+void ApplyTripRules(const v1::BreakerPolicy& in, PolicyReader* read,
                     core::BreakerOptions* out) {
   if (in.has_consecutive_failures()) {
     out->consecutive_failures = in.consecutive_failures();
@@ -129,7 +33,7 @@ void ApplyTripRules(const v1::BreakerPolicy& in, Reader* read,
 }
 
 // What comes after the trip: OPEN, HALF_OPEN, the ramp.
-void ApplyReturn(const v1::BreakerPolicy& in, Reader* read,
+void ApplyReturn(const v1::BreakerPolicy& in, PolicyReader* read,
                  core::BreakerOptions* out) {
   if (in.has_open_duration()) {
     read->Duration("open_duration", in.open_duration(), &out->open_duration);
@@ -163,7 +67,7 @@ void ApplyReturn(const v1::BreakerPolicy& in, Reader* read,
 
 void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
                   core::FieldErrors* errors) {
-  Reader read("breaker", draft, errors);
+  PolicyReader read("breaker", &draft->unreadable, errors);
   if (!draft->breaker.has_value()) draft->breaker.emplace();
   core::BreakerOptions& out = *draft->breaker;
 
@@ -194,7 +98,7 @@ void ApplyBreaker(const v1::BreakerPolicy& in, PolicyDraft* draft,
 }
 
 void ApplyAdaptive(const v1::RetryPolicy::Adaptive& in, PolicyDraft* draft,
-                   Reader* read) {
+                   PolicyReader* read) {
   if (!draft->retry->adaptive.has_value()) draft->retry->adaptive.emplace();
   core::AdaptiveRetryOptions& out = *draft->retry->adaptive;
 
@@ -210,7 +114,7 @@ void ApplyAdaptive(const v1::RetryPolicy::Adaptive& in, PolicyDraft* draft,
 
 void ApplyRetry(const v1::RetryPolicy& in, PolicyDraft* draft,
                 core::FieldErrors* errors) {
-  Reader read("retry", draft, errors);
+  PolicyReader read("retry", &draft->unreadable, errors);
   if (!draft->retry.has_value()) draft->retry.emplace();
   core::RetryOptions& out = *draft->retry;
 
@@ -240,7 +144,7 @@ void ApplyRetry(const v1::RetryPolicy& in, PolicyDraft* draft,
 
 void ApplyHedging(const v1::HedgingPolicy& in, PolicyDraft* draft,
                   core::FieldErrors* errors) {
-  Reader read("hedging", draft, errors);
+  PolicyReader read("hedging", &draft->unreadable, errors);
   if (!draft->hedging.has_value()) draft->hedging.emplace();
   core::HedgingOptions& out = *draft->hedging;
 
@@ -288,6 +192,64 @@ void ApplyDeadlineGate(const v1::DeadlineGatePolicy& in, PolicyDraft* draft) {
   if (in.has_first_attempt()) out.first_attempt = in.first_attempt();
 }
 
+// `Entry` is a MethodPolicy or a ChannelPolicy.
+template <class Entry>
+void ApplyIntake(const Entry& entry, PolicyDraft* draft,
+                 core::FieldErrors* errors) {
+  if (entry.has_bulkhead()) {
+    PolicyReader read("bulkhead", &draft->unreadable, errors);
+    const v1::BulkheadPolicy& in = entry.bulkhead();
+    if (!draft->intake.bulkhead) draft->intake.bulkhead.emplace();
+    core::BulkheadOptions& out = *draft->intake.bulkhead;
+    if (in.has_enabled()) draft->bulkhead_enabled = in.enabled();
+    if (in.has_max_concurrent()) out.max_concurrent = in.max_concurrent();
+    if (in.has_max_queue()) out.max_queue = in.max_queue();
+    if (in.has_max_wait()) {
+      read.Duration("max_wait", in.max_wait(), &out.max_wait);
+    }
+  }
+  if (entry.has_rate_limit()) {
+    PolicyReader read("rate_limit", &draft->unreadable, errors);
+    const v1::RateLimitPolicy& in = entry.rate_limit();
+    if (!draft->intake.rate_limit) draft->intake.rate_limit.emplace();
+    core::RateLimitOptions& out = *draft->intake.rate_limit;
+    if (in.has_enabled()) draft->rate_limit_enabled = in.enabled();
+    if (in.has_rate()) out.rate = in.rate();
+    if (in.has_burst()) out.burst = in.burst();
+    if (in.has_max_wait()) {
+      read.Duration("max_wait", in.max_wait(), &out.max_wait);
+    }
+  }
+  if (entry.has_throttle()) {
+    PolicyReader read("throttle", &draft->unreadable, errors);
+    const v1::ThrottlePolicy& in = entry.throttle();
+    if (!draft->intake.throttle) draft->intake.throttle.emplace();
+    core::ThrottleOptions& out = *draft->intake.throttle;
+    if (in.has_enabled()) draft->throttle_enabled = in.enabled();
+    if (in.has_k()) out.k = in.k();
+    if (in.has_window()) read.Duration("window", in.window(), &out.window);
+  }
+}
+
+// Reports what is out of range, also in what is off; then takes that away.
+core::IntakeOptions FinishIntake(const PolicyDraft& draft,
+                                 core::FieldErrors* errors) {
+  core::IntakeOptions out = draft.intake;
+  // Switched off, it may be without the one field that has no default.
+  if (!draft.rate_limit_enabled && out.rate_limit &&
+      out.rate_limit->rate == 0) {
+    out.rate_limit.reset();
+  }
+  out.Check("", errors);
+  out.no_bulkhead = !draft.bulkhead_enabled;
+  out.no_rate_limit = !draft.rate_limit_enabled;
+  out.no_throttle = !draft.throttle_enabled;
+  if (out.no_bulkhead) out.bulkhead.reset();
+  if (out.no_rate_limit) out.rate_limit.reset();
+  if (out.no_throttle) out.throttle.reset();
+  return out;
+}
+
 // One number for retries and hedges, from whichever side set it; sides that
 // differ are left to Check().
 void ShareAttempts(const PolicyDraft& draft, core::MethodOptions* options) {
@@ -307,7 +269,7 @@ void ShareAttempts(const PolicyDraft& draft, core::MethodOptions* options) {
 void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
                 core::FieldErrors* errors) {
   if (entry.has_timeout()) {
-    Reader("", draft, errors)
+    PolicyReader("", &draft->unreadable, errors)
         .Duration("timeout", entry.timeout(), &draft->timeout);
   }
   if (entry.has_wait_for_ready()) {
@@ -320,6 +282,7 @@ void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
   if (entry.has_deadline_gate()) {
     ApplyDeadlineGate(entry.deadline_gate(), draft);
   }
+  ApplyIntake(entry, draft, errors);
 }
 
 core::MethodOptions Finish(const PolicyDraft& draft,
@@ -355,6 +318,7 @@ core::MethodOptions Finish(const PolicyDraft& draft,
   }
   ShareAttempts(draft, &options);
   options.Check("", &found);
+  options.intake = FinishIntake(draft, &found);
   // Checked as well, as other parts that are off.
   if (options.retry && !draft.adaptive_enabled) options.retry->adaptive.reset();
 
@@ -389,6 +353,20 @@ core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
   // The core has it inside the budget, the language beside it.
   throttling.Check("throttling", errors);
   out.throttling = throttling;
+  return out;
+}
+
+core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors) {
+  PolicyDraft draft;
+  ApplyIntake(entry, &draft, errors);
+  core::FieldErrors found;
+  core::IntakeOptions out = FinishIntake(draft, &found);
+  for (core::FieldError& error : found) {
+    if (!draft.unreadable.contains(error.field)) {
+      errors->push_back(std::move(error));
+    }
+  }
   return out;
 }
 

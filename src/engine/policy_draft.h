@@ -37,6 +37,10 @@ struct PolicyDraft {
   absl::optional<int> hedging_attempts;
   absl::optional<core::DeadlineGateOptions> deadline_gate;
   bool deadline_gate_enabled = true;
+  core::IntakeOptions intake;
+  bool bulkhead_enabled = true;
+  bool rate_limit_enabled = true;
+  bool throttle_enabled = true;
   // Fields whose value could not be read and was replaced by a stand-in, so
   // that nothing is said of the stand-in.
   absl::flat_hash_set<std::string> unreadable;
@@ -52,6 +56,8 @@ core::MethodOptions Finish(const PolicyDraft& draft, core::FieldErrors* errors);
 
 // The same for a channel, in one step.
 core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors);
+core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
                              core::FieldErrors* errors);
 
 }  // namespace firebreak::engine

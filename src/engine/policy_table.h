@@ -52,6 +52,9 @@ class PolicyTable {
   // The budget of the channel's own entry, else that of the entry without a
   // name, else the defaults.
   core::BudgetOptions BudgetFor(absl::string_view channel) const;
+  // Likewise what calls of the channel pass that their method has not its own
+  // of; nothing by default.
+  core::IntakeOptions IntakeFor(absl::string_view channel) const;
 
  private:
   friend class PolicyCompiler;
@@ -79,6 +82,7 @@ class PolicyTable {
                         NameHash, NameEq>
         methods;
     absl::flat_hash_map<std::string, core::BudgetOptions> budgets;
+    absl::flat_hash_map<std::string, core::IntakeOptions> intakes;
   };
 
   explicit PolicyTable(std::shared_ptr<const Data> data);

@@ -23,12 +23,16 @@
 #include "absl/status/status.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/bulkhead.h"
 #include "src/core/call_driver.h"
+#include "src/core/intake.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/mutex.h"
 #include "src/core/options.h"
 #include "src/core/outcome.h"
+#include "src/core/rate_limit.h"
+#include "src/core/throttle.h"
 #include "src/core/time.h"
 #include "src/core/window.h"
 
@@ -63,6 +67,18 @@ BreakerOptions OpenForAnHour() {
   return options;
 }
 
+// Runs the loop, then some more of it on one thread, and tells how often that
+// took something from the heap.
+template <class Operation>
+void Measure(benchmark::State& state, Operation operation) {
+  for (auto _ : state) operation();
+  if (state.threads() > 1) return;
+  constexpr int kMore = 10'000;
+  const int64_t before = heap_calls;
+  for (int i = 0; i < kMore; ++i) operation();
+  state.counters["allocs"] = static_cast<double>(heap_calls - before) / kMore;
+}
+
 void MutexFloor(benchmark::State& state) {
   static Mutex mu;
   for (auto _ : state) {
@@ -74,11 +90,11 @@ void MutexFloor(benchmark::State& state) {
 void BreakerAdmitSettle(benchmark::State& state) {
   static Breaker breaker({}, BreakerOptions{}, /*seed=*/1, kStart);
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     Admission admission = breaker.Admit(now, kInfiniteFuture);
     admission.permit.Settle(Verdict::kSuccess, now);
-  }
+  });
 }
 
 // With every rule on, and calls watched while they are in flight.
@@ -94,22 +110,22 @@ BreakerOptions AllRules() {
 void BreakerAllRules(benchmark::State& state) {
   static Breaker breaker({}, AllRules(), /*seed=*/1, kStart);
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     Admission admission = breaker.Admit(now, kInfiniteFuture);
     admission.permit.Settle(Verdict::kSuccess, now);
-  }
+  });
 }
 
 void WindowUpdate(benchmark::State& state) {
   static Mutex mu;
   static Window window(WindowOptions{}, kStart);
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     MutexLock lock(&mu);
     window.Add(/*failed=*/false, now);
-  }
+  });
 }
 
 void BreakerReject(benchmark::State& state) {
@@ -121,44 +137,110 @@ void BreakerReject(benchmark::State& state) {
     }
     return b;
   }();
-  for (auto _ : state) {
+  Measure(state, [&] {
     Admission admission = breaker->Admit(kStart, kInfiniteFuture);
     benchmark::DoNotOptimize(admission.refusal.retry_after);
     if (admission.permit) state.SkipWithError("the breaker is not open");
-  }
+  });
 }
 
 void BudgetAcquireRefund(benchmark::State& state) {
   static AttemptBudget budget(BudgetOptions{}, kStart);
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     budget.OnCallAdmitted(now);
     if (budget.TryAcquire(now)) budget.Refund();
-  }
+  });
+}
+
+void BulkheadEnterLeave(benchmark::State& state) {
+  static Bulkhead bulkhead{BulkheadOptions{}};
+  Measure(state, [] {
+    bulkhead.Enter();
+    bulkhead.Leave();
+  });
+}
+
+void BulkheadReject(benchmark::State& state) {
+  static Bulkhead* const bulkhead = [] {
+    BulkheadOptions options;
+    options.max_queue = 0;
+    auto* b = new Bulkhead(options);
+    while (b->Enter() == Bulkhead::Entry::kIn) {
+    }
+    return b;
+  }();
+  Measure(state, [] { benchmark::DoNotOptimize(bulkhead->Enter()); });
+}
+
+void RateLimitTake(benchmark::State& state) {
+  RateLimitOptions options;
+  options.rate = 1'000'000;
+  static RateLimit limit(options, kStart);
+  Time now = kStart;
+  Measure(state, [&] {
+    now += kStep;
+    benchmark::DoNotOptimize(limit.Take(now, now));
+  });
+}
+
+void RateLimitReject(benchmark::State& state) {
+  RateLimitOptions options;
+  options.rate = 1;
+  static RateLimit limit(options, kStart);
+  limit.Take(kStart, kStart);
+  Measure(state, [] { benchmark::DoNotOptimize(limit.Take(kStart, kStart)); });
+}
+
+void ThrottleAdmitEnd(benchmark::State& state) {
+  static Throttle throttle(ThrottleOptions{}, /*seed=*/1, kStart);
+  Time now = kStart;
+  Measure(state, [&] {
+    now += kStep;
+    if (throttle.Admit(now)) throttle.OnEnd(true, now);
+  });
+}
+
+// A call's way through all three.
+void IntakeVisit(benchmark::State& state) {
+  RateLimitOptions rate;
+  rate.rate = 1'000'000;
+  static Intake intake(
+      std::make_shared<Throttle>(ThrottleOptions{}, /*seed=*/1, kStart),
+      std::make_shared<RateLimit>(rate, kStart),
+      std::make_shared<Bulkhead>(BulkheadOptions{}));
+  Time now = kStart;
+  Measure(state, [&] {
+    now += kStep;
+    Visit visit;
+    benchmark::DoNotOptimize(
+        visit.Begin(&intake, now, kInfiniteFuture, Duration::zero()).kind);
+    visit.End(Intake::Verdict::kAccepted, now);
+  });
 }
 
 void MethodStatsCall(benchmark::State& state) {
   static MethodStats stats;
-  for (auto _ : state) {
+  Measure(state, [] {
     stats.OnCallStarted();
     stats.OnAttempt(AttemptKind::kFirst);
     stats.OnAttemptEnd(Attribution::kSuccess);
     stats.OnCallEnded(CallEnd::kSuccess, absl::StatusCode::kOk,
                       std::chrono::microseconds(300));
-  }
+  });
 }
 
 void LatencyRecord(benchmark::State& state) {
   static LatencyModel model;
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     // From 1 ms to 2 ms: all buckets of a factor of two.
     model.Record(std::chrono::nanoseconds(
                      1'000'000 + now.time_since_epoch().count() % 1'000'000),
                  now);
-  }
+  });
 }
 
 void LatencyQuantile(benchmark::State& state) {
@@ -168,11 +250,11 @@ void LatencyQuantile(benchmark::State& state) {
     return m;
   }();
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     benchmark::DoNotOptimize(model->Quantile(0.5, now));
     benchmark::DoNotOptimize(model->Quantile(0.95, now));
-  }
+  });
 }
 
 // A call that succeeds at once, with every part of the policy on.
@@ -201,14 +283,14 @@ void CallDriverSuccess(benchmark::State& state) {
   plan.stats = &stats;
   plan.latency = &latency;
   Time now = kStart;
-  for (auto _ : state) {
+  Measure(state, [&] {
     now += kStep;
     plan.deadline = now + std::chrono::seconds(1);
     CallDriver driver(plan);
     benchmark::DoNotOptimize(driver.Start(now));
     benchmark::DoNotOptimize(driver.OnAttemptEnd(0, AttemptEnd{}, now));
     if (!driver.finished()) state.SkipWithError("the call did not finish");
-  }
+  });
 }
 
 // Prints medians only, and keeps them by name.
@@ -230,12 +312,16 @@ class MedianReporter : public benchmark::ConsoleReporter {
         shown.back().run_name.time_type.clear();
         medians_[run.run_name.function_name + "/" + run.run_name.threads] =
             run.GetAdjustedRealTime();
+        auto allocs = run.counters.find("allocs");
+        if (allocs != run.counters.end()) allocs_ += allocs->second;
       }
     }
     ConsoleReporter::ReportRuns(shown);
   }
 
   bool failed() const { return failed_; }
+  // Of all rows together.
+  double allocs() const { return allocs_; }
   // 0 when a filter left it out.
   double Median(const std::string& name, int threads = 1) const {
     auto it = medians_.find(name + "/threads:" + std::to_string(threads));
@@ -244,6 +330,7 @@ class MedianReporter : public benchmark::ConsoleReporter {
 
  private:
   bool failed_ = false;
+  double allocs_ = 0;
   std::map<std::string, double> medians_;
 };
 
@@ -255,33 +342,12 @@ void Register(const char* name, void (*function)(benchmark::State&)) {
       ->Repetitions(5);
 }
 
-// Heap calls per operation, over every operation above that a call makes.
-double Allocations() {
-  constexpr int kOperations = 10'000;
-  Breaker closed({}, BreakerOptions{}, /*seed=*/1, kStart);
-  Breaker all({}, AllRules(), /*seed=*/1, kStart);
-  Breaker open({}, OpenForAnHour(), /*seed=*/1, kStart);
-  for (int i = 0; i < 5; ++i) {
-    open.Admit(kStart, kInfiniteFuture)
-        .permit.Settle(Verdict::kFailure, kStart);
-  }
-  Window window(WindowOptions{}, kStart);
-  const int64_t before = heap_calls;
-  for (int i = 0; i < kOperations; ++i) {
-    const Time now = kStart + i * kStep;
-    closed.Admit(now, kInfiniteFuture).permit.Settle(Verdict::kSuccess, now);
-    all.Admit(now, kInfiniteFuture).permit.Settle(Verdict::kSuccess, now);
-    benchmark::DoNotOptimize(open.Admit(now, kInfiniteFuture));
-    window.Add(false, now);
-  }
-  return static_cast<double>(heap_calls - before) / kOperations;
-}
-
 int64_t MethodBytes() {
   const int64_t before = heap_bytes;
   auto options = std::make_unique<MethodOptions>();
   options->breaker = BreakerOptions{};
   auto stats = std::make_unique<MethodStats>();
+  auto latency = std::make_unique<LatencyModel>();
   auto breaker = std::make_unique<Breaker>(Breaker::Identity{},
                                            options->breaker, 1, kStart);
   return heap_bytes - before;
@@ -296,6 +362,12 @@ int Main(int argc, char** argv) {
   Register("BreakerReject", BreakerReject);
   Register("WindowUpdate", WindowUpdate);
   Register("BudgetAcquireRefund", BudgetAcquireRefund);
+  Register("BulkheadEnterLeave", BulkheadEnterLeave);
+  Register("BulkheadReject", BulkheadReject);
+  Register("RateLimitTake", RateLimitTake);
+  Register("RateLimitReject", RateLimitReject);
+  Register("ThrottleAdmitEnd", ThrottleAdmitEnd);
+  Register("IntakeVisit", IntakeVisit);
   Register("MethodStatsCall", MethodStatsCall);
   Register("LatencyRecord", LatencyRecord);
   Register("LatencyQuantile", LatencyQuantile);  // two of them
@@ -317,7 +389,7 @@ int Main(int argc, char** argv) {
   std::printf(
       "core: closed_ns=%.1f closed2_ns=%.1f reject_ns=%.1f allocs=%g "
       "method_bytes=%lld\n",
-      closed, closed2, reject, Allocations(),
+      closed, closed2, reject, reporter.allocs(),
       static_cast<long long>(MethodBytes()));
   return reporter.failed() ? 1 : 0;
 }

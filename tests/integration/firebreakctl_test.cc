@@ -98,6 +98,14 @@ class FirebreakctlTest : public ::testing::Test {
   core::Breaker* const charge_;
 };
 
+TEST(FirebreakctlPresetsTest, PrintsAPolicyWithoutAServer) {
+  const Output output = Invoke("presets", "FIREBREAK_TARGET=unix:/nowhere");
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out, HasSubstr("  id: \"payment\"\n  # Money moves"));
+  auto engine = Engine::FromText(output.out);
+  EXPECT_TRUE(engine.ok()) << engine.status();
+}
+
 TEST_F(FirebreakctlTest, List) {
   Trip(charge_);
   const Output output = Ctl("list");

@@ -32,6 +32,22 @@ std::vector<int64_t> Numbers(const EventLog::Page& page) {
   return numbers;
 }
 
+struct Sink : EventSink {
+  void OnEvent(const Event& event) override { seen.push_back(event.sequence); }
+  std::vector<int64_t> seen;
+};
+
+TEST(EventLogTest, ItsSinkIsToldOfEachInOrderAlsoOfWhatIsOverwritten) {
+  EventLog log(1);
+  Sink sink;
+  log.SetSink(&sink);
+  Fill(&log, 3);
+  EXPECT_THAT(sink.seen, ElementsAre(1, 2, 3));
+  log.SetSink(nullptr);
+  Fill(&log, 1);
+  EXPECT_THAT(sink.seen, ElementsAre(1, 2, 3));
+}
+
 TEST(EventLogTest, IsEmptyAtFirst) {
   EventLog log(3);
   EXPECT_EQ(log.last(), 0);

@@ -8,6 +8,7 @@
 
 #include "tools/firebreakctl/render.h"
 #include "tools/firebreakctl/table.h"
+#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {

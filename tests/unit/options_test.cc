@@ -28,6 +28,10 @@ MethodOptions Everything() {
   options.retry = RetryOptions{};
   options.hedging = HedgingOptions{};
   options.hedging->max_attempts = options.retry->max_attempts;
+  options.intake.bulkhead = BulkheadOptions{};
+  options.intake.rate_limit = RateLimitOptions{};
+  options.intake.rate_limit->rate = 100;
+  options.intake.throttle = ThrottleOptions{};
   return options;
 }
 
@@ -154,6 +158,63 @@ TEST(OptionsTest, ReturnAndBlameFields) {
       {[](M o) { o->breaker->ignored_codes = kDefaultFailureCodes; },
        "breaker.ignored_codes: contains all of failure_codes; allowed: at "
        "least one code that is a failure"},
+  });
+}
+
+TEST(OptionsTest, IntakeFields) {
+  using M = MethodOptions*;
+  auto bulkhead = [](M o) -> BulkheadOptions& { return *o->intake.bulkhead; };
+  auto rate = [](M o) -> RateLimitOptions& { return *o->intake.rate_limit; };
+  auto throttle = [](M o) -> ThrottleOptions& { return *o->intake.throttle; };
+  Judge({
+      {[&](M o) { bulkhead(o).max_concurrent = 1; }, ""},
+      {[&](M o) { bulkhead(o).max_concurrent = 100'000; }, ""},
+      {[&](M o) { bulkhead(o).max_concurrent = 0; },
+       "bulkhead.max_concurrent: is 0; allowed [1, 100000]"},
+      {[&](M o) { bulkhead(o).max_concurrent = -1; },
+       "bulkhead.max_concurrent: is -1; allowed [1, 100000]"},
+      {[&](M o) { bulkhead(o).max_concurrent = 100'001; },
+       "bulkhead.max_concurrent: is 100001; allowed [1, 100000]"},
+      {[&](M o) { bulkhead(o).max_queue = 0; }, ""},
+      {[&](M o) { bulkhead(o).max_queue = -1; },
+       "bulkhead.max_queue: is -1; allowed [0, 100000]"},
+      {[&](M o) { bulkhead(o).max_queue = std::numeric_limits<int>::max(); },
+       "bulkhead.max_queue: is 2147483647; allowed [0, 100000]"},
+      {[&](M o) { bulkhead(o).max_wait = Duration::zero(); }, ""},
+      {[&](M o) { bulkhead(o).max_wait = Sec(3600); }, ""},
+      {[&](M o) { bulkhead(o).max_wait = Sec(3600) + Duration(1); },
+       "bulkhead.max_wait: is 3600000000001ns; allowed [0s, 3600s]"},
+      {[&](M o) { bulkhead(o).max_wait = Ms(-1); },
+       "bulkhead.max_wait: is -1ms; allowed [0s, 3600s]"},
+      {[&](M o) { rate(o).rate = 0.001; }, ""},
+      {[&](M o) { rate(o).rate = 0; },
+       "rate_limit.rate: is 0; allowed [0.001, 1000000]"},
+      {[&](M o) { rate(o).rate = -1; },
+       "rate_limit.rate: is -1; allowed [0.001, 1000000]"},
+      {[&](M o) { rate(o).rate = kNan; },
+       "rate_limit.rate: is nan; allowed [0.001, 1000000]"},
+      {[&](M o) { rate(o).rate = kInf; },
+       "rate_limit.rate: is inf; allowed [0.001, 1000000]"},
+      {[&](M o) { rate(o).rate = 1'000'001; },
+       "rate_limit.rate: is 1000001; allowed [0.001, 1000000]"},
+      {[&](M o) { rate(o).burst = 1'000'000; }, ""},
+      {[&](M o) { rate(o).burst = -1; },
+       "rate_limit.burst: is -1; allowed [0, 1000000]"},
+      {[&](M o) { rate(o).burst = 1'000'001; },
+       "rate_limit.burst: is 1000001; allowed [0, 1000000]"},
+      {[&](M o) { rate(o).max_wait = Duration::min(); },
+       "rate_limit.max_wait: is " + FormatDuration(Duration::min()) +
+           "; allowed [0s, 3600s]"},
+      {[&](M o) { throttle(o).k = 1; }, ""},
+      {[&](M o) { throttle(o).k = 0.99; },
+       "throttle.k: is 0.99; allowed [1, 1000]"},
+      {[&](M o) { throttle(o).k = kNan; },
+       "throttle.k: is nan; allowed [1, 1000]"},
+      {[&](M o) { throttle(o).k = 1001; },
+       "throttle.k: is 1001; allowed [1, 1000]"},
+      {[&](M o) { throttle(o).window = Sec(1); }, ""},
+      {[&](M o) { throttle(o).window = Ms(999); },
+       "throttle.window: is 999ms; allowed [1s, 3600s]"},
   });
 }
 

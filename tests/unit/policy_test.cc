@@ -238,9 +238,11 @@ TEST(PolicyFieldsTest, TheDelayOfABaseIsReplacedByAQuantileAndBack) {
   EXPECT_EQ(table.Find("", "/b/m")->hedging->delay, milliseconds(30));
   EXPECT_TRUE(table.Find("", "/b/m")->deadline_gate.has_value());
   EXPECT_FALSE(table.Find("", "/o/m")->deadline_gate.has_value());
-  TEST(PolicyFieldsTest, EveryFurtherFieldOfTheBreakerArrives) {
-    using core::BreakerOptions;
-    const core::MethodOptions options = Options(R"(
+}
+
+TEST(PolicyFieldsTest, EveryFurtherFieldOfTheBreakerArrives) {
+  using core::BreakerOptions;
+  const core::MethodOptions options = Options(R"(
       breaker {
         mode: SHADOW scope: CHANNEL leaky_failures: 8
         slow_call_duration: "700ms" slow_call_rate: 0.75 leaky_slow_calls: 9
@@ -248,76 +250,75 @@ TEST(PolicyFieldsTest, TheDelayOfABaseIsReplacedByAQuantileAndBack) {
         ramp { initial: 0.25 duration: "6s" }
         ignored_codes: [UNKNOWN] overload_counts: true
       })");
-    const BreakerOptions& breaker = *options.breaker;
-    EXPECT_EQ(breaker.mode, BreakerOptions::Mode::kShadow);
-    EXPECT_EQ(breaker.scope, BreakerOptions::Scope::kChannel);
-    EXPECT_EQ(breaker.leaky_failures, 8);
-    EXPECT_EQ(breaker.slow_call_duration, milliseconds(700));
-    EXPECT_EQ(breaker.slow_call_rate, 0.75);
-    EXPECT_EQ(breaker.leaky_slow_calls, 9);
-    EXPECT_EQ(breaker.confidence, 0.99);
-    EXPECT_EQ(breaker.half_open_duration, seconds(20));
-    EXPECT_EQ(breaker.ramp.initial, 0.25);
-    EXPECT_EQ(breaker.ramp.duration, seconds(6));
-    EXPECT_EQ(breaker.ignored_codes, core::CodeSet({StatusCode::kUnknown}));
-    EXPECT_TRUE(breaker.overload_counts);
-    EXPECT_EQ(Options("breaker { mode: DISABLED }").breaker->mode,
-              BreakerOptions::Mode::kDisabled);
+  const BreakerOptions& breaker = *options.breaker;
+  EXPECT_EQ(breaker.mode, BreakerOptions::Mode::kShadow);
+  EXPECT_EQ(breaker.scope, BreakerOptions::Scope::kChannel);
+  EXPECT_EQ(breaker.leaky_failures, 8);
+  EXPECT_EQ(breaker.slow_call_duration, milliseconds(700));
+  EXPECT_EQ(breaker.slow_call_rate, 0.75);
+  EXPECT_EQ(breaker.leaky_slow_calls, 9);
+  EXPECT_EQ(breaker.confidence, 0.99);
+  EXPECT_EQ(breaker.half_open_duration, seconds(20));
+  EXPECT_EQ(breaker.ramp.initial, 0.25);
+  EXPECT_EQ(breaker.ramp.duration, seconds(6));
+  EXPECT_EQ(breaker.ignored_codes, core::CodeSet({StatusCode::kUnknown}));
+  EXPECT_TRUE(breaker.overload_counts);
+  EXPECT_EQ(Options("breaker { mode: DISABLED }").breaker->mode,
+            BreakerOptions::Mode::kDisabled);
+}
+
+TEST(PolicyFieldsTest, ARampIsOffUnlessThereAndThenTakesTenSeconds) {
+  EXPECT_EQ(Options("breaker {}").breaker->ramp.duration, seconds(0));
+  EXPECT_EQ(Options("breaker { ramp {} }").breaker->ramp.duration, seconds(10));
+  EXPECT_EQ(
+      Options("breaker { ramp { duration: \"0\" } }").breaker->ramp.duration,
+      seconds(0));
+}
+
+TEST(PolicyFieldsTest, EveryCodeHasItsCanonicalNumber) {
+  for (int n = 1; n < core::kStatusCodes; ++n) {
+    const auto code = static_cast<StatusCode>(n);
+    EXPECT_EQ(v1::Code_Name(n), absl::StatusCodeToString(code));
+    const core::MethodOptions options = Options(
+        absl::StrCat("retry { codes: ", absl::StatusCodeToString(code), " }"));
+    EXPECT_EQ(options.retry->codes, core::CodeSet({code}));
   }
+  EXPECT_EQ(v1::Code_ARRAYSIZE, core::kStatusCodes);
+}
 
-  TEST(PolicyFieldsTest, ARampIsOffUnlessThereAndThenTakesTenSeconds) {
-    EXPECT_EQ(Options("breaker {}").breaker->ramp.duration, seconds(0));
-    EXPECT_EQ(Options("breaker { ramp {} }").breaker->ramp.duration,
-              seconds(10));
-    EXPECT_EQ(
-        Options("breaker { ramp { duration: \"0\" } }").breaker->ramp.duration,
-        seconds(0));
+TEST(PolicyFieldsTest, AllCodesFatalEmptiesTheList) {
+  EXPECT_TRUE(Options("hedging { all_codes_fatal: true }")
+                  .hedging->non_fatal_codes.empty());
+  EXPECT_FALSE(Options("hedging { all_codes_fatal: false }")
+                   .hedging->non_fatal_codes.empty());
+}
+
+TEST(PolicyFieldsTest, RetryAndHedgingShareMaxAttempts) {
+  const struct {
+    const char* body;
+    int want;
+  } kCases[] = {
+      {"retry {} hedging {}", 3},
+      {"retry { max_attempts: 5 } hedging {}", 5},
+      {"retry {} hedging { max_attempts: 4 }", 4},
+      {"retry { max_attempts: 6 } hedging { max_attempts: 6 }", 6},
+  };
+  for (const auto& c : kCases) {
+    const core::MethodOptions options = Options(c.body);
+    EXPECT_EQ(options.retry->max_attempts, c.want) << c.body;
+    EXPECT_EQ(options.hedging->max_attempts, c.want) << c.body;
   }
+  // A side that is off has no say.
+  const core::MethodOptions off = Options(
+      "retry { max_attempts: 4 } hedging { max_attempts: 3 enabled: false }");
+  EXPECT_EQ(off.max_attempts(), 4);
+  EXPECT_FALSE(off.hedging.has_value());
+}
 
-  TEST(PolicyFieldsTest, EveryCodeHasItsCanonicalNumber) {
-    for (int n = 1; n < core::kStatusCodes; ++n) {
-      const auto code = static_cast<StatusCode>(n);
-      EXPECT_EQ(v1::Code_Name(n), absl::StatusCodeToString(code));
-      const core::MethodOptions options = Options(absl::StrCat(
-          "retry { codes: ", absl::StatusCodeToString(code), " }"));
-      EXPECT_EQ(options.retry->codes, core::CodeSet({code}));
-    }
-    EXPECT_EQ(v1::Code_ARRAYSIZE, core::kStatusCodes);
-  }
+// --- Inheritance ----------------------------------------------------------
 
-  TEST(PolicyFieldsTest, AllCodesFatalEmptiesTheList) {
-    EXPECT_TRUE(Options("hedging { all_codes_fatal: true }")
-                    .hedging->non_fatal_codes.empty());
-    EXPECT_FALSE(Options("hedging { all_codes_fatal: false }")
-                     .hedging->non_fatal_codes.empty());
-  }
-
-  TEST(PolicyFieldsTest, RetryAndHedgingShareMaxAttempts) {
-    const struct {
-      const char* body;
-      int want;
-    } kCases[] = {
-        {"retry {} hedging {}", 3},
-        {"retry { max_attempts: 5 } hedging {}", 5},
-        {"retry {} hedging { max_attempts: 4 }", 4},
-        {"retry { max_attempts: 6 } hedging { max_attempts: 6 }", 6},
-    };
-    for (const auto& c : kCases) {
-      const core::MethodOptions options = Options(c.body);
-      EXPECT_EQ(options.retry->max_attempts, c.want) << c.body;
-      EXPECT_EQ(options.hedging->max_attempts, c.want) << c.body;
-    }
-    // A side that is off has no say.
-    const core::MethodOptions off = Options(
-        "retry { max_attempts: 4 } hedging { max_attempts: 3 enabled: false }");
-    EXPECT_EQ(off.max_attempts(), 4);
-    EXPECT_FALSE(off.hedging.has_value());
-  }
-
-  // --- Inheritance ----------------------------------------------------------
-
-  TEST(PolicyBaseTest, SetFieldsWinAndTheRestIsInherited) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyBaseTest, SetFieldsWinAndTheRestIsInherited) {
+  const PolicyTable table = Compile(R"(
       method {
         id: "leaf" base: "middle" name { service: "leaf" }
         timeout: "0"
@@ -335,30 +336,30 @@ TEST(PolicyFieldsTest, TheDelayOfABaseIsReplacedByAQuantileAndBack) {
         retry { backoff { initial: "10ms" } }
         hedging { delay: "50ms" }
       })");
-    const MethodOptionsPtr leaf = table.Find("", "/leaf/m");
-    ASSERT_NE(leaf, nullptr);
-    EXPECT_EQ(leaf->policy, "leaf");
-    EXPECT_EQ(leaf->timeout, seconds(0));
-    EXPECT_EQ(leaf->retry->max_attempts, 4);
-    EXPECT_EQ(leaf->retry->codes,
-              core::CodeSet({StatusCode::kAborted, StatusCode::kInternal}));
-    EXPECT_EQ(leaf->retry->backoff.initial, milliseconds(10));
-    EXPECT_EQ(leaf->retry->backoff.max, seconds(3));
-    EXPECT_EQ(leaf->breaker->consecutive_failures, 0);
-    EXPECT_EQ(leaf->breaker->probes, 9);
-    EXPECT_EQ(leaf->breaker->window.kind, core::WindowOptions::Kind::kTime);
-    EXPECT_EQ(leaf->breaker->window.duration, seconds(7));
-    EXPECT_EQ(leaf->hedging->delay, milliseconds(50));
-    EXPECT_EQ(leaf->hedging->max_attempts, 4);
+  const MethodOptionsPtr leaf = table.Find("", "/leaf/m");
+  ASSERT_NE(leaf, nullptr);
+  EXPECT_EQ(leaf->policy, "leaf");
+  EXPECT_EQ(leaf->timeout, seconds(0));
+  EXPECT_EQ(leaf->retry->max_attempts, 4);
+  EXPECT_EQ(leaf->retry->codes,
+            core::CodeSet({StatusCode::kAborted, StatusCode::kInternal}));
+  EXPECT_EQ(leaf->retry->backoff.initial, milliseconds(10));
+  EXPECT_EQ(leaf->retry->backoff.max, seconds(3));
+  EXPECT_EQ(leaf->breaker->consecutive_failures, 0);
+  EXPECT_EQ(leaf->breaker->probes, 9);
+  EXPECT_EQ(leaf->breaker->window.kind, core::WindowOptions::Kind::kTime);
+  EXPECT_EQ(leaf->breaker->window.duration, seconds(7));
+  EXPECT_EQ(leaf->hedging->delay, milliseconds(50));
+  EXPECT_EQ(leaf->hedging->max_attempts, 4);
 
-    const MethodOptionsPtr root = table.Find("", "/root/m");
-    EXPECT_EQ(root->timeout, seconds(5));
-    EXPECT_EQ(root->breaker->window.calls, 40);
-    EXPECT_FALSE(root->hedging.has_value());
-  }
+  const MethodOptionsPtr root = table.Find("", "/root/m");
+  EXPECT_EQ(root->timeout, seconds(5));
+  EXPECT_EQ(root->breaker->window.calls, 40);
+  EXPECT_FALSE(root->hedging.has_value());
+}
 
-  TEST(PolicyBaseTest, PartsCanBeSwitchedOffAndOnAgain) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyBaseTest, PartsCanBeSwitchedOffAndOnAgain) {
+  const PolicyTable table = Compile(R"(
       method { id: "a" name { service: "a" }
                breaker {} retry { max_attempts: 4 } hedging {} }
       method { id: "b" base: "a" name { service: "b" }
@@ -366,50 +367,50 @@ TEST(PolicyFieldsTest, TheDelayOfABaseIsReplacedByAQuantileAndBack) {
                hedging { enabled: false } }
       method { id: "c" base: "b" name { service: "c" }
                retry { enabled: true } })");
-    EXPECT_TRUE(table.Find("", "/a/m")->hedging.has_value());
-    const MethodOptionsPtr b = table.Find("", "/b/m");
-    EXPECT_FALSE(b->breaker || b->retry || b->hedging);
-    const MethodOptionsPtr c = table.Find("", "/c/m");
-    EXPECT_EQ(c->retry->max_attempts, 4);
-    EXPECT_FALSE(c->breaker.has_value());
-  }
+  EXPECT_TRUE(table.Find("", "/a/m")->hedging.has_value());
+  const MethodOptionsPtr b = table.Find("", "/b/m");
+  EXPECT_FALSE(b->breaker || b->retry || b->hedging);
+  const MethodOptionsPtr c = table.Find("", "/c/m");
+  EXPECT_EQ(c->retry->max_attempts, 4);
+  EXPECT_FALSE(c->breaker.has_value());
+}
 
-  TEST(PolicyBaseTest, AllCodesFatalIsInheritedAndTakenBack) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyBaseTest, AllCodesFatalIsInheritedAndTakenBack) {
+  const PolicyTable table = Compile(R"(
       method { id: "a" hedging { all_codes_fatal: true } }
       method { base: "a" name { service: "same" } }
       method { base: "a" name { service: "list" }
                hedging { non_fatal_codes: ABORTED } }
       method { base: "a" name { service: "back" }
                hedging { all_codes_fatal: false } })");
-    const auto codes = [&](const char* method) {
-      return table.Find("", method)->hedging->non_fatal_codes;
-    };
-    EXPECT_EQ(codes("/same/m"), core::CodeSet());
-    EXPECT_EQ(codes("/list/m"), core::CodeSet({StatusCode::kAborted}));
-    EXPECT_EQ(codes("/back/m"), core::CodeSet({StatusCode::kUnavailable}));
-  }
+  const auto codes = [&](const char* method) {
+    return table.Find("", method)->hedging->non_fatal_codes;
+  };
+  EXPECT_EQ(codes("/same/m"), core::CodeSet());
+  EXPECT_EQ(codes("/list/m"), core::CodeSet({StatusCode::kAborted}));
+  EXPECT_EQ(codes("/back/m"), core::CodeSet({StatusCode::kUnavailable}));
+}
 
-  TEST(PolicyBaseTest, YesAndNoAreInheritedAndOverridden) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyBaseTest, YesAndNoAreInheritedAndOverridden) {
+  const PolicyTable table = Compile(R"(
       method { id: "a" wait_for_ready: true idempotent: true
                retry { attempt_timeout_growth: 3 } }
       method { base: "a" name { service: "same" } retry { max_attempts: 4 } }
       method { base: "a" name { service: "no" }
                wait_for_ready: false idempotent: false
                retry { attempt_timeout_growth: 1 } })");
-    const MethodOptionsPtr same = table.Find("", "/same/m");
-    EXPECT_EQ(same->wait_for_ready, true);
-    EXPECT_EQ(same->idempotent, true);
-    EXPECT_EQ(same->retry->attempt_timeout_growth, 3);
-    const MethodOptionsPtr no = table.Find("", "/no/m");
-    EXPECT_EQ(no->wait_for_ready, false);
-    EXPECT_EQ(no->idempotent, false);
-    EXPECT_EQ(no->retry->attempt_timeout_growth, 1);
-  }
+  const MethodOptionsPtr same = table.Find("", "/same/m");
+  EXPECT_EQ(same->wait_for_ready, true);
+  EXPECT_EQ(same->idempotent, true);
+  EXPECT_EQ(same->retry->attempt_timeout_growth, 3);
+  const MethodOptionsPtr no = table.Find("", "/no/m");
+  EXPECT_EQ(no->wait_for_ready, false);
+  EXPECT_EQ(no->idempotent, false);
+  EXPECT_EQ(no->retry->attempt_timeout_growth, 1);
+}
 
-  TEST(PolicyBaseTest, AdaptiveRetriesAreInheritedAndSwitchedOff) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyBaseTest, AdaptiveRetriesAreInheritedAndSwitchedOff) {
+  const PolicyTable table = Compile(R"(
       method { id: "a" retry { adaptive { floor: 0.3 half_life: "1m" } } }
       method { id: "b" base: "a" name { service: "same" }
                retry { adaptive { half_life: "9s" } } }
@@ -417,73 +418,73 @@ TEST(PolicyFieldsTest, TheDelayOfABaseIsReplacedByAQuantileAndBack) {
                retry { adaptive { enabled: false } } }
       method { base: "c" name { service: "on" }
                retry { adaptive { enabled: true } } })");
-    const auto same = table.Find("", "/same/m")->retry->adaptive;
-    ASSERT_TRUE(same.has_value());
-    EXPECT_EQ(same->floor, 0.3);
-    EXPECT_EQ(same->half_life, seconds(9));
-    const MethodOptionsPtr off = table.Find("", "/off/m");
-    ASSERT_TRUE(off->retry.has_value());
-    EXPECT_FALSE(off->retry->adaptive.has_value());
-    const MethodOptionsPtr on = table.Find("", "/on/m");
-    ASSERT_TRUE(on->retry->adaptive.has_value());
-    EXPECT_EQ(on->retry->adaptive->floor, 0.3);
-  }
+  const auto same = table.Find("", "/same/m")->retry->adaptive;
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->floor, 0.3);
+  EXPECT_EQ(same->half_life, seconds(9));
+  const MethodOptionsPtr off = table.Find("", "/off/m");
+  ASSERT_TRUE(off->retry.has_value());
+  EXPECT_FALSE(off->retry->adaptive.has_value());
+  const MethodOptionsPtr on = table.Find("", "/on/m");
+  ASSERT_TRUE(on->retry->adaptive.has_value());
+  EXPECT_EQ(on->retry->adaptive->floor, 0.3);
+}
 
-  TEST(PolicyBaseTest, NamesAreNotInherited) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyBaseTest, NamesAreNotInherited) {
+  const PolicyTable table = Compile(R"(
       method { id: "a" name { service: "a" } timeout: "1s" }
       method { base: "a" name { service: "b" } timeout: "2s" })");
-    EXPECT_EQ(table.Find("", "/a/m")->timeout, seconds(1));
-    EXPECT_EQ(table.Find("", "/b/m")->policy, "method[1]");
+  EXPECT_EQ(table.Find("", "/a/m")->timeout, seconds(1));
+  EXPECT_EQ(table.Find("", "/b/m")->policy, "method[1]");
+}
+
+TEST(PolicyBaseTest, AVeryLongChainIsFine) {
+  std::string text = "method { id: \"0\" timeout: \"1s\" }\n";
+  constexpr int kLength = 20'000;
+  for (int i = 1; i < kLength; ++i) {
+    absl::StrAppend(&text, "method{id:\"", i, "\"base:\"", i - 1, "\"}\n");
   }
+  absl::StrAppend(&text, "method { base: \"", kLength - 1, "\" name {} }");
+  EXPECT_EQ(Compile(text).Find("", "/s/m")->timeout, seconds(1));
+}
 
-  TEST(PolicyBaseTest, AVeryLongChainIsFine) {
-    std::string text = "method { id: \"0\" timeout: \"1s\" }\n";
-    constexpr int kLength = 20'000;
-    for (int i = 1; i < kLength; ++i) {
-      absl::StrAppend(&text, "method{id:\"", i, "\"base:\"", i - 1, "\"}\n");
-    }
-    absl::StrAppend(&text, "method { base: \"", kLength - 1, "\" name {} }");
-    EXPECT_EQ(Compile(text).Find("", "/s/m")->timeout, seconds(1));
-  }
+// --- Channels -------------------------------------------------------------
 
-  // --- Channels -------------------------------------------------------------
-
-  TEST(PolicyChannelTest, OwnEntryThenDefaultEntryThenDefaults) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyChannelTest, OwnEntryThenDefaultEntryThenDefaults) {
+  const PolicyTable table = Compile(R"(
       channel { budget { ratio: 0.3 burst: 20 } }
       channel { name: "a" budget { floor: 0 } }
       channel { name: "b" })");
-    EXPECT_EQ(table.BudgetFor("other").ratio, 0.3);
-    EXPECT_EQ(table.BudgetFor("other").burst, 20);
-    EXPECT_EQ(table.BudgetFor("a").floor, 0);
-    EXPECT_EQ(table.BudgetFor("a").ratio, 0.1);  // whole, too
-    EXPECT_EQ(table.BudgetFor("b").ratio, 0.1);
-    EXPECT_EQ(PolicyTable().BudgetFor("a").ratio, 0.1);
-    EXPECT_EQ(PolicyTable().BudgetFor("a").burst, 10);
-  }
+  EXPECT_EQ(table.BudgetFor("other").ratio, 0.3);
+  EXPECT_EQ(table.BudgetFor("other").burst, 20);
+  EXPECT_EQ(table.BudgetFor("a").floor, 0);
+  EXPECT_EQ(table.BudgetFor("a").ratio, 0.1);  // whole, too
+  EXPECT_EQ(table.BudgetFor("b").ratio, 0.1);
+  EXPECT_EQ(PolicyTable().BudgetFor("a").ratio, 0.1);
+  EXPECT_EQ(PolicyTable().BudgetFor("a").burst, 10);
+}
 
-  TEST(PolicyChannelTest, ThrottlingIsOffUnlessThere) {
-    const PolicyTable table = Compile(R"(
+TEST(PolicyChannelTest, ThrottlingIsOffUnlessThere) {
+  const PolicyTable table = Compile(R"(
       channel { budget { ratio: 0.3 } throttling { max_tokens: 50 } }
       channel { name: "a" throttling { max_tokens: 5 token_ratio: 0.5 } }
       channel { name: "b" throttling {} }
       channel { name: "c" budget { ratio: 0.3 } })");
-    const core::BudgetOptions other = table.BudgetFor("other");
-    EXPECT_EQ(other.ratio, 0.3);
-    ASSERT_TRUE(other.throttling.has_value());
-    EXPECT_EQ(other.throttling->max_tokens, 50);
-    EXPECT_EQ(other.throttling->token_ratio, 0.1);
-    const core::BudgetOptions a = table.BudgetFor("a");
-    EXPECT_EQ(a.ratio, 0.1);
-    ASSERT_TRUE(a.throttling.has_value());
-    EXPECT_EQ(a.throttling->max_tokens, 5);
-    EXPECT_EQ(a.throttling->token_ratio, 0.5);
-    ASSERT_TRUE(table.BudgetFor("b").throttling.has_value());
-    EXPECT_EQ(table.BudgetFor("b").throttling->max_tokens, 10);
-    EXPECT_FALSE(table.BudgetFor("c").throttling.has_value());
-    EXPECT_FALSE(PolicyTable().BudgetFor("a").throttling.has_value());
-  }
+  const core::BudgetOptions other = table.BudgetFor("other");
+  EXPECT_EQ(other.ratio, 0.3);
+  ASSERT_TRUE(other.throttling.has_value());
+  EXPECT_EQ(other.throttling->max_tokens, 50);
+  EXPECT_EQ(other.throttling->token_ratio, 0.1);
+  const core::BudgetOptions a = table.BudgetFor("a");
+  EXPECT_EQ(a.ratio, 0.1);
+  ASSERT_TRUE(a.throttling.has_value());
+  EXPECT_EQ(a.throttling->max_tokens, 5);
+  EXPECT_EQ(a.throttling->token_ratio, 0.5);
+  ASSERT_TRUE(table.BudgetFor("b").throttling.has_value());
+  EXPECT_EQ(table.BudgetFor("b").throttling->max_tokens, 10);
+  EXPECT_FALSE(table.BudgetFor("c").throttling.has_value());
+  EXPECT_FALSE(PolicyTable().BudgetFor("a").throttling.has_value());
+}
 
 }  // namespace
 }  // namespace firebreak::engine

@@ -13,6 +13,7 @@
 
 #include "absl/types/optional.h"
 #include "src/core/duration.h"
+#include "src/engine/presets.h"
 #include "tools/firebreakctl/commands.h"
 
 namespace firebreak::ctl {
@@ -28,6 +29,7 @@ constexpr char kExamples[] = R"(Examples:
   firebreakctl override Charge open --for 30s
   firebreakctl clear Charge
   firebreakctl events --follow
+  firebreakctl presets
   FIREBREAK_TARGET=unix:/run/shop/admin.sock firebreakctl list --json
 
 Exit codes: 0 done; 1 the server said no or cannot be reached; 2 wrong usage.)";
@@ -147,6 +149,17 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
           "  firebreakctl events --follow --json\n"
           "  firebreakctl events --after 120",
           [args](Client* client) { return client->Events(args->events); });
+  // Of the program itself: no server is asked.
+  app->add_subcommand("presets",
+                      "Print the built-in policies and their reasons, as a "
+                      "policy file")
+      ->footer("Examples:\n  firebreakctl presets >policy.textproto")
+      ->callback([chosen] {
+        *chosen = [](Client* /*client*/) {
+          std::cout << engine::PresetsAsPolicy();
+          return 0;
+        };
+      });
   events->add_flag("--follow", args->events.follow,
                    "Then go on with what happens, until interrupted");
   events

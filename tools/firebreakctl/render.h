@@ -12,7 +12,6 @@
 
 #include <google/protobuf/repeated_ptr_field.h>
 
-#include <cstdint>
 #include <string>
 
 #include "firebreak/v1/admin.pb.h"
@@ -30,12 +29,6 @@ std::string RenderBreakers(
     bool colours);
 // One line.
 std::string RenderEvent(const v1::Event& event, bool colours);
-
-// "open" for BREAKER_STATE_OPEN.
-std::string StateName(v1::BreakerState state);
-// Nanoseconds to three digits or so: "830us", "12.3ms", "1.24s", "2m05s",
-// "3h20m", "4d06h". Negative ones are "0s".
-std::string Brief(int64_t ns);
 
 }  // namespace firebreak::ctl
 

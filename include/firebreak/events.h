@@ -1,0 +1,67 @@
+// Told of what the engine does: changes of state, refusals, trips and why.
+//
+//   class Pager : public firebreak::EventListener {
+//     void OnEvent(const firebreak::EngineEvent& event) override {
+//       if (event.to == "open") Page(event.method, event.cause);
+//     }
+//   };
+//   auto pager = std::make_shared<Pager>();
+//   engine->AddEventListener(pager);
+//
+// Each listener gets every event from its adding on, one at a time and in
+// order, on the engine's callback pool: under no lock, and never on the way of
+// a call. It may take its time, throw, and call the engine. While it does not
+// come back, events wait for it, EngineOptions::event_log_size at the most;
+// then the oldest go, and the next one tells how many (`missed`). Refusals of
+// one method for one reason that wait one behind the other become one event
+// with a `count`. What a listener throws is dropped and counted
+// (Engine::callback_faults).
+//
+// A listener that blocks for ever takes a thread of that pool with it.
+//
+// Ownership: the engine shares the listener until it is removed; one that owns
+// the engine, or a channel or stub of it, keeps both alive for ever.
+#ifndef FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_
+#define FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace firebreak {
+
+struct EngineEvent {
+  enum class Kind {
+    kStateChange,    // of a breaker; a trip is one `to` "open"
+    kOverrideSet,    // by an operator
+    kOverrideEnded,  // cleared, or expired
+    kReset,          // by an operator
+    kRejection,      // calls that were refused before anything was sent
+    kWarning,        // something an owner should know
+  };
+  Kind kind = Kind::kWarning;
+  std::chrono::system_clock::time_point time;
+  std::string channel;
+  std::string target;  // of a breaker, as given to CreateChannel()
+  std::string method;  // "/pkg.Service/Method"
+  // Of a change: "closed", "open", "half_open", ... as in the admin service.
+  std::string from;
+  std::string to;
+  // The evidence, in one line: "5 failures in a row (limit 5)". Of a rejection
+  // its reason, as in `firebreak-reason`: "bulkhead_full".
+  std::string cause;
+  // Calls, of a rejection; else 1.
+  int64_t count = 1;
+  // Events lost to this listener since the one before.
+  int64_t missed = 0;
+};
+
+class EventListener {
+ public:
+  virtual ~EventListener() = default;
+  virtual void OnEvent(const EngineEvent& event) = 0;
+};
+
+}  // namespace firebreak
+
+#endif  // FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_

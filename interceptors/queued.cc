@@ -1,0 +1,81 @@
+#include "interceptors/queued.h"
+
+#include <utility>
+
+#include "src/engine/clock.h"
+
+namespace firebreak::interceptors {
+
+std::shared_ptr<Queued> Queued::Create(
+    std::shared_ptr<engine::ChannelBinding> channel,
+    std::shared_ptr<const engine::MethodBinding> method, core::Visit visit,
+    Done done) {
+  auto queued =
+      std::make_shared<Queued>(Key{}, std::move(channel), std::move(method),
+                               std::move(visit), std::move(done));
+  queued->timer_.client = queued;
+  return queued;
+}
+
+Queued::Queued(Key, std::shared_ptr<engine::ChannelBinding> channel,
+               std::shared_ptr<const engine::MethodBinding> method,
+               core::Visit visit, Done done)
+    : channel_(std::move(channel)),
+      method_(std::move(method)),
+      visit_(std::move(visit)),
+      done_(std::move(done)) {}
+
+Queued::~Queued() { channel_->core()->io()->Disarm(&timer_); }
+
+absl::optional<Queued::End> Queued::Join() {
+  Done gone;  // what it captures goes unlocked
+  core::MutexLock lock(&mu_);
+  // A cancel from before may have ended it already.
+  if (done_ == nullptr) return absl::nullopt;
+  absl::optional<End> end = Look();
+  if (end.has_value()) gone = std::exchange(done_, nullptr);
+  return end;
+}
+
+void Queued::Cancel() {
+  is_cancelled_ = true;
+  OnPlace();
+}
+
+void Queued::OnPlace() {
+  has_news_ = true;
+  channel_->core()->io()->Arm(&timer_, core::Time::min());
+}
+
+void Queued::OnTimer() {
+  absl::optional<End> end;
+  Done done;
+  {
+    core::MutexLock lock(&mu_);
+    if (done_ == nullptr) return;
+    end = Look();
+    if (!end.has_value()) return;
+    done = std::exchange(done_, nullptr);
+  }
+  done(*std::move(end));
+}
+
+absl::optional<Queued::End> Queued::Look() {
+  has_news_ = false;
+  End end;
+  end.is_cancelled = is_cancelled_;
+  if (end.is_cancelled) {
+    visit_.Cancel(this);
+    return end;
+  }
+  end.step = visit_.Continue(shared_from_this(), engine::Now());
+  if (end.step.kind != core::Intake::Step::Kind::kWait) {
+    end.visit = std::move(visit_);
+    return end;
+  }
+  channel_->core()->io()->Arm(&timer_, end.step.until);
+  if (has_news_) channel_->core()->io()->Arm(&timer_, core::Time::min());
+  return absl::nullopt;
+}
+
+}  // namespace firebreak::interceptors

@@ -1,0 +1,545 @@
+// Calls that a bulkhead, a rate limit or a throttle lets in, holds or turns
+// away: native ones and driven ones, in every stub style, and streams.
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "tests/support/engine_fixture.h"
+#include "tests/support/stub_styles.h"
+
+namespace firebreak::testing {
+namespace {
+
+constexpr char kOneAtATime[] =
+    "bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"1h\" }";
+// A place is not waited for.
+constexpr char kOneAndNoQueue[] = "bulkhead { max_concurrent: 1 max_queue: 0 }";
+
+// Whether attempts are ours as well.
+using Param = std::tuple<StubStyle, bool>;
+
+class IntakeTest : public ::testing::TestWithParam<Param> {
+ protected:
+  static std::string Policy(const std::string& intake) {
+    return std::get<1>(GetParam()) ? intake + " retry {}" : intake;
+  }
+  static Caller NewCaller(EngineFixture* f) {
+    return Caller(std::get<0>(GetParam()), f->channel());
+  }
+  static core::Bulkhead::Snapshot Places(EngineFixture* f) {
+    return f->runtime()->intake.bulkhead()->snapshot();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Styles, IntakeTest,
+                         ::testing::Combine(AllStyles(), ::testing::Bool()),
+                         [](const ::testing::TestParamInfo<Param>& mode) {
+                           return StyleName({std::get<0>(mode.param), 0}) +
+                                  (std::get<1>(mode.param) ? "Driven"
+                                                           : "Guarded");
+                         });
+
+// A call under way on a thread of its own.
+struct Running {
+  Running(const Caller& caller, const std::string& text) : call(text) {
+    thread = std::thread([this, &caller] { caller.Run(&call); });
+  }
+  ~Running() {
+    if (thread.joinable()) thread.join();
+  }
+  void Wait() { thread.join(); }
+  UnaryCall call;
+  std::thread thread;
+};
+
+TEST_P(IntakeTest, AQueuedCallRunsWhenAPlaceComesFree) {
+  EngineFixture f(Policy(kOneAtATime));
+  f.server().Script({Step::Hang()});
+  const Caller caller = NewCaller(&f);
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  Running second(caller, "second");
+  ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
+  EXPECT_EQ(f.server().calls(), 1);
+  // And the third finds the queue full.
+  UnaryCall third("third");
+  caller.Run(&third);
+  EXPECT_EQ(third.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Trailing(third.context, "firebreak-reason"), "bulkhead_full");
+  EXPECT_NE(third.status.error_message().find("1 of 1 in use, 1 of 1 waiting"),
+            std::string::npos)
+      << third.status.error_message();
+  f.server().Release();
+  first.Wait();
+  second.Wait();
+  EXPECT_TRUE(first.call.status.ok());
+  EXPECT_TRUE(second.call.status.ok()) << second.call.status.error_message();
+  EXPECT_EQ(second.call.reply.text(), "second");
+  EXPECT_EQ(f.server().calls(), 2);
+  EXPECT_EQ(f.counts().end(core::CallEnd::kSuccess), 2);
+  EXPECT_EQ(f.counts().end(core::CallEnd::kRejected), 1);
+  EXPECT_EQ(f.counts().in_flight, 0);
+  EXPECT_EQ(Places(&f).active, 0);
+  EXPECT_EQ(Places(&f).completed, 2);
+  EXPECT_EQ(Places(&f).rejected, 1);
+}
+
+TEST_P(IntakeTest, AQueuedCallEndsByMaxWait) {
+  EngineFixture f(
+      Policy("bulkhead { max_concurrent: 1 max_queue: 9 max_wait: \"20ms\" }"));
+  f.server().Script({Step::Hang()});
+  const Caller caller = NewCaller(&f);
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  UnaryCall second;
+  caller.Run(&second);
+  EXPECT_EQ(second.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Trailing(second.context, "firebreak-reason"), "queue_timeout");
+  EXPECT_EQ(Places(&f).queued, 0);
+  f.server().Release();
+}
+
+TEST_P(IntakeTest, AQueuedCallEndsByItsDeadline) {
+  EngineFixture f(Policy(kOneAtATime));
+  f.server().Script({Step::Hang()});
+  const Caller caller = NewCaller(&f);
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  UnaryCall second;
+  second.context.set_deadline(std::chrono::system_clock::now() +
+                              std::chrono::milliseconds(30));
+  caller.Run(&second);
+  EXPECT_EQ(second.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(Trailing(second.context, "firebreak-reason"), "deadline_exceeded");
+  EXPECT_EQ(f.server().calls(), 1);
+  EXPECT_EQ(Places(&f).queued, 0);
+  f.server().Release();
+}
+
+TEST_P(IntakeTest, ACancelledCallLeavesTheQueueAtOnce) {
+  EngineFixture f(Policy(kOneAtATime));
+  f.server().Script({Step::Hang()});
+  const Caller caller = NewCaller(&f);
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  Running second(caller, "second");
+  ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
+  second.call.context.TryCancel();
+  second.Wait();
+  EXPECT_EQ(second.call.status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(Eventually([&] { return Places(&f).queued == 0; }));
+  EXPECT_EQ(f.counts().end(core::CallEnd::kCancelled), 1);
+  // The place in the queue is free for another.
+  Running third(caller, "third");
+  ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
+  f.server().Release();
+  third.Wait();
+  EXPECT_TRUE(third.call.status.ok());
+  EXPECT_EQ(f.server().calls(), 2);
+}
+
+TEST_P(IntakeTest, ACallCancelledBeforehandTakesNothing) {
+  EngineFixture f(Policy(kOneAtATime));
+  f.server().Script({Step::Hang()});
+  const Caller caller = NewCaller(&f);
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  UnaryCall second;
+  second.context.TryCancel();
+  caller.Run(&second);
+  EXPECT_EQ(second.status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(Eventually([&] { return Places(&f).queued == 0; }));
+  f.server().Release();
+}
+
+TEST_P(IntakeTest, EngineAndChannelMayGoWhileACallIsQueued) {
+  EchoServer server;
+  server.Script({Step::Hang()});
+  auto engine = MakeEngine(Policy(kOneAtATime));
+  auto channel = engine->CreateChannel("test", server.address(),
+                                       grpc::InsecureChannelCredentials());
+  auto caller = std::make_unique<Caller>(std::get<0>(GetParam()), channel);
+  auto queued = [&] {
+    auto all = engine->core()->Methods();
+    return !all.empty() && all[0]->intake.bulkhead()->snapshot().queued == 1;
+  };
+  Running first(*caller, "first");
+  ASSERT_TRUE(server.WaitForCalls(1));
+  Running second(*caller, "second");
+  ASSERT_TRUE(Eventually(queued));
+  engine = nullptr;
+  channel = nullptr;
+  server.Release();
+  first.Wait();
+  second.Wait();
+  EXPECT_TRUE(first.call.status.ok());
+  EXPECT_TRUE(second.call.status.ok()) << second.call.status.error_message();
+  EXPECT_EQ(server.calls(), 2);
+}
+
+TEST_P(IntakeTest, TheRateLimitHoldsCallsForTheirTurn) {
+  EngineFixture f(Policy("rate_limit { rate: 20 burst: 1 max_wait: \"1s\" }"));
+  const Caller caller = NewCaller(&f);
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) {
+    UnaryCall call;
+    caller.Run(&call);
+    EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+  }
+  // Turns come 50 ms apart; how much later is the machine's affair.
+  EXPECT_GE(std::chrono::steady_clock::now() - began,
+            std::chrono::milliseconds(100));
+}
+
+TEST_P(IntakeTest, WithoutATurnInTimeACallIsToldWhenToComeBack) {
+  EngineFixture f(Policy("rate_limit { rate: 0.01 burst: 1 }"));
+  const Caller caller = NewCaller(&f);
+  UnaryCall first;
+  caller.Run(&first);
+  EXPECT_TRUE(first.status.ok());
+  UnaryCall second;
+  caller.Run(&second);
+  EXPECT_EQ(second.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Trailing(second.context, "firebreak-reason"), "rate_limited");
+  EXPECT_NE(Trailing(second.context, "grpc-retry-pushback-ms"), "");
+  EXPECT_FALSE(second.status.error_details().empty());
+  EXPECT_EQ(f.server().calls(), 1);
+}
+
+TEST_P(IntakeTest, TheThrottleTurnsAwayWhatTheServerWould) {
+  EngineFixture f(Policy("throttle { k: 1 }"));
+  f.server().Script(
+      std::vector<Step>(200, Step::Fail(grpc::StatusCode::RESOURCE_EXHAUSTED)));
+  const Caller caller = NewCaller(&f);
+  int local = 0;
+  for (int i = 0; i < 200; ++i) {
+    UnaryCall call;
+    caller.Run(&call);
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    if (Trailing(call.context, "firebreak-reason") == "throttled_locally") {
+      ++local;
+    }
+  }
+  EXPECT_EQ(f.server().calls(), 200 - local);
+  // Of a server that takes nothing, nearly nothing gets through: n calls send
+  // about ln(n).
+  EXPECT_GT(local, 150);
+}
+
+TEST_P(IntakeTest, WhatTheBreakerRefusesIsGivenBack) {
+  EngineFixture f(Policy(
+      "breaker { consecutive_failures: 1 open_duration: \"1h\" "
+      "max_open_duration: \"1h\" } rate_limit { rate: 0.001 burst: 5 } " +
+      std::string(kOneAtATime)));
+  f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL)});
+  const Caller caller = NewCaller(&f);
+  for (int i = 0; i < 10; ++i) {
+    UnaryCall call;
+    caller.Run(&call);
+    EXPECT_EQ(Trailing(call.context, "firebreak-reason"),
+              i == 0 ? "" : "breaker_open");
+  }
+  EXPECT_NEAR(f.runtime()->intake.rate_limit()->tokens(engine::Now()), 4, 0.1);
+  EXPECT_EQ(Places(&f).active, 0);
+  EXPECT_EQ(Places(&f).completed, 1);
+}
+
+TEST_P(IntakeTest, MethodsShareWhatTheirChannelHas) {
+  auto engine =
+      Engine::FromText("method { name {} " +
+                       std::string(std::get<1>(GetParam()) ? "retry {}" : "") +
+                       " } channel { bulkhead { max_concurrent: 7 } }");
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EchoServer server;
+  auto channel = (*engine)->CreateChannel("test", server.address(),
+                                          grpc::InsecureChannelCredentials());
+  UnaryCall call;
+  Caller(std::get<0>(GetParam()), channel).Run(&call);
+  EXPECT_TRUE(call.status.ok());
+  auto methods = (*engine)->core()->Methods();
+  ASSERT_EQ(methods.size(), 1U);
+  EXPECT_EQ(methods[0]->intake.bulkhead()->snapshot().limit, 7);
+  EXPECT_EQ(methods[0]->intake.bulkhead()->snapshot().completed, 1);
+}
+
+TEST(DrivenIntakeTest, ACallTakesOnePlaceAndOneTokenForAllItsAttempts) {
+  EngineFixture f(
+      "retry { max_attempts: 3 backoff { initial: \"1ms\" max: \"1ms\" } } "
+      "rate_limit { rate: 0.001 burst: 5 } bulkhead { max_concurrent: 1 }");
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
+                     Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
+  UnaryCall call;
+  Caller(StubStyle::kSync, f.channel()).Run(&call);
+  EXPECT_TRUE(call.status.ok());
+  EXPECT_EQ(f.server().calls(), 3);
+  EXPECT_NEAR(f.runtime()->intake.rate_limit()->tokens(engine::Now()), 4, 0.1);
+  EXPECT_EQ(f.runtime()->intake.bulkhead()->snapshot().completed, 1);
+}
+
+TEST(DrivenIntakeTest, AFallbackAnswersForACallThatIsTurnedAway) {
+  EngineFixture f(kOneAndNoQueue);
+  ASSERT_TRUE(
+      f.engine()
+          ->SetFallback("test", kUnaryMethod,
+                        MakeFallback<EchoRequest, EchoReply>(
+                            [](const EchoRequest& /*request*/,
+                               const grpc::Status& failure, EchoReply* reply) {
+                              reply->set_text(failure.error_message());
+                              return grpc::Status::OK;
+                            }))
+          .ok());
+  f.server().Script({Step::Hang()});
+  const Caller caller(StubStyle::kSync, f.channel());
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  UnaryCall second;
+  caller.Run(&second);
+  EXPECT_TRUE(second.status.ok());
+  EXPECT_NE(second.reply.text().find("bulkhead is full"), std::string::npos)
+      << second.reply.text();
+  f.server().Release();
+}
+
+// --- streams -----------------------------------------------------------------
+
+class HeldStreamTest : public ::testing::Test {
+ protected:
+  HeldStreamTest()
+      : f_("bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"1h\" } "),
+        stub_(Echo::NewStub(f_.channel())) {}
+
+  core::Bulkhead::Snapshot Places(const std::string& method) {
+    auto runtime = f_.runtime("/firebreak.testing.Echo/" + method);
+    return runtime == nullptr ? core::Bulkhead::Snapshot{}
+                              : runtime->intake.bulkhead()->snapshot();
+  }
+
+  // Takes the one place of the method until it is told to leave.
+  template <class Open>
+  void Occupy(const std::string& method, Open open) {
+    holder_ = std::thread([this, open] {
+      grpc::ClientContext context;
+      open(&context);
+    });
+    ASSERT_TRUE(Eventually([&] { return Places(method).active == 1; }));
+  }
+  void LeaveAndJoin() {
+    leave_.set_value();
+    holder_.join();
+  }
+
+  EngineFixture f_;
+  std::unique_ptr<Echo::Stub> stub_;
+  std::promise<void> leave_;
+  std::thread holder_;
+};
+
+TEST_F(HeldStreamTest, ABidiStreamWaitsWithAllItsOperations) {
+  Occupy("BidiStream", [this](grpc::ClientContext* context) {
+    auto stream = stub_->BidiStream(context);
+    leave_.get_future().wait();
+    stream->WritesDone();
+    stream->Finish();
+  });
+  struct Reactor : grpc::ClientBidiReactor<EchoRequest, EchoReply> {
+    void OnReadDone(bool ok) override {
+      if (!ok) return;
+      ++reads;
+      StartRead(&reply);
+    }
+    void OnWriteDone(bool /*ok*/) override { StartWritesDone(); }
+    void OnDone(const grpc::Status& status) override { done.set_value(status); }
+    EchoRequest request;
+    EchoReply reply;
+    int reads = 0;
+    std::promise<grpc::Status> done;
+  } reactor;
+  grpc::ClientContext context;
+  stub_->async()->BidiStream(&context, &reactor);
+  // Everything at once: four batches are held.
+  reactor.StartRead(&reactor.reply);
+  reactor.StartWrite(&reactor.request);
+  reactor.StartCall();
+  ASSERT_TRUE(Eventually([&] { return Places("BidiStream").queued == 1; }));
+  LeaveAndJoin();
+  EXPECT_TRUE(reactor.done.get_future().get().ok());
+  EXPECT_EQ(reactor.reads, 1);
+  EXPECT_EQ(Places("BidiStream").completed, 2);
+}
+
+TEST_F(HeldStreamTest, ACancelEndsAHeldStreamOfCallbacks) {
+  Occupy("BidiStream", [this](grpc::ClientContext* context) {
+    auto stream = stub_->BidiStream(context);
+    leave_.get_future().wait();
+    stream->WritesDone();
+    stream->Finish();
+  });
+  struct Reactor : grpc::ClientBidiReactor<EchoRequest, EchoReply> {
+    void OnReadDone(bool ok) override { read_ok = ok; }
+    void OnWriteDone(bool ok) override { write_ok = ok; }
+    void OnDone(const grpc::Status& status) override { done.set_value(status); }
+    EchoRequest request;
+    EchoReply reply;
+    bool read_ok = true;
+    bool write_ok = true;
+    std::promise<grpc::Status> done;
+  } reactor;
+  grpc::ClientContext context;
+  stub_->async()->BidiStream(&context, &reactor);
+  reactor.StartRead(&reactor.reply);
+  reactor.StartWrite(&reactor.request);
+  reactor.StartCall();
+  ASSERT_TRUE(Eventually([&] { return Places("BidiStream").queued == 1; }));
+  context.TryCancel();
+  EXPECT_EQ(reactor.done.get_future().get().error_code(),
+            grpc::StatusCode::CANCELLED);
+  EXPECT_FALSE(reactor.read_ok);
+  EXPECT_FALSE(reactor.write_ok);
+  EXPECT_EQ(Places("BidiStream").queued, 0);
+  LeaveAndJoin();
+}
+
+TEST_F(HeldStreamTest, SyncStreamsWaitAndAreTurnedAway) {
+  Occupy("ServerStream", [this](grpc::ClientContext* context) {
+    EchoRequest request;
+    request.set_answers(1);
+    auto stream = stub_->ServerStream(context, request);
+    // It has its place until its status is asked for.
+    leave_.get_future().wait();
+    EchoReply reply;
+    while (stream->Read(&reply)) {
+    }
+    stream->Finish();
+  });
+  EchoRequest request;
+  request.set_answers(3);
+  int reads = 0;
+  grpc::Status status;
+  std::thread waiting([&] {
+    grpc::ClientContext context;
+    auto stream = stub_->ServerStream(&context, request);
+    EchoReply reply;
+    while (stream->Read(&reply)) ++reads;
+    status = stream->Finish();
+  });
+  ASSERT_TRUE(Eventually([&] { return Places("ServerStream").queued == 1; }));
+  {
+    grpc::ClientContext context;
+    auto stream = stub_->ServerStream(&context, request);
+    EchoReply reply;
+    EXPECT_FALSE(stream->Read(&reply));
+    EXPECT_EQ(stream->Finish().error_code(),
+              grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(Trailing(context, "firebreak-reason"), "bulkhead_full");
+  }
+  LeaveAndJoin();
+  waiting.join();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(reads, 3);
+}
+
+TEST_F(HeldStreamTest, AStreamOverAQueueWaitsAndIsTurnedAway) {
+  Occupy("ClientStream", [this](grpc::ClientContext* context) {
+    EchoReply reply;
+    auto stream = stub_->ClientStream(context, &reply);
+    leave_.get_future().wait();
+    stream->WritesDone();
+    stream->Finish();
+  });
+  grpc::CompletionQueue cq;
+  grpc::ClientContext context;
+  EchoReply reply;
+  grpc::Status status;
+  auto next = [&](int* tag) {
+    void* got = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(cq.Next(&got, &ok));
+    EXPECT_EQ(got, tag);
+    return ok;
+  };
+  int start = 0;
+  int write = 0;
+  int finish = 0;
+  auto stream = stub_->AsyncClientStream(&context, &reply, &cq, &start);
+  ASSERT_TRUE(Eventually([&] { return Places("ClientStream").queued == 1; }));
+  context.TryCancel();
+  next(&start);
+  EchoRequest request;
+  stream->Write(request, &write);
+  EXPECT_FALSE(next(&write));
+  stream->Finish(&status, &finish);
+  next(&finish);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  cq.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_FALSE(cq.Next(&tag, &ok));
+  LeaveAndJoin();
+}
+
+// --- ten thousand names ------------------------------------------------------
+
+class CountWarnings : public EventListener {
+ public:
+  void OnEvent(const EngineEvent& event) override {
+    if (event.kind == EngineEvent::Kind::kWarning) ++warnings;
+  }
+  std::atomic<int> warnings{0};
+};
+
+TEST(ManyMethodsTest, TenThousandNamesShareOneEntryPastTheCap) {
+  EngineOptions options;
+  options.max_methods = 100;
+  auto engine = Engine::FromText(
+      "method { name {} breaker {} bulkhead { max_concurrent: 1 } }", options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  auto warnings = std::make_shared<CountWarnings>();
+  (*engine)->AddEventListener(warnings);
+  EchoServer server;
+  ChannelOptions channel_options;
+  channel_options.codec = Codec::kByteBuffer;
+  auto channel = (*engine)->CreateChannel("test", server.address(),
+                                          grpc::InsecureChannelCredentials(),
+                                          std::move(channel_options));
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue cq;
+  for (int i = 0; i < 10'000; ++i) {
+    grpc::ClientContext context;
+    auto call = stub.PrepareUnaryCall(
+        &context, "/made.up.Service/Method" + std::to_string(i),
+        grpc::ByteBuffer(), &cq);
+    call->StartCall();
+    grpc::ByteBuffer reply;
+    grpc::Status status;
+    call->Finish(&reply, &status, &context);
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(cq.Next(&tag, &ok));
+    ASSERT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+  const auto methods = (*engine)->core()->Methods();
+  EXPECT_EQ(methods.size(), 101U);
+  int64_t calls = 0;
+  for (const auto& method : methods) {
+    calls += method->stats.counts().calls;
+    if (method->method != "other") continue;
+    EXPECT_EQ(method->stats.counts().calls, 9'900);
+    // It only counts: nothing is held against so many names.
+    EXPECT_TRUE(method->intake.empty());
+    EXPECT_EQ(method->breakers().size(), 1U);
+    EXPECT_EQ(method->breakers().front()->Snapshot(engine::Now()).state,
+              core::BreakerState::kDisabled);
+  }
+  EXPECT_EQ(calls, 10'000);
+  EXPECT_TRUE(Eventually([&] { return warnings->warnings == 1; }));
+  EXPECT_EQ((*engine)->core()->events().last(), 1);
+}
+
+}  // namespace
+}  // namespace firebreak::testing

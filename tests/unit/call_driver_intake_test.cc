@@ -1,0 +1,130 @@
+// A call before it is let in, or when it is not; and results that the host
+// judges.
+#include <memory>
+
+#include "gtest/gtest.h"
+#include "src/core/call_driver.h"
+#include "tests/support/core_fixtures.h"
+
+namespace firebreak::core {
+namespace {
+
+struct Rig {
+  explicit Rig(MethodOptions method_options, bool has_fallback = false)
+      : options(std::move(method_options)),
+        breaker({}, options.breaker, 1, At(Sec(0))),
+        budget(BudgetOptions{}, At(Sec(0))) {
+    plan.options = &options;
+    plan.targets = targets;
+    plan.budget = &budget;
+    plan.stats = &stats;
+    plan.has_fallback = has_fallback;
+    driver = std::make_unique<CallDriver>(plan);
+  }
+  int64_t ended(CallEnd end) const { return stats.counts().end(end); }
+
+  MethodOptions options;
+  Breaker breaker;
+  Breaker* const targets[1] = {&breaker};
+  AttemptBudget budget;
+  MethodStats stats;
+  CallDriver::Plan plan;
+  std::unique_ptr<CallDriver> driver;
+};
+
+MethodOptions TripsAtOnce() {
+  MethodOptions options = Retrying(3);
+  options.breaker = TripsAfter(1);
+  return options;
+}
+
+Refusal Full() {
+  Refusal refusal;
+  refusal.reason = Reason::kBulkheadFull;
+  refusal.retry_after = Ms(5);
+  return refusal;
+}
+
+TEST(CallDriverIntakeTest, ACallThatWaitsIsCountedOnceAndFromItsArrival) {
+  Rig rig(TripsAtOnce());
+  rig.driver->Arrive(At(Sec(1)));
+  EXPECT_EQ(rig.stats.counts().in_flight, 1);
+  EXPECT_EQ(rig.driver->wake_at(), kInfiniteFuture);
+  rig.driver->Start(At(Sec(3)));
+  rig.driver->OnAttemptEnd(0, AttemptEnd{}, At(Sec(4)));
+  EXPECT_EQ(rig.stats.counts().calls, 1);
+  EXPECT_EQ(rig.stats.counts().in_flight, 0);
+  // The wait is part of what the caller sees.
+  EXPECT_NEAR(ToSeconds(rig.stats.latency().Quantile(1)), 3, 0.1);
+}
+
+TEST(CallDriverIntakeTest, OneThatIsTurnedAwayIsRejectedAndSendsNothing) {
+  Rig rig(TripsAtOnce());
+  const CallDriver::Actions actions = rig.driver->TurnAway(
+      absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
+  EXPECT_TRUE(actions.launch.empty());
+  ASSERT_TRUE(actions.finish.has_value());
+  EXPECT_EQ(actions.finish->code, absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(actions.finish->reason, Reason::kBulkheadFull);
+  EXPECT_EQ(actions.finish->retry_after, Ms(5));
+  EXPECT_EQ(rig.ended(CallEnd::kRejected), 1);
+  // Once.
+  EXPECT_FALSE(
+      rig.driver
+          ->TurnAway(absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)))
+          .finish.has_value());
+  EXPECT_FALSE(rig.driver->Start(At(Sec(1))).finish.has_value());
+}
+
+TEST(CallDriverIntakeTest, TheFallbackIsAskedForOneThatIsTurnedAway) {
+  Rig rig(TripsAtOnce(), /*has_fallback=*/true);
+  const CallDriver::Actions actions = rig.driver->TurnAway(
+      absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
+  EXPECT_TRUE(actions.run_fallback);
+  EXPECT_TRUE(
+      rig.driver->OnFallbackEnd(true, At(Sec(2))).finish->from_fallback);
+  EXPECT_EQ(rig.ended(CallEnd::kSuccess), 1);
+}
+
+TEST(CallDriverIntakeTest, OneThatIsCancelledOrDroppedWhileItWaits) {
+  Rig cancelled(TripsAtOnce());
+  cancelled.driver->Arrive(At(Sec(0)));
+  EXPECT_TRUE(cancelled.driver->OnCallerCancel(At(Sec(1))).finish.has_value());
+  EXPECT_EQ(cancelled.ended(CallEnd::kCancelled), 1);
+  EXPECT_EQ(cancelled.stats.counts().calls, 1);
+  Rig dropped(TripsAtOnce());
+  dropped.driver->Arrive(At(Sec(0)));
+  dropped.driver = nullptr;
+  EXPECT_EQ(dropped.ended(CallEnd::kAbandoned), 1);
+  EXPECT_EQ(dropped.stats.counts().in_flight, 0);
+}
+
+TEST(CallDriverIntakeTest, AResultThatIsJudgedLaterIsTheHostsToSettle) {
+  Rig rig(TripsAtOnce());
+  rig.driver->Start(At(Sec(0)));
+  AttemptEnd end;
+  end.code = absl::StatusCode::kInternal;
+  end.is_judged_later = true;
+  rig.driver->OnAttemptEnd(0, end, At(Sec(1)));
+  EXPECT_TRUE(rig.driver->finished());
+  EXPECT_EQ(rig.breaker.Snapshot(At(Sec(1))).state, BreakerState::kClosed);
+  Permit permit = rig.driver->TakePermit();
+  ASSERT_TRUE(permit);
+  EXPECT_FALSE(rig.driver->TakePermit());
+  permit.Settle(Verdict::kFailure, At(Sec(2)));
+  EXPECT_EQ(rig.breaker.Snapshot(At(Sec(2))).state, BreakerState::kOpen);
+}
+
+TEST(CallDriverIntakeTest, WhatSaysNothingOfTheServerIsNotJudged) {
+  Rig rig(TripsAtOnce());
+  rig.driver->Start(At(Sec(0)));
+  AttemptEnd end;
+  end.code = absl::StatusCode::kCancelled;
+  end.cancelled_by_caller = true;
+  end.is_judged_later = true;
+  rig.driver->OnAttemptEnd(0, end, At(Sec(1)));
+  EXPECT_FALSE(rig.driver->TakePermit());
+}
+
+}  // namespace
+}  // namespace firebreak::core

@@ -1,0 +1,124 @@
+// Tokens and turns.
+#include "src/core/rate_limit.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/support/core_fixtures.h"
+
+namespace firebreak::core {
+namespace {
+
+RateLimitOptions With(double rate, int burst) {
+  RateLimitOptions options;
+  options.rate = rate;
+  options.burst = burst;
+  return options;
+}
+
+bool TakeNow(RateLimit* limit, Duration at) {
+  return limit->Take(At(at), At(at)).is_ours;
+}
+
+TEST(RateLimitTest, ABurstThenTheRate) {
+  RateLimit limit(With(10, 3), At(Sec(5)));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(TakeNow(&limit, Sec(5)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(5)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(5) + Ms(99)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(5) + Ms(100)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(5) + Ms(100)));
+  // Never more than the burst, however long the pause.
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(TakeNow(&limit, Sec(500)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(500)));
+}
+
+TEST(RateLimitTest, ABurstOfZeroIsASecondsWorth) {
+  EXPECT_EQ(With(2.5, 0).tokens(), 3);
+  EXPECT_EQ(With(0.01, 0).tokens(), 1);
+  EXPECT_EQ(With(0.01, 7).tokens(), 7);
+}
+
+TEST(RateLimitTest, TurnsComeInTheOrderTheyAreAskedForAndNoLaterThanAllowed) {
+  RateLimit limit(With(10, 1), At(Sec(0)));
+  EXPECT_EQ(limit.Take(At(Sec(0)), At(Ms(200))).at, At(Sec(0)));
+  EXPECT_EQ(limit.Take(At(Sec(0)), At(Ms(200))).at, At(Ms(100)));
+  EXPECT_EQ(limit.Take(At(Sec(0)), At(Ms(200))).at, At(Ms(200)));
+  const RateLimit::Turn late = limit.Take(At(Sec(0)), At(Ms(200)));
+  EXPECT_FALSE(late.is_ours);
+  EXPECT_EQ(late.at, At(Ms(300)));  // and says when it would have been
+  EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(0))), -2);
+}
+
+TEST(RateLimitTest, ATokenGivenBackCanBeTakenAgain) {
+  RateLimit limit(With(1, 2), At(Sec(0)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(0)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(0)));
+  limit.GiveBack();
+  EXPECT_TRUE(TakeNow(&limit, Sec(0)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(0)));
+  // Given back when the bucket is long full: it does not grow.
+  limit.GiveBack();
+  EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(60))), 2);
+  EXPECT_TRUE(TakeNow(&limit, Sec(60)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(60)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(60)));
+}
+
+TEST(RateLimitTest, TheEndsOfTheRangeHold) {
+  for (const double rate : {0.001, 1e6}) {
+    for (const int burst : {1, 1'000'000}) {
+      RateLimit limit(With(rate, burst), At(Sec(1)));
+      EXPECT_TRUE(TakeNow(&limit, Sec(1)));
+      EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(1))), burst - 1);
+      EXPECT_TRUE(limit.Take(At(Sec(1)), kInfiniteFuture).is_ours);
+      EXPECT_TRUE(limit.Take(Time::max(), Time::max()).is_ours);
+    }
+  }
+}
+
+TEST(RateLimitTest, ARateThatDividesNoNanosecondKeepsItsPace) {
+  RateLimit limit(With(3, 1), At(Sec(0)));
+  int taken = 0;
+  for (int ms = 0; ms < 100'000; ++ms) taken += TakeNow(&limit, Ms(ms));
+  EXPECT_NEAR(taken, 300, 1);
+}
+
+TEST(RateLimitTest, TimeThatRunsBackGivesNothingTwice) {
+  RateLimit limit(With(1, 1), At(Sec(10)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(10)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(5)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(10)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(11)));
+}
+
+TEST(RateLimitTest, NeverMoreThanBurstAndRateTogether) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Dice dice(seed);
+    const int burst = dice.Int(1, 20);
+    const int rate = dice.Int(1, 50);
+    RateLimit limit(With(rate, burst), At(Sec(0)));
+    std::vector<Time> turns;
+    Time now = At(Sec(0));
+    for (int i = 0; i < 300; ++i) {
+      now += Ms(dice.Int(0, 40));
+      const RateLimit::Turn turn =
+          limit.Take(now, now + Ms(dice.Int(0, 1) * 500));
+      if (!turn.is_ours) continue;
+      if (dice.Chance(0.2)) {
+        limit.GiveBack();
+      } else {
+        turns.push_back(turn.at);
+      }
+    }
+    std::sort(turns.begin(), turns.end());
+    for (size_t i = 0; i < turns.size(); ++i) {
+      EXPECT_LE(static_cast<double>(i + 1),
+                burst + rate * ToSeconds(turns[i] - At(Sec(0))) + 1e-3)
+          << "seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace firebreak::core

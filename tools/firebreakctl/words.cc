@@ -1,0 +1,85 @@
+#include "tools/firebreakctl/words.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+
+namespace firebreak::ctl {
+
+using google::protobuf::Timestamp;
+using google::protobuf::util::TimeUtil;
+
+Colour ColourOf(v1::BreakerState state) {
+  switch (state) {
+    case v1::BREAKER_STATE_CLOSED:
+      return Colour::kGreen;
+    case v1::BREAKER_STATE_OPEN:
+      return Colour::kRed;
+    case v1::BREAKER_STATE_HALF_OPEN:
+    case v1::BREAKER_STATE_RAMP:
+      return Colour::kYellow;
+    case v1::BREAKER_STATE_FORCED_OPEN:
+    case v1::BREAKER_STATE_FORCED_CLOSED:
+      return Colour::kMagenta;
+    default:
+      return Colour::kDim;
+  }
+}
+
+std::string StateName(v1::BreakerState state) {
+  const std::string name = v1::BreakerState_Name(state);
+  if (name.empty()) return absl::StrCat("state ", static_cast<int>(state));
+  return absl::AsciiStrToLower(absl::StripPrefix(name, "BREAKER_STATE_"));
+}
+
+std::string Brief(int64_t ns) {
+  if (ns <= 0) return "0s";
+  if (ns < 59'950'000'000) {
+    // Rounded to three digits first, so that no unit shows a thousand of
+    // itself.
+    int64_t step = 1;
+    while (ns / step >= 1000) step *= 10;
+    ns = (ns + step / 2) / step * step;
+    const auto value = static_cast<double>(ns);
+    if (ns < 1'000) return absl::StrCat(ns, "ns");
+    if (ns < 1'000'000) return absl::StrFormat("%.3gus", value / 1e3);
+    if (ns < 1'000'000'000) return absl::StrFormat("%.3gms", value / 1e6);
+    return absl::StrFormat("%.3gs", value / 1e9);
+  }
+  const int64_t seconds = (ns + 500'000'000) / 1'000'000'000;
+  const int64_t minutes = seconds / 60;
+  const int64_t hours = minutes / 60;
+  if (hours == 0) return absl::StrFormat("%dm%02ds", minutes, seconds % 60);
+  if (hours < 24) return absl::StrFormat("%dh%02dm", hours, minutes % 60);
+  return absl::StrFormat("%dd%02dh", hours / 24, hours % 24);
+}
+
+Table::Cell StateCell(const v1::Breaker& breaker) {
+  Table::Cell cell{StateName(breaker.state()), ColourOf(breaker.state())};
+  if (breaker.shadow()) cell.text += " (shadow)";
+  return cell;
+}
+
+std::string OrDash(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
+std::string Brief(const google::protobuf::Duration& duration) {
+  return Brief(TimeUtil::DurationToNanoseconds(duration));
+}
+
+std::string Quantile(const v1::Latency& latency,
+                     const google::protobuf::Duration& quantile) {
+  return latency.count() == 0 ? "-" : Brief(quantile);
+}
+
+std::string Between(const Timestamp& from, const Timestamp& to) {
+  return Brief(to - from);
+}
+
+std::string ClockTime(const Timestamp& t) { return TimeUtil::ToString(t); }
+
+}  // namespace firebreak::ctl

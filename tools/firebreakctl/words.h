@@ -1,0 +1,41 @@
+// How firebreakctl puts states and figures into words.
+//
+//   table.AddRow({StateCell(breaker), Between(breaker.since(), as_of)});
+//
+// Thread safety: pure functions.
+#ifndef FIREBREAK_TOOLS_FIREBREAKCTL_WORDS_H_
+#define FIREBREAK_TOOLS_FIREBREAKCTL_WORDS_H_
+
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/timestamp.pb.h>
+
+#include <cstdint>
+#include <string>
+
+#include "firebreak/v1/admin.pb.h"
+#include "tools/firebreakctl/table.h"
+
+namespace firebreak::ctl {
+
+Colour ColourOf(v1::BreakerState state);
+// "open" for BREAKER_STATE_OPEN.
+std::string StateName(v1::BreakerState state);
+// "open (shadow)" for one that refuses nothing.
+Table::Cell StateCell(const v1::Breaker& breaker);
+
+// Nanoseconds to three digits or so: "830us", "12.3ms", "1.24s", "2m05s",
+// "3h20m", "4d06h". Negative ones are "0s".
+std::string Brief(int64_t ns);
+std::string Brief(const google::protobuf::Duration& duration);
+std::string Between(const google::protobuf::Timestamp& from,
+                    const google::protobuf::Timestamp& to);
+// "-" when there is no success to measure.
+std::string Quantile(const v1::Latency& latency,
+                     const google::protobuf::Duration& quantile);
+std::string ClockTime(const google::protobuf::Timestamp& t);
+// "-" for nothing.
+std::string OrDash(const std::string& text);
+
+}  // namespace firebreak::ctl
+
+#endif  // FIREBREAK_TOOLS_FIREBREAKCTL_WORDS_H_
