@@ -137,10 +137,12 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      retry_after);
 }
 
-Answer InfeasibleAnswer(engine::MethodRuntime& method, core::Duration granted) {
-  const double quantile = method.options->deadline_gate.value().quantile;
+Answer InfeasibleAnswer(const engine::MethodBinding& method,
+                        core::Duration granted) {
+  const double quantile =
+      method.settings->options->deadline_gate.value().quantile;
   const absl::optional<core::Duration> needed =
-      method.latency.Quantile(quantile, engine::Now());
+      method.runtime->latency.Quantile(quantile, engine::Now());
   const auto brief = [](core::Duration d) {
     return core::FormatDuration(
         std::chrono::floor<std::chrono::microseconds>(d));

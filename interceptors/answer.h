@@ -69,7 +69,8 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
 
 // LocalAnswer() for a call that was granted less time than it takes: how much,
 // and how much it would need.
-Answer InfeasibleAnswer(engine::MethodRuntime& method, core::Duration granted);
+Answer InfeasibleAnswer(const engine::MethodBinding& method,
+                        core::Duration granted);
 
 }  // namespace firebreak::interceptors
 

@@ -30,7 +30,7 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       caller_(info->client_context()),
       base_channel_(info->channel()),
       parent_(std::move(parent)),
-      options_(AdjustOptions(method_->runtime->options, options)),
+      options_(AdjustOptions(method_->settings->options, options)),
       wants_report_(options.report),
       began_(engine::Now()),
       deadline_(
@@ -50,7 +50,7 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
   plan.budget = method_->runtime->budget.get();
   plan.stats = &method_->runtime->stats;
   plan.latency = &method_->runtime->latency;
-  plan.estimator = method_->runtime->estimator.get();
+  plan.estimator = method_->settings->estimator.get();
   plan.deadline = deadline_;
   plan.has_fallback = fallback_ != nullptr;
   plan.seed = channel_->core()->NextSeed();
@@ -65,7 +65,7 @@ void DrivenCall::Start(Methods* first) {
   request_ = first->GetSerializedSendMessage();
   // Interceptors before ours see one logical call, those after ours attempts.
   stub_.emplace(first->GetInterceptedChannel());
-  if (!method_->runtime->intake.empty() && !PassIntake(first)) return;
+  if (!method_->settings->intake.empty() && !PassIntake(first)) return;
   std::unique_ptr<engine::Lane> lane;
   if (channel_->core()->options().drive_on_calling_thread &&
       LivesOnThisStack(first)) {

@@ -13,9 +13,9 @@ namespace firebreak::interceptors {
 
 bool DrivenCall::PassIntake(Methods* first) {
   core::Visit visit;
-  core::Intake::Step step =
-      visit.Begin(&method_->runtime->intake, began_, deadline_,
-                  method_->runtime->ExpectedTime(began_));
+  core::Intake::Step step = visit.Begin(
+      &method_->settings->intake, began_, deadline_,
+      method_->runtime->ExpectedTime(method_->settings->intake, began_));
   std::shared_ptr<Queued> queued;
   {
     core::MutexLock lock(&mu_);
@@ -65,13 +65,12 @@ core::Intake::Verdict DrivenCall::VerdictOf(const Finish& finish) const {
 
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   if (turned_away_ && finish.code != absl::StatusCode::kCancelled) {
-    return TurnedAwayAnswer(*method_->runtime, *turned_away_);
+    return TurnedAwayAnswer(*method_, *turned_away_);
   }
   switch (finish.code) {
     case absl::StatusCode::kDeadlineExceeded:
       if (finish.reason == core::Reason::kDeadlineInfeasible) {
-        return InfeasibleAnswer(*method_->runtime,
-                                core::Remaining(began_, deadline_));
+        return InfeasibleAnswer(*method_, core::Remaining(began_, deadline_));
       }
       return LocalAnswer(
           grpc::StatusCode::DEADLINE_EXCEEDED,

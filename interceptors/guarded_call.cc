@@ -89,8 +89,9 @@ core::Intake::Step GuardedCall::Begin() {
   // A deadline that is spent: gRPC would say the same without sending anything;
   // the server, and a probe's slot, have nothing to do with it.
   return visit_.Begin(
-      &runtime.intake, started_, deadline_,
-      is_unary() ? runtime.ExpectedTime(started_) : core::Duration::zero());
+      &method_->settings->intake, started_, deadline_,
+      is_unary() ? runtime.ExpectedTime(method_->settings->intake, started_)
+                 : core::Duration::zero());
 }
 
 void GuardedCall::LetIn(core::Visit visit) {
@@ -102,9 +103,9 @@ std::shared_ptr<const Answer> GuardedCall::TurnAway(
     const core::Intake::Refusal& refusal) {
   method_->runtime->stats.OnRejected(refusal.reason);
   TellRefused(refusal.reason);
-  return WithReport(std::make_shared<const Answer>(
-                        TurnedAwayAnswer(*method_->runtime, refusal)),
-                    refusal.reason);
+  return WithReport(
+      std::make_shared<const Answer>(TurnedAwayAnswer(*method_, refusal)),
+      refusal.reason);
 }
 
 std::shared_ptr<const Answer> GuardedCall::Cancel() {
@@ -122,14 +123,14 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
   engine::MethodRuntime& runtime = *method_->runtime;
   core::Breaker* const breaker = method_->targets.front();
   granted_ = core::Remaining(admitted_, deadline_);
-  const auto& gate = runtime.options->deadline_gate;
+  const auto& gate = method_->settings->options->deadline_gate;
   if (is_unary() && gate && gate->first_attempt &&
       !core::IsFeasible(gate, &runtime.latency, granted_, admitted_)) {
     visit_.End(core::Intake::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
     TellRefused(core::Reason::kDeadlineInfeasible);
     return WithReport(
-        std::make_shared<const Answer>(InfeasibleAnswer(runtime, granted_)),
+        std::make_shared<const Answer>(InfeasibleAnswer(*method_, granted_)),
         core::Reason::kDeadlineInfeasible);
   }
   core::Admission admission = breaker->Admit(
@@ -188,7 +189,7 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   end.deadline_was_too_short =
       is_unary() && end.code == absl::StatusCode::kDeadlineExceeded &&
       core::IsTooShort(granted_, &runtime.latency, now);
-  const core::BlameRules blame = runtime.options->blame();
+  const core::BlameRules blame = method_->settings->options->blame();
   const core::Attribution attribution = core::Attribute(end, blame);
   const core::Verdict verdict = core::VerdictOn(attribution, end.code, blame);
   core::Permit permit;

@@ -102,7 +102,7 @@ void Interceptor::Begin(Methods* methods) {
     return;
   }
   if (is_unary_ &&
-      (method_->runtime->options->NeedsDriver() || taken.options.timeout ||
+      (method_->settings->options->NeedsDriver() || taken.options.timeout ||
        method_->runtime->has_fallback()) &&
       methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_MESSAGE)) {

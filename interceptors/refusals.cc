@@ -46,7 +46,7 @@ std::string WhyTurnedAway(const core::Intake& intake,
 
 }  // namespace
 
-Answer TurnedAwayAnswer(const engine::MethodRuntime& method,
+Answer TurnedAwayAnswer(const engine::MethodBinding& method,
                         const core::Intake::Refusal& refusal) {
   if (refusal.reason == core::Reason::kDeadlineExceeded &&
       refusal.wait == core::Duration::zero()) {
@@ -58,8 +58,8 @@ Answer TurnedAwayAnswer(const engine::MethodRuntime& method,
   return LocalAnswer(
       static_cast<grpc::StatusCode>(refusal.code),
       absl::StrCat("firebreak: a call of ", method.method, " on channel \"",
-                   method.channel, "\" is turned away: ",
-                   WhyTurnedAway(method.intake, refusal)),
+                   method.runtime->channel, "\" is turned away: ",
+                   WhyTurnedAway(method.settings->intake, refusal)),
       refusal.reason, refusal.retry_after);
 }
 

@@ -25,7 +25,7 @@
 namespace firebreak::interceptors {
 
 // What a call gets that its intake has turned away.
-Answer TurnedAwayAnswer(const engine::MethodRuntime& method,
+Answer TurnedAwayAnswer(const engine::MethodBinding& method,
                         const core::Intake::Refusal& refusal);
 
 class Refusals {

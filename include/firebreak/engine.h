@@ -178,6 +178,16 @@ class Engine {
   // What classifiers and listeners did that was contained, since the start.
   CallbackFaults callback_faults() const;
 
+  // Replaces the policy while calls run, whole or not at all: calls that begin
+  // from now on follow the new one, those under way end by the old one, and
+  // none fails for it. What the engine knows stays: windows and states of
+  // breakers, overrides, tokens, queues, latencies. A window of another kind or
+  // size starts anew, and a breaker that the policy has no more closes.
+  // INVALID_ARGUMENT with every fault: nothing has changed.
+  absl::Status SetPolicy(const v1::PolicySet& policy);
+  // Of a text as for FromText().
+  absl::Status SetPolicyText(absl::string_view text);
+
   // What in the policy is most likely not meant, errors first: at present calls
   // that are hedged, or sent again after failures that may have run, without
   // anything that says they may run twice. Knows what the protos linked into

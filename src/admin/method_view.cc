@@ -142,7 +142,8 @@ std::string HedgingPaused(engine::MethodRuntime* runtime, core::Time now) {
                           : "";
 }
 
-v1::LatencyModel ModelView(engine::MethodRuntime* runtime, core::Time now) {
+v1::LatencyModel ModelView(engine::MethodRuntime* runtime,
+                           const core::MethodOptions& options, core::Time now) {
   v1::LatencyModel view;
   core::LatencyModel& model = runtime->latency;
   view.set_samples(model.samples(now));
@@ -156,9 +157,9 @@ v1::LatencyModel ModelView(engine::MethodRuntime* runtime, core::Time now) {
   if (const auto usual = model.Baseline(now)) {
     *view.mutable_usual_p50() = DurationOf(*usual);
   }
-  if (runtime->options->hedging.has_value()) {
+  if (options.hedging.has_value()) {
     *view.mutable_hedge_delay() =
-        DurationOf(core::HedgeDelay(*runtime->options->hedging, &model, now));
+        DurationOf(core::HedgeDelay(*options.hedging, &model, now));
     view.set_hedging_paused(HedgingPaused(runtime, now));
   }
   return view;
@@ -167,9 +168,10 @@ v1::LatencyModel ModelView(engine::MethodRuntime* runtime, core::Time now) {
 v1::Budget BudgetView(core::AttemptBudget* budget, core::Time now) {
   v1::Budget view;
   view.set_tokens(budget->tokens(now));
-  view.set_ratio(budget->options().ratio);
-  view.set_floor(budget->options().floor);
-  view.set_burst(budget->options().burst);
+  const core::BudgetOptions options = budget->options();
+  view.set_ratio(options.ratio);
+  view.set_floor(options.floor);
+  view.set_burst(options.burst);
   return view;
 }
 
@@ -315,11 +317,13 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
 
 v1::Method MethodView(const Selected& selected, core::Time now) {
   engine::MethodRuntime& runtime = *selected.runtime;
+  const std::shared_ptr<const engine::MethodSettings> settings =
+      runtime.settings();
   const core::MethodCounts counts = runtime.stats.counts();
   v1::Method view;
   view.set_channel(runtime.channel);
   view.set_method(runtime.method);
-  view.set_policy(runtime.options->policy);
+  view.set_policy(settings->options->policy);
   for (core::Breaker* breaker : selected.breakers) {
     *view.add_breakers() = BreakerView(breaker, now);
   }
@@ -327,10 +331,10 @@ v1::Method MethodView(const Selected& selected, core::Time now) {
   *view.mutable_attempts() = AttemptsView(counts);
   *view.mutable_latency() = LatencyView(runtime.stats.latency());
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
-  *view.mutable_options() = OptionsView(*runtime.options);
-  *view.mutable_latency_model() = ModelView(&runtime, now);
-  AddRetryChances(runtime.estimator.get(), now, &view);
-  AddIntake(runtime.intake, now, &view);
+  *view.mutable_options() = OptionsView(*settings->options);
+  *view.mutable_latency_model() = ModelView(&runtime, *settings->options, now);
+  AddRetryChances(settings->estimator.get(), now, &view);
+  AddIntake(settings->intake, now, &view);
   return view;
 }
 

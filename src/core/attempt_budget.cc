@@ -15,18 +15,36 @@ int64_t Thousandths(double tokens) {
   return static_cast<int64_t>(std::floor(tokens * kToken + kRounding));
 }
 
+int64_t MaxOf(const BudgetOptions& options) {
+  return options.throttling ? Thousandths(options.throttling->max_tokens) : 0;
+}
+
+int64_t StepOf(const BudgetOptions& options) {
+  return options.throttling ? Thousandths(options.throttling->token_ratio) : 0;
+}
+
 }  // namespace
 
 AttemptBudget::AttemptBudget(const BudgetOptions& options, Time now)
-    : options_(options),
-      throttle_max_(
-          options.throttling ? Thousandths(options.throttling->max_tokens) : 0),
-      throttle_step_(options.throttling
-                         ? Thousandths(options.throttling->token_ratio)
-                         : 0),
-      throttle_(throttle_max_),
+    : throttle_max_(MaxOf(options)),
+      throttle_step_(StepOf(options)),
+      throttle_(throttle_max_.load()),
+      options_(options),
       tokens_(options.burst),
       refilled_(now) {}
+
+void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {
+  MutexLock lock(&mu_);
+  Refill(now);
+  options_ = options;
+  tokens_ = std::min(tokens_, options_.burst);
+  // One that has just been switched on starts full, as any does. An end of an
+  // attempt meanwhile may be counted by the old bounds.
+  const int64_t max = MaxOf(options);
+  throttle_ = throttle_max_ == 0 ? max : std::min(throttle_.load(), max);
+  throttle_step_ = StepOf(options);
+  throttle_max_ = max;
+}
 
 void AttemptBudget::OnCallAdmitted(Time now) {
   MutexLock lock(&mu_);
@@ -56,19 +74,21 @@ double AttemptBudget::tokens(Time now) {
 }
 
 void AttemptBudget::OnAttemptEnd(bool success) {
-  if (throttle_max_ == 0) return;
+  const int64_t max = throttle_max_.load(std::memory_order_relaxed);
+  const int64_t step = throttle_step_.load(std::memory_order_relaxed);
+  if (max == 0) return;
   int64_t before = throttle_.load(std::memory_order_relaxed);
   int64_t after = 0;
   do {
-    after = success ? std::min(before + throttle_step_, throttle_max_)
+    after = success ? std::min(before + step, max)
                     : std::max<int64_t>(before - kToken, 0);
   } while (!throttle_.compare_exchange_weak(before, after,
                                             std::memory_order_relaxed));
 }
 
 bool AttemptBudget::IsThrottled() const {
-  return throttle_max_ != 0 &&
-         throttle_.load(std::memory_order_relaxed) * 2 <= throttle_max_;
+  const int64_t max = throttle_max_.load(std::memory_order_relaxed);
+  return max != 0 && throttle_.load(std::memory_order_relaxed) * 2 <= max;
 }
 
 double AttemptBudget::throttle_tokens() const {

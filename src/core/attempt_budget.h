@@ -53,18 +53,24 @@ class AttemptBudget {
   bool IsThrottled() const;
   double throttle_tokens() const;
 
-  const BudgetOptions& options() const { return options_; }
+  // From now on. What is in the purse stays, up to the new `burst`, and so does
+  // the throttle's count.
+  void SetOptions(const BudgetOptions& options, Time now);
+  BudgetOptions options() const {
+    MutexLock lock(&mu_);
+    return options_;
+  }
 
  private:
   void Add(double tokens) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Refill(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  const BudgetOptions options_;
   // In thousandths, since A6 counts no finer. Zero: no throttling.
-  const int64_t throttle_max_;
-  const int64_t throttle_step_;
+  std::atomic<int64_t> throttle_max_;
+  std::atomic<int64_t> throttle_step_;
   std::atomic<int64_t> throttle_;
-  Mutex mu_;
+  mutable Mutex mu_;
+  BudgetOptions options_ ABSL_GUARDED_BY(mu_);
   double tokens_ ABSL_GUARDED_BY(mu_);
   Time refilled_ ABSL_GUARDED_BY(mu_);
 };

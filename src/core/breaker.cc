@@ -306,12 +306,11 @@ void Breaker::Advance(Time now) {
 }
 
 bool Breaker::IsStrained(Time now) {
-  if (options_.failure_rate == 0 ||
+  MutexLock lock(&mu_);
+  if (options_.failure_rate == 0 || state() != BreakerState::kClosed ||
       options_.mode != BreakerOptions::Mode::kEnforce) {
     return false;
   }
-  MutexLock lock(&mu_);
-  if (state() != BreakerState::kClosed) return false;
   latest_ = std::max(latest_, Bounded(now));
   const TripRules::Counts counts = rules_.counts(latest_);
   return counts.calls >= options_.minimum_calls &&
@@ -328,11 +327,10 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
             : to == BreakerState::kForcedClosed ? Forced::kClosed
                                                 : Forced::kNo;
   // Beneath an override the machine rests where it will go on from.
-  if (enabled_) {
-    machine_ = forced_ == Forced::kOpen     ? BreakerState::kHalfOpen
-               : forced_ == Forced::kClosed ? BreakerState::kClosed
-                                            : to;
-  }
+  machine_ = !enabled_                    ? BreakerState::kDisabled
+             : forced_ == Forced::kOpen   ? BreakerState::kHalfOpen
+             : forced_ == Forced::kClosed ? BreakerState::kClosed
+                                          : to;
   ++epoch_;
   since_ = latest_;
   news_.changed = true;

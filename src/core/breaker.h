@@ -203,6 +203,12 @@ class Breaker {
   // CLOSED, with an empty window and the first open duration; no override.
   void Reset(Time now);
 
+  // A new policy, while calls run. The state stays, with its timers, its
+  // override and the results in the window; a window of another kind or size
+  // starts anew. To take the options away closes it for good, until there are
+  // some again.
+  void SetOptions(const absl::optional<BreakerOptions>& options, Time now);
+
   // Lets what is due by `now` take effect without a call: ends of leases,
   // overrides and the ramp, and calls in flight that have become slow.
   void Tick(Time now);
@@ -260,10 +266,11 @@ class Breaker {
   void Tell(News news);
 
   const Identity identity_;
-  const bool enabled_;
-  const BreakerOptions options_;  // defaults when not enabled
 
   Mutex mu_;
+  bool enabled_ ABSL_GUARDED_BY(mu_);
+  // Defaults when not enabled.
+  BreakerOptions options_ ABSL_GUARDED_BY(mu_);
   BreakerState machine_ ABSL_GUARDED_BY(mu_);  // never a forced state
   Forced forced_ ABSL_GUARDED_BY(mu_) = Forced::kNo;
   Time forced_until_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;

@@ -85,6 +85,38 @@ void Breaker::Reset(Time now) {
   Tell(news);
 }
 
+void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
+                         Time now) {
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    const bool was_enabled = enabled_;
+    enabled_ = options && options->mode != BreakerOptions::Mode::kDisabled;
+    options_ = enabled_ ? *options : BreakerOptions{};
+    rules_.OnOptionsChanged(latest_);
+    if (enabled_ == was_enabled) {
+      news_.changed = true;  // for whoever ticks: times may be others
+    } else if (forced_ == Forced::kNo) {
+      Enter(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled,
+            Event::Kind::kTransition,
+            enabled_ ? "the policy has a breaker now"
+                     : "the policy has no breaker any more");
+    } else {
+      // The override stays, over what the policy now leaves beneath it.
+      machine_ = !enabled_                  ? BreakerState::kDisabled
+                 : forced_ == Forced::kOpen ? BreakerState::kHalfOpen
+                                            : BreakerState::kClosed;
+      oldest_valid_epoch_ = ++epoch_;
+      probation_.Restart(latest_);
+      rules_.ForgetCalls();
+      rules_.Clear(latest_);
+    }
+    news = TakeNews();
+  }
+  Tell(news);
+}
+
 void Breaker::Tick(Time now) {
   News news;
   {

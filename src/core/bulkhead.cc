@@ -1,6 +1,7 @@
 #include "src/core/bulkhead.h"
 
 #include <utility>
+#include <vector>
 
 namespace firebreak::core {
 
@@ -27,15 +28,33 @@ void Bulkhead::Leave(bool was_used) {
   {
     MutexLock lock(&mu_);
     if (was_used) ++completed_;
-    if (queue_.empty()) {
+    if (queue_.empty() || active_ > options_.max_concurrent) {
       --active_;
       return;
     }
-    next = std::move(queue_.front());
-    queue_.pop_front();
-    next->where_ = Waiter::Where::kInside;
+    next = LetFirstIn();
   }
   next->OnPlace();
+}
+
+void Bulkhead::SetOptions(const BulkheadOptions& options) {
+  std::vector<std::shared_ptr<Waiter>> let_in;
+  {
+    MutexLock lock(&mu_);
+    options_ = options;
+    while (!queue_.empty() && active_ < options_.max_concurrent) {
+      ++active_;
+      let_in.push_back(LetFirstIn());
+    }
+  }
+  for (const auto& waiter : let_in) waiter->OnPlace();
+}
+
+std::shared_ptr<Bulkhead::Waiter> Bulkhead::LetFirstIn() {
+  std::shared_ptr<Waiter> first = std::move(queue_.front());
+  queue_.pop_front();
+  first->where_ = Waiter::Where::kInside;
+  return first;
 }
 
 bool Bulkhead::TakePlace(Waiter* waiter) {

@@ -20,6 +20,7 @@
 #ifndef FIREBREAK_SRC_CORE_BULKHEAD_H_
 #define FIREBREAK_SRC_CORE_BULKHEAD_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -59,9 +60,12 @@ class Bulkhead {
     // How often the last free place was taken.
     int64_t saturated = 0;
 
-    int available() const { return limit - active; }
+    // None below zero, after a limit has been lowered.
+    int available() const { return std::max(0, limit - active); }
     // Calls that could come now without any of them being turned away.
-    int capacity_left() const { return available() + (queue_limit - queued); }
+    int capacity_left() const {
+      return available() + std::max(0, queue_limit - queued);
+    }
   };
 
   explicit Bulkhead(const BulkheadOptions& options) : options_(options) {}
@@ -81,13 +85,23 @@ class Bulkhead {
   // A call came in vain: for the snapshot.
   void CountRejection() { rejected_.fetch_add(1, std::memory_order_relaxed); }
 
+  // From now on. More places go to those who wait; with fewer, those inside
+  // stay, and nobody comes in until enough have left. Who waits, waits on.
+  void SetOptions(const BulkheadOptions& options);
+
   Snapshot snapshot() const;
-  const BulkheadOptions& options() const { return options_; }
+  BulkheadOptions options() const {
+    MutexLock lock(&mu_);
+    return options_;
+  }
 
  private:
-  const BulkheadOptions options_;
+  // The first of the queue gets a place that is free for it.
+  std::shared_ptr<Waiter> LetFirstIn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   std::atomic<int64_t> rejected_{0};
   mutable Mutex mu_;
+  BulkheadOptions options_ ABSL_GUARDED_BY(mu_);
   int active_ ABSL_GUARDED_BY(mu_) = 0;
   std::list<std::shared_ptr<Waiter>> queue_ ABSL_GUARDED_BY(mu_);
   int64_t completed_ ABSL_GUARDED_BY(mu_) = 0;

@@ -30,6 +30,38 @@ Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
   return Verdict::kUnknown;
 }
 
+Intake Intake::With(const IntakeOptions& options, uint64_t seed,
+                    Time now) const {
+  Intake out;
+  if (options.throttle) {
+    out.throttle_ = throttle_;
+    if (out.throttle_ != nullptr) {
+      out.throttle_->SetOptions(*options.throttle, now);
+    } else {
+      out.throttle_ = std::make_shared<Throttle>(*options.throttle, seed, now);
+    }
+  }
+  if (options.rate_limit) {
+    if (rate_limit_ == nullptr) {
+      out.rate_limit_ = std::make_shared<RateLimit>(*options.rate_limit, now);
+    } else if (rate_limit_->options() == *options.rate_limit) {
+      out.rate_limit_ = rate_limit_;
+    } else {
+      out.rate_limit_ =
+          std::make_shared<RateLimit>(*options.rate_limit, *rate_limit_, now);
+    }
+  }
+  if (options.bulkhead) {
+    out.bulkhead_ = bulkhead_;
+    if (out.bulkhead_ != nullptr) {
+      out.bulkhead_->SetOptions(*options.bulkhead);
+    } else {
+      out.bulkhead_ = std::make_shared<Bulkhead>(*options.bulkhead);
+    }
+  }
+  return out;
+}
+
 Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
   Intake out = *this;
   if (!out.throttle_ && !off.no_throttle) out.throttle_ = other.throttle_;
@@ -55,7 +87,7 @@ Visit& Visit::operator=(Visit&& other) noexcept {
   return *this;
 }
 
-Visit::Step Visit::Begin(Intake* intake, Time now, Time deadline,
+Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
                          Duration expected) {
   intake_ = intake;
   deadline_ = deadline;
@@ -115,7 +147,7 @@ void Visit::End(Intake::Verdict verdict, Time now) {
   if (intake_ == nullptr) return;
   const bool was_sent =
       stage_ == Stage::kInside && verdict != Intake::Verdict::kNotSent;
-  Intake* const intake = std::exchange(intake_, nullptr);
+  const Intake* const intake = std::exchange(intake_, nullptr);
   stage_ = Stage::kOutside;
   if (was_sent && verdict != Intake::Verdict::kUnknown &&
       intake->throttle() != nullptr) {
@@ -158,7 +190,6 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   Bulkhead* const bulkhead = intake_->bulkhead();
   if (bulkhead == nullptr) return GetIn(now);
   const Time by_deadline = SaturatingAdd(deadline_, -expected_);
-  const Time by_policy = SaturatingAdd(now, bulkhead->options().max_wait);
   const bool may_wait = by_deadline > now;
   switch (bulkhead->Enter(may_wait ? waiter : nullptr)) {
     case Bulkhead::Entry::kIn:
@@ -178,6 +209,7 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
     out.refusal.wait = expected_;
     return out;
   }
+  const Time by_policy = SaturatingAdd(now, bulkhead->options().max_wait);
   stage_ = waiter == nullptr ? Stage::kAtDoor : Stage::kInQueue;
   began_ = now;
   give_up_ = std::min(by_policy, by_deadline);

@@ -28,6 +28,7 @@
 #ifndef FIREBREAK_SRC_CORE_INTAKE_H_
 #define FIREBREAK_SRC_CORE_INTAKE_H_
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -81,6 +82,9 @@ class Intake {
         rate_limit_(std::move(rate_limit)),
         bulkhead_(std::move(bulkhead)) {}
 
+  // One of `options`. A part that this one has as well goes on with its state:
+  // the same bulkhead and throttle, the rate limit's tokens.
+  Intake With(const IntakeOptions& options, uint64_t seed, Time now) const;
   // Takes from `other` what this one has not, but for what `off` switches off.
   Intake Or(const Intake& other, const IntakeOptions& off) const;
 
@@ -112,7 +116,7 @@ class Visit {
 
   // Once. Allocates nothing. kWait: nothing is waited for yet, but for the
   // token's time; Continue() joins the queue.
-  Step Begin(Intake* intake, Time now, Time deadline, Duration expected);
+  Step Begin(const Intake* intake, Time now, Time deadline, Duration expected);
   // At `until`, on OnPlace(), and at any time between: each time with the same
   // waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
@@ -130,7 +134,7 @@ class Visit {
   Step GetIn(Time now);
   Step Out(absl::StatusCode code, Reason reason, Time now);
 
-  Intake* intake_ = nullptr;
+  const Intake* intake_ = nullptr;
   Stage stage_ = Stage::kOutside;
   bool has_token_ = false;
   bool has_place_ = false;

@@ -40,6 +40,12 @@ struct WindowOptions {
   // Finagle: long enough for a low rate, short enough to forget.
   Duration duration = std::chrono::seconds(30);
 
+  // Both cover the same results.
+  friend bool operator==(const WindowOptions& a, const WindowOptions& b) {
+    return a.kind == b.kind &&
+           (a.kind == Kind::kCalls ? a.calls == b.calls
+                                   : a.duration == b.duration);
+  }
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
@@ -161,6 +167,11 @@ struct AdaptiveRetryOptions {
   // five times the default of backoff.max is 15 s: this leaves that alone.
   Duration max_delay = std::chrono::seconds(30);
 
+  friend bool operator==(const AdaptiveRetryOptions& a,
+                         const AdaptiveRetryOptions& b) {
+    return a.floor == b.floor && a.half_life == b.half_life &&
+           a.max_delay == b.max_delay;
+  }
   void Check(const std::string& path, Duration backoff_max,
              FieldErrors* errors) const;
 };
@@ -261,6 +272,9 @@ struct RateLimitOptions {
   Duration max_wait = Duration::zero();
 
   int tokens() const;
+  friend bool operator==(const RateLimitOptions& a, const RateLimitOptions& b) {
+    return a.rate == b.rate && a.burst == b.burst && a.max_wait == b.max_wait;
+  }
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
@@ -310,6 +324,11 @@ struct MethodOptions {
   // Leaves room for another attempt.
   bool IsRetryable(absl::StatusCode code) const;
   BlameRules blame() const;
+  // With the other methods of its channel. One that is off takes none along.
+  bool SharesBreaker() const {
+    return breaker && breaker->scope == BreakerOptions::Scope::kChannel &&
+           breaker->mode != BreakerOptions::Mode::kDisabled;
+  }
   // Only these need attempts of our own; anything else runs natively.
   bool NeedsDriver() const {
     return retry.has_value() || hedging.has_value() ||

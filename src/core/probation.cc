@@ -15,17 +15,8 @@ int SuccessesNeeded(double ratio, int samples) {
 
 }  // namespace
 
-Probation::Probation(const BreakerOptions& options)
-    : probes_(options.probes),
-      samples_(options.samples()),
-      needed_(SuccessesNeeded(options.probe_success_ratio, samples_)),
-      ratio_(options.probe_success_ratio),
-      timeout_(options.probe_timeout),
-      patience_(options.half_open_duration),
-      slow_rate_(options.HasSlowRule() && options.slow_call_rate > 0
-                     ? options.slow_call_rate
-                     : 2) {
-  leases_.reserve(static_cast<size_t>(std::min(probes_, samples_)));
+int Probation::needed() const {
+  return SuccessesNeeded(options_.probe_success_ratio, samples());
 }
 
 void Probation::Restart(Time now) {
@@ -35,9 +26,10 @@ void Probation::Restart(Time now) {
 }
 
 uint64_t Probation::Begin(Time now, Time deadline) {
-  const int missing = samples_ - successes_ - failures_;
-  if (in_flight() >= std::min(probes_, missing)) return 0;
-  const Time ends = std::min(deadline, SaturatingAdd(now, timeout_));
+  const int missing = samples() - successes_ - failures_;
+  if (in_flight() >= std::min(options_.probes, missing)) return 0;
+  const Time ends =
+      std::min(deadline, SaturatingAdd(now, options_.probe_timeout));
   leases_.push_back({++last_probe_, ends, /*progressed=*/false});
   return last_probe_;
 }
@@ -65,18 +57,22 @@ absl::optional<bool> Probation::EndOverdue(Time now) {
 
 Probation::Verdict Probation::verdict(Time now) const {
   const int decided = successes_ + failures_;
-  if (failures_ > samples_ - needed_) return Verdict::kFailed;
+  if (failures_ > samples() - needed()) return Verdict::kFailed;
   const bool is_late = decided > 0 && now >= patience_end();
-  if (!is_late && successes_ < needed_) return Verdict::kOpen;
-  if (is_late && successes_ < SuccessesNeeded(ratio_, decided)) {
+  if (!is_late && successes_ < needed()) return Verdict::kOpen;
+  if (is_late &&
+      successes_ < SuccessesNeeded(options_.probe_success_ratio, decided)) {
     return Verdict::kFailed;
   }
-  return slow_ >= slow_rate_ * decided ? Verdict::kSlow : Verdict::kPassed;
+  const bool are_slow = options_.HasSlowRule() && options_.slow_call_rate > 0 &&
+                        slow_ >= options_.slow_call_rate * decided;
+  return are_slow ? Verdict::kSlow : Verdict::kPassed;
 }
 
 Time Probation::patience_end() const {
-  return patience_ == Duration::zero() ? kInfiniteFuture
-                                       : SaturatingAdd(started_, patience_);
+  return options_.half_open_duration == Duration::zero()
+             ? kInfiniteFuture
+             : SaturatingAdd(started_, options_.half_open_duration);
 }
 
 Time Probation::next_lease_end() const {

@@ -32,7 +32,9 @@ class Probation {
  public:
   enum class Verdict { kOpen, kPassed, kFailed, kSlow };
 
-  explicit Probation(const BreakerOptions& options);
+  // Reads `options` at every turn: it outlives this, and what is in it may
+  // change.
+  explicit Probation(const BreakerOptions& options) : options_(options) {}
 
   // A new round. Probes of the one before are forgotten, their numbers are not
   // given again.
@@ -56,8 +58,8 @@ class Probation {
 
   int in_flight() const { return static_cast<int>(leases_.size()); }
   int successes() const { return successes_; }
-  int samples() const { return samples_; }
-  int needed() const { return needed_; }
+  int samples() const { return options_.samples(); }
+  int needed() const;
   // When the next lease ends; kInfiniteFuture when none runs.
   Time next_lease_end() const;
   // The same, or when the results there are decide.
@@ -74,13 +76,7 @@ class Probation {
   // The end of the time to wait for all results.
   Time patience_end() const;
 
-  const int probes_;
-  const int samples_;
-  const int needed_;  // successes, to pass
-  const double ratio_;
-  const Duration timeout_;
-  const Duration patience_;  // 0 = for ever
-  const double slow_rate_;   // 2 = any
+  const BreakerOptions& options_;
   Time started_;
   std::vector<Lease> leases_;
   uint64_t last_probe_ = 0;

@@ -20,6 +20,15 @@ RateLimit::RateLimit(const RateLimitOptions& options, Time now)
       depth_(step_ * (options.tokens() - 1)),
       full_at_(now.time_since_epoch().count()) {}
 
+RateLimit::RateLimit(const RateLimitOptions& options, const RateLimit& before,
+                     Time now)
+    : RateLimit(options, now) {
+  const double tokens = std::min<double>(before.tokens(now), options.tokens());
+  const Duration missing = Scale(step_, options.tokens() - tokens);
+  full_at_ = SaturatingAdd(now, missing).time_since_epoch().count();
+  rejected_ = before.rejected();
+}
+
 RateLimit::Turn RateLimit::Take(Time now, Time latest) {
   Time::rep before = full_at_.load(std::memory_order_relaxed);
   for (;;) {

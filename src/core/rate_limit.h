@@ -41,6 +41,9 @@ class RateLimit {
   };
 
   RateLimit(const RateLimitOptions& options, Time now);
+  // In place of `before`, with the tokens that it has: those taken before they
+  // came, too. What was taken of it is given back to it, and lost.
+  RateLimit(const RateLimitOptions& options, const RateLimit& before, Time now);
   RateLimit(const RateLimit&) = delete;
   RateLimit& operator=(const RateLimit&) = delete;
 

@@ -2,11 +2,16 @@
 
 namespace firebreak::core {
 
-SlowWatch::SlowWatch(Duration limit, Time now)
-    : limit_(limit),
-      // Rounded up, so that the slots always hold the limit.
-      width_(limit / kSlices + Duration(1)),
-      current_start_(now) {}
+SlowWatch::SlowWatch(Duration limit, Time now) { Restart(limit, now); }
+
+void SlowWatch::Restart(Duration limit, Time now) {
+  ++current_;
+  Clear();
+  limit_ = limit;
+  // Rounded up, so that the slots always hold the limit.
+  width_ = limit / kSlices + Duration(1);
+  current_start_ = now;
+}
 
 uint64_t SlowWatch::Begin(Time now) {
   if (now >= current_start_ + width_) {

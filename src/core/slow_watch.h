@@ -37,6 +37,9 @@ class SlowWatch {
   Time next_due() const;
   // Forgets the calls in flight; their tickets must not come back.
   void Clear();
+  // From now on with this limit. Calls in flight are watched no more; End() of
+  // their tickets is false.
+  void Restart(Duration limit, Time now);
 
  private:
   // The limit in slices, and two that are cut.
@@ -48,12 +51,12 @@ class SlowWatch {
   // When all calls of the oldest slice are past the limit.
   Time OldestDue() const;
 
-  const Duration limit_;
-  const Duration width_;
+  Duration limit_;
+  Duration width_;
   std::array<int64_t, kSlots> slots_{};
   int64_t watched_ = 0;
   uint64_t oldest_ = 1;   // slices before have been taken
-  uint64_t current_ = 1;  // the one that begins at current_start_
+  uint64_t current_ = 0;  // the one that begins at current_start_
   Time current_start_;
 };
 

@@ -10,6 +10,17 @@ Throttle::Throttle(const ThrottleOptions& options, uint64_t seed, Time now)
       rng_(seed),
       began_(now) {}
 
+void Throttle::SetOptions(const ThrottleOptions& options, Time now) {
+  MutexLock lock(&mu_);
+  if (options.window != options_.window) {
+    width_ = options.window / kBuckets;
+    buckets_.fill({});
+    total_ = {};
+    began_ = std::max(began_, now);
+  }
+  options_ = options;
+}
+
 bool Throttle::Admit(Time now) {
   MutexLock lock(&mu_);
   Advance(now);

@@ -53,8 +53,14 @@ class Throttle {
   // not reported.
   void OnEnd(bool accepted, Time now);
 
+  // From now on; another window starts empty.
+  void SetOptions(const ThrottleOptions& options, Time now);
+
   Snapshot snapshot(Time now);
-  const ThrottleOptions& options() const { return options_; }
+  ThrottleOptions options() const {
+    MutexLock lock(&mu_);
+    return options_;
+  }
 
  private:
   static constexpr int kBuckets = 10;
@@ -67,9 +73,9 @@ class Throttle {
   void Add(int64_t accepts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   double Probability() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  const ThrottleOptions options_;
-  const Duration width_;  // of a bucket
-  Mutex mu_;
+  mutable Mutex mu_;
+  ThrottleOptions options_ ABSL_GUARDED_BY(mu_);
+  Duration width_ ABSL_GUARDED_BY(mu_);  // of a bucket
   Rng rng_ ABSL_GUARDED_BY(mu_);
   Counts total_ ABSL_GUARDED_BY(mu_);
   std::array<Counts, kBuckets> buckets_ ABSL_GUARDED_BY(mu_);

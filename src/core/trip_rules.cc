@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -44,12 +45,28 @@ double NormalQuantile(double p) {
 }
 
 TripRules::TripRules(const BreakerOptions& options, Time now)
-    : options_(options),
-      z_(options.confidence > 0 ? NormalQuantile(options.confidence) : 0),
-      results_(options.window, now) {
-  if (!options.HasSlowRule()) return;
-  watch_.emplace(options.slow_call_duration, now);
-  speeds_.emplace(options.window, now);
+    : options_(options), z_(0), results_(options.window, now) {
+  OnOptionsChanged(now);
+}
+
+void TripRules::OnOptionsChanged(Time now) {
+  z_ = options_.confidence > 0 ? NormalQuantile(options_.confidence) : 0;
+  if (!(results_.options() == options_.window)) {
+    results_ = Window(options_.window, now);
+  }
+  const Duration limit =
+      options_.HasSlowRule() ? options_.slow_call_duration : Duration::zero();
+  if (std::exchange(watched_limit_, limit) != limit) {
+    // Kept when the rules are off, so that no ticket is ever given twice.
+    if (!watch_) watch_.emplace(limit, now);
+    watch_->Restart(limit, now);
+    leaky_slow_ = 0;
+    speeds_.reset();
+  }
+  if (limit > Duration::zero() &&
+      (!speeds_ || !(speeds_->options() == options_.window))) {
+    speeds_.emplace(options_.window, now);
+  }
 }
 
 void TripRules::Clear(Time now) {
@@ -65,7 +82,9 @@ void TripRules::ForgetCalls() {
 TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
   Ticket ticket;
   ticket.started = now;
-  if (watch_ && kind == CallKind::kUnary) ticket.slice = watch_->Begin(now);
+  if (watched_limit_ > Duration::zero() && kind == CallKind::kUnary) {
+    ticket.slice = watch_->Begin(now);
+  }
   return ticket;
 }
 
@@ -84,7 +103,8 @@ void TripRules::End(const Ticket& ticket, Verdict verdict, Time now) {
 }
 
 bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
-  return watch_ && now - ticket.started >= options_.slow_call_duration;
+  return watched_limit_ > Duration::zero() &&
+         now - ticket.started >= watched_limit_;
 }
 
 bool TripRules::Advance(Time now) {

@@ -86,6 +86,10 @@ class TripRules {
   void Clear(Time now);
   // Forgets the calls in flight: their tickets must not come back.
   void ForgetCalls();
+  // There are others in the options that it was made with. A window of another
+  // kind or size starts anew, and with another limit for slow calls all that is
+  // known of them. The rest stays.
+  void OnOptionsChanged(Time now);
 
   // A call begins, after Advance(now).
   Ticket Begin(Time now, CallKind kind);
@@ -111,12 +115,13 @@ class TripRules {
   void CountSpeed(bool slow, Time now);
 
   const BreakerOptions& options_;
-  const double z_;  // of the confidence; 0 when it is off
+  double z_;  // of the confidence; 0 when it is off
   Window results_;
   int consecutive_ = 0;
   int leaky_ = 0;
-  // Only with a rule on slow calls.
+  // Only once there is, or was, a rule on slow calls.
   absl::optional<SlowWatch> watch_;
+  Duration watched_limit_ = Duration::zero();
   absl::optional<Window> speeds_;
   int leaky_slow_ = 0;
 };

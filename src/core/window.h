@@ -29,6 +29,7 @@ class Window {
 
   void Add(bool failed, Time now);
   void Clear(Time now);
+  const WindowOptions& options() const { return options_; }
 
   int64_t total(Time now) {
     Advance(now);
@@ -51,7 +52,7 @@ class Window {
   void AddToRing(bool failed);
   void Advance(Time now);
 
-  const WindowOptions options_;
+  WindowOptions options_;
   int64_t total_ = 0;
   int64_t failures_ = 0;
 

@@ -57,6 +57,21 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::FromServiceConfig(
   return FromProto(*policy, options);
 }
 
+absl::Status Engine::SetPolicy(const v1::PolicySet& policy) {
+  auto table = engine::CompilePolicy(policy, "policy");
+  if (!table.ok()) return table.status();
+  core_->SetPolicy(*std::move(table));
+  return absl::OkStatus();
+}
+
+absl::Status Engine::SetPolicyText(absl::string_view text) {
+  auto table = engine::ParsePolicyText(text, "policy",
+                                       core_->options().clamp_attempts_at_5);
+  if (!table.ok()) return table.status();
+  core_->SetPolicy(*std::move(table));
+  return absl::OkStatus();
+}
+
 std::vector<LintFinding> Engine::Lint() const {
   return engine::Lint(core_->policy());
 }

@@ -11,7 +11,6 @@
 namespace firebreak::engine {
 namespace {
 
-constexpr char kOther[] = "other";
 // What a breaker of scope CHANNEL has for a method.
 constexpr char kAllMethods[] = "*";
 
@@ -41,23 +40,6 @@ absl::Status Check(const EngineOptions& options) {
   return core::ToStatus(errors);
 }
 
-core::Intake MakeIntake(const core::IntakeOptions& options, uint64_t seed) {
-  std::shared_ptr<core::Throttle> throttle;
-  std::shared_ptr<core::RateLimit> rate_limit;
-  std::shared_ptr<core::Bulkhead> bulkhead;
-  if (options.throttle) {
-    throttle = std::make_shared<core::Throttle>(*options.throttle, seed, Now());
-  }
-  if (options.rate_limit) {
-    rate_limit = std::make_shared<core::RateLimit>(*options.rate_limit, Now());
-  }
-  if (options.bulkhead) {
-    bulkhead = std::make_shared<core::Bulkhead>(*options.bulkhead);
-  }
-  return core::Intake(std::move(throttle), std::move(rate_limit),
-                      std::move(bulkhead));
-}
-
 // Their failures say nothing about the service, and a breaker on them would
 // take a node out that only its health check was slow on. So they have none
 // unless an entry names their service.
@@ -67,48 +49,25 @@ bool IsExempt(absl::string_view method) {
          absl::StartsWith(method, "/firebreak.v1.Admin/");
 }
 
-}  // namespace
-
-ChannelBinding::ChannelBinding(std::shared_ptr<EngineCore> core,
-                               std::string name,
-                               std::vector<std::string> targets,
-                               ChannelExtras extras)
-    : core_(std::move(core)),
-      name_(std::move(name)),
-      targets_(std::move(targets)),
-      extras_(std::move(extras)) {}
-
-ChannelBinding::~ChannelBinding() {
-  if (!extras_.replicas.empty()) {
-    core_->io()->Dispose(
-        [replicas = std::move(extras_.replicas)]() mutable {
-          replicas.clear();
-        },
-        core_);
-  }
-}
-
-std::shared_ptr<const MethodBinding> ChannelBinding::Find(
+// Null where no entry is for the method.
+std::shared_ptr<const core::MethodOptions> FindOptions(
+    const PolicyTable& policy, const std::string& channel,
     absl::string_view method) {
-  {
-    core::MutexLock lock(&mu_);
-    auto found = methods_.find(method);
-    if (found != methods_.end()) return found->second;
-  }
-  auto binding = std::make_shared<MethodBinding>();
-  binding->method = std::string(method);
-  binding->runtime = core_->RuntimeFor(name_, method);
-  // Not remembered: what has no policy may be any number of names.
-  if (binding->runtime == nullptr) return nullptr;
-  for (const std::string& target : targets_) {
-    binding->targets.push_back(
-        core_->BreakerFor(binding->runtime.get(), target));
-  }
-  if (binding->runtime->method == kOther) return binding;
-  core::MutexLock lock(&mu_);
-  return methods_.try_emplace(std::string(method), std::move(binding))
-      .first->second;
+  return IsExempt(method) ? policy.FindNamed(channel, method)
+                          : policy.Find(channel, method);
 }
+
+// Of a method that has been called, and that the policy names no more. Its
+// calls pass untouched, so these only say that there is nothing.
+std::shared_ptr<const core::MethodOptions> Nothing() {
+  auto options = std::make_shared<core::MethodOptions>();
+  options->intake.no_bulkhead = true;
+  options->intake.no_rate_limit = true;
+  options->intake.no_throttle = true;
+  return options;
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
     PolicyTable policy, const EngineOptions& options) {
@@ -121,10 +80,10 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
 }
 
 EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
-    : policy_(std::move(policy)),
-      options_(options),
+    : options_(options),
       events_(options.event_log_size),
       seed_(RandomSeed()),
+      policy_(std::move(policy)),
       io_(IoOptions(options)),
       recovery_(Recovery::Create(&io_)),
       listeners_(Listeners::Create(&io_, options.event_log_size)) {
@@ -171,7 +130,7 @@ absl::StatusOr<std::shared_ptr<MethodRuntime>> EngineCore::RuntimeToSet(
                      "\"; allowed the form \"/package.Service/Method\""));
   }
   std::shared_ptr<MethodRuntime> runtime = RuntimeFor(channel, method);
-  if (runtime == nullptr || runtime->method == kOther) {
+  if (runtime == nullptr || runtime->method == kOtherMethod) {
     return absl::NotFoundError(
         absl::StrCat("no policy entry for ", method, " on channel \"", channel,
                      "\": a method without policy passes through untouched"));
@@ -207,33 +166,34 @@ void EngineCore::ReleaseChannel(const void* factory) {
 
 std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     const std::string& channel, absl::string_view method) {
-  std::shared_ptr<const core::MethodOptions> options =
-      IsExempt(method) ? policy_.FindNamed(channel, method)
-                       : policy_.Find(channel, method);
-  if (options == nullptr) return nullptr;
   const std::pair<std::string, std::string> key(channel, method);
-  {
+  for (;;) {
+    uint64_t number = 0;
+    std::shared_ptr<const core::MethodOptions> options;
+    {
+      core::MutexLock lock(&mu_);
+      number = policy_number_;
+      options = FindOptions(policy_, channel, method);
+      if (options == nullptr) return nullptr;
+      auto found = methods_.find(key);
+      if (found != methods_.end()) return found->second;
+      if (methods_.size() >= options_.max_methods) return OtherRuntime(key);
+    }
+    // Not under the lock: the first look at a proto's descriptor builds it.
+    options = WithDescriptor(std::move(options), method);
     core::MutexLock lock(&mu_);
+    if (number != policy_number_) continue;
     auto found = methods_.find(key);
     if (found != methods_.end()) return found->second;
     if (methods_.size() >= options_.max_methods) return OtherRuntime(key);
-  }
-  // Not under the lock: the first look at a proto's descriptor builds it.
-  options = WithDescriptor(std::move(options), method);
-  core::MutexLock lock(&mu_);
-  auto found = methods_.find(key);
-  if (found != methods_.end()) return found->second;
-  if (methods_.size() < options_.max_methods) {
     return MakeRuntime(channel, method, std::move(options));
   }
-  return OtherRuntime(key);
 }
 
 core::Breaker* EngineCore::BreakerFor(MethodRuntime* runtime,
+                                      const core::MethodOptions& options,
                                       const std::string& target) {
-  const core::MethodOptions& options = *runtime->options;
-  if (!options.breaker ||
-      options.breaker->scope != core::BreakerOptions::Scope::kChannel) {
+  if (!options.SharesBreaker()) {
     return runtime->BreakerFor(target, &events_, recovery_.get(), NextSeed(),
                                Now());
   }
@@ -275,26 +235,39 @@ std::shared_ptr<MethodRuntime> EngineCore::OtherRuntime(
     event.method = method;
     event.cause = absl::StrCat("more than ", options_.max_methods,
                                " methods: further ones share the entry \"",
-                               kOther, "\", which only counts");
+                               kOtherMethod, "\", which only counts");
     events_.Append(std::move(event));
   }
-  auto found = methods_.find({channel, kOther});
+  auto found = methods_.find({channel, kOtherMethod});
   if (found != methods_.end()) return found->second;
-  auto counting_only = std::make_shared<core::MethodOptions>();
-  counting_only->policy = kOther;
-  counting_only->intake.no_bulkhead = true;
-  counting_only->intake.no_rate_limit = true;
-  counting_only->intake.no_throttle = true;
-  return MakeRuntime(channel, kOther, std::move(counting_only));
+  auto counting_only = std::make_shared<core::MethodOptions>(*Nothing());
+  counting_only->policy = kOtherMethod;
+  return MakeRuntime(channel, kOtherMethod, std::move(counting_only));
 }
 
-core::Intake EngineCore::IntakeFor(const std::string& channel,
-                                   const core::IntakeOptions& options) {
-  auto [found, is_new] = intakes_.try_emplace(channel);
+MethodSettings EngineCore::MakeSettings(
+    const std::string& channel,
+    std::shared_ptr<const core::MethodOptions> options,
+    const MethodSettings& before) {
+  MethodSettings settings;
+  auto [of_channel, is_new] = intakes_.try_emplace(channel);
   if (is_new) {
-    found->second = MakeIntake(policy_.IntakeFor(channel), NextSeed());
+    of_channel->second =
+        core::Intake().With(policy_.IntakeFor(channel), NextSeed(), Now());
   }
-  return MakeIntake(options, NextSeed()).Or(found->second, options);
+  settings.own = before.own.With(options->intake, NextSeed(), Now());
+  settings.intake = settings.own.Or(of_channel->second, options->intake);
+  if (options->retry && options->retry->adaptive) {
+    const core::AdaptiveRetryOptions& adaptive = *options->retry->adaptive;
+    // What has been learned by other numbers is nothing to go on with.
+    const bool is_as_before = before.estimator != nullptr &&
+                              *before.options->retry->adaptive == adaptive;
+    settings.estimator = is_as_before
+                             ? before.estimator
+                             : std::make_shared<core::RetryEstimator>(adaptive);
+  }
+  settings.options = std::move(options);
+  return settings;
 }
 
 std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
@@ -305,12 +278,84 @@ std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
     budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
                                                    Now());
   }
-  core::Intake intake = IntakeFor(channel, options->intake);
-  auto runtime = std::make_shared<MethodRuntime>(channel, std::string(method),
-                                                 std::move(options), budget,
-                                                 std::move(intake));
+  auto runtime = std::make_shared<MethodRuntime>(
+      channel, std::string(method), budget,
+      MakeSettings(channel, std::move(options), MethodSettings()));
   methods_[{channel, runtime->method}] = runtime;
   return runtime;
+}
+
+PolicyTable EngineCore::policy() const {
+  core::MutexLock lock(&mu_);
+  return policy_;
+}
+
+void EngineCore::SetPolicy(PolicyTable policy) {
+  core::MutexLock swap(&swap_mu_);
+  std::vector<std::shared_ptr<MethodRuntime>> runtimes;
+  {
+    core::MutexLock lock(&mu_);
+    policy_ = policy;
+    ++policy_number_;
+    SetChannelPolicy();
+    for (const auto& entry : methods_) runtimes.push_back(entry.second);
+  }
+  for (const std::shared_ptr<MethodRuntime>& runtime : runtimes) {
+    if (runtime->method == kOtherMethod) continue;
+    std::shared_ptr<const core::MethodOptions> options =
+        FindOptions(policy, runtime->channel, runtime->method);
+    options = options == nullptr ? Nothing()
+                                 : WithDescriptor(options, runtime->method);
+    const std::shared_ptr<const MethodSettings> before = runtime->settings();
+    absl::optional<MethodSettings> settings;
+    {
+      core::MutexLock lock(&mu_);
+      settings = MakeSettings(runtime->channel, std::move(options), *before);
+    }
+    runtime->SetSettings(*std::move(settings), Now());
+  }
+  SetChannelBreakers();
+  // Last: whoever sees it sees all of the above.
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+void EngineCore::SetChannelPolicy() {
+  for (auto& [channel, budget] : budgets_) {
+    budget->SetOptions(policy_.BudgetFor(channel), Now());
+  }
+  for (auto& [channel, intake] : intakes_) {
+    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now());
+  }
+}
+
+void EngineCore::SetChannelBreakers() {
+  // The numbers of the first method, by name, that shares one now.
+  std::map<std::string, std::shared_ptr<const core::MethodOptions>> of_channel;
+  for (const std::shared_ptr<MethodRuntime>& runtime : Methods()) {
+    std::shared_ptr<const core::MethodOptions> options =
+        runtime->settings()->options;
+    if (options->SharesBreaker()) {
+      of_channel.try_emplace(runtime->channel, std::move(options));
+    }
+  }
+  std::vector<std::pair<std::shared_ptr<core::Breaker>,
+                        absl::optional<core::BreakerOptions>>>
+      changes;
+  {
+    core::MutexLock lock(&mu_);
+    for (auto& [key, shared] : channel_breakers_) {
+      auto found = of_channel.find(key.first);
+      const bool is_used = found != of_channel.end();
+      shared.policy = is_used ? found->second->policy : "";
+      shared.warned = false;
+      changes.emplace_back(shared.breaker,
+                           is_used ? found->second->breaker : absl::nullopt);
+    }
+  }
+  // Unlocked: they tell their observer.
+  for (const auto& [breaker, options] : changes) {
+    breaker->SetOptions(options, Now());
+  }
 }
 
 }  // namespace firebreak::engine

@@ -62,7 +62,7 @@ class ChannelBinding {
   ChannelBinding(const ChannelBinding&) = delete;
   ChannelBinding& operator=(const ChannelBinding&) = delete;
 
-  // Null when no policy entry names the method.
+  // As the policy now has it. Null when no entry names the method.
   std::shared_ptr<const MethodBinding> Find(absl::string_view method);
 
   const std::shared_ptr<EngineCore>& core() const { return core_; }
@@ -80,6 +80,8 @@ class ChannelBinding {
   const std::vector<std::string> targets_;
   ChannelExtras extras_;
   core::Mutex mu_;
+  // Of the engine's policy that `methods_` are from.
+  uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
       methods_ ABSL_GUARDED_BY(mu_);
 };
@@ -97,11 +99,16 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   absl::Status SetClassifier(const std::string& channel,
                              const std::string& method, Classifier classifier);
 
+  // Replaces the policy, for calls that begin from now on; those under way end
+  // with the one they began with. All state that the new one leaves room for
+  // stays: windows, timers, overrides, tokens, queues, what has been learned.
+  void SetPolicy(PolicyTable policy);
+
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
   const core::EventLog& events() const { return events_; }
   const EngineOptions& options() const { return options_; }
-  const PolicyTable& policy() const { return policy_; }
+  PolicyTable policy() const;
   Io* io() { return &io_; }
   Recovery* recovery() { return recovery_.get(); }
   Listeners* listeners() { return listeners_.get(); }
@@ -132,27 +139,40 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
                                             absl::string_view method);
   // The breaker that the method's policy asks for: its own, or the channel's.
-  core::Breaker* BreakerFor(MethodRuntime* runtime, const std::string& target);
+  core::Breaker* BreakerFor(MethodRuntime* runtime,
+                            const core::MethodOptions& options,
+                            const std::string& target);
   // For a channel and method past max_methods.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  core::Intake IntakeFor(const std::string& channel,
-                         const core::IntakeOptions& options)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `before`: what the method has had until now.
+  MethodSettings MakeSettings(
+      const std::string& channel,
+      std::shared_ptr<const core::MethodOptions> options,
+      const MethodSettings& before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<MethodRuntime> MakeRuntime(
       const std::string& channel, absl::string_view method,
       std::shared_ptr<const core::MethodOptions> options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetChannelPolicy() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(swap_mu_);
 
-  const PolicyTable policy_;
   const EngineOptions options_;
   core::EventLog events_;
   std::atomic<uint64_t> seed_;
   std::atomic<int64_t> foreign_metadata_{0};
   CallbackCounters callback_counters_;
 
+  // How often the policy has been replaced, all of it done; bindings of another
+  // number are out of date.
+  std::atomic<uint64_t> generation_{0};
+  // Of one replacement at a time. Taken before `mu_`.
+  core::Mutex swap_mu_;
+
   mutable core::Mutex mu_;
+  PolicyTable policy_ ABSL_GUARDED_BY(mu_);
+  uint64_t policy_number_ ABSL_GUARDED_BY(mu_) = 0;  // counts the replacements
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);
   // Breakers of scope CHANNEL, by channel and target, and the policy entry that

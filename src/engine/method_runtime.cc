@@ -5,27 +5,26 @@
 namespace firebreak::engine {
 namespace {
 
-std::unique_ptr<core::RetryEstimator> MakeEstimator(
+// Of one that lives on under its method's own breaker, or none.
+absl::optional<core::BreakerOptions> OwnBreaker(
     const core::MethodOptions& options) {
-  if (!options.retry || !options.retry->adaptive) return nullptr;
-  return std::make_unique<core::RetryEstimator>(*options.retry->adaptive);
+  if (options.SharesBreaker()) return absl::nullopt;
+  return options.breaker;
 }
 
 }  // namespace
 
 MethodRuntime::MethodRuntime(
     std::string channel_name, std::string method_name,
-    std::shared_ptr<const core::MethodOptions> method_options,
     std::shared_ptr<core::AttemptBudget> channel_budget,
-    core::Intake method_intake)
+    MethodSettings settings)
     : channel(std::move(channel_name)),
       method(std::move(method_name)),
-      options(std::move(method_options)),
       budget(std::move(channel_budget)),
-      intake(std::move(method_intake)),
-      estimator(MakeEstimator(*options)) {}
+      settings_(std::make_shared<const MethodSettings>(std::move(settings))) {}
 
-core::Duration MethodRuntime::ExpectedTime(core::Time now) {
+core::Duration MethodRuntime::ExpectedTime(const core::Intake& intake,
+                                           core::Time now) {
   if (intake.bulkhead() == nullptr && intake.rate_limit() == nullptr) {
     return core::Duration::zero();
   }
@@ -35,32 +34,55 @@ core::Duration MethodRuntime::ExpectedTime(core::Time now) {
   return latency.Quantile(0.5, now).value_or(core::Duration::zero());
 }
 
+std::shared_ptr<const MethodSettings> MethodRuntime::settings() const {
+  core::MutexLock lock(&mu_);
+  return settings_;
+}
+
+void MethodRuntime::SetSettings(MethodSettings settings, core::Time now) {
+  auto next = std::make_shared<const MethodSettings>(std::move(settings));
+  std::vector<core::Breaker*> own;
+  {
+    core::MutexLock lock(&mu_);
+    settings_.swap(next);
+    for (const auto& breaker : own_) own.push_back(breaker.get());
+  }
+  // Unlocked: they tell their observer.
+  const absl::optional<core::BreakerOptions> breaker_options =
+      OwnBreaker(*this->settings()->options);
+  for (core::Breaker* breaker : own) breaker->SetOptions(breaker_options, now);
+}
+
 core::Breaker* MethodRuntime::BreakerFor(const std::string& target,
                                          core::EventLog* log,
                                          core::BreakerObserver* observer,
                                          uint64_t seed, core::Time now) {
   core::MutexLock lock(&mu_);
-  for (const auto& breaker : breakers_) {
+  for (const auto& breaker : own_) {
     if (breaker->identity().target == target) return breaker.get();
   }
-  breakers_.push_back(std::make_shared<core::Breaker>(
+  own_.push_back(std::make_unique<core::Breaker>(
       core::Breaker::Identity{channel, target, method, log, observer},
-      options->breaker, seed, now));
-  return breakers_.back().get();
+      OwnBreaker(*settings_->options), seed, now));
+  return own_.back().get();
 }
 
 void MethodRuntime::AddShared(std::shared_ptr<core::Breaker> breaker) {
   core::MutexLock lock(&mu_);
-  for (const auto& known : breakers_) {
+  for (const auto& known : shared_) {
     if (known == breaker) return;
   }
-  breakers_.push_back(std::move(breaker));
+  shared_.push_back(std::move(breaker));
 }
 
 std::vector<core::Breaker*> MethodRuntime::breakers() const {
   core::MutexLock lock(&mu_);
   std::vector<core::Breaker*> out;
-  for (const auto& breaker : breakers_) out.push_back(breaker.get());
+  if (settings_->options->SharesBreaker()) {
+    for (const auto& breaker : shared_) out.push_back(breaker.get());
+  } else {
+    for (const auto& breaker : own_) out.push_back(breaker.get());
+  }
   return out;
 }
 

@@ -3,13 +3,15 @@
 //   std::shared_ptr<const MethodBinding> binding =
 //       channel->Find("/shop.v1.P/Charge");
 //   core::CallDriver::Plan plan;
-//   plan.options = binding->runtime->options.get();
+//   plan.options = binding->settings->options.get();
 //   plan.targets = binding->targets;
 //
 // Calls of all channels of one name share a MethodRuntime: its counters, what
-// it knows of its latency, its policy, what its retries teach and, through the
-// channel's budget, its tokens. It has one breaker for each target that those
-// channels go to. A MethodBinding is the part of it that one channel uses.
+// it knows of its latency, what its retries teach and, through the channel's
+// budget, its tokens. It has one breaker for each target that those channels go
+// to. A MethodBinding is the part of it that one channel uses, with the policy
+// as it is now: a call keeps the binding that it began with, and so one policy
+// to its end, whatever policies come meanwhile.
 //
 // Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
 // budget and everything its breakers point to alive.
@@ -35,27 +37,42 @@
 
 namespace firebreak::engine {
 
+// The name of the runtime that all methods past max_methods share.
+inline constexpr char kOtherMethod[] = "other";
+
+// What one policy makes of a method.
+struct MethodSettings {
+  // Never null; without any part when the policy does not name the method.
+  std::shared_ptr<const core::MethodOptions> options;
+  // What a call passes first: the method's own parts, and with those of its
+  // channel that it shares.
+  core::Intake own;
+  core::Intake intake;
+  // Null without retries that learn.
+  std::shared_ptr<core::RetryEstimator> estimator;
+};
+
 class MethodRuntime {
  public:
   MethodRuntime(std::string channel, std::string method,
-                std::shared_ptr<const core::MethodOptions> options,
                 std::shared_ptr<core::AttemptBudget> budget,
-                core::Intake intake = {});
+                MethodSettings settings);
 
   const std::string channel;
-  const std::string method;  // "/pkg.Service/Method", or "other"
-  const std::shared_ptr<const core::MethodOptions> options;
+  const std::string method;  // "/pkg.Service/Method", or kOtherMethod
   const std::shared_ptr<core::AttemptBudget> budget;
   core::MethodStats stats;
-  // What a call passes first. Its parts may be shared with other methods.
-  core::Intake intake;
   // Of the attempts of unary calls, over all targets.
   core::LatencyModel latency;
-  // What a unary call that may have to wait will take then: the live median of
-  // an attempt, zero while that is not known or nothing can be waited for.
-  core::Duration ExpectedTime(core::Time now);
-  // Null without retries that learn.
-  const std::unique_ptr<core::RetryEstimator> estimator;
+  // What a unary call that may have to wait for `intake` will take then: the
+  // live median of an attempt, zero while that is not known.
+  core::Duration ExpectedTime(const core::Intake& intake, core::Time now);
+
+  // Those of the policy that holds now.
+  std::shared_ptr<const MethodSettings> settings() const;
+  // From now on. Its own breakers get the new options, and what is left of the
+  // state that these leave room for.
+  void SetSettings(MethodSettings settings, core::Time now);
 
   // Its own breaker of `target`, made when it is first asked for; lives as
   // long as the runtime.
@@ -64,7 +81,8 @@ class MethodRuntime {
                             core::Time now);
   // One that is not its own: of the channel, by the policy's scope.
   void AddShared(std::shared_ptr<core::Breaker> breaker);
-  // In the order they were added.
+  // Those that its policy asks for, its own or shared ones, in the order they
+  // were added.
   std::vector<core::Breaker*> breakers() const;
 
   void SetFallback(Fallback fallback);
@@ -80,7 +98,10 @@ class MethodRuntime {
   std::atomic<bool> has_fallback_{false};
   std::atomic<bool> has_classifier_{false};
   mutable core::Mutex mu_;
-  std::vector<std::shared_ptr<core::Breaker>> breakers_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const MethodSettings> settings_ ABSL_GUARDED_BY(mu_);
+  // None is ever taken out: calls under way point to them.
+  std::vector<std::unique_ptr<core::Breaker>> own_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<core::Breaker>> shared_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Fallback> fallback_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Classifier> classifier_ ABSL_GUARDED_BY(mu_);
 };
@@ -89,6 +110,7 @@ struct MethodBinding {
   // The method itself, also where the runtime is that of "other".
   std::string method;
   std::shared_ptr<MethodRuntime> runtime;
+  std::shared_ptr<const MethodSettings> settings;
   std::vector<core::Breaker*> targets;  // of this channel, in order
 };
 

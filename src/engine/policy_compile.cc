@@ -11,6 +11,9 @@
 namespace firebreak::engine {
 namespace {
 
+// No channel can be called so.
+constexpr char kEveryChannel[] = "\n";
+
 // Names end up in log lines, metric labels and admin replies.
 bool IsPrintable(absl::string_view text) {
   return absl::c_all_of(text, [](char c) {
@@ -211,7 +214,32 @@ void PolicyCompiler::AddNames(int index) {
                                 "; allowed: each name once"));
     }
     data_->methods.emplace(std::move(key), entries_[index].options);
+    CheckShared(index, name.channel());
   }
+}
+
+// Two entries that share a channel's breaker, one to refuse calls and one to
+// look on, would make the first call of a process decide which.
+void PolicyCompiler::CheckShared(int index, const std::string& channel) {
+  const core::MethodOptions& options = *entries_[index].options;
+  if (!options.SharesBreaker()) return;
+  const bool enforces =
+      options.breaker->mode == core::BreakerOptions::Mode::kEnforce;
+  // An entry for any channel meets all others.
+  Sharers& every = sharers_[kEveryChannel];
+  Sharers& same = sharers_[channel];
+  const Sharers& any = sharers_[""];
+  for (const int other : {same.entry[!enforces], any.entry[!enforces],
+                          channel.empty() ? every.entry[!enforces] : -1}) {
+    if (other < 0) continue;
+    Report(MethodPath(index) + ".breaker.mode",
+           absl::StrCat("differs from that of ", Quote(NameOf(other)),
+                        ", with which it shares the breaker of a channel "
+                        "(scope: CHANNEL); allowed: one mode for both"));
+    return;
+  }
+  same.entry[enforces] = index;
+  every.entry[enforces] = index;
 }
 
 void PolicyCompiler::AddChannels() {

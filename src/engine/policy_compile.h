@@ -8,6 +8,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_COMPILE_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_COMPILE_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ class PolicyCompiler {
   void Build(int index);
   void CheckName(const std::string& path, const v1::MethodPolicy::Name& name);
   void AddNames(int index);
+  void CheckShared(int index, const std::string& channel);
   void AddChannels();
 
   // Whether entry `index` inherits this very error, from a base that has
@@ -69,6 +71,11 @@ class PolicyCompiler {
   // Where each name and each channel stood first, for the second one's error.
   absl::flat_hash_map<PolicyTable::Name, std::string> first_names_;
   absl::flat_hash_map<std::string, std::string> first_channels_;
+  // By channel, an entry whose breaker is shared there: in SHADOW, and not.
+  struct Sharers {
+    int entry[2] = {-1, -1};
+  };
+  std::map<std::string, Sharers> sharers_;
 };
 
 }  // namespace firebreak::engine

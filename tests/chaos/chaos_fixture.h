@@ -90,6 +90,7 @@ class ChaosEngine {
   std::shared_ptr<grpc::Channel> Channel(const std::string& target,
                                          grpc::ChannelArguments args = {});
 
+  const std::shared_ptr<Engine>& engine() const { return engine_; }
   core::MethodCounts counts() const;
   core::BreakerSnapshot breaker() const;
   // False after a generous time.

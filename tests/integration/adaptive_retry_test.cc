@@ -72,11 +72,11 @@ TEST_P(AdaptiveRetryTest, TheReportTellsHowEachFailureWasWeighed) {
 TEST_P(AdaptiveRetryTest, RetriesInVainAreGivenUpButForATrial) {
   EngineFixture f(kAdaptive);
   Run(&f, Down());  // makes the method's runtime
-  ASSERT_NE(f.runtime()->estimator, nullptr);
+  ASSERT_NE(f.runtime()->settings()->estimator, nullptr);
   const auto fail_more = [&] {
     for (int i = 0; i < 100; ++i) {
-      f.runtime()->estimator->Record(absl::StatusCode::kUnavailable, false,
-                                     engine::Now());
+      f.runtime()->settings()->estimator->Record(absl::StatusCode::kUnavailable,
+                                                 false, engine::Now());
     }
   };
   fail_more();
@@ -88,8 +88,8 @@ TEST_P(AdaptiveRetryTest, RetriesInVainAreGivenUpButForATrial) {
 
   // No other trial for an hour, however slow the machine.
   fail_more();
-  f.runtime()->estimator->TakeTrial(absl::StatusCode::kUnavailable,
-                                    engine::Now() + std::chrono::hours(1));
+  f.runtime()->settings()->estimator->TakeTrial(
+      absl::StatusCode::kUnavailable, engine::Now() + std::chrono::hours(1));
   const auto stopped = Run(&f, Down());
   ASSERT_EQ(stopped.attempt_size(), 1);
   EXPECT_EQ(stopped.attempt(0).stopped(), "retries_not_worth_it");
@@ -126,7 +126,7 @@ TEST_P(AdaptiveRetryTest, WithoutItOnlyTheWaitIsTold) {
   EXPECT_EQ(Millis(decision.wait()), 3);
   EXPECT_EQ(decision.failure_kind(), "");
   EXPECT_EQ(decision.chance(), 0);
-  EXPECT_EQ(f.runtime()->estimator, nullptr);
+  EXPECT_EQ(f.runtime()->settings()->estimator, nullptr);
 }
 
 }  // namespace

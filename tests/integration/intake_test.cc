@@ -34,7 +34,7 @@ class IntakeTest : public ::testing::TestWithParam<Param> {
     return Caller(std::get<0>(GetParam()), f->channel());
   }
   static core::Bulkhead::Snapshot Places(EngineFixture* f) {
-    return f->runtime()->intake.bulkhead()->snapshot();
+    return f->runtime()->settings()->intake.bulkhead()->snapshot();
   }
 };
 INSTANTIATE_TEST_SUITE_P(Styles, IntakeTest,
@@ -167,7 +167,8 @@ TEST_P(IntakeTest, EngineAndChannelMayGoWhileACallIsQueued) {
   auto caller = std::make_unique<Caller>(std::get<0>(GetParam()), channel);
   auto queued = [&] {
     auto all = engine->core()->Methods();
-    return !all.empty() && all[0]->intake.bulkhead()->snapshot().queued == 1;
+    return !all.empty() &&
+           all[0]->settings()->intake.bulkhead()->snapshot().queued == 1;
   };
   Running first(*caller, "first");
   ASSERT_TRUE(server.WaitForCalls(1));
@@ -245,7 +246,9 @@ TEST_P(IntakeTest, WhatTheBreakerRefusesIsGivenBack) {
     EXPECT_EQ(Trailing(call.context, "firebreak-reason"),
               i == 0 ? "" : "breaker_open");
   }
-  EXPECT_NEAR(f.runtime()->intake.rate_limit()->tokens(engine::Now()), 4, 0.1);
+  EXPECT_NEAR(
+      f.runtime()->settings()->intake.rate_limit()->tokens(engine::Now()), 4,
+      0.1);
   EXPECT_EQ(Places(&f).active, 0);
   EXPECT_EQ(Places(&f).completed, 1);
 }
@@ -264,8 +267,8 @@ TEST_P(IntakeTest, MethodsShareWhatTheirChannelHas) {
   EXPECT_TRUE(call.status.ok());
   auto methods = (*engine)->core()->Methods();
   ASSERT_EQ(methods.size(), 1U);
-  EXPECT_EQ(methods[0]->intake.bulkhead()->snapshot().limit, 7);
-  EXPECT_EQ(methods[0]->intake.bulkhead()->snapshot().completed, 1);
+  EXPECT_EQ(methods[0]->settings()->intake.bulkhead()->snapshot().limit, 7);
+  EXPECT_EQ(methods[0]->settings()->intake.bulkhead()->snapshot().completed, 1);
 }
 
 TEST(DrivenIntakeTest, ACallTakesOnePlaceAndOneTokenForAllItsAttempts) {
@@ -278,8 +281,11 @@ TEST(DrivenIntakeTest, ACallTakesOnePlaceAndOneTokenForAllItsAttempts) {
   Caller(StubStyle::kSync, f.channel()).Run(&call);
   EXPECT_TRUE(call.status.ok());
   EXPECT_EQ(f.server().calls(), 3);
-  EXPECT_NEAR(f.runtime()->intake.rate_limit()->tokens(engine::Now()), 4, 0.1);
-  EXPECT_EQ(f.runtime()->intake.bulkhead()->snapshot().completed, 1);
+  EXPECT_NEAR(
+      f.runtime()->settings()->intake.rate_limit()->tokens(engine::Now()), 4,
+      0.1);
+  EXPECT_EQ(f.runtime()->settings()->intake.bulkhead()->snapshot().completed,
+            1);
 }
 
 TEST(DrivenIntakeTest, AFallbackAnswersForACallThatIsTurnedAway) {
@@ -316,8 +322,9 @@ class HeldStreamTest : public ::testing::Test {
 
   core::Bulkhead::Snapshot Places(const std::string& method) {
     auto runtime = f_.runtime("/firebreak.testing.Echo/" + method);
-    return runtime == nullptr ? core::Bulkhead::Snapshot{}
-                              : runtime->intake.bulkhead()->snapshot();
+    return runtime == nullptr
+               ? core::Bulkhead::Snapshot{}
+               : runtime->settings()->intake.bulkhead()->snapshot();
   }
 
   // Takes the one place of the method until it is told to leave.
@@ -531,7 +538,7 @@ TEST(ManyMethodsTest, TenThousandNamesShareOneEntryPastTheCap) {
     if (method->method != "other") continue;
     EXPECT_EQ(method->stats.counts().calls, 9'900);
     // It only counts: nothing is held against so many names.
-    EXPECT_TRUE(method->intake.empty());
+    EXPECT_TRUE(method->settings()->intake.empty());
     EXPECT_EQ(method->breakers().size(), 1U);
     EXPECT_EQ(method->breakers().front()->Snapshot(engine::Now()).state,
               core::BreakerState::kDisabled);

@@ -188,11 +188,13 @@ TEST(AdminGetTest, TellsWhatItKnowsOfTheLatency) {
 TEST(AdminGetTest, TellsWhatRetriesAreGoodFor) {
   AdminFixture f;
   const auto order = f.Method("order", "", kCreate)->runtime;
-  ASSERT_NE(order->estimator, nullptr);
+  ASSERT_NE(order->settings()->estimator, nullptr);
   const core::Time now = engine::Now();
-  order->estimator->Record(absl::StatusCode::kUnavailable, true, now);
+  order->settings()->estimator->Record(absl::StatusCode::kUnavailable, true,
+                                       now);
   for (int i = 0; i < 100; ++i) {
-    order->estimator->Record(absl::StatusCode::kAborted, false, now);
+    order->settings()->estimator->Record(absl::StatusCode::kAborted, false,
+                                         now);
   }
   v1::GetMethodResponse response;
   ASSERT_TRUE(f.Get(kCreate, &response).ok());
@@ -208,7 +210,8 @@ TEST(AdminGetTest, TellsWhatRetriesAreGoodFor) {
   EXPECT_FALSE(method.retry_chances(1).stopped());
 
   // Retries that do not learn.
-  EXPECT_EQ(f.Method("payment", "", kCharge)->runtime->estimator, nullptr);
+  EXPECT_EQ(f.Method("payment", "", kCharge)->runtime->settings()->estimator,
+            nullptr);
   ASSERT_TRUE(f.Get(kCharge, &response).ok());
   EXPECT_THAT(response.method().retry_chances(), IsEmpty());
 }

@@ -89,6 +89,7 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
   SharedTime time;
   std::atomic<int64_t> admitted{0};
   std::atomic<int64_t> refused{0};
+  std::atomic<int64_t> reloads{0};
 
   Hammer([&](int, Dice* dice) {
     std::vector<Permit> held;
@@ -117,6 +118,15 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
       if (dice->Chance(0.01)) breaker.ForceClosed(dice->Upto(Ms(1)), now);
       if (dice->Chance(0.01)) breaker.ClearOverride(now);
       if (dice->Chance(0.005)) breaker.Reset(now);
+      // A reload of the policy, with other numbers each time.
+      if (dice->Chance(0.01)) {
+        BreakerOptions options = GetParam() ? NervousAllOver() : Nervous();
+        options.consecutive_failures = dice->Int(1, 5);
+        options.slow_call_duration = Ms(dice->Int(0, 2));
+        options.window.duration = Ms(dice->Int(100, 200));
+        breaker.SetOptions(options, now);
+        ++reloads;
+      }
       if (dice->Chance(0.05)) {
         breaker.Tick(now);
         breaker.WouldRefuse(now, now + Ms(1));
@@ -141,9 +151,10 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
   EXPECT_GT(admitted, 0);
   EXPECT_GT(refused, 0);
   // One event and one epoch for each change of state, and one telling; but two
-  // changes in one step (an override expires as a reset comes) are told once.
+  // changes in one step (an override expires as a reset comes) are told once. A
+  // reload is told as well.
   EXPECT_EQ(log.last(), static_cast<int64_t>(s.epoch) - 1);
-  EXPECT_LE(listener.told, log.last());
+  EXPECT_LE(listener.told, log.last() + reloads);
   EXPECT_GE(listener.told, log.last() * 9 / 10);
   // Each event goes on where the one before it ended.
   const std::vector<Event> events = log.Since(0, 50).events;

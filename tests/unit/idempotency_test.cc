@@ -77,7 +77,7 @@ TEST_F(IdempotencyTest, TheEngineAsksForEachMethod) {
   ASSERT_TRUE(engine.ok()) << engine.status();
   const auto channel = (*engine)->core()->BindChannel("c", {"t"});
   const auto of = [&](const char* method) {
-    return channel->Find(method)->runtime->options->idempotent;
+    return channel->Find(method)->settings->options->idempotent;
   };
   EXPECT_EQ(of("/firebreak.testing.Shelf/Look"), true);
   EXPECT_EQ(of("/firebreak.testing.Shelf/Set"), false);
@@ -99,7 +99,7 @@ TEST_F(IdempotencyTest, MethodsPastTheLimitShareOneEntry) {
             "/firebreak.testing.Shelf/Look");
   const auto other = channel->Find("/firebreak.testing.Shelf/Set")->runtime;
   EXPECT_EQ(other->method, "other");
-  EXPECT_FALSE(other->options->idempotent.has_value());
+  EXPECT_FALSE(other->settings()->options->idempotent.has_value());
   EXPECT_EQ(channel->Find("/firebreak.testing.Shelf/Add")->runtime, other);
 }
 

@@ -335,5 +335,34 @@ TEST(PolicyErrorTest, AMessageHasNoLines) {
   EXPECT_TRUE(table->Find("c", "/s/m")->breaker.has_value());
 }
 
+TEST(PolicySharedBreakerTest, HasOneMode) {
+  const auto problem = [](const std::string& a, const std::string& b) {
+    const auto table =
+        ParsePolicyText("method { id: \"one\" name { " + a +
+                            " } breaker { scope: CHANNEL } }\n"
+                            "method { id: \"two\" name { " +
+                            b + " } breaker { scope: CHANNEL mode: SHADOW } }",
+                        "p");
+    return table.ok() ? "" : std::string(table.status().message());
+  };
+  const std::string wrong =
+      "p:2: method[1].breaker.mode: differs from that of \"one\", with which "
+      "it "
+      "shares the breaker of a channel (scope: CHANNEL); allowed: one mode for "
+      "both";
+  EXPECT_EQ(problem("channel: \"a\"", "channel: \"a\" service: \"s\""), wrong);
+  EXPECT_EQ(problem("", "channel: \"a\""), wrong);
+  EXPECT_EQ(problem("channel: \"a\"", "service: \"s\""), wrong);
+  EXPECT_EQ(problem("channel: \"a\"", "channel: \"b\""), "");
+}
+
+TEST(PolicySharedBreakerTest, OneThatIsOffIsNotShared) {
+  EXPECT_TRUE(ParsePolicyText("method { name {} breaker { scope: CHANNEL } }"
+                              "method { name { service: \"s\" }"
+                              "  breaker { scope: CHANNEL mode: DISABLED } }",
+                              "p")
+                  .ok());
+}
+
 }  // namespace
 }  // namespace firebreak::engine

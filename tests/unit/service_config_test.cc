@@ -186,7 +186,7 @@ TEST(ServiceConfigEngineTest, FromServiceConfigAndFromText) {
     const auto method =
         engine->core()->BindChannel("c", {"t"})->Find("/shop.v1.List/Get");
     ASSERT_NE(method, nullptr);
-    EXPECT_TRUE(method->runtime->options->hedging.has_value());
+    EXPECT_TRUE(method->settings->options->hedging.has_value());
   }
   EXPECT_TRUE(Engine::FromServiceConfig("{}").ok());
   EXPECT_TRUE(Engine::FromServiceConfig("\xEF\xBB\xBF {}").ok());
@@ -205,7 +205,7 @@ TEST(ServiceConfigEngineTest, TheClampIsAnOption) {
         ->core()
         ->BindChannel("c", {"t"})
         ->Find("/s/m")
-        ->runtime->options->max_attempts();
+        ->settings->options->max_attempts();
   };
   EXPECT_EQ(attempts(false, true), 5);
   EXPECT_EQ(attempts(true, true), 5);

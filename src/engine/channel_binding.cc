@@ -1,0 +1,60 @@
+// One channel's view of the engine.
+#include <string>
+#include <utility>
+
+#include "src/engine/engine_core.h"
+
+namespace firebreak::engine {
+
+ChannelBinding::ChannelBinding(std::shared_ptr<EngineCore> core,
+                               std::string name,
+                               std::vector<std::string> targets,
+                               ChannelExtras extras)
+    : core_(std::move(core)),
+      name_(std::move(name)),
+      targets_(std::move(targets)),
+      extras_(std::move(extras)) {}
+
+ChannelBinding::~ChannelBinding() {
+  if (!extras_.replicas.empty()) {
+    core_->io()->Dispose(
+        [replicas = std::move(extras_.replicas)]() mutable {
+          replicas.clear();
+        },
+        core_);
+  }
+}
+
+std::shared_ptr<const MethodBinding> ChannelBinding::Find(
+    absl::string_view method) {
+  const uint64_t generation =
+      core_->generation_.load(std::memory_order_acquire);
+  decltype(methods_) outdated;  // go unlocked
+  {
+    core::MutexLock lock(&mu_);
+    if (generation_ != generation) {
+      methods_.swap(outdated);
+      generation_ = generation;
+    }
+    auto found = methods_.find(method);
+    if (found != methods_.end()) return found->second;
+  }
+  auto binding = std::make_shared<MethodBinding>();
+  binding->method = std::string(method);
+  binding->runtime = core_->RuntimeFor(name_, method);
+  // Not remembered: what has no policy may be any number of names.
+  if (binding->runtime == nullptr) return nullptr;
+  binding->settings = binding->runtime->settings();
+  for (const std::string& target : targets_) {
+    binding->targets.push_back(core_->BreakerFor(
+        binding->runtime.get(), *binding->settings->options, target));
+  }
+  if (binding->runtime->method == kOtherMethod) return binding;
+  core::MutexLock lock(&mu_);
+  // The policy may be another by now: good for this call, and no other.
+  if (generation_ != generation) return binding;
+  return methods_.try_emplace(std::string(method), std::move(binding))
+      .first->second;
+}
+
+}  // namespace firebreak::engine
