@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -65,18 +66,24 @@ void TripRules::ForgetCalls() {
 TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
   Ticket ticket;
   ticket.started = now;
-  if (watch_ && kind == CallKind::kUnary) ticket.slice = watch_->Begin(now);
+  ticket.is_unary = kind == CallKind::kUnary;
+  if (watch_ && ticket.is_unary) ticket.slice = watch_->Begin(now);
   return ticket;
 }
 
-void TripRules::End(const Ticket& ticket, Verdict verdict, Time now) {
-  const bool decided =
-      verdict == Verdict::kSuccess || verdict == Verdict::kFailure;
-  if (ticket.slice != 0 && watch_->End(ticket.slice)) {
-    const bool slow = IsSlow(ticket, now);
-    if (slow || decided) CountSpeed(slow, now);
-  }
-  if (!decided) return;
+bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
+  if (std::exchange(ticket->is_over, true) || !ticket->is_unary) return false;
+  if (ticket->slice == 0 || !watch_->End(ticket->slice)) return false;
+  const bool slow = IsSlow(*ticket, now);
+  if (slow) CountSpeed(/*slow=*/true, now);
+  ticket->is_fast = !slow;
+  return slow;
+}
+
+void TripRules::End(Ticket ticket, Verdict verdict, Time now) {
+  NoteAnswered(&ticket, now);
+  if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) return;
+  if (ticket.is_fast) CountSpeed(/*slow=*/false, now);
   const bool failed = verdict == Verdict::kFailure;
   results_.Add(failed, now);
   consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;

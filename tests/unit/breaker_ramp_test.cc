@@ -283,6 +283,54 @@ TEST_F(BreakerModesTest, SlowProbesDoNotClose) {
             "half_open -> open: probes were slow (2 of 2 successes needed)");
 }
 
+TEST_F(BreakerModesTest, TheTimeAVerdictTakesIsNotTheServers) {
+  BreakerOptions options = TripsAfter(1);
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  options.probes = 1;
+  Make(options);
+  Admission fast = breaker_->Admit(Time{}, kInfiniteFuture);
+  fast.permit.NoteAnswered(At(Ms(5)));
+  EXPECT_EQ(breaker_->next_tick(), kInfiniteFuture);
+  EXPECT_EQ(StateAt(At(Sec(2))), BreakerState::kClosed);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_timed, 0);
+  fast.permit.Settle(Verdict::kSuccess, At(Sec(2)));
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_timed, 1);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_slow, 0);
+  // Nor a probe's.
+  Call(Verdict::kFailure, At(Sec(2)));
+  const Time due = At(Sec(12));
+  Admission probe = breaker_->Admit(due, kInfiniteFuture);
+  probe.permit.NoteAnswered(due + Ms(5));
+  probe.permit.Settle(Verdict::kSuccess, due + Sec(1));
+  EXPECT_EQ(StateAt(due + Sec(1)), BreakerState::kClosed);
+}
+
+TEST_F(BreakerModesTest, ASlowAnswerCountsBeforeItsVerdict) {
+  BreakerOptions options = TripsAfter(1);
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  Make(options);
+  Admission slow = breaker_->Admit(Time{}, kInfiniteFuture);
+  slow.permit.NoteAnswered(At(Sec(1)));
+  EXPECT_EQ(StateAt(At(Sec(1))), BreakerState::kOpen);
+  // Said again, and said too late, it changes nothing.
+  slow.permit.NoteAnswered(At(Sec(2)));
+  slow.permit.Settle(Verdict::kFailure, At(Sec(2)));
+  slow.permit.NoteAnswered(At(Sec(3)));
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(3))).times_opened, 1);
+}
+
+TEST_F(BreakerModesTest, AnAnswerThatIsIgnoredSaysNothingOfSpeed) {
+  BreakerOptions options = TripsAfter(1);
+  options.slow_call_duration = Sec(1);
+  Make(options);
+  Admission call = breaker_->Admit(Time{}, kInfiniteFuture);
+  call.permit.NoteAnswered(At(Ms(5)));
+  call.permit.Settle(Verdict::kNeutral, At(Ms(6)));
+  EXPECT_EQ(breaker_->Snapshot(At(Ms(6))).window_timed, 0);
+}
+
 TEST_F(BreakerModesTest, ABlackHoleTripsBeforeAnyCallHasEnded) {
   BreakerOptions options = TripsAfter(5);
   options.slow_call_duration = Sec(1);
