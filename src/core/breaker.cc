@@ -273,8 +273,11 @@ bool Breaker::IsCounting() const {
 void Breaker::TripIfDue() {
   const TripRules::Rule rule = rules_.Check(latest_);
   if (rule == TripRules::Rule::kNone) return;
+  const TripRules::Counts counts = rules_.counts(latest_);
   Enter(BreakerState::kOpen, Event::Kind::kTransition,
-        rules_.Describe(rule, latest_));
+        rules_.Describe(rule, latest_),
+        Trip{counts.calls, counts.failures, counts.timed, counts.slow,
+             counts.slowest});
 }
 
 void Breaker::CountProbe(bool failed, bool slow, absl::string_view how) {
@@ -353,7 +356,8 @@ bool Breaker::IsStrained(Time now) {
              options_.failure_rate / 2 * static_cast<double>(counts.calls);
 }
 
-void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
+void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
+                    const absl::optional<Trip>& trip) {
   const BreakerState from = state();
   const bool ramp_is_over = from == BreakerState::kRamp &&
                             to == BreakerState::kClosed &&
@@ -384,7 +388,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
     ++trips_;
   }
   cause_ = std::move(cause);
-  Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_);
+  Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_, trip);
 }
 
 Duration Breaker::NextOpenDuration() {

@@ -258,10 +258,12 @@ class Breaker {
   void Force(BreakerState state, absl::optional<Duration> duration, Time now);
   void EndOverride(std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The only place where the machine's state changes, at latest_.
-  void Enter(BreakerState to, Event::Kind kind, std::string cause)
+  void Enter(BreakerState to, Event::Kind kind, std::string cause,
+             const absl::optional<Trip>& trip = absl::nullopt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Log(Event::Kind kind, absl::string_view from, absl::string_view to,
-           std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+           std::string cause, const absl::optional<Trip>& trip = absl::nullopt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What has come up since the last time.

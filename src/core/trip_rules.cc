@@ -56,6 +56,7 @@ TripRules::TripRules(const BreakerOptions& options, Time now)
 void TripRules::Clear(Time now) {
   results_.Clear(now);
   consecutive_ = leaky_ = leaky_slow_ = 0;
+  slowest_ = Duration::zero();
   if (speeds_) speeds_->Clear(now);
 }
 
@@ -73,6 +74,7 @@ TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
 
 bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
   if (std::exchange(ticket->is_over, true) || !ticket->is_unary) return false;
+  slowest_ = std::max(slowest_, now - ticket->started);
   if (ticket->slice == 0 || !watch_->End(ticket->slice)) return false;
   const bool slow = IsSlow(*ticket, now);
   if (slow) CountSpeed(/*slow=*/true, now);
@@ -97,6 +99,7 @@ bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
 bool TripRules::Advance(Time now) {
   if (!watch_) return false;
   const int64_t overdue = watch_->TakeOverdue(now);
+  if (overdue > 0) slowest_ = std::max(slowest_, options_.slow_call_duration);
   for (int64_t i = 0; i < overdue; ++i) CountSpeed(/*slow=*/true, now);
   return overdue > 0;
 }
@@ -184,6 +187,7 @@ TripRules::Counts TripRules::counts(Time now) {
   counts.consecutive = consecutive_;
   counts.leaky = leaky_;
   counts.leaky_slow = leaky_slow_;
+  counts.slowest = slowest_;
   return counts;
 }
 

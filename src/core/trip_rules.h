@@ -82,6 +82,7 @@ class TripRules {
     int consecutive = 0;
     int leaky = 0;
     int leaky_slow = 0;
+    Duration slowest = Duration::zero();  // see Trip
   };
 
   // `options` outlives this.
@@ -125,6 +126,7 @@ class TripRules {
   absl::optional<SlowWatch> watch_;
   absl::optional<Window> speeds_;
   int leaky_slow_ = 0;
+  Duration slowest_ = Duration::zero();
 };
 
 }  // namespace firebreak::core

@@ -321,6 +321,49 @@ TEST_F(BreakerModesTest, ASlowAnswerCountsBeforeItsVerdict) {
   EXPECT_EQ(breaker_->Snapshot(At(Sec(3))).times_opened, 1);
 }
 
+TEST_F(BreakerModesTest, ATripCarriesTheNumbersBehindIt) {
+  BreakerOptions options = TripsAfter(3);
+  options.slow_call_duration = Sec(1);
+  options.slow_call_rate = 0;
+  options.leaky_slow_calls = 100;
+  options.probes = 1;
+  Make(options);
+  auto last = [&] { return log_.Since(0, 100).events.back(); };
+  auto call = [&](Verdict verdict, Time start, Duration took, CallKind kind) {
+    breaker_->Admit(start, kInfiniteFuture, kind)
+        .permit.Settle(verdict, start + took);
+  };
+  call(Verdict::kSuccess, At(Sec(0)), Sec(2), CallKind::kUnary);
+  call(Verdict::kSuccess, At(Sec(3)), Sec(60), CallKind::kStream);
+  // Judged later: what it took is known before.
+  Admission judged = breaker_->Admit(At(Sec(63)), kInfiniteFuture);
+  judged.permit.NoteAnswered(At(Sec(66)));
+  judged.permit.Settle(Verdict::kSuccess, At(Sec(70)));
+  for (int i = 0; i < 3; ++i) {
+    call(Verdict::kFailure, At(Sec(70)), Ms(1), CallKind::kUnary);
+  }
+  ASSERT_EQ(last().to, "open");
+  ASSERT_TRUE(last().trip.has_value());
+  EXPECT_EQ(last().trip->calls, 4);  // of the last 30 s
+  EXPECT_EQ(last().trip->failures, 3);
+  EXPECT_EQ(last().trip->timed, 4);
+  EXPECT_EQ(last().trip->slow, 1);
+  EXPECT_EQ(last().trip->slowest, Sec(3));
+  // On its way back no rule of these decides; and then it starts anew.
+  Call(Verdict::kSuccess, At(Sec(100)));
+  EXPECT_EQ(last().to, "closed");
+  EXPECT_FALSE(last().trip.has_value());
+  std::vector<Permit> hang;
+  for (int i = 0; i < 100; ++i) {
+    hang.push_back(breaker_->Admit(At(Sec(101)), kInfiniteFuture).permit);
+  }
+  breaker_->Tick(At(Sec(103)));
+  ASSERT_EQ(last().to, "open");
+  EXPECT_EQ(last().trip->calls, 0);
+  EXPECT_EQ(last().trip->slow, 100);
+  EXPECT_EQ(last().trip->slowest, Sec(1));
+}
+
 TEST_F(BreakerModesTest, AnAnswerThatIsIgnoredSaysNothingOfSpeed) {
   BreakerOptions options = TripsAfter(1);
   options.slow_call_duration = Sec(1);
