@@ -50,8 +50,9 @@ void DrivenCall::LetIn(Queued::End end) {
       turned_away_ = end.step.refusal;
     }
     first = held_.front();
+    let_in_ = engine::Now();
   }
-  Run(first, nullptr, engine::Now());
+  Run(first, nullptr, let_in_);
 }
 
 core::Intake::Verdict DrivenCall::VerdictOf(const Finish& finish) const {
@@ -71,7 +72,7 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
     case absl::StatusCode::kDeadlineExceeded:
       if (finish.reason == core::Reason::kDeadlineInfeasible) {
         return InfeasibleAnswer(*method_->runtime,
-                                core::Remaining(began_, deadline_));
+                                core::Remaining(let_in_, deadline_));
       }
       return LocalAnswer(
           grpc::StatusCode::DEADLINE_EXCEEDED,
