@@ -11,6 +11,9 @@
 // channel's budget, its tokens. It has one breaker for each target that those
 // channels go to. A MethodBinding is the part of it that one channel uses.
 //
+// A breaker of scope CHANNEL is one for all methods of the channel that say so;
+// its identity has the method kAllMethods.
+//
 // Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
 // budget and everything its breakers point to alive.
 #ifndef FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
@@ -34,6 +37,8 @@
 #include "src/core/retry_estimator.h"
 
 namespace firebreak::engine {
+
+inline constexpr char kAllMethods[] = "*";
 
 class MethodRuntime {
  public:
