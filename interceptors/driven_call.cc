@@ -36,7 +36,8 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       deadline_(
           core::CallDeadline(caller_.deadline(), options_->timeout, began_)),
       fallback_(method_->runtime->fallback()),
-      driver_(MakePlan()) {}
+      driver_(MakePlan()),
+      let_in_(began_) {}
 
 DrivenCall::~DrivenCall() {
   core::MutexLock lock(&mu_);
@@ -135,14 +136,23 @@ void DrivenCall::RequestCancel() {
 }
 
 void DrivenCall::OnTimer() {
-  Drive([this](core::CallDriver* driver, core::Time now) {
+  auto classifier = method_->runtime->classifier();
+  std::vector<core::CallDriver::Unjudged> unjudged;
+  Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
     // It may have been armed anew since it rang; and who polls a lane comes
     // here without it.
     DisarmTimer();
     if (cancel_requested_) return driver->OnCallerCancel(now);
-    return driver->OnTimer(now);
+    Actions actions = driver->OnTimer(now, classifier != nullptr);
+    unjudged = driver->TakeUnjudged();
+    return actions;
   });
+  // What gRPC would have made of them.
+  Result result;
+  result.code = grpc::StatusCode::DEADLINE_EXCEEDED;
+  result.message = "Deadline Exceeded";
+  Classify(classifier, result, std::move(unjudged));
 }
 
 void DrivenCall::OnAttemptDone(Attempt* attempt) {
@@ -158,8 +168,7 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
     result =
         ResultOf(attempt->status, attempt->context.GetServerTrailingMetadata());
   }
-  core::Permit permit;
-  auto verdict = core::Verdict::kNeutral;
+  std::vector<core::CallDriver::Unjudged> unjudged;
   Drive([&](core::CallDriver* driver, core::Time now) {
     mu_.AssertHeld();
     if (wants_report_ && !decided_) {
@@ -176,16 +185,19 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
       answer_.debug_error_string = attempt->context.debug_error_string();
     }
     Actions actions = driver->OnAttemptEnd(attempt->number, end, now);
-    if (classifier != nullptr) {
-      permit = driver->TakePermit();
-      verdict = core::VerdictOn(driver->attempt(attempt->number).attribution,
-                                end.code, options_->blame());
-    }
+    unjudged = driver->TakeUnjudged();
     return actions;
   });
-  if (!permit) return;
-  engine::Classify(channel_, method_, std::move(classifier), std::move(result),
-                   std::move(permit), verdict);
+  Classify(classifier, result, std::move(unjudged));
+}
+
+void DrivenCall::Classify(
+    const std::shared_ptr<const Classifier>& classifier, const Result& result,
+    std::vector<core::CallDriver::Unjudged> unjudged) const {
+  for (core::CallDriver::Unjudged& each : unjudged) {
+    engine::Classify(channel_, method_, classifier, result,
+                     std::move(each.permit), each.by_default);
+  }
 }
 
 template <class Event>
@@ -317,7 +329,8 @@ void DrivenCall::RunFallback(const Finish& failed) {
     {
       // Over before a thread of the pool was free: nobody would see the reply.
       core::MutexLock lock(&self->mu_);
-      if (self->driver_.finished()) return;
+      if (!self->driver_.OnFallbackBegin()) return;
+      self->ArmTimer();
     }
     grpc::ByteBuffer reply;
     const bool ok = (*self->fallback_)(request, failure, &reply).ok();

@@ -34,6 +34,7 @@
 
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/optional.h"
@@ -117,6 +118,10 @@ class DrivenCall final : public AttemptOwner,
   CallerContext::Metadata Tell(const core::CallDriver::Launch& launch,
                                const grpc::ClientContext* context) const;
   void TellEnd(const Attempt& attempt, const core::AttemptEnd& end);
+  // Not under the mutex: where there is no room it is settled at once.
+  void Classify(const std::shared_ptr<const Classifier>& classifier,
+                const Result& result,
+                std::vector<core::CallDriver::Unjudged> unjudged) const;
   void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DisarmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -142,6 +147,7 @@ class DrivenCall final : public AttemptOwner,
   core::Mutex mu_;
   core::CallDriver driver_ ABSL_GUARDED_BY(mu_);
   core::Visit visit_ ABSL_GUARDED_BY(mu_);
+  core::Time let_in_ ABSL_GUARDED_BY(mu_);  // began_, if it need not wait
   std::shared_ptr<Queued> queued_ ABSL_GUARDED_BY(mu_);
   absl::optional<core::Intake::Refusal> turned_away_ ABSL_GUARDED_BY(mu_);
   engine::Timer timer_ ABSL_GUARDED_BY(mu_);

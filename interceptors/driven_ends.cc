@@ -50,8 +50,9 @@ void DrivenCall::LetIn(Queued::End end) {
       turned_away_ = end.step.refusal;
     }
     first = held_.front();
+    let_in_ = engine::Now();
   }
-  Run(first, nullptr, engine::Now());
+  Run(first, nullptr, let_in_);
 }
 
 core::Intake::Verdict DrivenCall::VerdictOf(const Finish& finish) const {
@@ -70,7 +71,7 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   switch (finish.code) {
     case absl::StatusCode::kDeadlineExceeded:
       if (finish.reason == core::Reason::kDeadlineInfeasible) {
-        return InfeasibleAnswer(*method_, core::Remaining(began_, deadline_));
+        return InfeasibleAnswer(*method_, core::Remaining(let_in_, deadline_));
       }
       return LocalAnswer(
           grpc::StatusCode::DEADLINE_EXCEEDED,

@@ -200,6 +200,7 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   auto classifier =
       core::IsJudgeable(attribution) ? runtime.classifier() : nullptr;
   if (classifier != nullptr) {
+    permit.NoteAnswered(now);
     engine::Classify(channel_, method_, std::move(classifier),
                      ResultOf(status, *methods->GetRecvTrailingMetadata()),
                      std::move(permit), verdict);

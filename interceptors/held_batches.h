@@ -14,6 +14,8 @@
 
 #include <grpcpp/support/client_interceptor.h>
 
+#include <thread>
+
 #include "absl/container/inlined_vector.h"
 #include "src/core/mutex.h"
 
@@ -27,12 +29,21 @@ class HeldBatches {
 
   Methods* first() const { return first_; }
 
-  // False once all are released: proceed.
+  // False once all are released, or when it is the one that is being: proceed.
   bool Park(Methods* batch) {
     core::MutexLock lock(&mu_);
-    if (is_released_) return false;
+    if (is_released_ || TakeReturn(batch)) return false;
     later_.push_back(batch);
     return true;
+  }
+
+  // Before a batch of a refused call is hijacked, or proceeds: gRPC then brings
+  // it back on this thread to ask for its results, and where it has none to ask
+  // for it looks like a new one.
+  void ExpectReturn(Methods* batch) {
+    core::MutexLock lock(&mu_);
+    returning_ = batch;
+    returns_on_ = std::this_thread::get_id();
   }
 
   // After the first. No batch overtakes one that came before it.
@@ -52,10 +63,21 @@ class HeldBatches {
   }
 
  private:
+  // Once: the same memory may be another batch by the next time.
+  bool TakeReturn(Methods* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (returning_ != batch || returns_on_ != std::this_thread::get_id()) {
+      return false;
+    }
+    returning_ = nullptr;
+    return true;
+  }
+
   Methods* const first_;
   core::Mutex mu_;
   absl::InlinedVector<Methods*, 2> later_ ABSL_GUARDED_BY(mu_);
   bool is_released_ ABSL_GUARDED_BY(mu_) = false;
+  Methods* returning_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::thread::id returns_on_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::interceptors

@@ -148,7 +148,8 @@ void Interceptor::EndHold(Queued::End end, HeldBatches* held) {
     let_in = Decide(held->first(), end.step);
   }
   // With the first, `this` may be gone, unless there are others.
-  held->Release([let_in](Methods* batch) {
+  held->Release([let_in, held](Methods* batch) {
+    if (!let_in) held->ExpectReturn(batch);
     // As in Answered().
     if (!let_in && batch->QueryInterceptionHookPoint(
                        InterceptionHookPoints::PRE_SEND_MESSAGE)) {
@@ -177,6 +178,7 @@ void Interceptor::Refuse(Methods* methods,
                          std::shared_ptr<const Answer> refusal) {
   refusal_ = std::move(refusal);
   mode_ = Mode::kRefused;
+  if (held_ != nullptr) held_->ExpectReturn(methods);
   methods->Hijack();
 }
 

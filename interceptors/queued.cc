@@ -30,8 +30,7 @@ Queued::~Queued() { channel_->core()->io()->Disarm(&timer_); }
 absl::optional<Queued::End> Queued::Join() {
   Done gone;  // what it captures goes unlocked
   core::MutexLock lock(&mu_);
-  // A cancel from before may have ended it already.
-  if (done_ == nullptr) return absl::nullopt;
+  has_joined_ = true;
   absl::optional<End> end = Look();
   if (end.has_value()) gone = std::exchange(done_, nullptr);
   return end;
@@ -52,7 +51,7 @@ void Queued::OnTimer() {
   Done done;
   {
     core::MutexLock lock(&mu_);
-    if (done_ == nullptr) return;
+    if (!has_joined_ || done_ == nullptr) return;
     end = Look();
     if (!end.has_value()) return;
     done = std::exchange(done_, nullptr);

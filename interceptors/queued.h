@@ -8,7 +8,8 @@
 // The caller's batches are held meanwhile, by whoever waits: docs/adr/0005.
 // `done` is called once, on the engine's timer thread: never on that of the
 // call which left its place, which is gRPC's. It may begin before Join() has
-// returned.
+// returned, but not before it is called: until then whoever waits is not ready
+// to be told, and a cancel is Join()'s to see.
 //
 // Thread safety: safe from any thread. Ownership: shared by its call, the
 // bulkhead's queue and the timer thread; keeps the engine alive. `done` goes
@@ -70,6 +71,7 @@ class Queued final : public core::Bulkhead::Waiter,
   core::Mutex mu_;
   core::Visit visit_ ABSL_GUARDED_BY(mu_);
   Done done_ ABSL_GUARDED_BY(mu_);  // empty: over
+  bool has_joined_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace firebreak::interceptors

@@ -11,15 +11,17 @@
 //                    : firebreak::Judgement::kIgnore;
 //       });
 //
-// Asked once for each attempt that was answered, OK ones included, after the
-// call has gone on its way: it changes what the breaker counts, never what the
-// caller gets, nor whether the call is retried. It is not asked for what says
-// nothing of the server: cancelled by the caller, lost to a hedge, never sent.
+// Asked once for each attempt that was answered, OK ones included, or that its
+// deadline ended, after the call has gone on its way: it changes what the
+// breaker counts, never what the caller gets, nor whether the call is retried.
+// It is not asked for what says nothing of the server: cancelled by the caller,
+// lost to a hedge, never sent, granted too little time. What it takes itself is
+// not counted as the server's time.
 //
-// Thread safety: called on the engine's bounded pool, several at a time, so
-// that results of one instant may be counted in either order. One that throws,
-// takes longer than a second or finds the pool full counts as kDefault, and is
-// counted: Engine::callback_faults().
+// Thread safety: called on a bounded pool (EngineOptions::observer_threads),
+// several at a time, so that results of one instant may be counted in either
+// order. One that throws, takes longer than a second or finds the pool full
+// counts as kDefault, and is counted: Engine::callback_faults().
 //
 // Ownership: as for fallbacks, see fallback.h.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CLASSIFIER_H_

@@ -60,14 +60,22 @@ struct EngineOptions {
   // Let a thread that makes a synchronous driven call run the call's attempts
   // itself, while it waits: no other thread has to wake up for it.
   bool drive_on_calling_thread = true;
-  // Threads that run fallbacks, and how many may wait for one. When the queue
-  // is full the fallback is skipped and the caller gets the failure itself.
-  int callback_threads = 2;           // [1, 64]
-  std::size_t callback_queue = 1024;  // [1, 1'000'000]
+  // Threads that run fallbacks. [1, 64].
+  int callback_threads = 2;
+  // Threads that run classifiers and event listeners, which no call waits for:
+  // apart from the others, so that one that blocks, or has too much to do,
+  // keeps no fallback waiting. [1, 64].
+  int observer_threads = 2;
+  // How many fallbacks may wait for a thread, and how many of the others; one
+  // more is skipped. A call whose fallback is skipped ends with the failure
+  // itself, a result whose classifier is counts as the policy has it, and a
+  // listener is told later. [1, 1'000'000].
+  std::size_t callback_queue = 1024;
   // Methods with a state of their own. Past it calls share one entry, named
   // "other", that counts but never refuses. [1, 1'000'000].
   std::size_t max_methods = 1000;
-  // Events kept for the admin service. [1, 1'000'000].
+  // Events kept for the admin service, and the most that wait for each
+  // listener. [1, 1'000'000].
   std::size_t event_log_size = 1000;
   // Of a gRPC service config only: a maxAttempts over 5 means 5, as for gRPC
   // itself. false = it means what it says, up to our own limit of 10.

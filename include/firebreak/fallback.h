@@ -12,8 +12,9 @@
 // A fallback is asked once for a call that would otherwise end with a failure
 // (refused ones included), unless the caller cancelled it or its deadline has
 // passed. OK from it is what the caller gets, with its reply. Anything else,
-// an unreadable request or a full queue leave the first failure as it is, with
-// `firebreak-reason: fallback_failed` beside it where it had no reason yet.
+// an unreadable request, a full queue or a second in it without a thread to run
+// on leave the first failure as it is, with `firebreak-reason: fallback_failed`
+// beside it where it had no reason yet.
 //
 // Ownership: the engine keeps a fallback until another takes its place. One
 // that owns the engine, or a channel or stub of it, keeps the engine, and so
@@ -22,7 +23,8 @@
 //
 // Thread safety: called on the engine's bounded pool, several at a time; it
 // may block, call stubs and the engine. A fallback that never returns takes a
-// thread of that pool, and its call ends at the call's deadline.
+// thread of that pool (EngineOptions::callback_threads), and its call ends at
+// the call's deadline.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
 

@@ -60,6 +60,9 @@ absl::optional<core::Duration> OverrideDuration(
 // The breakers that a change is about; at least one.
 absl::StatusOr<std::vector<Selected>> SelectBreakers(
     const engine::EngineCore& core, const v1::MethodSelector& selector) {
+  if (selector.method() == engine::kAllMethods) {
+    return admin::SelectShared(core, selector);
+  }
   absl::StatusOr<std::vector<Selected>> selected =
       admin::SelectMethod(core, selector);
   if (!selected.ok()) return selected;

@@ -20,12 +20,6 @@ constexpr core::Duration kTick = std::chrono::milliseconds(25);
 // Events looked at for one response: well below gRPC's message limit.
 constexpr size_t kPage = 100;
 
-bool Fits(const v1::MethodSelector& selector, const core::Event& event) {
-  return (selector.channel().empty() || selector.channel() == event.channel) &&
-         (selector.target().empty() || selector.target() == event.target) &&
-         NamesMethod(selector.method(), event.method);
-}
-
 class Refused : public EventStreams::Reactor {
  public:
   explicit Refused(const absl::Status& why) { Finish(ToGrpc(why)); }
@@ -39,13 +33,13 @@ class Refused : public EventStreams::Reactor {
 // overlap, and none runs under the lock.
 class EventStreams::Stream : public Reactor {
  public:
-  Stream(EventStreams* owner, const core::EventLog* log,
+  Stream(EventStreams* owner, const engine::EngineCore* core,
          const v1::WatchEventsRequest& request)
       : owner_(owner),
-        log_(log),
+        core_(core),
         selector_(request.selector()),
-        stop_at_(request.stop_at_newest() ? log->last() : -1),
-        cursor_(FirstCursor(*log, request)) {}
+        stop_at_(request.stop_at_newest() ? core->events().last() : -1),
+        cursor_(FirstCursor(core->events(), request)) {}
 
   // Writes what there is to write, if nothing is being written.
   void Pump() {
@@ -102,7 +96,7 @@ class EventStreams::Stream : public Reactor {
 
   // Fills `response_`; false when there is nothing to say.
   bool NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    const core::EventLog::Page page = log_->Since(cursor_, kPage);
+    const core::EventLog::Page page = core_->events().Since(cursor_, kPage);
     if (page.events.empty() && greeted_) return false;
     // Who asks for a replay wants what there is, and has missed nothing.
     const bool is_replay = cursor_ == 0 && !greeted_;
@@ -111,7 +105,8 @@ class EventStreams::Stream : public Reactor {
     cursor_ = page.next;
     response_.Clear();
     for (const core::Event& event : page.events) {
-      if (Fits(selector_, event)) *response_.add_events() = EventView(event);
+      if (Fits(*core_, selector_, event))
+        *response_.add_events() = EventView(event);
     }
     response_.set_missed(missed);
     response_.set_last_sequence(page.next);
@@ -119,7 +114,7 @@ class EventStreams::Stream : public Reactor {
   }
 
   EventStreams* const owner_;
-  const core::EventLog* const log_;  // of the owner's engine
+  const engine::EngineCore* const core_;  // the owner's
   const v1::MethodSelector selector_;
   const int64_t stop_at_;  // -1: never
   core::Mutex mu_;
@@ -145,7 +140,7 @@ EventStreams::Reactor* EventStreams::Open(
   absl::Status refused = Check(request);
   std::shared_ptr<Stream> stream;
   if (refused.ok()) {
-    stream = std::make_shared<Stream>(this, &core_->events(), request);
+    stream = std::make_shared<Stream>(this, core_.get(), request);
     refused = Add(stream);
   }
   if (!refused.ok()) return new Refused(refused);

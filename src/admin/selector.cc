@@ -35,6 +35,19 @@ std::vector<core::Breaker*> BreakersOf(const engine::MethodRuntime& runtime,
   return breakers;
 }
 
+// Those of a channel's methods together.
+std::vector<core::Breaker*> SharedOf(const engine::MethodRuntime& runtime,
+                                     const std::string& target) {
+  std::vector<core::Breaker*> breakers = BreakersOf(runtime, target);
+  breakers.erase(std::remove_if(breakers.begin(), breakers.end(),
+                                [](const core::Breaker* breaker) {
+                                  return breaker->identity().method !=
+                                         engine::kAllMethods;
+                                }),
+                 breakers.end());
+  return breakers;
+}
+
 std::vector<std::string> Listed(const std::set<std::string>& names) {
   return {names.begin(), names.end()};
 }
@@ -105,6 +118,26 @@ absl::Status KeepChannel(const std::string& wanted, Runtimes* runtimes) {
 
 }  // namespace
 
+bool Fits(const engine::EngineCore& core, const v1::MethodSelector& selector,
+          const core::Event& event) {
+  if ((!selector.channel().empty() && selector.channel() != event.channel) ||
+      (!selector.target().empty() && selector.target() != event.target)) {
+    return false;
+  }
+  if (NamesMethod(selector.method(), event.method)) return true;
+  if (event.method != engine::kAllMethods) return false;
+  for (const auto& runtime : core.Methods()) {
+    if (runtime->channel != event.channel ||
+        !NamesMethod(selector.method(), runtime->method)) {
+      continue;
+    }
+    for (const core::Breaker* breaker : SharedOf(*runtime, event.target)) {
+      if (breaker->identity().target == event.target) return true;
+    }
+  }
+  return false;
+}
+
 bool NamesMethod(absl::string_view wanted, absl::string_view path) {
   if (wanted.empty() || IsPathOf(wanted, path)) return true;
   if (!absl::ConsumeSuffix(&path, wanted) || path.empty()) return false;
@@ -151,6 +184,28 @@ absl::StatusOr<std::vector<Selected>> SelectMethod(
     selected.push_back({runtime, std::move(breakers)});
   }
   if (selected.empty()) return NotFound("target", selector.target(), targets);
+  return selected;
+}
+
+absl::StatusOr<std::vector<Selected>> SelectShared(
+    const engine::EngineCore& core, const v1::MethodSelector& selector) {
+  Runtimes runtimes = core.Methods();
+  const absl::Status kept = KeepChannel(selector.channel(), &runtimes);
+  if (!kept.ok()) return kept;
+  std::vector<Selected> selected;
+  std::set<core::Breaker*> known;
+  for (const auto& runtime : runtimes) {
+    Selected each{runtime, {}};
+    for (core::Breaker* breaker : SharedOf(*runtime, selector.target())) {
+      if (known.insert(breaker).second) each.breakers.push_back(breaker);
+    }
+    if (!each.breakers.empty()) selected.push_back(std::move(each));
+  }
+  if (selected.empty()) {
+    return absl::NotFoundError(
+        "no breaker that all methods of a channel share (scope: CHANNEL) is "
+        "known there");
+  }
   return selected;
 }
 

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/core/breaker.h"
+#include "src/core/event_log.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/method_runtime.h"
 
@@ -30,6 +31,12 @@ struct Selected {
 // "Method"). An empty one names every method.
 bool NamesMethod(absl::string_view wanted, absl::string_view path);
 
+// Whether an event of (channel, target, method) is of a method that `selector`
+// means. One of a breaker that all methods of a channel share is of each of
+// them.
+bool Fits(const engine::EngineCore& core, const v1::MethodSelector& selector,
+          const core::Event& event);
+
 // Every method that fits, in the engine's order; maybe none.
 std::vector<Selected> SelectAll(const engine::EngineCore& core,
                                 const v1::MethodSelector& selector);
@@ -39,6 +46,11 @@ std::vector<Selected> SelectAll(const engine::EngineCore& core,
 // INVALID_ARGUMENT: no method named, or several.
 // NOT_FOUND: no such method, channel or target; the message names the nearest.
 absl::StatusOr<std::vector<Selected>> SelectMethod(
+    const engine::EngineCore& core, const v1::MethodSelector& selector);
+
+// The breakers that methods share, on each channel and target that fits, each
+// with one of its methods. At least one. NOT_FOUND: no such channel, or none.
+absl::StatusOr<std::vector<Selected>> SelectShared(
     const engine::EngineCore& core, const v1::MethodSelector& selector);
 
 }  // namespace firebreak::admin

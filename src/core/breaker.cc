@@ -28,6 +28,7 @@ Permit& Permit::operator=(Permit&& other) noexcept {
   epoch_ = other.epoch_;
   probe_ = other.probe_;
   ticket_ = other.ticket_;
+  answered_ = other.answered_;
   kind_ = other.kind_;
   is_careful_ = other.is_careful_;
   is_unary_ = other.is_unary_;
@@ -49,6 +50,10 @@ void Permit::NoteProgress(Time now) {
   if (breaker_ != nullptr && is_probe()) {
     breaker_->NotePermitProgress(*this, now);
   }
+}
+
+void Permit::NoteAnswered(Time now) {
+  if (breaker_ != nullptr) breaker_->NotePermitAnswered(this, now);
 }
 
 Breaker::Breaker(Identity identity,
@@ -199,8 +204,9 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
       ++stale_;  // its lease ended first and was judged then
     } else if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
       const bool failed = verdict == Verdict::kFailure;
+      const Time ended = std::min(latest_, permit.answered_);
       CountProbe(failed,
-                 permit.is_unary_ && rules_.IsSlow(permit.ticket_, latest_),
+                 permit.is_unary_ && rules_.IsSlow(permit.ticket_, ended),
                  failed ? "a probe failed" : "probes succeeded");
     }
     news = TakeNews();
@@ -214,6 +220,32 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
     MutexLock lock(&mu_);
     Advance(now);
     if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
+    news = TakeNews();
+  }
+  Tell(news);
+}
+
+void Breaker::NotePermitAnswered(Permit* permit, Time now) {
+  if (permit->kind_ == Permit::Kind::kNothing ||
+      permit->answered_ != kInfiniteFuture) {
+    return;
+  }
+  News news;
+  {
+    MutexLock lock(&mu_);
+    if (permit->epoch_ < oldest_valid_epoch_) return;
+    const Time at = std::max(latest_, Bounded(now));
+    permit->answered_ = at;
+    // As for a result: the last moment is in time.
+    if (permit->is_probe()) {
+      probation_.NoteAnswered(permit->probe_, at,
+                              SaturatingAdd(at, kJudgedWithin));
+    }
+    Advance(at);
+    if (!permit->is_probe() && permit->epoch_ >= oldest_valid_epoch_ &&
+        IsCounting() && rules_.NoteAnswered(&permit->ticket_, latest_)) {
+      TripIfDue();
+    }
     news = TakeNews();
   }
   Tell(news);
@@ -241,8 +273,11 @@ bool Breaker::IsCounting() const {
 void Breaker::TripIfDue() {
   const TripRules::Rule rule = rules_.Check(latest_);
   if (rule == TripRules::Rule::kNone) return;
+  const TripRules::Counts counts = rules_.counts(latest_);
   Enter(BreakerState::kOpen, Event::Kind::kTransition,
-        rules_.Describe(rule, latest_));
+        rules_.Describe(rule, latest_),
+        Trip{counts.calls, counts.failures, counts.timed, counts.slow,
+             counts.slowest});
 }
 
 void Breaker::CountProbe(bool failed, bool slow, absl::string_view how) {
@@ -290,11 +325,13 @@ void Breaker::Advance(Time now) {
       return;
     case BreakerState::kHalfOpen:
       // A verdict changes the state, and so ends all leases.
-      while (const absl::optional<bool> hangs =
+      while (const absl::optional<Probation::Sign> sign =
                  probation_.EndOverdue(latest_)) {
-        if (*hangs) ++hung_probes_;
-        CountProbe(*hangs, /*slow=*/false,
-                   *hangs ? "a probe hangs" : "probes succeeded");
+        if (*sign == Probation::Sign::kAnswer) continue;
+        const bool hangs = *sign == Probation::Sign::kNothing;
+        if (hangs) ++hung_probes_;
+        CountProbe(hangs, /*slow=*/false,
+                   hangs ? "a probe hangs" : "probes succeeded");
       }
       if (machine_ == BreakerState::kHalfOpen) {
         EndProbationIfDecided("few calls came");
@@ -318,7 +355,8 @@ bool Breaker::IsStrained(Time now) {
              options_.failure_rate / 2 * static_cast<double>(counts.calls);
 }
 
-void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
+void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
+                    const absl::optional<Trip>& trip) {
   const BreakerState from = state();
   const bool ramp_is_over = from == BreakerState::kRamp &&
                             to == BreakerState::kClosed &&
@@ -348,7 +386,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
     ++trips_;
   }
   cause_ = std::move(cause);
-  Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_);
+  Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_, trip);
 }
 
 Duration Breaker::NextOpenDuration() {

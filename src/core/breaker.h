@@ -26,7 +26,8 @@
 //  - A probe's lease ends at min(deadline, now + probe_timeout). A probe that
 //    has shown no sign of life by then has failed (it hangs), and its slot is
 //    free; a result after that is stale. One that has (NoteProgress, for
-//    streams) has succeeded.
+//    streams) has succeeded. One that was answered and waits to be judged
+//    (NoteAnswered) has kJudgedWithin, and then counts for nothing.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
 //    callback can wedge the breaker half-open. Nor can few calls: after
 //    `half_open_duration` one result is enough. Without any it stays HALF_OPEN,
@@ -93,6 +94,9 @@ class Permit {
   void Settle(Verdict verdict, Time now);
   // A stream has seen initial metadata or a message: it does not hang.
   void NoteProgress(Time now);
+  // The attempt ended, and others take their time to judge it: Settle() follows
+  // within Breaker::kJudgedWithin. What it took is what it took until now.
+  void NoteAnswered(Time now);
 
  private:
   friend class Breaker;
@@ -106,6 +110,7 @@ class Permit {
   uint64_t epoch_ = 0;
   uint64_t probe_ = 0;  // its number, of a probe
   TripRules::Ticket ticket_;
+  Time answered_ = kInfiniteFuture;  // by NoteAnswered()
   Kind kind_ = Kind::kNothing;
   bool is_careful_ = false;
   bool is_unary_ = false;
@@ -178,6 +183,10 @@ class Breaker {
   // Of a target that gives no answer: more than bad luck, less than an alarm
   // for every deploy.
   static constexpr int kLossesToWarn = 20;
+  // How long the verdict on an answer may take: well over what a classifier of
+  // the application gets (classification.h), and no longer than a probe's slot
+  // may be lost.
+  static constexpr Duration kJudgedWithin = std::chrono::seconds(2);
 
   Breaker(Identity identity, const absl::optional<BreakerOptions>& options,
           uint64_t seed, Time now);
@@ -233,6 +242,7 @@ class Breaker {
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);
   void NotePermitProgress(const Permit& permit, Time now);
+  void NotePermitAnswered(Permit* permit, Time now);
 
   Admission AdmitLocked(Time deadline, CallKind kind)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -254,10 +264,12 @@ class Breaker {
   void Force(BreakerState state, absl::optional<Duration> duration, Time now);
   void EndOverride(std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The only place where the machine's state changes, at latest_.
-  void Enter(BreakerState to, Event::Kind kind, std::string cause)
+  void Enter(BreakerState to, Event::Kind kind, std::string cause,
+             const absl::optional<Trip>& trip = absl::nullopt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Log(Event::Kind kind, absl::string_view from, absl::string_view to,
-           std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+           std::string cause, const absl::optional<Trip>& trip = absl::nullopt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What has come up since the last time.

@@ -184,7 +184,8 @@ std::string Breaker::cause() {
 }
 
 void Breaker::Log(Event::Kind kind, absl::string_view from,
-                  absl::string_view to, std::string cause) {
+                  absl::string_view to, std::string cause,
+                  const absl::optional<Trip>& trip) {
   if (identity_.log == nullptr) return;
   Event event;
   event.at = latest_;
@@ -196,6 +197,7 @@ void Breaker::Log(Event::Kind kind, absl::string_view from,
   event.from = std::string(from);
   event.to = std::string(to);
   event.cause = std::move(cause);
+  event.trip = trip;
   identity_.log->Append(std::move(event));
 }
 

@@ -88,12 +88,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   if (n < 0 || n >= launched()) return actions;
   Flight& flight = attempts_[static_cast<size_t>(n)];
   if (flight.facts.settled) return actions;  // decided before its end came
-  const Attribution attribution = Judge(n, end, now);
-  if (end.is_judged_later && IsJudgeable(attribution)) {
-    judged_later_ = std::move(flight.permit);
-  }
-  Settle(&flight, end.code, attribution,
-         VerdictOn(attribution, end.code, plan_.options->blame()), now);
+  const Attribution attribution = SettleAnswered(n, end, now);
 
   Finish finish;
   finish.attempt = n;
@@ -132,13 +127,15 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   return actions;
 }
 
-CallDriver::Actions CallDriver::OnTimer(Time now) {
+CallDriver::Actions CallDriver::OnTimer(Time now, bool is_judged_later) {
   Actions actions;
   if (state_ != State::kRunning && state_ != State::kFallback) return actions;
   if (now >= plan_.deadline) {
-    EndAtDeadline(now, &actions);
+    EndAtDeadline(is_judged_later, now, &actions);
   } else if (state_ == State::kRunning) {
     FireNext(now, &actions);
+  } else if (now >= begin_by_) {
+    EndFallback(/*ok=*/false, now, &actions);
   }
   return actions;
 }
@@ -161,7 +158,7 @@ Time CallDriver::wake_at() const {
     case State::kRunning:
       return std::min(next_.at, plan_.deadline);
     case State::kFallback:
-      return plan_.deadline;
+      return std::min(begin_by_, plan_.deadline);
     case State::kIdle:
     case State::kDone:
       break;

@@ -38,7 +38,8 @@
 // in flight is cancelled and settled (superseded, cancelled by the caller, or
 // failed at the deadline), and its real end, when it comes, changes nothing. A
 // fallback, when there is one, is asked before a failure is handed out, unless
-// the caller cancelled or the deadline has passed.
+// the caller cancelled or the deadline has passed; and one that has not begun
+// within kFallbackPatience is given up.
 //
 // Thread safety: none; the host serializes. Ownership: everything the Plan
 // points to outlives the driver. A driver that is destroyed before it finished
@@ -48,6 +49,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/optional.h"
@@ -84,6 +86,11 @@ class CallDriver {
     bool has_fallback = false;
     uint64_t seed = 0;  // of this call's jitter
   };
+
+  // How long a caller that has a failure to look at waits for somebody to begin
+  // the fallback: what has not by then is most likely stuck behind others that
+  // hang. No peer has such a bound; theirs run where they are asked.
+  static constexpr Duration kFallbackPatience = std::chrono::seconds(1);
 
   struct Launch {
     int attempt;  // 0, 1, ... in order of launch
@@ -125,6 +132,12 @@ class CallDriver {
     absl::optional<RetryPace> pace;
   };
 
+  // An ended attempt whose verdict is the host's affair.
+  struct Unjudged {
+    Permit permit;
+    Verdict by_default = Verdict::kNeutral;
+  };
+
   // To be performed in the order of the members.
   struct Actions {
     absl::InlinedVector<int, 2> cancel;
@@ -153,13 +166,16 @@ class CallDriver {
   Actions TurnAway(absl::StatusCode code, const Refusal& refusal, Time now);
   // Every launched attempt is reported once, cancelled ones included.
   Actions OnAttemptEnd(int n, const AttemptEnd& end, Time now);
-  // Right after the end of an attempt whose result is_judged_later: settling it
-  // is the host's affair. Empty when it said nothing of the server.
-  Permit TakePermit() { return std::move(judged_later_); }
-  // At wake_at() or later; earlier does nothing.
-  Actions OnTimer(Time now);
+  // At wake_at() or later; earlier does nothing. `is_judged_later`: as for an
+  // attempt's end, of those that the call's deadline ends.
+  Actions OnTimer(Time now, bool is_judged_later = false);
+  // Right after either: the attempts that the host now settles. Those that said
+  // nothing of the server are not among them.
+  std::vector<Unjudged> TakeUnjudged() { return std::move(unjudged_); }
   // At any time, also before Start() and after the end.
   Actions OnCallerCancel(Time now);
+  // Somebody is about to run it. False: it is too late for that.
+  bool OnFallbackBegin();
   Actions OnFallbackEnd(bool ok, Time now);
 
   // Who is to blame for an end of attempt `n`, as OnAttemptEnd() would say now.
@@ -204,14 +220,17 @@ class CallDriver {
   void FireNext(Time now, Actions* actions);
   void Settle(Flight* flight, absl::StatusCode code, Attribution attribution,
               Verdict verdict, Time now);
+  // By its own end, or by one that we make up for it.
+  Attribution SettleAnswered(int n, const AttemptEnd& end, Time now);
   // Those still in flight, and cancels them. `winner`: the attempt that
   // answered, or kNoAttempt.
   void SettleAll(absl::StatusCode code, Attribution attribution, int winner,
                  Time now, Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }
-  void EndAtDeadline(Time now, Actions* actions);
+  void EndAtDeadline(bool is_judged_later, Time now, Actions* actions);
   // The end, unless a fallback can still turn it.
   void End(const Finish& finish, Time now, Actions* actions);
+  void EndFallback(bool ok, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);
   void DropNext();
 
@@ -221,7 +240,7 @@ class CallDriver {
   State state_ = State::kIdle;
   bool arrived_ = false;
   Time started_;
-  Permit judged_later_;
+  std::vector<Unjudged> unjudged_;
   absl::InlinedVector<Flight, 2> attempts_;
   int in_flight_ = 0;
 
@@ -236,7 +255,9 @@ class CallDriver {
 
   int last_failure_ = Finish::kNoAttempt;
   absl::StatusCode last_code_ = absl::StatusCode::kOk;
-  Finish failed_;  // while the fallback runs
+  // While the fallback runs, or waits to.
+  Finish failed_;
+  Time begin_by_ = kInfiniteFuture;  // infinite once it has begun
 };
 
 }  // namespace firebreak::core

@@ -6,9 +6,18 @@
 
 namespace firebreak::core {
 
+bool CallDriver::OnFallbackBegin() {
+  begin_by_ = kInfiniteFuture;
+  return state_ == State::kFallback;
+}
+
 CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
   Actions actions;
-  if (state_ != State::kFallback) return actions;
+  if (state_ == State::kFallback) EndFallback(ok, now, &actions);
+  return actions;
+}
+
+void CallDriver::EndFallback(bool ok, Time now, Actions* actions) {
   Finish finish = failed_;
   if (ok) {
     finish = Finish{};
@@ -17,8 +26,7 @@ CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
   } else if (finish.reason == Reason::kNone) {
     finish.reason = Reason::kFallbackFailed;
   }
-  Close(finish, now, &actions);
-  return actions;
+  Close(finish, now, actions);
 }
 
 Attribution CallDriver::Judge(int n, AttemptEnd end, Time now) const {
@@ -47,6 +55,19 @@ void CallDriver::Settle(Flight* flight, absl::StatusCode code,
   }
 }
 
+Attribution CallDriver::SettleAnswered(int n, const AttemptEnd& end, Time now) {
+  Flight& flight = attempts_[static_cast<size_t>(n)];
+  const Attribution attribution = Judge(n, end, now);
+  const Verdict verdict =
+      VerdictOn(attribution, end.code, plan_.options->blame());
+  if (end.is_judged_later && IsJudgeable(attribution)) {
+    flight.permit.NoteAnswered(now);
+    unjudged_.push_back({std::move(flight.permit), verdict});
+  }
+  Settle(&flight, end.code, attribution, verdict, now);
+  return attribution;
+}
+
 void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
                            int winner, Time now, Actions* actions) {
   for (int n = 0; n < launched(); ++n) {
@@ -62,7 +83,8 @@ void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
   }
 }
 
-void CallDriver::EndAtDeadline(Time now, Actions* actions) {
+void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
+                               Actions* actions) {
   if (state_ == State::kFallback) {
     Close(failed_, now, actions);
     return;
@@ -81,12 +103,10 @@ void CallDriver::EndAtDeadline(Time now, Actions* actions) {
   }
   AttemptEnd late;
   late.code = absl::StatusCode::kDeadlineExceeded;
+  late.is_judged_later = is_judged_later;
   for (int n = 0; n < launched(); ++n) {
-    Flight& flight = attempts_[static_cast<size_t>(n)];
-    if (flight.facts.settled) continue;
-    const Attribution attribution = Judge(n, late, now);
-    Settle(&flight, late.code, attribution,
-           VerdictOn(attribution, late.code, plan_.options->blame()), now);
+    if (attempt(n).settled) continue;
+    SettleAnswered(n, late, now);
     actions->cancel.push_back(n);
   }
   End(finish, now, actions);
@@ -98,6 +118,7 @@ void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
       finish.reason != Reason::kCancelled && CanPayFor(plan_.deadline, now)) {
     state_ = State::kFallback;
     failed_ = finish;
+    begin_by_ = SaturatingAdd(now, kFallbackPatience);
     actions->run_fallback = true;
     actions->finish = finish;
     return;

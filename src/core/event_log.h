@@ -20,10 +20,22 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/optional.h"
 #include "src/core/mutex.h"
 #include "src/core/time.h"
 
 namespace firebreak::core {
+
+// The numbers behind a trip, from the window that was judged.
+struct Trip {
+  int64_t calls = 0;
+  int64_t failures = 0;
+  int64_t timed = 0;  // calls whose speed is known
+  int64_t slow = 0;   // of these
+  // The longest that a unary call took since the breaker was last closed; one
+  // still in flight counts with slow_call_duration, once it has passed that.
+  Duration slowest = Duration::zero();
+};
 
 struct Event {
   enum class Kind {
@@ -41,8 +53,9 @@ struct Event {
   std::string method;
   std::string from;  // states, for a transition
   std::string to;
-  bool shadow = false;  // of a breaker that refuses nothing
-  std::string cause;    // one line: the evidence
+  bool shadow = false;        // of a breaker that refuses nothing
+  std::string cause;          // one line: the evidence
+  absl::optional<Trip> trip;  // where a trip rule held
 };
 
 // Told of each event in order, under the lock of the log and whatever the

@@ -30,7 +30,7 @@ uint64_t Probation::Begin(Time now, Time deadline) {
   if (in_flight() >= std::min(options_.probes, missing)) return 0;
   const Time ends =
       std::min(deadline, SaturatingAdd(now, options_.probe_timeout));
-  leases_.push_back({++last_probe_, ends, /*progressed=*/false});
+  leases_.push_back({++last_probe_, ends, Sign::kNothing});
   return last_probe_;
 }
 
@@ -43,16 +43,25 @@ bool Probation::End(uint64_t probe, Time now) {
 
 void Probation::NoteProgress(uint64_t probe) {
   auto lease = Find(probe);
-  if (lease != leases_.end()) lease->progressed = true;
+  if (lease != leases_.end() && lease->sign == Sign::kNothing) {
+    lease->sign = Sign::kProgress;
+  }
 }
 
-absl::optional<bool> Probation::EndOverdue(Time now) {
+void Probation::NoteAnswered(uint64_t probe, Time now, Time judged_by) {
+  auto lease = Find(probe);
+  if (lease == leases_.end() || lease->ends < now) return;
+  lease->ends = judged_by;
+  lease->sign = Sign::kAnswer;
+}
+
+absl::optional<Probation::Sign> Probation::EndOverdue(Time now) {
   auto ended = std::find_if(leases_.begin(), leases_.end(),
                             [&](const Lease& l) { return l.ends <= now; });
   if (ended == leases_.end()) return absl::nullopt;
-  const bool hangs = !ended->progressed;
+  const Sign sign = ended->sign;
   leases_.erase(ended);
-  return hangs;
+  return sign;
 }
 
 Probation::Verdict Probation::verdict(Time now) const {

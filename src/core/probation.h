@@ -31,6 +31,8 @@ namespace firebreak::core {
 class Probation {
  public:
   enum class Verdict { kOpen, kPassed, kFailed, kSlow };
+  // What a probe has shown of its target.
+  enum class Sign { kNothing, kProgress, kAnswer };
 
   // Reads `options` at every turn: it outlives this, and what is in it may
   // change.
@@ -46,9 +48,12 @@ class Probation {
   bool End(uint64_t probe, Time now);
   // It does not hang: should its lease end, it has succeeded.
   void NoteProgress(uint64_t probe);
-  // Ends one lease that is over by `now`, if there is one; the answer is
-  // whether the probe hangs.
-  absl::optional<bool> EndOverdue(Time now);
+  // Its answer came at `now`, and what it is worth is known by `judged_by`: if
+  // its lease is not over, it lasts until then, and its end says nothing.
+  void NoteAnswered(uint64_t probe, Time now, Time judged_by);
+  // Ends one lease that is over by `now`, if there is one, and says how far the
+  // probe got.
+  absl::optional<Sign> EndOverdue(Time now);
 
   void Count(bool failed, bool slow) {
     ++(failed ? failures_ : successes_);
@@ -69,7 +74,7 @@ class Probation {
   struct Lease {
     uint64_t probe;
     Time ends;
-    bool progressed;
+    Sign sign;
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);

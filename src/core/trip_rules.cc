@@ -72,6 +72,7 @@ void TripRules::OnOptionsChanged(Time now) {
 void TripRules::Clear(Time now) {
   results_.Clear(now);
   consecutive_ = leaky_ = leaky_slow_ = 0;
+  slowest_ = Duration::zero();
   if (speeds_) speeds_->Clear(now);
 }
 
@@ -82,20 +83,27 @@ void TripRules::ForgetCalls() {
 TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
   Ticket ticket;
   ticket.started = now;
-  if (watched_limit_ > Duration::zero() && kind == CallKind::kUnary) {
+  ticket.is_unary = kind == CallKind::kUnary;
+  if (watched_limit_ > Duration::zero() && ticket.is_unary) {
     ticket.slice = watch_->Begin(now);
   }
   return ticket;
 }
 
-void TripRules::End(const Ticket& ticket, Verdict verdict, Time now) {
-  const bool decided =
-      verdict == Verdict::kSuccess || verdict == Verdict::kFailure;
-  if (ticket.slice != 0 && watch_->End(ticket.slice)) {
-    const bool slow = IsSlow(ticket, now);
-    if (slow || decided) CountSpeed(slow, now);
-  }
-  if (!decided) return;
+bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
+  if (std::exchange(ticket->is_over, true) || !ticket->is_unary) return false;
+  slowest_ = std::max(slowest_, now - ticket->started);
+  if (ticket->slice == 0 || !watch_->End(ticket->slice)) return false;
+  const bool slow = IsSlow(*ticket, now);
+  if (slow) CountSpeed(/*slow=*/true, now);
+  ticket->is_fast = !slow;
+  return slow;
+}
+
+void TripRules::End(Ticket ticket, Verdict verdict, Time now) {
+  NoteAnswered(&ticket, now);
+  if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) return;
+  if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, now);
   const bool failed = verdict == Verdict::kFailure;
   results_.Add(failed, now);
   consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;
@@ -110,6 +118,7 @@ bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
 bool TripRules::Advance(Time now) {
   if (!watch_) return false;
   const int64_t overdue = watch_->TakeOverdue(now);
+  if (overdue > 0) slowest_ = std::max(slowest_, options_.slow_call_duration);
   for (int64_t i = 0; i < overdue; ++i) CountSpeed(/*slow=*/true, now);
   return overdue > 0;
 }
@@ -197,6 +206,7 @@ TripRules::Counts TripRules::counts(Time now) {
   counts.consecutive = consecutive_;
   counts.leaky = leaky_;
   counts.leaky_slow = leaky_slow_;
+  counts.slowest = slowest_;
   return counts;
 }
 

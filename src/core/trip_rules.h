@@ -70,6 +70,9 @@ class TripRules {
   struct Ticket {
     Time started;
     uint64_t slice = 0;  // 0 = its speed is of no interest
+    bool is_unary = false;
+    bool is_over = false;
+    bool is_fast = false;  // and counts with the verdict
   };
   struct Counts {
     int64_t calls = 0;
@@ -79,6 +82,7 @@ class TripRules {
     int consecutive = 0;
     int leaky = 0;
     int leaky_slow = 0;
+    Duration slowest = Duration::zero();  // see Trip
   };
 
   // `options` outlives this.
@@ -93,7 +97,10 @@ class TripRules {
 
   // A call begins, after Advance(now).
   Ticket Begin(Time now, CallKind kind);
-  void End(const Ticket& ticket, Verdict verdict, Time now);
+  // Before End(), where the verdict takes time of its own: the call took until
+  // `now`. Whether it turns out to be slow.
+  bool NoteAnswered(Ticket* ticket, Time now);
+  void End(Ticket ticket, Verdict verdict, Time now);
   // Whether a call that began then is slow if it ends now.
   bool IsSlow(const Ticket& ticket, Time now) const;
   // Counts the calls that have become slow; whether there were any.
@@ -124,6 +131,7 @@ class TripRules {
   Duration watched_limit_ = Duration::zero();
   absl::optional<Window> speeds_;
   int leaky_slow_ = 0;
+  Duration slowest_ = Duration::zero();
 };
 
 }  // namespace firebreak::core

@@ -30,7 +30,7 @@ class Classification final
       Io* const io = channel_->core()->io();
       timer_.client = weak_from_this();
       io->Arm(&timer_, core::SaturatingAdd(Now(), kClassifierTimeout));
-      if (io->Submit([self = shared_from_this()] { self->Run(); })) return;
+      if (io->SubmitAside([self = shared_from_this()] { self->Run(); })) return;
     }
     Settle(by_default_, &CallbackCounters::classifier_skipped);
   }

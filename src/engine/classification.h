@@ -5,7 +5,9 @@
 //
 // The permit is settled once: with the classifier's word, or with the default
 // when that throws, takes too long, or when there is no room on the pool.
-// Meanwhile it keeps the engine alive, and no longer.
+// Meanwhile it keeps the engine alive, and no longer. The breaker knows when
+// the answer came (Permit::NoteAnswered), and takes none of this for the
+// server's time.
 //
 // Thread safety: pure function over what it is given.
 #ifndef FIREBREAK_SRC_ENGINE_CLASSIFICATION_H_
@@ -20,9 +22,9 @@
 
 namespace firebreak::engine {
 
-// How long a classifier may take: a thousand times what one needs, and less
-// than a probe's lease.
+// How long a classifier may take: a thousand times what one needs.
 inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
+static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 
 void Classify(std::shared_ptr<ChannelBinding> channel,
               std::shared_ptr<const MethodBinding> method,

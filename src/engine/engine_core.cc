@@ -11,9 +11,6 @@
 namespace firebreak::engine {
 namespace {
 
-// What a breaker of scope CHANNEL has for a method.
-constexpr char kAllMethods[] = "*";
-
 uint64_t RandomSeed() {
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
@@ -21,7 +18,7 @@ uint64_t RandomSeed() {
 
 Io::Options IoOptions(const EngineOptions& options) {
   return {options.poller_threads, options.callback_threads,
-          options.callback_queue};
+          options.observer_threads, options.callback_queue};
 }
 
 absl::Status Check(const EngineOptions& options) {
@@ -34,6 +31,7 @@ absl::Status Check(const EngineOptions& options) {
   };
   range("poller_threads", static_cast<size_t>(options.poller_threads), 64);
   range("callback_threads", static_cast<size_t>(options.callback_threads), 64);
+  range("observer_threads", static_cast<size_t>(options.observer_threads), 64);
   range("callback_queue", options.callback_queue, 1'000'000);
   range("max_methods", options.max_methods, 1'000'000);
   range("event_log_size", options.event_log_size, 1'000'000);

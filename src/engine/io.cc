@@ -34,13 +34,61 @@ bool Drain(Lane* lane) {
   return true;
 }
 
+// Threads for the application's code.
+struct Pool {
+  explicit Pool(size_t queue) : capacity(queue) {}
+
+  bool Submit(std::function<void()> next) {
+    core::MutexLock lock(&mu);
+    if (work.size() >= capacity) return false;
+    work.push_back(std::move(next));
+    wake.NotifyOne();
+    return true;
+  }
+
+  void Stop() {
+    core::MutexLock lock(&mu);
+    stop = true;
+    wake.NotifyAll();
+  }
+
+  void Run() {
+    const std::thread::id self = std::this_thread::get_id();
+    mu.Lock();
+    for (;;) {
+      while (work.empty() && !stop) wake.Wait(&mu);
+      if (work.empty()) break;
+      std::function<void()> next = std::move(work.front());
+      work.pop_front();
+      busy.push_back(self);
+      mu.Unlock();
+      next();
+      next = nullptr;
+      mu.Lock();
+      busy.erase(std::find(busy.begin(), busy.end(), self));
+    }
+    mu.Unlock();
+  }
+
+  bool IsBusy(std::thread::id id) {
+    core::MutexLock lock(&mu);
+    return std::find(busy.begin(), busy.end(), id) != busy.end();
+  }
+
+  const size_t capacity;
+  core::Mutex mu;
+  core::CondVar wake;
+  std::deque<std::function<void()>> work ABSL_GUARDED_BY(mu);
+  std::vector<std::thread::id> busy ABSL_GUARDED_BY(mu);
+  bool stop ABSL_GUARDED_BY(mu) = false;
+};
+
 }  // namespace
 
 // Shared with every thread, so that one that is let go can still finish.
 struct Io::State {
   grpc::CompletionQueue cq;
   const int pollers;
-  const size_t callback_capacity;
 
   // Begun on `cq` and not yet ended.
   std::atomic<int> operations{0};
@@ -60,14 +108,13 @@ struct Io::State {
   core::Time sleeps_until ABSL_GUARDED_BY(timer_mu) = core::kInfiniteFuture;
   bool timers_stop ABSL_GUARDED_BY(timer_mu) = false;
 
-  core::Mutex pool_mu;
-  core::CondVar pool_wake;
-  std::deque<std::function<void()>> work ABSL_GUARDED_BY(pool_mu);
-  std::vector<std::thread::id> busy ABSL_GUARDED_BY(pool_mu);
-  bool pool_stop ABSL_GUARDED_BY(pool_mu) = false;
+  Pool callbacks;
+  Pool observers;
 
   explicit State(const Options& options)
-      : pollers(options.pollers), callback_capacity(options.callback_queue) {}
+      : pollers(options.pollers),
+        callbacks(options.callback_queue),
+        observers(options.callback_queue) {}
 
   grpc::CompletionQueue* Begin() {
     const int begun = operations.fetch_add(1) + 1;
@@ -144,37 +191,6 @@ struct Io::State {
     }
     timer_mu.Unlock();
   }
-
-  void RunCallbacks() {
-    const std::thread::id self = std::this_thread::get_id();
-    pool_mu.Lock();
-    for (;;) {
-      while (work.empty() && !pool_stop) pool_wake.Wait(&pool_mu);
-      if (work.empty()) break;
-      std::function<void()> next = std::move(work.front());
-      work.pop_front();
-      busy.push_back(self);
-      pool_mu.Unlock();
-      next();
-      next = nullptr;
-      pool_mu.Lock();
-      for (auto it = busy.begin(); it != busy.end(); ++it) {
-        if (*it == self) {
-          busy.erase(it);
-          break;
-        }
-      }
-    }
-    pool_mu.Unlock();
-  }
-
-  bool IsBusy(std::thread::id id) {
-    core::MutexLock lock(&pool_mu);
-    for (std::thread::id each : busy) {
-      if (each == id) return true;
-    }
-    return false;
-  }
 };
 
 // Looks at a lane from time to time, until all that began on it has ended.
@@ -215,7 +231,10 @@ Io::Io(const Options& options) : state_(std::make_shared<State>(options)) {
   }
   threads_.emplace_back([state = state_] { state->RunTimers(); });
   for (int i = 0; i < options.callback_threads; ++i) {
-    threads_.emplace_back([state = state_] { state->RunCallbacks(); });
+    threads_.emplace_back([state = state_] { state->callbacks.Run(); });
+  }
+  for (int i = 0; i < options.observer_threads; ++i) {
+    threads_.emplace_back([state = state_] { state->observers.Run(); });
   }
 }
 
@@ -225,11 +244,8 @@ Io::~Io() {
     state_->timers_stop = true;
     state_->timer_wake.NotifyAll();
   }
-  {
-    core::MutexLock lock(&state_->pool_mu);
-    state_->pool_stop = true;
-    state_->pool_wake.NotifyAll();
-  }
+  state_->callbacks.Stop();
+  state_->observers.Stop();
   {
     core::MutexLock lock(&state_->poll_mu);
     state_->poll_stop = true;
@@ -240,7 +256,8 @@ Io::~Io() {
     // A busy pool thread may sit in the application's code for ever, or be
     // waiting for the very thread that destroys us.
     if (thread.get_id() == std::this_thread::get_id() ||
-        state_->IsBusy(thread.get_id())) {
+        state_->callbacks.IsBusy(thread.get_id()) ||
+        state_->observers.IsBusy(thread.get_id())) {
       thread.detach();
     } else {
       thread.join();
@@ -313,11 +330,11 @@ void Io::Disarm(Timer* timer) {
 }
 
 bool Io::Submit(std::function<void()> work) {
-  core::MutexLock lock(&state_->pool_mu);
-  if (state_->work.size() >= state_->callback_capacity) return false;
-  state_->work.push_back(std::move(work));
-  state_->pool_wake.NotifyOne();
-  return true;
+  return state_->callbacks.Submit(std::move(work));
+}
+
+bool Io::SubmitAside(std::function<void()> work) {
+  return state_->observers.Submit(std::move(work));
 }
 
 }  // namespace firebreak::engine

@@ -1,5 +1,5 @@
 // The engine's own threads: a completion queue with its pollers, a timer thread
-// and a bounded pool for the application's callbacks; and lanes, see lane.h.
+// and two bounded pools for the application's callbacks; and lanes, see lane.h.
 //
 //   class Call : public TimerClient { void OnTimer() override; Timer timer_; };
 //   call->timer_.client = call;                 // weak
@@ -8,12 +8,17 @@
 //   stub->PrepareUnaryCall(..., io->Begin());   // one operation on its queue
 //   reader->Finish(&reply, &status, static_cast<Completion*>(attempt));
 //   io->Submit([...] { fallback(...); });       // false: no room
+//   io->SubmitAside([...] { classifier(...); });
 //
 // Why own threads: gRPC runs all callbacks of a process on a few threads that
 // the application may block; with attempts there, synchronous calls made inside
 // callback handlers starve each other for ever. And the last reference to a
 // Channel must not be dropped inside a gRPC callback: it double-frees in
 // libgrpc. So whatever may hold one completes, and dies, on these threads.
+//
+// Why two pools: calls wait for their fallbacks, and for nothing else that the
+// application runs here. A classifier or listener that blocks, or has more to
+// do than its threads can, must not hold up those.
 //
 // Pollers wait in gRPC only while something of ours is to come, and a moment
 // longer. In gRPC one waiting thread of a process polls for all of them: an
@@ -66,7 +71,8 @@ class Io {
   struct Options {
     int pollers = 2;
     int callback_threads = 2;
-    std::size_t callback_queue = 1024;
+    int observer_threads = 2;
+    std::size_t callback_queue = 1024;  // of each pool
   };
 
   explicit Io(const Options& options);
@@ -96,8 +102,10 @@ class Io {
   // `keep_alive` is whoever owns this Io, and is held until then.
   void Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive);
 
-  // Runs `work` on the callback pool, or answers false at once.
+  // Runs `work`, which a call waits for, on a pool, or answers false at once.
   bool Submit(std::function<void()> work);
+  // The same for work that no call waits for, on a pool of its own.
+  bool SubmitAside(std::function<void()> work);
 
  private:
   struct State;

@@ -5,12 +5,18 @@
 //                                                      // the EventLog
 //
 // Each listener has a queue of its own, emptied by one job at a time on the
-// callback pool: so one that blocks holds nobody up but itself. Under the locks
-// of whoever has an event only a queue grows and a timer is armed; the timer
-// thread hands the job to the pool, and tries again when that is full.
+// observers' pool, which makes room for others after a few events: so one that
+// blocks holds nobody up but itself. Under the locks of whoever has an event
+// only a queue grows and a timer is armed; the timer thread hands the job to
+// the pool, and tries again when that is full.
+//
+// A trip is worth more than the thousand refusals that follow it. So refusals
+// that say the same are counted together, and where a queue is full they are
+// the first to go.
 //
 // Thread safety: safe from any thread. Ownership: shared with jobs under way,
-// which may outlive `io`: Stop() is called before it goes.
+// which may outlive `io`: Stop() is called before it goes, and drops what
+// waits.
 #ifndef FIREBREAK_SRC_ENGINE_LISTENERS_H_
 #define FIREBREAK_SRC_ENGINE_LISTENERS_H_
 
@@ -22,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "firebreak/events.h"
 #include "src/core/event_log.h"
 #include "src/core/mutex.h"
@@ -57,11 +64,17 @@ class Listeners final : public core::EventSink,
     std::shared_ptr<EventListener> listener;
     std::deque<EngineEvent> queue;
     int64_t missed = 0;
+    size_t rejections = 0;  // in the queue
     bool is_running = false;
     bool is_removed = false;
   };
 
-  void Push(const EngineEvent& event);
+  void Push(Feed* feed, const EngineEvent& event)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After each event, for those that nobody is at.
+  void WakeIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Submit(const std::shared_ptr<Feed>& feed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // On the pool.
   void Drain(const std::shared_ptr<Feed>& feed);
 
@@ -71,6 +84,7 @@ class Listeners final : public core::EventSink,
   std::atomic<int64_t> missed_{0};
   // Most engines have none, and every refusal asks.
   std::atomic<bool> has_any_{false};
+  bool has_any() const { return has_any_.load(std::memory_order_relaxed); }
   core::Mutex mu_;
   std::vector<std::shared_ptr<Feed>> feeds_ ABSL_GUARDED_BY(mu_);
   Timer timer_ ABSL_GUARDED_BY(mu_);

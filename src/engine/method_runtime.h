@@ -13,6 +13,9 @@
 // as it is now: a call keeps the binding that it began with, and so one policy
 // to its end, whatever policies come meanwhile.
 //
+// A breaker of scope CHANNEL is one for all methods of the channel that say so;
+// its identity has the method kAllMethods.
+//
 // Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
 // budget and everything its breakers point to alive.
 #ifndef FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
@@ -37,6 +40,8 @@
 
 namespace firebreak::engine {
 
+// The method of a breaker that all methods of its channel share.
+inline constexpr char kAllMethods[] = "*";
 // The name of the runtime that all methods past max_methods share.
 inline constexpr char kOtherMethod[] = "other";
 

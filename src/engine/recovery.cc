@@ -75,7 +75,7 @@ void Recovery::SetOwner(std::weak_ptr<void> owner) {
 void Recovery::Stop() {
   core::MutexLock lock(&mu_);
   stopped_ = true;
-  unhealthy_.clear();
+  due_.clear();
   io_->Disarm(&timer_);
 }
 
@@ -93,18 +93,17 @@ void Recovery::AddChannel(const std::string& name, const std::string& target,
   channels_.push_back(std::move(watched));
 }
 
-void Recovery::OnStateChange(core::Breaker* breaker) {
-  core::MutexLock lock(&mu_);
-  if (stopped_) return;
-  unhealthy_.insert(breaker);
-  WakeAt(Now());
-}
+void Recovery::OnStateChange(core::Breaker* breaker) { LookAt(breaker, Now()); }
 
 void Recovery::OnTickWanted(core::Breaker* breaker) {
-  const core::Time at = breaker->next_tick();
+  LookAt(breaker, breaker->next_tick());
+}
+
+void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
   core::MutexLock lock(&mu_);
-  if (stopped_) return;
-  unhealthy_.insert(breaker);
+  if (stopped_ || at == core::kInfiniteFuture) return;
+  core::Time& due = due_.try_emplace(breaker, at).first->second;
+  due = std::min(due, at);
   WakeAt(at);
 }
 
@@ -118,8 +117,8 @@ void Recovery::OnTimer() {
   // Declared first, so that it goes last: when this was the owner's last
   // reference, io and breakers go with it.
   std::shared_ptr<void> owner;
-  std::vector<core::Breaker*> breakers;
-  std::vector<std::shared_ptr<Watched>> channels;
+  const core::Time now = Now();
+  std::vector<std::pair<core::Breaker*, core::Time>> looked_at;
   {
     core::MutexLock lock(&mu_);
     owner = owner_.lock();
@@ -127,48 +126,67 @@ void Recovery::OnTimer() {
     wakes_at_ = core::kInfiniteFuture;
     // Taken out, and put back below: one that changes while we look puts
     // itself in again.
-    breakers.assign(unhealthy_.begin(), unhealthy_.end());
-    unhealthy_.clear();
-    channels = channels_;
-  }
-  const core::Time now = Now();
-  core::Time next = core::kInfiniteFuture;
-  std::vector<core::Breaker*> unhealthy;
-  for (core::Breaker* breaker : breakers) {
-    const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
-    bool reconnect = false;
-    core::Duration period = kFirstPeriod;
-    switch (snapshot.state) {
-      case core::BreakerState::kOpen: {
-        const core::Time lead =
-            core::SaturatingAdd(*snapshot.probe_due, -kLead);
-        // One in SHADOW only looks on.
-        reconnect = now >= lead && !snapshot.shadow;
-        period = RecoveryPeriod(now - lead);
-        next = std::min(next, now >= lead ? now + period : lead);
-        break;
-      }
-      case core::BreakerState::kHalfOpen:
-        reconnect = !snapshot.shadow;
-        period = RecoveryPeriod(now - snapshot.since);
-        next = std::min(next, now + period);
-        break;
-      default:
-        if (breaker->next_tick() == core::kInfiniteFuture) continue;
+    for (auto it = due_.begin(); it != due_.end();) {
+      const auto each = it++;
+      if (each->second > now) continue;
+      looked_at.push_back(*each);
+      due_.erase(each);
     }
-    unhealthy.push_back(breaker);
-    next = std::min(next, breaker->next_tick());
-    if (!reconnect) continue;
-    for (const auto& watched : channels) {
-      if (watched->name == breaker->identity().channel &&
-          watched->target == breaker->identity().target) {
-        Reconnect(watched, std::min(period, kLongestWatch));
-      }
+  }
+  for (auto& [breaker, next] : looked_at) {
+    absl::optional<core::Duration> reconnect_for;
+    next = Look(breaker, now, &reconnect_for);
+    if (!reconnect_for) continue;
+    for (const auto& watched : ChannelsOf(*breaker)) {
+      Reconnect(watched, *reconnect_for);
     }
   }
   core::MutexLock lock(&mu_);
-  unhealthy_.insert(unhealthy.begin(), unhealthy.end());
-  if (next != core::kInfiniteFuture) WakeAt(std::max(next, now + kBreath));
+  for (const auto& [breaker, next] : looked_at) {
+    if (next == core::kInfiniteFuture) continue;
+    const core::Time at = std::max(next, now + kBreath);
+    core::Time& due = due_.try_emplace(breaker, at).first->second;
+    due = std::min(due, at);
+  }
+  core::Time first = core::kInfiniteFuture;
+  for (const auto& [breaker, at] : due_) first = std::min(first, at);
+  WakeAt(first);
+}
+
+core::Time Recovery::Look(core::Breaker* breaker, core::Time now,
+                          absl::optional<core::Duration>* reconnect_for) {
+  const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
+  core::Time next = core::kInfiniteFuture;
+  core::Duration period = kFirstPeriod;
+  bool reconnect = false;
+  if (snapshot.state == core::BreakerState::kOpen) {
+    const core::Time lead = core::SaturatingAdd(*snapshot.probe_due, -kLead);
+    reconnect = now >= lead;
+    period = RecoveryPeriod(now - lead);
+    next = reconnect ? now + period : lead;
+  } else if (snapshot.state == core::BreakerState::kHalfOpen) {
+    reconnect = true;
+    period = RecoveryPeriod(now - snapshot.since);
+    next = now + period;
+  }
+  // One in SHADOW only looks on.
+  if (reconnect && !snapshot.shadow) {
+    *reconnect_for = std::min(period, kLongestWatch);
+  }
+  return std::min(next, breaker->next_tick());
+}
+
+std::vector<std::shared_ptr<Recovery::Watched>> Recovery::ChannelsOf(
+    const core::Breaker& breaker) {
+  std::vector<std::shared_ptr<Watched>> out;
+  core::MutexLock lock(&mu_);
+  for (const auto& watched : channels_) {
+    if (watched->name == breaker.identity().channel &&
+        watched->target == breaker.identity().target) {
+      out.push_back(watched);
+    }
+  }
+  return out;
 }
 
 void Recovery::Reconnect(const std::shared_ptr<Watched>& watched,

@@ -28,7 +28,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/optional.h"
 #include "src/core/breaker.h"
 #include "src/core/mutex.h"
 #include "src/engine/io.h"
@@ -60,7 +61,14 @@ class Recovery : public core::BreakerObserver,
   class StateWatch;
 
   explicit Recovery(Io* io) : io_(io) {}
+  void LookAt(core::Breaker* breaker, core::Time at);
   void WakeAt(core::Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // When to look at it again; kInfiniteFuture for never. `reconnect_for`: for
+  // how long its channels are to be watched, if they are.
+  core::Time Look(core::Breaker* breaker, core::Time now,
+                  absl::optional<core::Duration>* reconnect_for);
+  std::vector<std::shared_ptr<Watched>> ChannelsOf(
+      const core::Breaker& breaker);
   void Reconnect(const std::shared_ptr<Watched>& watched,
                  core::Duration watch_for);
 
@@ -71,7 +79,10 @@ class Recovery : public core::BreakerObserver,
   core::Time wakes_at_ ABSL_GUARDED_BY(mu_) = core::kInfiniteFuture;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Watched>> channels_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<core::Breaker*> unhealthy_ ABSL_GUARDED_BY(mu_);
+  // When to look at a breaker next. A look costs a lock and a snapshot, and all
+  // that have calls in flight may be here: so only those are looked at whose
+  // time has come.
+  absl::flat_hash_map<core::Breaker*, core::Time> due_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::engine

@@ -2,11 +2,13 @@
 // is the worse for one that throws or never comes back.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/engine_fixture.h"
@@ -119,9 +121,51 @@ TEST_P(ClassifierTest, OneThatBlocksIsCountedAndThePolicyDecides) {
   unblock->set_value();
 }
 
+// A classifier that lets the second result wait until the default is taken.
+Classifier BlocksOnTheSecond(
+    const std::shared_ptr<std::promise<void>>& unblock) {
+  return [unblock, blocked = unblock->get_future().share(),
+          asked =
+              std::make_shared<std::atomic<int>>(0)](const Result& /*result*/) {
+    if (++*asked == 2) blocked.wait();
+    return Judgement::kDefault;
+  };
+}
+
+TEST(ClassifierTimeTest, AProbeThatIsJudgedLateDoesNotHang) {
+  for (const char* more : {"", "retry {}"}) {
+    EngineFixture f(std::string("breaker { consecutive_failures: 1 probes: 1 "
+                                "open_duration: \"1ms\" open_jitter: 0 } ") +
+                    more);
+    const auto unblock = std::make_shared<std::promise<void>>();
+    ASSERT_TRUE(
+        f.engine()
+            ->SetClassifier("test", kUnaryMethod, BlocksOnTheSecond(unblock))
+            .ok());
+    f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL)});
+    const Caller caller(StubStyle::kSync, f.channel());
+    UnaryCall trip;
+    caller.Run(&trip);
+    ASSERT_TRUE(Eventually(
+        [&] { return f.breaker().state == core::BreakerState::kOpen; }));
+    while (f.server().calls() == 1) {
+      UnaryCall probe;
+      // Less than the second after which a classifier is late.
+      probe.context.set_deadline(std::chrono::system_clock::now() +
+                                 std::chrono::milliseconds(700));
+      caller.Run(&probe);
+    }
+    EXPECT_TRUE(Eventually(
+        [&] { return f.breaker().state == core::BreakerState::kClosed; }));
+    EXPECT_EQ(f.breaker().hung_probes, 0);
+    EXPECT_EQ(f.engine()->callback_faults().classifier_late, 1);
+    unblock->set_value();
+  }
+}
+
 TEST(ClassifierPoolTest, AFullPoolIsCountedAndThePolicyDecides) {
   EngineOptions options;
-  options.callback_threads = 1;
+  options.observer_threads = 1;
   options.callback_queue = 1;
   auto engine = Engine::FromText("method { name {} breaker {} }", options);
   ASSERT_TRUE(engine.ok());
@@ -156,6 +200,97 @@ TEST(ClassifierPoolTest, AFullPoolIsCountedAndThePolicyDecides) {
   }
   EXPECT_EQ((*engine)->callback_faults().classifier_skipped, 4);
   unblock->set_value();
+}
+
+TEST(ClassifierPoolTest, ClassifiersThatHangKeepNoFallbackWaiting) {
+  EngineFixture f("retry {}");
+  const auto unblock = std::make_shared<std::promise<void>>();
+  const auto entered = std::make_shared<std::atomic<int>>(0);
+  const auto hang = [entered, unblock, blocked = unblock->get_future().share()](
+                        const Result& /*result*/) {
+    ++*entered;
+    blocked.wait();
+    return Judgement::kDefault;
+  };
+  ASSERT_TRUE(f.engine()->SetClassifier("test", kUnaryMethod, hang).ok());
+  const Caller caller(StubStyle::kSync, f.channel());
+  for (int i = 0; i < 8; ++i) {
+    UnaryCall call;
+    caller.Run(&call);
+  }
+  // Every thread that classifiers can have.
+  ASSERT_TRUE(
+      Eventually([&] { return *entered == EngineOptions().observer_threads; }));
+  ASSERT_TRUE(f.engine()
+                  ->SetFallback("test", kUnaryMethod,
+                                [](const grpc::ByteBuffer& /*request*/,
+                                   const grpc::Status& /*failure*/,
+                                   grpc::ByteBuffer* /*reply*/) {
+                                  return grpc::Status::OK;
+                                })
+                  .ok());
+  f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL)});
+  UnaryCall call;
+  caller.Run(&call);
+  EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+  unblock->set_value();
+}
+
+TEST(FallbackPoolTest, ACallWhoseFallbackFindsNoThreadEndsAllTheSame) {
+  EngineFixture f("retry {}");
+  const auto unblock = std::make_shared<std::promise<void>>();
+  const auto entered = std::make_shared<std::atomic<int>>(0);
+  ASSERT_TRUE(f.engine()
+                  ->SetFallback("test", kUnaryMethod,
+                                [entered, unblock,
+                                 blocked = unblock->get_future().share()](
+                                    const grpc::ByteBuffer& /*request*/,
+                                    const grpc::Status& /*failure*/,
+                                    grpc::ByteBuffer* /*reply*/) {
+                                  ++*entered;
+                                  blocked.wait();
+                                  return grpc::Status::OK;
+                                })
+                  .ok());
+  const int threads = EngineOptions().callback_threads;
+  f.server().Script(std::vector<Step>(static_cast<size_t>(threads) + 1,
+                                      Step::Fail(grpc::StatusCode::INTERNAL)));
+  const Caller caller(StubStyle::kSync, f.channel());
+  std::vector<std::thread> stuck;
+  for (int i = 0; i < threads; ++i) {
+    stuck.emplace_back([&] {
+      UnaryCall call;
+      caller.Run(&call);
+    });
+  }
+  ASSERT_TRUE(Eventually([&] { return *entered == threads; }));
+  UnaryCall call;  // without a deadline
+  caller.Run(&call);
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "fallback_failed");
+  unblock->set_value();
+  for (std::thread& thread : stuck) thread.join();
+  EXPECT_EQ(*entered, threads);
+}
+
+TEST_P(ClassifierTest, IsAskedAboutACallThatItsDeadlineEnds) {
+  const auto seen = std::make_shared<std::promise<grpc::StatusCode>>();
+  Set([seen](const Result& result) {
+    seen->set_value(result.code);
+    return Judgement::kIgnore;
+  });
+  f_.server().Script({Step::Hang()});
+  UnaryCall call;
+  call.context.set_deadline(std::chrono::system_clock::now() +
+                            std::chrono::milliseconds(100));
+  caller_.Run(&call);
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(seen->get_future().get(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  f_.server().Release();
+  UnaryCall again;
+  Set(nullptr);
+  caller_.Run(&again);
+  EXPECT_TRUE(again.status.ok()) << "ignored, it did not trip";
 }
 
 TEST(ClassifierSetTest, NamesAreChecked) {
@@ -325,7 +460,30 @@ TEST(ListenerQueueTest, IsBoundedAndTellsWhatWasLost) {
   EXPECT_EQ(recorder->events()[2].missed, 0);
 }
 
-TEST_F(ListenerTest, MayBeRemovedAndMayOutliveTheEngine) {
+TEST(ShadowTest, RefusesNothingAndSaysSoInItsEvents) {
+  EngineFixture f(
+      std::string("breaker { consecutive_failures: 1 mode: SHADOW "
+                  "open_duration: \"1h\" "
+                  "max_open_duration: \"1h\" } "));
+  auto recorder = std::make_shared<Recorder>();
+  f.engine()->AddEventListener(recorder);
+  f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL)});
+  const Caller caller(StubStyle::kSync, f.channel());
+  for (int i = 0; i < 3; ++i) {
+    UnaryCall call;
+    caller.Run(&call);
+    EXPECT_EQ(call.status.ok(), i > 0) << call.status.error_message();
+  }
+  EXPECT_EQ(f.server().calls(), 3);
+  EXPECT_EQ(f.breaker().state, core::BreakerState::kOpen);
+  EXPECT_EQ(f.breaker().shadow_refusals, 2);
+  EXPECT_EQ(f.counts().end(core::CallEnd::kRejected), 0);
+  ASSERT_TRUE(Eventually([&] { return recorder->size() == 1; }));
+  EXPECT_EQ(recorder->events()[0].to, "open");
+  EXPECT_TRUE(recorder->events()[0].shadow);
+}
+
+TEST_F(ListenerTest, IsToldOfNothingOnceItIsRemoved) {
   auto recorder = std::make_shared<Recorder>();
   f_.engine()->AddEventListener(recorder);
   f_.engine()->AddEventListener(nullptr);
@@ -336,6 +494,66 @@ TEST_F(ListenerTest, MayBeRemovedAndMayOutliveTheEngine) {
   Refused();
   ASSERT_TRUE(Eventually([&] { return second->size() == 1; }));
   EXPECT_EQ(recorder->size(), 0U);
+}
+
+// An engine without channels or calls, so that it ends where it is dropped, and
+// its breaker.
+struct Lonely {
+  Lonely() : engine(MakeEngine("breaker {}")) {
+    core::Breaker* const made = engine->core()
+                                    ->BindChannel("test", {"t"})
+                                    ->Find(kUnaryMethod)
+                                    ->targets.front();
+    change = [made] { made->Reset(engine::Now()); };
+  }
+  std::shared_ptr<Engine> engine;
+  std::function<void()> change;  // while the engine is there
+};
+
+TEST(ListenerEndTest, AnEngineEndsWhileAListenerIsBlockedAndOneHasItsJobToDo) {
+  Lonely lonely;
+  const std::weak_ptr<Engine> alive = lonely.engine;
+  auto blocked = std::make_shared<Recorder>();
+  std::promise<void> unblock;
+  std::promise<void> entered;
+  std::promise<void> left;
+  blocked->on_event = [&](const EngineEvent& /*event*/) {
+    entered.set_value();  // throws when it comes again
+    unblock.get_future().wait();
+    left.set_value();
+  };
+  lonely.engine->AddEventListener(blocked);
+  lonely.change();
+  entered.get_future().wait();
+  for (int i = 0; i < 9; ++i) lonely.change();
+  lonely.engine = nullptr;  // does not wait for it
+  EXPECT_TRUE(alive.expired());
+  unblock.set_value();
+  left.get_future().wait();
+  // Nothing of what waited comes after it.
+  EXPECT_TRUE(Eventually([&] { return blocked.use_count() == 1; }));
+  EXPECT_EQ(blocked->size(), 1U);
+}
+
+TEST(ListenerEndTest, AListenerMayDropTheLastReferenceToTheEngine) {
+  Lonely lonely;
+  auto recorder = std::make_shared<Recorder>();
+  std::promise<void> gone;
+  std::promise<void> go;
+  auto last = lonely.engine;
+  recorder->on_event = [&](const EngineEvent& /*event*/) {
+    go.get_future().wait();
+    const std::weak_ptr<Engine> alive = last;
+    last = nullptr;
+    EXPECT_TRUE(alive.expired());
+    gone.set_value();
+  };
+  lonely.engine->AddEventListener(recorder);
+  lonely.change();
+  lonely.engine = nullptr;
+  go.set_value();
+  gone.get_future().wait();
+  EXPECT_TRUE(Eventually([&] { return recorder.use_count() == 1; }));
 }
 
 }  // namespace

@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <tuple>
 #include <vector>
 
+#include "src/core/duration.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 
@@ -158,7 +162,143 @@ TEST_P(IntakeTest, ACallCancelledBeforehandTakesNothing) {
   f.server().Release();
 }
 
-TEST_P(IntakeTest, EngineAndChannelMayGoWhileACallIsQueued) {
+TEST_P(IntakeTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
+  EngineFixture f(
+      Policy("deadline_gate { first_attempt: true quantile: 0.9 } "
+             "bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"1h\" }"));
+  f.server().Script({Step::Hang()});
+  const Caller caller = NewCaller(&f);
+  Running first(caller, "first");
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  // Most calls are fast, the others hopeless; and no pass for a long time.
+  core::LatencyModel& latency = f.runtime()->latency;
+  for (int i = 0; i < 100; ++i) {
+    latency.OnAttemptEnd(
+        absl::StatusCode::kOk, core::Attribution::kSuccess,
+        i % 5 < 3 ? std::chrono::milliseconds(1) : std::chrono::minutes(9),
+        engine::Now());
+  }
+  latency.TakePass(engine::Now() + std::chrono::hours(1));
+  const auto began = std::chrono::steady_clock::now();
+  UnaryCall second;
+  second.context.set_deadline(std::chrono::system_clock::now() +
+                              std::chrono::minutes(8));
+  std::thread waits([&] { caller.Run(&second); });
+  ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
+  const auto queued = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() < queued + std::chrono::seconds(1)) {
+    std::this_thread::yield();
+  }
+  f.server().Release();
+  waits.join();
+  const auto waited = std::chrono::steady_clock::now() - began;
+  EXPECT_GE(waited, std::chrono::seconds(1));
+  EXPECT_EQ(Trailing(second.context, "firebreak-reason"),
+            "deadline_infeasible");
+  // Eight minutes less what it waited.
+  const std::string message = second.status.error_message();
+  const size_t at = message.find("granted ");
+  ASSERT_NE(at, std::string::npos) << message;
+  const auto granted = core::ParseDuration(
+      message.substr(at + 8, message.find(',', at) - at - 8));
+  ASSERT_TRUE(granted.ok()) << message;
+  EXPECT_LE(*granted, std::chrono::minutes(8) - std::chrono::seconds(1));
+}
+
+TEST_P(IntakeTest, ACallThatWaitsForItsTokenGivesItBackWhenItIsCancelled) {
+  EngineFixture f(
+      Policy("rate_limit { rate: 0.001 burst: 1 max_wait: \"1h\" }"));
+  const Caller caller = NewCaller(&f);
+  UnaryCall first;
+  caller.Run(&first);
+  EXPECT_TRUE(first.status.ok());
+  const auto tokens = [&] {
+    return f.runtime()->settings()->intake.rate_limit()->tokens(engine::Now());
+  };
+  EXPECT_NEAR(tokens(), 0, 0.1);
+  Running second(caller, "second");
+  ASSERT_TRUE(Eventually([&] { return tokens() < -0.5; }));
+  second.call.context.TryCancel();
+  second.Wait();
+  EXPECT_EQ(second.call.status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(Eventually([&] { return tokens() > -0.5; }));
+  EXPECT_NEAR(tokens(), 0, 0.1);
+  EXPECT_EQ(f.server().calls(), 1);
+}
+
+// The last of an engine's users are calls that wait.
+class LastCallTest : public ::testing::TestWithParam<bool> {
+ protected:
+  struct Pending {
+    UnaryCall call;
+    std::promise<grpc::Status> done;
+  };
+  // Everything but the calls goes when all of them are under way.
+  void Start(const std::string& intake, int calls,
+             const std::function<bool(engine::MethodRuntime*)>& wait) {
+    auto engine = MakeEngine(intake + (GetParam() ? " retry {}" : ""));
+    ended_ = engine->core();
+    auto channel = engine->CreateChannel("test", server_.address(),
+                                         grpc::InsecureChannelCredentials());
+    auto stub = Echo::NewStub(channel);
+    for (int i = 0; i < calls; ++i) {
+      pending_.push_back(std::make_unique<Pending>());
+      Pending* const each = pending_.back().get();
+      stub->async()->Unary(
+          &each->call.context, &each->call.request, &each->call.reply,
+          [each](grpc::Status status) { each->done.set_value(status); });
+    }
+    auto runtime = engine->core()->Methods().at(0);
+    EXPECT_TRUE(Eventually([&] { return wait(runtime.get()); }));
+  }
+  grpc::StatusCode EndOf(int n) {
+    return pending_[static_cast<size_t>(n)]
+        ->done.get_future()
+        .get()
+        .error_code();
+  }
+  // With the contexts, which keep their channel.
+  void ExpectTheEngineToEnd() {
+    pending_.clear();
+    EXPECT_TRUE(Eventually([&] { return ended_.expired(); }));
+  }
+
+  EchoServer server_;
+  std::vector<std::unique_ptr<Pending>> pending_;
+  std::weak_ptr<engine::EngineCore> ended_;
+};
+INSTANTIATE_TEST_SUITE_P(Modes, LastCallTest, ::testing::Bool(),
+                         [](const ::testing::TestParamInfo<bool>& mode) {
+                           return mode.param ? "Driven" : "Guarded";
+                         });
+
+TEST_P(LastCallTest, MayBeOneThatWaitsForItsPlace) {
+  server_.Script({Step::Hang()});
+  Start(kOneAtATime, 2, [](engine::MethodRuntime* runtime) {
+    return runtime->settings()->intake.bulkhead()->snapshot().queued == 1;
+  });
+  ASSERT_TRUE(server_.WaitForCalls(1));
+  server_.Release();
+  EXPECT_EQ(EndOf(0), grpc::StatusCode::OK);
+  EXPECT_EQ(EndOf(1), grpc::StatusCode::OK);
+  ExpectTheEngineToEnd();
+  EXPECT_EQ(server_.calls(), 2);
+}
+
+TEST_P(LastCallTest, MayBeOneThatWaitsForItsTokenAndIsCancelled) {
+  Start("rate_limit { rate: 0.001 burst: 1 max_wait: \"1h\" }", 2,
+        [](engine::MethodRuntime* runtime) {
+          return runtime->settings()->intake.rate_limit()->tokens(
+                     engine::Now()) < -0.5;
+        });
+  EXPECT_EQ(EndOf(0), grpc::StatusCode::OK);
+  pending_[1]->call.context.TryCancel();
+  EXPECT_EQ(EndOf(1), grpc::StatusCode::CANCELLED);
+  ExpectTheEngineToEnd();
+  EXPECT_EQ(server_.calls(), 1);
+}
+
+TEST_P(IntakeTest, EngineAndChannelHandlesMayGoWhileACallIsQueued) {
   EchoServer server;
   server.Script({Step::Hang()});
   auto engine = MakeEngine(Policy(kOneAtATime));
@@ -488,6 +628,112 @@ TEST_F(HeldStreamTest, AStreamOverAQueueWaitsAndIsTurnedAway) {
   bool ok = false;
   EXPECT_FALSE(cq.Next(&tag, &ok));
   LeaveAndJoin();
+}
+
+// Waits for the next tag of a queue.
+int NextTag(grpc::CompletionQueue* cq) {
+  void* got = nullptr;
+  bool ok = false;
+  EXPECT_TRUE(cq->Next(&got, &ok));
+  return static_cast<int>(reinterpret_cast<intptr_t>(got));
+}
+void* Tag(int n) { return reinterpret_cast<void*>(static_cast<intptr_t>(n)); }
+
+TEST_F(HeldStreamTest, TheOperationsOfARefusedStreamEndInTheirOrder) {
+  Occupy("BidiStream", [this](grpc::ClientContext* context) {
+    auto stream = stub_->BidiStream(context);
+    leave_.get_future().wait();
+    stream->WritesDone();
+    stream->Finish();
+  });
+  grpc::CompletionQueue cq;
+  grpc::ClientContext context;
+  grpc::Status status;
+  EchoRequest request;
+  auto stream = stub_->PrepareAsyncBidiStream(&context, &cq);
+  stream->StartCall(Tag(1));
+  ASSERT_TRUE(Eventually([&] { return Places("BidiStream").queued == 1; }));
+  stream->Write(request, Tag(2));
+  stream->Finish(&status, Tag(3));
+  context.TryCancel();
+  for (int n : {1, 2, 3}) EXPECT_EQ(NextTag(&cq), n);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  cq.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_FALSE(cq.Next(&tag, &ok));
+  LeaveAndJoin();
+}
+
+TEST_F(HeldStreamTest, AHeldStreamsHalfCloseComesAfterItsMessages) {
+  Occupy("ClientStream", [this](grpc::ClientContext* context) {
+    EchoReply reply;
+    auto stream = stub_->ClientStream(context, &reply);
+    leave_.get_future().wait();
+    stream->WritesDone();
+    stream->Finish();
+  });
+  grpc::CompletionQueue cq;
+  grpc::ClientContext context;
+  grpc::Status status;
+  EchoRequest request;
+  request.set_text("all of it");
+  EchoReply reply;
+  auto stream = stub_->PrepareAsyncClientStream(&context, &reply, &cq);
+  stream->StartCall(Tag(1));
+  ASSERT_TRUE(Eventually([&] { return Places("ClientStream").queued == 1; }));
+  stream->Write(request, Tag(2));
+  stream->WritesDone(Tag(3));
+  stream->Finish(&status, Tag(4));
+  LeaveAndJoin();
+  std::set<int> ended;
+  for (int i = 0; i < 4; ++i) ended.insert(NextTag(&cq));
+  EXPECT_EQ(ended.size(), 4U);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(reply.text(), "all of it");
+  cq.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_FALSE(cq.Next(&tag, &ok));
+}
+
+TEST_F(HeldStreamTest, AHeldStreamEndsByItsDeadline) {
+  Occupy("ServerStream", [this](grpc::ClientContext* context) {
+    EchoRequest request;
+    auto stream = stub_->ServerStream(context, request);
+    leave_.get_future().wait();
+    stream->Finish();
+  });
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(30));
+  auto stream = stub_->ServerStream(&context, EchoRequest());
+  EchoReply reply;
+  EXPECT_FALSE(stream->Read(&reply));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(Trailing(context, "firebreak-reason"), "deadline_exceeded");
+  EXPECT_EQ(Places("ServerStream").queued, 0);
+  EXPECT_EQ(f_.server().calls(), 1);
+  LeaveAndJoin();
+}
+
+TEST(HeldStreamWaitTest, AHeldStreamEndsByMaxWait) {
+  EngineFixture f(
+      "bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"20ms\" } ");
+  auto stub = Echo::NewStub(f.channel());
+  f.server().Script({Step::Hang()});
+  grpc::ClientContext first;
+  auto holder = stub->ServerStream(&first, EchoRequest());
+  ASSERT_TRUE(f.server().WaitForCalls(1));
+  grpc::ClientContext second;
+  auto stream = stub->ServerStream(&second, EchoRequest());
+  EchoReply reply;
+  EXPECT_FALSE(stream->Read(&reply));
+  EXPECT_EQ(stream->Finish().error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Trailing(second, "firebreak-reason"), "queue_timeout");
+  f.server().Release();
+  EXPECT_TRUE(holder->Finish().ok());
 }
 
 // --- ten thousand names ------------------------------------------------------

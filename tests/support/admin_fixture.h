@@ -36,6 +36,9 @@ namespace firebreak::testing {
 
 inline constexpr char kCharge[] = "/shop.v1.PaymentService/Charge";
 inline constexpr char kRefund[] = "/shop.v1.PaymentService/Refund";
+// Two that share a breaker.
+inline constexpr char kFind[] = "/shop.v1.CatalogService/Find";
+inline constexpr char kList[] = "/shop.v1.CatalogService/List";
 inline constexpr char kCreate[] = "/shop.v1.OrderService/CreateOrder";
 
 // Trips on two failures in a row, and stays open for exactly 10 s.
@@ -54,6 +57,11 @@ inline constexpr char kAdminPolicy[] = R"pb(
     retry { adaptive {} }
     hedging { quantile: 0.9 max_delay: "700ms" }
     deadline_gate { quantile: 0.25 }
+  }
+  method {
+    name { service: "shop.v1.CatalogService" }
+    id: "catalog"
+    breaker { scope: CHANNEL consecutive_failures: 2 open_jitter: 0 }
   }
   channel { budget { ratio: 0.25 floor: 2 burst: 20 } }
 )pb";

@@ -108,6 +108,7 @@ class CallRig {
     int targets = 1;
     Duration deadline = kInfiniteDuration;  // after the start of virtual time
     bool has_fallback = false;
+    bool fallback_begins = true;  // as soon as it is asked
     BudgetOptions budget;
     // Instead of one of its own by `budget`; outlives the rig.
     AttemptBudget* shared_budget = nullptr;
@@ -122,6 +123,7 @@ class CallRig {
       : CallRig(std::move(options), Setup{}) {}
   CallRig(MethodOptions options, Setup setup)
       : options_(std::move(options)),
+        fallback_begins_(setup.fallback_begins),
         own_budget_(setup.budget, Time{}),
         budget_(setup.shared_budget != nullptr ? setup.shared_budget
                                                : &own_budget_) {
@@ -262,6 +264,7 @@ class CallRig {
     }
     if (actions.run_fallback) {
       lines_.push_back(absl::StrCat(when, "ask the fallback"));
+      if (fallback_begins_) driver_->OnFallbackBegin();
     } else if (actions.finish.has_value()) {
       lines_.push_back(when + Describe(*actions.finish));
     }
@@ -283,6 +286,7 @@ class CallRig {
 
   EventLog log_{1000};
   const MethodOptions options_;
+  const bool fallback_begins_;
   std::vector<std::unique_ptr<Breaker>> breakers_;
   std::vector<Breaker*> targets_;
   AttemptBudget own_budget_;

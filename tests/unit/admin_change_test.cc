@@ -55,6 +55,38 @@ TEST(AdminOverrideTest, HoldsOpenUntilCleared) {
   EXPECT_THAT(cleared.breakers(), IsEmpty());  // nothing to clear
 }
 
+TEST(AdminOverrideTest, AStarNamesWhatMethodsOfAChannelShare) {
+  AdminFixture f;
+  f.Bind("payment", "", kCharge);
+  const auto force = [&](const std::string& channel,
+                         v1::SetOverrideResponse* response) {
+    v1::SetOverrideRequest request =
+        Override("*", v1::BREAKER_STATE_FORCED_OPEN);
+    request.mutable_selector()->set_channel(channel);
+    return f.Call(&Stub::SetOverride, request, response);
+  };
+  v1::SetOverrideResponse set;
+  EXPECT_EQ(force("", &set).error_code(), grpc::StatusCode::NOT_FOUND);
+  core::Breaker* const shared = f.Bind("catalog", "a:1", kFind);
+  ASSERT_EQ(f.Bind("catalog", "a:1", kList), shared);
+  EXPECT_EQ(force("payment", &set).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(force("none", &set).error_code(), grpc::StatusCode::NOT_FOUND);
+  ASSERT_TRUE(force("catalog", &set).ok());
+  ASSERT_THAT(set.breakers(), SizeIs(1));
+  EXPECT_EQ(set.breakers(0).method(), "*");
+  EXPECT_EQ(shared->Snapshot(engine::Now()).state,
+            core::BreakerState::kForcedOpen);
+
+  v1::ClearOverrideRequest request;
+  request.mutable_selector()->set_method("*");
+  v1::ClearOverrideResponse cleared;
+  ASSERT_TRUE(f.Call(&Stub::ClearOverride, request, &cleared).ok());
+  EXPECT_THAT(cleared.breakers(), SizeIs(1));
+  // It is no method to look at.
+  v1::GetMethodResponse got;
+  EXPECT_EQ(f.Get("*", &got).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
 TEST(AdminOverrideTest, ExpiresByItself) {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);

@@ -92,6 +92,28 @@ TEST(AdminEventsTest, KeptOnesInOrder) {
   EXPECT_TRUE(watch.Finish().ok());
 }
 
+TEST(AdminEventsTest, OfASharedBreakerAreThoseOfEachOfItsMethods) {
+  AdminFixture f;
+  f.Bind("payment", "", kCharge);
+  Trip(f.Bind("catalog", "a:1", kFind));
+  f.Bind("other", "a:1", kList);
+  const auto events_for = [&](const std::string& channel,
+                              const std::string& method) {
+    v1::WatchEventsRequest request = Kept();
+    request.mutable_selector()->set_channel(channel);
+    request.mutable_selector()->set_method(method);
+    Watch watch(&f, request);
+    EXPECT_TRUE(watch.Read());
+    return watch.response().events_size();
+  };
+  EXPECT_EQ(events_for("", "Find"), 1);
+  EXPECT_EQ(events_for("catalog", kFind), 1);
+  EXPECT_EQ(events_for("", "*"), 1);
+  EXPECT_EQ(events_for("", "List"), 0);  // of another channel
+  EXPECT_EQ(events_for("other", ""), 0);
+  EXPECT_EQ(events_for("", "Charge"), 0);
+}
+
 TEST(AdminEventsTest, NoneAtAllIsAnAnswerToo) {
   AdminFixture f;
   Watch watch(&f, Kept());

@@ -336,5 +336,63 @@ TEST_F(HalfOpenTest, TellsTheWholeStoryInOrder) {
                   "half_open -> closed: probes succeeded (3 of 3)"));
 }
 
+// --- answers whose verdict comes later ---------------------------------------
+
+constexpr Time kSoon = kDue + Ms(5);
+
+TEST_F(HalfOpenTest, AnAnswerThatWaitsForItsVerdictDoesNotHang) {
+  Make(/*probes=*/1);
+  Permit probe = Probe(kDue, kDue + Ms(300));
+  probe.NoteAnswered(kSoon);
+  EXPECT_EQ(StateAt(kDue + Sec(1)), BreakerState::kHalfOpen);
+  EXPECT_EQ(InFlight(kDue + Sec(1)), 1);
+  probe.Settle(Verdict::kSuccess, kDue + Sec(1));
+  EXPECT_EQ(StateAt(kDue + Sec(1)), BreakerState::kClosed);
+  EXPECT_EQ(breaker_->Snapshot(kDue + Sec(1)).hung_probes, 0);
+}
+
+TEST_F(HalfOpenTest, ProgressSaysNothingOnceTheAnswerIsThere) {
+  Make(/*probes=*/1);
+  for (const bool progress_first : {true, false}) {
+    const Time start = breaker_->Snapshot(kDue).since + Sec(60);
+    Permit probe = Probe(start, start + Ms(300));
+    if (progress_first) probe.NoteProgress(start);
+    probe.NoteAnswered(start + Ms(5));
+    if (!progress_first) probe.NoteProgress(start + Ms(5));
+    EXPECT_EQ(StateAt(start + Sec(1)), BreakerState::kHalfOpen);
+    probe.Settle(Verdict::kFailure, start + Sec(1));
+    EXPECT_EQ(StateAt(start + Sec(1)), BreakerState::kOpen);
+  }
+}
+
+TEST_F(HalfOpenTest, AVerdictThatNeverComesFreesTheSlotAndDecidesNothing) {
+  Make(/*probes=*/1);
+  Permit probe = Probe();
+  probe.NoteAnswered(kSoon);
+  const Time late = kSoon + Breaker::kJudgedWithin;
+  EXPECT_EQ(InFlight(late - Ms(1)), 1);
+  EXPECT_EQ(InFlight(late), 0);
+  EXPECT_EQ(StateAt(late), BreakerState::kHalfOpen);
+  Permit next = Probe(late);
+  probe.Settle(Verdict::kFailure, late);
+  EXPECT_EQ(StateAt(late), BreakerState::kHalfOpen);
+  EXPECT_EQ(breaker_->Snapshot(late).stale_results, 1);
+  next.Settle(Verdict::kSuccess, late);
+  EXPECT_EQ(StateAt(late), BreakerState::kClosed);
+}
+
+TEST_F(HalfOpenTest, AnAnswerAfterTheLeaseIsStillTooLate) {
+  Make(/*probes=*/1);
+  Permit probe = Probe(kDue, kDue + Ms(300));
+  probe.NoteAnswered(kDue + Ms(301));
+  EXPECT_EQ(StateAt(kDue + Ms(301)), BreakerState::kOpen);
+  EXPECT_EQ(breaker_->Snapshot(kDue + Ms(301)).hung_probes, 1);
+  // And at its last moment it is in time.
+  const Time again = kDue + Sec(60);
+  Permit second = Probe(again, again + Ms(300));
+  second.NoteAnswered(again + Ms(300));
+  EXPECT_EQ(StateAt(again + Ms(300)), BreakerState::kHalfOpen);
+}
+
 }  // namespace
 }  // namespace firebreak::core

@@ -283,6 +283,97 @@ TEST_F(BreakerModesTest, SlowProbesDoNotClose) {
             "half_open -> open: probes were slow (2 of 2 successes needed)");
 }
 
+TEST_F(BreakerModesTest, TheTimeAVerdictTakesIsNotTheServers) {
+  BreakerOptions options = TripsAfter(1);
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  options.probes = 1;
+  Make(options);
+  Admission fast = breaker_->Admit(Time{}, kInfiniteFuture);
+  fast.permit.NoteAnswered(At(Ms(5)));
+  EXPECT_EQ(breaker_->next_tick(), kInfiniteFuture);
+  EXPECT_EQ(StateAt(At(Sec(2))), BreakerState::kClosed);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_timed, 0);
+  fast.permit.Settle(Verdict::kSuccess, At(Sec(2)));
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_timed, 1);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_slow, 0);
+  // Nor a probe's.
+  Call(Verdict::kFailure, At(Sec(2)));
+  const Time due = At(Sec(12));
+  Admission probe = breaker_->Admit(due, kInfiniteFuture);
+  probe.permit.NoteAnswered(due + Ms(5));
+  probe.permit.Settle(Verdict::kSuccess, due + Sec(1));
+  EXPECT_EQ(StateAt(due + Sec(1)), BreakerState::kClosed);
+}
+
+TEST_F(BreakerModesTest, ASlowAnswerCountsBeforeItsVerdict) {
+  BreakerOptions options = TripsAfter(1);
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  Make(options);
+  Admission slow = breaker_->Admit(Time{}, kInfiniteFuture);
+  slow.permit.NoteAnswered(At(Sec(1)));
+  EXPECT_EQ(StateAt(At(Sec(1))), BreakerState::kOpen);
+  // Said again, and said too late, it changes nothing.
+  slow.permit.NoteAnswered(At(Sec(2)));
+  slow.permit.Settle(Verdict::kFailure, At(Sec(2)));
+  slow.permit.NoteAnswered(At(Sec(3)));
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(3))).times_opened, 1);
+}
+
+TEST_F(BreakerModesTest, ATripCarriesTheNumbersBehindIt) {
+  BreakerOptions options = TripsAfter(3);
+  options.slow_call_duration = Sec(1);
+  options.slow_call_rate = 0;
+  options.leaky_slow_calls = 100;
+  options.probes = 1;
+  Make(options);
+  auto last = [&] { return log_.Since(0, 100).events.back(); };
+  auto call = [&](Verdict verdict, Time start, Duration took, CallKind kind) {
+    breaker_->Admit(start, kInfiniteFuture, kind)
+        .permit.Settle(verdict, start + took);
+  };
+  call(Verdict::kSuccess, At(Sec(0)), Sec(2), CallKind::kUnary);
+  call(Verdict::kSuccess, At(Sec(3)), Sec(60), CallKind::kStream);
+  // Judged later: what it took is known before.
+  Admission judged = breaker_->Admit(At(Sec(63)), kInfiniteFuture);
+  judged.permit.NoteAnswered(At(Sec(66)));
+  judged.permit.Settle(Verdict::kSuccess, At(Sec(70)));
+  for (int i = 0; i < 3; ++i) {
+    call(Verdict::kFailure, At(Sec(70)), Ms(1), CallKind::kUnary);
+  }
+  ASSERT_EQ(last().to, "open");
+  ASSERT_TRUE(last().trip.has_value());
+  EXPECT_EQ(last().trip->calls, 4);  // of the last 30 s
+  EXPECT_EQ(last().trip->failures, 3);
+  EXPECT_EQ(last().trip->timed, 4);
+  EXPECT_EQ(last().trip->slow, 1);
+  EXPECT_EQ(last().trip->slowest, Sec(3));
+  // On its way back no rule of these decides; and then it starts anew.
+  Call(Verdict::kSuccess, At(Sec(100)));
+  EXPECT_EQ(last().to, "closed");
+  EXPECT_FALSE(last().trip.has_value());
+  std::vector<Permit> hang;
+  for (int i = 0; i < 100; ++i) {
+    hang.push_back(breaker_->Admit(At(Sec(101)), kInfiniteFuture).permit);
+  }
+  breaker_->Tick(At(Sec(103)));
+  ASSERT_EQ(last().to, "open");
+  EXPECT_EQ(last().trip->calls, 0);
+  EXPECT_EQ(last().trip->slow, 100);
+  EXPECT_EQ(last().trip->slowest, Sec(1));
+}
+
+TEST_F(BreakerModesTest, AnAnswerThatIsIgnoredSaysNothingOfSpeed) {
+  BreakerOptions options = TripsAfter(1);
+  options.slow_call_duration = Sec(1);
+  Make(options);
+  Admission call = breaker_->Admit(Time{}, kInfiniteFuture);
+  call.permit.NoteAnswered(At(Ms(5)));
+  call.permit.Settle(Verdict::kNeutral, At(Ms(6)));
+  EXPECT_EQ(breaker_->Snapshot(At(Ms(6))).window_timed, 0);
+}
+
 TEST_F(BreakerModesTest, ABlackHoleTripsBeforeAnyCallHasEnded) {
   BreakerOptions options = TripsAfter(5);
   options.slow_call_duration = Sec(1);

@@ -265,6 +265,35 @@ TEST(CallDriverEndTest, TheDeadlineEndsTheFallbackWithTheFailure) {
   EXPECT_EQ(rig.counts().end(CallEnd::kFailure), 1);
 }
 
+TEST(CallDriverEndTest, AFallbackThatNobodyBeginsIsGivenUp) {
+  CallRig::Setup setup = WithFallback();
+  setup.fallback_begins = false;
+  CallRig rig(Retrying(2), setup);
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "5ms ask the fallback",
+                          "1.005s finish attempt 0 INTERNAL fallback_failed"));
+  // Its thread comes now: too late.
+  EXPECT_FALSE(rig.driver().OnFallbackBegin());
+  EXPECT_EQ(rig.driver().wake_at(), kInfiniteFuture);
+}
+
+TEST(CallDriverEndTest, AFallbackThatHasBegunHasAllTheTimeThereIs) {
+  CallRig::Setup setup = WithFallback(Sec(60));
+  setup.fallback_begins = false;
+  CallRig rig(Retrying(2), setup);
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run(Ms(900));
+  EXPECT_TRUE(rig.driver().OnFallbackBegin());
+  rig.MoveTo(Sec(30));
+  rig.Timer();
+  EXPECT_FALSE(rig.driver().finished());
+  EXPECT_EQ(rig.driver().wake_at(), At(Sec(60)));
+  rig.FallbackEnds(true);
+  EXPECT_EQ(rig.lines().back(), "30s finish fallback OK");
+}
+
 TEST(CallDriverEndTest, NoFallbackAfterTheDeadline) {
   CallRig rig(Retrying(2), WithFallback(Ms(80)));
   rig.Start();

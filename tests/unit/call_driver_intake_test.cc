@@ -10,7 +10,8 @@ namespace firebreak::core {
 namespace {
 
 struct Rig {
-  explicit Rig(MethodOptions method_options, bool has_fallback = false)
+  explicit Rig(MethodOptions method_options, bool has_fallback = false,
+               Time deadline = kInfiniteFuture)
       : options(std::move(method_options)),
         breaker({}, options.breaker, 1, At(Sec(0))),
         budget(BudgetOptions{}, At(Sec(0))) {
@@ -19,6 +20,7 @@ struct Rig {
     plan.budget = &budget;
     plan.stats = &stats;
     plan.has_fallback = has_fallback;
+    plan.deadline = deadline;
     driver = std::make_unique<CallDriver>(plan);
   }
   int64_t ended(CallEnd end) const { return stats.counts().end(end); }
@@ -108,11 +110,25 @@ TEST(CallDriverIntakeTest, AResultThatIsJudgedLaterIsTheHostsToSettle) {
   rig.driver->OnAttemptEnd(0, end, At(Sec(1)));
   EXPECT_TRUE(rig.driver->finished());
   EXPECT_EQ(rig.breaker.Snapshot(At(Sec(1))).state, BreakerState::kClosed);
-  Permit permit = rig.driver->TakePermit();
-  ASSERT_TRUE(permit);
-  EXPECT_FALSE(rig.driver->TakePermit());
-  permit.Settle(Verdict::kFailure, At(Sec(2)));
+  auto unjudged = rig.driver->TakeUnjudged();
+  ASSERT_EQ(unjudged.size(), 1U);
+  EXPECT_TRUE(rig.driver->TakeUnjudged().empty());
+  EXPECT_EQ(unjudged[0].by_default, Verdict::kFailure);
+  unjudged[0].permit.Settle(Verdict::kFailure, At(Sec(2)));
   EXPECT_EQ(rig.breaker.Snapshot(At(Sec(2))).state, BreakerState::kOpen);
+}
+
+TEST(CallDriverIntakeTest, AnAnswerThatIsJudgedLaterIsNoSlowOne) {
+  MethodOptions options = TripsAtOnce();
+  options.breaker->slow_call_duration = Ms(300);
+  options.breaker->leaky_slow_calls = 1;
+  Rig rig(std::move(options));
+  rig.driver->Start(At(Sec(0)));
+  AttemptEnd end;
+  end.is_judged_later = true;
+  rig.driver->OnAttemptEnd(0, end, At(Ms(5)));
+  rig.driver->TakeUnjudged().at(0).permit.Settle(Verdict::kSuccess, At(Sec(1)));
+  EXPECT_EQ(rig.breaker.Snapshot(At(Sec(1))).state, BreakerState::kClosed);
 }
 
 TEST(CallDriverIntakeTest, WhatSaysNothingOfTheServerIsNotJudged) {
@@ -123,7 +139,24 @@ TEST(CallDriverIntakeTest, WhatSaysNothingOfTheServerIsNotJudged) {
   end.cancelled_by_caller = true;
   end.is_judged_later = true;
   rig.driver->OnAttemptEnd(0, end, At(Sec(1)));
-  EXPECT_FALSE(rig.driver->TakePermit());
+  EXPECT_TRUE(rig.driver->TakeUnjudged().empty());
+}
+
+TEST(CallDriverIntakeTest, WhatTheDeadlineEndsIsJudgedLaterToo) {
+  for (const bool is_judged_later : {false, true}) {
+    Rig rig(TripsAtOnce(), /*has_fallback=*/false, At(Sec(1)));
+    rig.driver->Start(At(Sec(0)));
+    rig.driver->OnTimer(At(Sec(1)), is_judged_later);
+    EXPECT_TRUE(rig.driver->finished());
+    auto unjudged = rig.driver->TakeUnjudged();
+    ASSERT_EQ(unjudged.size(), is_judged_later ? 1U : 0U);
+    EXPECT_EQ(rig.breaker.Snapshot(At(Sec(1))).state,
+              is_judged_later ? BreakerState::kClosed : BreakerState::kOpen);
+    if (!is_judged_later) continue;
+    EXPECT_EQ(unjudged[0].by_default, Verdict::kFailure);
+    unjudged[0].permit.Settle(Verdict::kFailure, At(Sec(2)));
+    EXPECT_EQ(rig.breaker.Snapshot(At(Sec(2))).state, BreakerState::kOpen);
+  }
 }
 
 }  // namespace

@@ -143,6 +143,7 @@ class Laws {
       EXPECT_GT(driver_->wake_at(), now);
       return true;
     }
+    if (dice_.Chance(0.05)) driver_->OnFallbackBegin();
     if (dice_.Chance(0.05) || asked_fallback_) {
       Obey(driver_->OnFallbackEnd(dice_.Chance(0.5), now), now);
       EXPECT_TRUE(finished_ || !asked_fallback_);

@@ -9,6 +9,7 @@
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
 #include "src/core/event_log.h"
+#include "src/core/intake.h"
 #include "src/core/method_stats.h"
 #include "tests/support/core_fixtures.h"
 
@@ -199,6 +200,101 @@ TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
   // Nothing is lost either: all that came in was asked for.
   EXPECT_GE(static_cast<double>(launched),
             options.ratio * static_cast<double>(calls) * 0.9);
+}
+
+// A call's way in, on whatever thread looks at it.
+class QueuedVisit : public Bulkhead::Waiter {
+ public:
+  void OnPlace() override { told.store(true, std::memory_order_release); }
+  std::atomic<bool> told{false};
+};
+
+TEST(CoreStressTest, AnIntakeHasEverythingBackAtTheEnd) {
+  RateLimitOptions rate;
+  rate.rate = 0.001;
+  rate.burst = 1'000'000;
+  rate.max_wait = Ms(1);
+  BulkheadOptions places;
+  places.max_concurrent = 2;
+  places.max_queue = 3;
+  places.max_wait = Ms(1);
+  const auto limit = std::make_shared<RateLimit>(rate, Time{});
+  const auto bulkhead = std::make_shared<Bulkhead>(places);
+  const auto throttle =
+      std::make_shared<Throttle>(ThrottleOptions{}, 1, Time{});
+  Intake intake(throttle, limit, bulkhead);
+  SharedTime time;
+  std::atomic<int64_t> sent{0};
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      time.Pass(dice->Upto(Duration(20'000)));
+      Visit visit;
+      const auto waiter = std::make_shared<QueuedVisit>();
+      const Time deadline = time.Now() + dice->Upto(Ms(3));
+      Intake::Step step =
+          visit.Begin(&intake, time.Now(), deadline, dice->Upto(Ms(1)));
+      bool is_cancelled = false;
+      while (step.kind == Intake::Step::Kind::kWait && !is_cancelled) {
+        time.Pass(dice->Upto(Duration(20'000)));
+        is_cancelled = dice->Chance(0.05);
+        if (is_cancelled) {
+          visit.Cancel(waiter.get());
+        } else {
+          step = visit.Continue(waiter, time.Now());
+        }
+      }
+      if (is_cancelled || step.kind != Intake::Step::Kind::kIn) continue;
+      std::this_thread::yield();
+      const bool was_sent = dice->Chance(0.8);
+      if (was_sent) ++sent;
+      visit.End(was_sent ? (dice->Chance(0.5) ? Intake::Verdict::kAccepted
+                                              : Intake::Verdict::kUnknown)
+                         : Intake::Verdict::kNotSent,
+                time.Now());
+    }
+  });
+  EXPECT_EQ(bulkhead->snapshot().active, 0);
+  EXPECT_EQ(bulkhead->snapshot().queued, 0);
+  EXPECT_EQ(bulkhead->snapshot().completed, sent);
+  EXPECT_NEAR(limit->tokens(time.Now()), static_cast<double>(1'000'000 - sent),
+              0.5);
+}
+
+TEST(CoreStressTest, AnAnswerThatIsJudgedByAnotherThreadIsCountedOnce) {
+  EventLog log(50);
+  BreakerOptions options = NervousAllOver();
+  Breaker breaker({"c", "t", "m", &log, nullptr}, options, 1, Time{});
+  SharedTime time;
+  Mutex mu;
+  std::vector<Permit> answered;
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      time.Pass(dice->Upto(Duration(200'000)));
+      Admission a = breaker.Admit(time.Now(), time.Now() + dice->Upto(Ms(5)));
+      if (a.permit) {
+        if (dice->Chance(0.8)) a.permit.NoteAnswered(time.Now());
+        MutexLock lock(&mu);
+        answered.push_back(std::move(a.permit));
+      }
+      Permit judged;
+      {
+        MutexLock lock(&mu);
+        if (answered.size() > 8) {
+          std::swap(judged, answered[dice->Below(answered.size())]);
+        }
+        while (!answered.empty() && !answered.back()) answered.pop_back();
+      }
+      judged.Settle(dice->Chance(0.7) ? Verdict::kSuccess : Verdict::kFailure,
+                    time.Now());
+      if (dice->Chance(0.05)) {
+        EXPECT_LE(breaker.Snapshot(time.Now()).probes_in_flight, 3);
+      }
+    }
+  });
+  answered.clear();
+  EXPECT_EQ(breaker.Snapshot(time.Now()).probes_in_flight, 0);
+  breaker.Reset(time.Now());
+  EXPECT_TRUE(breaker.Admit(time.Now(), kInfiniteFuture).permit);
 }
 
 TEST(CoreStressTest, StatisticsLoseNoCall) {

@@ -1,0 +1,151 @@
+// Calls that wait, are let in, cancelled and timed out by many threads at once:
+// at the end all that was taken is back, and each call was answered once. What
+// this does to the core alone is in unit/core_stress_test.cc.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/engine_fixture.h"
+#include "tests/support/stub_styles.h"
+
+namespace firebreak::testing {
+namespace {
+
+constexpr int kThreads = 8;
+constexpr int kCalls = 60;
+constexpr int kBurst = 100'000;
+
+class Nobody : public EventListener {
+ public:
+  void OnEvent(const EngineEvent& event) override { told += event.count; }
+  std::atomic<int64_t> told{0};
+};
+
+// Guarded and driven.
+class IntakeStressTest : public ::testing::TestWithParam<bool> {
+ protected:
+  static std::string Policy() {
+    return absl::StrCat(
+        "breaker { consecutive_failures: 3 open_duration: \"1ms\" "
+        "slow_call_duration: \"1ms\" } rate_limit { rate: 0.001 burst: ",
+        kBurst,
+        " } bulkhead { max_concurrent: 1 max_queue: 4 max_wait: ", "\"2ms\" }",
+        GetParam() ? " retry {}" : "");
+  }
+
+  // One call over callbacks, cancelled at some moment of its life.
+  static void CancelledCall(Echo::Stub* stub, std::minstd_rand* dice,
+                            std::atomic<int>* answers) {
+    UnaryCall call;
+    if ((*dice)() % 4 == 0) {
+      call.context.set_deadline(std::chrono::system_clock::now() +
+                                std::chrono::microseconds((*dice)() % 3'000));
+    }
+    std::promise<void> done;
+    if ((*dice)() % 8 == 0) call.context.TryCancel();
+    stub->async()->Unary(&call.context, &call.request, &call.reply,
+                         [&](const grpc::Status& /*status*/) {
+                           ++*answers;
+                           done.set_value();
+                         });
+    for (unsigned i = (*dice)() % 200; i > 0; --i) std::this_thread::yield();
+    if ((*dice)() % 2 == 0) call.context.TryCancel();
+    done.get_future().wait();
+  }
+
+  static void CancelledStream(Echo::Stub* stub, std::minstd_rand* dice,
+                              std::atomic<int>* answers) {
+    grpc::ClientContext context;
+    auto stream = stub->BidiStream(&context);
+    std::thread canceller([&, n = (*dice)() % 200] {
+      for (unsigned i = n; i > 0; --i) std::this_thread::yield();
+      context.TryCancel();
+    });
+    stream->Write(EchoRequest());
+    EchoReply reply;
+    stream->Read(&reply);
+    stream->WritesDone();
+    stream->Finish();
+    ++*answers;
+    canceller.join();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Modes, IntakeStressTest, ::testing::Bool(),
+                         [](const ::testing::TestParamInfo<bool>& mode) {
+                           return mode.param ? "Driven" : "Guarded";
+                         });
+
+TEST_P(IntakeStressTest, AllThatWasTakenIsBackAndEachCallIsAnsweredOnce) {
+  EchoServer server;
+  auto engine = MakeEngine(Policy());
+  auto core = engine->core();
+  auto channel = engine->CreateChannel("test", server.address(),
+                                       grpc::InsecureChannelCredentials());
+  ASSERT_TRUE(engine
+                  ->SetClassifier("test", kUnaryMethod,
+                                  [](const Result& /*result*/) {
+                                    return Judgement::kDefault;
+                                  })
+                  .ok());
+  std::atomic<int> answers{0};
+  std::atomic<bool> is_over{false};
+  std::thread listeners([&, engine] {
+    while (!is_over) {
+      auto nobody = std::make_shared<Nobody>();
+      engine->AddEventListener(nobody);
+      std::this_thread::yield();
+      engine->RemoveEventListener(nobody);
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&answers, t, channel] {
+      auto stub = Echo::NewStub(channel);
+      std::minstd_rand dice(static_cast<unsigned>(t) + 1);
+      for (int i = 0; i < kCalls; ++i) {
+        if (dice() % 4 == 0) {
+          CancelledStream(stub.get(), &dice, &answers);
+        } else {
+          CancelledCall(stub.get(), &dice, &answers);
+        }
+      }
+    });
+  }
+  // The handles go while calls wait.
+  engine = nullptr;
+  channel = nullptr;
+  for (std::thread& thread : threads) thread.join();
+  is_over = true;
+  listeners.join();
+  EXPECT_EQ(answers, kThreads * kCalls);
+  int64_t calls = 0;
+  for (const auto& runtime : core->Methods()) {
+    const auto& bulkhead = *runtime->settings()->intake.bulkhead();
+    EXPECT_TRUE(Eventually([&] {
+      return bulkhead.snapshot().active == 0 &&
+             runtime->stats.counts().in_flight == 0;
+    })) << runtime->method;
+    EXPECT_EQ(bulkhead.snapshot().queued, 0) << runtime->method;
+    // A call that was sent has kept its token, any other has given it back.
+    EXPECT_NEAR(runtime->settings()->intake.rate_limit()->tokens(engine::Now()),
+                static_cast<double>(kBurst - bulkhead.snapshot().completed),
+                0.5)
+        << runtime->method;
+    EXPECT_GT(bulkhead.snapshot().completed, 0) << runtime->method;
+    const core::MethodCounts counts = runtime->stats.counts();
+    int64_t ends = 0;
+    for (int64_t n : counts.ends) ends += n;
+    EXPECT_EQ(ends, counts.calls) << runtime->method;
+    calls += counts.calls;
+  }
+  EXPECT_EQ(calls, kThreads * kCalls);
+}
+
+}  // namespace
+}  // namespace firebreak::testing
