@@ -223,11 +223,12 @@ TEST(ClassifierPoolTest, ClassifiersThatHangKeepNoFallbackWaiting) {
       Eventually([&] { return *entered == EngineOptions().observer_threads; }));
   ASSERT_TRUE(f.engine()
                   ->SetFallback("test", kUnaryMethod,
-                                [](const grpc::ByteBuffer& /*request*/,
-                                   const grpc::Status& /*failure*/,
-                                   grpc::ByteBuffer* /*reply*/) {
-                                  return grpc::Status::OK;
-                                })
+                                MakeFallback<EchoRequest, EchoReply>(
+                                    [](const EchoRequest& /*request*/,
+                                       const grpc::Status& /*failure*/,
+                                       EchoReply* /*reply*/) {
+                                      return grpc::Status::OK;
+                                    }))
                   .ok());
   f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL)});
   UnaryCall call;
