@@ -6,7 +6,6 @@
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
-#include "src/engine/classification.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
@@ -191,15 +190,6 @@ void DrivenCall::OnAttemptDone(Attempt* attempt) {
   Classify(classifier, result, std::move(unjudged));
 }
 
-void DrivenCall::Classify(
-    const std::shared_ptr<const Classifier>& classifier, const Result& result,
-    std::vector<core::CallDriver::Unjudged> unjudged) const {
-  for (core::CallDriver::Unjudged& each : unjudged) {
-    engine::Classify(channel_, method_, classifier, result,
-                     std::move(each.permit), each.by_default);
-  }
-}
-
 template <class Event>
 void DrivenCall::Drive(Event event, absl::optional<core::Time> at) {
   const core::Time now = at ? *at : engine::Now();
@@ -292,28 +282,6 @@ CallerContext::Metadata DrivenCall::Tell(
   start.metadata = &own;
   listener->OnAttemptStart(start);
   return own;
-}
-
-void DrivenCall::TellEnd(const Attempt& attempt,
-                         const core::AttemptEnd& ended) {
-  core::CallDriver::Attempt facts;
-  {
-    core::MutexLock lock(&mu_);
-    facts = driver_.attempt(attempt.number);
-    if (!facts.settled) {
-      facts.attribution = driver_.Judge(attempt.number, ended, engine::Now());
-    }
-  }
-  AttemptEnd end;
-  end.channel = channel_->name();
-  end.method = method_->method;
-  end.target = channel_->targets()[static_cast<size_t>(facts.target)];
-  end.attempt = attempt.number;
-  end.context = &attempt.context;
-  end.status = attempt.status;
-  end.attribution = core::AttributionName(facts.attribution);
-  end.peer = attempt.context.peer();
-  channel_->listener()->OnAttemptEnd(end);
 }
 
 void DrivenCall::RunFallback(const Finish& failed) {

@@ -1,5 +1,5 @@
-// What a driven call gets before its attempts and after them: its way in, and
-// the answers that are no attempt's.
+// What a driven call gets before its attempts and after them: its way in, who
+// is told of an attempt's end, and the answers that are no attempt's.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +7,7 @@
 #include "interceptors/refusals.h"
 #include "interceptors/report.h"
 #include "src/core/deadline.h"
+#include "src/engine/classification.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
@@ -86,6 +87,37 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
       return RefusalAnswer(channel_->name(), method_->runtime->method,
                            method_->targets.front()->cause(), finish.reason,
                            finish.retry_after);
+  }
+}
+
+void DrivenCall::TellEnd(const Attempt& attempt,
+                         const core::AttemptEnd& ended) {
+  core::CallDriver::Attempt facts;
+  {
+    core::MutexLock lock(&mu_);
+    facts = driver_.attempt(attempt.number);
+    if (!facts.settled) {
+      facts.attribution = driver_.Judge(attempt.number, ended, engine::Now());
+    }
+  }
+  AttemptEnd end;
+  end.channel = channel_->name();
+  end.method = method_->method;
+  end.target = channel_->targets()[static_cast<size_t>(facts.target)];
+  end.attempt = attempt.number;
+  end.context = &attempt.context;
+  end.status = attempt.status;
+  end.attribution = core::AttributionName(facts.attribution);
+  end.peer = attempt.context.peer();
+  channel_->listener()->OnAttemptEnd(end);
+}
+
+void DrivenCall::Classify(
+    const std::shared_ptr<const Classifier>& classifier, const Result& result,
+    std::vector<core::CallDriver::Unjudged> unjudged) const {
+  for (core::CallDriver::Unjudged& each : unjudged) {
+    engine::Classify(channel_, method_, classifier, result,
+                     std::move(each.permit), each.by_default);
   }
 }
 

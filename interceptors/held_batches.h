@@ -14,8 +14,7 @@
 
 #include <grpcpp/support/client_interceptor.h>
 
-#include <thread>
-
+#include "absl/algorithm/container.h"
 #include "absl/container/inlined_vector.h"
 #include "src/core/mutex.h"
 
@@ -29,21 +28,20 @@ class HeldBatches {
 
   Methods* first() const { return first_; }
 
-  // False once all are released, or when it is the one that is being: proceed.
+  // False once all are released, or if this one is: proceed.
   bool Park(Methods* batch) {
     core::MutexLock lock(&mu_);
-    if (is_released_ || TakeReturn(batch)) return false;
+    if (is_released_ || absl::c_linear_search(gone_, batch)) return false;
     later_.push_back(batch);
     return true;
   }
 
-  // Before a batch of a refused call is hijacked, or proceeds: gRPC then brings
-  // it back on this thread to ask for its results, and where it has none to ask
-  // for it looks like a new one.
-  void ExpectReturn(Methods* batch) {
+  // Before a batch goes on. It comes to the interceptor again, to be asked for
+  // its results or on its way up, and may have no hook then, like a new one.
+  // (What is new and has its place in memory need not wait: the first is gone.)
+  void LetGo(Methods* batch) {
     core::MutexLock lock(&mu_);
-    returning_ = batch;
-    returns_on_ = std::this_thread::get_id();
+    if (!absl::c_linear_search(gone_, batch)) gone_.push_back(batch);
   }
 
   // After the first. No batch overtakes one that came before it.
@@ -57,27 +55,21 @@ class HeldBatches {
         if (is_released_) return;
         batches.swap(later_);
       }
-      for (Methods* batch : batches) proceed(batch);
+      for (Methods* batch : batches) {
+        LetGo(batch);
+        proceed(batch);
+      }
       batches.clear();
     }
   }
 
  private:
-  // Once: the same memory may be another batch by the next time.
-  bool TakeReturn(Methods* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (returning_ != batch || returns_on_ != std::this_thread::get_id()) {
-      return false;
-    }
-    returning_ = nullptr;
-    return true;
-  }
-
   Methods* const first_;
   core::Mutex mu_;
   absl::InlinedVector<Methods*, 2> later_ ABSL_GUARDED_BY(mu_);
   bool is_released_ ABSL_GUARDED_BY(mu_) = false;
-  Methods* returning_ ABSL_GUARDED_BY(mu_) = nullptr;
-  std::thread::id returns_on_ ABSL_GUARDED_BY(mu_);
+  // One for each kind of operation, since those are used again.
+  absl::InlinedVector<Methods*, 4> gone_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::interceptors

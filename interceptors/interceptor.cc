@@ -141,6 +141,7 @@ void Interceptor::Hold(Methods* methods) {
 
 void Interceptor::EndHold(Queued::End end, HeldBatches* held) {
   bool let_in = false;
+  held->LetGo(held->first());
   if (end.is_cancelled) {
     Refuse(held->first(), guarded_->Cancel());
   } else {
@@ -148,8 +149,7 @@ void Interceptor::EndHold(Queued::End end, HeldBatches* held) {
     let_in = Decide(held->first(), end.step);
   }
   // With the first, `this` may be gone, unless there are others.
-  held->Release([let_in, held](Methods* batch) {
-    if (!let_in) held->ExpectReturn(batch);
+  held->Release([let_in](Methods* batch) {
     // As in Answered().
     if (!let_in && batch->QueryInterceptionHookPoint(
                        InterceptionHookPoints::PRE_SEND_MESSAGE)) {
@@ -178,7 +178,6 @@ void Interceptor::Refuse(Methods* methods,
                          std::shared_ptr<const Answer> refusal) {
   refusal_ = std::move(refusal);
   mode_ = Mode::kRefused;
-  if (held_ != nullptr) held_->ExpectReturn(methods);
   methods->Hijack();
 }
 

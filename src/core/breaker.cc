@@ -214,43 +214,6 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
   Tell(news);
 }
 
-void Breaker::NotePermitProgress(const Permit& permit, Time now) {
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
-    news = TakeNews();
-  }
-  Tell(news);
-}
-
-void Breaker::NotePermitAnswered(Permit* permit, Time now) {
-  if (permit->kind_ == Permit::Kind::kNothing ||
-      permit->answered_ != kInfiniteFuture) {
-    return;
-  }
-  News news;
-  {
-    MutexLock lock(&mu_);
-    if (permit->epoch_ < oldest_valid_epoch_) return;
-    const Time at = std::max(latest_, Bounded(now));
-    permit->answered_ = at;
-    // As for a result: the last moment is in time.
-    if (permit->is_probe()) {
-      probation_.NoteAnswered(permit->probe_, at,
-                              SaturatingAdd(at, kJudgedWithin));
-    }
-    Advance(at);
-    if (!permit->is_probe() && permit->epoch_ >= oldest_valid_epoch_ &&
-        IsCounting() && rules_.NoteAnswered(&permit->ticket_, latest_)) {
-      TripIfDue();
-    }
-    news = TakeNews();
-  }
-  Tell(news);
-}
-
 void Breaker::CountLoss(Verdict verdict) {
   if (verdict == Verdict::kNeutral) return;
   if (verdict != Verdict::kLost) {

@@ -4,11 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <future>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -630,42 +628,7 @@ TEST_F(HeldStreamTest, AStreamOverAQueueWaitsAndIsTurnedAway) {
   LeaveAndJoin();
 }
 
-// Waits for the next tag of a queue.
-int NextTag(grpc::CompletionQueue* cq) {
-  void* got = nullptr;
-  bool ok = false;
-  EXPECT_TRUE(cq->Next(&got, &ok));
-  return static_cast<int>(reinterpret_cast<intptr_t>(got));
-}
-void* Tag(int n) { return reinterpret_cast<void*>(static_cast<intptr_t>(n)); }
-
-TEST_F(HeldStreamTest, TheOperationsOfARefusedStreamEndInTheirOrder) {
-  Occupy("BidiStream", [this](grpc::ClientContext* context) {
-    auto stream = stub_->BidiStream(context);
-    leave_.get_future().wait();
-    stream->WritesDone();
-    stream->Finish();
-  });
-  grpc::CompletionQueue cq;
-  grpc::ClientContext context;
-  grpc::Status status;
-  EchoRequest request;
-  auto stream = stub_->PrepareAsyncBidiStream(&context, &cq);
-  stream->StartCall(Tag(1));
-  ASSERT_TRUE(Eventually([&] { return Places("BidiStream").queued == 1; }));
-  stream->Write(request, Tag(2));
-  stream->Finish(&status, Tag(3));
-  context.TryCancel();
-  for (int n : {1, 2, 3}) EXPECT_EQ(NextTag(&cq), n);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
-  cq.Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  EXPECT_FALSE(cq.Next(&tag, &ok));
-  LeaveAndJoin();
-}
-
-TEST_F(HeldStreamTest, AHeldStreamsHalfCloseComesAfterItsMessages) {
+TEST_F(HeldStreamTest, AHeldStreamsLastMessageAndHalfCloseAreHeldAsWell) {
   Occupy("ClientStream", [this](grpc::ClientContext* context) {
     EchoReply reply;
     auto stream = stub_->ClientStream(context, &reply);
@@ -673,28 +636,22 @@ TEST_F(HeldStreamTest, AHeldStreamsHalfCloseComesAfterItsMessages) {
     stream->WritesDone();
     stream->Finish();
   });
-  grpc::CompletionQueue cq;
+  struct Reactor : grpc::ClientWriteReactor<EchoRequest> {
+    void OnDone(const grpc::Status& status) override { done.set_value(status); }
+    EchoRequest request;
+    EchoReply reply;
+    std::promise<grpc::Status> done;
+  } reactor;
+  reactor.request.set_text("all of it");
   grpc::ClientContext context;
-  grpc::Status status;
-  EchoRequest request;
-  request.set_text("all of it");
-  EchoReply reply;
-  auto stream = stub_->PrepareAsyncClientStream(&context, &reply, &cq);
-  stream->StartCall(Tag(1));
+  stub_->async()->ClientStream(&context, &reactor.reply, &reactor);
+  reactor.StartWriteLast(&reactor.request, grpc::WriteOptions());
+  reactor.StartCall();
   ASSERT_TRUE(Eventually([&] { return Places("ClientStream").queued == 1; }));
-  stream->Write(request, Tag(2));
-  stream->WritesDone(Tag(3));
-  stream->Finish(&status, Tag(4));
   LeaveAndJoin();
-  std::set<int> ended;
-  for (int i = 0; i < 4; ++i) ended.insert(NextTag(&cq));
-  EXPECT_EQ(ended.size(), 4U);
+  const grpc::Status status = reactor.done.get_future().get();
   EXPECT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(reply.text(), "all of it");
-  cq.Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  EXPECT_FALSE(cq.Next(&tag, &ok));
+  EXPECT_EQ(reactor.reply.text(), "all of it");
 }
 
 TEST_F(HeldStreamTest, AHeldStreamEndsByItsDeadline) {

@@ -344,7 +344,7 @@ TEST_F(BreakerModesTest, ATripCarriesTheNumbersBehindIt) {
   }
   ASSERT_EQ(last().to, "open");
   ASSERT_TRUE(last().trip.has_value());
-  EXPECT_EQ(last().trip->calls, 4);  // of the last 30 s
+  EXPECT_EQ(last().trip->calls, 5);  // of the last 30 s, the stream too
   EXPECT_EQ(last().trip->failures, 3);
   EXPECT_EQ(last().trip->timed, 4);
   EXPECT_EQ(last().trip->slow, 1);
