@@ -23,10 +23,12 @@
 //    stamped with an older one is counted as stale and moves nothing, so calls
 //    that started before a trip cannot decide a probe. Only from RAMP on to
 //    CLOSED do results stay good: nothing was decided there that they missed.
-//  - A probe's lease ends at min(deadline, now + probe_timeout). A probe that
-//    has shown no sign of life by then has failed (it hangs), and its slot is
-//    free; a result after that is stale. One that has (NoteProgress, for
-//    streams) has succeeded.
+//  - A probe's lease ends at now + probe_timeout, or a second after its
+//    deadline: until then the deadline's status is awaited, which tells a
+//    target that hangs from a caller in a hurry. A probe that has shown no sign
+//    of life by then has failed (it hangs), and its slot is free; a result
+//    after that is stale. One that has (NoteProgress, for streams) has
+//    succeeded.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
 //    callback can wedge the breaker half-open. Nor can few calls: after
 //    `half_open_duration` one result is enough. Without any it stays HALF_OPEN,

@@ -37,7 +37,8 @@ void Probation::Restart(Time now) {
 uint64_t Probation::Begin(Time now, Time deadline) {
   const int missing = samples_ - successes_ - failures_;
   if (in_flight() >= std::min(probes_, missing)) return 0;
-  const Time ends = std::min(deadline, SaturatingAdd(now, timeout_));
+  const Time ends = std::min(SaturatingAdd(std::max(deadline, now), kGrace),
+                             SaturatingAdd(now, timeout_));
   leases_.push_back({++last_probe_, ends, /*progressed=*/false});
   return last_probe_;
 }

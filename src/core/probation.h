@@ -8,7 +8,7 @@
 //   switch (probation.verdict(now)) ...
 //
 // At most `probes` at a time, and never more than results are missing: one more
-// would only load the target. A lease ends at min(deadline, now +
+// would only load the target. A lease ends at min(deadline + kGrace, now +
 // probe_timeout). The verdict stands as soon as the success ratio is reached or
 // out of reach. After `half_open_duration` the ratio of the results there are
 // decides, if there is one. Where a rule on the slow-call rate is on, as many
@@ -31,6 +31,11 @@ namespace firebreak::core {
 class Probation {
  public:
   enum class Verdict { kOpen, kPassed, kFailed, kSlow };
+
+  // gRPC ends a call at its deadline, and its status comes milliseconds later:
+  // that is to judge the probe, since it may not be the target's fault. Longer
+  // by far, so that a lease that does end there means a status that got lost.
+  static constexpr Duration kGrace = std::chrono::seconds(1);
 
   explicit Probation(const BreakerOptions& options);
 
