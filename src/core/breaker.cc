@@ -120,6 +120,7 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
   if (const uint64_t probe = probation_.Begin(latest_, deadline)) {
     admission.permit = MakePermit(Permit::Kind::kProbe, kind);
     admission.permit.probe_ = probe;
+    WantTick(probation_.next_end());
   } else {
     admission.refusal = {Reason::kProbesTaken,
                          Remaining(latest_, probation_.next_lease_end()),
@@ -140,9 +141,7 @@ Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
   permit.is_unary_ = call == CallKind::kUnary;
   if (kind != Permit::Kind::kCounted || forced_ != Forced::kNo) return permit;
   permit.ticket_ = rules_.Begin(latest_, call);
-  if (permit.ticket_.slice != 0 && !somebody_ticks_) {
-    somebody_ticks_ = news_.tick_wanted = true;
-  }
+  if (permit.ticket_.slice != 0) WantTick(rules_.last_due());
   return permit;
 }
 
@@ -253,6 +252,7 @@ void Breaker::CountProbe(bool failed, bool slow, absl::string_view how) {
 void Breaker::EndProbationIfDecided(absl::string_view how) {
   switch (probation_.verdict(latest_)) {
     case Probation::Verdict::kOpen:
+      WantTick(probation_.next_end());
       return;
     case Probation::Verdict::kPassed:
       Enter(options_.ramp.duration > Duration::zero() ? BreakerState::kRamp
@@ -373,12 +373,21 @@ BreakerState Breaker::state() const {
   return machine_;
 }
 
+void Breaker::WantTick(Time at) {
+  if (at >= ticks_at_) return;
+  ticks_at_ = at;
+  news_.tick_wanted = true;
+}
+
 Breaker::News Breaker::TakeNews() { return std::exchange(news_, News{}); }
 
 void Breaker::Tell(News news) {
   if (identity_.observer == nullptr) return;
-  if (news.changed) identity_.observer->OnStateChange(this);
-  if (news.tick_wanted) identity_.observer->OnTickWanted(this);
+  if (news.changed) {
+    identity_.observer->OnStateChange(this);
+  } else if (news.tick_wanted) {
+    identity_.observer->OnTickWanted(this);
+  }
 }
 
 }  // namespace firebreak::core

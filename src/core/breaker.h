@@ -135,8 +135,8 @@ class BreakerObserver {
  public:
   virtual ~BreakerObserver() = default;
   virtual void OnStateChange(Breaker* breaker) = 0;
-  // After next_tick() had said kInfiniteFuture, and without a change of state,
-  // there is something to Tick() for. The same rules hold.
+  // Without a change of state there is something to Tick() for earlier than
+  // next_tick() had last said. The same rules hold.
   virtual void OnTickWanted(Breaker* /*breaker*/) {}
 };
 
@@ -208,8 +208,8 @@ class Breaker {
   // Lets what is due by `now` take effect without a call: ends of leases,
   // overrides and the ramp, and calls in flight that have become slow.
   void Tick(Time now);
-  // When something is due next; kInfiniteFuture when nothing is, and then the
-  // observer is told of the next.
+  // When something is due next; kInfiniteFuture when nothing is. Should
+  // something come up that is due earlier, the observer is told.
   Time next_tick();
 
   BreakerSnapshot Snapshot(Time now);
@@ -256,6 +256,8 @@ class Breaker {
            std::string cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Something is due at `at`.
+  void WantTick(Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What has come up since the last time.
   News TakeNews() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called unlocked.
@@ -272,7 +274,7 @@ class Breaker {
   uint64_t epoch_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t oldest_valid_epoch_ ABSL_GUARDED_BY(mu_) = 1;
   News news_ ABSL_GUARDED_BY(mu_);
-  bool somebody_ticks_ ABSL_GUARDED_BY(mu_) = false;
+  Time ticks_at_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;  // the host, next
   Time since_ ABSL_GUARDED_BY(mu_);
   Time latest_ ABSL_GUARDED_BY(mu_);  // of all `now` seen
   Rng rng_ ABSL_GUARDED_BY(mu_);

@@ -108,8 +108,7 @@ Time Breaker::next_tick() {
       next = std::min(next, SaturatingAdd(since_, options_.ramp.duration));
     }
   }
-  somebody_ticks_ = next != kInfiniteFuture;
-  return next;
+  return ticks_at_ = next;
 }
 
 BreakerSnapshot Breaker::Snapshot(Time now) {

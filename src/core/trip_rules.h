@@ -97,6 +97,8 @@ class TripRules {
   // When Advance() will next have something to count; kInfiniteFuture for
   // never.
   Time next_due() const;
+  // The same for the call that began last, if its speed is of interest.
+  Time last_due() const { return watch_->last_due(); }
 
   // A rule that holds.
   Rule Check(Time now);

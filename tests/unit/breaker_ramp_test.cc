@@ -315,6 +315,43 @@ TEST_F(BreakerModesTest, TheObserverIsAskedForATickOncePerRun) {
   EXPECT_EQ(watcher_.wanted, 2);
 }
 
+TEST_F(BreakerModesTest, ASlowCallInTheRampIsFoundBeforeTheRampEnds) {
+  BreakerOptions options = Ramping(Sec(60), 1);
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  Breaker& breaker = MakeRamping(options);
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(60));
+  watcher_ = Watcher{};
+  Permit hangs = breaker.Admit(kDue, kInfiniteFuture).permit;
+  EXPECT_EQ(watcher_.wanted, 1);
+  EXPECT_LE(watcher_.tick, kDue + Ms(1'066));
+  Permit later = breaker.Admit(kDue + Ms(500), kInfiniteFuture).permit;
+  EXPECT_EQ(watcher_.wanted, 1);  // what is due after that can wait
+  breaker.Tick(watcher_.tick);
+  EXPECT_EQ(StateAt(watcher_.tick), BreakerState::kOpen);
+}
+
+TEST_F(BreakerModesTest, AProbeWithAShorterLeaseIsFoundBeforeTheOthers) {
+  BreakerOptions options = TripsAfter(1);
+  options.half_open_duration = Sec(3);
+  Breaker& breaker = Make(options);
+  Call(Verdict::kFailure, Time{});
+  const int changes = watcher_.changes;
+  Permit first = breaker.Admit(kDue, kInfiniteFuture).permit;
+  EXPECT_EQ(watcher_.changes, changes + 1);
+  EXPECT_EQ(watcher_.wanted, 0);  // a change of state tells that and more
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
+  Permit second = breaker.Admit(kDue, kDue + Sec(1)).permit;
+  EXPECT_EQ(watcher_.wanted, 1);
+  EXPECT_EQ(watcher_.tick, kDue + Sec(1) + Probation::kGrace);
+  // And when it becomes a matter of patience.
+  second.Settle(Verdict::kSuccess, kDue);
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
+  first.Settle(Verdict::kNeutral, kDue);
+  EXPECT_EQ(watcher_.wanted, 2);
+  EXPECT_EQ(watcher_.tick, kDue + Sec(3));
+}
+
 TEST_F(BreakerModesTest, ATargetThatAlwaysLosesIsWarnedOf) {
   Breaker& breaker = Make(TripsAfter(1));
   auto warnings = [&] {
