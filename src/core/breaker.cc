@@ -181,10 +181,10 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
   {
     MutexLock lock(&mu_);
     const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
-    // Before the leases that end now: the last moment is in time.
+    // The last moment is in time.
     const bool has_lease = permit.is_probe() &&
                            permit.epoch_ >= oldest_valid_epoch_ &&
-                           probation_.End(permit.probe_, at);
+                           probation_.Arrive(permit.probe_, at);
     Advance(at);
     CountLoss(verdict);
     if (permit.epoch_ < oldest_valid_epoch_) {
@@ -196,11 +196,16 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
       }
     } else if (!has_lease) {
       ++stale_;  // its lease ended first and was judged then
-    } else if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
-      const bool failed = verdict == Verdict::kFailure;
-      CountProbe(failed,
-                 permit.is_unary_ && rules_.IsSlow(permit.ticket_, latest_),
-                 failed ? "a probe failed" : "probes succeeded");
+    } else {
+      probation_.End(permit.probe_);
+      if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
+        const bool failed = verdict == Verdict::kFailure;
+        CountProbe(failed,
+                   permit.is_unary_ && rules_.IsSlow(permit.ticket_, latest_),
+                   failed ? "a probe failed" : "probes succeeded");
+      } else {
+        EndProbationIfDecided("few calls came");
+      }
     }
     news = TakeNews();
   }

@@ -35,19 +35,24 @@ void Probation::Restart(Time now) {
 }
 
 uint64_t Probation::Begin(Time now, Time deadline) {
-  const int missing = samples_ - successes_ - failures_;
-  if (in_flight() >= std::min(probes_, missing)) return 0;
+  if (in_flight() >= std::min(probes_, samples_ - decided())) return 0;
+  if (now >= patience_end()) return 0;
   const Time ends = std::min(SaturatingAdd(std::max(deadline, now), kGrace),
                              SaturatingAdd(now, timeout_));
   leases_.push_back({++last_probe_, ends, /*progressed=*/false});
   return last_probe_;
 }
 
-bool Probation::End(uint64_t probe, Time now) {
+bool Probation::Arrive(uint64_t probe, Time now) {
   auto lease = Find(probe);
   if (lease == leases_.end() || lease->ends < now) return false;
-  leases_.erase(lease);
+  lease->ends = kInfiniteFuture;
   return true;
+}
+
+void Probation::End(uint64_t probe) {
+  auto lease = Find(probe);
+  if (lease != leases_.end()) leases_.erase(lease);
 }
 
 void Probation::NoteProgress(uint64_t probe) {
@@ -56,28 +61,30 @@ void Probation::NoteProgress(uint64_t probe) {
 }
 
 absl::optional<bool> Probation::EndOverdue(Time now) {
-  auto ended = std::find_if(leases_.begin(), leases_.end(),
-                            [&](const Lease& l) { return l.ends <= now; });
-  if (ended == leases_.end()) return absl::nullopt;
-  const bool hangs = !ended->progressed;
-  leases_.erase(ended);
+  auto first = std::min_element(
+      leases_.begin(), leases_.end(),
+      [](const Lease& a, const Lease& b) { return a.ends < b.ends; });
+  if (first == leases_.end() || first->ends > now) return absl::nullopt;
+  const bool hangs = !first->progressed;
+  leases_.erase(first);
   return hangs;
 }
 
 Probation::Verdict Probation::verdict(Time now) const {
-  const int decided = successes_ + failures_;
   if (failures_ > samples_ - needed_) return Verdict::kFailed;
-  const bool is_late = decided > 0 && now >= patience_end();
-  if (!is_late && successes_ < needed_) return Verdict::kOpen;
-  if (is_late && successes_ < SuccessesNeeded(ratio_, decided)) {
-    return Verdict::kFailed;
+  if (successes_ < needed_) {
+    if (!leases_.empty() || now < patience_end()) return Verdict::kOpen;
+    if (successes_ < SuccessesNeeded(ratio_, decided())) {
+      return Verdict::kFailed;
+    }
   }
-  return slow_ >= slow_rate_ * decided ? Verdict::kSlow : Verdict::kPassed;
+  return slow_ >= slow_rate_ * decided() ? Verdict::kSlow : Verdict::kPassed;
 }
 
 Time Probation::patience_end() const {
-  return patience_ == Duration::zero() ? kInfiniteFuture
-                                       : SaturatingAdd(started_, patience_);
+  return patience_ == Duration::zero() || decided() == 0
+             ? kInfiniteFuture
+             : SaturatingAdd(started_, patience_);
 }
 
 Time Probation::next_lease_end() const {
@@ -87,8 +94,7 @@ Time Probation::next_lease_end() const {
 }
 
 Time Probation::next_end() const {
-  const Time next = next_lease_end();
-  return successes_ + failures_ > 0 ? std::min(next, patience_end()) : next;
+  return leases_.empty() ? patience_end() : next_lease_end();
 }
 
 std::vector<Probation::Lease>::iterator Probation::Find(uint64_t probe) {

@@ -2,7 +2,8 @@
 //
 //   Probation probation(options);
 //   uint64_t probe = probation.Begin(now, deadline);  // 0: no slot is free
-//   if (probation.End(probe, now)) {                  // false: lease is over
+//   if (probation.Arrive(probe, now)) {               // false: lease is over
+//     probation.End(probe);
 //     probation.Count(failed, slow);
 //   }
 //   switch (probation.verdict(now)) ...
@@ -10,9 +11,11 @@
 // At most `probes` at a time, and never more than results are missing: one more
 // would only load the target. A lease ends at min(deadline + kGrace, now +
 // probe_timeout). The verdict stands as soon as the success ratio is reached or
-// out of reach. After `half_open_duration` the ratio of the results there are
-// decides, if there is one. Where a rule on the slow-call rate is on, as many
-// slow probes as would trip it are as bad as failed ones.
+// out of reach. After `half_open_duration`, the ratio of the results there are
+// decides, if there is one: as soon as the probes under way have ended, which
+// may be the ones that hang, and no more are begun. Where a rule on the
+// slow-call rate is on, as many slow probes as would trip it are as bad as
+// failed ones.
 //
 // Thread safety: none; the breaker that owns it locks. Memory: one entry for
 // each probe under way.
@@ -45,12 +48,15 @@ class Probation {
 
   // The number of a new probe, or 0.
   uint64_t Begin(Time now, Time deadline);
-  // Gives its slot back; false when its lease has ended before `now`.
-  bool End(uint64_t probe, Time now);
+  // It has ended: its lease runs until End() now, so that leases that ended
+  // before can be judged before. False when its own has.
+  bool Arrive(uint64_t probe, Time now);
+  // Gives its slot back.
+  void End(uint64_t probe);
   // It does not hang: should its lease end, it has succeeded.
   void NoteProgress(uint64_t probe);
-  // Ends one lease that is over by `now`, if there is one; the answer is
-  // whether the probe hangs.
+  // Ends the first lease of those that are over by `now`, if there is one; the
+  // answer is whether the probe hangs.
   absl::optional<bool> EndOverdue(Time now);
 
   void Count(bool failed, bool slow) {
@@ -61,11 +67,13 @@ class Probation {
 
   int in_flight() const { return static_cast<int>(leases_.size()); }
   int successes() const { return successes_; }
+  int decided() const { return successes_ + failures_; }
+  int slow() const { return slow_; }
   int samples() const { return samples_; }
   int needed() const { return needed_; }
   // When the next lease ends; kInfiniteFuture when none runs.
   Time next_lease_end() const;
-  // The same, or when the results there are decide.
+  // The same, or when the results there are decide; kInfiniteFuture for never.
   Time next_end() const;
 
  private:
@@ -76,7 +84,8 @@ class Probation {
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);
-  // The end of the time to wait for all results.
+  // The end of the time to wait for all results; kInfiniteFuture while there is
+  // none.
   Time patience_end() const;
 
   const int probes_;

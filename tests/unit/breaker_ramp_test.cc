@@ -234,6 +234,60 @@ TEST_F(BreakerModesTest, FewCallsAreNoReasonToStayHalfOpen) {
   EXPECT_EQ(Told(log_).back(), "half_open -> closed: few calls came (1 of 3)");
 }
 
+TEST_F(BreakerModesTest, WhileProbesAreOutPatienceDoesNotDecide) {
+  BreakerOptions options = TripsAfter(1);
+  options.half_open_duration = Sec(3);
+  Breaker& breaker = Make(options);
+  // One fast success, and two that hang: that is no target to close for.
+  Call(Verdict::kFailure, Time{});
+  Permit a = breaker.Admit(kDue, kInfiniteFuture).permit;
+  Permit b = breaker.Admit(kDue, kInfiniteFuture).permit;
+  Call(Verdict::kSuccess, kDue);
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
+  EXPECT_EQ(StateAt(kDue + Sec(4)), BreakerState::kHalfOpen);
+  // No more are sent on their way, or it could go on like that for ever.
+  b.Settle(Verdict::kNeutral, kDue + Sec(4));
+  EXPECT_EQ(
+      breaker.Admit(kDue + Sec(4), kInfiniteFuture).refusal.reason,
+      Reason::kProbesTaken);
+  EXPECT_EQ(StateAt(kDue + Sec(5)), BreakerState::kOpen);
+  EXPECT_EQ(breaker.Snapshot(kDue + Sec(5)).hung_probes, 1);
+}
+
+TEST_F(BreakerModesTest, TheLastProbeOutCountsBeforePatienceDecides) {
+  for (const Verdict last :
+       {Verdict::kSuccess, Verdict::kFailure, Verdict::kNeutral}) {
+    BreakerOptions options = TripsAfter(1);
+    options.half_open_duration = Sec(3);
+    Breaker& breaker = Make(options);
+    Call(Verdict::kFailure, Time{});
+    Permit out = breaker.Admit(kDue, kInfiniteFuture).permit;
+    Call(Verdict::kSuccess, kDue);
+    out.Settle(last, kDue + Sec(4));
+    EXPECT_EQ(StateAt(kDue + Sec(4)), last == Verdict::kFailure
+                                          ? BreakerState::kOpen
+                                          : BreakerState::kClosed);
+    EXPECT_EQ(breaker.Snapshot(kDue + Sec(4)).stale_results, 0);
+  }
+}
+
+TEST_F(BreakerModesTest, LeasesThatAreOverTogetherAreJudgedByWhenTheyEnded) {
+  BreakerOptions options = TripsAfter(1);
+  options.probe_samples = 3;
+  options.probe_success_ratio = 0.5;  // two of three
+  Breaker& breaker = Make(options);
+  Call(Verdict::kFailure, Time{});
+  // Of a stream that moved; its lease ends last, but it is the first.
+  Permit stream = breaker.Admit(kDue, kInfiniteFuture).permit;
+  stream.NoteProgress(kDue);
+  Permit a = breaker.Admit(kDue, kDue + Sec(1)).permit;
+  Permit b = breaker.Admit(kDue, kDue + Sec(2)).permit;
+  // Nobody has looked meanwhile: two hung before the stream had its time.
+  EXPECT_EQ(StateAt(kDue + Sec(9)), BreakerState::kOpen);
+  EXPECT_EQ(Told(log_).back(),
+            "half_open -> open: a probe hangs (0 of 2 successes needed)");
+}
+
 TEST_F(BreakerModesTest, WithoutAnyResultHalfOpenWaitsForOne) {
   BreakerOptions options = TripsAfter(1);
   options.half_open_duration = Sec(30);
