@@ -267,14 +267,16 @@ void Breaker::EndProbationIfDecided(absl::string_view how) {
                          probation_.samples(), ")"));
       return;
     case Probation::Verdict::kSlow:
-      how = "probes were slow";
-      break;
+      Enter(BreakerState::kOpen, Event::Kind::kTransition,
+            absl::StrCat("probes were slow (", probation_.slow(), " of ",
+                         probation_.decided(), ")"));
+      return;
     case Probation::Verdict::kFailed:
-      break;
+      Enter(BreakerState::kOpen, Event::Kind::kTransition,
+            absl::StrCat(how, " (", probation_.successes(), " of ",
+                         probation_.needed(), " successes needed)"));
+      return;
   }
-  Enter(BreakerState::kOpen, Event::Kind::kTransition,
-        absl::StrCat(how, " (", probation_.successes(), " of ",
-                     probation_.needed(), " successes needed)"));
 }
 
 void Breaker::Advance(Time now) {
@@ -315,13 +317,22 @@ bool Breaker::IsStrained(Time now) {
       options_.mode != BreakerOptions::Mode::kEnforce) {
     return false;
   }
-  MutexLock lock(&mu_);
-  if (state() != BreakerState::kClosed) return false;
-  latest_ = std::max(latest_, Bounded(now));
-  const TripRules::Counts counts = rules_.counts(latest_);
-  return counts.calls >= options_.minimum_calls &&
-         static_cast<double>(counts.failures) >
-             options_.failure_rate / 2 * static_cast<double>(counts.calls);
+  bool strained = false;
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    if (state() == BreakerState::kClosed) {
+      const TripRules::Counts counts = rules_.counts(latest_);
+      strained = counts.calls >= options_.minimum_calls &&
+                 static_cast<double>(counts.failures) >
+                     options_.failure_rate / 2 *
+                         static_cast<double>(counts.calls);
+    }
+    news = TakeNews();
+  }
+  Tell(news);
+  return strained;
 }
 
 void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {

@@ -334,7 +334,7 @@ TEST_F(BreakerModesTest, SlowProbesDoNotClose) {
   slow.permit.Settle(Verdict::kSuccess, kDue + Sec(1));
   EXPECT_EQ(StateAt(kDue + Sec(1)), BreakerState::kOpen);
   EXPECT_EQ(Told(log_).back(),
-            "half_open -> open: probes were slow (2 of 2 successes needed)");
+            "half_open -> open: probes were slow (1 of 2)");
 }
 
 TEST_F(BreakerModesTest, ABlackHoleTripsBeforeAnyCallHasEnded) {
@@ -404,6 +404,19 @@ TEST_F(BreakerModesTest, AProbeWithAShorterLeaseIsFoundBeforeTheOthers) {
   first.Settle(Verdict::kNeutral, kDue);
   EXPECT_EQ(watcher_.wanted, 2);
   EXPECT_EQ(watcher_.tick, kDue + Sec(3));
+}
+
+TEST_F(BreakerModesTest, WhoeverMovesTimeDoesWhatIsDueThen) {
+  BreakerOptions options = TripsAfter(5);
+  options.failure_rate = 0.5;
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  Breaker& breaker = Make(options);
+  Permit hangs = breaker.Admit(Time{}, kInfiniteFuture).permit;
+  // A hedge asks; nobody else would find the black hole before.
+  EXPECT_FALSE(breaker.IsStrained(At(Sec(2))));
+  EXPECT_EQ(log_.last(), 1);
+  EXPECT_EQ(watcher_.changes, 1);
 }
 
 TEST_F(BreakerModesTest, ATargetThatAlwaysLosesIsWarnedOf) {
