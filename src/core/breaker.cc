@@ -101,11 +101,10 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
     return admission;
   }
   if (machine_ == BreakerState::kRamp) {
-    // By then it is sure to be admitted.
+    const Time end = SaturatingAdd(since_, options_.ramp.duration);
     admission.refusal = {
         Reason::kRamping,
-        Remaining(latest_, SaturatingAdd(since_, options_.ramp.duration)),
-        epoch_};
+        std::min(Remaining(latest_, end), options_.open_duration), epoch_};
     return admission;
   }
   if (machine_ == BreakerState::kOpen) {

@@ -115,7 +115,9 @@ class Permit {
 
 struct Refusal {
   Reason reason = Reason::kNone;
-  // When to come back; infinite when only an operator knows.
+  // When it is worth asking again; infinite when only an operator knows. In
+  // RAMP, where some call or other is let in at any time: the open time, or by
+  // when it is sure to be let in.
   Duration retry_after = Duration::zero();
   // Of the breaker when it refused; its cause() belongs to it.
   uint64_t epoch = 0;

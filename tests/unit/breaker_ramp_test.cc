@@ -87,14 +87,18 @@ TEST_F(BreakerModesTest, RampAdmitsAGrowingShareAndThenAll) {
                           "ramp -> closed: the ramp is over"));
 }
 
-TEST_F(BreakerModesTest, ARefusalOfTheRampSaysWhenItEnds) {
-  Breaker& breaker = MakeRamping(Ramping(Sec(10), 0.1));
+TEST_F(BreakerModesTest, ARefusalOfTheRampSaysWhenItIsWorthAskingAgain) {
+  Breaker& breaker = MakeRamping(Ramping(Sec(3600), 0.1));
   EXPECT_EQ(Admitted(1, kDue), 1);
-  const Admission a = breaker.Admit(kDue + Sec(4), kInfiniteFuture);
-  const Admission b = breaker.Admit(kDue + Sec(4), kInfiniteFuture);
-  const Refusal& refusal = a.permit ? b.refusal : a.refusal;
-  EXPECT_EQ(refusal.reason, Reason::kRamping);
-  EXPECT_EQ(refusal.retry_after, Sec(6));
+  const auto refusal_at = [&](Time now) {
+    Admission a = breaker.Admit(now, kInfiniteFuture);
+    while (a.permit) a = breaker.Admit(now, kInfiniteFuture);
+    EXPECT_EQ(a.refusal.reason, Reason::kRamping);
+    return a.refusal.retry_after;
+  };
+  // Not only in an hour: as after a trip.
+  EXPECT_EQ(refusal_at(kDue + Sec(4)), Sec(10));
+  EXPECT_EQ(refusal_at(kDue + Sec(3594)), Sec(6));
 }
 
 TEST_F(BreakerModesTest, ATripInTheRampReopensForLonger) {
