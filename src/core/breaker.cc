@@ -65,13 +65,13 @@ Breaker::Breaker(Identity identity,
       probe_due_(since_),
       probation_(options_) {}
 
-Admission Breaker::Admit(Time now, Time deadline, CallKind kind) {
+Admission Breaker::Admit(Time now, Time deadline, CallKind kind, Hedge hedge) {
   Admission admission;
   News news;
   {
     MutexLock lock(&mu_);
     Advance(now);
-    admission = AdmitLocked(deadline, kind);
+    admission = AdmitLocked(deadline, kind, hedge);
     if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
         forced_ == Forced::kNo) {
       ++shadow_refusals_;
@@ -84,7 +84,7 @@ Admission Breaker::Admit(Time now, Time deadline, CallKind kind) {
   return admission;
 }
 
-Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
+Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
   Admission admission;
   if (forced_ == Forced::kOpen) {
     admission.refusal = {Reason::kForcedOpen, Remaining(latest_, forced_until_),
@@ -96,7 +96,8 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
     return admission;
   }
   if (forced_ == Forced::kClosed || machine_ == BreakerState::kClosed ||
-      (machine_ == BreakerState::kRamp && TakesRampTurn())) {
+      (machine_ == BreakerState::kRamp && hedge == Hedge::kNo &&
+       TakesRampTurn())) {
     admission.permit = MakePermit(Permit::Kind::kCounted, kind);
     return admission;
   }
@@ -107,12 +108,16 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
         std::min(Remaining(latest_, end), options_.open_duration), epoch_};
     return admission;
   }
+  if (machine_ == BreakerState::kOpen && latest_ < probe_due_) {
+    admission.refusal = {Reason::kBreakerOpen, Remaining(latest_, probe_due_),
+                         epoch_};
+    return admission;
+  }
+  if (hedge == Hedge::kToUsedTarget) {
+    admission.refusal = {Reason::kProbesTaken, Duration::zero(), epoch_};
+    return admission;
+  }
   if (machine_ == BreakerState::kOpen) {
-    if (latest_ < probe_due_) {
-      admission.refusal = {Reason::kBreakerOpen, Remaining(latest_, probe_due_),
-                           epoch_};
-      return admission;
-    }
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
           "a call came after the open time");
   }

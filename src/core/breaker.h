@@ -66,6 +66,12 @@ namespace firebreak::core {
 
 class Breaker;
 
+// Hedges do not go to a target that is coming back: no turn of the ramp, no
+// probe. But one that its call has not used yet may get its probe with a hedge:
+// a target that gets nothing but hedges would never come back else, and the
+// call loses nothing by it (docs/adr/0010).
+enum class Hedge : uint8_t { kNo, kToUsedTarget, kToUnusedTarget };
+
 enum class BreakerState {
   kDisabled,
   kClosed,
@@ -88,7 +94,7 @@ class Permit {
 
   explicit operator bool() const { return breaker_ != nullptr; }
   bool is_probe() const { return kind_ == Kind::kProbe; }
-  // The target is coming back: no hedges. Never of a breaker in SHADOW.
+  // The target is coming back. Never of a breaker in SHADOW.
   bool is_careful() const { return is_careful_; }
 
   // The attempt ended. A second call, or one on an empty permit, does nothing.
@@ -189,7 +195,8 @@ class Breaker {
   Breaker& operator=(const Breaker&) = delete;
 
   // `deadline` is the attempt's; kInfiniteFuture when it has none.
-  Admission Admit(Time now, Time deadline, CallKind kind = CallKind::kUnary);
+  Admission Admit(Time now, Time deadline, CallKind kind = CallKind::kUnary,
+                  Hedge hedge = Hedge::kNo);
   // What Admit() would refuse at `at` if nothing happened before; nothing when
   // it would admit. For deciding whether a wait is worth it.
   absl::optional<Refusal> WouldRefuse(Time now, Time at);
@@ -232,7 +239,7 @@ class Breaker {
                     absl::optional<Time> now);
   void NotePermitProgress(const Permit& permit, Time now);
 
-  Admission AdmitLocked(Time deadline, CallKind kind)
+  Admission AdmitLocked(Time deadline, CallKind kind, Hedge hedge)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Permit MakePermit(Permit::Kind kind, CallKind call)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -197,15 +197,14 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   if (kind == AttemptKind::kHedge && breaker->IsStrained(now)) {
     return Refusal{Reason::kHedgingPaused, Duration::zero()};
   }
-  Admission admission = breaker->Admit(now, deadline);
+  const Hedge hedge = kind != AttemptKind::kHedge ? Hedge::kNo
+                      : IsUnused(target)          ? Hedge::kToUnusedTarget
+                                                  : Hedge::kToUsedTarget;
+  Admission admission =
+      breaker->Admit(now, deadline, CallKind::kUnary, hedge);
   if (!admission.permit) return admission.refusal;
-  if (admission.permit.is_careful()) {
-    // A recovering target is asked one careful question at a time.
-    if (kind == AttemptKind::kHedge) {
-      return Refusal{
-          admission.permit.is_probe() ? Reason::kProbesTaken : Reason::kRamping,
-          Duration::zero()};
-    }
+  // A recovering target is asked one careful question at a time.
+  if (admission.permit.is_careful() && kind != AttemptKind::kHedge) {
     may_hedge_ = false;
   }
   const bool is_probe = admission.permit.is_probe();

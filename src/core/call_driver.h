@@ -23,7 +23,7 @@
 //                   of the budget
 //   hedge timer     attempts left · deadline · not slower than usual
 //                   (hedging.h) · the deadline gate · throttle · budget · a
-//                   breaker that admits, not as a probe, and is not strained
+//                   breaker that admits hedges (breaker.h) and is not strained
 // How long it waits, and what earlier retries have to say, is retry_pacer.h.
 // What a limit stops is only the extra attempt: those in flight go on, and when
 // none is left the call ends with the last real status and the reason beside

@@ -129,11 +129,61 @@ TEST_F(BreakerModesTest, TheRampJudgesOnlyCallsSinceItsStart) {
   EXPECT_EQ(breaker_->Snapshot(kDue + Sec(10)).stale_results, 1);
 }
 
-TEST_F(BreakerModesTest, NoHedgesInHalfOpenAndRamp) {
+TEST_F(BreakerModesTest, CallsOfAComingBackAreCareful) {
   MakeRamping(Ramping(Sec(10), 1));
   EXPECT_TRUE(breaker_->Admit(kDue, kInfiniteFuture).permit.is_careful());
   EXPECT_FALSE(
       breaker_->Admit(kDue + Sec(10), kInfiniteFuture).permit.is_careful());
+}
+
+TEST_F(BreakerModesTest, HedgesTakeNoTurnOfTheRamp) {
+  Breaker& breaker = MakeRamping(Ramping(Sec(10), 0.5));
+  for (int i = 0; i < 20; ++i) {
+    for (const Hedge hedge : {Hedge::kToUsedTarget, Hedge::kToUnusedTarget}) {
+      const Admission a =
+          breaker.Admit(kDue, kInfiniteFuture, CallKind::kUnary, hedge);
+      EXPECT_EQ(a.refusal.reason, Reason::kRamping);
+    }
+    EXPECT_EQ(Call(Verdict::kSuccess, kDue), i % 2 == 0);
+  }
+}
+
+TEST_F(BreakerModesTest, AHedgeProbesOnlyATargetThatItsCallHasNotUsed) {
+  BreakerOptions options = TripsAfter(1);
+  options.probes = 1;
+  Breaker& breaker = Make(options);
+  const auto admit = [&](Time now, Hedge hedge) {
+    return breaker.Admit(now, kInfiniteFuture, CallKind::kUnary, hedge);
+  };
+  EXPECT_TRUE(admit(Time{}, Hedge::kToUsedTarget).permit);
+  Call(Verdict::kFailure, Time{});
+  for (const Hedge hedge : {Hedge::kToUsedTarget, Hedge::kToUnusedTarget}) {
+    EXPECT_EQ(admit(kDue - Sec(1), hedge).refusal.reason, Reason::kBreakerOpen);
+  }
+  EXPECT_EQ(admit(kDue, Hedge::kToUsedTarget).refusal.reason,
+            Reason::kProbesTaken);
+  EXPECT_EQ(StateAt(kDue), BreakerState::kOpen);
+  Permit probe = admit(kDue, Hedge::kToUnusedTarget).permit;
+  EXPECT_TRUE(probe.is_probe());
+  EXPECT_EQ(admit(kDue, Hedge::kToUsedTarget).refusal.reason,
+            Reason::kProbesTaken);
+  EXPECT_EQ(breaker.Snapshot(kDue).probes_in_flight, 1);
+  probe.Settle(Verdict::kSuccess, kDue);
+  EXPECT_EQ(StateAt(kDue), BreakerState::kClosed);
+}
+
+TEST_F(BreakerModesTest, ShadowLetsHedgesPassAndDoesNotMoveByThem) {
+  BreakerOptions options = TripsAfter(1);
+  options.mode = BreakerOptions::Mode::kShadow;
+  Breaker& breaker = Make(options);
+  Call(Verdict::kFailure, Time{});
+  Permit hedge = breaker
+                     .Admit(kDue, kInfiniteFuture, CallKind::kUnary,
+                            Hedge::kToUsedTarget)
+                     .permit;
+  EXPECT_TRUE(hedge);
+  hedge.Settle(Verdict::kSuccess, kDue);
+  EXPECT_EQ(StateAt(kDue), BreakerState::kOpen);
 }
 
 // A call with a hedge after 50 ms, over two targets.
