@@ -13,9 +13,10 @@ namespace {
 constexpr int kMaxCount = 1'000'000;
 constexpr int kFewestCalls = 3;
 
-// One up for bad, one down for good.
-void Leak(bool bad, int* count) {
-  *count = bad ? std::min(*count + 1, kMaxCount) : std::max(*count - 1, 0);
+// Up for bad, down for good.
+void Leak(bool bad, int64_t calls, int* count) {
+  const int by = static_cast<int>(std::min<int64_t>(calls, kMaxCount));
+  *count = bad ? std::min(*count + by, kMaxCount) : std::max(*count - by, 0);
 }
 
 bool Reaches(int count, int limit) { return limit > 0 && count >= limit; }
@@ -74,13 +75,13 @@ void TripRules::End(const Ticket& ticket, Verdict verdict, Time now) {
       verdict == Verdict::kSuccess || verdict == Verdict::kFailure;
   if (ticket.slice != 0 && watch_->End(ticket.slice)) {
     const bool slow = IsSlow(ticket, now);
-    if (slow || decided) CountSpeed(slow, now);
+    if (slow || decided) CountSpeed(slow, 1, now);
   }
   if (!decided) return;
   const bool failed = verdict == Verdict::kFailure;
   results_.Add(failed, now);
   consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;
-  Leak(failed, &leaky_);
+  Leak(failed, 1, &leaky_);
 }
 
 bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
@@ -90,17 +91,18 @@ bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
 bool TripRules::Advance(Time now) {
   if (!watch_) return false;
   const int64_t overdue = watch_->TakeOverdue(now);
-  for (int64_t i = 0; i < overdue; ++i) CountSpeed(/*slow=*/true, now);
-  return overdue > 0;
+  if (overdue == 0) return false;
+  CountSpeed(/*slow=*/true, overdue, now);
+  return true;
 }
 
 Time TripRules::next_due() const {
   return watch_ ? watch_->next_due() : kInfiniteFuture;
 }
 
-void TripRules::CountSpeed(bool slow, Time now) {
-  speeds_->Add(slow, now);
-  Leak(slow, &leaky_slow_);
+void TripRules::CountSpeed(bool slow, int64_t calls, Time now) {
+  speeds_->Add(slow, now, calls);
+  Leak(slow, calls, &leaky_slow_);
 }
 
 TripRules::Rule TripRules::Check(Time now) {

@@ -110,7 +110,7 @@ class TripRules {
   bool RateHolds(Window* window, double limit, Time now) const;
   std::string DescribeRate(const char* what, Window* window, double limit,
                            Time now) const;
-  void CountSpeed(bool slow, Time now);
+  void CountSpeed(bool slow, int64_t calls, Time now);
 
   const BreakerOptions& options_;
   const double z_;  // of the confidence; 0 when it is off
