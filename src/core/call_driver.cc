@@ -107,11 +107,13 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     plan_.budget->OnAttemptEnd(/*success=*/false);
   }
   if (!leaves_room) {
-    if (attribution == Attribution::kCancelledByCaller) {
-      finish.reason = Reason::kCancelled;
-    }
-    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, n, now,
-              &actions);
+    // Of the caller's parent call it may be heard through one attempt first.
+    const bool is_cancelled = attribution == Attribution::kCancelledByCaller;
+    if (is_cancelled) finish.reason = Reason::kCancelled;
+    const bool answered = attribution == Attribution::kSuccess;
+    SettleAll(absl::StatusCode::kCancelled,
+              is_cancelled ? attribution : Attribution::kSuperseded,
+              answered ? n : Finish::kNoAttempt, now, &actions);
     End(finish, now, &actions);
     return actions;
   }

@@ -226,6 +226,29 @@ TEST_F(BreakerModesTest, OnlyWhoLosesWithAHeadStartHasLost) {
   EXPECT_EQ(late.breaker(1).Snapshot(late.now()).losses, 0);
 }
 
+TEST_F(BreakerModesTest, WithoutAnAnswerNobodyHasLost) {
+  AttemptEnd fatal;
+  fatal.code = absl::StatusCode::kInternal;
+  AttemptEnd cancelled;  // the parent call was, and this attempt tells first
+  cancelled.code = absl::StatusCode::kCancelled;
+  cancelled.cancelled_by_caller = true;
+  AttemptEnd no;
+  no.code = absl::StatusCode::kNotFound;
+  for (const AttemptEnd& end : {fatal, cancelled, no}) {
+    MethodOptions options = Hedging(2, Ms(50));
+    options.breaker = TripsAfter(5);
+    CallRig rig(options, TwoTargets());
+    rig.AnswerWith(1, Ms(10), end);
+    rig.Run();
+    ASSERT_TRUE(rig.driver().finished());
+    const bool is_answer = end.code == no.code;
+    EXPECT_EQ(rig.breaker(0).Snapshot(rig.now()).losses, is_answer ? 1 : 0);
+    EXPECT_EQ(rig.driver().attempt(0).attribution,
+              end.cancelled_by_caller ? Attribution::kCancelledByCaller
+                                      : Attribution::kSuperseded);
+  }
+}
+
 TEST_F(BreakerModesTest, ShadowGoesThroughTheStatesAndRefusesNothing) {
   BreakerOptions options = TripsAfter(2);
   options.mode = BreakerOptions::Mode::kShadow;
