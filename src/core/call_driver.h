@@ -54,6 +54,7 @@
 #include "absl/types/span.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/intake.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
@@ -162,6 +163,10 @@ class CallDriver {
   Actions OnCallerCancel(Time now);
   Actions OnFallbackEnd(bool ok, Time now);
 
+  // What the call, which ended with `finish`, says of the server to its intake:
+  // the word of the attempt that decided, or else of the last that a server can
+  // have seen. So a call is unsent only when all its attempts are.
+  Intake::Verdict VerdictOf(const Finish& finish) const;
   // Who is to blame for an end of attempt `n`, as OnAttemptEnd() would say now.
   Attribution Judge(int n, AttemptEnd end, Time now) const;
 

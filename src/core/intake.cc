@@ -9,13 +9,14 @@ namespace firebreak::core {
 Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
                                   Attribution attribution) {
   switch (attribution) {
-    case Attribution::kSuccess:
-      return Verdict::kAccepted;
     case Attribution::kOverload:
       return Verdict::kRefused;
+    case Attribution::kSuccess:
     case Attribution::kServerFailure:
     case Attribution::kTransportFailure:
     case Attribution::kIgnored:
+      if (code == absl::StatusCode::kDeadlineExceeded) return Verdict::kUnknown;
+      if (attribution == Attribution::kSuccess) return Verdict::kAccepted;
       return code == absl::StatusCode::kUnavailable ? Verdict::kRefused
                                                     : Verdict::kAccepted;
     case Attribution::kSuperseded:

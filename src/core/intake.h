@@ -71,6 +71,8 @@ class Intake {
     kNotSent,   // no server has seen it: as if it had never come
   };
   // UNAVAILABLE is what servers shed load with, beside RESOURCE_EXHAUSTED.
+  // After DEADLINE_EXCEEDED nobody knows, whoever said it: neither a server
+  // that took a call on and was slow nor one that let it rot has answered.
   static Verdict VerdictOf(absl::StatusCode code, Attribution attribution);
 
   Intake() = default;

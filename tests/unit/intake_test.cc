@@ -311,6 +311,12 @@ TEST(IntakeTest, WhatAnEndSaysOfTheServer) {
             Verdict::kAccepted);
   EXPECT_EQ(Intake::VerdictOf(Code::kUnavailable, A::kServerFailure),
             Verdict::kRefused);
+  // The same whether gRPC ends a guarded call or we end a driven one.
+  for (const A who : {A::kSuccess, A::kServerFailure, A::kTransportFailure,
+                      A::kIgnored, A::kDeadlineTooShort}) {
+    EXPECT_EQ(Intake::VerdictOf(Code::kDeadlineExceeded, who),
+              Verdict::kUnknown);
+  }
   EXPECT_EQ(Intake::VerdictOf(Code::kResourceExhausted, A::kOverload),
             Verdict::kRefused);
   EXPECT_EQ(Intake::VerdictOf(Code::kCancelled, A::kCancelledByCaller),

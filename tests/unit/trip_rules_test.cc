@@ -133,7 +133,7 @@ TEST_F(TripRulesTest, LeakySlowCalls) {
 }
 
 TEST_F(TripRulesTest, AllThatAreFoundTogetherCount) {
-  BreakerOptions options = Off();
+  BreakerOptions options = NoRules();
   options.slow_call_duration = Sec(1);
   options.leaky_slow_calls = 1'000'000;
   options.window.duration = Sec(10);
