@@ -43,12 +43,13 @@ Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
 
 Visit& Visit::operator=(Visit&& other) noexcept {
   if (this == &other) return *this;
-  End(Intake::Verdict::kNotSent, Time{});
+  End(Intake::Verdict::kNotSent, seen_);
   intake_ = std::exchange(other.intake_, nullptr);
   stage_ = std::exchange(other.stage_, Stage::kOutside);
-  has_token_ = std::exchange(other.has_token_, false);
+  turn_ = std::exchange(other.turn_, {});
   has_place_ = std::exchange(other.has_place_, false);
   ends_by_deadline_ = other.ends_by_deadline_;
+  seen_ = other.seen_;
   deadline_ = other.deadline_;
   expected_ = other.expected_;
   began_ = other.began_;
@@ -61,7 +62,7 @@ Visit::Step Visit::Begin(Intake* intake, Time now, Time deadline,
   intake_ = intake;
   deadline_ = deadline;
   expected_ = std::max(expected, Duration::zero());
-  began_ = now;
+  began_ = seen_ = now;
   if (!CanPayFor(deadline, now)) {
     return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                now);
@@ -77,6 +78,7 @@ Visit::Step Visit::Begin(Intake* intake, Time now, Time deadline,
 
 Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
                             Time now) {
+  seen_ = now;
   switch (stage_) {
     case Stage::kForToken:
       if (now < give_up_) break;
@@ -105,11 +107,11 @@ Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   return wait;
 }
 
-void Visit::Cancel(Bulkhead::Waiter* waiter) {
+void Visit::Cancel(Bulkhead::Waiter* waiter, Time now) {
   if (stage_ == Stage::kInQueue) {
     has_place_ = intake_->bulkhead()->GiveUp(waiter);
   }
-  End(Intake::Verdict::kNotSent, Time{});
+  End(Intake::Verdict::kNotSent, now);
 }
 
 void Visit::End(Intake::Verdict verdict, Time now) {
@@ -122,9 +124,8 @@ void Visit::End(Intake::Verdict verdict, Time now) {
       intake->throttle() != nullptr) {
     intake->throttle()->OnEnd(verdict == Intake::Verdict::kAccepted, now);
   }
-  if (std::exchange(has_token_, false) && !was_sent) {
-    intake->rate_limit()->GiveBack();
-  }
+  const RateLimit::Turn turn = std::exchange(turn_, {});
+  if (turn.is_ours && !was_sent) intake->rate_limit()->GiveBack(turn, now);
   if (std::exchange(has_place_, false)) intake->bulkhead()->Leave(was_sent);
 }
 
@@ -144,7 +145,7 @@ Visit::Step Visit::TakeToken(Time now) {
     if (turn.at > latest) out.refusal.retry_after = Remaining(latest, turn.at);
     return out;
   }
-  has_token_ = true;
+  turn_ = turn;
   if (turn.at <= now) return Enter(nullptr, now);
   stage_ = Stage::kForToken;
   give_up_ = turn.at;

@@ -110,7 +110,7 @@ class Visit {
   Visit(Visit&& other) noexcept { *this = std::move(other); }
   // `other` is in no queue.
   Visit& operator=(Visit&& other) noexcept;
-  ~Visit() { End(Intake::Verdict::kNotSent, Time{}); }
+  ~Visit() { End(Intake::Verdict::kNotSent, seen_); }
 
   // Once. Allocates nothing. kWait: nothing is waited for yet, but for the
   // token's time; Continue() joins the queue.
@@ -119,7 +119,7 @@ class Visit {
   // waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
   // The caller wants it no more: leaves the queue, gives everything back.
-  void Cancel(Bulkhead::Waiter* waiter);
+  void Cancel(Bulkhead::Waiter* waiter, Time now);
   // Gives the place back, and tells the throttle. Again, or before it got in:
   // nothing but giving back. Wakes the next waiter, so without locks.
   void End(Intake::Verdict verdict, Time now);
@@ -134,10 +134,11 @@ class Visit {
 
   Intake* intake_ = nullptr;
   Stage stage_ = Stage::kOutside;
-  bool has_token_ = false;
+  RateLimit::Turn turn_;  // ours: there is a token to give back
   bool has_place_ = false;
   bool ends_by_deadline_ =
-      false;  // the wait in the queue, rather than max_wait
+      false;   // the wait in the queue, rather than max_wait
+  Time seen_;  // the latest `now`
   Time deadline_;
   Duration expected_ = Duration::zero();
   Time began_;    // to wait

@@ -273,16 +273,16 @@ TEST(IntakeTest, ACancelGivesEverythingBackAtEveryStage) {
   auto waiter = std::make_shared<Waiter>();
   Visit b;
   Begin(&b, &intake, Sec(0));
-  b.Cancel(waiter.get());  // at the door
+  b.Cancel(waiter.get(), At(Sec(0)));  // at the door
   Begin(&b, &intake, Sec(0));
   b.Continue(waiter, At(Sec(0)));
   EXPECT_EQ(intake.bulkhead()->snapshot().queued, 1);
-  b.Cancel(waiter.get());  // in the queue
+  b.Cancel(waiter.get(), At(Sec(0)));  // in the queue
   EXPECT_EQ(intake.bulkhead()->snapshot().queued, 0);
   Begin(&b, &intake, Sec(0));
   b.Continue(waiter, At(Sec(0)));
   a.End(Verdict::kAccepted, At(Sec(0)));
-  b.Cancel(waiter.get());  // with a place that it does not know of
+  b.Cancel(waiter.get(), At(Sec(0)));  // with a place that it does not know of
   EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
   EXPECT_DOUBLE_EQ(intake.rate_limit()->tokens(At(Sec(0))), 2);
 }
