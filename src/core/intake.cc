@@ -49,6 +49,7 @@ Visit& Visit::operator=(Visit&& other) noexcept {
   turn_ = std::exchange(other.turn_, {});
   has_place_ = std::exchange(other.has_place_, false);
   ends_by_deadline_ = other.ends_by_deadline_;
+  waiter_ = std::move(other.waiter_);
   seen_ = other.seen_;
   deadline_ = other.deadline_;
   expected_ = other.expected_;
@@ -107,19 +108,16 @@ Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   return wait;
 }
 
-void Visit::Cancel(Bulkhead::Waiter* waiter, Time now) {
-  if (stage_ == Stage::kInQueue) {
-    has_place_ = intake_->bulkhead()->GiveUp(waiter);
-  }
-  End(Intake::Verdict::kNotSent, now);
-}
-
 void Visit::End(Intake::Verdict verdict, Time now) {
   if (intake_ == nullptr) return;
   const bool was_sent =
       stage_ == Stage::kInside && verdict != Intake::Verdict::kNotSent;
   Intake* const intake = std::exchange(intake_, nullptr);
-  stage_ = Stage::kOutside;
+  const bool is_queued =
+      std::exchange(stage_, Stage::kOutside) == Stage::kInQueue;
+  if (const auto waiter = waiter_.lock(); is_queued && waiter != nullptr) {
+    has_place_ |= intake->bulkhead()->GiveUp(waiter.get());
+  }
   if (was_sent && verdict != Intake::Verdict::kUnknown &&
       intake->throttle() != nullptr) {
     intake->throttle()->OnEnd(verdict == Intake::Verdict::kAccepted, now);
@@ -181,6 +179,7 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
     return out;
   }
   stage_ = waiter == nullptr ? Stage::kAtDoor : Stage::kInQueue;
+  waiter_ = waiter;
   began_ = now;
   give_up_ = std::min(by_policy, by_deadline);
   ends_by_deadline_ = by_deadline <= by_policy;

@@ -23,8 +23,8 @@
 // DEADLINE_EXCEEDED, and one that cannot end well does not begin.
 //
 // Thread safety: an Intake is safe from any thread, a Visit is its call's own.
-// Ownership: the intake outlives its visits. A Visit that is dropped gives back
-// what it holds; one that waits in a queue is told so (Cancel) before.
+// Ownership: the intake outlives its visits and their waiters. A Visit that is
+// dropped, wherever it is, gives back what it holds and waits no more.
 #ifndef FIREBREAK_SRC_CORE_INTAKE_H_
 #define FIREBREAK_SRC_CORE_INTAKE_H_
 
@@ -108,7 +108,6 @@ class Visit {
 
   Visit() = default;
   Visit(Visit&& other) noexcept { *this = std::move(other); }
-  // `other` is in no queue.
   Visit& operator=(Visit&& other) noexcept;
   ~Visit() { End(Intake::Verdict::kNotSent, seen_); }
 
@@ -118,10 +117,9 @@ class Visit {
   // At `until`, on OnPlace(), and at any time between: each time with the same
   // waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
-  // The caller wants it no more: leaves the queue, gives everything back.
-  void Cancel(Bulkhead::Waiter* waiter, Time now);
-  // Gives the place back, and tells the throttle. Again, or before it got in:
-  // nothing but giving back. Wakes the next waiter, so without locks.
+  // Gives the place back, and tells the throttle. Before it got in: the caller
+  // wants it no more, so it leaves the queue and gives everything back. Again:
+  // nothing. The next waiter is told of its place.
   void End(Intake::Verdict verdict, Time now);
 
  private:
@@ -138,6 +136,8 @@ class Visit {
   bool has_place_ = false;
   bool ends_by_deadline_ =
       false;   // the wait in the queue, rather than max_wait
+  // Of the queue. Weak, since the waiter may be what keeps the visit.
+  std::weak_ptr<Bulkhead::Waiter> waiter_;
   Time seen_;  // the latest `now`
   Time deadline_;
   Duration expected_ = Duration::zero();

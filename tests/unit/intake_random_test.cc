@@ -119,7 +119,7 @@ class Crowd {
     const std::shared_ptr<Call> call = calls_[i];
     calls_.erase(calls_.begin() + static_cast<std::ptrdiff_t>(i));
     if (!call->inside) {
-      call->visit.Cancel(call.get(), now_);
+      call->visit.End(Verdict::kNotSent, now_);
       return;
     }
     const auto verdict = static_cast<Verdict>(dice_.Int(0, 3));
