@@ -191,6 +191,7 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
 
 Visit::Step Visit::GetIn(Time now) {
   if (!CanPayFor(deadline_, now)) {
+    if (stage_ == Stage::kInQueue) intake_->bulkhead()->CountRejection();
     return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                now);
   }
