@@ -42,7 +42,8 @@
 //
 // Thread safety: safe from any thread. Ownership: a Breaker outlives its
 // permits; the runtime of its method keeps both. Time: `now` may run back a
-// little between threads. Errors: none, every call has an answer.
+// little between threads; a jump ahead stays (time.h). Errors: none, every call
+// has an answer.
 #ifndef FIREBREAK_SRC_CORE_BREAKER_H_
 #define FIREBREAK_SRC_CORE_BREAKER_H_
 

@@ -557,6 +557,26 @@ TEST_F(BreakerModesTest, NoClockMakesItOverflowOrHang) {
   }
 }
 
+TEST_F(BreakerModesTest, AfterAJumpFarAheadAllGoesOnFromThere) {
+  constexpr Duration kYear = std::chrono::hours(24 * 365);
+  BreakerOptions options = Ramping(Sec(10), 0.5);
+  options.slow_call_duration = Sec(1);
+  Breaker& breaker = Make(options);
+  Time now;
+  for (int i = 0; i < 10; ++i) {
+    Permit hangs = breaker.Admit(now, kInfiniteFuture).permit;
+    Call(Verdict::kFailure, now);
+    EXPECT_EQ(StateAt(now), BreakerState::kOpen);
+    now += 10 * kYear;
+    EXPECT_TRUE(Call(Verdict::kSuccess, now));
+    EXPECT_EQ(StateAt(now), BreakerState::kRamp);
+    EXPECT_FALSE(Call(Verdict::kSuccess, now) && Call(Verdict::kSuccess, now));
+    now += kYear;
+    EXPECT_EQ(StateAt(now), BreakerState::kClosed);
+    EXPECT_EQ(breaker.Snapshot(now).window_calls, 0);
+  }
+}
+
 TEST_F(BreakerModesTest, AClockThatStandsStillChangesNothingByItself) {
   BreakerOptions options = Ramping(Sec(10), 0.5);
   Make(options);

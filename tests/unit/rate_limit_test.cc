@@ -147,6 +147,18 @@ TEST(RateLimitTest, TimeThatRunsBackGivesNothingTwice) {
   EXPECT_TRUE(TakeNow(&limit, Sec(11)));
 }
 
+TEST(RateLimitTest, AfterAJumpFarAheadItGoesOnFromThere) {
+  RateLimit limit(With(10, 2), At(Sec(0)));
+  Time now;
+  for (int i = 0; i < 10; ++i) {
+    now += std::chrono::hours(24 * 365 * 10);
+    EXPECT_TRUE(limit.Take(now, now).is_ours);
+    EXPECT_TRUE(limit.Take(now, now).is_ours);
+    EXPECT_FALSE(limit.Take(now, now).is_ours);
+    EXPECT_TRUE(limit.Take(now + Ms(100), now + Ms(100)).is_ours);
+  }
+}
+
 TEST(RateLimitTest, NeverMoreThanBurstAndRateTogether) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Dice dice(seed);
