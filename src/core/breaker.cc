@@ -328,10 +328,10 @@ bool Breaker::IsStrained(Time now) {
     Advance(now);
     if (state() == BreakerState::kClosed) {
       const TripRules::Counts counts = rules_.counts(latest_);
-      strained = counts.calls >= options_.minimum_calls &&
-                 static_cast<double>(counts.failures) >
-                     options_.failure_rate / 2 *
-                         static_cast<double>(counts.calls);
+      strained =
+          counts.calls >= options_.minimum_calls &&
+          static_cast<double>(counts.failures) >
+              options_.failure_rate / 2 * static_cast<double>(counts.calls);
     }
     news = TakeNews();
   }

@@ -202,8 +202,7 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   const Hedge hedge = kind != AttemptKind::kHedge ? Hedge::kNo
                       : IsUnused(target)          ? Hedge::kToUnusedTarget
                                                   : Hedge::kToUsedTarget;
-  Admission admission =
-      breaker->Admit(now, deadline, CallKind::kUnary, hedge);
+  Admission admission = breaker->Admit(now, deadline, CallKind::kUnary, hedge);
   if (!admission.permit) return admission.refusal;
   // A recovering target is asked one careful question at a time.
   if (admission.permit.is_careful() && kind != AttemptKind::kHedge) {

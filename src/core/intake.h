@@ -135,7 +135,7 @@ class Visit {
   RateLimit::Turn turn_;  // ours: there is a token to give back
   bool has_place_ = false;
   bool ends_by_deadline_ =
-      false;   // the wait in the queue, rather than max_wait
+      false;  // the wait in the queue, rather than max_wait
   // Of the queue. Weak, since the waiter may be what keeps the visit.
   std::weak_ptr<Bulkhead::Waiter> waiter_;
   Time seen_;  // the latest `now`

@@ -177,10 +177,10 @@ TEST_F(BreakerModesTest, ShadowLetsHedgesPassAndDoesNotMoveByThem) {
   options.mode = BreakerOptions::Mode::kShadow;
   Breaker& breaker = Make(options);
   Call(Verdict::kFailure, Time{});
-  Permit hedge = breaker
-                     .Admit(kDue, kInfiniteFuture, CallKind::kUnary,
-                            Hedge::kToUsedTarget)
-                     .permit;
+  Permit hedge =
+      breaker
+          .Admit(kDue, kInfiniteFuture, CallKind::kUnary, Hedge::kToUsedTarget)
+          .permit;
   EXPECT_TRUE(hedge);
   hedge.Settle(Verdict::kSuccess, kDue);
   EXPECT_EQ(StateAt(kDue), BreakerState::kOpen);
@@ -324,9 +324,8 @@ TEST_F(BreakerModesTest, WhileProbesAreOutPatienceDoesNotDecide) {
   EXPECT_EQ(StateAt(kDue + Sec(4)), BreakerState::kHalfOpen);
   // No more are sent on their way, or it could go on like that for ever.
   b.Settle(Verdict::kNeutral, kDue + Sec(4));
-  EXPECT_EQ(
-      breaker.Admit(kDue + Sec(4), kInfiniteFuture).refusal.reason,
-      Reason::kProbesTaken);
+  EXPECT_EQ(breaker.Admit(kDue + Sec(4), kInfiniteFuture).refusal.reason,
+            Reason::kProbesTaken);
   EXPECT_EQ(StateAt(kDue + Sec(5)), BreakerState::kOpen);
   EXPECT_EQ(breaker.Snapshot(kDue + Sec(5)).hung_probes, 1);
 }
@@ -410,8 +409,7 @@ TEST_F(BreakerModesTest, SlowProbesDoNotClose) {
   Call(Verdict::kSuccess, kDue);
   slow.permit.Settle(Verdict::kSuccess, kDue + Sec(1));
   EXPECT_EQ(StateAt(kDue + Sec(1)), BreakerState::kOpen);
-  EXPECT_EQ(Told(log_).back(),
-            "half_open -> open: probes were slow (1 of 2)");
+  EXPECT_EQ(Told(log_).back(), "half_open -> open: probes were slow (1 of 2)");
 }
 
 TEST_F(BreakerModesTest, ABlackHoleTripsBeforeAnyCallHasEnded) {

@@ -283,7 +283,8 @@ TEST(IntakeTest, ACancelGivesEverythingBackAtEveryStage) {
   Begin(&b, &intake, Sec(0));
   b.Continue(waiter, At(Sec(0)));
   a.End(Verdict::kAccepted, At(Sec(0)));
-  b.End(Verdict::kNotSent, At(Sec(0)));  // with a place that it does not know of
+  b.End(Verdict::kNotSent,
+        At(Sec(0)));  // with a place that it does not know of
   EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
   EXPECT_DOUBLE_EQ(intake.rate_limit()->tokens(At(Sec(0))), 2);
 }
