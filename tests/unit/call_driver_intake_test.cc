@@ -157,6 +157,17 @@ TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   EXPECT_EQ(VerdictAfter({shed, shed, shed}, true), V::kRefused);
 }
 
+TEST(CallDriverIntakeTest, TheAttemptThatDecidedSpeaksForTheCall) {
+  Rig rig(Hedging(2, Ms(10)));
+  rig.driver->Start(At(Sec(0)));
+  rig.driver->OnTimer(At(Ms(10)));
+  ASSERT_EQ(rig.driver->launched(), 2);
+  // The first answers; the hedge, cancelled, knows nothing.
+  const CallDriver::Actions actions =
+      rig.driver->OnAttemptEnd(0, AttemptEnd{}, At(Ms(11)));
+  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish), Intake::Verdict::kAccepted);
+}
+
 TEST(CallDriverIntakeTest, OneThatWasNeverLetInIsUnsent) {
   Rig rig(TripsAtOnce());
   const CallDriver::Actions actions = rig.driver->TurnAway(

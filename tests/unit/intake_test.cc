@@ -317,7 +317,7 @@ TEST(IntakeTest, AVisitThatIsDroppedLeavesTheQueue) {
     Begin(dropped.get(), &intake, Sec(0));
     dropped->Continue(waiter, At(Sec(0)));
     EXPECT_EQ(intake.bulkhead()->snapshot().queued, 1);
-    *dropped = Visit(std::move(*dropped));  // and moves, as it may
+    dropped = std::make_unique<Visit>(std::move(*dropped));  // it may move
     EXPECT_EQ(intake.bulkhead()->snapshot().queued, 1);
     if (place_has_come) a.End(Verdict::kAccepted, At(Sec(0)));
     dropped = nullptr;
