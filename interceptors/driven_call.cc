@@ -203,7 +203,7 @@ void DrivenCall::Drive(Event event, absl::optional<core::Time> at) {
     actions = event(&driver_, now);
     if (actions.finish.has_value() && !std::exchange(decided_, true)) {
       visit = std::move(visit_);
-      verdict = VerdictOf(*actions.finish);
+      verdict = driver_.VerdictOf(*actions.finish);
       if (queued_ != nullptr) queued_->Cancel();
       if (driver_.launched() == 0 &&
           actions.finish->code != absl::StatusCode::kCancelled) {

@@ -94,9 +94,6 @@ class DrivenCall final : public AttemptOwner,
   bool PassIntake(Methods* first);
   void LetIn(Queued::End end);
   void Run(Methods* first, std::unique_ptr<engine::Lane> lane, core::Time at);
-  // What the call has shown of the server, for its intake.
-  core::Intake::Verdict VerdictOf(const Finish& finish) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells the driver an event and performs what follows.
   template <class Event>
   void Drive(Event event, absl::optional<core::Time> at = absl::nullopt);

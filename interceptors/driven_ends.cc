@@ -56,15 +56,6 @@ void DrivenCall::LetIn(Queued::End end) {
   Run(first, nullptr, let_in_);
 }
 
-core::Intake::Verdict DrivenCall::VerdictOf(const Finish& finish) const {
-  if (driver_.launched() == 0) return core::Intake::Verdict::kNotSent;
-  if (finish.attempt == Finish::kNoAttempt) {
-    return core::Intake::Verdict::kUnknown;
-  }
-  return core::Intake::VerdictOf(finish.code,
-                                 driver_.attempt(finish.attempt).attribution);
-}
-
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   if (turned_away_ && finish.code != absl::StatusCode::kCancelled) {
     return TurnedAwayAnswer(*method_, *turned_away_);

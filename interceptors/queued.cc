@@ -64,7 +64,7 @@ absl::optional<Queued::End> Queued::Look() {
   End end;
   end.is_cancelled = is_cancelled_;
   if (end.is_cancelled) {
-    visit_.Cancel(this);
+    visit_.End(core::Intake::Verdict::kNotSent, engine::Now());
     return end;
   }
   end.step = visit_.Continue(shared_from_this(), engine::Now());

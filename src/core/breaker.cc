@@ -70,13 +70,13 @@ Breaker::Breaker(Identity identity,
       probe_due_(since_),
       probation_(options_) {}
 
-Admission Breaker::Admit(Time now, Time deadline, CallKind kind) {
+Admission Breaker::Admit(Time now, Time deadline, CallKind kind, Hedge hedge) {
   Admission admission;
   News news;
   {
     MutexLock lock(&mu_);
     Advance(now);
-    admission = AdmitLocked(deadline, kind);
+    admission = AdmitLocked(deadline, kind, hedge);
     if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
         forced_ == Forced::kNo) {
       ++shadow_refusals_;
@@ -89,7 +89,7 @@ Admission Breaker::Admit(Time now, Time deadline, CallKind kind) {
   return admission;
 }
 
-Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
+Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
   Admission admission;
   if (forced_ == Forced::kOpen) {
     admission.refusal = {Reason::kForcedOpen, Remaining(latest_, forced_until_),
@@ -101,30 +101,35 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind) {
     return admission;
   }
   if (forced_ == Forced::kClosed || machine_ == BreakerState::kClosed ||
-      (machine_ == BreakerState::kRamp && TakesRampTurn())) {
+      (machine_ == BreakerState::kRamp && hedge == Hedge::kNo &&
+       TakesRampTurn())) {
     admission.permit = MakePermit(Permit::Kind::kCounted, kind);
     return admission;
   }
   if (machine_ == BreakerState::kRamp) {
-    // By then it is sure to be admitted.
+    const Time end = SaturatingAdd(since_, options_.ramp.duration);
     admission.refusal = {
         Reason::kRamping,
-        Remaining(latest_, SaturatingAdd(since_, options_.ramp.duration)),
-        epoch_};
+        std::min(Remaining(latest_, end), options_.open_duration), epoch_};
+    return admission;
+  }
+  if (machine_ == BreakerState::kOpen && latest_ < probe_due_) {
+    admission.refusal = {Reason::kBreakerOpen, Remaining(latest_, probe_due_),
+                         epoch_};
+    return admission;
+  }
+  if (hedge == Hedge::kToUsedTarget) {
+    admission.refusal = {Reason::kProbesTaken, Duration::zero(), epoch_};
     return admission;
   }
   if (machine_ == BreakerState::kOpen) {
-    if (latest_ < probe_due_) {
-      admission.refusal = {Reason::kBreakerOpen, Remaining(latest_, probe_due_),
-                           epoch_};
-      return admission;
-    }
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
           "a call came after the open time");
   }
   if (const uint64_t probe = probation_.Begin(latest_, deadline)) {
     admission.permit = MakePermit(Permit::Kind::kProbe, kind);
     admission.permit.probe_ = probe;
+    WantTick(probation_.next_end());
   } else {
     admission.refusal = {Reason::kProbesTaken,
                          Remaining(latest_, probation_.next_lease_end()),
@@ -145,9 +150,7 @@ Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
   permit.is_unary_ = call == CallKind::kUnary;
   if (kind != Permit::Kind::kCounted || forced_ != Forced::kNo) return permit;
   permit.ticket_ = rules_.Begin(latest_, call);
-  if (permit.ticket_.slice != 0 && !somebody_ticks_) {
-    somebody_ticks_ = news_.tick_wanted = true;
-  }
+  if (permit.ticket_.slice != 0) WantTick(rules_.last_due());
   return permit;
 }
 
@@ -187,10 +190,10 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
   {
     MutexLock lock(&mu_);
     const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
-    // Before the leases that end now: the last moment is in time.
+    // The last moment is in time.
     const bool has_lease = permit.is_probe() &&
                            permit.epoch_ >= oldest_valid_epoch_ &&
-                           probation_.End(permit.probe_, at);
+                           probation_.Arrive(permit.probe_, at);
     Advance(at);
     CountLoss(verdict);
     if (permit.epoch_ < oldest_valid_epoch_) {
@@ -202,12 +205,17 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
       }
     } else if (!has_lease) {
       ++stale_;  // its lease ended first and was judged then
-    } else if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
-      const bool failed = verdict == Verdict::kFailure;
-      const Time ended = std::min(latest_, permit.answered_);
-      CountProbe(failed,
-                 permit.is_unary_ && rules_.IsSlow(permit.ticket_, ended),
-                 failed ? "a probe failed" : "probes succeeded");
+    } else {
+      probation_.End(permit.probe_);
+      if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
+        const bool failed = verdict == Verdict::kFailure;
+        const Time ended = std::min(latest_, permit.answered_);
+        CountProbe(failed,
+                   permit.is_unary_ && rules_.IsSlow(permit.ticket_, ended),
+                   failed ? "a probe failed" : "probes succeeded");
+      } else {
+        EndProbationIfDecided("few calls came");
+      }
     }
     news = TakeNews();
   }
@@ -251,6 +259,7 @@ void Breaker::CountProbe(bool failed, bool slow, absl::string_view how) {
 void Breaker::EndProbationIfDecided(absl::string_view how) {
   switch (probation_.verdict(latest_)) {
     case Probation::Verdict::kOpen:
+      WantTick(probation_.next_end());
       return;
     case Probation::Verdict::kPassed:
       Enter(options_.ramp.duration > Duration::zero() ? BreakerState::kRamp
@@ -260,14 +269,16 @@ void Breaker::EndProbationIfDecided(absl::string_view how) {
                          probation_.samples(), ")"));
       return;
     case Probation::Verdict::kSlow:
-      how = "probes were slow";
-      break;
+      Enter(BreakerState::kOpen, Event::Kind::kTransition,
+            absl::StrCat("probes were slow (", probation_.slow(), " of ",
+                         probation_.decided(), ")"));
+      return;
     case Probation::Verdict::kFailed:
-      break;
+      Enter(BreakerState::kOpen, Event::Kind::kTransition,
+            absl::StrCat(how, " (", probation_.successes(), " of ",
+                         probation_.needed(), " successes needed)"));
+      return;
   }
-  Enter(BreakerState::kOpen, Event::Kind::kTransition,
-        absl::StrCat(how, " (", probation_.successes(), " of ",
-                     probation_.needed(), " successes needed)"));
 }
 
 void Breaker::Advance(Time now) {
@@ -306,16 +317,26 @@ void Breaker::Advance(Time now) {
 }
 
 bool Breaker::IsStrained(Time now) {
-  MutexLock lock(&mu_);
-  if (options_.failure_rate == 0 || state() != BreakerState::kClosed ||
-      options_.mode != BreakerOptions::Mode::kEnforce) {
-    return false;
+  bool strained = false;
+  News news;
+  {
+    MutexLock lock(&mu_);
+    if (options_.failure_rate == 0 ||
+        options_.mode != BreakerOptions::Mode::kEnforce) {
+      return false;
+    }
+    Advance(now);
+    if (state() == BreakerState::kClosed) {
+      const TripRules::Counts counts = rules_.counts(latest_);
+      strained =
+          counts.calls >= options_.minimum_calls &&
+          static_cast<double>(counts.failures) >
+              options_.failure_rate / 2 * static_cast<double>(counts.calls);
+    }
+    news = TakeNews();
   }
-  latest_ = std::max(latest_, Bounded(now));
-  const TripRules::Counts counts = rules_.counts(latest_);
-  return counts.calls >= options_.minimum_calls &&
-         static_cast<double>(counts.failures) >
-             options_.failure_rate / 2 * static_cast<double>(counts.calls);
+  Tell(news);
+  return strained;
 }
 
 void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
@@ -372,12 +393,21 @@ BreakerState Breaker::state() const {
   return machine_;
 }
 
+void Breaker::WantTick(Time at) {
+  if (at >= ticks_at_) return;
+  ticks_at_ = at;
+  news_.tick_wanted = true;
+}
+
 Breaker::News Breaker::TakeNews() { return std::exchange(news_, News{}); }
 
 void Breaker::Tell(News news) {
   if (identity_.observer == nullptr) return;
-  if (news.changed) identity_.observer->OnStateChange(this);
-  if (news.tick_wanted) identity_.observer->OnTickWanted(this);
+  if (news.changed) {
+    identity_.observer->OnStateChange(this);
+  } else if (news.tick_wanted) {
+    identity_.observer->OnTickWanted(this);
+  }
 }
 
 }  // namespace firebreak::core

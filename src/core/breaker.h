@@ -23,11 +23,13 @@
 //    stamped with an older one is counted as stale and moves nothing, so calls
 //    that started before a trip cannot decide a probe. Only from RAMP on to
 //    CLOSED do results stay good: nothing was decided there that they missed.
-//  - A probe's lease ends at min(deadline, now + probe_timeout). A probe that
-//    has shown no sign of life by then has failed (it hangs), and its slot is
-//    free; a result after that is stale. One that has (NoteProgress, for
-//    streams) has succeeded. One that was answered and waits to be judged
-//    (NoteAnswered) has kJudgedWithin, and then counts for nothing.
+//  - A probe's lease ends at now + probe_timeout, or a second after its
+//    deadline: until then the deadline's status is awaited, which tells a
+//    target that hangs from a caller in a hurry. A probe that has shown no sign
+//    of life by then has failed (it hangs), and its slot is free; a result
+//    after that is stale. One that has (NoteProgress, for streams) has
+//    succeeded. One that was answered and waits to be judged (NoteAnswered) has
+//    kJudgedWithin, and then counts for nothing.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
 //    callback can wedge the breaker half-open. Nor can few calls: after
 //    `half_open_duration` one result is enough. Without any it stays HALF_OPEN,
@@ -41,7 +43,8 @@
 //
 // Thread safety: safe from any thread. Ownership: a Breaker outlives its
 // permits; the runtime of its method keeps both. Time: `now` may run back a
-// little between threads. Errors: none, every call has an answer.
+// little between threads; a jump ahead stays (time.h). Errors: none, every call
+// has an answer.
 #ifndef FIREBREAK_SRC_CORE_BREAKER_H_
 #define FIREBREAK_SRC_CORE_BREAKER_H_
 
@@ -65,6 +68,12 @@ namespace firebreak::core {
 
 class Breaker;
 
+// Hedges do not go to a target that is coming back: no turn of the ramp, no
+// probe. But one that its call has not used yet may get its probe with a hedge:
+// a target that gets nothing but hedges would never come back else, and the
+// call loses nothing by it (docs/adr/0010).
+enum class Hedge : uint8_t { kNo, kToUsedTarget, kToUnusedTarget };
+
 enum class BreakerState {
   kDisabled,
   kClosed,
@@ -87,7 +96,7 @@ class Permit {
 
   explicit operator bool() const { return breaker_ != nullptr; }
   bool is_probe() const { return kind_ == Kind::kProbe; }
-  // The target is coming back: no hedges. Never of a breaker in SHADOW.
+  // The target is coming back. Never of a breaker in SHADOW.
   bool is_careful() const { return is_careful_; }
 
   // The attempt ended. A second call, or one on an empty permit, does nothing.
@@ -118,7 +127,9 @@ class Permit {
 
 struct Refusal {
   Reason reason = Reason::kNone;
-  // When to come back; infinite when only an operator knows.
+  // When it is worth asking again; infinite when only an operator knows. In
+  // RAMP, where some call or other is let in at any time: the open time, or by
+  // when it is sure to be let in.
   Duration retry_after = Duration::zero();
   // Of the breaker when it refused; its cause() belongs to it.
   uint64_t epoch = 0;
@@ -138,8 +149,8 @@ class BreakerObserver {
  public:
   virtual ~BreakerObserver() = default;
   virtual void OnStateChange(Breaker* breaker) = 0;
-  // After next_tick() had said kInfiniteFuture, and without a change of state,
-  // there is something to Tick() for. The same rules hold.
+  // Without a change of state there is something to Tick() for earlier than
+  // next_tick() had last said. The same rules hold.
   virtual void OnTickWanted(Breaker* /*breaker*/) {}
 };
 
@@ -194,7 +205,8 @@ class Breaker {
   Breaker& operator=(const Breaker&) = delete;
 
   // `deadline` is the attempt's; kInfiniteFuture when it has none.
-  Admission Admit(Time now, Time deadline, CallKind kind = CallKind::kUnary);
+  Admission Admit(Time now, Time deadline, CallKind kind = CallKind::kUnary,
+                  Hedge hedge = Hedge::kNo);
   // What Admit() would refuse at `at` if nothing happened before; nothing when
   // it would admit. For deciding whether a wait is worth it.
   absl::optional<Refusal> WouldRefuse(Time now, Time at);
@@ -221,8 +233,8 @@ class Breaker {
   // Lets what is due by `now` take effect without a call: ends of leases,
   // overrides and the ramp, and calls in flight that have become slow.
   void Tick(Time now);
-  // When something is due next; kInfiniteFuture when nothing is, and then the
-  // observer is told of the next.
+  // When something is due next; kInfiniteFuture when nothing is. Should
+  // something come up that is due earlier, the observer is told.
   Time next_tick();
 
   BreakerSnapshot Snapshot(Time now);
@@ -244,7 +256,7 @@ class Breaker {
   void NotePermitProgress(const Permit& permit, Time now);
   void NotePermitAnswered(Permit* permit, Time now);
 
-  Admission AdmitLocked(Time deadline, CallKind kind)
+  Admission AdmitLocked(Time deadline, CallKind kind, Hedge hedge)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Permit MakePermit(Permit::Kind kind, CallKind call)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -272,6 +284,8 @@ class Breaker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Something is due at `at`.
+  void WantTick(Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What has come up since the last time.
   News TakeNews() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called unlocked.
@@ -289,7 +303,7 @@ class Breaker {
   uint64_t epoch_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t oldest_valid_epoch_ ABSL_GUARDED_BY(mu_) = 1;
   News news_ ABSL_GUARDED_BY(mu_);
-  bool somebody_ticks_ ABSL_GUARDED_BY(mu_) = false;
+  Time ticks_at_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;  // the host, next
   Time since_ ABSL_GUARDED_BY(mu_);
   Time latest_ ABSL_GUARDED_BY(mu_);  // of all `now` seen
   Rng rng_ ABSL_GUARDED_BY(mu_);

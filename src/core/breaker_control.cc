@@ -141,8 +141,7 @@ Time Breaker::next_tick() {
       next = std::min(next, SaturatingAdd(since_, options_.ramp.duration));
     }
   }
-  somebody_ticks_ = next != kInfiniteFuture;
-  return next;
+  return ticks_at_ = next;
 }
 
 BreakerSnapshot Breaker::Snapshot(Time now) {

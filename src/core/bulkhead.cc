@@ -5,6 +5,11 @@
 
 namespace firebreak::core {
 
+Bulkhead::Waiter::~Waiter() {
+  // Nobody shares it any more, the queue included: no lock is needed to look.
+  if (where_ == Where::kInside) bulkhead_->Leave(/*was_used=*/false);
+}
+
 Bulkhead::Entry Bulkhead::Enter(const std::shared_ptr<Waiter>& waiter) {
   MutexLock lock(&mu_);
   // While somebody waits all places are taken: they are handed over.
@@ -17,6 +22,7 @@ Bulkhead::Entry Bulkhead::Enter(const std::shared_ptr<Waiter>& waiter) {
     return Entry::kFull;
   }
   if (waiter != nullptr) {
+    waiter->bulkhead_ = this;
     waiter->where_ = Waiter::Where::kQueued;
     waiter->place_ = queue_.insert(queue_.end(), waiter);
   }

@@ -35,7 +35,8 @@ class Bulkhead {
  public:
   class Waiter {
    public:
-    virtual ~Waiter() = default;
+    // A place that came and that nobody took is left.
+    virtual ~Waiter();
     // Its turn has come, or it has given up meanwhile: GiveUp() tells. May
     // enqueue work, nothing else.
     virtual void OnPlace() = 0;
@@ -46,6 +47,7 @@ class Bulkhead {
     // Guarded by the mutex of the bulkhead.
     Where where_ = Where::kOutside;
     std::list<std::shared_ptr<Waiter>>::iterator place_;
+    Bulkhead* bulkhead_ = nullptr;  // since it was queued
   };
 
   enum class Entry { kIn, kQueued, kFull };

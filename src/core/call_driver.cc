@@ -102,11 +102,13 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     plan_.budget->OnAttemptEnd(/*success=*/false);
   }
   if (!leaves_room) {
-    if (attribution == Attribution::kCancelledByCaller) {
-      finish.reason = Reason::kCancelled;
-    }
-    SettleAll(absl::StatusCode::kCancelled, Attribution::kSuperseded, n, now,
-              &actions);
+    // Of the caller's parent call it may be heard through one attempt first.
+    const bool is_cancelled = attribution == Attribution::kCancelledByCaller;
+    if (is_cancelled) finish.reason = Reason::kCancelled;
+    const bool answered = attribution == Attribution::kSuccess;
+    SettleAll(absl::StatusCode::kCancelled,
+              is_cancelled ? attribution : Attribution::kSuperseded,
+              answered ? n : Finish::kNoAttempt, now, &actions);
     End(finish, now, &actions);
     return actions;
   }
@@ -194,15 +196,13 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   if (kind == AttemptKind::kHedge && breaker->IsStrained(now)) {
     return Refusal{Reason::kHedgingPaused, Duration::zero()};
   }
-  Admission admission = breaker->Admit(now, deadline);
+  const Hedge hedge = kind != AttemptKind::kHedge ? Hedge::kNo
+                      : IsUnused(target)          ? Hedge::kToUnusedTarget
+                                                  : Hedge::kToUsedTarget;
+  Admission admission = breaker->Admit(now, deadline, CallKind::kUnary, hedge);
   if (!admission.permit) return admission.refusal;
-  if (admission.permit.is_careful()) {
-    // A recovering target is asked one careful question at a time.
-    if (kind == AttemptKind::kHedge) {
-      return Refusal{
-          admission.permit.is_probe() ? Reason::kProbesTaken : Reason::kRamping,
-          Duration::zero()};
-    }
+  // A recovering target is asked one careful question at a time.
+  if (admission.permit.is_careful() && kind != AttemptKind::kHedge) {
     may_hedge_ = false;
   }
   const bool is_probe = admission.permit.is_probe();

@@ -23,7 +23,7 @@
 //                   of the budget
 //   hedge timer     attempts left · deadline · not slower than usual
 //                   (hedging.h) · the deadline gate · throttle · budget · a
-//                   breaker that admits, not as a probe, and is not strained
+//                   breaker that admits hedges (breaker.h) and is not strained
 // How long it waits, and what earlier retries have to say, is retry_pacer.h.
 // What a limit stops is only the extra attempt: those in flight go on, and when
 // none is left the call ends with the last real status and the reason beside
@@ -56,6 +56,7 @@
 #include "absl/types/span.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
+#include "src/core/intake.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "src/core/options.h"
@@ -178,6 +179,10 @@ class CallDriver {
   bool OnFallbackBegin();
   Actions OnFallbackEnd(bool ok, Time now);
 
+  // What the call, which ended with `finish`, says of the server to its intake:
+  // the word of the attempt that decided, or else of the last that a server can
+  // have seen. So a call is unsent only when all its attempts are.
+  Intake::Verdict VerdictOf(const Finish& finish) const;
   // Who is to blame for an end of attempt `n`, as OnAttemptEnd() would say now.
   Attribution Judge(int n, AttemptEnd end, Time now) const;
 

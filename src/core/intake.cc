@@ -9,13 +9,14 @@ namespace firebreak::core {
 Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
                                   Attribution attribution) {
   switch (attribution) {
-    case Attribution::kSuccess:
-      return Verdict::kAccepted;
     case Attribution::kOverload:
       return Verdict::kRefused;
+    case Attribution::kSuccess:
     case Attribution::kServerFailure:
     case Attribution::kTransportFailure:
     case Attribution::kIgnored:
+      if (code == absl::StatusCode::kDeadlineExceeded) return Verdict::kUnknown;
+      if (attribution == Attribution::kSuccess) return Verdict::kAccepted;
       return code == absl::StatusCode::kUnavailable ? Verdict::kRefused
                                                     : Verdict::kAccepted;
     case Attribution::kSuperseded:
@@ -74,12 +75,14 @@ Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
 
 Visit& Visit::operator=(Visit&& other) noexcept {
   if (this == &other) return *this;
-  End(Intake::Verdict::kNotSent, Time{});
+  End(Intake::Verdict::kNotSent, seen_);
   intake_ = std::exchange(other.intake_, nullptr);
   stage_ = std::exchange(other.stage_, Stage::kOutside);
-  has_token_ = std::exchange(other.has_token_, false);
+  turn_ = std::exchange(other.turn_, {});
   has_place_ = std::exchange(other.has_place_, false);
   ends_by_deadline_ = other.ends_by_deadline_;
+  waiter_ = std::move(other.waiter_);
+  seen_ = other.seen_;
   deadline_ = other.deadline_;
   expected_ = other.expected_;
   began_ = other.began_;
@@ -92,7 +95,7 @@ Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
   intake_ = intake;
   deadline_ = deadline;
   expected_ = std::max(expected, Duration::zero());
-  began_ = now;
+  began_ = seen_ = now;
   if (!CanPayFor(deadline, now)) {
     return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                now);
@@ -108,6 +111,7 @@ Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
 
 Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
                             Time now) {
+  seen_ = now;
   switch (stage_) {
     case Stage::kForToken:
       if (now < give_up_) break;
@@ -136,26 +140,22 @@ Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   return wait;
 }
 
-void Visit::Cancel(Bulkhead::Waiter* waiter) {
-  if (stage_ == Stage::kInQueue) {
-    has_place_ = intake_->bulkhead()->GiveUp(waiter);
-  }
-  End(Intake::Verdict::kNotSent, Time{});
-}
-
 void Visit::End(Intake::Verdict verdict, Time now) {
   if (intake_ == nullptr) return;
   const bool was_sent =
       stage_ == Stage::kInside && verdict != Intake::Verdict::kNotSent;
   const Intake* const intake = std::exchange(intake_, nullptr);
-  stage_ = Stage::kOutside;
+  const bool is_queued =
+      std::exchange(stage_, Stage::kOutside) == Stage::kInQueue;
+  if (const auto waiter = waiter_.lock(); is_queued && waiter != nullptr) {
+    has_place_ |= intake->bulkhead()->GiveUp(waiter.get());
+  }
   if (was_sent && verdict != Intake::Verdict::kUnknown &&
       intake->throttle() != nullptr) {
     intake->throttle()->OnEnd(verdict == Intake::Verdict::kAccepted, now);
   }
-  if (std::exchange(has_token_, false) && !was_sent) {
-    intake->rate_limit()->GiveBack();
-  }
+  const RateLimit::Turn turn = std::exchange(turn_, {});
+  if (turn.is_ours && !was_sent) intake->rate_limit()->GiveBack(turn, now);
   if (std::exchange(has_place_, false)) intake->bulkhead()->Leave(was_sent);
 }
 
@@ -175,7 +175,7 @@ Visit::Step Visit::TakeToken(Time now) {
     if (turn.at > latest) out.refusal.retry_after = Remaining(latest, turn.at);
     return out;
   }
-  has_token_ = true;
+  turn_ = turn;
   if (turn.at <= now) return Enter(nullptr, now);
   stage_ = Stage::kForToken;
   give_up_ = turn.at;
@@ -211,6 +211,7 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   }
   const Time by_policy = SaturatingAdd(now, bulkhead->options().max_wait);
   stage_ = waiter == nullptr ? Stage::kAtDoor : Stage::kInQueue;
+  waiter_ = waiter;
   began_ = now;
   give_up_ = std::min(by_policy, by_deadline);
   ends_by_deadline_ = by_deadline <= by_policy;
@@ -222,6 +223,7 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
 
 Visit::Step Visit::GetIn(Time now) {
   if (!CanPayFor(deadline_, now)) {
+    if (stage_ == Stage::kInQueue) intake_->bulkhead()->CountRejection();
     return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                now);
   }

@@ -23,8 +23,8 @@
 // DEADLINE_EXCEEDED, and one that cannot end well does not begin.
 //
 // Thread safety: an Intake is safe from any thread, a Visit is its call's own.
-// Ownership: the intake outlives its visits. A Visit that is dropped gives back
-// what it holds; one that waits in a queue is told so (Cancel) before.
+// Ownership: the intake outlives its visits and their waiters. A Visit that is
+// dropped, wherever it is, gives back what it holds and waits no more.
 #ifndef FIREBREAK_SRC_CORE_INTAKE_H_
 #define FIREBREAK_SRC_CORE_INTAKE_H_
 
@@ -72,6 +72,8 @@ class Intake {
     kNotSent,   // no server has seen it: as if it had never come
   };
   // UNAVAILABLE is what servers shed load with, beside RESOURCE_EXHAUSTED.
+  // After DEADLINE_EXCEEDED nobody knows, whoever said it: neither a server
+  // that took a call on and was slow nor one that let it rot has answered.
   static Verdict VerdictOf(absl::StatusCode code, Attribution attribution);
 
   Intake() = default;
@@ -110,9 +112,8 @@ class Visit {
 
   Visit() = default;
   Visit(Visit&& other) noexcept { *this = std::move(other); }
-  // `other` is in no queue.
   Visit& operator=(Visit&& other) noexcept;
-  ~Visit() { End(Intake::Verdict::kNotSent, Time{}); }
+  ~Visit() { End(Intake::Verdict::kNotSent, seen_); }
 
   // Once. Allocates nothing. kWait: nothing is waited for yet, but for the
   // token's time; Continue() joins the queue.
@@ -120,10 +121,9 @@ class Visit {
   // At `until`, on OnPlace(), and at any time between: each time with the same
   // waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
-  // The caller wants it no more: leaves the queue, gives everything back.
-  void Cancel(Bulkhead::Waiter* waiter);
-  // Gives the place back, and tells the throttle. Again, or before it got in:
-  // nothing but giving back. Wakes the next waiter, so without locks.
+  // Gives the place back, and tells the throttle. Before it got in: the caller
+  // wants it no more, so it leaves the queue and gives everything back. Again:
+  // nothing. The next waiter is told of its place.
   void End(Intake::Verdict verdict, Time now);
 
  private:
@@ -136,10 +136,13 @@ class Visit {
 
   const Intake* intake_ = nullptr;
   Stage stage_ = Stage::kOutside;
-  bool has_token_ = false;
+  RateLimit::Turn turn_;  // ours: there is a token to give back
   bool has_place_ = false;
   bool ends_by_deadline_ =
       false;  // the wait in the queue, rather than max_wait
+  // Of the queue. Weak, since the waiter may be what keeps the visit.
+  std::weak_ptr<Bulkhead::Waiter> waiter_;
+  Time seen_;  // the latest `now`
   Time deadline_;
   Duration expected_ = Duration::zero();
   Time began_;    // to wait

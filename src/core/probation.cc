@@ -26,19 +26,24 @@ void Probation::Restart(Time now) {
 }
 
 uint64_t Probation::Begin(Time now, Time deadline) {
-  const int missing = samples() - successes_ - failures_;
-  if (in_flight() >= std::min(options_.probes, missing)) return 0;
-  const Time ends =
-      std::min(deadline, SaturatingAdd(now, options_.probe_timeout));
+  if (in_flight() >= std::min(options_.probes, samples() - decided())) return 0;
+  if (now >= patience_end()) return 0;
+  const Time ends = std::min(SaturatingAdd(std::max(deadline, now), kGrace),
+                             SaturatingAdd(now, options_.probe_timeout));
   leases_.push_back({++last_probe_, ends, Sign::kNothing});
   return last_probe_;
 }
 
-bool Probation::End(uint64_t probe, Time now) {
+bool Probation::Arrive(uint64_t probe, Time now) {
   auto lease = Find(probe);
   if (lease == leases_.end() || lease->ends < now) return false;
-  leases_.erase(lease);
+  lease->ends = kInfiniteFuture;
   return true;
+}
+
+void Probation::End(uint64_t probe) {
+  auto lease = Find(probe);
+  if (lease != leases_.end()) leases_.erase(lease);
 }
 
 void Probation::NoteProgress(uint64_t probe) {
@@ -56,30 +61,30 @@ void Probation::NoteAnswered(uint64_t probe, Time now, Time judged_by) {
 }
 
 absl::optional<Probation::Sign> Probation::EndOverdue(Time now) {
-  auto ended = std::find_if(leases_.begin(), leases_.end(),
-                            [&](const Lease& l) { return l.ends <= now; });
-  if (ended == leases_.end()) return absl::nullopt;
-  const Sign sign = ended->sign;
-  leases_.erase(ended);
+  auto first = std::min_element(
+      leases_.begin(), leases_.end(),
+      [](const Lease& a, const Lease& b) { return a.ends < b.ends; });
+  if (first == leases_.end() || first->ends > now) return absl::nullopt;
+  const Sign sign = first->sign;
+  leases_.erase(first);
   return sign;
 }
 
 Probation::Verdict Probation::verdict(Time now) const {
-  const int decided = successes_ + failures_;
   if (failures_ > samples() - needed()) return Verdict::kFailed;
-  const bool is_late = decided > 0 && now >= patience_end();
-  if (!is_late && successes_ < needed()) return Verdict::kOpen;
-  if (is_late &&
-      successes_ < SuccessesNeeded(options_.probe_success_ratio, decided)) {
-    return Verdict::kFailed;
+  if (successes_ < needed()) {
+    if (!leases_.empty() || now < patience_end()) return Verdict::kOpen;
+    if (successes_ < SuccessesNeeded(options_.probe_success_ratio, decided())) {
+      return Verdict::kFailed;
+    }
   }
   const bool are_slow = options_.HasSlowRule() && options_.slow_call_rate > 0 &&
-                        slow_ >= options_.slow_call_rate * decided;
+                        slow_ >= options_.slow_call_rate * decided();
   return are_slow ? Verdict::kSlow : Verdict::kPassed;
 }
 
 Time Probation::patience_end() const {
-  return options_.half_open_duration == Duration::zero()
+  return options_.half_open_duration == Duration::zero() || decided() == 0
              ? kInfiniteFuture
              : SaturatingAdd(started_, options_.half_open_duration);
 }
@@ -91,8 +96,7 @@ Time Probation::next_lease_end() const {
 }
 
 Time Probation::next_end() const {
-  const Time next = next_lease_end();
-  return successes_ + failures_ > 0 ? std::min(next, patience_end()) : next;
+  return leases_.empty() ? patience_end() : next_lease_end();
 }
 
 std::vector<Probation::Lease>::iterator Probation::Find(uint64_t probe) {

@@ -2,17 +2,20 @@
 //
 //   Probation probation(options);
 //   uint64_t probe = probation.Begin(now, deadline);  // 0: no slot is free
-//   if (probation.End(probe, now)) {                  // false: lease is over
+//   if (probation.Arrive(probe, now)) {               // false: lease is over
+//     probation.End(probe);
 //     probation.Count(failed, slow);
 //   }
 //   switch (probation.verdict(now)) ...
 //
 // At most `probes` at a time, and never more than results are missing: one more
-// would only load the target. A lease ends at min(deadline, now +
+// would only load the target. A lease ends at min(deadline + kGrace, now +
 // probe_timeout). The verdict stands as soon as the success ratio is reached or
-// out of reach. After `half_open_duration` the ratio of the results there are
-// decides, if there is one. Where a rule on the slow-call rate is on, as many
-// slow probes as would trip it are as bad as failed ones.
+// out of reach. After `half_open_duration`, the ratio of the results there are
+// decides, if there is one: as soon as the probes under way have ended, which
+// may be the ones that hang, and no more are begun. Where a rule on the
+// slow-call rate is on, as many slow probes as would trip it are as bad as
+// failed ones.
 //
 // Thread safety: none; the breaker that owns it locks. Memory: one entry for
 // each probe under way.
@@ -34,6 +37,11 @@ class Probation {
   // What a probe has shown of its target.
   enum class Sign { kNothing, kProgress, kAnswer };
 
+  // gRPC ends a call at its deadline, and its status comes milliseconds later:
+  // that is to judge the probe, since it may not be the target's fault. Longer
+  // by far, so that a lease that does end there means a status that got lost.
+  static constexpr Duration kGrace = std::chrono::seconds(1);
+
   // Reads `options` at every turn: it outlives this, and what is in it may
   // change.
   explicit Probation(const BreakerOptions& options) : options_(options) {}
@@ -44,15 +52,18 @@ class Probation {
 
   // The number of a new probe, or 0.
   uint64_t Begin(Time now, Time deadline);
-  // Gives its slot back; false when its lease has ended before `now`.
-  bool End(uint64_t probe, Time now);
+  // It has ended: its lease runs until End() now, so that leases that ended
+  // before can be judged before. False when its own has.
+  bool Arrive(uint64_t probe, Time now);
+  // Gives its slot back.
+  void End(uint64_t probe);
   // It does not hang: should its lease end, it has succeeded.
   void NoteProgress(uint64_t probe);
   // Its answer came at `now`, and what it is worth is known by `judged_by`: if
   // its lease is not over, it lasts until then, and its end says nothing.
   void NoteAnswered(uint64_t probe, Time now, Time judged_by);
-  // Ends one lease that is over by `now`, if there is one, and says how far the
-  // probe got.
+  // Ends the first lease of those that are over by `now`, if there is one, and
+  // says how far the probe got.
   absl::optional<Sign> EndOverdue(Time now);
 
   void Count(bool failed, bool slow) {
@@ -63,11 +74,13 @@ class Probation {
 
   int in_flight() const { return static_cast<int>(leases_.size()); }
   int successes() const { return successes_; }
+  int decided() const { return successes_ + failures_; }
+  int slow() const { return slow_; }
   int samples() const { return options_.samples(); }
   int needed() const;
   // When the next lease ends; kInfiniteFuture when none runs.
   Time next_lease_end() const;
-  // The same, or when the results there are decide.
+  // The same, or when the results there are decide; kInfiniteFuture for never.
   Time next_end() const;
 
  private:
@@ -78,7 +91,8 @@ class Probation {
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);
-  // The end of the time to wait for all results.
+  // The end of the time to wait for all results; kInfiniteFuture while there is
+  // none.
   Time patience_end() const;
 
   const BreakerOptions& options_;

@@ -37,16 +37,18 @@ RateLimit::Turn RateLimit::Take(Time now, Time latest) {
     turn.at = std::max(now, SaturatingAdd(full_at, -depth_));
     turn.is_ours = turn.at <= std::max(now, latest);
     if (!turn.is_ours) return turn;
-    const Time after = SaturatingAdd(full_at, step_);
-    if (full_at_.compare_exchange_weak(before, after.time_since_epoch().count(),
+    turn.full_at = SaturatingAdd(full_at, step_);
+    if (full_at_.compare_exchange_weak(before,
+                                       turn.full_at.time_since_epoch().count(),
                                        std::memory_order_relaxed)) {
       return turn;
     }
   }
 }
 
-void RateLimit::GiveBack() {
-  full_at_.fetch_sub(step_.count(), std::memory_order_relaxed);
+void RateLimit::GiveBack(const Turn& turn, Time now) {
+  const Duration left = std::min(Remaining(now, turn.full_at), step_);
+  full_at_.fetch_sub(left.count(), std::memory_order_relaxed);
 }
 
 double RateLimit::tokens(Time now) const {

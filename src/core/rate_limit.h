@@ -3,21 +3,21 @@
 //   RateLimit::Turn turn = limit.Take(now, /*latest=*/now + max_wait);
 //   if (!turn.is_ours) return Reject(turn.at - latest);   // come back then
 //   ... not before turn.at ...
-//   limit.GiveBack();                                  // was not sent after
-//   all
+//   limit.GiveBack(turn, now);                         // not sent after all
 //
 // The bucket holds `burst` tokens at the start and at most, and gains `rate` a
 // second. Who finds it empty may take a token that is yet to come, if it comes
-// by `latest`: turns are given in the order they are asked for. In any time t
-// from the start at most burst + rate * t turns come.
+// by `latest`: turns are given in the order they are asked for.
 //
 // Kept as one number, the time at which the bucket is full again (the "generic
 // cell rate algorithm", ITU-T I.371): so no lock, and no rounding that grows.
 // The step between two tokens is rounded to the nanosecond.
 //
-// A token given back goes to the next to come, not to those who wait: their
-// turns stand. So a burst may be longer by as many as were given back while
-// others waited; the bound from the start holds all the same.
+// A token that is given back is there again as far as the bucket has not been
+// filled up since: one that is kept for long is lost, or two bursts could be
+// had at once. It goes to the next to come, not to those who wait, whose turns
+// stand. So in any time t at most burst + rate * t turns come, and one more for
+// each that was given back while others waited for theirs.
 //
 // Thread safety: safe from any thread, without locks. `now` may run back a
 // little between threads.
@@ -38,6 +38,8 @@ class RateLimit {
     bool is_ours = false;
     // When it comes; `now` when at once. Also of one that is not ours.
     Time at;
+    // When the bucket would be full again, were it the last.
+    Time full_at;
   };
 
   RateLimit(const RateLimitOptions& options, Time now);
@@ -48,8 +50,8 @@ class RateLimit {
   RateLimit& operator=(const RateLimit&) = delete;
 
   Turn Take(Time now, Time latest);
-  // Of a token taken, in time or not: as if it had not been.
-  void GiveBack();
+  // A turn that was ours is not used.
+  void GiveBack(const Turn& turn, Time now);
 
   // A call came in vain.
   void CountRejection() { rejected_.fetch_add(1, std::memory_order_relaxed); }

@@ -35,6 +35,8 @@ class SlowWatch {
   // When it will find the next, if that does not end before; kInfiniteFuture
   // when no call is watched.
   Time next_due() const;
+  // When it will find the call that began last.
+  Time last_due() const { return current_start_ + width_ + limit_; }
   // Forgets the calls in flight; their tickets must not come back.
   void Clear();
   // From now on with this limit. Calls in flight are watched no more; End() of

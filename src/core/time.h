@@ -6,6 +6,12 @@
 //   Time due = SaturatingAdd(now, options.open_duration);
 //   if (now >= due) ...
 //
+// A `now` may run back a little, since threads read the clock before they take
+// a lock, and stand still. It may jump ahead as far as it likes, and is
+// believed: whatever was due meanwhile is done, and the next `now` is to come
+// after. (A single wild reading that is taken back would make time stand still
+// until the clock has caught up; a steady clock does not do that.)
+//
 // Units: nanoseconds, 64 bit, good for 292 years. `kInfiniteFuture` means "no
 // deadline"; adding to it, or past it, saturates instead of overflowing.
 // Wall-clock time does not exist here; the gRPC deadline is converted once, at

@@ -14,9 +14,10 @@ namespace {
 constexpr int kMaxCount = 1'000'000;
 constexpr int kFewestCalls = 3;
 
-// One up for bad, one down for good.
-void Leak(bool bad, int* count) {
-  *count = bad ? std::min(*count + 1, kMaxCount) : std::max(*count - 1, 0);
+// Up for bad, down for good.
+void Leak(bool bad, int64_t calls, int* count) {
+  const int by = static_cast<int>(std::min<int64_t>(calls, kMaxCount));
+  *count = bad ? std::min(*count + by, kMaxCount) : std::max(*count - by, 0);
 }
 
 bool Reaches(int count, int limit) { return limit > 0 && count >= limit; }
@@ -95,7 +96,7 @@ bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
   slowest_ = std::max(slowest_, now - ticket->started);
   if (ticket->slice == 0 || !watch_->End(ticket->slice)) return false;
   const bool slow = IsSlow(*ticket, now);
-  if (slow) CountSpeed(/*slow=*/true, now);
+  if (slow) CountSpeed(/*slow=*/true, 1, now);
   ticket->is_fast = !slow;
   return slow;
 }
@@ -103,11 +104,11 @@ bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
 void TripRules::End(Ticket ticket, Verdict verdict, Time now) {
   NoteAnswered(&ticket, now);
   if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) return;
-  if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, now);
+  if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, 1, now);
   const bool failed = verdict == Verdict::kFailure;
   results_.Add(failed, now);
   consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;
-  Leak(failed, &leaky_);
+  Leak(failed, 1, &leaky_);
 }
 
 bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
@@ -118,18 +119,19 @@ bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
 bool TripRules::Advance(Time now) {
   if (!watch_) return false;
   const int64_t overdue = watch_->TakeOverdue(now);
-  if (overdue > 0) slowest_ = std::max(slowest_, options_.slow_call_duration);
-  for (int64_t i = 0; i < overdue; ++i) CountSpeed(/*slow=*/true, now);
-  return overdue > 0;
+  if (overdue == 0) return false;
+  slowest_ = std::max(slowest_, watched_limit_);
+  CountSpeed(/*slow=*/true, overdue, now);
+  return true;
 }
 
 Time TripRules::next_due() const {
   return watch_ ? watch_->next_due() : kInfiniteFuture;
 }
 
-void TripRules::CountSpeed(bool slow, Time now) {
-  speeds_->Add(slow, now);
-  Leak(slow, &leaky_slow_);
+void TripRules::CountSpeed(bool slow, int64_t calls, Time now) {
+  speeds_->Add(slow, now, calls);
+  Leak(slow, calls, &leaky_slow_);
 }
 
 TripRules::Rule TripRules::Check(Time now) {

@@ -108,6 +108,8 @@ class TripRules {
   // When Advance() will next have something to count; kInfiniteFuture for
   // never.
   Time next_due() const;
+  // The same for the call that began last, if its speed is of interest.
+  Time last_due() const { return watch_->last_due(); }
 
   // A rule that holds.
   Rule Check(Time now);
@@ -119,7 +121,7 @@ class TripRules {
   bool RateHolds(Window* window, double limit, Time now) const;
   std::string DescribeRate(const char* what, Window* window, double limit,
                            Time now) const;
-  void CountSpeed(bool slow, Time now);
+  void CountSpeed(bool slow, int64_t calls, Time now);
 
   const BreakerOptions& options_;
   double z_;  // of the confidence; 0 when it is off

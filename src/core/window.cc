@@ -27,30 +27,33 @@ double Window::failure_rate(Time now) {
              : static_cast<double>(failures_) / static_cast<double>(total_);
 }
 
-void Window::Add(bool failed, Time now) {
+void Window::Add(bool failed, Time now, int64_t n) {
   if (options_.kind == WindowOptions::Kind::kCalls) {
-    AddToRing(failed);
+    AddToRing(failed, n);
     return;
   }
   Advance(now);
   Bucket& bucket = buckets_[static_cast<size_t>(current_)];
-  ++bucket.total;
-  ++total_;
+  bucket.total += n;
+  total_ += n;
   if (failed) {
-    ++bucket.failures;
-    ++failures_;
+    bucket.failures += n;
+    failures_ += n;
   }
 }
 
-void Window::AddToRing(bool failed) {
-  if (total_ == static_cast<int64_t>(ring_.size())) {
-    if (ring_[next_]) --failures_;
-  } else {
-    ++total_;
+void Window::AddToRing(bool failed, int64_t n) {
+  const auto size = static_cast<int64_t>(ring_.size());
+  for (int64_t i = std::min(n, size); i > 0; --i) {
+    if (total_ == size) {
+      if (ring_[next_]) --failures_;
+    } else {
+      ++total_;
+    }
+    ring_[next_] = failed;
+    if (failed) ++failures_;
+    if (++next_ == ring_.size()) next_ = 0;
   }
-  ring_[next_] = failed;
-  if (failed) ++failures_;
-  next_ = (next_ + 1) % ring_.size();
 }
 
 void Window::Advance(Time now) {

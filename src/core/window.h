@@ -27,7 +27,9 @@ class Window {
  public:
   Window(const WindowOptions& options, Time now);
 
-  void Add(bool failed, Time now);
+  void Add(bool failed, Time now) { Add(failed, now, 1); }
+  // `n` > 0 results at once; costs no more than the whole window.
+  void Add(bool failed, Time now, int64_t n);
   void Clear(Time now);
   const WindowOptions& options() const { return options_; }
 
@@ -49,7 +51,7 @@ class Window {
     int64_t failures = 0;
   };
 
-  void AddToRing(bool failed);
+  void AddToRing(bool failed, int64_t n);
   void Advance(Time now);
 
   WindowOptions options_;

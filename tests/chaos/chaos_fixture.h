@@ -93,7 +93,8 @@ class ChaosEngine {
   const std::shared_ptr<Engine>& engine() const { return engine_; }
   core::MethodCounts counts() const;
   core::BreakerSnapshot breaker() const;
-  // False after a generous time.
+  // For the engine to come there by itself, or by a call. False after a
+  // generous time.
   bool WaitFor(core::BreakerState state) const;
 
   // Ends a load that made all the calls of this engine. It was sound; what the

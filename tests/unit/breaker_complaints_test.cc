@@ -112,6 +112,30 @@ TEST_F(ComplaintsTest, Sentinel1638BlockedByALaterRuleAfterAdmission) {
   EXPECT_EQ(StateAt(kDue), BreakerState::kClosed);
 }
 
+TEST_F(ComplaintsTest, SentinelGo196And2136And3363TwoRulesInARow) {
+  // Two breakers alike, one behind the other: what the second refuses, the
+  // first has not begun.
+  BreakerOptions options = OneProbe();
+  Breaker& first = MakeOpen(options);
+  Breaker second({}, options, 1, Time{});
+  second.Admit(At(Sec(1)), kInfiniteFuture)
+      .permit.Settle(Verdict::kFailure, At(Sec(1)));
+  bool both = false;
+  Time now = At(Sec(9));
+  for (; now < At(Sec(30)) && !both; now += Ms(100)) {
+    Permit a = Admit(now);
+    if (!a) continue;
+    Permit b = second.Admit(now, kInfiniteFuture).permit;
+    if (!b) continue;
+    a.Settle(Verdict::kSuccess, now);
+    b.Settle(Verdict::kSuccess, now);
+    both = true;
+  }
+  EXPECT_EQ(first.Snapshot(now).state, BreakerState::kClosed);
+  EXPECT_EQ(second.Snapshot(now).state, BreakerState::kClosed);
+  EXPECT_LE(now, At(Sec(12)));
+}
+
 TEST_F(ComplaintsTest, Hystrix1781OpenWithoutATimeToLeaveIt) {
   // State and time are of one lock: whatever operators do, OPEN has an end.
   Breaker& breaker = MakeOpen(OneProbe());
@@ -242,6 +266,51 @@ TEST_F(ComplaintsTest, Proposal558AndResilience4j682OwnCancelsAreNeutral) {
   EXPECT_EQ(EffectsOf(Attribution::kSuperseded).verdict, Verdict::kNeutral);
 }
 
+TEST_F(ComplaintsTest, Proposal558ACallsOwnHedgesDoNotBreakIt) {
+  // Two of three lose, and are cancelled by us; one failure would be enough.
+  MethodOptions options = Hedging(3, Ms(10));
+  options.breaker = TripsAfter(1);
+  CallRig rig(options);
+  rig.Answer(1, Ms(15));
+  rig.Run();
+  ASSERT_EQ(rig.driver().launched(), 3);
+  rig.End(0, Code::kCancelled);  // as gRPC says afterwards
+  rig.End(2, Code::kCancelled);
+  const BreakerSnapshot s = rig.breaker().Snapshot(rig.now());
+  EXPECT_EQ(s.state, BreakerState::kClosed);
+  EXPECT_EQ(s.window_calls, 1);
+  EXPECT_EQ(s.window_failures, 0);
+}
+
+TEST_F(ComplaintsTest, Proposal558ADeadlineTooShortForAnybodyIsNeutral) {
+  // The method takes 50 ms; a client grants 5, again and again.
+  LatencyModel model;
+  for (int s = 0; s < 60; ++s) {
+    model.OnAttemptEnd(Code::kOk, Attribution::kSuccess, Ms(50), At(Sec(s)));
+  }
+  MethodOptions options = Retrying(2);
+  options.breaker = TripsAfter(1);
+  for (const Duration granted : {Ms(5), Ms(500)}) {
+    CallRig::Setup setup;
+    setup.latency = &model;
+    setup.deadline = Sec(61) + granted;
+    CallRig rig(options, setup);
+    rig.MoveTo(Sec(61));
+    rig.Run();
+    EXPECT_EQ(rig.breaker().Snapshot(rig.now()).state,
+              granted == Ms(5) ? BreakerState::kClosed : BreakerState::kOpen);
+  }
+}
+
+TEST_F(ComplaintsTest, Gobreaker107SomeFailuresAreNobodysAffair) {
+  BlameRules rules;
+  rules.ignored = {Code::kInternal};
+  AttemptEnd end;
+  end.code = Code::kInternal;
+  const Attribution who = Attribute(end, rules);
+  EXPECT_EQ(VerdictOn(who, end.code, rules), Verdict::kNeutral);
+}
+
 TEST_F(ComplaintsTest, GrpcJava13001AndEnvoy22395TimeoutsCount) {
   AttemptEnd end;
   end.code = Code::kDeadlineExceeded;
@@ -257,6 +326,25 @@ TEST_F(ComplaintsTest, Resilience4j1123CallsCutOffByOurOwnLimitCount) {
   CallRig rig(options, setup);
   rig.Run();  // no answer: the driver cancels the attempt at the deadline
   EXPECT_EQ(rig.breaker().Snapshot(rig.now()).consecutive_failures, 1);
+}
+
+TEST_F(ComplaintsTest, Resilience4j1123AttemptsCutOffByTheirTimeoutCount) {
+  MethodOptions options = Retrying(2);
+  options.retry->attempt_timeout = Ms(50);
+  options.retry->codes.Add(Code::kDeadlineExceeded);
+  options.breaker = TripsAfter(2);
+  CallRig rig(options);
+  rig.Start();
+  ASSERT_EQ(rig.last().launch.size(), 1u);
+  ASSERT_EQ(rig.last().launch[0].deadline, At(Ms(50)));
+  rig.MoveTo(Ms(50));
+  rig.End(0, Code::kDeadlineExceeded);  // which gRPC says of it
+  rig.MoveTo(Ms(150));
+  rig.Timer();
+  ASSERT_EQ(rig.driver().launched(), 2);
+  rig.MoveTo(Ms(200));
+  rig.End(1, Code::kDeadlineExceeded);
+  EXPECT_EQ(rig.breaker().Snapshot(rig.now()).state, BreakerState::kOpen);
 }
 
 TEST_F(ComplaintsTest, GoService3153SpentDeadlineIsNotTheServersFault) {
@@ -309,7 +397,7 @@ TEST_F(ComplaintsTest, Freellmapi1183ABlackHoleThatAlwaysLosesIsSeen) {
   EXPECT_EQ(warning.target, "hole");
 }
 
-// --- scope, listeners, time
+// --- scope, listeners, memory, time
 // ----------------------------------------------------
 
 class Reentrant : public BreakerObserver {
@@ -327,6 +415,72 @@ TEST_F(ComplaintsTest, Gobreaker37ListenerMayAskTheBreaker) {
   Make(OneProbe(), &listener);
   Call(Verdict::kFailure, Time{});  // would hang if told under the lock
   EXPECT_EQ(listener.told, 1);
+}
+
+TEST_F(ComplaintsTest, Zanzibar772AndArmeria3134OneHostsFailureIsItsOwn) {
+  // And envoy#4203, #20207. Per method: EngineBreakerTest.
+  MethodOptions options;
+  options.breaker = TripsAfter(1);
+  CallRig::Setup setup;
+  setup.targets = 2;
+  CallRig rig(options, setup);
+  rig.Trip(0);
+  rig.Answer(0, Ms(5));
+  rig.Run();
+  EXPECT_EQ(rig.driver().attempt(0).target, 1);
+  EXPECT_EQ(rig.breaker(0).Snapshot(rig.now()).state, BreakerState::kOpen);
+  EXPECT_EQ(rig.breaker(1).Snapshot(rig.now()).state, BreakerState::kClosed);
+}
+
+TEST_F(ComplaintsTest, Envoy2671AllHostsOutIsARefusalThatSaysSo) {
+  // No panic: nobody gets calls that it has been taken out for.
+  MethodOptions options;
+  options.breaker = TripsAfter(1);
+  CallRig::Setup setup;
+  setup.targets = 2;
+  CallRig rig(options, setup);
+  rig.Trip(0);
+  rig.Trip(1);
+  rig.Run();
+  EXPECT_EQ(rig.lines(),
+            std::vector<std::string>(
+                {"0s finish UNAVAILABLE breaker_open, retry after 10s"}));
+}
+
+TEST_F(ComplaintsTest, Resilience4j2243And1221NothingPilesUp) {
+  EventLog small(10);
+  Breaker breaker({"c", "t", "m", &small, nullptr}, OneProbe(), 1, Time{});
+  Time now;
+  for (int i = 0; i < 1'000; ++i) {
+    breaker.Admit(now, kInfiniteFuture)
+        .permit.Settle(i % 2 == 0 ? Verdict::kFailure : Verdict::kSuccess, now);
+    now += Sec(10);
+  }
+  EXPECT_GT(small.last(), 1'000);
+  EXPECT_EQ(small.Since(0, 1'000'000).events.size(), 10u);
+  // All that a breaker keeps is in it, but for a window's bits and the leases.
+  EXPECT_LE(sizeof(Breaker), size_t{4'096});
+}
+
+TEST_F(ComplaintsTest, Resilience4j667SlowAndFailedHaveLimitsOfTheirOwn) {
+  BreakerOptions options = TripsAfter(0);
+  options.failure_rate = 0.5;
+  options.slow_call_rate = 0.9;
+  options.slow_call_duration = Sec(1);
+  options.minimum_calls = 10;
+  options.window.kind = WindowOptions::Kind::kCalls;
+  options.window.calls = 10;
+  Make(options);
+  // Four slow ones and four that fail, of ten: neither is enough.
+  Time now;
+  for (int i = 0; i < 10; ++i) {
+    Permit call = Admit(now);
+    if (i < 4) now += Sec(2);
+    call.Settle(i >= 6 ? Verdict::kFailure : Verdict::kSuccess, now);
+  }
+  EXPECT_EQ(StateAt(now), BreakerState::kClosed);
+  Call(Verdict::kFailure, now);
+  EXPECT_EQ(StateAt(now), BreakerState::kOpen);
 }
 
 TEST_F(ComplaintsTest, Resilience4j734And1597SlowByTheGivenClockAndInFlight) {
@@ -351,7 +505,23 @@ TEST_F(ComplaintsTest, Gobreaker28And63AndPolly2381SomeProbesMayFail) {
   EXPECT_EQ(StateAt(kDue), BreakerState::kClosed);
 }
 
-TEST_F(ComplaintsTest, Polly496DryRun) {
+TEST_F(ComplaintsTest, ExternalService94AfterHowManyCallsAndForHowLong) {
+  // Time is a number here, so a rehearsal is a loop.
+  Make(TripsAfter(5));
+  int calls = 0;
+  while (Call(Verdict::kFailure, Time{})) ++calls;
+  EXPECT_EQ(calls, 5);
+  EXPECT_EQ(breaker_->Snapshot(Time{}).probe_due, kDue);
+  // And the longest that a call can take.
+  MethodOptions options = Retrying(3);
+  CallRig::Setup setup;
+  setup.deadline = Sec(2);
+  CallRig rig(options, setup);
+  rig.Run();
+  EXPECT_EQ(rig.now(), At(Sec(2)));
+}
+
+TEST_F(ComplaintsTest, Polly496AndMonix1633DryRun) {
   BreakerOptions options = OneProbe();
   options.mode = BreakerOptions::Mode::kShadow;
   MakeOpen(options);

@@ -6,6 +6,7 @@
 // the permits that are out. A breaker cannot be copied, so each state keeps the
 // events that led to it, and is built anew from them.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -24,9 +25,13 @@ namespace {
 
 enum class Act : char {
   kAdmit,
+  kAdmitInAHurry,  // with a deadline before any lease ends
+  kAskForAHedge,   // to a target that its call has used
+  kProgress,       // of the newest
   kSucceedOldest,
   kFailOldest,
   kDropOldest,
+  kLoseOldest,
   kSucceedNewest,
   kFailNewest,
   kPassLittle,
@@ -39,11 +44,13 @@ enum class Act : char {
 };
 constexpr Act kLastAct = Act::kReset;
 constexpr size_t kMostPermits = 4;
+constexpr Duration kHurry = Ms(100);
 
 struct Shape {
   const char* name;
   BreakerOptions options;
   int depth;
+  std::vector<Act> start = {};  // how to come to where it gets interesting
 };
 
 bool IsForced(BreakerState state) {
@@ -61,7 +68,16 @@ class World {
     const BreakerSnapshot before = breaker_.Snapshot(now_);
     switch (act) {
       case Act::kAdmit:
-        Admit();
+        Admit(kInfiniteFuture);
+        break;
+      case Act::kAdmitInAHurry:
+        Admit(now_ + kHurry);
+        break;
+      case Act::kAskForAHedge:
+        AskForAHedge();
+        break;
+      case Act::kProgress:
+        Progress();
         break;
       case Act::kSucceedOldest:
         Settle(0, Verdict::kSuccess);
@@ -71,6 +87,9 @@ class World {
         break;
       case Act::kDropOldest:
         Settle(0, Verdict::kNeutral);
+        break;
+      case Act::kLoseOldest:
+        Settle(0, Verdict::kLost);
         break;
       case Act::kSucceedNewest:
         Settle(out_.size() - 1, Verdict::kSuccess);
@@ -103,18 +122,21 @@ class World {
     CheckProbes();
   }
 
-  // From wherever it is: once operators let go, calls that succeed close it.
+  // From wherever it is: once operators let go, calls that succeed close it,
+  // though the calls that are out never end.
   void ExpectWayHome() {
-    out_.clear();
     breaker_.ClearOverride(now_);
-    // Open time at its cap, the ramp, and a tenth for the steps.
-    const Time bound = now_ + options_.max_open_duration +
-                       options_.ramp.duration + options_.probe_timeout + Sec(5);
+    // Twice, since those that are out may yet hang, or be slow: the open time
+    // at its cap, and the ramp. And some for the steps.
+    const Time bound =
+        now_ + 2 * (options_.max_open_duration + options_.ramp.duration) +
+        options_.probe_timeout + Sec(5);
     while (State() != BreakerState::kClosed) {
       ASSERT_LE(now_, bound) << "never closes";
       Permit permit = breaker_.Admit(now_, kInfiniteFuture).permit;
+      const bool is_probe = permit.is_probe();
       permit.Settle(Verdict::kSuccess, now_);
-      if (State() != BreakerState::kHalfOpen) now_ += Ms(500);
+      if (!is_probe || State() != BreakerState::kHalfOpen) now_ += Ms(500);
     }
   }
 
@@ -125,16 +147,20 @@ class World {
     std::string key = absl::StrCat(
         static_cast<int>(s.state), "|", s.window_calls, ",", s.window_failures,
         ",", s.window_timed, ",", s.window_slow, ",", s.consecutive_failures,
-        ",", s.leaky_failures, "|", s.probes_in_flight, "|", ms(s.since), "|",
-        s.probe_due ? ms(*s.probe_due) : -1, "|",
+        ",", s.leaky_failures, ",", s.leaky_slow_calls, "|", s.probes_in_flight,
+        "|", ms(s.since), "|", s.probe_due ? ms(*s.probe_due) : -1, "|",
         s.override_end ? ms(*s.override_end) : -1, "|");
     const Time tick = breaker_.next_tick();
     absl::StrAppend(&key, tick == kInfiniteFuture ? -1 : ms(tick), "|");
     // Re-trips decide the next open time; results of probes the verdict.
     absl::StrAppend(&key, std::min(reopened_, 3), "|", results_, "|");
+    if (s.state == BreakerState::kRamp) {
+      absl::StrAppend(&key, std::lround(ramp_turns_ * 1e6), "|");
+    }
     for (const Out& out : out_) {
-      absl::StrAppend(&key, out.epoch == s.epoch, out.permit.is_probe(), ",",
-                      ms(out.ends), ";");
+      absl::StrAppend(&key, out.epoch == s.epoch, out.permit.is_probe(),
+                      out.progressed, ",", ms(out.started), ",", ms(out.ends),
+                      ";");
     }
     return key;
   }
@@ -143,7 +169,9 @@ class World {
   struct Out {
     Permit permit;
     uint64_t epoch;
+    Time started;
     Time ends;  // of a probe's lease
+    bool progressed = false;
   };
 
   BreakerState State() { return breaker_.Snapshot(now_).state; }
@@ -155,14 +183,31 @@ class World {
     if (after.state == BreakerState::kOpen) {
       reopened_ = before.state == BreakerState::kClosed ? 0 : reopened_ + 1;
     }
+    if (after.state == BreakerState::kRamp) {
+      ramp_turns_ = 1 - options_.ramp.initial;
+    }
   }
 
-  void Admit() {
+  void NoteResult(bool succeeded) {
+    results_ += succeeded ? 'S' : 'F';
+    if (results_.size() > 3) results_.erase(0, 1);
+  }
+
+  bool IsShadow() const {
+    return options_.mode == BreakerOptions::Mode::kShadow;
+  }
+
+  void Admit(Time deadline) {
     if (out_.size() == kMostPermits) return;
     const BreakerSnapshot before = breaker_.Snapshot(now_);
-    Admission a = breaker_.Admit(now_, kInfiniteFuture);
+    Admission a = breaker_.Admit(now_, deadline);
     const BreakerSnapshot after = breaker_.Snapshot(now_);
     Note(before);
+    const bool would_admit =
+        a.permit && after.shadow_refusals == before.shadow_refusals;
+    if (before.state == BreakerState::kRamp) {
+      ramp_turns_ += before.admitted_share - (would_admit ? 1 : 0);
+    }
     switch (before.state) {
       case BreakerState::kForcedOpen:
         EXPECT_FALSE(a.permit) << "forced open, and admits";
@@ -172,16 +217,45 @@ class World {
         EXPECT_TRUE(a.permit) << "closed, and refuses";
         break;
       case BreakerState::kOpen:
-        EXPECT_EQ(static_cast<bool>(a.permit), now_ >= *before.probe_due);
+        EXPECT_EQ(would_admit, now_ >= *before.probe_due);
         break;
       default:
         break;
     }
     EXPECT_NE(static_cast<bool>(a.permit), a.refusal.reason != Reason::kNone);
+    if (IsShadow() && before.state != BreakerState::kForcedOpen) {
+      EXPECT_TRUE(a.permit) << "refuses in the shadow";
+    }
     if (!a.permit) return;
-    EXPECT_EQ(a.permit.is_probe(), after.state == BreakerState::kHalfOpen);
-    out_.push_back(
-        {std::move(a.permit), after.epoch, now_ + options_.probe_timeout});
+    EXPECT_EQ(a.permit.is_probe(),
+              would_admit && after.state == BreakerState::kHalfOpen);
+    const Time ends = std::min(SaturatingAdd(deadline, Probation::kGrace),
+                               now_ + options_.probe_timeout);
+    out_.push_back({std::move(a.permit), after.epoch, now_, ends});
+  }
+
+  // As nothing, where the target is coming back; else as any call, whose turn
+  // it leaves to Admit().
+  void AskForAHedge() {
+    const BreakerSnapshot before = breaker_.Snapshot(now_);
+    const bool is_steady = before.state == BreakerState::kClosed ||
+                           before.state == BreakerState::kForcedClosed;
+    if (is_steady) return;
+    Admission a = breaker_.Admit(now_, kInfiniteFuture, CallKind::kUnary,
+                                 Hedge::kToUsedTarget);
+    const BreakerSnapshot after = breaker_.Snapshot(now_);
+    EXPECT_EQ(after.epoch, before.epoch) << "a hedge moved it";
+    EXPECT_EQ(after.probes_in_flight, before.probes_in_flight);
+    EXPECT_EQ(static_cast<bool>(a.permit),
+              IsShadow() && before.state != BreakerState::kForcedOpen);
+  }
+
+  void Progress() {
+    if (out_.empty()) return;
+    const BreakerSnapshot before = breaker_.Snapshot(now_);
+    out_.back().permit.NoteProgress(now_);
+    out_.back().progressed = true;
+    EXPECT_EQ(breaker_.Snapshot(now_).epoch, before.epoch);
   }
 
   void Settle(size_t n, Verdict verdict) {
@@ -205,11 +279,9 @@ class World {
     if (IsForced(before.state)) {
       EXPECT_EQ(after.state, before.state) << "a result beat the operator";
     }
-    if (after.epoch == before.epoch && !is_stale) {
-      results_ += verdict == Verdict::kSuccess   ? 'S'
-                  : verdict == Verdict::kFailure ? 'F'
-                                                 : ' ';
-      if (results_.size() > 3) results_.erase(0, 1);
+    if (after.epoch == before.epoch && !is_stale &&
+        (verdict == Verdict::kSuccess || verdict == Verdict::kFailure)) {
+      NoteResult(verdict == Verdict::kSuccess);
     }
     Note(before);
     NoteRamp(after);
@@ -224,8 +296,15 @@ class World {
   }
 
   void Pass(Duration d, const BreakerSnapshot& before) {
+    const Time from = now_;
     now_ += d;
     const BreakerSnapshot after = breaker_.Snapshot(now_);
+    for (const Out& out : out_) {
+      if (out.permit.is_probe() && out.epoch == after.epoch &&
+          out.ends > from && out.ends <= now_) {
+        NoteResult(out.progressed);
+      }
+    }
     if (IsForced(before.state) &&
         (!before.override_end || *before.override_end > now_)) {
       EXPECT_EQ(after.state, before.state) << "a timer beat the operator";
@@ -262,6 +341,7 @@ class World {
   std::string results_;
   int reopened_ = 0;
   uint64_t ramp_epoch_ = 0;
+  double ramp_turns_ = 0;
 };
 
 BreakerOptions Small() {
@@ -269,15 +349,25 @@ BreakerOptions Small() {
   options.open_duration = Sec(2);
   options.max_open_duration = Sec(4);
   options.probes = 2;
-  options.probe_timeout = Sec(1);
+  options.probe_timeout = Sec(2);  // of which a call in a hurry takes less
   return options;
 }
 
 std::vector<Shape> Shapes() {
-  Shape plain{"plain", Small(), 7};
-  Shape ramp{"ramp", Small(), 7};
+  Shape plain{"plain", Small(), 6};
+  Shape ramp{"ramp", Small(), 6};
+  ramp.options.consecutive_failures = 1;
+  ramp.options.probes = 1;
   ramp.options.ramp = {0.5, Sec(2)};
-  Shape ratio{"ratio", Small(), 6};
+  ramp.start = {Act::kAdmit, Act::kFailOldest, Act::kPassToNext, Act::kAdmit,
+                Act::kSucceedOldest};
+  Shape shadow = ramp;
+  shadow.name = "shadow";
+  shadow.depth = 5;
+  shadow.options.mode = BreakerOptions::Mode::kShadow;
+  Shape ratio{"ratio", Small(), 5};
+  ratio.start = {Act::kAdmit, Act::kAdmit, Act::kFailOldest, Act::kFailOldest,
+                 Act::kPassToNext};
   ratio.options.probe_samples = 3;
   ratio.options.probe_success_ratio = 0.6;
   ratio.options.half_open_duration = Sec(3);
@@ -290,8 +380,10 @@ std::vector<Shape> Shapes() {
   window.options.window.calls = 3;
   Shape slow{"slow", Small(), 6};
   slow.options.slow_call_duration = Sec(1);
+  slow.options.leaky_slow_calls = 2;
   slow.options.minimum_calls = 2;
-  return {plain, ramp, ratio, window, slow};
+  slow.options.window = window.options.window;
+  return {plain, ramp, shadow, ratio, window, slow};
 }
 
 class BreakerExplorationTest : public ::testing::TestWithParam<Shape> {};
@@ -312,8 +404,9 @@ TEST_P(BreakerExplorationTest, TheLawsHoldInEveryStateWithinReach) {
     for (Act act : path) absl::StrAppend(&text, " ", static_cast<int>(act));
     return text;
   };
-  std::set<std::string> seen = {build({})->Key()};
-  std::deque<Path> open = {{}};
+  std::set<std::string> seen = {build(shape.start)->Key()};
+  std::deque<Path> open = {shape.start};
+  const size_t depth = shape.start.size() + static_cast<size_t>(shape.depth);
   int64_t steps = 0;
   while (!open.empty() && !HasFailure()) {
     const Path path = std::move(open.front());
@@ -324,7 +417,7 @@ TEST_P(BreakerExplorationTest, TheLawsHoldInEveryStateWithinReach) {
       std::unique_ptr<World> world = build(next);
       ++steps;
       if (!seen.insert(world->Key()).second) continue;
-      if (next.size() < static_cast<size_t>(shape.depth)) open.push_back(next);
+      if (next.size() < depth) open.push_back(next);
       world->ExpectWayHome();
       if (HasFailure()) {
         ADD_FAILURE() << told(next);

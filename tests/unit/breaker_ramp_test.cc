@@ -87,14 +87,18 @@ TEST_F(BreakerModesTest, RampAdmitsAGrowingShareAndThenAll) {
                           "ramp -> closed: the ramp is over"));
 }
 
-TEST_F(BreakerModesTest, ARefusalOfTheRampSaysWhenItEnds) {
-  Breaker& breaker = MakeRamping(Ramping(Sec(10), 0.1));
+TEST_F(BreakerModesTest, ARefusalOfTheRampSaysWhenItIsWorthAskingAgain) {
+  Breaker& breaker = MakeRamping(Ramping(Sec(3600), 0.1));
   EXPECT_EQ(Admitted(1, kDue), 1);
-  const Admission a = breaker.Admit(kDue + Sec(4), kInfiniteFuture);
-  const Admission b = breaker.Admit(kDue + Sec(4), kInfiniteFuture);
-  const Refusal& refusal = a.permit ? b.refusal : a.refusal;
-  EXPECT_EQ(refusal.reason, Reason::kRamping);
-  EXPECT_EQ(refusal.retry_after, Sec(6));
+  const auto refusal_at = [&](Time now) {
+    Admission a = breaker.Admit(now, kInfiniteFuture);
+    while (a.permit) a = breaker.Admit(now, kInfiniteFuture);
+    EXPECT_EQ(a.refusal.reason, Reason::kRamping);
+    return a.refusal.retry_after;
+  };
+  // Not only in an hour: as after a trip.
+  EXPECT_EQ(refusal_at(kDue + Sec(4)), Sec(10));
+  EXPECT_EQ(refusal_at(kDue + Sec(3594)), Sec(6));
 }
 
 TEST_F(BreakerModesTest, ATripInTheRampReopensForLonger) {
@@ -125,11 +129,61 @@ TEST_F(BreakerModesTest, TheRampJudgesOnlyCallsSinceItsStart) {
   EXPECT_EQ(breaker_->Snapshot(kDue + Sec(10)).stale_results, 1);
 }
 
-TEST_F(BreakerModesTest, NoHedgesInHalfOpenAndRamp) {
+TEST_F(BreakerModesTest, CallsOfAComingBackAreCareful) {
   MakeRamping(Ramping(Sec(10), 1));
   EXPECT_TRUE(breaker_->Admit(kDue, kInfiniteFuture).permit.is_careful());
   EXPECT_FALSE(
       breaker_->Admit(kDue + Sec(10), kInfiniteFuture).permit.is_careful());
+}
+
+TEST_F(BreakerModesTest, HedgesTakeNoTurnOfTheRamp) {
+  Breaker& breaker = MakeRamping(Ramping(Sec(10), 0.5));
+  for (int i = 0; i < 20; ++i) {
+    for (const Hedge hedge : {Hedge::kToUsedTarget, Hedge::kToUnusedTarget}) {
+      const Admission a =
+          breaker.Admit(kDue, kInfiniteFuture, CallKind::kUnary, hedge);
+      EXPECT_EQ(a.refusal.reason, Reason::kRamping);
+    }
+    EXPECT_EQ(Call(Verdict::kSuccess, kDue), i % 2 == 0);
+  }
+}
+
+TEST_F(BreakerModesTest, AHedgeProbesOnlyATargetThatItsCallHasNotUsed) {
+  BreakerOptions options = TripsAfter(1);
+  options.probes = 1;
+  Breaker& breaker = Make(options);
+  const auto admit = [&](Time now, Hedge hedge) {
+    return breaker.Admit(now, kInfiniteFuture, CallKind::kUnary, hedge);
+  };
+  EXPECT_TRUE(admit(Time{}, Hedge::kToUsedTarget).permit);
+  Call(Verdict::kFailure, Time{});
+  for (const Hedge hedge : {Hedge::kToUsedTarget, Hedge::kToUnusedTarget}) {
+    EXPECT_EQ(admit(kDue - Sec(1), hedge).refusal.reason, Reason::kBreakerOpen);
+  }
+  EXPECT_EQ(admit(kDue, Hedge::kToUsedTarget).refusal.reason,
+            Reason::kProbesTaken);
+  EXPECT_EQ(StateAt(kDue), BreakerState::kOpen);
+  Permit probe = admit(kDue, Hedge::kToUnusedTarget).permit;
+  EXPECT_TRUE(probe.is_probe());
+  EXPECT_EQ(admit(kDue, Hedge::kToUsedTarget).refusal.reason,
+            Reason::kProbesTaken);
+  EXPECT_EQ(breaker.Snapshot(kDue).probes_in_flight, 1);
+  probe.Settle(Verdict::kSuccess, kDue);
+  EXPECT_EQ(StateAt(kDue), BreakerState::kClosed);
+}
+
+TEST_F(BreakerModesTest, ShadowLetsHedgesPassAndDoesNotMoveByThem) {
+  BreakerOptions options = TripsAfter(1);
+  options.mode = BreakerOptions::Mode::kShadow;
+  Breaker& breaker = Make(options);
+  Call(Verdict::kFailure, Time{});
+  Permit hedge =
+      breaker
+          .Admit(kDue, kInfiniteFuture, CallKind::kUnary, Hedge::kToUsedTarget)
+          .permit;
+  EXPECT_TRUE(hedge);
+  hedge.Settle(Verdict::kSuccess, kDue);
+  EXPECT_EQ(StateAt(kDue), BreakerState::kOpen);
 }
 
 // A call with a hedge after 50 ms, over two targets.
@@ -170,6 +224,29 @@ TEST_F(BreakerModesTest, OnlyWhoLosesWithAHeadStartHasLost) {
   ASSERT_EQ(late.driver().launched(), 2);
   EXPECT_EQ(late.breaker(0).Snapshot(late.now()).losses, 0);
   EXPECT_EQ(late.breaker(1).Snapshot(late.now()).losses, 0);
+}
+
+TEST_F(BreakerModesTest, WithoutAnAnswerNobodyHasLost) {
+  AttemptEnd fatal;
+  fatal.code = absl::StatusCode::kInternal;
+  AttemptEnd cancelled;  // the parent call was, and this attempt tells first
+  cancelled.code = absl::StatusCode::kCancelled;
+  cancelled.cancelled_by_caller = true;
+  AttemptEnd no;
+  no.code = absl::StatusCode::kNotFound;
+  for (const AttemptEnd& end : {fatal, cancelled, no}) {
+    MethodOptions options = Hedging(2, Ms(50));
+    options.breaker = TripsAfter(5);
+    CallRig rig(options, TwoTargets());
+    rig.AnswerWith(1, Ms(10), end);
+    rig.Run();
+    ASSERT_TRUE(rig.driver().finished());
+    const bool is_answer = end.code == no.code;
+    EXPECT_EQ(rig.breaker(0).Snapshot(rig.now()).losses, is_answer ? 1 : 0);
+    EXPECT_EQ(rig.driver().attempt(0).attribution,
+              end.cancelled_by_caller ? Attribution::kCancelledByCaller
+                                      : Attribution::kSuperseded);
+  }
 }
 
 TEST_F(BreakerModesTest, ShadowGoesThroughTheStatesAndRefusesNothing) {
@@ -234,6 +311,59 @@ TEST_F(BreakerModesTest, FewCallsAreNoReasonToStayHalfOpen) {
   EXPECT_EQ(Told(log_).back(), "half_open -> closed: few calls came (1 of 3)");
 }
 
+TEST_F(BreakerModesTest, WhileProbesAreOutPatienceDoesNotDecide) {
+  BreakerOptions options = TripsAfter(1);
+  options.half_open_duration = Sec(3);
+  Breaker& breaker = Make(options);
+  // One fast success, and two that hang: that is no target to close for.
+  Call(Verdict::kFailure, Time{});
+  Permit a = breaker.Admit(kDue, kInfiniteFuture).permit;
+  Permit b = breaker.Admit(kDue, kInfiniteFuture).permit;
+  Call(Verdict::kSuccess, kDue);
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
+  EXPECT_EQ(StateAt(kDue + Sec(4)), BreakerState::kHalfOpen);
+  // No more are sent on their way, or it could go on like that for ever.
+  b.Settle(Verdict::kNeutral, kDue + Sec(4));
+  EXPECT_EQ(breaker.Admit(kDue + Sec(4), kInfiniteFuture).refusal.reason,
+            Reason::kProbesTaken);
+  EXPECT_EQ(StateAt(kDue + Sec(5)), BreakerState::kOpen);
+  EXPECT_EQ(breaker.Snapshot(kDue + Sec(5)).hung_probes, 1);
+}
+
+TEST_F(BreakerModesTest, TheLastProbeOutCountsBeforePatienceDecides) {
+  for (const Verdict last :
+       {Verdict::kSuccess, Verdict::kFailure, Verdict::kNeutral}) {
+    BreakerOptions options = TripsAfter(1);
+    options.half_open_duration = Sec(3);
+    Breaker& breaker = Make(options);
+    Call(Verdict::kFailure, Time{});
+    Permit out = breaker.Admit(kDue, kInfiniteFuture).permit;
+    Call(Verdict::kSuccess, kDue);
+    out.Settle(last, kDue + Sec(4));
+    EXPECT_EQ(StateAt(kDue + Sec(4)), last == Verdict::kFailure
+                                          ? BreakerState::kOpen
+                                          : BreakerState::kClosed);
+    EXPECT_EQ(breaker.Snapshot(kDue + Sec(4)).stale_results, 0);
+  }
+}
+
+TEST_F(BreakerModesTest, LeasesThatAreOverTogetherAreJudgedByWhenTheyEnded) {
+  BreakerOptions options = TripsAfter(1);
+  options.probe_samples = 3;
+  options.probe_success_ratio = 0.5;  // two of three
+  Breaker& breaker = Make(options);
+  Call(Verdict::kFailure, Time{});
+  // Of a stream that moved; its lease ends last, but it is the first.
+  Permit stream = breaker.Admit(kDue, kInfiniteFuture).permit;
+  stream.NoteProgress(kDue);
+  Permit a = breaker.Admit(kDue, kDue + Sec(1)).permit;
+  Permit b = breaker.Admit(kDue, kDue + Sec(2)).permit;
+  // Nobody has looked meanwhile: two hung before the stream had its time.
+  EXPECT_EQ(StateAt(kDue + Sec(9)), BreakerState::kOpen);
+  EXPECT_EQ(Told(log_).back(),
+            "half_open -> open: a probe hangs (0 of 2 successes needed)");
+}
+
 TEST_F(BreakerModesTest, WithoutAnyResultHalfOpenWaitsForOne) {
   BreakerOptions options = TripsAfter(1);
   options.half_open_duration = Sec(30);
@@ -279,8 +409,7 @@ TEST_F(BreakerModesTest, SlowProbesDoNotClose) {
   Call(Verdict::kSuccess, kDue);
   slow.permit.Settle(Verdict::kSuccess, kDue + Sec(1));
   EXPECT_EQ(StateAt(kDue + Sec(1)), BreakerState::kOpen);
-  EXPECT_EQ(Told(log_).back(),
-            "half_open -> open: probes were slow (2 of 2 successes needed)");
+  EXPECT_EQ(Told(log_).back(), "half_open -> open: probes were slow (1 of 2)");
 }
 
 TEST_F(BreakerModesTest, TheTimeAVerdictTakesIsNotTheServers) {
@@ -406,6 +535,56 @@ TEST_F(BreakerModesTest, TheObserverIsAskedForATickOncePerRun) {
   EXPECT_EQ(watcher_.wanted, 2);
 }
 
+TEST_F(BreakerModesTest, ASlowCallInTheRampIsFoundBeforeTheRampEnds) {
+  BreakerOptions options = Ramping(Sec(60), 1);
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  Breaker& breaker = MakeRamping(options);
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(60));
+  watcher_ = Watcher{};
+  Permit hangs = breaker.Admit(kDue, kInfiniteFuture).permit;
+  EXPECT_EQ(watcher_.wanted, 1);
+  EXPECT_LE(watcher_.tick, kDue + Ms(1'066));
+  Permit later = breaker.Admit(kDue + Ms(500), kInfiniteFuture).permit;
+  EXPECT_EQ(watcher_.wanted, 1);  // what is due after that can wait
+  breaker.Tick(watcher_.tick);
+  EXPECT_EQ(StateAt(watcher_.tick), BreakerState::kOpen);
+}
+
+TEST_F(BreakerModesTest, AProbeWithAShorterLeaseIsFoundBeforeTheOthers) {
+  BreakerOptions options = TripsAfter(1);
+  options.half_open_duration = Sec(3);
+  Breaker& breaker = Make(options);
+  Call(Verdict::kFailure, Time{});
+  const int changes = watcher_.changes;
+  Permit first = breaker.Admit(kDue, kInfiniteFuture).permit;
+  EXPECT_EQ(watcher_.changes, changes + 1);
+  EXPECT_EQ(watcher_.wanted, 0);  // a change of state tells that and more
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
+  Permit second = breaker.Admit(kDue, kDue + Sec(1)).permit;
+  EXPECT_EQ(watcher_.wanted, 1);
+  EXPECT_EQ(watcher_.tick, kDue + Sec(1) + Probation::kGrace);
+  // And when it becomes a matter of patience.
+  second.Settle(Verdict::kSuccess, kDue);
+  EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
+  first.Settle(Verdict::kNeutral, kDue);
+  EXPECT_EQ(watcher_.wanted, 2);
+  EXPECT_EQ(watcher_.tick, kDue + Sec(3));
+}
+
+TEST_F(BreakerModesTest, WhoeverMovesTimeDoesWhatIsDueThen) {
+  BreakerOptions options = TripsAfter(5);
+  options.failure_rate = 0.5;
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1;
+  Breaker& breaker = Make(options);
+  Permit hangs = breaker.Admit(Time{}, kInfiniteFuture).permit;
+  // A hedge asks; nobody else would find the black hole before.
+  EXPECT_FALSE(breaker.IsStrained(At(Sec(2))));
+  EXPECT_EQ(log_.last(), 1);
+  EXPECT_EQ(watcher_.changes, 1);
+}
+
 TEST_F(BreakerModesTest, ATargetThatAlwaysLosesIsWarnedOf) {
   Breaker& breaker = Make(TripsAfter(1));
   auto warnings = [&] {
@@ -464,6 +643,26 @@ TEST_F(BreakerModesTest, NoClockMakesItOverflowOrHang) {
         }
       }
     }
+  }
+}
+
+TEST_F(BreakerModesTest, AfterAJumpFarAheadAllGoesOnFromThere) {
+  constexpr Duration kYear = std::chrono::hours(24 * 365);
+  BreakerOptions options = Ramping(Sec(10), 0.5);
+  options.slow_call_duration = Sec(1);
+  Breaker& breaker = Make(options);
+  Time now;
+  for (int i = 0; i < 10; ++i) {
+    Permit hangs = breaker.Admit(now, kInfiniteFuture).permit;
+    Call(Verdict::kFailure, now);
+    EXPECT_EQ(StateAt(now), BreakerState::kOpen);
+    now += 10 * kYear;
+    EXPECT_TRUE(Call(Verdict::kSuccess, now));
+    EXPECT_EQ(StateAt(now), BreakerState::kRamp);
+    EXPECT_FALSE(Call(Verdict::kSuccess, now) && Call(Verdict::kSuccess, now));
+    now += kYear;
+    EXPECT_EQ(StateAt(now), BreakerState::kClosed);
+    EXPECT_EQ(breaker.Snapshot(now).window_calls, 0);
   }
 }
 

@@ -147,8 +147,8 @@ TEST(CallDriverEndTest, AnAttemptThatSaysTheCallerCancelledEndsTheCall) {
               ElementsAre("0s launch 0", "20ms launch 1 hedge", "30ms cancel 0",
                           "30ms finish attempt 1 CANCELLED cancelled"));
   EXPECT_EQ(rig.counts().end(CallEnd::kCancelled), 1);
-  EXPECT_EQ(Ended(rig, Attribution::kCancelledByCaller), 1);
-  EXPECT_EQ(Ended(rig, Attribution::kSuperseded), 1);
+  EXPECT_EQ(Ended(rig, Attribution::kCancelledByCaller), 2);
+  EXPECT_EQ(Ended(rig, Attribution::kSuperseded), 0);
 }
 
 TEST(CallDriverEndTest, ACancelByTheCallerIsNotRetriedWhateverTheList) {

@@ -1,6 +1,7 @@
 // A call before it is let in, or when it is not; and results that the host
 // judges.
 #include <memory>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "src/core/call_driver.h"
@@ -129,6 +130,65 @@ TEST(CallDriverIntakeTest, AnAnswerThatIsJudgedLaterIsNoSlowOne) {
   rig.driver->OnAttemptEnd(0, end, At(Ms(5)));
   rig.driver->TakeUnjudged().at(0).permit.Settle(Verdict::kSuccess, At(Sec(1)));
   EXPECT_EQ(rig.breaker.Snapshot(At(Sec(1))).state, BreakerState::kClosed);
+}
+
+// Ends attempts with these, in order, and says what the throttle is told.
+Intake::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
+                             bool has_fallback = false) {
+  Rig rig(Retrying(3), has_fallback);
+  Time now = At(Sec(0));
+  CallDriver::Actions actions = rig.driver->Start(now);
+  for (int n = 0; n < static_cast<int>(ends.size()); ++n) {
+    actions = rig.driver->OnAttemptEnd(n, ends[static_cast<size_t>(n)], now);
+    if (actions.finish.has_value()) break;
+    now = rig.driver->wake_at();
+    actions = rig.driver->OnTimer(now);
+  }
+  if (!actions.finish.has_value()) actions = rig.driver->OnCallerCancel(now);
+  if (has_fallback) actions = rig.driver->OnFallbackEnd(true, now);
+  return rig.driver->VerdictOf(*actions.finish);
+}
+
+TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
+  AttemptEnd unsent;
+  unsent.code = absl::StatusCode::kUnavailable;
+  unsent.from_transport = unsent.channel_was_not_ready = true;
+  AttemptEnd shed;
+  shed.code = absl::StatusCode::kUnavailable;
+  AttemptEnd ok;
+  AttemptEnd fatal;
+  fatal.code = absl::StatusCode::kInternal;
+  AttemptEnd late;
+  late.code = absl::StatusCode::kDeadlineExceeded;
+  using V = Intake::Verdict;
+  EXPECT_EQ(VerdictAfter({unsent, unsent, unsent}), V::kNotSent);
+  EXPECT_EQ(VerdictAfter({shed, unsent, unsent}), V::kRefused);
+  EXPECT_EQ(VerdictAfter({unsent, shed, unsent}), V::kRefused);
+  EXPECT_EQ(VerdictAfter({unsent, fatal}), V::kAccepted);
+  EXPECT_EQ(VerdictAfter({shed, ok}), V::kAccepted);
+  EXPECT_EQ(VerdictAfter({shed, late}), V::kUnknown);
+  EXPECT_EQ(VerdictAfter({shed}), V::kUnknown);  // and cancelled after that
+  EXPECT_EQ(VerdictAfter({}), V::kUnknown);
+  // A fallback's answer is none of the server's.
+  EXPECT_EQ(VerdictAfter({shed, shed, shed}, true), V::kRefused);
+}
+
+TEST(CallDriverIntakeTest, TheAttemptThatDecidedSpeaksForTheCall) {
+  Rig rig(Hedging(2, Ms(10)));
+  rig.driver->Start(At(Sec(0)));
+  rig.driver->OnTimer(At(Ms(10)));
+  ASSERT_EQ(rig.driver->launched(), 2);
+  // The first answers; the hedge, cancelled, knows nothing.
+  const CallDriver::Actions actions =
+      rig.driver->OnAttemptEnd(0, AttemptEnd{}, At(Ms(11)));
+  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish), Intake::Verdict::kAccepted);
+}
+
+TEST(CallDriverIntakeTest, OneThatWasNeverLetInIsUnsent) {
+  Rig rig(TripsAtOnce());
+  const CallDriver::Actions actions = rig.driver->TurnAway(
+      absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
+  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish), Intake::Verdict::kNotSent);
 }
 
 TEST(CallDriverIntakeTest, WhatSaysNothingOfTheServerIsNotJudged) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -255,12 +256,13 @@ class Laws {
     EXPECT_EQ(launch.attempt == 0, launch.kind == AttemptKind::kFirst);
     if (launch.kind == AttemptKind::kHedge) {
       EXPECT_TRUE(world_.options.hedging.has_value());
-      EXPECT_FALSE(launch.is_probe);
       EXPECT_FALSE(probed_) << "a call that probes is not hedged";
+      EXPECT_FALSE(launch.is_probe && used_.count(launch.target) > 0);
     } else if (launch.kind == AttemptKind::kRetry) {
       EXPECT_TRUE(failed_once_);
     }
-    probed_ |= launch.is_probe;
+    probed_ |= launch.is_probe && launch.kind != AttemptKind::kHedge;
+    used_.insert(launch.target);
     ++(launch.attempt == 0 ? world_.first : world_.extra);
   }
 
@@ -290,7 +292,8 @@ class Laws {
   bool finished_ = false;
   bool asked_fallback_ = false;
   bool failed_once_ = false;
-  bool probed_ = false;
+  bool probed_ = false;  // other than by a hedge
+  std::set<int> used_;   // targets
   Time not_before_ = Time::min();
   std::vector<Ran> ran_;
 };

@@ -166,14 +166,33 @@ TEST(CallDriverTargetsTest, WhenAllRefuseARetryTheNearestSaysWhy) {
   }
 }
 
-TEST(CallDriverTargetsTest, AHedgePassesOverATargetThatIsProbing) {
-  MethodOptions options = Guarded(Hedging(2, Ms(20)));
+TEST(CallDriverTargetsTest, ATargetThatGetsOnlyHedgesComesBackByThem) {
+  MethodOptions options = Guarded(Hedging(4, Ms(20)));
   options.breaker->open_duration = Ms(5);
+  options.breaker->probes = 1;
   CallRig rig(options, Targets(2));
-  rig.Trip(1);  // half-open by the time of the hedge
-  rig.Run(Ms(30));
-  EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0", "20ms launch 1 hedge"));
-  EXPECT_EQ(rig.breaker(1).Snapshot(rig.now()).probes_in_flight, 0);
+  rig.Trip(1);
+  rig.Answer(1, Ms(100));
+  rig.Run(Ms(90));
+  // Target 1 gets its probe once, and the call is hedged on all the same.
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "20ms launch 1 hedge on 1 probe",
+                          "40ms launch 2 hedge", "60ms launch 3 hedge"));
+  rig.Run();
+  EXPECT_EQ(rig.lines().back(), "120ms finish attempt 1 OK");
+  EXPECT_EQ(rig.breaker(1).Snapshot(rig.now()).state, BreakerState::kClosed);
+}
+
+TEST(CallDriverTargetsTest, AHedgePassesOverATargetWhoseProbesAreTaken) {
+  MethodOptions options = Guarded(Hedging(2, Ms(20)));
+  options.breaker->probes = 1;
+  CallRig rig(options, Targets(2));
+  rig.Trip(1);
+  rig.MoveTo(Sec(10));
+  Permit probe = rig.breaker(1).Admit(rig.now(), kInfiniteFuture).permit;
+  rig.Run(Sec(11));
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("10s launch 0", "10.02s launch 1 hedge"));
 }
 
 TEST(CallDriverTargetsTest, AProbeIsNotHedgedOnAnotherTargetEither) {

@@ -1,5 +1,5 @@
-// Many threads on one breaker, budget, statistics and log at once. What must
-// hold at the end is checked here; races are for TSan to see.
+// Many threads on one breaker, budget, intake, statistics and log at once. What
+// must hold at the end is checked here; races are for TSan to see.
 #include <atomic>
 #include <functional>
 #include <thread>
@@ -99,17 +99,21 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
     for (int i = 0; i < kRounds; ++i) {
       time.Pass(dice->Upto(Duration(20'000)));
       const Time now = time.Now();
-      Admission a = breaker.Admit(now, now + dice->Upto(Ms(5)));
+      Admission a = breaker.Admit(
+          now, now + dice->Upto(Ms(5)),
+          dice->Chance(0.3) ? CallKind::kStream : CallKind::kUnary,
+          static_cast<Hedge>(dice->Chance(0.1) ? dice->Int(1, 2) : 0));
       EXPECT_NE(static_cast<bool>(a.permit), a.refusal.reason != Reason::kNone);
       ++(a.permit ? admitted : refused);
       if (a.permit) held.push_back(std::move(a.permit));
       if (held.size() > 5 || dice->Chance(0.3)) {
         // Each way to let go of a permit, on any thread's time.
-        const int how = dice->Int(0, 4);
+        const int how = dice->Int(0, 5);
         if (!held.empty() && how > 0) {
           held.back().NoteProgress(now);
           held.back().Settle(how == 1   ? Verdict::kSuccess
                              : how == 2 ? Verdict::kNeutral
+                             : how == 3 ? Verdict::kLost
                                         : Verdict::kFailure,
                              now);
         }
@@ -130,6 +134,7 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
       }
       if (dice->Chance(0.05)) {
         breaker.Tick(now);
+        breaker.IsStrained(now);
         breaker.WouldRefuse(now, now + Ms(1));
         const BreakerSnapshot s = breaker.Snapshot(now);
         EXPECT_GE(s.epoch, epoch) << "an epoch never comes back";
@@ -238,7 +243,7 @@ TEST(CoreStressTest, AnIntakeHasEverythingBackAtTheEnd) {
         time.Pass(dice->Upto(Duration(20'000)));
         is_cancelled = dice->Chance(0.05);
         if (is_cancelled) {
-          visit.Cancel(waiter.get());
+          visit.End(Intake::Verdict::kNotSent, time.Now());
         } else {
           step = visit.Continue(waiter, time.Now());
         }
@@ -295,6 +300,109 @@ TEST(CoreStressTest, AnAnswerThatIsJudgedByAnotherThreadIsCountedOnce) {
   EXPECT_EQ(breaker.Snapshot(time.Now()).probes_in_flight, 0);
   breaker.Reset(time.Now());
   EXPECT_TRUE(breaker.Admit(time.Now(), kInfiniteFuture).permit);
+}
+
+TEST(CoreStressTest, ARateLimitGivesNoMoreThanBurstAndRate) {
+  RateLimitOptions options;
+  options.rate = 1e5;
+  options.burst = 100;
+  RateLimit limit(options, Time{});
+  SharedTime time;
+  std::atomic<int64_t> used{0};
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      time.Pass(Duration(1'000));
+      const Time now = time.Now();
+      const RateLimit::Turn turn = limit.Take(now, now);
+      if (!turn.is_ours) {
+        limit.CountRejection();
+      } else if (dice->Chance(0.3)) {
+        limit.GiveBack(turn, time.Now());
+      } else {
+        ++used;
+      }
+    }
+  });
+  EXPECT_LE(static_cast<double>(used),
+            options.rate * ToSeconds(time.Now() - Time{}) + options.burst);
+  EXPECT_GT(used, 1'000);
+}
+
+TEST(CoreStressTest, AThrottleCountsEveryEnd) {
+  Throttle throttle({}, 1, Time{});
+  std::atomic<int64_t> ended{0};
+  std::atomic<int64_t> accepted{0};
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      if (!throttle.Admit(Time{})) {
+        ++ended;
+      } else if (dice->Chance(0.9)) {
+        const bool accept = dice->Chance(0.3);
+        throttle.OnEnd(accept, Time{});
+        ++ended;
+        if (accept) ++accepted;
+      }
+      if (dice->Chance(0.01)) throttle.snapshot(Time{});
+    }
+  });
+  const Throttle::Snapshot s = throttle.snapshot(Time{});
+  EXPECT_EQ(s.requests, ended);
+  EXPECT_EQ(s.accepts, accepted);
+  EXPECT_GT(s.rejected, 0);
+}
+
+// A call in the queue of a bulkhead, which any thread may end or wake.
+struct Queued final : Bulkhead::Waiter {
+  void OnPlace() override { told.store(true, std::memory_order_release); }
+  std::atomic<bool> told{false};
+};
+
+TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
+  BulkheadOptions bulkhead;
+  bulkhead.max_concurrent = 2;
+  bulkhead.max_queue = 3;
+  bulkhead.max_wait = Sec(1);
+  RateLimitOptions rate;
+  rate.rate = 1e6;
+  rate.burst = 1'000'000;
+  Intake intake(std::make_shared<Throttle>(ThrottleOptions{}, 1, Time{}),
+                std::make_shared<RateLimit>(rate, Time{}),
+                std::make_shared<Bulkhead>(bulkhead));
+  std::atomic<int> inside{0};
+  std::atomic<int64_t> ran{0};
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      auto waiter = std::make_shared<Queued>();
+      Visit visit;
+      Intake::Step step =
+          visit.Begin(&intake, Time{}, kInfiniteFuture, Duration::zero());
+      const int patience = dice->Int(0, 20);
+      for (int looks = 0; step.kind == Intake::Step::Kind::kWait; ++looks) {
+        if (looks > patience) break;
+        // Sometimes too late, just as its place may come.
+        const Time now = dice->Chance(0.05) ? At(Sec(2)) : Time{};
+        step = visit.Continue(waiter, now);
+        if (!waiter->told.load(std::memory_order_acquire)) {
+          std::this_thread::yield();
+        }
+      }
+      if (step.kind != Intake::Step::Kind::kIn) {
+        if (dice->Chance(0.5)) visit.End(Intake::Verdict::kNotSent, Time{});
+        continue;  // or it is dropped where it is
+      }
+      EXPECT_LE(++inside, bulkhead.max_concurrent);
+      ++ran;
+      if (dice->Chance(0.3)) std::this_thread::yield();
+      --inside;
+      visit.End(Intake::Verdict::kAccepted, Time{});
+    }
+  });
+  const Bulkhead::Snapshot s = intake.bulkhead()->snapshot();
+  EXPECT_EQ(s.active, 0);
+  EXPECT_EQ(s.queued, 0);
+  EXPECT_EQ(s.completed, ran);
+  EXPECT_GT(ran, kRounds);
+  EXPECT_EQ(intake.throttle()->snapshot(Time{}).accepts, ran);
 }
 
 TEST(CoreStressTest, StatisticsLoseNoCall) {

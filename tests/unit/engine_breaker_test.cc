@@ -17,6 +17,7 @@ std::shared_ptr<Engine> EngineOf(const std::string& policy) {
   return *std::move(engine);
 }
 
+// zanzibar#772, armeria#3134, envoy#4203, #20207: one for all was too coarse.
 TEST(EngineBreakerTest, EachMethodAndTargetHasItsOwn) {
   const auto engine = EngineOf("method { name {} breaker {} }");
   const auto channel = engine->core()->BindChannel("c", {"t", "u"});

@@ -1,5 +1,6 @@
 // Many calls in random order: what goes in comes out. Places, queue and tokens
 // are counted beside, by a model of a few lines.
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -14,7 +15,11 @@ using Kind = Intake::Step::Kind;
 using Verdict = Intake::Verdict;
 
 struct Call final : Bulkhead::Waiter {
-  void OnPlace() override { told = true; }
+  void OnPlace() override {
+    told = true;
+    if (on_place) on_place();
+  }
+  std::function<void()> on_place;
   bool told = false;
   bool inside = false;
   Time deadline;
@@ -75,9 +80,18 @@ class Crowd {
         dice_.Chance(0.3) ? kInfiniteFuture : now_ + Ms(dice_.Int(0, 60));
     Intake::Step step = call->visit.Begin(intake_.get(), now_, call->deadline,
                                           Ms(dice_.Int(0, 10)));
-    if (step.kind == Kind::kWait) step = call->visit.Continue(call, now_);
+    if (step.kind == Kind::kWait) step = Continue(call);
     calls_.push_back(call);
     Take(step, calls_.size() - 1);
+  }
+
+  // Places come in the order in which calls have joined the queue.
+  void NoteQueue(const std::shared_ptr<Call>& call) {
+    const int64_t number = ++joined_;
+    call->on_place = [this, number] {
+      EXPECT_GT(number, last_served_) << "overtaken";
+      last_served_ = number;
+    };
   }
 
   // False when the call is gone.
@@ -111,7 +125,7 @@ class Crowd {
         continue;
       }
       call.told = false;
-      if (Take(call.visit.Continue(calls_[i], now_), i)) ++i;
+      if (Take(Continue(calls_[i]), i)) ++i;
     }
   }
 
@@ -119,7 +133,7 @@ class Crowd {
     const std::shared_ptr<Call> call = calls_[i];
     calls_.erase(calls_.begin() + static_cast<std::ptrdiff_t>(i));
     if (!call->inside) {
-      call->visit.Cancel(call.get());
+      call->visit.End(Verdict::kNotSent, now_);
       return;
     }
     const auto verdict = static_cast<Verdict>(dice_.Int(0, 3));
@@ -139,7 +153,16 @@ class Crowd {
     }
   }
 
+  Intake::Step Continue(const std::shared_ptr<Call>& call) {
+    const int before = intake_->bulkhead()->snapshot().queued;
+    const Intake::Step step = call->visit.Continue(call, now_);
+    if (intake_->bulkhead()->snapshot().queued > before) NoteQueue(call);
+    return step;
+  }
+
   Dice dice_;
+  int64_t joined_ = 0;
+  int64_t last_served_ = 0;
   Time now_ = At(Sec(0));
   int max_concurrent_ = 0;
   RateLimitOptions rate_;

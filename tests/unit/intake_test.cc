@@ -165,6 +165,7 @@ TEST(IntakeTest, APlaceThatComesAfterTheDeadlineIsHandedOn) {
   a.End(Verdict::kAccepted, At(Ms(60)));  // before b's timer has rung
   ExpectOut(b.Continue(late, At(Ms(60))), absl::StatusCode::kDeadlineExceeded,
             Reason::kDeadlineExceeded);
+  EXPECT_EQ(intake.bulkhead()->snapshot().rejected, 1);
   EXPECT_EQ(next->told, 1);
   EXPECT_EQ(c.Continue(next, At(Ms(60))).kind, Kind::kIn);
 }
@@ -273,16 +274,17 @@ TEST(IntakeTest, ACancelGivesEverythingBackAtEveryStage) {
   auto waiter = std::make_shared<Waiter>();
   Visit b;
   Begin(&b, &intake, Sec(0));
-  b.Cancel(waiter.get());  // at the door
+  b.End(Verdict::kNotSent, At(Sec(0)));  // at the door
   Begin(&b, &intake, Sec(0));
   b.Continue(waiter, At(Sec(0)));
   EXPECT_EQ(intake.bulkhead()->snapshot().queued, 1);
-  b.Cancel(waiter.get());  // in the queue
+  b.End(Verdict::kNotSent, At(Sec(0)));  // in the queue
   EXPECT_EQ(intake.bulkhead()->snapshot().queued, 0);
   Begin(&b, &intake, Sec(0));
   b.Continue(waiter, At(Sec(0)));
   a.End(Verdict::kAccepted, At(Sec(0)));
-  b.Cancel(waiter.get());  // with a place that it does not know of
+  b.End(Verdict::kNotSent,
+        At(Sec(0)));  // with a place that it does not know of
   EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
   EXPECT_DOUBLE_EQ(intake.rate_limit()->tokens(At(Sec(0))), 2);
 }
@@ -303,6 +305,47 @@ TEST(IntakeTest, AVisitThatMovesTakesItsPlaceAlong) {
   EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
 }
 
+TEST(IntakeTest, AVisitThatIsDroppedLeavesTheQueue) {
+  Parts parts;
+  parts.Bulkhead(1, 1, Sec(1));
+  Intake intake = parts.Make();
+  Visit a;
+  for (const bool place_has_come : {false, true}) {
+    Begin(&a, &intake, Sec(0));
+    auto waiter = std::make_shared<Waiter>();
+    auto dropped = std::make_unique<Visit>();
+    Begin(dropped.get(), &intake, Sec(0));
+    dropped->Continue(waiter, At(Sec(0)));
+    EXPECT_EQ(intake.bulkhead()->snapshot().queued, 1);
+    dropped = std::make_unique<Visit>(std::move(*dropped));  // it may move
+    EXPECT_EQ(intake.bulkhead()->snapshot().queued, 1);
+    if (place_has_come) a.End(Verdict::kAccepted, At(Sec(0)));
+    dropped = nullptr;
+    EXPECT_EQ(intake.bulkhead()->snapshot().queued, 0);
+    if (!place_has_come) a.End(Verdict::kAccepted, At(Sec(0)));
+    EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
+  }
+}
+
+TEST(IntakeTest, AWaiterThatGoesWithItsVisitLeavesNoPlaceBehind) {
+  struct Owner final : Bulkhead::Waiter {
+    void OnPlace() override {}
+    Visit visit;
+  };
+  Parts parts;
+  parts.Bulkhead(1, 1, Sec(1));
+  Intake intake = parts.Make();
+  Visit a;
+  Begin(&a, &intake, Sec(0));
+  auto owner = std::make_shared<Owner>();
+  Begin(&owner->visit, &intake, Sec(0));
+  owner->visit.Continue(owner, At(Sec(0)));
+  owner = nullptr;  // only the queue keeps it
+  a.End(Verdict::kAccepted, At(Sec(0)));
+  EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
+  EXPECT_EQ(intake.bulkhead()->snapshot().queued, 0);
+}
+
 TEST(IntakeTest, WhatAnEndSaysOfTheServer) {
   using Code = absl::StatusCode;
   using A = Attribution;
@@ -311,6 +354,12 @@ TEST(IntakeTest, WhatAnEndSaysOfTheServer) {
             Verdict::kAccepted);
   EXPECT_EQ(Intake::VerdictOf(Code::kUnavailable, A::kServerFailure),
             Verdict::kRefused);
+  // The same whether gRPC ends a guarded call or we end a driven one.
+  for (const A who : {A::kSuccess, A::kServerFailure, A::kTransportFailure,
+                      A::kIgnored, A::kDeadlineTooShort}) {
+    EXPECT_EQ(Intake::VerdictOf(Code::kDeadlineExceeded, who),
+              Verdict::kUnknown);
+  }
   EXPECT_EQ(Intake::VerdictOf(Code::kResourceExhausted, A::kOverload),
             Verdict::kRefused);
   EXPECT_EQ(Intake::VerdictOf(Code::kCancelled, A::kCancelledByCaller),

@@ -22,8 +22,8 @@ class QueuedTest : public ::testing::Test {
 
   core::Visit Visit() {
     core::Visit visit;
-    visit.Begin(&method_->runtime->settings()->intake, engine::Now(), core::kInfiniteFuture,
-                core::Duration::zero());
+    visit.Begin(&method_->runtime->settings()->intake, engine::Now(),
+                core::kInfiniteFuture, core::Duration::zero());
     return visit;
   }
   core::Bulkhead::Snapshot Places() {

@@ -53,16 +53,71 @@ TEST(RateLimitTest, TurnsComeInTheOrderTheyAreAskedForAndNoLaterThanAllowed) {
 TEST(RateLimitTest, ATokenGivenBackCanBeTakenAgain) {
   RateLimit limit(With(1, 2), At(Sec(0)));
   EXPECT_TRUE(TakeNow(&limit, Sec(0)));
-  EXPECT_TRUE(TakeNow(&limit, Sec(0)));
-  limit.GiveBack();
+  const RateLimit::Turn turn = limit.Take(At(Sec(0)), At(Sec(0)));
+  EXPECT_TRUE(turn.is_ours);
+  limit.GiveBack(turn, At(Sec(0)));
   EXPECT_TRUE(TakeNow(&limit, Sec(0)));
   EXPECT_FALSE(TakeNow(&limit, Sec(0)));
   // Given back when the bucket is long full: it does not grow.
-  limit.GiveBack();
+  limit.GiveBack(turn, At(Sec(60)));
   EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(60))), 2);
   EXPECT_TRUE(TakeNow(&limit, Sec(60)));
   EXPECT_TRUE(TakeNow(&limit, Sec(60)));
   EXPECT_FALSE(TakeNow(&limit, Sec(60)));
+}
+
+TEST(RateLimitTest, ATokenThatIsKeptForLongMakesNoBurstLonger) {
+  RateLimit limit(With(1, 10), At(Sec(0)));
+  const RateLimit::Turn kept = limit.Take(At(Sec(0)), At(Sec(0)));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(TakeNow(&limit, Sec(100)));
+  limit.GiveBack(kept, At(Sec(100)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(100)));
+}
+
+TEST(RateLimitTest, WhatTheBucketHasRefilledMeanwhileIsNotGivenTwice) {
+  RateLimit limit(With(1, 1), At(Sec(0)));
+  const RateLimit::Turn turn = limit.Take(At(Sec(0)), At(Sec(0)));
+  limit.GiveBack(turn, At(Ms(250)));
+  EXPECT_DOUBLE_EQ(limit.tokens(At(Ms(250))), 1);
+  // Time that ran back gives no more than was taken.
+  const RateLimit::Turn other = limit.Take(At(Sec(9)), At(Sec(9)));
+  limit.GiveBack(other, At(Sec(1)));
+  EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(9))), 1);
+  EXPECT_TRUE(TakeNow(&limit, Sec(9)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(9)));
+}
+
+TEST(RateLimitTest, NoStretchOfTimeHoldsMoreThanBurstAndRate) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Dice dice(seed);
+    const int burst = dice.Int(1, 20);
+    const int rate = dice.Int(1, 50);
+    RateLimit limit(With(rate, burst), At(Sec(0)));
+    std::vector<RateLimit::Turn> kept;
+    std::vector<Time> used;
+    Time now = At(Sec(0));
+    for (int i = 0; i < 300; ++i) {
+      now += Ms(dice.Int(0, 40));
+      if (!kept.empty() && dice.Chance(0.2)) {
+        limit.GiveBack(kept.back(), now);
+        kept.pop_back();
+      }
+      const RateLimit::Turn turn = limit.Take(now, now);
+      if (!turn.is_ours) continue;
+      if (dice.Chance(0.3)) {
+        kept.push_back(turn);
+      } else {
+        used.push_back(turn.at);
+      }
+    }
+    for (size_t i = 0; i < used.size(); ++i) {
+      for (size_t j = i; j < used.size(); ++j) {
+        ASSERT_LE(static_cast<double>(j - i + 1),
+                  burst + rate * ToSeconds(used[j] - used[i]) + 1e-3)
+            << "seed " << seed;
+      }
+    }
+  }
 }
 
 TEST(RateLimitTest, TheEndsOfTheRangeHold) {
@@ -92,6 +147,18 @@ TEST(RateLimitTest, TimeThatRunsBackGivesNothingTwice) {
   EXPECT_TRUE(TakeNow(&limit, Sec(11)));
 }
 
+TEST(RateLimitTest, AfterAJumpFarAheadItGoesOnFromThere) {
+  RateLimit limit(With(10, 2), At(Sec(0)));
+  Time now;
+  for (int i = 0; i < 10; ++i) {
+    now += std::chrono::hours(24 * 365 * 10);
+    EXPECT_TRUE(limit.Take(now, now).is_ours);
+    EXPECT_TRUE(limit.Take(now, now).is_ours);
+    EXPECT_FALSE(limit.Take(now, now).is_ours);
+    EXPECT_TRUE(limit.Take(now + Ms(100), now + Ms(100)).is_ours);
+  }
+}
+
 TEST(RateLimitTest, NeverMoreThanBurstAndRateTogether) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Dice dice(seed);
@@ -106,7 +173,7 @@ TEST(RateLimitTest, NeverMoreThanBurstAndRateTogether) {
           limit.Take(now, now + Ms(dice.Int(0, 1) * 500));
       if (!turn.is_ours) continue;
       if (dice.Chance(0.2)) {
-        limit.GiveBack();
+        limit.GiveBack(turn, now);
       } else {
         turns.push_back(turn.at);
       }

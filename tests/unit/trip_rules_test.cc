@@ -132,6 +132,21 @@ TEST_F(TripRulesTest, LeakySlowCalls) {
   EXPECT_EQ(Why(), "2 more slow calls than fast (limit 2)");
 }
 
+TEST_F(TripRulesTest, AllThatAreFoundTogetherCount) {
+  BreakerOptions options = NoRules();
+  options.slow_call_duration = Sec(1);
+  options.leaky_slow_calls = 1'000'000;
+  options.window.duration = Sec(10);
+  Make(options);
+  for (int i = 0; i < 1'000; ++i) rules_->Begin(now_, CallKind::kUnary);
+  now_ += Sec(2);
+  EXPECT_TRUE(rules_->Advance(now_));
+  EXPECT_EQ(rules_->counts(now_).slow, 1'000);
+  EXPECT_EQ(rules_->counts(now_).timed, 1'000);
+  EXPECT_EQ(rules_->counts(now_).leaky_slow, 1'000);
+  EXPECT_FALSE(rules_->Advance(now_));
+}
+
 TEST_F(TripRulesTest, EachCallIsSlowOnceHoweverTimePasses) {
   BreakerOptions options = NoRules();
   options.slow_call_duration = Ms(160);

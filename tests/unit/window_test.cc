@@ -44,6 +44,34 @@ TEST(CountWindowTest, ForgetsTheOldestResult) {
   EXPECT_EQ(window.failures(Time{}), 0);
 }
 
+TEST(CountWindowTest, ManyAtOnceAreAsManyOneByOne) {
+  for (const WindowOptions& options : {LastCalls(7), LastTime(Sec(1))}) {
+    Dice dice(1);
+    Window at_once(options, Time{});
+    Window one_by_one(options, Time{});
+    Time now;
+    for (int i = 0; i < 1'000; ++i) {
+      now += dice.Upto(Ms(50));
+      const bool failed = dice.Chance(0.5);
+      const int n = dice.Int(1, 20);
+      at_once.Add(failed, now, n);
+      for (int k = 0; k < n; ++k) one_by_one.Add(failed, now);
+      ASSERT_EQ(at_once.total(now), one_by_one.total(now));
+      ASSERT_EQ(at_once.failures(now), one_by_one.failures(now));
+    }
+  }
+}
+
+TEST(CountWindowTest, ManyAtOnceCostNoMoreThanTheWindow) {
+  constexpr int64_t kMany = 1'000'000'000'000;
+  Window calls(LastCalls(3), Time{});
+  calls.Add(true, Time{}, kMany);
+  EXPECT_EQ(calls.failures(Time{}), 3);
+  Window time(LastTime(Sec(1)), Time{});
+  time.Add(true, Time{}, kMany);
+  EXPECT_EQ(time.failures(Time{}), kMany);
+}
+
 TEST(CountWindowTest, TimeDoesNotMatter) {
   Window window(LastCalls(3), Time{});
   window.Add(true, Time{});
