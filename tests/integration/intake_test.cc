@@ -177,20 +177,18 @@ TEST_P(IntakeTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
         engine::Now());
   }
   latency.TakePass(engine::Now() + std::chrono::hours(1));
-  const auto began = std::chrono::steady_clock::now();
+  constexpr auto kWait = std::chrono::milliseconds(200);
   UnaryCall second;
   second.context.set_deadline(std::chrono::system_clock::now() +
                               std::chrono::minutes(8));
   std::thread waits([&] { caller.Run(&second); });
   ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
   const auto queued = std::chrono::steady_clock::now();
-  while (std::chrono::steady_clock::now() < queued + std::chrono::seconds(1)) {
+  while (std::chrono::steady_clock::now() < queued + kWait) {
     std::this_thread::yield();
   }
   f.server().Release();
   waits.join();
-  const auto waited = std::chrono::steady_clock::now() - began;
-  EXPECT_GE(waited, std::chrono::seconds(1));
   EXPECT_EQ(Trailing(second.context, "firebreak-reason"),
             "deadline_infeasible");
   // Eight minutes less what it waited.
@@ -200,7 +198,7 @@ TEST_P(IntakeTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
   const auto granted = core::ParseDuration(
       message.substr(at + 8, message.find(',', at) - at - 8));
   ASSERT_TRUE(granted.ok()) << message;
-  EXPECT_LE(*granted, std::chrono::minutes(8) - std::chrono::seconds(1));
+  EXPECT_LE(*granted, std::chrono::minutes(8) - kWait);
 }
 
 TEST_P(IntakeTest, ACallThatWaitsForItsTokenGivesItBackWhenItIsCancelled) {
