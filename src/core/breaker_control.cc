@@ -29,6 +29,29 @@ absl::string_view BreakerStateName(BreakerState state) {
   return "unknown";
 }
 
+bool Breaker::IsStrained(Time now) {
+  bool strained = false;
+  News news;
+  {
+    MutexLock lock(&mu_);
+    if (options_.failure_rate == 0 ||
+        options_.mode != BreakerOptions::Mode::kEnforce) {
+      return false;
+    }
+    Advance(now);
+    if (state() == BreakerState::kClosed) {
+      const TripRules::Counts counts = rules_.counts(latest_);
+      strained =
+          counts.calls >= options_.minimum_calls &&
+          static_cast<double>(counts.failures) >
+              options_.failure_rate / 2 * static_cast<double>(counts.calls);
+    }
+    news = TakeNews();
+  }
+  Tell(news);
+  return strained;
+}
+
 void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
   Force(BreakerState::kForcedOpen, duration, now);
 }
