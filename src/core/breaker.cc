@@ -316,29 +316,6 @@ void Breaker::Advance(Time now) {
   }
 }
 
-bool Breaker::IsStrained(Time now) {
-  if (options_.failure_rate == 0 ||
-      options_.mode != BreakerOptions::Mode::kEnforce) {
-    return false;
-  }
-  bool strained = false;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    if (state() == BreakerState::kClosed) {
-      const TripRules::Counts counts = rules_.counts(latest_);
-      strained =
-          counts.calls >= options_.minimum_calls &&
-          static_cast<double>(counts.failures) >
-              options_.failure_rate / 2 * static_cast<double>(counts.calls);
-    }
-    news = TakeNews();
-  }
-  Tell(news);
-  return strained;
-}
-
 void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause) {
   const BreakerState from = state();
   const bool ramp_is_over = from == BreakerState::kRamp &&

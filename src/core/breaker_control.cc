@@ -85,6 +85,29 @@ void Breaker::Reset(Time now) {
   Tell(news);
 }
 
+bool Breaker::IsStrained(Time now) {
+  if (options_.failure_rate == 0 ||
+      options_.mode != BreakerOptions::Mode::kEnforce) {
+    return false;
+  }
+  bool strained = false;
+  News news;
+  {
+    MutexLock lock(&mu_);
+    Advance(now);
+    if (state() == BreakerState::kClosed) {
+      const TripRules::Counts counts = rules_.counts(latest_);
+      strained =
+          counts.calls >= options_.minimum_calls &&
+          static_cast<double>(counts.failures) >
+              options_.failure_rate / 2 * static_cast<double>(counts.calls);
+    }
+    news = TakeNews();
+  }
+  Tell(news);
+  return strained;
+}
+
 void Breaker::Tick(Time now) {
   News news;
   {
