@@ -72,8 +72,9 @@ std::shared_ptr<const Answer> Refusals::For(const engine::MethodBinding& method,
   {
     core::MutexLock lock(&mu_);
     const Last& last = last_[&runtime];
-    if (last.answer != nullptr && last.reason == refusal.reason &&
-        last.epoch == refusal.epoch && last.retry_after == retry_after) {
+    if (last.answer != nullptr && last.breaker == method.targets.front() &&
+        last.reason == refusal.reason && last.epoch == refusal.epoch &&
+        last.retry_after == retry_after) {
       return last.answer;
     }
   }
@@ -81,7 +82,8 @@ std::shared_ptr<const Answer> Refusals::For(const engine::MethodBinding& method,
       runtime.channel, runtime.method, method.targets.front()->cause(),
       refusal.reason, refusal.retry_after));
   core::MutexLock lock(&mu_);
-  last_[&runtime] = {refusal.reason, refusal.epoch, retry_after, answer};
+  last_[&runtime] = {method.targets.front(), refusal.reason, refusal.epoch,
+                     retry_after, answer};
   return answer;
 }
 

@@ -36,6 +36,7 @@ class Refusals {
 
  private:
   struct Last {
+    const core::Breaker* breaker = nullptr;  // a new policy may bring another
     core::Reason reason = core::Reason::kNone;
     uint64_t epoch = 0;  // of the breaker, whose cause is in the text
     std::chrono::milliseconds retry_after{};

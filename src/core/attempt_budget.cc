@@ -41,7 +41,13 @@ void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {
   // One that has just been switched on starts full, as any does. An end of an
   // attempt meanwhile may be counted by the old bounds.
   const int64_t max = MaxOf(options);
-  throttle_ = throttle_max_ == 0 ? max : std::min(throttle_.load(), max);
+  const int64_t before = throttle_max_;
+  // The same share of the most, as gRPC itself does it: else a healthy count
+  // would be low beside a higher one.
+  throttle_ = before == 0 ? max
+                          : std::llround(static_cast<double>(throttle_) /
+                                         static_cast<double>(before) *
+                                         static_cast<double>(max));
   throttle_step_ = StepOf(options);
   throttle_max_ = max;
 }

@@ -53,8 +53,8 @@ class AttemptBudget {
   bool IsThrottled() const;
   double throttle_tokens() const;
 
-  // From now on. What is in the purse stays, up to the new `burst`, and so does
-  // the throttle's count.
+  // From now on. What is in the purse stays, up to the new `burst`, and of the
+  // throttle's count its share of `max_tokens`.
   void SetOptions(const BudgetOptions& options, Time now);
   BudgetOptions options() const {
     MutexLock lock(&mu_);

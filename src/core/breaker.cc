@@ -200,8 +200,7 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
       ++stale_;
     } else if (!permit.is_probe()) {
       if (IsCounting()) {
-        rules_.End(permit.ticket_, verdict, latest_);
-        TripIfDue();
+        if (rules_.End(permit.ticket_, verdict, latest_)) TripIfDue();
       }
     } else if (!has_lease) {
       ++stale_;  // its lease ended first and was judged then

@@ -238,6 +238,8 @@ class Breaker {
   Time next_tick();
 
   BreakerSnapshot Snapshot(Time now);
+  // Whether there is an override, as of the last event.
+  bool is_forced() const;
   // Why it is in the state it is in, for a refusal's message.
   std::string cause();
   const Identity& identity() const { return identity_; }
@@ -293,7 +295,7 @@ class Breaker {
 
   const Identity identity_;
 
-  Mutex mu_;
+  mutable Mutex mu_;
   bool enabled_ ABSL_GUARDED_BY(mu_);
   // Defaults when not enabled.
   BreakerOptions options_ ABSL_GUARDED_BY(mu_);

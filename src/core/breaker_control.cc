@@ -124,18 +124,20 @@ void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
     } else if (forced_ == Forced::kNo) {
       Enter(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled,
             Event::Kind::kTransition,
-            enabled_ ? "the policy has a breaker now"
-                     : "the policy has no breaker any more");
+            enabled_ ? "the policy has it now" : "the policy has it no more");
     } else {
       // The override stays, over what the policy now leaves beneath it.
       machine_ = !enabled_                  ? BreakerState::kDisabled
                  : forced_ == Forced::kOpen ? BreakerState::kHalfOpen
                                             : BreakerState::kClosed;
       oldest_valid_epoch_ = ++epoch_;
+      trips_ = 0;
       probation_.Restart(latest_);
       rules_.ForgetCalls();
       rules_.Clear(latest_);
     }
+    // What the new times bring about at once: a ramp that is no more is over.
+    Advance(latest_);
     news = TakeNews();
   }
   Tell(news);
@@ -236,6 +238,11 @@ void Breaker::NotePermitAnswered(Permit* permit, Time now) {
     news = TakeNews();
   }
   Tell(news);
+}
+
+bool Breaker::is_forced() const {
+  MutexLock lock(&mu_);
+  return forced_ != Forced::kNo;
 }
 
 std::string Breaker::cause() {

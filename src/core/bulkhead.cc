@@ -23,6 +23,7 @@ Bulkhead::Entry Bulkhead::Enter(const std::shared_ptr<Waiter>& waiter) {
   }
   if (waiter != nullptr) {
     waiter->bulkhead_ = this;
+    waiter->max_wait_ = options_.max_wait;
     waiter->where_ = Waiter::Where::kQueued;
     waiter->place_ = queue_.insert(queue_.end(), waiter);
   }
@@ -43,17 +44,18 @@ void Bulkhead::Leave(bool was_used) {
   next->OnPlace();
 }
 
-void Bulkhead::SetOptions(const BulkheadOptions& options) {
-  std::vector<std::shared_ptr<Waiter>> let_in;
+void Bulkhead::SetOptions(const BulkheadOptions& options,
+                          std::vector<std::shared_ptr<Waiter>>* let_in) {
+  const size_t first = let_in->size();
   {
     MutexLock lock(&mu_);
     options_ = options;
     while (!queue_.empty() && active_ < options_.max_concurrent) {
       ++active_;
-      let_in.push_back(LetFirstIn());
+      let_in->push_back(LetFirstIn());
     }
   }
-  for (const auto& waiter : let_in) waiter->OnPlace();
+  for (size_t i = first; i < let_in->size(); ++i) (*let_in)[i]->OnPlace();
 }
 
 std::shared_ptr<Bulkhead::Waiter> Bulkhead::LetFirstIn() {

@@ -25,9 +25,11 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <vector>
 
 #include "src/core/mutex.h"
 #include "src/core/options.h"
+#include "src/core/time.h"
 
 namespace firebreak::core {
 
@@ -40,6 +42,8 @@ class Bulkhead {
     // Its turn has come, or it has given up meanwhile: GiveUp() tells. May
     // enqueue work, nothing else.
     virtual void OnPlace() = 0;
+    // When it joined the queue, and so for it.
+    Duration max_wait() const { return max_wait_; }
 
    private:
     friend class Bulkhead;
@@ -48,6 +52,7 @@ class Bulkhead {
     Where where_ = Where::kOutside;
     std::list<std::shared_ptr<Waiter>>::iterator place_;
     Bulkhead* bulkhead_ = nullptr;  // since it was queued
+    Duration max_wait_ = Duration::zero();
   };
 
   enum class Entry { kIn, kQueued, kFull };
@@ -89,7 +94,9 @@ class Bulkhead {
 
   // From now on. More places go to those who wait; with fewer, those inside
   // stay, and nobody comes in until enough have left. Who waits, waits on.
-  void SetOptions(const BulkheadOptions& options);
+  // Those let in are added to `let_in`, whose end may be theirs: unlocked.
+  void SetOptions(const BulkheadOptions& options,
+                  std::vector<std::shared_ptr<Waiter>>* let_in);
 
   Snapshot snapshot() const;
   BulkheadOptions options() const {

@@ -31,8 +31,9 @@ Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
   return Verdict::kUnknown;
 }
 
-Intake Intake::With(const IntakeOptions& options, uint64_t seed,
-                    Time now) const {
+Intake Intake::With(
+    const IntakeOptions& options, uint64_t seed, Time now,
+    std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const {
   Intake out;
   if (options.throttle) {
     out.throttle_ = throttle_;
@@ -55,7 +56,7 @@ Intake Intake::With(const IntakeOptions& options, uint64_t seed,
   if (options.bulkhead) {
     out.bulkhead_ = bulkhead_;
     if (out.bulkhead_ != nullptr) {
-      out.bulkhead_->SetOptions(*options.bulkhead);
+      out.bulkhead_->SetOptions(*options.bulkhead, let_in);
     } else {
       out.bulkhead_ = std::make_shared<Bulkhead>(*options.bulkhead);
     }
@@ -209,7 +210,9 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
     out.refusal.wait = expected_;
     return out;
   }
-  const Time by_policy = SaturatingAdd(now, bulkhead->options().max_wait);
+  const Time by_policy =
+      SaturatingAdd(now, waiter == nullptr ? bulkhead->options().max_wait
+                                           : waiter->max_wait());
   stage_ = waiter == nullptr ? Stage::kAtDoor : Stage::kInQueue;
   waiter_ = waiter;
   began_ = now;

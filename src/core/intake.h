@@ -31,6 +31,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "src/core/bulkhead.h"
@@ -85,8 +86,10 @@ class Intake {
         bulkhead_(std::move(bulkhead)) {}
 
   // One of `options`. A part that this one has as well goes on with its state:
-  // the same bulkhead and throttle, the rate limit's tokens.
-  Intake With(const IntakeOptions& options, uint64_t seed, Time now) const;
+  // the same bulkhead and throttle, the rate limit's tokens. `let_in`: as
+  // Bulkhead::SetOptions().
+  Intake With(const IntakeOptions& options, uint64_t seed, Time now,
+              std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const;
   // Takes from `other` what this one has not, but for what `off` switches off.
   Intake Or(const Intake& other, const IntakeOptions& off) const;
 

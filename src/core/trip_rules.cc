@@ -101,14 +101,17 @@ bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
   return slow;
 }
 
-void TripRules::End(Ticket ticket, Verdict verdict, Time now) {
-  NoteAnswered(&ticket, now);
-  if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) return;
+bool TripRules::End(Ticket ticket, Verdict verdict, Time now) {
+  const bool is_slow = NoteAnswered(&ticket, now);
+  if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) {
+    return is_slow;
+  }
   if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, 1, now);
   const bool failed = verdict == Verdict::kFailure;
   results_.Add(failed, now);
   consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;
   Leak(failed, 1, &leaky_);
+  return true;
 }
 
 bool TripRules::IsSlow(const Ticket& ticket, Time now) const {

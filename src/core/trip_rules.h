@@ -100,7 +100,8 @@ class TripRules {
   // Before End(), where the verdict takes time of its own: the call took until
   // `now`. Whether it turns out to be slow.
   bool NoteAnswered(Ticket* ticket, Time now);
-  void End(Ticket ticket, Verdict verdict, Time now);
+  // Whether it counted: for a rule, there is nothing to judge else.
+  bool End(Ticket ticket, Verdict verdict, Time now);
   // Whether a call that began then is slow if it ends now.
   bool IsSlow(const Ticket& ticket, Time now) const;
   // Counts the calls that have become slow; whether there were any.

@@ -44,11 +44,7 @@ std::shared_ptr<const MethodBinding> ChannelBinding::Find(
   binding->runtime = core_->RuntimeFor(name_, method);
   // Not remembered: what has no policy may be any number of names.
   if (binding->runtime == nullptr) return nullptr;
-  binding->settings = binding->runtime->settings();
-  for (const std::string& target : targets_) {
-    binding->targets.push_back(core_->BreakerFor(
-        binding->runtime.get(), *binding->settings->options, target));
-  }
+  core_->Bind(targets_, binding.get());
   if (binding->runtime->method == kOtherMethod) return binding;
   core::MutexLock lock(&mu_);
   // The policy may be another by now: good for this call, and no other.

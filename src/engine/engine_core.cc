@@ -166,11 +166,11 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     const std::string& channel, absl::string_view method) {
   const std::pair<std::string, std::string> key(channel, method);
   for (;;) {
-    uint64_t number = 0;
+    uint64_t generation = 0;
     std::shared_ptr<const core::MethodOptions> options;
     {
       core::MutexLock lock(&mu_);
-      number = policy_number_;
+      generation = generation_;
       options = FindOptions(policy_, channel, method);
       if (options == nullptr) return nullptr;
       auto found = methods_.find(key);
@@ -180,11 +180,21 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     // Not under the lock: the first look at a proto's descriptor builds it.
     options = WithDescriptor(std::move(options), method);
     core::MutexLock lock(&mu_);
-    if (number != policy_number_) continue;
+    if (generation != generation_) continue;
     auto found = methods_.find(key);
     if (found != methods_.end()) return found->second;
     if (methods_.size() >= options_.max_methods) return OtherRuntime(key);
     return MakeRuntime(channel, method, std::move(options));
+  }
+}
+
+void EngineCore::Bind(const std::vector<std::string>& targets,
+                      MethodBinding* binding) {
+  core::MutexLock lock(&mu_);
+  binding->settings = binding->runtime->settings();
+  for (const std::string& target : targets) {
+    binding->targets.push_back(BreakerFor(binding->runtime.get(),
+                                          *binding->settings->options, target));
   }
 }
 
@@ -195,7 +205,6 @@ core::Breaker* EngineCore::BreakerFor(MethodRuntime* runtime,
     return runtime->BreakerFor(target, &events_, recovery_.get(), NextSeed(),
                                Now());
   }
-  core::MutexLock lock(&mu_);
   ChannelBreaker& shared = channel_breakers_[{runtime->channel, target}];
   if (shared.breaker == nullptr) {
     shared.policy = options.policy;
@@ -203,6 +212,9 @@ core::Breaker* EngineCore::BreakerFor(MethodRuntime* runtime,
         core::Breaker::Identity{runtime->channel, target, kAllMethods, &events_,
                                 recovery_.get()},
         options.breaker, NextSeed(), Now());
+  } else if (shared.policy.empty()) {
+    shared.policy = options.policy;
+    shared.breaker->SetOptions(options.breaker, Now());
   } else if (shared.policy != options.policy && !shared.warned) {
     // Two entries may well inherit the same numbers; that they do is for their
     // owner to know.
@@ -246,14 +258,14 @@ std::shared_ptr<MethodRuntime> EngineCore::OtherRuntime(
 MethodSettings EngineCore::MakeSettings(
     const std::string& channel,
     std::shared_ptr<const core::MethodOptions> options,
-    const MethodSettings& before) {
+    const MethodSettings& before, LetIn* let_in) {
   MethodSettings settings;
   auto [of_channel, is_new] = intakes_.try_emplace(channel);
   if (is_new) {
-    of_channel->second =
-        core::Intake().With(policy_.IntakeFor(channel), NextSeed(), Now());
+    of_channel->second = core::Intake().With(policy_.IntakeFor(channel),
+                                             NextSeed(), Now(), let_in);
   }
-  settings.own = before.own.With(options->intake, NextSeed(), Now());
+  settings.own = before.own.With(options->intake, NextSeed(), Now(), let_in);
   settings.intake = settings.own.Or(of_channel->second, options->intake);
   if (options->retry && options->retry->adaptive) {
     const core::AdaptiveRetryOptions& adaptive = *options->retry->adaptive;
@@ -276,9 +288,10 @@ std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
     budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
                                                    Now());
   }
+  LetIn nobody;  // waits yet
   auto runtime = std::make_shared<MethodRuntime>(
       channel, std::string(method), budget,
-      MakeSettings(channel, std::move(options), MethodSettings()));
+      MakeSettings(channel, std::move(options), MethodSettings(), &nobody));
   methods_[{channel, runtime->method}] = runtime;
   return runtime;
 }
@@ -289,70 +302,68 @@ PolicyTable EngineCore::policy() const {
 }
 
 void EngineCore::SetPolicy(PolicyTable policy) {
-  core::MutexLock swap(&swap_mu_);
-  std::vector<std::shared_ptr<MethodRuntime>> runtimes;
-  {
-    core::MutexLock lock(&mu_);
-    policy_ = policy;
-    ++policy_number_;
-    SetChannelPolicy();
-    for (const auto& entry : methods_) runtimes.push_back(entry.second);
-  }
-  for (const std::shared_ptr<MethodRuntime>& runtime : runtimes) {
-    if (runtime->method == kOtherMethod) continue;
-    std::shared_ptr<const core::MethodOptions> options =
-        FindOptions(policy, runtime->channel, runtime->method);
-    options = options == nullptr ? Nothing()
-                                 : WithDescriptor(options, runtime->method);
-    const std::shared_ptr<const MethodSettings> before = runtime->settings();
-    absl::optional<MethodSettings> settings;
-    {
-      core::MutexLock lock(&mu_);
-      settings = MakeSettings(runtime->channel, std::move(options), *before);
+  // Looked up before, since the first look at a proto's descriptor builds it.
+  absl::flat_hash_map<const MethodRuntime*,
+                      std::shared_ptr<const core::MethodOptions>>
+      found;
+  LetIn let_in;
+  for (;;) {
+    for (const std::shared_ptr<MethodRuntime>& runtime : Methods()) {
+      auto [entry, is_new] = found.try_emplace(runtime.get());
+      if (!is_new || runtime->method == kOtherMethod) continue;
+      entry->second = FindOptions(policy, runtime->channel, runtime->method);
+      entry->second = entry->second == nullptr
+                          ? Nothing()
+                          : WithDescriptor(entry->second, runtime->method);
     }
-    runtime->SetSettings(*std::move(settings), Now());
+    // All at once, so that nobody is bound to half of it.
+    core::MutexLock lock(&mu_);
+    // Runtimes are never taken away: a new one has come meanwhile.
+    if (methods_.size() != found.size()) continue;
+    policy_ = policy;
+    SetChannelPolicy(&let_in);
+    for (const auto& [key, runtime] : methods_) {
+      std::shared_ptr<const core::MethodOptions> options = found[runtime.get()];
+      if (options == nullptr) continue;
+      runtime->SetSettings(MakeSettings(runtime->channel, std::move(options),
+                                        *runtime->settings(), &let_in),
+                           Now());
+    }
+    SetChannelBreakers();
+    generation_.fetch_add(1, std::memory_order_release);
+    return;
   }
-  SetChannelBreakers();
-  // Last: whoever sees it sees all of the above.
-  generation_.fetch_add(1, std::memory_order_release);
 }
 
-void EngineCore::SetChannelPolicy() {
+void EngineCore::SetChannelPolicy(LetIn* let_in) {
   for (auto& [channel, budget] : budgets_) {
     budget->SetOptions(policy_.BudgetFor(channel), Now());
   }
   for (auto& [channel, intake] : intakes_) {
-    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now());
+    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now(), let_in);
   }
 }
 
 void EngineCore::SetChannelBreakers() {
-  // The numbers of the first method, by name, that shares one now.
-  std::map<std::string, std::shared_ptr<const core::MethodOptions>> of_channel;
-  for (const std::shared_ptr<MethodRuntime>& runtime : Methods()) {
-    std::shared_ptr<const core::MethodOptions> options =
-        runtime->settings()->options;
-    if (options->SharesBreaker()) {
-      of_channel.try_emplace(runtime->channel, std::move(options));
+  for (auto& [key, shared] : channel_breakers_) {
+    // Of the entry it has its numbers from, if some method still has that, else
+    // of the first method by name.
+    std::shared_ptr<const core::MethodOptions> next;
+    for (const auto& [name, runtime] : methods_) {
+      std::shared_ptr<const core::MethodOptions> options =
+          runtime->settings()->options;
+      if (runtime->channel != key.first || !options->SharesBreaker()) continue;
+      if (next == nullptr || options->policy == shared.policy) {
+        const bool is_the_same = options->policy == shared.policy;
+        next = std::move(options);
+        if (is_the_same) break;
+      }
     }
-  }
-  std::vector<std::pair<std::shared_ptr<core::Breaker>,
-                        absl::optional<core::BreakerOptions>>>
-      changes;
-  {
-    core::MutexLock lock(&mu_);
-    for (auto& [key, shared] : channel_breakers_) {
-      auto found = of_channel.find(key.first);
-      const bool is_used = found != of_channel.end();
-      shared.policy = is_used ? found->second->policy : "";
-      shared.warned = false;
-      changes.emplace_back(shared.breaker,
-                           is_used ? found->second->breaker : absl::nullopt);
-    }
-  }
-  // Unlocked: they tell their observer.
-  for (const auto& [breaker, options] : changes) {
-    breaker->SetOptions(options, Now());
+    const std::string policy = next == nullptr ? "" : next->policy;
+    if (policy != shared.policy) shared.warned = false;
+    shared.policy = policy;
+    shared.breaker->SetOptions(next == nullptr ? absl::nullopt : next->breaker,
+                               Now());
   }
 }
 

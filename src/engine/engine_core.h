@@ -138,25 +138,31 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // The runtime of a method, made when first asked for; null without policy.
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
                                             absl::string_view method);
+  // Gives a binding what the policy now has for its runtime.
+  void Bind(const std::vector<std::string>& targets, MethodBinding* binding);
   // The breaker that the method's policy asks for: its own, or the channel's.
   core::Breaker* BreakerFor(MethodRuntime* runtime,
                             const core::MethodOptions& options,
-                            const std::string& target);
+                            const std::string& target)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // For a channel and method past max_methods.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those who came in by a new policy; they go where nothing is locked.
+  using LetIn = std::vector<std::shared_ptr<core::Bulkhead::Waiter>>;
   // `before`: what the method has had until now.
   MethodSettings MakeSettings(
       const std::string& channel,
       std::shared_ptr<const core::MethodOptions> options,
-      const MethodSettings& before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+      const MethodSettings& before, LetIn* let_in)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<MethodRuntime> MakeRuntime(
       const std::string& channel, absl::string_view method,
       std::shared_ptr<const core::MethodOptions> options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SetChannelPolicy() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(swap_mu_);
+  void SetChannelPolicy(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const EngineOptions options_;
   core::EventLog events_;
@@ -164,19 +170,17 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::atomic<int64_t> foreign_metadata_{0};
   CallbackCounters callback_counters_;
 
-  // How often the policy has been replaced, all of it done; bindings of another
-  // number are out of date.
+  // How often the policy has been replaced; bindings of another number are out
+  // of date. Written under `mu_`.
   std::atomic<uint64_t> generation_{0};
-  // Of one replacement at a time. Taken before `mu_`.
-  core::Mutex swap_mu_;
 
+  // Taken before the locks of runtimes, breakers and bulkheads.
   mutable core::Mutex mu_;
   PolicyTable policy_ ABSL_GUARDED_BY(mu_);
-  uint64_t policy_number_ ABSL_GUARDED_BY(mu_) = 0;  // counts the replacements
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);
-  // Breakers of scope CHANNEL, by channel and target, and the policy entry that
-  // the first method to ask had.
+  // Breakers of scope CHANNEL, by channel and target, and the policy entry
+  // whose numbers they have; none: they are switched off.
   struct ChannelBreaker {
     std::shared_ptr<core::Breaker> breaker;
     std::string policy;

@@ -80,6 +80,9 @@ std::vector<core::Breaker*> MethodRuntime::breakers() const {
   std::vector<core::Breaker*> out;
   if (settings_->options->SharesBreaker()) {
     for (const auto& breaker : shared_) out.push_back(breaker.get());
+    for (const auto& breaker : own_) {
+      if (breaker->is_forced()) out.push_back(breaker.get());
+    }
   } else {
     for (const auto& breaker : own_) out.push_back(breaker.get());
   }

@@ -87,7 +87,8 @@ class MethodRuntime {
   // One that is not its own: of the channel, by the policy's scope.
   void AddShared(std::shared_ptr<core::Breaker> breaker);
   // Those that its policy asks for, its own or shared ones, in the order they
-  // were added.
+  // were added; then its own that an operator holds by force, though the policy
+  // has no use for them now.
   std::vector<core::Breaker*> breakers() const;
 
   void SetFallback(Fallback fallback);

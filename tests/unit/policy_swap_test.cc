@@ -1,10 +1,13 @@
 // Engine::SetPolicy(): what methods, breakers and channels keep, and what not.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "src/core/event_log.h"
 #include "src/engine/clock.h"
 #include "tests/support/engine_fixture.h"
@@ -89,7 +92,7 @@ TEST_F(PolicySwapTest, ABreakerThatIsTakenAwayClosesWithAnEvent) {
   EXPECT_EQ(State(*before), core::BreakerState::kDisabled);
   const auto events = engine_->core()->events().Since(0, 10).events;
   ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(events[1].cause, "the policy has no breaker any more");
+  EXPECT_EQ(events[1].cause, "the policy has it no more");
 }
 
 TEST_F(PolicySwapTest, FallbackAndClassifierStay) {
@@ -171,6 +174,90 @@ TEST_F(PolicySwapTest, FromAnOwnBreakerToTheChannelsAndBack) {
   EXPECT_EQ(State(*first), core::BreakerState::kClosed);
   EXPECT_EQ(State(*second), core::BreakerState::kDisabled);
   EXPECT_EQ(Find()->runtime->breakers(), first->targets);
+}
+
+TEST_F(PolicySwapTest, AChannelsBreakerIsThereForAMethodThatComesLater) {
+  Start(
+      "method { name { service: \"p.S\" }"
+      "  breaker { scope: CHANNEL consecutive_failures: 1 } }");
+  const auto old = Find();
+  Swap(
+      "method { name { service: \"p.T\" }"
+      "  breaker { scope: CHANNEL consecutive_failures: 1 } }");
+  EXPECT_EQ(State(*old), core::BreakerState::kDisabled);
+  const auto later = channel_->Find("/p.T/M");
+  EXPECT_EQ(later->targets, old->targets);
+  EXPECT_EQ(State(*later), core::BreakerState::kClosed);
+  Fail(*later);
+  EXPECT_EQ(State(*later), core::BreakerState::kOpen);
+}
+
+TEST_F(PolicySwapTest, TheSamePolicyAgainChangesNoNumbers) {
+  const std::string policy =
+      "method { id: \"a\" name { service: \"p.A\" }"
+      "  breaker { scope: CHANNEL consecutive_failures: 1 } }"
+      "method { id: \"s\" name { service: \"p.S\" }"
+      "  breaker { scope: CHANNEL consecutive_failures: 2 } }";
+  Start(policy);
+  const auto first = Find();
+  channel_->Find("/p.A/M");
+  Swap(policy);
+  Fail(*first);
+  EXPECT_EQ(State(*first), core::BreakerState::kClosed);
+  Fail(*first);
+  EXPECT_EQ(State(*first), core::BreakerState::kOpen);
+}
+
+TEST_F(PolicySwapTest, AnOverrideThatRestsIsStillSeen) {
+  Start("method { name {} breaker {} }");
+  const auto own = Find();
+  own->targets[0]->ForceOpen(absl::nullopt, engine::Now());
+  Swap("method { name {} breaker { scope: CHANNEL } }");
+  const auto shared = Find();
+  EXPECT_EQ(State(*shared), core::BreakerState::kClosed);
+  ASSERT_EQ(shared->runtime->breakers().size(), 2u);
+  EXPECT_EQ(shared->runtime->breakers()[1], own->targets[0]);
+  own->targets[0]->ClearOverride(engine::Now());
+  EXPECT_EQ(shared->runtime->breakers(), shared->targets);
+}
+
+// Whoever comes while policies change is bound to one of them, whole.
+TEST_F(PolicySwapTest, SwapsAndFirstCallsOnManyThreads) {
+  const std::string policies[] = {
+      "method { name {} breaker { scope: CHANNEL } bulkhead {} }",
+      "method { name {} breaker { scope: CHANNEL mode: SHADOW } retry {} }",
+      "method { name {} breaker {} }"};
+  Start(policies[0]);
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (int n = t; !is_over; ++n) {
+        EXPECT_TRUE(engine_->SetPolicyText(policies[n % 3]).ok());
+      }
+    });
+  }
+  for (int n = 0; n < 500; ++n) {
+    const auto channel =
+        engine_->core()->BindChannel(absl::StrCat("c", n % 50), {"t"});
+    const auto binding = channel->Find(absl::StrCat("/p.S/M", n));
+    ASSERT_NE(binding, nullptr);
+    const core::MethodOptions& options = *binding->settings->options;
+    EXPECT_EQ(binding->targets[0]->identity().method == "*",
+              options.SharesBreaker());
+    EXPECT_EQ(binding->settings->intake.bulkhead() != nullptr,
+              options.intake.bulkhead.has_value());
+  }
+  is_over = true;
+  for (std::thread& thread : threads) thread.join();
+  Swap(policies[1]);
+  for (const auto& runtime : engine_->core()->Methods()) {
+    for (core::Breaker* breaker : runtime->breakers()) {
+      const core::BreakerSnapshot s = breaker->Snapshot(engine::Now());
+      EXPECT_TRUE(s.shadow) << runtime->method;
+      EXPECT_EQ(s.state, core::BreakerState::kClosed) << runtime->method;
+    }
+  }
 }
 
 TEST_F(PolicySwapTest, APolicyWithAFaultChangesNothing) {

@@ -154,12 +154,21 @@ TEST_F(BreakerSetOptionsTest, TakenAwayItClosesWithAnEventAndCountsNothing) {
   // The first open time again, and not twice that.
   Call(Verdict::kFailure, At(Sec(3)));
   EXPECT_EQ(*Look(At(Sec(3))).probe_due, At(Sec(13)));
-  EXPECT_THAT(
-      Told(log_),
-      ElementsAre("closed -> open: 1 failures in a row (limit 1)",
-                  "open -> disabled: the policy has no breaker any more",
-                  "disabled -> closed: the policy has a breaker now",
-                  "closed -> open: 1 failures in a row (limit 1)"));
+  EXPECT_THAT(Told(log_),
+              ElementsAre("closed -> open: 1 failures in a row (limit 1)",
+                          "open -> disabled: the policy has it no more",
+                          "disabled -> closed: the policy has it now",
+                          "closed -> open: 1 failures in a row (limit 1)"));
+}
+
+TEST_F(BreakerSetOptionsTest, ALowerLimitWaitsForAResult) {
+  Breaker& breaker = Make(TripsAfter(9));
+  for (int i = 0; i < 6; ++i) Call(Verdict::kFailure, At(Sec(0)));
+  breaker.SetOptions(TripsAfter(5), At(Sec(1)));
+  Call(Verdict::kNeutral, At(Sec(1)));
+  EXPECT_EQ(Look(At(Sec(1))).state, BreakerState::kClosed);
+  Call(Verdict::kFailure, At(Sec(1)));
+  EXPECT_EQ(Look(At(Sec(1))).state, BreakerState::kOpen);
 }
 
 TEST_F(BreakerSetOptionsTest, AnOverrideStays) {
@@ -268,7 +277,8 @@ TEST(BulkheadSetOptionsTest, MorePlacesGoToThoseWhoWait) {
     ASSERT_EQ(bulkhead.Enter(waiters.back()), Bulkhead::Entry::kQueued);
   }
   options.max_concurrent = 3;
-  bulkhead.SetOptions(options);
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> let_in;
+  bulkhead.SetOptions(options, &let_in);
   EXPECT_EQ(waiters[0]->told, 1);
   EXPECT_EQ(waiters[1]->told, 1);
   EXPECT_EQ(waiters[2]->told, 0);
@@ -286,7 +296,8 @@ TEST(BulkheadSetOptionsTest, FewerPlacesKeepThoseInsideAndTheQueue) {
   bulkhead.Enter(waiter);
   options.max_concurrent = 1;
   options.max_queue = 0;
-  bulkhead.SetOptions(options);
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> let_in;
+  bulkhead.SetOptions(options, &let_in);
   EXPECT_EQ(bulkhead.snapshot().active, 3);
   EXPECT_EQ(bulkhead.snapshot().available(), 0);
   EXPECT_EQ(bulkhead.snapshot().capacity_left(), 0);
@@ -305,57 +316,64 @@ RateLimitOptions Rate(double rate, int burst) {
   return options;
 }
 
-TEST(IntakeWithTest, TheTokensOfARateLimitGoOver) {
+class IntakeWithTest : public ::testing::Test {
+ protected:
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> nobody_;
+};
+
+TEST_F(IntakeWithTest, TheTokensOfARateLimitGoOver) {
   IntakeOptions options;
   options.rate_limit = Rate(1, 10);
-  const Intake before = Intake().With(options, 1, At(Ms(0)));
+  const Intake before = Intake().With(options, 1, At(Ms(0)), &nobody_);
   for (int i = 0; i < 7; ++i) before.rate_limit()->Take(At(Ms(0)), At(Ms(0)));
-  const Intake same = before.With(options, 1, At(Ms(0)));
+  const Intake same = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_EQ(same.rate_limit(), before.rate_limit());
   options.rate_limit = Rate(100, 50);
-  const Intake more = before.With(options, 1, At(Ms(0)));
+  const Intake more = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_NEAR(more.rate_limit()->tokens(At(Ms(0))), 3, 1e-6);
   EXPECT_NEAR(more.rate_limit()->tokens(At(Ms(100))), 13, 1e-6);
   options.rate_limit = Rate(100, 2);
-  EXPECT_NEAR(more.With(options, 1, At(Ms(0))).rate_limit()->tokens(At(Ms(0))),
+  EXPECT_NEAR(more.With(options, 1, At(Ms(0)), &nobody_)
+                  .rate_limit()
+                  ->tokens(At(Ms(0))),
               2, 1e-6);
 }
 
-TEST(IntakeWithTest, TurnsGivenInAdvanceCountOn) {
+TEST_F(IntakeWithTest, TurnsGivenInAdvanceCountOn) {
   IntakeOptions options;
   options.rate_limit = Rate(10, 1);
-  const Intake before = Intake().With(options, 1, At(Ms(0)));
+  const Intake before = Intake().With(options, 1, At(Ms(0)), &nobody_);
   for (int i = 0; i < 4; ++i) before.rate_limit()->Take(At(Ms(0)), At(Sec(1)));
   options.rate_limit = Rate(1, 1);
-  const Intake after = before.With(options, 1, At(Ms(0)));
+  const Intake after = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_NEAR(after.rate_limit()->tokens(At(Ms(0))), -3, 1e-6);
   EXPECT_FALSE(after.rate_limit()->Take(At(Sec(3)), At(Sec(3))).is_ours);
   EXPECT_TRUE(after.rate_limit()->Take(At(Sec(4)), At(Sec(4))).is_ours);
 }
 
-TEST(IntakeWithTest,
-     BulkheadAndThrottleAreTheSameOnesAndWhatIsNotAskedForGoes) {
+TEST_F(IntakeWithTest,
+       BulkheadAndThrottleAreTheSameOnesAndWhatIsNotAskedForGoes) {
   IntakeOptions options;
   options.bulkhead = BulkheadOptions{};
   options.throttle = ThrottleOptions{};
-  const Intake before = Intake().With(options, 1, At(Ms(0)));
+  const Intake before = Intake().With(options, 1, At(Ms(0)), &nobody_);
   before.bulkhead()->Enter();
   before.throttle()->OnEnd(false, At(Ms(0)));
   options.bulkhead->max_concurrent = 7;
   options.throttle->k = 3;
-  const Intake after = before.With(options, 1, At(Ms(0)));
+  const Intake after = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_EQ(after.bulkhead(), before.bulkhead());
   EXPECT_EQ(after.bulkhead()->snapshot().active, 1);
   EXPECT_EQ(after.bulkhead()->snapshot().limit, 7);
   EXPECT_EQ(after.throttle()->snapshot(At(Ms(0))).requests, 1);
   EXPECT_EQ(after.throttle()->options().k, 3);
   options.throttle->window = Sec(5);
-  EXPECT_EQ(after.With(options, 1, At(Ms(0)))
+  EXPECT_EQ(after.With(options, 1, At(Ms(0)), &nobody_)
                 .throttle()
                 ->snapshot(At(Ms(0)))
                 .requests,
             0);
-  EXPECT_TRUE(after.With(IntakeOptions{}, 1, At(Ms(0))).empty());
+  EXPECT_TRUE(after.With(IntakeOptions{}, 1, At(Ms(0)), &nobody_).empty());
 }
 
 TEST(BudgetSetOptionsTest, ThePurseStaysUpToTheNewBurst) {
@@ -372,7 +390,7 @@ TEST(BudgetSetOptionsTest, ThePurseStaysUpToTheNewBurst) {
   EXPECT_NEAR(budget.tokens(At(Ms(0))), 5, 1e-6);
 }
 
-TEST(BudgetSetOptionsTest, TheThrottleStaysAndANewOneIsFull) {
+TEST(BudgetSetOptionsTest, TheThrottleKeepsItsShareAndANewOneIsFull) {
   BudgetOptions options;
   AttemptBudget budget(options, At(Ms(0)));
   options.throttling = ThrottlingOptions{10, 0.1};
@@ -380,9 +398,15 @@ TEST(BudgetSetOptionsTest, TheThrottleStaysAndANewOneIsFull) {
   EXPECT_EQ(budget.throttle_tokens(), 10);
   for (int i = 0; i < 4; ++i) budget.OnAttemptEnd(false);
   EXPECT_FALSE(budget.IsThrottled());
-  options.throttling->max_tokens = 12;
+  options.throttling->max_tokens = 100;
   budget.SetOptions(options, At(Ms(0)));
-  EXPECT_EQ(budget.throttle_tokens(), 6);
+  EXPECT_EQ(budget.throttle_tokens(), 60);
+  EXPECT_FALSE(budget.IsThrottled());
+  for (int i = 0; i < 10; ++i) budget.OnAttemptEnd(false);
+  EXPECT_TRUE(budget.IsThrottled());
+  options.throttling->max_tokens = 10;
+  budget.SetOptions(options, At(Ms(0)));
+  EXPECT_EQ(budget.throttle_tokens(), 5);
   EXPECT_TRUE(budget.IsThrottled());
   options.throttling.reset();
   budget.SetOptions(options, At(Ms(0)));
