@@ -10,10 +10,10 @@
 namespace firebreak::core {
 namespace {
 
-// A clock gone wild must not make sums overflow: times are kept within 146
+// A clock gone wild must not make sums overflow: times are kept within 73
 // years of the clock's start.
-constexpr Time kEarliest{Duration::min() / 2};
-constexpr Time kLatest{Duration::max() / 2};
+constexpr Time kEarliest{Duration::min() / 4};
+constexpr Time kLatest{Duration::max() / 4};
 
 Time Bounded(Time now) { return std::min(std::max(now, kEarliest), kLatest); }
 

