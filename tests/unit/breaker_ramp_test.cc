@@ -652,7 +652,7 @@ TEST_F(BreakerModesTest, AfterAJumpFarAheadAllGoesOnFromThere) {
   options.slow_call_duration = Sec(1);
   Breaker& breaker = Make(options);
   Time now;
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 6; ++i) {
     Permit hangs = breaker.Admit(now, kInfiniteFuture).permit;
     Call(Verdict::kFailure, now);
     EXPECT_EQ(StateAt(now), BreakerState::kOpen);
