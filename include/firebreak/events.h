@@ -47,6 +47,7 @@ struct EngineEvent {
   // Of a change: "closed", "open", "half_open", ... as in the admin service.
   std::string from;
   std::string to;
+  bool shadow = false;  // of a breaker that refuses nothing
   // The evidence, in one line: "5 failures in a row (limit 5)". Of a rejection
   // its reason, as in `firebreak-reason`: "bulkhead_full".
   std::string cause;

@@ -1,5 +1,6 @@
 #include "src/engine/listeners.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "src/engine/clock.h"
@@ -46,13 +47,22 @@ void Listeners::Stop() {
   if (is_armed_) io_->Disarm(&timer_);
 }
 
-void Listeners::Add(std::shared_ptr<EventListener> listener) {
+void Listeners::Add(std::shared_ptr<EventListener> listener,
+                    Interest interest) {
   if (listener == nullptr) return;
   auto feed = std::make_shared<Feed>();
   feed->listener = std::move(listener);
+  feed->interest = interest;
   core::MutexLock lock(&mu_);
   feeds_.push_back(std::move(feed));
-  has_any_ = true;
+  NoteInterests();
+}
+
+void Listeners::NoteInterests() {
+  has_any_ = !feeds_.empty();
+  has_any_of_rejections_ = std::any_of(
+      feeds_.begin(), feeds_.end(),
+      [](const auto& feed) { return feed->interest == Interest::kAll; });
 }
 
 void Listeners::Remove(const EventListener* listener) {
@@ -66,7 +76,7 @@ void Listeners::Remove(const EventListener* listener) {
     }
   }
   feeds_.swap(kept);
-  has_any_ = !feeds_.empty();
+  NoteInterests();
 }
 
 void Listeners::OnEvent(const core::Event& event) {
@@ -80,13 +90,14 @@ void Listeners::OnEvent(const core::Event& event) {
   out.method = event.method;
   out.from = event.from;
   out.to = event.to;
+  out.shadow = event.shadow;
   out.cause = event.cause;
   Push(out);
 }
 
 void Listeners::OnRejection(const std::string& channel,
                             const std::string& method, core::Reason reason) {
-  if (!has_any_) return;
+  if (!has_any_of_rejections_) return;
   EngineEvent out;
   out.kind = EngineEvent::Kind::kRejection;
   out.time = std::chrono::system_clock::now();
@@ -100,6 +111,10 @@ void Listeners::Push(const EngineEvent& event) {
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
   for (const std::shared_ptr<Feed>& feed : feeds_) {
+    if (event.kind == EngineEvent::Kind::kRejection &&
+        feed->interest == Interest::kNoRejections) {
+      continue;
+    }
     if (!feed->queue.empty() && IsSameRejection(feed->queue.back(), event)) {
       ++feed->queue.back().count;
       continue;
