@@ -61,6 +61,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   for (const std::shared_ptr<engine::MethodRuntime>& runtime : methods) {
     metrics::AddCalls(runtime.get(), &out);
     metrics::AddAttempts(runtime.get(), now, &out);
+    // Here goes the health score of a method: one gauge more in families.h.
     metrics::AddIntake(*runtime, now, &shown, &out);
     for (core::Breaker* breaker : runtime->breakers()) {
       if (!shown.insert(breaker).second) continue;
