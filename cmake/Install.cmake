@@ -14,12 +14,27 @@ install(TARGETS firebreak_core firebreak_proto firebreak_firebreak
   EXPORT firebreakTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# A file of its own: whoever does not want it need not have prometheus-cpp.
+if(TARGET firebreak_prometheus)
+  install(TARGETS firebreak_prometheus
+    EXPORT firebreakPrometheusTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT firebreakPrometheusTargets
+    NAMESPACE firebreak::
+    DESTINATION ${FIREBREAK_CMAKE_DIR})
+  install(FILES include/firebreak/prometheus.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak)
+  # What to do with the metrics.
+  install(DIRECTORY docs/prometheus
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak)
+endif()
 install(TARGETS firebreakctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # The public API, and the generated code that it and the admin service speak.
 install(DIRECTORY include/firebreak
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  FILES_MATCHING PATTERN "*.h")
+  FILES_MATCHING PATTERN "*.h"
+  PATTERN "prometheus.h" EXCLUDE)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/firebreak/v1
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak
   FILES_MATCHING PATTERN "*.pb.h"

@@ -19,13 +19,13 @@ cd "$ROOT" || exit 1
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
   protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
-  libgtest-dev libgmock-dev libcli11-dev)
+  libgtest-dev libgmock-dev libcli11-dev prometheus-cpp-dev nlohmann-json3-dev)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format clang-tidy)
 # shellcheck disable=SC2034
 CLANG_PACKAGES=(clang)
 # shellcheck disable=SC2034
-BENCH_PACKAGES=(libbenchmark-dev nlohmann-json3-dev valgrind gnuplot-nox)
+BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
 # Only root can use them: networks that lose packets.
 # shellcheck disable=SC2034
 CHAOS_PACKAGES=(nftables iproute2)
@@ -77,6 +77,28 @@ need_packages() {
   quietly "updating the package lists" apt-get update
   quietly "installing ${missing[*]}" \
     apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# unpack_package NAME INTO: the files of a Debian package in INTO, without
+# installing it: so that one that brings a daemon along starts none. For tests
+# that can be left out: where it cannot be had it says so, and fails.
+unpack_package() {
+  local name=$1 into=$2 work
+  [[ ! -e $into/.unpacked ]] || return 0
+  work=$(mktemp -d)
+  # _apt, who downloads, has no way into a folder that is root's alone.
+  chmod 755 "$work"
+  if ! (cd "$work" && apt-get download "$name" &&
+    dpkg-deb -x "$name"_*.deb files) >"$work/log" 2>&1 </dev/null; then
+    say "no $name in $into: $(tail -n 1 "$work/log")"
+    rm -rf "$work"
+    return 1
+  fi
+  mkdir -p "$into"
+  cp -a "$work/files/." "$into"
+  touch "$into/.unpacked"
+  rm -rf "$work"
+  say "$into: $name unpacked"
 }
 
 # npm_packages FROM INTO: what FROM/package-lock.json names, in INTO/node_modules.

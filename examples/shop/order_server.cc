@@ -3,6 +3,7 @@
 //
 //   order_server --address 127.0.0.1:50051 --payment 127.0.0.1:50052
 //
+// With --metrics HOST:PORT it serves firebreak's metrics there, for Prometheus.
 // With --no-firebreak the same code calls payment through a plain channel.
 #include <firebreak/admin_service.h>
 #include <firebreak/engine.h>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "examples/shop/metrics.h"
 #include "examples/shop/order_service.h"
 #include "examples/shop/serving.h"
 
@@ -24,6 +26,7 @@ struct Flags {
   std::string address = "127.0.0.1:50051";
   std::string payment = "127.0.0.1:50052";
   std::string policy;
+  std::string metrics;
   bool no_firebreak = false;
   int timeout_ms = 1000;
 };
@@ -54,6 +57,11 @@ int RunGuarded(const Flags& flags) {
     std::cerr << engine.status() << "\n";
     return 1;
   }
+  std::unique_ptr<Metrics> metrics;
+  if (!flags.metrics.empty()) {
+    metrics = Metrics::Serve(*engine, flags.metrics);
+    if (metrics == nullptr) return 1;
+  }
   // All that is different for the calls. Their timeout is in the policy.
   OrderService service(
       v1::PaymentService::NewStub((*engine)->CreateChannel(
@@ -80,6 +88,8 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--policy", flags.policy, "policy file")
       ->capture_default_str();
+  app.add_option("--metrics", flags.metrics,
+                 "HOST:PORT to serve metrics on, for Prometheus; port 0 = any");
   app.add_flag("--no-firebreak", flags.no_firebreak,
                "call payment through a plain channel");
   app.add_option("--timeout-ms", flags.timeout_ms,

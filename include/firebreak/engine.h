@@ -43,6 +43,7 @@
 #include "firebreak/classifier.h"
 #include "firebreak/events.h"
 #include "firebreak/fallback.h"
+#include "firebreak/log.h"
 
 namespace firebreak {
 
@@ -77,6 +78,8 @@ struct EngineOptions {
   // Events kept for the admin service, and the most that wait for each
   // listener. [1, 1'000'000].
   std::size_t event_log_size = 1000;
+  // See log.h. Null: no log.
+  LogSink log_sink = LogToStderr;
   // Of a gRPC service config only: a maxAttempts over 5 means 5, as for gRPC
   // itself. false = it means what it says, up to our own limit of 10.
   bool clamp_attempts_at_5 = true;

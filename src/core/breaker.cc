@@ -346,6 +346,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
     ++trips_;
   }
   cause_ = std::move(cause);
+  ++changes_[static_cast<size_t>(from)][static_cast<size_t>(state())];
   Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_, trip);
 }
 

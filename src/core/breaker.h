@@ -48,6 +48,7 @@
 #ifndef FIREBREAK_SRC_CORE_BREAKER_H_
 #define FIREBREAK_SRC_CORE_BREAKER_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -83,6 +84,8 @@ enum class BreakerState {
   kForcedOpen,
   kForcedClosed,
 };
+inline constexpr int kBreakerStates =
+    static_cast<int>(BreakerState::kForcedClosed) + 1;
 // snake_case, as in events and the admin service.
 absl::string_view BreakerStateName(BreakerState state);
 
@@ -154,6 +157,10 @@ class BreakerObserver {
   virtual void OnTickWanted(Breaker* /*breaker*/) {}
 };
 
+// How often one state came after another: [from][to].
+using StateChanges =
+    std::array<std::array<int64_t, kBreakerStates>, kBreakerStates>;
+
 struct BreakerSnapshot {
   BreakerState state = BreakerState::kDisabled;
   bool shadow = false;
@@ -171,6 +178,7 @@ struct BreakerSnapshot {
   int leaky_failures = 0;
   int leaky_slow_calls = 0;
   int64_t times_opened = 0;
+  StateChanges changes{};
   int64_t stale_results = 0;
   int64_t hung_probes = 0;
   int64_t shadow_refusals = 0;  // calls that ENFORCE would have refused
@@ -320,6 +328,7 @@ class Breaker {
   // For operators.
   std::string cause_ ABSL_GUARDED_BY(mu_);
   int64_t times_opened_ ABSL_GUARDED_BY(mu_) = 0;
+  StateChanges changes_ ABSL_GUARDED_BY(mu_){};
   int64_t stale_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t hung_probes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t shadow_refusals_ ABSL_GUARDED_BY(mu_) = 0;

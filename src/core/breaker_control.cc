@@ -194,6 +194,7 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.leaky_failures = counts.leaky;
   snapshot.leaky_slow_calls = counts.leaky_slow;
   snapshot.times_opened = times_opened_;
+  snapshot.changes = changes_;
   snapshot.stale_results = stale_;
   snapshot.hung_probes = hung_probes_;
   snapshot.shadow_refusals = shadow_refusals_;

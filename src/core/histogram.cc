@@ -37,6 +37,26 @@ Duration Histogram::Quantile(double q) const {
   return MiddleOf(kBuckets - 1);
 }
 
+Histogram::Summary Histogram::Summarize(
+    absl::Span<const Duration> bounds) const {
+  Summary summary;
+  summary.at_most.reserve(bounds.size());
+  for (int i = 0; i < kBuckets; ++i) {
+    const Duration middle = MiddleOf(i);
+    while (summary.at_most.size() < bounds.size() &&
+           bounds[summary.at_most.size()] < middle) {
+      summary.at_most.push_back(summary.count);
+    }
+    const int64_t n =
+        buckets_[static_cast<size_t>(i)].load(std::memory_order_relaxed);
+    summary.count += n;
+    summary.sum_seconds +=
+        static_cast<double>(n) * std::chrono::duration<double>(middle).count();
+  }
+  summary.at_most.resize(bounds.size(), summary.count);
+  return summary;
+}
+
 int Histogram::BucketOf(Duration latency) {
   const auto us = static_cast<uint64_t>(std::max<int64_t>(
       0,

@@ -17,7 +17,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
+#include "absl/types/span.h"
 #include "src/core/time.h"
 
 namespace firebreak::core {
@@ -30,6 +32,16 @@ class Histogram {
   // The sample of rank ceil(q * count), at least the first; zero when empty.
   // `q` in [0, 1]; NaN counts as 0.
   Duration Quantile(double q) const;
+
+  // The same samples in coarser steps, of one moment: how many were at most
+  // each of `bounds`, which ascend, and what all took together. As exact as a
+  // quantile: a sample counts as the middle of its bucket.
+  struct Summary {
+    std::vector<int64_t> at_most;  // one for each bound
+    int64_t count = 0;
+    double sum_seconds = 0;
+  };
+  Summary Summarize(absl::Span<const Duration> bounds) const;
 
  private:
   static constexpr int kSubBits = 5;

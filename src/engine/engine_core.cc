@@ -7,6 +7,7 @@
 #include "src/core/rng.h"
 #include "src/engine/clock.h"
 #include "src/engine/idempotency.h"
+#include "src/engine/log.h"
 
 namespace firebreak::engine {
 namespace {
@@ -85,6 +86,10 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
       io_(IoOptions(options)),
       recovery_(Recovery::Create(&io_)),
       listeners_(Listeners::Create(&io_, options.event_log_size)) {
+  if (options_.log_sink) {
+    listeners_->Add(std::make_shared<EventLines>(options_.log_sink),
+                    Listeners::Interest::kNoRejections);
+  }
   events_.SetSink(listeners_.get());
 }
 

@@ -82,14 +82,23 @@ void Listeners::Stop() {
   if (is_armed_) io_->Disarm(&timer_);
 }
 
-void Listeners::Add(std::shared_ptr<EventListener> listener) {
+void Listeners::Add(std::shared_ptr<EventListener> listener,
+                    Interest interest) {
   if (listener == nullptr) return;
   auto feed = std::make_shared<Feed>();
   feed->listener = std::move(listener);
+  feed->interest = interest;
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
   feeds_.push_back(std::move(feed));
-  has_any_ = true;
+  NoteInterests();
+}
+
+void Listeners::NoteInterests() {
+  has_any_ = !feeds_.empty();
+  has_any_of_rejections_ = std::any_of(
+      feeds_.begin(), feeds_.end(),
+      [](const auto& feed) { return feed->interest == Interest::kAll; });
 }
 
 void Listeners::Remove(const EventListener* listener) {
@@ -103,7 +112,7 @@ void Listeners::Remove(const EventListener* listener) {
     }
   }
   feeds_.swap(kept);
-  has_any_ = !feeds_.empty();
+  NoteInterests();
 }
 
 void Listeners::OnEvent(const core::Event& event) {
@@ -127,11 +136,12 @@ void Listeners::OnEvent(const core::Event& event) {
 
 void Listeners::OnRejection(const std::string& channel,
                             const std::string& method, core::Reason reason) {
-  if (!has_any()) return;
+  if (!has_any_of_rejections()) return;
   const absl::string_view cause = core::ReasonName(reason);
   EngineEvent out;  // filled when it is needed
   core::MutexLock lock(&mu_);
   for (const std::shared_ptr<Feed>& feed : feeds_) {
+    if (feed->interest == Interest::kNoRejections) continue;
     if (EngineEvent* same = FindSame(&feed->queue, channel, method, cause)) {
       ++same->count;
       continue;

@@ -43,11 +43,17 @@ class Listeners final : public core::EventSink,
   struct Key {};  // only Create() has one
 
  public:
+  enum class Interest {
+    kAll,
+    kNoRejections,  // then a refused call costs nothing here
+  };
+
   static std::shared_ptr<Listeners> Create(Io* io, std::size_t capacity);
   Listeners(Key, Io* io, std::size_t capacity) : io_(io), capacity_(capacity) {}
   void Stop();
 
-  void Add(std::shared_ptr<EventListener> listener);
+  void Add(std::shared_ptr<EventListener> listener,
+           Interest interest = Interest::kAll);
   // Events that wait for it are dropped; one it is at may still end.
   void Remove(const EventListener* listener);
 
@@ -62,6 +68,7 @@ class Listeners final : public core::EventSink,
  private:
   struct Feed {
     std::shared_ptr<EventListener> listener;
+    Interest interest = Interest::kAll;
     std::deque<EngineEvent> queue;
     int64_t missed = 0;
     size_t rejections = 0;  // in the queue
@@ -69,6 +76,7 @@ class Listeners final : public core::EventSink,
     bool is_removed = false;
   };
 
+  void NoteInterests() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Push(Feed* feed, const EngineEvent& event)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After each event, for those that nobody is at.
@@ -82,9 +90,13 @@ class Listeners final : public core::EventSink,
   const std::size_t capacity_;
   std::atomic<int64_t> threw_{0};
   std::atomic<int64_t> missed_{0};
-  // Most engines have none, and every refusal asks.
+  // Most engines have none of the latter, and every refusal asks.
   std::atomic<bool> has_any_{false};
+  std::atomic<bool> has_any_of_rejections_{false};
   bool has_any() const { return has_any_.load(std::memory_order_relaxed); }
+  bool has_any_of_rejections() const {
+    return has_any_of_rejections_.load(std::memory_order_relaxed);
+  }
   core::Mutex mu_;
   std::vector<std::shared_ptr<Feed>> feeds_ ABSL_GUARDED_BY(mu_);
   Timer timer_ ABSL_GUARDED_BY(mu_);

@@ -38,6 +38,7 @@ forbid() {
 mapfile -t core < <(cpp src/core)
 mapfile -t engine < <(cpp src/engine)
 mapfile -t admin < <(cpp src/admin)
+mapfile -t prometheus < <(cpp src/prometheus)
 mapfile -t hooks < <(cpp interceptors)
 mapfile -t public < <(cpp include)
 mapfile -t unit < <(cpp tests/unit)
@@ -68,13 +69,14 @@ forbid "the core takes its random source from the caller (rng.h)" \
 
 # --- Arrows go one way: interceptors, admin -> engine -> core ----------------
 forbid "the core includes nothing above it" \
-  '#include *[<"](firebreak/|src/engine|src/admin|interceptors/)' "${core[@]}"
+  '#include *[<"](firebreak/|src/engine|src/admin|src/prometheus|interceptors/)' \
+  "${core[@]}"
 forbid "the engine includes nothing above it" \
-  '#include *"(interceptors/|src/admin/)' "${engine[@]}"
+  '#include *"(interceptors/|src/admin/|src/prometheus/)' "${engine[@]}"
 forbid "interceptors and admin do not know each other" \
   '#include *"src/admin/' "${hooks[@]}"
 forbid "interceptors and admin do not know each other" \
-  '#include *"interceptors/' "${admin[@]}"
+  '#include *"interceptors/' "${admin[@]}" "${prometheus[@]}"
 forbid "public headers stand alone: only <firebreak/...> is installed" \
   '#include *[<"](src/|interceptors/|tests/)' "${public[@]}"
 

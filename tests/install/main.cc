@@ -4,6 +4,7 @@
 // refused without touching the network. Exits 0 when all of that was so.
 #include <firebreak/admin_service.h>
 #include <firebreak/engine.h>
+#include <firebreak/prometheus.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
@@ -87,6 +88,13 @@ int main() {
               static_cast<int>(calls.rejected()));
   if (calls.failures() != 1 || calls.rejected() != 1) {
     return Fail("expected one failure and one rejection");
+  }
+  const auto metrics = firebreak::PrometheusCollector(*engine).Collect();
+  const auto& started = metrics.at(0);
+  std::printf("metrics: %s %g\n", started.name.c_str(),
+              started.metric.at(0).counter.value);
+  if (started.metric.at(0).counter.value != 2) {
+    return Fail("expected two calls");
   }
   return 0;
 }

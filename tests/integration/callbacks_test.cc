@@ -431,6 +431,7 @@ TEST_F(ListenerTest, OneThatBlocksHoldsUpNeitherCallsNorOthers) {
 TEST(ListenerQueueTest, IsBoundedAndTellsWhatWasLost) {
   EngineOptions options;
   options.event_log_size = 3;
+  options.log_sink = nullptr;  // it may miss some too
   auto engine = Engine::FromText("method { name {} breaker {} }", options);
   ASSERT_TRUE(engine.ok());
   EchoServer server;

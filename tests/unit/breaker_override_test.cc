@@ -286,5 +286,26 @@ TEST_F(OverrideTest, ADisabledBreakerObeysAndIsDisabledAgain) {
   EXPECT_TRUE(breaker.Admit(At(Sec(7)), kInfiniteFuture).permit);
 }
 
+TEST_F(OverrideTest, EveryChangeOfStateIsCountedByItsTwoStates) {
+  Breaker& breaker = Make();
+  Trip(At(Sec(1)));
+  breaker.ForceClosed(Sec(5), At(Sec(2)));
+  EXPECT_EQ(StateAt(At(Sec(10))), BreakerState::kClosed);
+  Trip(At(Sec(11)));
+  breaker.ForceClosed(absl::nullopt, At(Sec(12)));
+  const StateChanges changes = breaker.Snapshot(At(Sec(13))).changes;
+  const auto times = [&](BreakerState from, BreakerState to) {
+    return changes[static_cast<size_t>(from)][static_cast<size_t>(to)];
+  };
+  EXPECT_EQ(times(BreakerState::kClosed, BreakerState::kOpen), 2);
+  EXPECT_EQ(times(BreakerState::kOpen, BreakerState::kForcedClosed), 2);
+  EXPECT_EQ(times(BreakerState::kForcedClosed, BreakerState::kClosed), 1);
+  int64_t all = 0;
+  for (const auto& from : changes) {
+    for (const int64_t count : from) all += count;
+  }
+  EXPECT_EQ(all, 5);
+}
+
 }  // namespace
 }  // namespace firebreak::core

@@ -104,6 +104,40 @@ TEST(HistogramTest, QuantilesAgreeWithTheSortedSamples) {
   }
 }
 
+TEST(HistogramTest, SummarizesInCoarserSteps) {
+  Histogram h;
+  const std::vector<Duration> bounds = {Ms(1), Ms(10), Ms(100)};
+  const Histogram::Summary none = h.Summarize(bounds);
+  EXPECT_EQ(none.at_most, (std::vector<int64_t>{0, 0, 0}));
+  EXPECT_EQ(none.count, 0);
+  EXPECT_EQ(none.sum_seconds, 0);
+  for (const Duration sample : {Us(0), Us(900), Ms(2), Ms(9), Ms(50), Sec(4)}) {
+    h.Record(sample);
+  }
+  const Histogram::Summary some = h.Summarize(bounds);
+  EXPECT_EQ(some.at_most, (std::vector<int64_t>{2, 4, 5}));
+  EXPECT_EQ(some.count, 6);
+  EXPECT_NEAR(some.sum_seconds, 4.0619, 4.0619 / 64);
+  EXPECT_EQ(h.Summarize({}).count, 6);
+}
+
+TEST(HistogramTest, NoStepIsFurtherFromItsBoundThanAQuantile) {
+  Histogram h;
+  for (int64_t us = 1; us <= 20'000; ++us) h.Record(Us(us));
+  for (const int64_t bound : {33, 100, 1'000, 2'500, 5'000, 10'000}) {
+    const double at_most =
+        static_cast<double>(h.Summarize({Us(bound)}).at_most[0]);
+    EXPECT_NEAR(at_most, static_cast<double>(bound),
+                static_cast<double>(bound) / 64 + 1)
+        << bound;
+  }
+  // What is longer than all that is told apart belongs to no step but the last.
+  h.Record(kInfiniteDuration);
+  const Histogram::Summary s = h.Summarize({std::chrono::hours(1)});
+  EXPECT_EQ(s.at_most[0], 20'000);
+  EXPECT_EQ(s.count, 20'001);
+}
+
 TEST(HistogramTest, NoSampleIsLostBetweenThreads) {
   Histogram h;
   std::vector<std::thread> threads;

@@ -1,0 +1,51 @@
+// An engine's counters, for Prometheus.
+//
+//   #include <prometheus/exposer.h>             // prometheus-cpp::pull
+//
+//   auto collector = std::make_shared<firebreak::PrometheusCollector>(engine);
+//   prometheus::Exposer exposer("0.0.0.0:9464");
+//   exposer.RegisterCollectable(collector);     // GET /metrics
+//
+// In CMake: find_package(firebreak COMPONENTS prometheus) and
+// firebreak::prometheus, where prometheus-cpp is installed. Every metric is in
+// docs/metrics.md; alert rules and a dashboard are in docs/prometheus.
+//
+// Nothing is counted twice and nothing is done on the way of a call: Collect()
+// reads what the engine has counted. It takes each lock for a moment and keeps
+// none, so a scraper that stalls keeps nobody waiting. Counters are read one
+// after the other: while calls run, they may differ by the calls that run.
+//
+// How many series there are is bounded by EngineOptions::max_methods: about a
+// hundred for each method, forty for each breaker. Names from outside are made
+// printable.
+//
+// Thread safety: safe from any thread.
+// Ownership: keeps the engine's state only while it collects. When the engine
+// and its channels are gone there is nothing to collect.
+#ifndef FIREBREAK_INCLUDE_FIREBREAK_PROMETHEUS_H_
+#define FIREBREAK_INCLUDE_FIREBREAK_PROMETHEUS_H_
+
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+
+#include <memory>
+#include <vector>
+
+#include "firebreak/engine.h"
+
+namespace firebreak {
+
+class PrometheusCollector final : public prometheus::Collectable {
+ public:
+  // `engine` is not null.
+  explicit PrometheusCollector(const std::shared_ptr<Engine>& engine);
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const std::weak_ptr<engine::EngineCore> core_;
+};
+
+}  // namespace firebreak
+
+#endif  // FIREBREAK_INCLUDE_FIREBREAK_PROMETHEUS_H_

@@ -1,0 +1,89 @@
+#include "src/engine/log.h"
+
+#include <chrono>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "src/core/printable.h"
+
+namespace firebreak {
+namespace engine {
+namespace {
+
+using Kind = EngineEvent::Kind;
+
+LogLevel LevelOf(const EngineEvent& event) {
+  switch (event.kind) {
+    case Kind::kStateChange:
+      return event.to == "open" && !event.shadow ? LogLevel::kWarning
+                                                 : LogLevel::kInfo;
+    case Kind::kOverrideSet:
+    case Kind::kWarning:
+      return LogLevel::kWarning;
+    case Kind::kOverrideEnded:
+    case Kind::kReset:
+    case Kind::kRejection:
+      return LogLevel::kInfo;
+  }
+  return LogLevel::kInfo;
+}
+
+std::string Line(const EngineEvent& event) {
+  std::string line;
+  for (const std::string* name :
+       {&event.channel, &event.target, &event.method}) {
+    if (name->empty()) continue;
+    absl::StrAppend(&line, line.empty() ? "" : " ", core::Printable(*name));
+  }
+  if (!line.empty()) line += ": ";
+  if (event.shadow) line += "(shadow) ";
+  if (!event.to.empty()) {
+    absl::StrAppend(&line, event.from, " -> ", event.to, ": ");
+  }
+  line += core::Printable(event.cause);
+  if (event.missed > 0) {
+    absl::StrAppend(&line, " (", event.missed, " earlier events were missed)");
+  }
+  return line;
+}
+
+}  // namespace
+
+void EventLines::OnEvent(const EngineEvent& event) {
+  if (event.kind == Kind::kRejection) return;
+  if (minutes_.size() >= kMethods) minutes_.clear();
+  Minute& minute = minutes_[{event.channel, event.method}];
+  // Also when the clock was set back.
+  if (minute.lines == 0 || event.time < minute.began ||
+      event.time - minute.began >= std::chrono::minutes(1)) {
+    minute.began = event.time;
+    minute.lines = 0;
+  }
+  if (minute.lines >= kLinesAMinute) {
+    ++minute.left_out;
+    return;
+  }
+  ++minute.lines;
+  std::string line = Line(event);
+  if (minute.left_out > 0) {
+    absl::StrAppend(&line, " (", minute.left_out, " lines were left out)");
+    minute.left_out = 0;
+  }
+  sink_(LevelOf(event), line);
+}
+
+}  // namespace engine
+
+void LogToStderr(LogLevel level, const std::string& line) {
+  const std::string all =
+      absl::StrCat(absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ ", absl::Now(),
+                                    absl::UTCTimeZone()),
+                   level == LogLevel::kWarning ? "WARNING" : "INFO",
+                   " firebreak: ", line, "\n");
+  // One write, so that lines of several threads do not mix.
+  std::fwrite(all.data(), 1, all.size(), stderr);
+}
+
+}  // namespace firebreak

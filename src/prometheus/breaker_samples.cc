@@ -1,0 +1,87 @@
+#include "src/prometheus/breaker_samples.h"
+
+#include <utility>
+
+namespace firebreak::metrics {
+namespace {
+
+using core::BreakerState;
+
+// The changes that a breaker makes by itself. They are shown from the start, at
+// 0: of a series that appears with its first change, Prometheus' rate() and
+// increase() do not see that change.
+bool IsExpected(BreakerState from, BreakerState to, bool has_ramp) {
+  switch (from) {
+    case BreakerState::kClosed:
+      return to == BreakerState::kOpen;
+    case BreakerState::kOpen:
+      return to == BreakerState::kHalfOpen;
+    case BreakerState::kHalfOpen:
+      return to == BreakerState::kOpen ||
+             to == (has_ramp ? BreakerState::kRamp : BreakerState::kClosed);
+    case BreakerState::kRamp:
+      return has_ramp &&
+             (to == BreakerState::kOpen || to == BreakerState::kClosed);
+    default:
+      return false;
+  }
+}
+
+void AddChanges(const core::StateChanges& changes, const Labels& labels,
+                bool is_enabled, bool has_ramp, Exposition* out) {
+  for (int from = 0; from < core::kBreakerStates; ++from) {
+    for (int to = 0; to < core::kBreakerStates; ++to) {
+      // A reset of what is closed is none.
+      if (from == to) continue;
+      const auto a = static_cast<BreakerState>(from);
+      const auto b = static_cast<BreakerState>(to);
+      const int64_t count =
+          changes[static_cast<size_t>(from)][static_cast<size_t>(to)];
+      if (count == 0 && !(is_enabled && IsExpected(a, b, has_ramp))) continue;
+      out->Add(Family::kBreakerStateChanges,
+               With(With(labels, "from", core::BreakerStateName(a)), "to",
+                    core::BreakerStateName(b)),
+               count);
+    }
+  }
+}
+
+}  // namespace
+
+void AddBreaker(core::Breaker* breaker,
+                const absl::optional<core::BreakerOptions>& options,
+                core::Time now, Exposition* out) {
+  const core::BreakerSnapshot s = breaker->Snapshot(now);
+  const Labels labels = {OutsideLabel("channel", breaker->identity().channel),
+                         OutsideLabel("target", breaker->identity().target),
+                         OutsideLabel("method", breaker->identity().method)};
+  for (int i = 0; i < core::kBreakerStates; ++i) {
+    const auto state = static_cast<BreakerState>(i);
+    out->Add(Family::kBreakerState,
+             With(labels, "state", core::BreakerStateName(state)),
+             int64_t{s.state == state});
+  }
+  const bool is_enabled =
+      options && options->mode != core::BreakerOptions::Mode::kDisabled;
+  AddChanges(s.changes, labels, is_enabled,
+             options && options->ramp.duration > core::Duration::zero(), out);
+  // It counts nothing, and an operator's override has been shown.
+  if (!is_enabled) return;
+  const std::pair<Family, int64_t> counts[] = {
+      {Family::kBreakerShadow, s.shadow ? 1 : 0},
+      {Family::kBreakerWindowCalls, s.window_calls},
+      {Family::kBreakerWindowFailures, s.window_failures},
+      {Family::kBreakerWindowTimed, s.window_timed},
+      {Family::kBreakerWindowSlow, s.window_slow},
+      {Family::kBreakerProbesInFlight, s.probes_in_flight},
+      {Family::kBreakerHungProbes, s.hung_probes},
+      {Family::kBreakerStaleResults, s.stale_results},
+      {Family::kBreakerShadowRefusals, s.shadow_refusals},
+      {Family::kBreakerLosses, s.losses},
+      {Family::kBreakerLossesInARow, s.losses_in_a_row},
+  };
+  for (const auto& [family, count] : counts) out->Add(family, labels, count);
+  out->Add(Family::kBreakerAdmittedRatio, labels, s.admitted_share);
+}
+
+}  // namespace firebreak::metrics

@@ -1,0 +1,78 @@
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "firebreak/prometheus.h"
+#include "src/engine/clock.h"
+#include "src/engine/engine_core.h"
+#include "src/prometheus/breaker_samples.h"
+#include "src/prometheus/exposition.h"
+#include "src/prometheus/method_samples.h"
+
+namespace firebreak {
+namespace metrics {
+namespace {
+
+void AddBudget(const engine::MethodRuntime& runtime, core::Time now,
+               Exposition* out) {
+  const Labels labels = {OutsideLabel("channel", runtime.channel)};
+  core::AttemptBudget& budget = *runtime.budget;
+  out->Add(Family::kAttemptBudgetTokens, labels, budget.tokens(now));
+  out->Add(Family::kAttemptBudgetBurst, labels,
+           static_cast<double>(budget.options().burst));
+  if (budget.options().throttling) {
+    out->Add(Family::kRetryThrottleTokens, labels, budget.throttle_tokens());
+  }
+}
+
+void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
+  out->Add(Family::kMethods, {}, methods);
+  out->Add(Family::kMethodsLimit, {},
+           static_cast<int64_t>(core->options().max_methods));
+  const engine::CallbackCounters& faults = *core->callback_counters();
+  const std::pair<const char*, int64_t> by_name[] = {
+      {"classifier_threw", faults.classifier_threw},
+      {"classifier_late", faults.classifier_late},
+      {"classifier_skipped", faults.classifier_skipped},
+      {"listener_threw", core->listeners()->threw()},
+  };
+  for (const auto& [name, count] : by_name) {
+    out->Add(Family::kCallbackFaults, {{"fault", name}}, count);
+  }
+  out->Add(Family::kListenerEventsMissed, {}, core->listeners()->missed());
+  out->Add(Family::kForeignMetadata, {}, core->foreign_metadata());
+}
+
+}  // namespace
+}  // namespace metrics
+
+PrometheusCollector::PrometheusCollector(const std::shared_ptr<Engine>& engine)
+    : core_(engine->core()) {}
+
+std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
+  const std::shared_ptr<engine::EngineCore> core = core_.lock();
+  if (core == nullptr) return {};
+  metrics::Exposition out;
+  const core::Time now = engine::Now();
+  // What several methods share is shown once.
+  std::set<const void*> shown;
+  const auto methods = core->Methods();
+  for (const std::shared_ptr<engine::MethodRuntime>& runtime : methods) {
+    metrics::AddCalls(runtime.get(), &out);
+    metrics::AddAttempts(runtime.get(), now, &out);
+    // Here goes the health score of a method: one gauge more in families.h.
+    metrics::AddIntake(*runtime, now, &shown, &out);
+    for (core::Breaker* breaker : runtime->breakers()) {
+      if (!shown.insert(breaker).second) continue;
+      metrics::AddBreaker(breaker, runtime->options->breaker, now, &out);
+    }
+    if (shown.insert(runtime->budget.get()).second) {
+      metrics::AddBudget(*runtime, now, &out);
+    }
+  }
+  metrics::AddEngine(core.get(), static_cast<int64_t>(methods.size()), &out);
+  return out.Take();
+}
+
+}  // namespace firebreak

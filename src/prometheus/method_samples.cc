@@ -1,0 +1,189 @@
+#include "src/prometheus/method_samples.h"
+
+#include <chrono>
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+
+#include "absl/status/status.h"
+#include "src/core/hedging.h"
+#include "src/core/latency_model.h"
+#include "src/core/method_stats.h"
+#include "src/core/outcome.h"
+#include "src/core/reason.h"
+
+namespace firebreak::metrics {
+namespace {
+
+using core::Reason;
+
+constexpr char kAllMethods[] = "*";
+
+double Seconds(core::Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+Labels MethodLabels(const engine::MethodRuntime& runtime) {
+  return {OutsideLabel("channel", runtime.channel),
+          OutsideLabel("method", runtime.method)};
+}
+
+// The reasons for which the method's policy, as it is, can reject a call. They
+// are shown from the start, at 0: of a series that appears with its first
+// rejections, Prometheus' rate() and increase() do not see those.
+bool IsExpected(Reason reason, const engine::MethodRuntime& runtime) {
+  const auto& breaker = runtime.options->breaker;
+  const bool enforces =
+      breaker && breaker->mode == core::BreakerOptions::Mode::kEnforce;
+  switch (reason) {
+    case Reason::kBreakerOpen:
+    case Reason::kProbesTaken:
+    case Reason::kForcedOpen:
+      return enforces;
+    case Reason::kRamping:
+      return enforces && breaker->ramp.duration > core::Duration::zero();
+    case Reason::kBulkheadFull:
+    case Reason::kQueueTimeout:
+      return runtime.intake.bulkhead() != nullptr;
+    case Reason::kRateLimited:
+      return runtime.intake.rate_limit() != nullptr;
+    case Reason::kThrottledLocally:
+      return runtime.intake.throttle() != nullptr;
+    default:
+      return false;
+  }
+}
+
+absl::string_view EndName(core::CallEnd end) {
+  switch (end) {
+    case core::CallEnd::kSuccess:
+      return "success";
+    case core::CallEnd::kFailure:
+      return "failure";
+    case core::CallEnd::kRejected:
+      return "rejected";
+    case core::CallEnd::kCancelled:
+      return "cancelled";
+    case core::CallEnd::kAbandoned:
+      return "abandoned";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+void AddCalls(engine::MethodRuntime* runtime, Exposition* out) {
+  const Labels labels = MethodLabels(*runtime);
+  const core::MethodCounts counts = runtime->stats.counts();
+  out->Add(Family::kRequestsStarted, labels, counts.calls);
+  out->Add(Family::kRequestsInFlight, labels, counts.in_flight);
+  for (size_t i = 0; i < counts.ends.size(); ++i) {
+    out->Add(Family::kRequests,
+             With(labels, "type", EndName(static_cast<core::CallEnd>(i))),
+             counts.ends[i]);
+  }
+  for (size_t i = 0; i < counts.codes.size(); ++i) {
+    if (counts.codes[i] == 0 && i != 0) continue;
+    out->Add(Family::kRequestsByCode,
+             With(labels, "code",
+                  absl::StatusCodeToString(static_cast<absl::StatusCode>(i))),
+             counts.codes[i]);
+  }
+  for (size_t i = 0; i < counts.rejections.size(); ++i) {
+    const auto reason = static_cast<Reason>(i);
+    if (counts.rejections[i] == 0 && !IsExpected(reason, *runtime)) continue;
+    out->Add(Family::kRejectedRequests,
+             With(labels, "reason", core::ReasonName(reason)),
+             counts.rejections[i]);
+  }
+  out->Add(Family::kResponseTime, labels,
+           runtime->stats.latency().Summarize(ResponseTimeBounds()));
+  out->Add(Family::kFallbacks, labels, counts.fallbacks);
+}
+
+void AddAttempts(engine::MethodRuntime* runtime, core::Time now,
+                 Exposition* out) {
+  const Labels labels = MethodLabels(*runtime);
+  const core::MethodCounts counts = runtime->stats.counts();
+  constexpr const char* kKinds[core::kAttemptKinds] = {"first", "retry",
+                                                       "hedge"};
+  for (size_t i = 0; i < counts.attempts.size(); ++i) {
+    out->Add(Family::kAttempts, With(labels, "kind", kKinds[i]),
+             counts.attempts[i]);
+  }
+  for (size_t i = 0; i < counts.attributions.size(); ++i) {
+    const auto attribution = static_cast<core::Attribution>(i);
+    out->Add(Family::kAttemptEnds,
+             With(labels, "attribution", core::AttributionName(attribution)),
+             counts.attributions[i]);
+  }
+  for (size_t i = 0; i < counts.stops.size(); ++i) {
+    if (counts.stops[i] == 0) continue;
+    out->Add(Family::kAttemptsNotMade,
+             With(labels, "reason", core::ReasonName(static_cast<Reason>(i))),
+             counts.stops[i]);
+  }
+  out->Add(Family::kHedgesWon, labels, counts.hedge_wins);
+
+  core::LatencyModel& model = runtime->latency;
+  for (const auto& [q, name] : {std::pair<double, const char*>{0.5, "0.5"},
+                                {0.9, "0.9"},
+                                {0.99, "0.99"}}) {
+    if (const auto value = model.Quantile(q, now)) {
+      out->Add(Family::kAttemptLatency, With(labels, "q", name),
+               Seconds(*value));
+    }
+  }
+  if (const auto usual = model.Baseline(now)) {
+    out->Add(Family::kAttemptLatencyUsual, labels, Seconds(*usual));
+  }
+  if (runtime->options->hedging) {
+    out->Add(
+        Family::kHedgeDelay, labels,
+        Seconds(core::HedgeDelay(*runtime->options->hedging, &model, now)));
+  }
+}
+
+void AddIntake(const engine::MethodRuntime& runtime, core::Time now,
+               std::set<const void*>* shown, Exposition* out) {
+  const core::IntakeOptions& own = runtime.options->intake;
+  // What is not the method's own is the channel's.
+  const auto labels = [&](bool is_own) {
+    return Labels{
+        OutsideLabel("channel", runtime.channel),
+        OutsideLabel("method", is_own ? runtime.method : kAllMethods)};
+  };
+  const core::Bulkhead* const bulkhead = runtime.intake.bulkhead();
+  if (bulkhead != nullptr && shown->insert(bulkhead).second) {
+    const core::Bulkhead::Snapshot s = bulkhead->snapshot();
+    const std::pair<Family, int64_t> counts[] = {
+        {Family::kBulkheadActive, s.active},
+        {Family::kBulkheadLimit, s.limit},
+        {Family::kBulkheadQueued, s.queued},
+        {Family::kBulkheadQueueLimit, s.queue_limit},
+        {Family::kBulkheadCompleted, s.completed},
+        {Family::kBulkheadRejected, s.rejected},
+        {Family::kBulkheadSaturated, s.saturated},
+    };
+    for (const auto& [family, count] : counts) {
+      out->Add(family, labels(own.bulkhead.has_value()), count);
+    }
+  }
+  const core::RateLimit* const limit = runtime.intake.rate_limit();
+  if (limit != nullptr && shown->insert(limit).second) {
+    const Labels all = labels(own.rate_limit.has_value());
+    out->Add(Family::kRateLimitTokens, all, limit->tokens(now));
+    out->Add(Family::kRateLimitBurst, all,
+             static_cast<double>(limit->options().tokens()));
+    out->Add(Family::kRateLimitRejected, all, limit->rejected());
+  }
+  core::Throttle* const throttle = runtime.intake.throttle();
+  if (throttle != nullptr && shown->insert(throttle).second) {
+    const Labels all = labels(own.throttle.has_value());
+    const core::Throttle::Snapshot s = throttle->snapshot(now);
+    out->Add(Family::kThrottleProbability, all, s.rejection_probability);
+    out->Add(Family::kThrottleRejected, all, s.rejected);
+  }
+}
+
+}  // namespace firebreak::metrics

@@ -1,0 +1,33 @@
+// Where Prometheus' own programs are, if they are anywhere.
+#ifndef FIREBREAK_TESTS_SUPPORT_PROMETHEUS_PROGRAMS_H_
+#define FIREBREAK_TESTS_SUPPORT_PROMETHEUS_PROGRAMS_H_
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace firebreak::testing {
+
+inline constexpr char kNoPrometheus[] =
+    "there is no Prometheus here: scripts/test unpacks Debian's package";
+
+// What scripts/test has unpacked, or else what is on the PATH; empty when there
+// is neither.
+inline std::string FindPrometheusProgram(const std::string& name) {
+  const char* const path = std::getenv("PATH");
+  for (const absl::string_view dir :
+       absl::StrSplit(absl::StrCat(PROMETHEUS_DIR, ":", path ? path : ""), ':',
+                      absl::SkipEmpty())) {
+    std::string program = absl::StrCat(dir, "/", name);
+    if (access(program.c_str(), X_OK) == 0) return program;
+  }
+  return "";
+}
+
+}  // namespace firebreak::testing
+
+#endif  // FIREBREAK_TESTS_SUPPORT_PROMETHEUS_PROGRAMS_H_

@@ -1,0 +1,174 @@
+// docs/metrics.md, the alerts and the dashboard speak of the metrics there are.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "src/prometheus/families.h"
+#include "tests/support/metrics_scene.h"
+
+namespace firebreak::testing {
+namespace {
+
+using metrics::Family;
+using metrics::FamilyInfo;
+using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+std::string ReadDoc(const std::string& name) {
+  std::ifstream file(absl::StrCat(DOCS_DIR, "/", name));
+  EXPECT_TRUE(file.is_open()) << name;
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string TypeName(prometheus::MetricType type) {
+  switch (type) {
+    case prometheus::MetricType::Counter:
+      return "counter";
+    case prometheus::MetricType::Gauge:
+      return "gauge";
+    case prometheus::MetricType::Histogram:
+      return "histogram";
+    default:
+      return "?";
+  }
+}
+
+// By Prometheus' conventions the name says it.
+std::string UnitOf(absl::string_view name) {
+  absl::ConsumeSuffix(&name, "_total");
+  for (const char* unit : {"seconds", "ratio", "tokens"}) {
+    if (absl::EndsWith(name, absl::StrCat("_", unit))) return unit;
+  }
+  return "";
+}
+
+std::vector<FamilyInfo> AllFamilies() {
+  std::vector<FamilyInfo> all;
+  for (size_t i = 0; i < metrics::kFamilies; ++i) {
+    all.push_back(metrics::InfoOf(static_cast<Family>(i)));
+  }
+  return all;
+}
+
+// The name of every series, those of a histogram with their endings.
+std::set<std::string> SeriesNames() {
+  std::set<std::string> names;
+  for (const FamilyInfo& each : AllFamilies()) {
+    if (each.type != prometheus::MetricType::Histogram) {
+      names.insert(each.name);
+      continue;
+    }
+    for (const char* end : {"_bucket", "_sum", "_count"}) {
+      names.insert(absl::StrCat(each.name, end));
+    }
+  }
+  return names;
+}
+
+// Every metric that a text names.
+std::set<std::string> NamedIn(const std::string& text) {
+  static const std::regex name("firebreak_[a-z_]+");
+  return {std::sregex_token_iterator(text.begin(), text.end(), name),
+          std::sregex_token_iterator()};
+}
+
+TEST(MetricsDocsTest, EveryMetricIsInTheTableAsItIs) {
+  const std::string text = ReadDoc("metrics.md");
+  std::vector<std::string> rows;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (absl::StartsWith(line, "| `firebreak_")) rows.emplace_back(line);
+  }
+  std::vector<std::string> wanted;
+  for (const FamilyInfo& each : AllFamilies()) {
+    const std::string labels = absl::StrReplaceAll(each.labels, {{",", ", "}});
+    wanted.push_back(absl::StrCat("| `", each.name, "` | ", TypeName(each.type),
+                                  " | ", UnitOf(each.name), " | ", labels,
+                                  " | ", each.help, " |"));
+  }
+  for (size_t i = 0; i < std::max(rows.size(), wanted.size()); ++i) {
+    ASSERT_LT(i, rows.size()) << "missing:\n" << wanted[i];
+    ASSERT_LT(i, wanted.size()) << "there is no such metric:\n" << rows[i];
+    EXPECT_EQ(rows[i], wanted[i]);
+  }
+}
+
+TEST(MetricsDocsTest, TheLabelsAreThoseOfTheTable) {
+  MetricsScene scene;
+  LetEverythingHappen(&scene);
+  MetricsScene throttled(
+      "method { name {} retry {} } channel { throttling { max_tokens: 10 "
+      "token_ratio: "
+      "0.5 } }");
+  throttled.Bind("payment", kPay);
+  std::set<std::string> seen;
+  for (const MetricsScene* each : {&scene, &throttled}) {
+    size_t i = 0;
+    for (const auto& family : each->collector().Collect()) {
+      const FamilyInfo& info = metrics::InfoOf(static_cast<Family>(i++));
+      EXPECT_EQ(family.name, info.name);
+      EXPECT_EQ(family.help, info.help);
+      EXPECT_EQ(family.type, info.type);
+      for (const auto& metric : family.metric) {
+        seen.insert(family.name);
+        EXPECT_EQ(absl::StrJoin(metric.label, ",",
+                                [](std::string* out, const auto& label) {
+                                  *out += label.name;
+                                }),
+                  info.labels)
+            << family.name;
+      }
+    }
+  }
+  EXPECT_THAT(seen, SizeIs(metrics::kFamilies));
+}
+
+TEST(MetricsDocsTest, AlertsNameNothingElse) {
+  const std::set<std::string> named = NamedIn(ReadDoc("prometheus/alerts.yml"));
+  EXPECT_THAT(named, SizeIs(::testing::Gt(10)));
+  EXPECT_THAT(SeriesNames(), IsSupersetOf(named));
+}
+
+TEST(MetricsDocsTest, TheDashboardIsWholeAndNamesNothingElse) {
+  const std::string text = ReadDoc("prometheus/grafana.json");
+  const auto dashboard = nlohmann::json::parse(text, nullptr, false);
+  ASSERT_FALSE(dashboard.is_discarded()) << "no JSON";
+  EXPECT_EQ(dashboard.value("uid", ""), "firebreak");
+  std::set<std::string> named;
+  std::set<int> ids;
+  for (const auto& panel : dashboard.at("panels")) {
+    const std::string title = panel.at("title");
+    EXPECT_TRUE(ids.insert(panel.at("id").get<int>()).second) << title;
+    EXPECT_TRUE(panel.contains("gridPos")) << title;
+    if (panel.at("type") == "row") continue;
+    EXPECT_THAT(panel.at("targets"), Not(IsEmpty())) << title;
+    for (const auto& target : panel.at("targets")) {
+      const std::set<std::string> some = NamedIn(target.at("expr"));
+      EXPECT_THAT(some, Not(IsEmpty())) << title;
+      named.insert(some.begin(), some.end());
+    }
+  }
+  EXPECT_THAT(named, SizeIs(::testing::Gt(15)));
+  EXPECT_THAT(SeriesNames(), IsSupersetOf(named));
+  EXPECT_THAT(SeriesNames(), IsSupersetOf(NamedIn(text)));
+}
+
+}  // namespace
+}  // namespace firebreak::testing
