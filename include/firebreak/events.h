@@ -38,6 +38,7 @@ struct EngineEvent {
     kReset,          // by an operator
     kRejection,      // calls that were refused before anything was sent
     kWarning,        // something an owner should know
+    kAudit,          // somebody changed something, or was refused
   };
   Kind kind = Kind::kWarning;
   std::chrono::system_clock::time_point time;
@@ -50,6 +51,11 @@ struct EngineEvent {
   // The evidence, in one line: "5 failures in a row (limit 5)". Of a rejection
   // its reason, as in `firebreak-reason`: "bulkhead_full".
   std::string cause;
+  // Of an audit: who it was, what they asked for ("SetOverride FORCED_OPEN"),
+  // and whether it was refused; then `cause` says why.
+  std::string actor;
+  std::string action;
+  bool refused = false;
   // Calls, of a rejection; else 1.
   int64_t count = 1;
   // Events lost to this listener since the one before.

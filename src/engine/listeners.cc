@@ -20,6 +20,8 @@ EngineEvent::Kind KindOf(core::Event::Kind kind) {
       return EngineEvent::Kind::kOverrideEnded;
     case core::Event::Kind::kReset:
       return EngineEvent::Kind::kReset;
+    case core::Event::Kind::kAudit:
+      return EngineEvent::Kind::kAudit;
     case core::Event::Kind::kWarning:
       break;
   }
@@ -81,6 +83,9 @@ void Listeners::OnEvent(const core::Event& event) {
   out.from = event.from;
   out.to = event.to;
   out.cause = event.cause;
+  out.actor = event.actor;
+  out.action = event.action;
+  out.refused = event.refused;
   Push(out);
 }
 
