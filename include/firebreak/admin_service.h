@@ -12,7 +12,8 @@
 //
 // `firebreakctl` and any client of proto/firebreak/v1/admin.proto can talk to
 // it. Reading is open to whoever the server lets in; changing (SetOverride,
-// ClearOverride, ResetMethod) needs the authorizer's yes.
+// ClearOverride, ResetMethod) needs the authorizer's yes: see admin_auth.h and
+// docs/security.md. Each change and each refusal is an event, with who it was.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
 // Ownership: the service outlives the server it is registered with, as gRPC
@@ -20,55 +21,72 @@
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_ADMIN_SERVICE_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_ADMIN_SERVICE_H_
 
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <string>
 
-#include "absl/status/status.h"
+#include "firebreak/admin_auth.h"
 #include "firebreak/engine.h"
 #include "firebreak/v1/admin.grpc.pb.h"
 
 namespace firebreak {
 
 namespace admin {
+class Changes;
 class EventStreams;
-}
+class Gate;
+class HealthReporter;
+class Rates;
+}  // namespace admin
 
-// A call that wants to change something.
-struct AdminChange {
-  // "SetOverride", "ClearOverride" or "ResetMethod".
-  std::string rpc;
-  // Who asks, as gRPC has it: "unix:...", "ipv4:127.0.0.1:40112".
-  std::string peer;
-  // For credentials and metadata. Valid during the call of the authorizer.
-  const grpc::CallbackServerContext* context = nullptr;
+// When ListAlerts warns, before a breaker opens or where none is.
+struct AlertLimits {
+  // Shares of the calls in a breaker's window, or of the last minute's attempts
+  // where there is no breaker. (0, 1], 0 = never. A quarter: half of what opens
+  // a breaker by default.
+  double failure_rate = 0.25;
+  double slow_call_rate = 0.25;
+  // Fewer calls say nothing.
+  int64_t minimum_calls = 10;
 };
 
 struct AdminOptions {
   // Whether peers on the loopback interface may change things. Off, because a
   // sidecar proxy makes every remote caller a loopback peer.
   bool allow_loopback = false;
-  // Decides instead of the default, which lets peers on a Unix socket change
-  // things, and those on the loopback interface if `allow_loopback`. OK allows;
-  // any other status is what the caller gets. Called on gRPC's threads, several
-  // at a time; must not block.
-  std::function<absl::Status(const AdminChange& change)> authorizer;
+  // Decides instead of the default, which is LocalPeers(allow_loopback).
+  Authorizer authorizer;
+  // Ask the authorizer for reads too. Off: who may connect may read.
+  bool authorize_reads = false;
+  AlertLimits alerts;
 };
 
 class AdminService final : public v1::Admin::CallbackService {
  public:
   // `engine` is not null.
   explicit AdminService(const std::shared_ptr<Engine>& engine,
-                        AdminOptions options = {});
+                        const AdminOptions& options = {});
   ~AdminService() override;
 
-  // Ends all event streams, and refuses new ones, with UNAVAILABLE. Call it
-  // before grpc::Server::Shutdown(): without a deadline that waits for streams
-  // to end, and a watcher's stream has no end. All other calls still work.
+  // Ends all event streams, and refuses new ones, with UNAVAILABLE; ends
+  // ReportHealthTo(). Call it before grpc::Server::Shutdown(): without a
+  // deadline that waits for streams to end, and a watcher's stream has no end.
+  // All other calls still work.
   void Shutdown();
+
+  // From now on `service` is SERVING in grpc.health.v1 while the engine is
+  // healthy or degraded, and NOT_SERVING while it is unhealthy; looked at every
+  // second. `health` is Server::GetHealthCheckService(), and must not be used
+  // after Shutdown() of this. Null does nothing.
+  //
+  // For whoever asks after what this process depends on. Not for a liveness
+  // probe: to restart it does not bring its dependencies back.
+  void ReportHealthTo(grpc::HealthCheckServiceInterface* health,
+                      const std::string& service = "firebreak");
 
  private:
   grpc::ServerUnaryReactor* ListMethods(
@@ -78,6 +96,13 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* GetMethod(grpc::CallbackServerContext* context,
                                       const v1::GetMethodRequest* request,
                                       v1::GetMethodResponse* response) override;
+  grpc::ServerUnaryReactor* GetHealth(grpc::CallbackServerContext* context,
+                                      const v1::GetHealthRequest* request,
+                                      v1::GetHealthResponse* response) override;
+  grpc::ServerUnaryReactor* ListAlerts(
+      grpc::CallbackServerContext* context,
+      const v1::ListAlertsRequest* request,
+      v1::ListAlertsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
       grpc::CallbackServerContext* context,
       const v1::WatchEventsRequest* request) override;
@@ -94,12 +119,13 @@ class AdminService final : public v1::Admin::CallbackService {
       const v1::ResetMethodRequest* request,
       v1::ResetMethodResponse* response) override;
 
-  absl::Status Authorize(const std::string& rpc,
-                         const grpc::CallbackServerContext& context) const;
-
   const std::shared_ptr<engine::EngineCore> core_;
-  const AdminOptions options_;
+  const AlertLimits limits_;
+  const std::shared_ptr<admin::Gate> gate_;
+  const std::unique_ptr<admin::Changes> changes_;
+  const std::shared_ptr<admin::Rates> rates_;
   const std::shared_ptr<admin::EventStreams> streams_;
+  const std::shared_ptr<admin::HealthReporter> reporter_;
 };
 
 }  // namespace firebreak

@@ -57,6 +57,7 @@ struct EngineEvent {
     kReset,          // by an operator
     kRejection,      // calls that were refused before anything was sent
     kWarning,        // something an owner should know
+    kAudit,          // somebody changed something, or was refused
   };
   Kind kind = Kind::kWarning;
   std::chrono::system_clock::time_point time;
@@ -76,6 +77,11 @@ struct EngineEvent {
   // The numbers of it, where a trip rule held. (One that opens again on its
   // probes has them in `cause`.)
   absl::optional<TripEvidence> trip;
+  // Of an audit: who it was, what they asked for ("SetOverride FORCED_OPEN"),
+  // and whether it was refused; then `cause` says why.
+  std::string actor;
+  std::string action;
+  bool refused = false;
   // Calls, of a rejection; else 1.
   int64_t count = 1;
   // Events lost to this listener since the one before.

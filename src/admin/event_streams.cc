@@ -19,6 +19,27 @@ namespace {
 constexpr core::Duration kTick = std::chrono::milliseconds(25);
 // Events looked at for one response: well below gRPC's message limit.
 constexpr size_t kPage = 100;
+constexpr core::Duration kHeartbeat = std::chrono::seconds(10);
+constexpr core::Duration kShortestHeartbeat = std::chrono::milliseconds(100);
+constexpr core::Duration kLongestHeartbeat = std::chrono::hours(1);
+
+// Nothing when it is out of range.
+absl::optional<core::Duration> HeartbeatOf(
+    const v1::WatchEventsRequest& request) {
+  if (!request.has_heartbeat()) return kHeartbeat;
+  const int64_t seconds = request.heartbeat().seconds();
+  const int64_t nanos = request.heartbeat().nanos();
+  // Before they are added up: the sum of any two may overflow.
+  if (seconds < 0 || seconds > 3600 || nanos < 0 || nanos >= 1'000'000'000) {
+    return absl::nullopt;
+  }
+  const core::Duration heartbeat =
+      std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos);
+  if (heartbeat < kShortestHeartbeat || heartbeat > kLongestHeartbeat) {
+    return absl::nullopt;
+  }
+  return heartbeat;
+}
 
 class Refused : public EventStreams::Reactor {
  public:
@@ -39,6 +60,7 @@ class EventStreams::Stream : public Reactor {
         core_(core),
         selector_(request.selector()),
         stop_at_(request.stop_at_newest() ? core->events().last() : -1),
+        heartbeat_(HeartbeatOf(request).value_or(kHeartbeat)),
         cursor_(FirstCursor(core->events(), request)) {}
 
   // Writes what there is to write, if nothing is being written.
@@ -97,7 +119,9 @@ class EventStreams::Stream : public Reactor {
   // Fills `response_`; false when there is nothing to say.
   bool NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const core::EventLog::Page page = core_->events().Since(cursor_, kPage);
-    if (page.events.empty() && greeted_) return false;
+    const core::Time now = engine::Now();
+    if (page.events.empty() && greeted_ && now < heartbeat_due_) return false;
+    heartbeat_due_ = now + heartbeat_;
     // Who asks for a replay wants what there is, and has missed nothing.
     const bool is_replay = cursor_ == 0 && !greeted_;
     const int64_t missed = is_replay ? 0 : page.missed;
@@ -110,6 +134,7 @@ class EventStreams::Stream : public Reactor {
     }
     response_.set_missed(missed);
     response_.set_last_sequence(page.next);
+    *response_.mutable_as_of() = TimestampOf(now);
     return true;
   }
 
@@ -117,10 +142,12 @@ class EventStreams::Stream : public Reactor {
   const engine::EngineCore* const core_;  // the owner's
   const v1::MethodSelector selector_;
   const int64_t stop_at_;  // -1: never
+  const core::Duration heartbeat_;
   core::Mutex mu_;
   bool busy_ ABSL_GUARDED_BY(mu_) = false;
   bool greeted_ ABSL_GUARDED_BY(mu_) = false;
   int64_t cursor_ ABSL_GUARDED_BY(mu_);
+  core::Time heartbeat_due_ ABSL_GUARDED_BY(mu_);
   absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
   v1::WatchEventsResponse response_;  // of whoever has set `busy_`
 };
@@ -135,9 +162,9 @@ std::shared_ptr<EventStreams> EventStreams::Create(
 
 EventStreams::~EventStreams() { core_->io()->Disarm(&timer_); }
 
-EventStreams::Reactor* EventStreams::Open(
-    const v1::WatchEventsRequest& request) {
-  absl::Status refused = Check(request);
+EventStreams::Reactor* EventStreams::Open(const v1::WatchEventsRequest& request,
+                                          const absl::Status& may) {
+  absl::Status refused = may.ok() ? Check(request) : may;
   std::shared_ptr<Stream> stream;
   if (refused.ok()) {
     stream = std::make_shared<Stream>(this, core_.get(), request);
@@ -154,6 +181,11 @@ absl::Status EventStreams::Check(const v1::WatchEventsRequest& request) const {
     return absl::InvalidArgumentError(
         absl::StrCat("after_sequence: is ", after,
                      "; allowed [0, number of the newest event]"));
+  }
+  if (!HeartbeatOf(request).has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("heartbeat: is ", request.heartbeat().seconds(), "s and ",
+                     request.heartbeat().nanos(), "ns; allowed [100ms, 1h]"));
   }
   // A number from the future is one of another process, most likely of this
   // one before a restart: silence would hide what happened since.

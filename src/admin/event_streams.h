@@ -2,13 +2,13 @@
 // pace.
 //
 //   auto streams = EventStreams::Create(core);
-//   return streams->Open(*request);        // a reactor for gRPC
+//   return streams->Open(*request, may);   // a reactor for gRPC
 //
 // No thread belongs to a stream. It writes what is new, one response at a time,
 // when its last write is done or when the engine's timer wakes all streams (40
 // times a second, while there are any). So a reader that is slow, or gone,
 // costs one response of memory; what the log overwrites meanwhile it is told as
-// `missed`.
+// `missed`. A stream that has had nothing to say for a while says so.
 //
 // Thread safety: safe from any thread. Ownership: outlives the server that its
 // reactors are handed to; reactors end with their calls.
@@ -42,8 +42,9 @@ class EventStreams : public engine::TimerClient,
       std::shared_ptr<engine::EngineCore> core);
   ~EventStreams() override;
 
-  // Never null: a request that is refused gets a reactor that says so.
-  Reactor* Open(const v1::WatchEventsRequest& request);
+  // Never null: a request that is refused, also by `may`, gets a reactor that
+  // says so.
+  Reactor* Open(const v1::WatchEventsRequest& request, const absl::Status& may);
   // Ends every stream, and refuses new ones, with UNAVAILABLE.
   void Shutdown();
 

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "src/admin/health_view.h"
+#include "src/admin/policy_view.h"
+#include "src/admin/text.h"
 #include "src/core/hedging.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
@@ -60,6 +63,8 @@ v1::EventKind KindView(core::Event::Kind kind) {
       return v1::EVENT_KIND_RESET;
     case core::Event::Kind::kWarning:
       return v1::EVENT_KIND_WARNING;
+    case core::Event::Kind::kAudit:
+      return v1::EVENT_KIND_AUDIT;
   }
   return v1::EVENT_KIND_UNSPECIFIED;
 }
@@ -172,11 +177,17 @@ v1::Budget BudgetView(core::AttemptBudget* budget, core::Time now) {
   view.set_ratio(options.ratio);
   view.set_floor(options.floor);
   view.set_burst(options.burst);
+  if (options.throttling) {
+    view.set_throttle_tokens(budget->throttle_tokens());
+    view.set_throttle_max(options.throttling->max_tokens);
+  }
   return view;
 }
 
-v1::EffectiveOptions OptionsView(const core::MethodOptions& options) {
+v1::EffectiveOptions OptionsView(const core::MethodOptions& options,
+                                 const core::Intake& intake) {
   v1::EffectiveOptions view;
+  *view.mutable_policy() = PolicyView(options, intake);
   if (options.timeout > core::Duration::zero()) {
     *view.mutable_timeout() = DurationOf(options.timeout);
   }
@@ -211,6 +222,17 @@ void AddRetryChances(core::RetryEstimator* estimator, core::Time now,
     out->set_results(estimate.results);
     out->set_stopped(estimate.chance < estimator->floor());
   }
+}
+
+v1::RecentCalls RecentView(const std::vector<Rates::Step>& steps) {
+  v1::RecentCalls view;
+  *view.mutable_step() = DurationOf(Rates::kStep);
+  for (const Rates::Step& step : steps) {
+    view.add_started(step.started);
+    view.add_failures(step.failures);
+    view.add_rejected(step.rejected);
+  }
+  return view;
 }
 
 void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
@@ -275,9 +297,9 @@ google::protobuf::Duration DurationOf(core::Duration d) {
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
   v1::Breaker view;
-  view.set_channel(breaker->identity().channel);
-  view.set_target(breaker->identity().target);
-  view.set_method(breaker->identity().method);
+  view.set_channel(ToUtf8(breaker->identity().channel));
+  view.set_target(ToUtf8(breaker->identity().target));
+  view.set_method(ToUtf8(breaker->identity().method));
   view.set_state(StateView(snapshot.state));
   *view.mutable_since() = TimestampOf(snapshot.since);
   if (snapshot.probe_due.has_value()) {
@@ -315,14 +337,15 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   return view;
 }
 
-v1::Method MethodView(const Selected& selected, core::Time now) {
+v1::Method MethodView(const Selected& selected, core::Time now,
+                      const Rates* rates) {
   engine::MethodRuntime& runtime = *selected.runtime;
   const std::shared_ptr<const engine::MethodSettings> settings =
       runtime.settings();
   const core::MethodCounts counts = runtime.stats.counts();
   v1::Method view;
-  view.set_channel(runtime.channel);
-  view.set_method(runtime.method);
+  view.set_channel(ToUtf8(runtime.channel));
+  view.set_method(ToUtf8(runtime.method));
   view.set_policy(settings->options->policy);
   for (core::Breaker* breaker : selected.breakers) {
     *view.add_breakers() = BreakerView(breaker, now);
@@ -331,9 +354,13 @@ v1::Method MethodView(const Selected& selected, core::Time now) {
   *view.mutable_attempts() = AttemptsView(counts);
   *view.mutable_latency() = LatencyView(runtime.stats.latency());
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
-  *view.mutable_options() = OptionsView(*settings->options);
+  *view.mutable_options() = OptionsView(*settings->options, settings->intake);
   *view.mutable_latency_model() = ModelView(&runtime, *settings->options, now);
   AddRetryChances(settings->estimator.get(), now, &view);
+  *view.mutable_health() = HealthView(HealthOf(selected, rates, now));
+  if (rates != nullptr) {
+    *view.mutable_recent() = RecentView(rates->Of(runtime));
+  }
   AddIntake(settings->intake, now, &view);
   return view;
 }
@@ -343,13 +370,16 @@ v1::Event EventView(const core::Event& event) {
   view.set_sequence(event.sequence);
   *view.mutable_time() = TimestampOf(event.at);
   view.set_kind(KindView(event.kind));
-  view.set_channel(event.channel);
-  view.set_target(event.target);
-  view.set_method(event.method);
+  view.set_channel(ToUtf8(event.channel));
+  view.set_target(ToUtf8(event.target));
+  view.set_method(ToUtf8(event.method));
   view.set_from(StateNamed(event.from));
   view.set_to(StateNamed(event.to));
-  view.set_cause(event.cause);
+  view.set_cause(ToUtf8(event.cause));
   view.set_shadow(event.shadow);
+  view.set_actor(event.actor);
+  view.set_action(event.action);
+  view.set_refused(event.refused);
   return view;
 }
 

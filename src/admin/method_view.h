@@ -1,6 +1,6 @@
 // The engine's state as the messages of the admin service.
 //
-//   *response->add_methods() = MethodView(selected, Now());
+//   *response->add_methods() = MethodView(selected, Now(), &rates);
 //
 // Everything is a copy of one moment. Times become wall-clock time, to the
 // millisecond.
@@ -10,6 +10,7 @@
 #define FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_
 
 #include "firebreak/v1/admin.pb.h"
+#include "src/admin/rates.h"
 #include "src/admin/selector.h"
 #include "src/core/breaker.h"
 #include "src/core/event_log.h"
@@ -17,7 +18,9 @@
 
 namespace firebreak::admin {
 
-v1::Method MethodView(const Selected& selected, core::Time now);
+// `rates` may be null: nothing is said then of the last minute.
+v1::Method MethodView(const Selected& selected, core::Time now,
+                      const Rates* rates = nullptr);
 // Lets what is due by `now` take effect first.
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
 v1::Event EventView(const core::Event& event);

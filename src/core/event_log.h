@@ -44,6 +44,7 @@ struct Event {
     kOverrideEnded,  // cleared, or expired
     kReset,          // by an operator
     kWarning,        // something the engine had to do that an owner should know
+    kAudit,          // somebody changed something, or was refused
   };
   int64_t sequence = 0;  // set by Append
   Time at;
@@ -56,6 +57,10 @@ struct Event {
   bool shadow = false;        // of a breaker that refuses nothing
   std::string cause;          // one line: the evidence
   absl::optional<Trip> trip;  // where a trip rule held
+  // Of an audit: who, what they asked for, and whether they got it.
+  std::string actor;
+  std::string action;
+  bool refused = false;
 };
 
 // Told of each event in order, under the lock of the log and whatever the

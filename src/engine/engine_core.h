@@ -107,6 +107,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
   const core::EventLog& events() const { return events_; }
+  // For what happens outside of the engine and belongs in the same log.
+  core::EventLog* event_log() { return &events_; }
   const EngineOptions& options() const { return options_; }
   PolicyTable policy() const;
   Io* io() { return &io_; }

@@ -26,6 +26,8 @@ EngineEvent::Kind KindOf(core::Event::Kind kind) {
       return EngineEvent::Kind::kOverrideEnded;
     case core::Event::Kind::kReset:
       return EngineEvent::Kind::kReset;
+    case core::Event::Kind::kAudit:
+      return EngineEvent::Kind::kAudit;
     case core::Event::Kind::kWarning:
       break;
   }
@@ -129,6 +131,9 @@ void Listeners::OnEvent(const core::Event& event) {
   out.shadow = event.shadow;
   out.cause = event.cause;
   if (event.trip) out.trip = EvidenceOf(*event.trip);
+  out.actor = event.actor;
+  out.action = event.action;
+  out.refused = event.refused;
   core::MutexLock lock(&mu_);
   for (const std::shared_ptr<Feed>& feed : feeds_) Push(feed.get(), out);
   WakeIdle();

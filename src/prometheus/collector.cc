@@ -1,6 +1,8 @@
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/prometheus.h"
@@ -19,9 +21,10 @@ void AddBudget(const engine::MethodRuntime& runtime, core::Time now,
   const Labels labels = {OutsideLabel("channel", runtime.channel)};
   core::AttemptBudget& budget = *runtime.budget;
   out->Add(Family::kAttemptBudgetTokens, labels, budget.tokens(now));
+  const core::BudgetOptions options = budget.options();
   out->Add(Family::kAttemptBudgetBurst, labels,
-           static_cast<double>(budget.options().burst));
-  if (budget.options().throttling) {
+           static_cast<double>(options.burst));
+  if (options.throttling) {
     out->Add(Family::kRetryThrottleTokens, labels, budget.throttle_tokens());
   }
 }
@@ -57,15 +60,19 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   const core::Time now = engine::Now();
   // What several methods share is shown once.
   std::set<const void*> shown;
+  // Keeps what is `shown`, should a new policy do without.
+  std::vector<std::shared_ptr<const engine::MethodSettings>> kept;
   const auto methods = core->Methods();
   for (const std::shared_ptr<engine::MethodRuntime>& runtime : methods) {
-    metrics::AddCalls(runtime.get(), &out);
-    metrics::AddAttempts(runtime.get(), now, &out);
-    // Here goes the health score of a method: one gauge more in families.h.
-    metrics::AddIntake(*runtime, now, &shown, &out);
+    const engine::MethodSettings& settings =
+        *kept.emplace_back(runtime->settings());
+    metrics::AddCalls(runtime.get(), settings, &out);
+    metrics::AddAttempts(runtime.get(), settings, now, &out);
+    metrics::AddHealth(*runtime, settings, now, &out);
+    metrics::AddIntake(*runtime, settings, now, &shown, &out);
     for (core::Breaker* breaker : runtime->breakers()) {
       if (!shown.insert(breaker).second) continue;
-      metrics::AddBreaker(breaker, runtime->options->breaker, now, &out);
+      metrics::AddBreaker(breaker, settings.options->breaker, now, &out);
     }
     if (shown.insert(runtime->budget.get()).second) {
       metrics::AddBudget(*runtime, now, &out);

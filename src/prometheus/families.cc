@@ -26,6 +26,8 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "What successful calls took, waits and retries included. Exact to 1.6 %."},
     {"firebreak_fallbacks_total", kCounter, "channel,method",
      "Calls that a fallback of the application answered."},
+    {"firebreak_health_score", kGauge, "channel,method",
+     "How well the method does, 0 to 100, by its breakers and its throttle."},
 
     {"firebreak_attempts_total", kCounter, "channel,method,kind",
      "Attempts that were sent: first, retry, hedge."},

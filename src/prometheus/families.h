@@ -23,6 +23,7 @@ enum class Family : std::size_t {
   kRejectedRequests,
   kResponseTime,
   kFallbacks,
+  kHealthScore,
   // Of attempts.
   kAttempts,
   kAttemptEnds,

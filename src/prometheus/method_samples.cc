@@ -4,8 +4,12 @@
 #include <cstddef>
 #include <initializer_list>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "src/core/breaker.h"
+#include "src/core/health.h"
 #include "src/core/hedging.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
@@ -31,8 +35,8 @@ Labels MethodLabels(const engine::MethodRuntime& runtime) {
 // The reasons for which the method's policy, as it is, can reject a call. They
 // are shown from the start, at 0: of a series that appears with its first
 // rejections, Prometheus' rate() and increase() do not see those.
-bool IsExpected(Reason reason, const engine::MethodRuntime& runtime) {
-  const auto& breaker = runtime.options->breaker;
+bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
+  const auto& breaker = settings.options->breaker;
   const bool enforces =
       breaker && breaker->mode == core::BreakerOptions::Mode::kEnforce;
   switch (reason) {
@@ -44,11 +48,11 @@ bool IsExpected(Reason reason, const engine::MethodRuntime& runtime) {
       return enforces && breaker->ramp.duration > core::Duration::zero();
     case Reason::kBulkheadFull:
     case Reason::kQueueTimeout:
-      return runtime.intake.bulkhead() != nullptr;
+      return settings.intake.bulkhead() != nullptr;
     case Reason::kRateLimited:
-      return runtime.intake.rate_limit() != nullptr;
+      return settings.intake.rate_limit() != nullptr;
     case Reason::kThrottledLocally:
-      return runtime.intake.throttle() != nullptr;
+      return settings.intake.throttle() != nullptr;
     default:
       return false;
   }
@@ -72,7 +76,8 @@ absl::string_view EndName(core::CallEnd end) {
 
 }  // namespace
 
-void AddCalls(engine::MethodRuntime* runtime, Exposition* out) {
+void AddCalls(engine::MethodRuntime* runtime,
+              const engine::MethodSettings& settings, Exposition* out) {
   const Labels labels = MethodLabels(*runtime);
   const core::MethodCounts counts = runtime->stats.counts();
   out->Add(Family::kRequestsStarted, labels, counts.calls);
@@ -91,7 +96,7 @@ void AddCalls(engine::MethodRuntime* runtime, Exposition* out) {
   }
   for (size_t i = 0; i < counts.rejections.size(); ++i) {
     const auto reason = static_cast<Reason>(i);
-    if (counts.rejections[i] == 0 && !IsExpected(reason, *runtime)) continue;
+    if (counts.rejections[i] == 0 && !IsExpected(reason, settings)) continue;
     out->Add(Family::kRejectedRequests,
              With(labels, "reason", core::ReasonName(reason)),
              counts.rejections[i]);
@@ -101,7 +106,8 @@ void AddCalls(engine::MethodRuntime* runtime, Exposition* out) {
   out->Add(Family::kFallbacks, labels, counts.fallbacks);
 }
 
-void AddAttempts(engine::MethodRuntime* runtime, core::Time now,
+void AddAttempts(engine::MethodRuntime* runtime,
+                 const engine::MethodSettings& settings, core::Time now,
                  Exposition* out) {
   const Labels labels = MethodLabels(*runtime);
   const core::MethodCounts counts = runtime->stats.counts();
@@ -137,23 +143,43 @@ void AddAttempts(engine::MethodRuntime* runtime, core::Time now,
   if (const auto usual = model.Baseline(now)) {
     out->Add(Family::kAttemptLatencyUsual, labels, Seconds(*usual));
   }
-  if (runtime->options->hedging) {
-    out->Add(
-        Family::kHedgeDelay, labels,
-        Seconds(core::HedgeDelay(*runtime->options->hedging, &model, now)));
+  const auto& hedging = settings.options->hedging;
+  if (hedging) {
+    out->Add(Family::kHedgeDelay, labels,
+             Seconds(core::HedgeDelay(*hedging, &model, now)));
   }
 }
 
-void AddIntake(const engine::MethodRuntime& runtime, core::Time now,
+void AddHealth(const engine::MethodRuntime& runtime,
+               const engine::MethodSettings& settings, core::Time now,
+               Exposition* out) {
+  std::vector<core::BreakerSnapshot> targets;
+  bool any_is_on = false;
+  for (core::Breaker* breaker : runtime.breakers()) {
+    targets.push_back(breaker->Snapshot(now));
+    any_is_on =
+        any_is_on || targets.back().state != core::BreakerState::kDisabled;
+  }
+  if (!any_is_on) return;
+  core::RecentAttempts recent;
+  if (core::Throttle* const throttle = settings.intake.throttle()) {
+    recent.throttled_share = throttle->snapshot(now).rejection_probability;
+  }
+  out->Add(Family::kHealthScore, MethodLabels(runtime),
+           core::HealthOf(targets, recent).score);
+}
+
+void AddIntake(const engine::MethodRuntime& runtime,
+               const engine::MethodSettings& settings, core::Time now,
                std::set<const void*>* shown, Exposition* out) {
-  const core::IntakeOptions& own = runtime.options->intake;
+  const core::IntakeOptions& own = settings.options->intake;
   // What is not the method's own is the channel's.
   const auto labels = [&](bool is_own) {
     return Labels{
         OutsideLabel("channel", runtime.channel),
         OutsideLabel("method", is_own ? runtime.method : kAllMethods)};
   };
-  const core::Bulkhead* const bulkhead = runtime.intake.bulkhead();
+  const core::Bulkhead* const bulkhead = settings.intake.bulkhead();
   if (bulkhead != nullptr && shown->insert(bulkhead).second) {
     const core::Bulkhead::Snapshot s = bulkhead->snapshot();
     const std::pair<Family, int64_t> counts[] = {
@@ -169,7 +195,7 @@ void AddIntake(const engine::MethodRuntime& runtime, core::Time now,
       out->Add(family, labels(own.bulkhead.has_value()), count);
     }
   }
-  const core::RateLimit* const limit = runtime.intake.rate_limit();
+  const core::RateLimit* const limit = settings.intake.rate_limit();
   if (limit != nullptr && shown->insert(limit).second) {
     const Labels all = labels(own.rate_limit.has_value());
     out->Add(Family::kRateLimitTokens, all, limit->tokens(now));
@@ -177,7 +203,7 @@ void AddIntake(const engine::MethodRuntime& runtime, core::Time now,
              static_cast<double>(limit->options().tokens()));
     out->Add(Family::kRateLimitRejected, all, limit->rejected());
   }
-  core::Throttle* const throttle = runtime.intake.throttle();
+  core::Throttle* const throttle = settings.intake.throttle();
   if (throttle != nullptr && shown->insert(throttle).second) {
     const Labels all = labels(own.throttle.has_value());
     const core::Throttle::Snapshot s = throttle->snapshot(now);

@@ -13,12 +13,20 @@
 
 namespace firebreak::metrics {
 
-void AddCalls(engine::MethodRuntime* runtime, Exposition* out);
-void AddAttempts(engine::MethodRuntime* runtime, core::Time now,
+// `settings` are the runtime's.
+void AddCalls(engine::MethodRuntime* runtime,
+              const engine::MethodSettings& settings, Exposition* out);
+void AddAttempts(engine::MethodRuntime* runtime,
+                 const engine::MethodSettings& settings, core::Time now,
                  Exposition* out);
+// Nothing of a method without a breaker that is on.
+void AddHealth(const engine::MethodRuntime& runtime,
+               const engine::MethodSettings& settings, core::Time now,
+               Exposition* out);
 // What is in `shown` is left out, and what is added is put there. What belongs
 // to all methods of the channel has the method "*".
-void AddIntake(const engine::MethodRuntime& runtime, core::Time now,
+void AddIntake(const engine::MethodRuntime& runtime,
+               const engine::MethodSettings& settings, core::Time now,
                std::set<const void*>* shown, Exposition* out);
 
 }  // namespace firebreak::metrics

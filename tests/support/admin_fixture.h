@@ -64,6 +64,11 @@ inline constexpr char kAdminPolicy[] = R"pb(
     breaker { scope: CHANNEL consecutive_failures: 2 open_jitter: 0 }
   }
   channel { budget { ratio: 0.25 floor: 2 burst: 20 } }
+  channel {
+    name: "bulky"
+    bulkhead { max_concurrent: 1 max_queue: 0 }
+    throttling { max_tokens: 8 token_ratio: 0.5 }
+  }
 )pb";
 
 inline void Trip(core::Breaker* breaker) {
@@ -93,13 +98,15 @@ class AdminFixture {
   // `address` as for AddListeningPort: port 0 is any.
   explicit AdminFixture(AdminOptions options = {},
                         std::string address = NewSocketAddress(),
-                        const EngineOptions& engine_options = {})
+                        const EngineOptions& engine_options = {},
+                        const std::shared_ptr<grpc::ServerCredentials>& creds =
+                            grpc::InsecureServerCredentials())
       : engine_(*Engine::FromText(kAdminPolicy, engine_options)),
         service_(std::make_unique<AdminService>(engine_, std::move(options))) {
     KeepGrpc();
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(address, creds, &port);
     builder.RegisterService(service_.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return;

@@ -248,6 +248,39 @@ TEST(AdminEventsTest, OnlyThoseSelected) {
   EXPECT_THAT(sequences("", "", "Unknown"), IsEmpty());
 }
 
+TEST(AdminEventsTest, SilenceIsBrokenByHeartbeats) {
+  AdminFixture f;
+  v1::WatchEventsRequest request;
+  request.mutable_heartbeat()->set_nanos(100'000'000);
+  Watch watch(&f, request);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(watch.Read());
+    EXPECT_THAT(watch.response().events(), IsEmpty());
+    EXPECT_GT(watch.response().as_of().seconds(), 1'600'000'000);
+  }
+  f.Bind("payment", "", kCharge)->Reset(engine::Now());
+  EXPECT_THAT(watch.ReadEvents(1), SizeIs(1));
+}
+
+TEST(AdminEventsTest, HeartbeatsOutOfRangeAreRefused) {
+  AdminFixture f;
+  struct Case {
+    int64_t seconds;
+    int32_t nanos;
+  };
+  for (const Case& c :
+       {Case{0, 0}, Case{0, 99'999'999}, Case{3600, 1}, Case{-1, 0},
+        Case{1, -1}, Case{1, 1'000'000'000}, Case{INT64_MAX, INT32_MAX},
+        Case{INT64_MIN, INT32_MIN}}) {
+    v1::WatchEventsRequest request;
+    request.mutable_heartbeat()->set_seconds(c.seconds);
+    request.mutable_heartbeat()->set_nanos(c.nanos);
+    const grpc::Status status = Watch(&f, request).Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("allowed [100ms, 1h]"));
+  }
+}
+
 TEST(AdminEventsTest, NumbersThatCannotBeAreRefused) {
   AdminFixture f;
   f.Bind("payment", "", kCharge)->Reset(engine::Now());

@@ -115,6 +115,8 @@ TEST(RenderMethodsTest, FiguresOfAMethodStandOnce) {
     methods {
       channel: "payment"
       method: "/p.S/Charge"
+      health { score: 25 level: HEALTH_LEVEL_UNHEALTHY }
+      recent { started: 0 started: 5 started: 70 }
       breakers {
         target: "a:1"
         state: BREAKER_STATE_CLOSED
@@ -139,15 +141,74 @@ TEST(RenderMethodsTest, FiguresOfAMethodStandOnce) {
     }
     as_of { seconds: 1100 }
   )pb");
-  EXPECT_EQ(RenderMethods(response, false),
-            "CHANNEL  METHOD       TARGET  BREAKER  SINCE  CALLS   OK  FAILED  "
-            "REJECTED  IN FLIGHT    P50   P99\n"
-            "payment  /p.S/Charge  a:1     closed   1m40s    120  100      15  "
-            "       5          0  1.2ms  80ms\n"
-            "                      b:1     open       10s\n"
-            "order    /p.O/New     -       -            -      1    0       0  "
-            "       0          1      -     -\n");
-  EXPECT_THAT(RenderMethods(response, true), HasSubstr("\033[31mopen\033[0m"));
+  const auto render = [&](const Style& style) {
+    return RenderMethods({{"one:1", "", response}}, style);
+  };
+  EXPECT_EQ(render(false),
+            "CHANNEL  METHOD       TARGET  BREAKER  SINCE  SCORE  CALLS   OK  "
+            "FAILED  REJECTED  IN FLIGHT    P50   P99  LAST MINUTE\n"
+            "order    /p.O/New     -       -            -      -      1    0  "
+            "     0         0          1      -     -\n"
+            "payment  /p.S/Charge  a:1     closed   1m40s     25    120  100  "
+            "    15         5          0  1.2ms  80ms  _.#\n"
+            "                      b:1     open       10s\n");
+  EXPECT_THAT(render(true), HasSubstr("\033[31mopen\033[0m"));
+  EXPECT_THAT(render(Style(false, 0, true)), HasSubstr("▁▂█"));
+}
+
+TEST(RenderMethodsTest, OfAFleetTheDeadComeFirstAndTheWorstNext) {
+  const auto with_score = [](double score) {
+    v1::ListMethodsResponse response;
+    response.add_methods()->set_method("/p.S/M");
+    response.mutable_methods(0)->mutable_health()->set_score(score);
+    return response;
+  };
+  const std::string text = RenderMethods({{"a:1", "", with_score(90)},
+                                          {"b:1", "", with_score(10)},
+                                          {"c:1", "cannot reach c:1", {}}},
+                                         false);
+  EXPECT_THAT(text, StartsWith("SERVER  CHANNEL  METHOD"));
+  EXPECT_LT(text.find("cannot reach c:1"), text.find("b:1  "));
+  EXPECT_LT(text.find("b:1  "), text.find("a:1  "));
+}
+
+TEST(SparklineTest, OnlyZeroIsFlat) {
+  google::protobuf::RepeatedField<int64_t> values;
+  EXPECT_EQ(Sparkline(values, false), "");
+  for (int64_t value : {0, 1, 500, 1000}) values.Add(value);
+  EXPECT_EQ(Sparkline(values, false), "_.=#");
+  EXPECT_EQ(Sparkline(values, true), "▁▂▅█");
+  values.Clear();
+  for (int64_t value : {int64_t{0}, INT64_MIN, int64_t{0}}) values.Add(value);
+  EXPECT_EQ(Sparkline(values, false), "___");
+}
+
+TEST(TableTest, ATerminalThatIsTooNarrowGetsAList) {
+  Table table({{"NAME"}, {"CAUSE"}});
+  table.AddRow({{"zürich"}, {"5 failures in a row (limit 5)"}});
+  table.AddRow({{"a"}, {""}});
+  EXPECT_EQ(table.Render(Style(false, 40)),
+            "NAME    CAUSE\n"
+            "zürich  5 failures in a row (limit 5)\n"
+            "a\n");
+  EXPECT_EQ(table.Render(Style(false, 20)),
+            "NAME   zürich\n"
+            "CAUSE  5 failures in\n"
+            "       a row (limit\n"
+            "       5)\n"
+            "\n"
+            "NAME   a\n");
+  // No space to fold at, and hardly any at all.
+  Table narrow({{""}, {""}});
+  narrow.AddRow({{"method"}, {"/shop.v1.PaymentService/Charge"}});
+  for (size_t width : {1, 5, 10}) {
+    EXPECT_EQ(narrow.Render(Style(false, width)),
+              "method\n"
+              "  /shop.v1\n"
+              "  .Payment\n"
+              "  Service/\n"
+              "  Charge\n");
+  }
 }
 
 TEST(RenderMethodsTest, NothingIsSaidInWords) {
@@ -331,6 +392,16 @@ TEST(RenderEventTest, OneLine) {
             "    7  2027-01-15T08:00:00.250Z  payment /p.S/Charge a:1  "
             "closed -> open: 5 failures?in a row\n");
   EXPECT_THAT(RenderEvent(event, true), HasSubstr("\033[31mopen\033[0m"));
+  event.set_kind(v1::EVENT_KIND_AUDIT);
+  event.set_actor("alice, unix:");
+  event.set_action("ResetMethod");
+  event.set_cause("");
+  EXPECT_THAT(RenderEvent(event, false),
+              HasSubstr("alice, unix:: ResetMethod: closed -> open\n"));
+  event.set_refused(true);
+  event.set_cause("no token");
+  EXPECT_THAT(RenderEvent(event, false),
+              HasSubstr("ResetMethod: refused: no token\n"));
   event.Clear();
   event.set_kind(v1::EVENT_KIND_WARNING);
   event.set_cause("too many methods");

@@ -1,53 +1,35 @@
 #include "tools/firebreakctl/commands.h"
 
-#include <google/protobuf/util/json_util.h>
-#include <grpcpp/channel.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
-
+#include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <thread>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "src/core/duration.h"
-#include "tools/firebreakctl/render.h"
+#include "tools/firebreakctl/json.h"
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
-namespace {
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
-  grpc::ChannelArguments args;
-  // A full list of many methods passes the usual 4 MB; we trust this server.
-  args.SetMaxReceiveMessageSize(-1);
-  // The target is what was typed, not what a proxy makes of it.
-  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
-                                   args);
-}
+Client::Client(Settings settings) : settings_(std::move(settings)) {}
 
-std::string Json(const google::protobuf::Message& message, bool whitespace) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = whitespace;
-  // Scripts find every counter, also a zero.
-  options.always_print_primitive_fields = true;
-  std::string json;
-  const auto status =
-      google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!status.ok()) {
-    std::cerr << "firebreakctl: the answer has no JSON form: "
-              << Printable(status.ToString()) << "\n";
+absl::Status Client::Connect() {
+  if (settings_.targets.size() > kMaxTargets) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--target: there are ", settings_.targets.size(),
+                     "; allowed at most ", kMaxTargets));
   }
-  if (!whitespace) json += "\n";
-  return json;
+  for (const std::string& target : settings_.targets) {
+    auto channel = ctl::Connect(target, settings_.security);
+    if (!channel.ok()) return channel.status();
+    targets_.push_back({target, v1::Admin::NewStub(*channel)});
+  }
+  return absl::OkStatus();
 }
-
-}  // namespace
-
-Client::Client(Settings settings)
-    : settings_(std::move(settings)),
-      stub_(v1::Admin::NewStub(Connect(settings_.target))) {}
 
 v1::MethodSelector Client::Select(const std::string& method) const {
   v1::MethodSelector selector;
@@ -56,70 +38,202 @@ v1::MethodSelector Client::Select(const std::string& method) const {
   return selector;
 }
 
-void Client::SetDeadline(grpc::ClientContext* context) const {
+void Client::Begin(grpc::ClientContext* context) const {
+  AddToken(settings_.security, context);
   context->set_deadline(
       std::chrono::system_clock::now() +
       std::chrono::duration_cast<std::chrono::system_clock::duration>(
           settings_.timeout));
 }
 
-int Client::Fail(const grpc::Status& status) const {
-  std::cerr << "firebreakctl: ";
+std::string Client::Explain(const std::string& target,
+                            const grpc::Status& status) const {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
-      std::cerr << "cannot reach " << settings_.target << ": "
-                << Printable(status.error_message());
-      break;
+      return absl::StrCat("cannot reach ", target, ": ",
+                          Printable(status.error_message()));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      std::cerr << "cannot reach " << settings_.target << ": no answer within "
-                << core::FormatDuration(settings_.timeout);
-      break;
+      return absl::StrCat("cannot reach ", target, ": no answer within ",
+                          core::FormatDuration(settings_.timeout));
     case grpc::StatusCode::UNIMPLEMENTED:
-      std::cerr << settings_.target << " has no firebreak admin service";
-      break;
+      return absl::StrCat(target, " has no firebreak admin service");
     default:
-      std::cerr << Printable(status.error_message());
+      return targets_.size() == 1
+                 ? Printable(status.error_message())
+                 : absl::StrCat(target, ": ",
+                                Printable(status.error_message()));
   }
-  std::cerr << "\n";
-  return kExitFailed;
+}
+
+void Client::Complain(const std::string& what) {
+  std::cerr << absl::StrCat("firebreakctl: ", what, "\n");
+}
+
+template <class Request, class Response>
+Answers<Response> Client::AskAll(Rpc<Request, Response> rpc,
+                                 const Request& request) const {
+  Answers<Response> answers(targets_.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    threads.emplace_back([this, rpc, &request, &answers, i] {
+      const Target& target = targets_[i];
+      answers[i].target = target.name;
+      grpc::ClientContext context;
+      Begin(&context);
+      const grpc::Status status =
+          (target.stub.get()->*rpc)(&context, request, &answers[i].response);
+      if (status.ok()) return;
+      answers[i].error = Explain(target.name, status);
+      answers[i].response.Clear();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return answers;
+}
+
+template <class Response>
+void Client::PrintJson(const Answers<Response>& answers) const {
+  for (const Answer<Response>& each : answers) {
+    std::cout << (answers.size() == 1
+                      ? ToJson(each.response, true)
+                      : ToJsonLine(each.target, each.error, each.response));
+  }
+}
+
+template <class Response>
+bool Client::AllFailed(const Answers<Response>& answers) const {
+  if (std::any_of(answers.begin(), answers.end(),
+                  [](const auto& each) { return each.error.empty(); })) {
+    return false;
+  }
+  for (const Answer<Response>& each : answers) Complain(each.error);
+  return true;
 }
 
 int Client::List() {
   v1::ListMethodsRequest request;
   *request.mutable_selector() = Select("");
-  v1::ListMethodsResponse response;
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  const grpc::Status status = stub_->ListMethods(&context, request, &response);
-  if (!status.ok()) return Fail(status);
-  std::cout << (settings_.json ? Json(response, true)
-                               : RenderMethods(response, settings_.colours));
+  request.set_order(v1::METHOD_ORDER_WORST_FIRST);
+  const auto answers = AskAll(&v1::Admin::Stub::ListMethods, request);
+  if (AllFailed(answers)) return kExitFailed;
+  if (settings_.json) {
+    PrintJson(answers);
+  } else {
+    std::cout << RenderMethods(answers, settings_.style);
+  }
+  return kExitOk;
+}
+
+int Client::Names() {
+  v1::ListMethodsRequest request;
+  *request.mutable_selector() = Select("");
+  const auto answers = AskAll(&v1::Admin::Stub::ListMethods, request);
+  if (AllFailed(answers)) return kExitFailed;
+  std::vector<std::string> names;
+  for (const auto& answer : answers) {
+    for (const v1::Method& method : answer.response.methods()) {
+      const std::string& name = method.method();
+      if (std::all_of(name.begin(), name.end(), [](char c) {
+            return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                   absl::StrContains("/._-", c);
+          })) {
+        names.push_back(name);
+      }
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const std::string& name : names) std::cout << name << "\n";
   return kExitOk;
 }
 
 int Client::Show(const std::string& method) {
   v1::GetMethodRequest request;
   *request.mutable_selector() = Select(method);
-  v1::GetMethodResponse response;
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  const grpc::Status status = stub_->GetMethod(&context, request, &response);
-  if (!status.ok()) return Fail(status);
-  std::cout << (settings_.json ? Json(response, true)
-                               : RenderMethod(response, settings_.colours));
+  const auto answers = AskAll(&v1::Admin::Stub::GetMethod, request);
+  if (AllFailed(answers)) return kExitFailed;
+  if (settings_.json) {
+    PrintJson(answers);
+    return kExitOk;
+  }
+  const char* separator = "";
+  for (const auto& each : answers) {
+    std::cout << std::exchange(separator, "\n");
+    if (answers.size() > 1) std::cout << "== " << each.target << "\n";
+    if (each.error.empty()) {
+      std::cout << RenderMethod(each.response, settings_.style);
+    } else {
+      std::cout << each.error << "\n";
+    }
+  }
+  return kExitOk;
+}
+
+int Client::Health() {
+  v1::GetHealthRequest request;
+  *request.mutable_selector() = Select("");
+  const auto answers = AskAll(&v1::Admin::Stub::GetHealth, request);
+  if (AllFailed(answers)) return kExitUnhealthy;
+  if (settings_.json) {
+    PrintJson(answers);
+  } else {
+    std::cout << RenderHealth(answers, settings_.style);
+  }
+  int exit_code = kExitOk;
+  for (const auto& each : answers) {
+    if (!each.error.empty()) return kExitUnhealthy;
+    switch (each.response.level()) {
+      case v1::HEALTH_LEVEL_HEALTHY:
+        break;
+      case v1::HEALTH_LEVEL_DEGRADED:
+        exit_code = std::max(exit_code, kExitDegraded);
+        break;
+      default:
+        exit_code = kExitUnhealthy;
+    }
+  }
+  return exit_code;
+}
+
+int Client::Alerts(bool critical_only) {
+  v1::ListAlertsRequest request;
+  *request.mutable_selector() = Select("");
+  if (critical_only) request.set_min_severity(v1::ALERT_SEVERITY_CRITICAL);
+  const auto answers = AskAll(&v1::Admin::Stub::ListAlerts, request);
+  if (AllFailed(answers)) return kExitFailed;
+  if (settings_.json) {
+    PrintJson(answers);
+  } else {
+    std::cout << RenderAlerts(answers, settings_.style);
+  }
   return kExitOk;
 }
 
 template <class Response>
-int Client::PrintBreakers(const Response& response, const char* none) const {
-  if (settings_.json) {
-    std::cout << Json(response, true);
-  } else if (response.breakers().empty()) {
-    std::cout << none << "\n";
-  } else {
-    std::cout << RenderBreakers(response.breakers(), settings_.colours);
+int Client::PrintBreakers(const Answers<Response>& answers,
+                          const char* none) const {
+  // A change that one target has not made is a failure, whatever the others do.
+  bool failed = false;
+  for (const Answer<Response>& each : answers) {
+    if (!each.error.empty()) {
+      Complain(each.error);
+      failed = true;
+    }
   }
-  return kExitOk;
+  if (settings_.json) {
+    if (answers.size() > 1 || !failed) PrintJson(answers);
+    return failed ? kExitFailed : kExitOk;
+  }
+  for (const Answer<Response>& each : answers) {
+    if (!each.error.empty()) continue;
+    if (answers.size() > 1) std::cout << "== " << each.target << "\n";
+    if (each.response.breakers().empty()) {
+      std::cout << none << "\n";
+    } else {
+      std::cout << RenderBreakers(each.response.breakers(), settings_.style);
+    }
+  }
+  return failed ? kExitFailed : kExitOk;
 }
 
 int Client::Override(const std::string& method, v1::BreakerState state,
@@ -132,81 +246,22 @@ int Client::Override(const std::string& method, v1::BreakerState state,
     request.mutable_duration()->set_nanos(
         static_cast<int32_t>(duration->count() % 1'000'000'000));
   }
-  v1::SetOverrideResponse response;
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  const grpc::Status status = stub_->SetOverride(&context, request, &response);
-  if (!status.ok()) return Fail(status);
-  return PrintBreakers(response, "nothing to override");
+  return PrintBreakers(AskAll(&v1::Admin::Stub::SetOverride, request),
+                       "nothing to override");
 }
 
 int Client::Clear(const std::string& method) {
   v1::ClearOverrideRequest request;
   *request.mutable_selector() = Select(method);
-  v1::ClearOverrideResponse response;
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  const grpc::Status status =
-      stub_->ClearOverride(&context, request, &response);
-  if (!status.ok()) return Fail(status);
-  return PrintBreakers(response, "no override was set");
+  return PrintBreakers(AskAll(&v1::Admin::Stub::ClearOverride, request),
+                       "no override was set");
 }
 
 int Client::Reset(const std::string& method) {
   v1::ResetMethodRequest request;
   *request.mutable_selector() = Select(method);
-  v1::ResetMethodResponse response;
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  const grpc::Status status = stub_->ResetMethod(&context, request, &response);
-  if (!status.ok()) return Fail(status);
-  return PrintBreakers(response, "nothing to reset");
-}
-
-int Client::Events(const EventsRequest& request) {
-  int64_t after = request.after;
-  {
-    // Also when following: what has happened comes within the timeout, or the
-    // server is not there. Waiting for what will happen has no deadline.
-    v1::WatchEventsRequest kept;
-    *kept.mutable_selector() = Select("");
-    kept.set_after_sequence(after);
-    kept.set_stop_at_newest(true);
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    const grpc::Status status = ReadEvents(kept, &context, &after);
-    if (!status.ok()) return Fail(status);
-  }
-  if (!request.follow) return kExitOk;
-  v1::WatchEventsRequest live;
-  *live.mutable_selector() = Select("");
-  live.set_after_sequence(after);
-  live.set_replay(true);
-  grpc::ClientContext context;
-  const grpc::Status status = ReadEvents(live, &context, &after);
-  return Fail(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                                         "the stream of events ended")
-                          : status);
-}
-
-grpc::Status Client::ReadEvents(const v1::WatchEventsRequest& request,
-                                grpc::ClientContext* context,
-                                int64_t* after) const {
-  auto reader = stub_->WatchEvents(context, request);
-  v1::WatchEventsResponse response;
-  while (reader->Read(&response)) {
-    *after = response.last_sequence();
-    if (response.missed() > 0) {
-      std::cerr << "firebreakctl: " << response.missed()
-                << " events were overwritten before they could be read\n";
-    }
-    for (const v1::Event& event : response.events()) {
-      std::cout << (settings_.json ? Json(event, false)
-                                   : RenderEvent(event, settings_.colours));
-    }
-    std::cout.flush();
-  }
-  return reader->Finish();
+  return PrintBreakers(AskAll(&v1::Admin::Stub::ResetMethod, request),
+                       "nothing to reset");
 }
 
 }  // namespace firebreak::ctl

@@ -1,11 +1,14 @@
 // The commands of firebreakctl, after their arguments have been understood.
 //
 //   Client client(settings);
+//   absl::Status connected = client.Connect();
 //   return client.Show("Charge");
 //
-// Each makes its calls, prints the answer to standard output, and returns the
-// exit code: 0, or 1 after one line on standard error that says what the server
-// answered or why it cannot be reached.
+// Each asks all targets at once, prints the answers to standard output, and
+// returns the exit code: 0, or 1 after a line on standard error for each target
+// that says what it answered or why it cannot be reached. Of several targets
+// those that do not answer are a row of what List(), Health() and Alerts()
+// print, which fail only if none does.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_H_
@@ -14,23 +17,32 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "firebreak/v1/admin.grpc.pb.h"
 #include "src/core/time.h"
+#include "tools/firebreakctl/connect.h"
+#include "tools/firebreakctl/render.h"
+#include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
 
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
+// Of Health().
+inline constexpr int kExitDegraded = 1;
+inline constexpr int kExitUnhealthy = 2;
 
 struct Settings {
-  std::string target;   // of the admin service, in gRPC's terms
-  std::string channel;  // only methods of this one; empty = all
+  std::vector<std::string> targets;  // of admin services, in gRPC's terms
+  std::string channel;               // only methods of this one; empty = all
   core::Duration timeout = std::chrono::seconds(5);  // for one answer
   bool json = false;
-  bool colours = false;
+  Style style;
+  Security security;
 };
 
 struct EventsRequest {
@@ -40,31 +52,69 @@ struct EventsRequest {
 
 class Client {
  public:
+  // More would be a fleet for another tool.
+  static constexpr size_t kMaxTargets = 256;
+
   explicit Client(Settings settings);
+  // First.
+  absl::Status Connect();
 
   int List();
+  // The methods' names alone, one to a line, for completion. Only those that a
+  // shell takes as they are.
+  int Names();
   int Show(const std::string& method);
+  // 0 healthy, 1 degraded, 2 unhealthy, or a target does not answer.
+  int Health();
+  int Alerts(bool critical_only);
   // `duration` absent: until cleared.
   int Override(const std::string& method, v1::BreakerState state,
                absl::optional<core::Duration> duration);
   int Clear(const std::string& method);
   int Reset(const std::string& method);
-  // With `follow` until the stream breaks off, which is a failure.
+  // With `follow` until the streams break off, which is a failure. Those of
+  // several targets are put into one order, as if their clocks were right.
   int Events(const EventsRequest& request);
 
  private:
+  struct Target {
+    std::string name;
+    std::unique_ptr<v1::Admin::Stub> stub;
+  };
+  class EventPrinter;
+  template <class Request, class Response>
+  using Rpc = grpc::Status (v1::Admin::Stub::*)(grpc::ClientContext*,
+                                                const Request&, Response*);
+
   v1::MethodSelector Select(const std::string& method) const;
-  // Prints the events of one stream; moves `*after` past them.
-  grpc::Status ReadEvents(const v1::WatchEventsRequest& request,
-                          grpc::ClientContext* context, int64_t* after) const;
-  // Prints the answer to a change, or `none` if it holds no breaker.
+  void Begin(grpc::ClientContext* context) const;
+  std::string Explain(const std::string& target,
+                      const grpc::Status& status) const;
+  // One line on standard error.
+  static void Complain(const std::string& what);
+
+  // Asks all of them, each on a thread of its own.
+  template <class Request, class Response>
+  Answers<Response> AskAll(Rpc<Request, Response> rpc,
+                           const Request& request) const;
+  // Prints the answers as JSON: of a single target its message, else one object
+  // a line.
   template <class Response>
-  int PrintBreakers(const Response& response, const char* none) const;
-  void SetDeadline(grpc::ClientContext* context) const;
-  int Fail(const grpc::Status& status) const;
+  void PrintJson(const Answers<Response>& answers) const;
+  // Whether there is none to print; then it has said why.
+  template <class Response>
+  bool AllFailed(const Answers<Response>& answers) const;
+  // Prints the answers to a change, or `none` for those that hold no breaker.
+  template <class Response>
+  int PrintBreakers(const Answers<Response>& answers, const char* none) const;
+
+  grpc::Status ReadEvents(const Target& target,
+                          const v1::WatchEventsRequest& request,
+                          grpc::ClientContext* context, int64_t* after,
+                          EventPrinter* printer) const;
 
   const Settings settings_;
-  const std::unique_ptr<v1::Admin::Stub> stub_;
+  std::vector<Target> targets_;
 };
 
 }  // namespace firebreak::ctl

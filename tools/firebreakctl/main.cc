@@ -1,20 +1,23 @@
 // firebreakctl: looks at and controls the circuit breakers of a running process
 // through its admin service. `firebreakctl --help` is the manual.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <limits>
 #include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "src/core/duration.h"
 #include "src/engine/presets.h"
 #include "tools/firebreakctl/commands.h"
+#include "tools/firebreakctl/completion.h"
+#include "tools/firebreakctl/environment.h"
+#include "tools/firebreakctl/policy_lint.h"
+#include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -29,10 +32,19 @@ constexpr char kExamples[] = R"(Examples:
   firebreakctl override Charge open --for 30s
   firebreakctl clear Charge
   firebreakctl events --follow
-  firebreakctl presets
+  firebreakctl health --target order-1:50051,order-2:50051
+  firebreakctl alerts --target order-1:50051 --ca ca.pem --token-file token
+  firebreakctl policy lint policy.textproto
+  source <(firebreakctl completion bash)
   FIREBREAK_TARGET=unix:/run/shop/admin.sock firebreakctl list --json
 
-Exit codes: 0 done; 1 the server said no or cannot be reached; 2 wrong usage.)";
+Environment: FIREBREAK_TARGET, FIREBREAK_TIMEOUT, FIREBREAK_TLS (1),
+FIREBREAK_CA, FIREBREAK_CERT, FIREBREAK_KEY, FIREBREAK_SERVER_NAME and
+FIREBREAK_TOKEN_FILE stand for the options of that name, FIREBREAK_TOKEN for the
+token itself. NO_COLOR: no colours. COLUMNS: the width to keep to.
+
+Exit codes: 0 done; 1 the server said no or cannot be reached; 2 wrong usage.
+`health`: 0 healthy, 1 degraded, 2 unhealthy or not to be reached.)";
 
 // The text of a duration within [low, high], which messages call `range`.
 CLI::Validator DurationCheck(core::Duration low, core::Duration high,
@@ -47,29 +59,56 @@ CLI::Validator DurationCheck(core::Duration low, core::Duration high,
       "");
 }
 
+CLI::Validator TimeoutCheck() {
+  return DurationCheck(std::chrono::milliseconds(1), std::chrono::hours(1),
+                       "[1ms, 1h]");
+}
+
 // What was typed.
 struct Arguments {
   Settings settings;
-  std::string timeout = "5s";
+  std::string timeout;
   std::string method;
   std::string state;
   std::string override_for;
   EventsRequest events;
+  bool names_only = false;
+  bool critical_only = false;
+  std::string file;
+  std::string shell;
 };
 
 // Options that every command takes, before and after its name.
 void AddCommonOptions(CLI::App* app, Arguments* args) {
-  app->add_option("--target", args->settings.target,
-                  "Address of the admin service, in gRPC's terms: host:port, "
-                  "unix:/path (default 127.0.0.1:50051, or the environment's "
-                  "FIREBREAK_TARGET)");
+  app->add_option("--target", args->settings.targets,
+                  "Addresses of admin services, in gRPC's terms: host:port, "
+                  "unix:/path; several with commas, or several times (default "
+                  "127.0.0.1:50051)")
+      ->delimiter(',')
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("TEXT");
   app->add_option("--channel", args->settings.channel,
                   "Only methods of the channels of this name");
   app->add_option("--timeout", args->timeout,
                   "How long to wait for an answer: 500ms, 5s (default 5s)")
       ->type_name("DURATION")
-      ->check(DurationCheck(std::chrono::milliseconds(1), std::chrono::hours(1),
-                            "[1ms, 1h]"));
+      ->check(TimeoutCheck());
+  Security& security = args->settings.security;
+  app->add_flag("--tls", security.tls,
+                "Speak TLS; implied by the next four options");
+  app->add_option("--ca", security.ca_file,
+                  "PEM file of the authorities that the server's certificate "
+                  "may be of (default: the machine's)");
+  app->add_option("--cert", security.cert_file,
+                  "PEM file of a client certificate");
+  app->add_option("--key", security.key_file, "PEM file of the key to it");
+  app->add_option("--server-name", security.server_name,
+                  "Name that the server's certificate must be of, if not that "
+                  "of the target");
+  app->add_option("--token-file", security.token_file,
+                  "File with the token that a change needs. Not sent in plain "
+                  "text over a network");
   app->add_flag("--json", args->settings.json,
                 "Print the answer as JSON; events as one object a line");
 }
@@ -100,10 +139,14 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
     return sub;
   };
 
-  add("list", "Show every method, its breakers and main figures",
+  add("list", "Show every method, its breakers and main figures, worst first",
       "  firebreakctl list\n"
+      "  firebreakctl list --target a:50051,b:50051\n"
       "  firebreakctl list --channel payment --json",
-      [](Client* client) { return client->List(); });
+      [args](Client* client) {
+        return args->names_only ? client->Names() : client->List();
+      })
+      ->add_flag("--names", args->names_only, "Only the methods' names");
   takes_method(
       add("show", "Show all there is to say about one method",
           "  firebreakctl show PaymentService/Charge\n"
@@ -149,17 +192,14 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
           "  firebreakctl events --follow --json\n"
           "  firebreakctl events --after 120",
           [args](Client* client) { return client->Events(args->events); });
-  // Of the program itself: no server is asked.
-  app->add_subcommand("presets",
-                      "Print the built-in policies and their reasons, as a "
-                      "policy file")
-      ->footer("Examples:\n  firebreakctl presets >policy.textproto")
-      ->callback([chosen] {
-        *chosen = [](Client* /*client*/) {
-          std::cout << engine::PresetsAsPolicy();
-          return 0;
-        };
-      });
+  add("health", "Show how healthy the methods are; exit code 0, 1 or 2",
+      "  firebreakctl health || echo not well",
+      [](Client* client) { return client->Health(); });
+  add("alerts", "Show what somebody should look at",
+      "  firebreakctl alerts\n"
+      "  firebreakctl alerts --critical --json",
+      [args](Client* client) { return client->Alerts(args->critical_only); })
+      ->add_flag("--critical", args->critical_only, "Only the critical ones");
   events->add_flag("--follow", args->events.follow,
                    "Then go on with what happens, until interrupted");
   events
@@ -168,25 +208,56 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
       ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()));
 }
 
-std::string TargetByDefault() {
-  const char* const target = std::getenv("FIREBREAK_TARGET");
-  return target == nullptr || *target == '\0' ? "127.0.0.1:50051" : target;
-}
-
-// Colours are for a terminal, and for who wants them (no-color.org).
-bool WantsColours() {
-  const char* const no_colour = std::getenv("NO_COLOR");
-  return isatty(STDOUT_FILENO) == 1 &&
-         (no_colour == nullptr || *no_colour == '\0');
+// Commands for which no server is asked.
+void AddLocalCommands(CLI::App* app, Arguments* args,
+                      std::function<int()>* chosen) {
+  app->add_subcommand("presets",
+                      "Print the built-in policies and their reasons, as a "
+                      "policy file")
+      ->footer("Examples:\n  firebreakctl presets >policy.textproto")
+      ->callback([chosen] {
+        *chosen = [] {
+          std::cout << engine::PresetsAsPolicy();
+          return kExitOk;
+        };
+      });
+  CLI::App* const policy = app->add_subcommand("policy", "Policy files");
+  policy->require_subcommand(1);
+  CLI::App* const lint = policy->add_subcommand(
+      "lint", "Check a policy file, and say what is most likely not meant");
+  lint->footer(
+      "Examples:\n  firebreakctl policy lint policy.textproto\n\n"
+      "Exit codes: 0 good, warnings at most; 1 not.");
+  lint->add_option("FILE", args->file, "The file")->required()->type_name("");
+  lint->callback([args, chosen] {
+    *chosen = [args] { return LintPolicy(args->file, args->settings.style); };
+  });
+  CLI::App* const completion = app->add_subcommand(
+      "completion", "Print what a shell needs to complete these commands");
+  completion->footer("Examples:\n  source <(firebreakctl completion bash)");
+  completion->add_option("SHELL", args->shell, "bash")
+      ->required()
+      ->type_name("")
+      ->check(CLI::IsMember({"bash"}));
+  completion->callback([app, chosen] {
+    *chosen = [app] {
+      std::cout << BashCompletion(*app);
+      return kExitOk;
+    };
+  });
 }
 
 // Usage goes to standard error when it was not asked for.
+int Misuse(const CLI::App& app, const std::string& what) {
+  std::cerr << "firebreakctl: " << what << "\n" << app.help();
+  return kExitUsage;
+}
+
 int ExitOf(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     return app.exit(error);
   }
-  std::cerr << "firebreakctl: " << error.what() << "\n" << app.help();
-  return kExitUsage;
+  return Misuse(app, error.what());
 }
 
 int Main(int argc, char** argv) {
@@ -195,22 +266,33 @@ int Main(int argc, char** argv) {
       "its firebreak admin service.",
       "firebreakctl");
   Arguments args;
-  args.settings.target = TargetByDefault();
-  args.settings.colours = WantsColours();
+  // What was typed beats what the environment says.
+  ReadEnvironment(&args.settings, &args.timeout);
   Command chosen;
+  std::function<int()> chosen_here;
   app.footer(kExamples);
   app.set_version_flag("--version", "firebreakctl " FIREBREAK_VERSION);
   app.require_subcommand(1);
   AddCommonOptions(&app, &args);
   AddCommands(&app, &args, &chosen);
+  AddLocalCommands(&app, &args, &chosen_here);
   // CLI11 speaks in exceptions; they end here.
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return ExitOf(app, error);
   }
+  if (chosen_here) return chosen_here();
+  // Of the environment: CLI11 has looked at what was typed only.
+  const std::string wrong = TimeoutCheck()(args.timeout);
+  if (!wrong.empty()) return Misuse(app, "FIREBREAK_TIMEOUT: " + wrong);
   args.settings.timeout = *core::ParseDuration(args.timeout);
+  absl::Status ready = Prepare(&args.settings.security);
   Client client(args.settings);
+  if (ready.ok()) ready = client.Connect();
+  if (!ready.ok()) {
+    return Misuse(app, Printable(std::string(ready.message())));
+  }
   return chosen(&client);
 }
 

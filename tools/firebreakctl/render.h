@@ -1,10 +1,10 @@
 // What firebreakctl prints for people: the answers of the admin service as
 // text.
 //
-//   std::cout << RenderMethods(response, /*colours=*/false);
+//   std::cout << RenderMethods({{"", "", response}}, style);
 //
-// Ages are relative to the answer's `as_of`, so a client whose clock is off
-// shows them right.
+// Ages are relative to the answer's `as_of`, so they are right whatever the
+// clocks of client and servers say.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_H_
@@ -13,22 +13,42 @@
 #include <google/protobuf/repeated_ptr_field.h>
 
 #include <string>
+#include <vector>
 
 #include "firebreak/v1/admin.pb.h"
+#include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
 
-// One line for each breaker; the figures of a method stand at its first.
-std::string RenderMethods(const v1::ListMethodsResponse& response,
-                          bool colours);
+// What one server of several answered.
+template <class Response>
+struct Answer {
+  std::string target;  // as it was asked for; "" = the only one
+  std::string error;   // why there is no response; "" = there is one
+  Response response;
+};
+template <class Response>
+using Answers = std::vector<Answer<Response>>;
+
+// One line for each breaker; the figures of a method stand at its first. Worst
+// first, and before all servers that do not answer. With more than one server
+// a column says which.
+std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
+                          const Style& style);
+// All methods that are not healthy, and a line for each server.
+std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
+                         const Style& style);
+std::string RenderAlerts(const Answers<v1::ListAlertsResponse>& answers,
+                         const Style& style);
 // All there is to say about one method.
-std::string RenderMethod(const v1::GetMethodResponse& response, bool colours);
+std::string RenderMethod(const v1::GetMethodResponse& response,
+                         const Style& style);
 // The breakers that a command changed.
 std::string RenderBreakers(
     const google::protobuf::RepeatedPtrField<v1::Breaker>& breakers,
-    bool colours);
+    const Style& style);
 // One line.
-std::string RenderEvent(const v1::Event& event, bool colours);
+std::string RenderEvent(const v1::Event& event, const Style& style);
 
 }  // namespace firebreak::ctl
 

@@ -2,6 +2,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -53,8 +54,16 @@ std::string PolicyText(const v1::Method& method) {
         absl::StrCat("at most ", options.max_attempts(), " attempts"));
   }
   if (options.has_attempt_timeout()) {
-    parts.push_back("each at most " + Brief(options.attempt_timeout()));
+    const double growth = options.policy().retry().attempt_timeout_growth();
+    parts.push_back(
+        absl::StrCat("each at most ", Brief(options.attempt_timeout()),
+                     growth > 1 ? absl::StrFormat(", then x %g", growth) : ""));
   }
+  if (options.policy().has_idempotent()) {
+    parts.emplace_back(options.policy().idempotent() ? "idempotent"
+                                                     : "not idempotent");
+  }
+  if (options.policy().wait_for_ready()) parts.emplace_back("waits for ready");
   if (options.gate_quantile() > 0) {
     parts.push_back(
         absl::StrFormat("none with less time left than the live %g quantile%s",
@@ -67,7 +76,7 @@ std::string PolicyText(const v1::Method& method) {
 }
 
 std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
-                         bool colours) {
+                         const Style& style) {
   Table table({{"TARGET"},
                {"BREAKER"},
                {"SINCE", kRight},
@@ -105,10 +114,10 @@ std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
          absl::StrCat(breaker.times_opened()),
          absl::StrCat(breaker.stale_results())});
   }
-  return table.Render(colours);
+  return table.Render(style);
 }
 
-std::string CallTable(const v1::CallCounts& calls, bool colours) {
+std::string CallTable(const v1::CallCounts& calls, const Style& style) {
   Table table({{"CALLS", kRight},
                {"OK", kRight},
                {"FAILED", kRight},
@@ -122,7 +131,7 @@ std::string CallTable(const v1::CallCounts& calls, bool colours) {
        absl::StrCat(calls.failures()), absl::StrCat(calls.rejected()),
        absl::StrCat(calls.cancelled()), absl::StrCat(calls.abandoned()),
        absl::StrCat(calls.in_flight()), absl::StrCat(calls.fallbacks())});
-  return table.Render(colours);
+  return table.Render(style);
 }
 
 std::string LatencyText(const v1::Latency& latency) {
@@ -131,6 +140,25 @@ std::string LatencyText(const v1::Latency& latency) {
       "p50 %s, p90 %s, p99 %s, p99.9 %s, max %s (%d successes)",
       Brief(latency.p50()), Brief(latency.p90()), Brief(latency.p99()),
       Brief(latency.p999()), Brief(latency.max()), latency.count());
+}
+
+// "▁▁▂▅█  12 in the last 25s"; "" when nothing is known.
+std::string RecentText(const v1::RecentCalls& recent,
+                       const google::protobuf::RepeatedField<int64_t>& values,
+                       const Style& style) {
+  if (values.empty()) return "";
+  const int64_t sum = std::accumulate(values.begin(), values.end(), int64_t{0});
+  return absl::StrFormat(
+      "%s  %d in the last %s", Sparkline(values, style.utf8), sum,
+      Brief(TimeUtil::DurationToNanoseconds(recent.step()) * values.size()));
+}
+
+std::string HealthText(const v1::Health& health) {
+  return absl::StrFormat(
+      "%s, %.0f of 100: %.1f%% failed, %.1f%% slow, %.0f%% "
+      "let through",
+      LevelName(health.level()), health.score(), 100 * health.failure_rate(),
+      100 * health.slow_call_rate(), 100 * health.admitted_share());
 }
 
 // "" when nothing is known.
@@ -165,13 +193,17 @@ std::string RetryChances(const v1::Method& method) {
                        });
 }
 
-std::string Details(const v1::Method& method, bool colours) {
+std::string Details(const v1::Method& method, const Style& style) {
   const v1::AttemptCounts& attempts = method.attempts();
   const v1::Budget& budget = method.budget();
   Table table({{""}, {""}});
   auto add = [&](const char* name, const std::string& value) {
     if (!value.empty()) table.AddRow({{name, Colour::kBold}, {value}});
   };
+  const v1::RecentCalls& recent = method.recent();
+  add("calls", RecentText(recent, recent.started(), style));
+  add("failed", RecentText(recent, recent.failures(), style));
+  add("rejected", RecentText(recent, recent.rejected(), style));
   for (const v1::Breaker& breaker : method.breakers()) {
     const std::string of =
         breaker.target().empty() ? "" : breaker.target() + ": ";
@@ -204,6 +236,13 @@ std::string Details(const v1::Method& method, bool colours) {
       absl::StrFormat("%.1f of %g tokens, +%g per call, +%g per second",
                       budget.tokens(), budget.burst(), budget.ratio(),
                       budget.floor()));
+  if (budget.throttle_max() > 0) {
+    add("throttling",
+        absl::StrFormat("%g of %g tokens, extra attempts above "
+                        "%g",
+                        budget.throttle_tokens(), budget.throttle_max(),
+                        budget.throttle_max() / 2));
+  }
   if (method.has_bulkhead()) {
     const v1::Bulkhead& b = method.bulkhead();
     add("bulkhead",
@@ -226,21 +265,28 @@ std::string Details(const v1::Method& method, bool colours) {
                         t.accepts(), t.requests(),
                         100 * t.rejection_probability(), t.rejected()));
   }
-  return table.Render(colours);
+  // Names of fields, as one would write them in a policy file.
+  add("in full", Printable(method.options().policy().ShortDebugString()));
+  return table.Render(style);
 }
 
 }  // namespace
 
-std::string RenderMethod(const v1::GetMethodResponse& response, bool colours) {
+std::string RenderMethod(const v1::GetMethodResponse& response,
+                         const Style& style) {
   const v1::Method& method = response.method();
   Table head({{""}, {""}});
   head.AddRow({{"method", Colour::kBold}, {method.method()}});
   head.AddRow({{"channel", Colour::kBold}, {OrDash(method.channel())}});
   head.AddRow({{"policy", Colour::kBold}, {PolicyText(method)}});
-  return absl::StrCat(head.Render(colours), "\n",
-                      BreakerTable(method, response.as_of(), colours), "\n",
-                      CallTable(method.calls(), colours), "\n",
-                      Details(method, colours));
+  if (method.has_health()) {
+    head.AddRow(
+        {{"health", Colour::kBold},
+         {HealthText(method.health()), ColourOf(method.health().level())}});
+  }
+  return absl::StrCat(
+      head.Render(style), "\n", BreakerTable(method, response.as_of(), style),
+      "\n", CallTable(method.calls(), style), "\n", Details(method, style));
 }
 
 }  // namespace firebreak::ctl

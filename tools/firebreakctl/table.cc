@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace firebreak::ctl {
@@ -36,6 +37,19 @@ size_t Width(absl::string_view printable) {
   return static_cast<size_t>(
       std::count_if(printable.begin(), printable.end(),
                     [](char c) { return !IsContinuation(c); }));
+}
+
+// The first `width` code points of `text`, or less, up to a space.
+absl::string_view Fold(absl::string_view text, size_t width) {
+  size_t end = 0;
+  size_t space = 0;
+  for (size_t points = 0; end < text.size(); ++end) {
+    if (IsContinuation(text[end])) continue;
+    if (points++ == width) break;
+    if (text[end] == ' ') space = end + 1;
+  }
+  if (end == text.size() || space == 0) return text.substr(0, end);
+  return text.substr(0, space);
 }
 
 absl::string_view Code(Colour colour) {
@@ -95,7 +109,7 @@ void Table::AddRow(std::vector<Cell> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::Render(bool colours) const {
+std::string Table::Render(const Style& style) const {
   std::string out;
   std::vector<Cell> titles;
   bool has_titles = false;
@@ -103,8 +117,53 @@ std::string Table::Render(bool colours) const {
     titles.emplace_back(column.title, Colour::kBold);
     has_titles = has_titles || !column.title.empty();
   }
-  if (has_titles) out = Line(titles, colours);
-  for (const std::vector<Cell>& row : rows_) out += Line(row, colours);
+  size_t width = (sizeof(kGap) - 1) * (widths_.size() - 1);
+  for (size_t each : widths_) width += each;
+  if (style.width > 0 && width > style.width) {
+    return RenderAsList(style, has_titles);
+  }
+  if (has_titles) out = Line(titles, style.colours);
+  for (const std::vector<Cell>& row : rows_) out += Line(row, style.colours);
+  return out;
+}
+
+std::string Table::RenderAsList(const Style& style, bool has_titles) const {
+  // Less is no terminal.
+  const size_t width = std::max<size_t>(style.width, 10);
+  size_t label_width = has_titles ? 0 : widths_[0];
+  if (has_titles) {
+    for (const Column& column : columns_) {
+      label_width = std::max(label_width, Width(column.title));
+    }
+  }
+  // A label that would take half of the line has one to itself.
+  const bool beside = label_width + sizeof(kGap) - 1 <= width / 2;
+  const size_t indent = beside ? label_width + sizeof(kGap) - 1 : 2;
+  std::string out;
+  for (const std::vector<Cell>& row : rows_) {
+    if (has_titles && !out.empty()) out += "\n";
+    for (size_t i = has_titles ? 0 : 1; i < row.size(); ++i) {
+      absl::string_view text = row[i].text;
+      if (text.empty()) continue;
+      const std::string& label = has_titles ? columns_[i].title : row[0].text;
+      const absl::string_view shown = Fold(label, width);
+      out += style.colours ? Painted(shown, Colour::kBold) : std::string(shown);
+      size_t owed = beside ? indent - Width(shown) : 0;
+      if (!beside) {
+        out += "\n";
+        owed = indent;
+      }
+      while (!text.empty()) {
+        const absl::string_view part = Fold(text, width - indent);
+        text.remove_prefix(part.size());
+        const absl::string_view line = absl::StripTrailingAsciiWhitespace(part);
+        out.append(owed, ' ');
+        out += style.colours ? Painted(line, row[i].colour) : std::string(line);
+        out += "\n";
+        owed = indent;
+      }
+    }
+  }
   return out;
 }
 

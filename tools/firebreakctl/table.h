@@ -11,6 +11,14 @@
 // server, so what is not printable is shown as '?': it can neither break a line
 // nor command the terminal. Width is counted in code points.
 //
+// A table that is wider than the terminal becomes a list, a cell to a line, in
+// which long text is folded:
+//
+//   METHOD  /shop.v1.Pay
+//           mentService/
+//           Charge
+//   CALLS   1204
+//
 // Thread safety: none; a value.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_TABLE_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_TABLE_H_
@@ -25,6 +33,16 @@
 namespace firebreak::ctl {
 
 enum class Colour { kNone, kBold, kDim, kRed, kGreen, kYellow, kMagenta };
+
+// How to print, and for what kind of terminal.
+struct Style {
+  Style(bool with_colours = false, size_t columns = 0,  // NOLINT: "false"
+        bool is_utf8 = false)
+      : colours(with_colours), width(columns), utf8(is_utf8) {}
+  bool colours;
+  size_t width;  // 0 = as wide as it takes
+  bool utf8;     // may draw with more than ASCII
+};
 
 // `text` without line breaks, control characters and bytes that are no UTF-8.
 std::string Printable(absl::string_view text);
@@ -55,10 +73,11 @@ class Table {
   bool empty() const { return rows_.empty(); }
 
   // Every line ends with a line break and without spaces.
-  std::string Render(bool colours) const;
+  std::string Render(const Style& style) const;
 
  private:
   std::string Line(const std::vector<Cell>& cells, bool colours) const;
+  std::string RenderAsList(const Style& style, bool has_titles) const;
 
   std::vector<Column> columns_;
   std::vector<size_t> widths_;

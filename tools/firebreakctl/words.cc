@@ -2,6 +2,10 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -78,6 +82,68 @@ std::string Quantile(const v1::Latency& latency,
 
 std::string Between(const Timestamp& from, const Timestamp& to) {
   return Brief(to - from);
+}
+
+std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
+                      bool utf8) {
+  static constexpr absl::string_view kBlocks[] = {"▁", "▂", "▃", "▄",
+                                                  "▅", "▆", "▇", "█"};
+  static constexpr absl::string_view kAscii[] = {"_", ".", ":", "-",
+                                                 "=", "+", "*", "#"};
+  int64_t highest = 0;
+  for (int64_t value : values) highest = std::max(highest, value);
+  std::string out;
+  for (int64_t value : values) {
+    // Only a zero is as low as it gets.
+    const double share =
+        value <= 0 ? 0
+                   : static_cast<double>(value) / static_cast<double>(highest);
+    const auto height = static_cast<size_t>(std::ceil(share * 7));
+    absl::StrAppend(&out, (utf8 ? kBlocks : kAscii)[height]);
+  }
+  return out;
+}
+
+Colour ColourOf(v1::HealthLevel level) {
+  switch (level) {
+    case v1::HEALTH_LEVEL_HEALTHY:
+      return Colour::kGreen;
+    case v1::HEALTH_LEVEL_DEGRADED:
+      return Colour::kYellow;
+    case v1::HEALTH_LEVEL_UNHEALTHY:
+      return Colour::kRed;
+    default:
+      return Colour::kDim;
+  }
+}
+
+namespace {
+
+// What is left of an enum's name without its prefix; the number of one that a
+// newer server has.
+std::string Short(const std::string& name, absl::string_view prefix, int n) {
+  if (name.empty()) return absl::StrCat(n);
+  return absl::AsciiStrToLower(absl::StripPrefix(name, prefix));
+}
+
+}  // namespace
+
+std::string LevelName(v1::HealthLevel level) {
+  return Short(v1::HealthLevel_Name(level), "HEALTH_LEVEL_", level);
+}
+
+std::string AlertName(v1::AlertKind kind) {
+  return Short(v1::AlertKind_Name(kind), "ALERT_KIND_", kind);
+}
+
+std::string SeverityName(v1::AlertSeverity severity) {
+  return Short(v1::AlertSeverity_Name(severity), "ALERT_SEVERITY_", severity);
+}
+
+Table::Cell ScoreCell(const v1::Method& method) {
+  if (!method.has_health()) return {"-"};
+  return {absl::StrFormat("%.0f", method.health().score()),
+          ColourOf(method.health().level())};
 }
 
 std::string ClockTime(const Timestamp& t) { return TimeUtil::ToString(t); }

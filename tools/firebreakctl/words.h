@@ -7,6 +7,7 @@
 #define FIREBREAK_TOOLS_FIREBREAKCTL_WORDS_H_
 
 #include <google/protobuf/duration.pb.h>
+#include <google/protobuf/repeated_field.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <cstdint>
@@ -32,6 +33,16 @@ std::string Between(const google::protobuf::Timestamp& from,
 // "-" when there is no success to measure.
 std::string Quantile(const v1::Latency& latency,
                      const google::protobuf::Duration& quantile);
+// Each value as the height of one letter, the highest as the tallest.
+std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
+                      bool utf8);
+Colour ColourOf(v1::HealthLevel level);
+// "degraded" for HEALTH_LEVEL_DEGRADED; so too "breaker_open", "critical".
+std::string LevelName(v1::HealthLevel level);
+std::string AlertName(v1::AlertKind kind);
+std::string SeverityName(v1::AlertSeverity severity);
+// "83.1"; "-" where the server does not say.
+Table::Cell ScoreCell(const v1::Method& method);
 std::string ClockTime(const google::protobuf::Timestamp& t);
 // "-" for nothing.
 std::string OrDash(const std::string& text);

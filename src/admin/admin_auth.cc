@@ -1,0 +1,148 @@
+#include "firebreak/admin_auth.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "src/admin/peer.h"
+#include "src/admin/text.h"
+
+namespace firebreak {
+namespace {
+
+// 16 random letters are 75 bits or more: nobody guesses those over a network.
+constexpr size_t kShortestToken = 16;
+constexpr char kBearer[] = "Bearer ";
+
+// In a time that does not tell how much of it was right.
+bool IsSame(absl::string_view a, absl::string_view secret) {
+  unsigned char difference = a.size() == secret.size() ? 0 : 1;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i] ^ secret[i % secret.size()]);
+  }
+  return difference == 0;
+}
+
+absl::Status Denied(const std::string& why) {
+  return absl::PermissionDeniedError(why);
+}
+
+}  // namespace
+
+Authorizer LocalPeers(bool allow_loopback) {
+  return [allow_loopback](AdminCall* call) {
+    if (admin::IsUnixSocket(call->peer)) return absl::OkStatus();
+    const bool loopback = admin::IsLoopback(call->peer);
+    if (loopback && allow_loopback) return absl::OkStatus();
+    return Denied(absl::StrCat(
+        call->is_change ? "changes are" : "this is",
+        " only taken from a Unix socket",
+        allow_loopback ? " or the loopback interface" : "",
+        "; this call came from ", admin::ToLine(call->peer), ". To allow it, ",
+        loopback
+            ? "set AdminOptions::allow_loopback or AdminOptions::authorizer"
+            : "set AdminOptions::authorizer",
+        " where the service is made"));
+  };
+}
+
+absl::StatusOr<Authorizer> Tokens(
+    const std::map<std::string, std::string>& token_of_name) {
+  if (token_of_name.empty()) {
+    return absl::InvalidArgumentError("there is no token");
+  }
+  for (const auto& [name, token] : token_of_name) {
+    if (token.size() >= kShortestToken) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the token of ", admin::ToLine(name), " has ", token.size(),
+        " characters; allowed: ", kShortestToken, " or more"));
+  }
+  return Authorizer([token_of_name](AdminCall* call) {
+    absl::string_view given = call->authorization;
+    if (!absl::ConsumePrefix(&given, kBearer)) {
+      return Denied("no token came with this call");
+    }
+    if (!call->is_private) {
+      return Denied(
+          "a token came in plain text over a network, where others can read "
+          "it: make a new one, and send it over TLS");
+    }
+    const std::string* found = nullptr;
+    for (const auto& [name, token] : token_of_name) {
+      if (IsSame(given, token)) found = &name;
+    }
+    if (found == nullptr) return Denied("the token is none of ours");
+    call->actor = *found;
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Authorizer> TokensFromFile(const std::string& path) {
+  struct stat info {};
+  std::ifstream file(path);
+  if (stat(path.c_str(), &info) != 0 || !file) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  }
+  if ((info.st_mode & S_IROTH) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": everybody may read it; chmod o-rwx"));
+  }
+  std::map<std::string, std::string> tokens;
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    const std::vector<std::string> words =
+        absl::StrSplit(line.substr(0, line.find('#')), absl::ByAnyChar(" \t\r"),
+                       absl::SkipEmpty());
+    if (words.empty()) continue;
+    if (words.size() != 2 || !tokens.emplace(words[0], words[1]).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number,
+                       ": allowed: a name and its token, each name once"));
+    }
+  }
+  return Tokens(tokens);
+}
+
+Authorizer Certificates(std::vector<std::string> names) {
+  return [names = std::move(names)](AdminCall* call) {
+    for (const std::string& identity : call->identities) {
+      if (std::find(names.begin(), names.end(), identity) == names.end()) {
+        continue;
+      }
+      call->actor = identity;
+      return absl::OkStatus();
+    }
+    if (call->identities.empty()) {
+      return Denied("no client certificate came with this call");
+    }
+    return Denied(
+        absl::StrCat("the client certificate is of ",
+                     admin::ToLine(absl::StrJoin(call->identities, ", ")),
+                     ", who may not do this"));
+  };
+}
+
+Authorizer AnyOf(std::vector<Authorizer> authorizers) {
+  return [authorizers = std::move(authorizers)](AdminCall* call) {
+    std::vector<std::string> refusals;
+    for (const Authorizer& each : authorizers) {
+      const absl::Status may = each(call);
+      if (may.ok()) return may;
+      refusals.emplace_back(may.message());
+    }
+    return Denied(refusals.empty() ? "nobody may do this"
+                                   : absl::StrJoin(refusals, "; "));
+  };
+}
+
+}  // namespace firebreak

@@ -1,0 +1,165 @@
+#include "src/admin/changes.h"
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/types/optional.h"
+#include "src/admin/method_view.h"
+#include "src/admin/selector.h"
+#include "src/core/duration.h"
+#include "src/core/options.h"
+#include "src/engine/clock.h"
+
+namespace firebreak::admin {
+namespace {
+
+constexpr int64_t kMaxOverrideSeconds = int64_t{30} * 24 * 3600;
+
+std::string StateName(v1::BreakerState state) {
+  const std::string& name = v1::BreakerState_Name(state);
+  return name.empty() ? absl::StrCat(static_cast<int>(state)) : name;
+}
+
+// Nothing when the request sets none.
+absl::optional<core::Duration> OverrideDuration(
+    const v1::SetOverrideRequest& request, core::FieldErrors* errors) {
+  if (!request.has_duration()) return absl::nullopt;
+  const int64_t seconds = request.duration().seconds();
+  const int64_t nanos = request.duration().nanos();
+  const bool positive = seconds >= 0 && nanos >= 0 && seconds + nanos > 0;
+  const bool over = seconds > kMaxOverrideSeconds ||
+                    (seconds == kMaxOverrideSeconds && nanos > 0);
+  if (!positive || over || nanos >= 1'000'000'000) {
+    errors->push_back(
+        {"duration",
+         absl::StrCat("is ", seconds, "s",
+                      nanos == 0 ? "" : absl::StrCat(" and ", nanos, "ns"),
+                      "; allowed (0, 30 days]")});
+    return absl::nullopt;
+  }
+  return std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos);
+}
+
+// The breakers that a change is about; at least one.
+absl::StatusOr<std::vector<Selected>> SelectBreakers(
+    const engine::EngineCore& core, const v1::MethodSelector& selector) {
+  if (selector.method() == engine::kAllMethods) {
+    return SelectShared(core, selector);
+  }
+  absl::StatusOr<std::vector<Selected>> selected = SelectMethod(core, selector);
+  if (!selected.ok()) return selected;
+  for (const Selected& each : *selected) {
+    if (!each.breakers.empty()) return selected;
+  }
+  // Known from SetFallback() only.
+  return absl::FailedPreconditionError(
+      absl::StrCat(selected->front().runtime->method,
+                   " has not been called yet, so it has no breaker"));
+}
+
+}  // namespace
+
+absl::Status Changes::Enter(const grpc::CallbackServerContext& context,
+                            const std::string& rpc, const std::string& action,
+                            const v1::MethodSelector& selector,
+                            Gate::Visitor* visitor) {
+  return gate_->EnterToChange(
+      context, rpc, action,
+      {selector.channel(), selector.target(), selector.method()}, visitor);
+}
+
+absl::Status Changes::Apply(const Gate::Visitor& visitor,
+                            const v1::MethodSelector& selector,
+                            const Change& change, Breakers* changed) {
+  absl::StatusOr<std::vector<Selected>> selected =
+      SelectBreakers(*core_, selector);
+  if (!selected.ok()) return selected.status();
+  for (const Selected& each : *selected) {
+    for (core::Breaker* breaker : each.breakers) {
+      const core::Time now = engine::Now();
+      const core::BreakerState before = breaker->Snapshot(now).state;
+      if (!change(breaker, now)) continue;
+      const core::Breaker::Identity& identity = breaker->identity();
+      gate_->Changed(visitor,
+                     {identity.channel, identity.target, identity.method},
+                     core::BreakerStateName(before),
+                     core::BreakerStateName(breaker->Snapshot(now).state));
+      *changed->Add() = BreakerView(breaker, now);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Changes::SetOverride(const grpc::CallbackServerContext& context,
+                                  const v1::SetOverrideRequest& request,
+                                  v1::SetOverrideResponse* response) {
+  core::FieldErrors errors;
+  const bool open = request.state() == v1::BREAKER_STATE_FORCED_OPEN;
+  const std::string state = StateName(request.state());
+  if (!open && request.state() != v1::BREAKER_STATE_FORCED_CLOSED) {
+    errors.push_back({"state", absl::StrCat("is ", state,
+                                            "; allowed "
+                                            "BREAKER_STATE_FORCED_OPEN or "
+                                            "BREAKER_STATE_FORCED_CLOSED")});
+  }
+  const absl::optional<core::Duration> duration =
+      OverrideDuration(request, &errors);
+  std::string action =
+      absl::StrCat("SetOverride ", absl::StripPrefix(state, "BREAKER_STATE_"));
+  if (duration.has_value()) {
+    absl::StrAppend(&action, " for ", core::FormatDuration(*duration));
+  }
+  Gate::Visitor visitor;
+  absl::Status may =
+      Enter(context, "SetOverride", action, request.selector(), &visitor);
+  if (!may.ok()) return may;
+  if (!errors.empty()) return core::ToStatus(errors);
+  return Apply(
+      visitor, request.selector(),
+      [&](core::Breaker* breaker, core::Time now) {
+        if (open) {
+          breaker->ForceOpen(duration, now);
+        } else {
+          breaker->ForceClosed(duration, now);
+        }
+        return true;
+      },
+      response->mutable_breakers());
+}
+
+absl::Status Changes::ClearOverride(const grpc::CallbackServerContext& context,
+                                    const v1::ClearOverrideRequest& request,
+                                    v1::ClearOverrideResponse* response) {
+  Gate::Visitor visitor;
+  absl::Status may = Enter(context, "ClearOverride", "ClearOverride",
+                           request.selector(), &visitor);
+  if (!may.ok()) return may;
+  return Apply(
+      visitor, request.selector(),
+      [](core::Breaker* breaker, core::Time now) {
+        return breaker->ClearOverride(now);
+      },
+      response->mutable_breakers());
+}
+
+absl::Status Changes::ResetMethod(const grpc::CallbackServerContext& context,
+                                  const v1::ResetMethodRequest& request,
+                                  v1::ResetMethodResponse* response) {
+  Gate::Visitor visitor;
+  absl::Status may = Enter(context, "ResetMethod", "ResetMethod",
+                           request.selector(), &visitor);
+  if (!may.ok()) return may;
+  return Apply(
+      visitor, request.selector(),
+      [](core::Breaker* breaker, core::Time now) {
+        breaker->Reset(now);
+        return true;
+      },
+      response->mutable_breakers());
+}
+
+}  // namespace firebreak::admin

@@ -1,0 +1,55 @@
+// Tells gRPC's own health service how the engine does.
+//
+//   reporter->Start(server->GetHealthCheckService(), "firebreak");
+//   ...
+//   reporter->Stop();                               // before the server goes
+//
+// Thread safety: safe from any thread. Ownership: the health service is the
+// server's, and is not touched after Stop().
+#ifndef FIREBREAK_SRC_ADMIN_HEALTH_REPORTER_H_
+#define FIREBREAK_SRC_ADMIN_HEALTH_REPORTER_H_
+
+#include <grpcpp/health_check_service_interface.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "src/admin/rates.h"
+#include "src/core/mutex.h"
+#include "src/engine/engine_core.h"
+#include "src/engine/io.h"
+
+namespace firebreak::admin {
+
+class HealthReporter final : public engine::TimerClient {
+ public:
+  static std::shared_ptr<HealthReporter> Create(
+      std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Rates> rates);
+  ~HealthReporter() override;
+
+  void Start(grpc::HealthCheckServiceInterface* health, std::string service);
+  void Stop();
+  // For the timer, and for tests: reports now. False when there is nobody to
+  // report to.
+  bool Report();
+
+  void OnTimer() override;
+
+ private:
+  HealthReporter(std::shared_ptr<engine::EngineCore> core,
+                 std::shared_ptr<Rates> rates)
+      : core_(std::move(core)), rates_(std::move(rates)) {}
+
+  const std::shared_ptr<engine::EngineCore> core_;
+  const std::shared_ptr<Rates> rates_;
+  engine::Timer timer_;
+  core::Mutex mu_;
+  grpc::HealthCheckServiceInterface* health_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::string service_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_HEALTH_REPORTER_H_

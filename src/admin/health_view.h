@@ -1,0 +1,31 @@
+// What core/health.h says of the engine's methods.
+//
+//   core::Health health = HealthOf(selected, rates, now);
+//   *view.mutable_health() = HealthView(health);
+//
+// Thread safety: pure functions of what the engine knows at that moment.
+#ifndef FIREBREAK_SRC_ADMIN_HEALTH_VIEW_H_
+#define FIREBREAK_SRC_ADMIN_HEALTH_VIEW_H_
+
+#include "firebreak/v1/admin.pb.h"
+#include "src/admin/rates.h"
+#include "src/admin/selector.h"
+#include "src/core/health.h"
+#include "src/core/time.h"
+
+namespace firebreak::admin {
+
+// By the breakers selected. `rates` may be null: nothing is known then of a
+// method without a breaker.
+core::Health HealthOf(const Selected& selected, const Rates* rates,
+                      core::Time now);
+// Of all methods.
+core::HealthLevel SystemHealth(const engine::EngineCore& core,
+                               const Rates* rates, core::Time now);
+
+v1::Health HealthView(const core::Health& health);
+v1::HealthLevel LevelView(core::HealthLevel level);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_HEALTH_VIEW_H_

@@ -1,0 +1,25 @@
+// A method's options in the policy language, every default filled in.
+//
+//   *view.mutable_policy() = PolicyView(*runtime->options, runtime->intake);
+//
+// The opposite of src/engine/policy_compile.h: an entry with this content, and
+// a name of its own, compiles to the same options.
+//
+// Thread safety: pure functions.
+#ifndef FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_
+#define FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_
+
+#include "firebreak/v1/policy.pb.h"
+#include "src/core/intake.h"
+#include "src/core/options.h"
+
+namespace firebreak::admin {
+
+// Without `name`, `id` and `base`. `intake` is what the method has in the end,
+// that of its channel included.
+v1::MethodPolicy PolicyView(const core::MethodOptions& options,
+                            const core::Intake& intake);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_

@@ -1,0 +1,22 @@
+// Text from the application, made fit for a message or a log line.
+//
+// Thread safety: pure functions.
+#ifndef FIREBREAK_SRC_ADMIN_TEXT_H_
+#define FIREBREAK_SRC_ADMIN_TEXT_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace firebreak::admin {
+
+// `text` itself if it is UTF-8, else with every byte escaped that is not ASCII:
+// one name that is not would make a whole message unreadable.
+std::string ToUtf8(absl::string_view text);
+
+// In one line, escaped, cut when it is very long.
+std::string ToLine(absl::string_view text);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_TEXT_H_

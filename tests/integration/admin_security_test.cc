@@ -1,0 +1,295 @@
+// Who may change things: from this machine, and from another network, with a
+// token, a client certificate, or neither.
+//
+// Another network takes root: a network namespace behind a pair of veth
+// devices. The test starts itself again in a namespace of its own, so that
+// nothing outside of it is touched; without that, it says why and is skipped.
+#include <gmock/gmock.h>
+#include <grpcpp/security/server_credentials.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/fidelity/certificate.h"
+#include "tests/support/admin_fixture.h"
+#include "tests/support/engine_fixture.h"
+#include "tests/support/firebreakctl.h"
+#include "tests/support/server_process.h"
+
+namespace firebreak::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kInside[] = "FIREBREAK_INSIDE_OWN_NETWORK";
+constexpr char kToken[] = "correct-horse-battery-staple";
+constexpr char kServerName[] = "order.firebreak.test";
+
+// Where the server listens, and what runs a program where its client is.
+struct Network {
+  std::string server = "127.0.0.1";
+  std::string peer = "127.0.0.1";
+  std::string in_clients;
+};
+
+class SecurityTest : public ::testing::Test {
+ protected:
+  SecurityTest()
+      : server_(MakeCertificate(kServerName)),
+        ops_(MakeCertificate("ops.firebreak.test")),
+        guest_(MakeCertificate("guest.firebreak.test")),
+        stranger_(MakeCertificate("ops.firebreak.test")) {}
+  ~SecurityTest() override {
+    for (const std::string& file : files_) unlink(file.c_str());
+  }
+
+  std::string File(const std::string& text) {
+    files_.push_back(NewStem());
+    std::ofstream(files_.back()) << text;
+    return files_.back();
+  }
+
+  // TLS, with client certificates where somebody has one.
+  std::shared_ptr<grpc::ServerCredentials> Tls() const {
+    grpc::SslServerCredentialsOptions options(
+        GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+    options.pem_key_cert_pairs.push_back({server_.key, server_.certificate});
+    options.pem_root_certs = ops_.certificate + guest_.certificate;
+    return grpc::SslServerCredentials(options);
+  }
+  std::string AsPeer(const Certificate& certificate) {
+    return absl::StrCat(" --cert ", File(certificate.certificate), " --key ",
+                        File(certificate.key));
+  }
+  std::string TlsFlags() {
+    return absl::StrCat(" --ca ", File(server_.certificate), " --server-name ",
+                        kServerName);
+  }
+
+  // A change of a server in plain text: refused, and in the audit.
+  void PlainTextIsReadOnly(const Network& network) {
+    AdminFixture f({}, network.server + ":0");
+    ASSERT_TRUE(f.ok());
+    core::Breaker* const breaker = f.Bind("payment", "", kCharge);
+    const std::string target = " --target " + f.address();
+    EXPECT_EQ(Invoke("show Charge" + target, "", network.in_clients).exit_code,
+              0);
+    const Output output =
+        Invoke("override Charge open" + target, "", network.in_clients);
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, HasSubstr("only taken from a Unix socket"));
+    EXPECT_EQ(breaker->Snapshot(engine::Now()).state,
+              core::BreakerState::kClosed);
+    const Output events = Invoke("events" + target, "", network.in_clients);
+    EXPECT_THAT(events.out,
+                AllOf(HasSubstr("ipv4:" + network.peer + ":"),
+                      HasSubstr("SetOverride FORCED_OPEN: refused: ")));
+  }
+
+  void TokensAndCertificatesDecide(const Network& network) {
+    auto tokens = Tokens({{"alice", kToken}});
+    ASSERT_TRUE(tokens.ok());
+    AdminOptions options;
+    options.authorizer = AnyOf({*tokens, Certificates({"ops.firebreak.test"})});
+    AdminFixture f(options, network.server + ":0", {}, Tls());
+    ASSERT_TRUE(f.ok());
+    f.Bind("payment", "", kCharge);
+    const auto change = [&](const std::string& flags,
+                            const std::string& environment = "") {
+      return Invoke(absl::StrCat("reset Charge --target ", f.address(),
+                                 TlsFlags(), flags),
+                    environment, network.in_clients);
+    };
+    // Neither: may read, and no more.
+    EXPECT_EQ(Invoke(absl::StrCat("list --target ", f.address(), TlsFlags()),
+                     "", network.in_clients)
+                  .exit_code,
+              0);
+    Output output = change("");
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, HasSubstr("no token came with this call"));
+    // Tokens.
+    EXPECT_EQ(
+        change(" --token-file " + File(absl::StrCat(kToken, "\n"))).exit_code,
+        0);
+    EXPECT_EQ(change("", absl::StrCat("FIREBREAK_TOKEN=", kToken)).exit_code,
+              0);
+    output = change("", absl::StrCat("FIREBREAK_TOKEN=", kToken, "r"));
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, AllOf(HasSubstr("the token is none of ours"),
+                                  Not(HasSubstr("horse"))));
+    // Certificates: of one who may, of one who may not, of nobody we know.
+    EXPECT_EQ(change(AsPeer(ops_)).exit_code, 0);
+    output = change(AsPeer(guest_));
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, HasSubstr("is of guest.firebreak.test"));
+    output = change(AsPeer(stranger_));
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, HasSubstr("cannot reach"));
+    // The server is not who it says.
+    output = Invoke(
+        absl::StrCat("list --target ", f.address(), " --ca ",
+                     File(guest_.certificate), " --server-name ", kServerName),
+        "", network.in_clients);
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, HasSubstr("cannot reach"));
+
+    const Output events =
+        Invoke(absl::StrCat("events --target ", f.address(), TlsFlags()), "",
+               network.in_clients);
+    EXPECT_THAT(events.out,
+                AllOf(HasSubstr(absl::StrCat("alice, ipv4:", network.peer)),
+                      HasSubstr(absl::StrCat("ops.firebreak.test, ipv4:",
+                                             network.peer)),
+                      HasSubstr(absl::StrCat("guest.firebreak.test, ipv4:",
+                                             network.peer)),
+                      HasSubstr("ResetMethod: refused: "),
+                      HasSubstr("ResetMethod: closed -> closed"),
+                      Not(HasSubstr("horse"))));
+  }
+
+ private:
+  const Certificate server_;
+  const Certificate ops_;
+  const Certificate guest_;
+  const Certificate stranger_;  // of the right name, and signed by nobody
+  std::vector<std::string> files_;
+};
+
+TEST_F(SecurityTest, PlainTextOverLoopbackIsReadOnly) {
+  PlainTextIsReadOnly({});
+}
+
+TEST_F(SecurityTest, TokensAndCertificatesOverLoopback) {
+  TokensAndCertificatesDecide({});
+}
+
+TEST_F(SecurityTest, ATokenDoesNotLeaveInPlainText) {
+  const Output output = Invoke("list --target 192.0.2.1:50051",
+                               absl::StrCat("FIREBREAK_TOKEN=", kToken));
+  EXPECT_EQ(output.exit_code, 2);
+  EXPECT_THAT(output.err,
+              AllOf(HasSubstr("use --tls"), Not(HasSubstr("horse"))));
+}
+
+// --- from another network ---
+
+bool Runs(const std::string& command) {
+  return RunProgram({"sh", "-c", command + " >/dev/null 2>&1"}) == 0;
+}
+
+// Why it cannot be done here, or "".
+std::string Obstacle() {
+  if (geteuid() != 0) return "only root may make a network namespace";
+  for (const char* tool : {"unshare", "nsenter", "ip"}) {
+    if (!Runs(absl::StrCat("command -v ", tool))) {
+      return absl::StrCat("the program ", tool, " is missing");
+    }
+  }
+  if (!Runs("unshare --net ip link add name fb0 type veth peer name fb1")) {
+    return "this kernel, or its owner, has no veth devices for us";
+  }
+  return "";
+}
+
+// A network namespace of its own, and the devices between it and us.
+class OtherNetwork {
+ public:
+  OtherNetwork() {
+    pid_ = fork();
+    if (pid_ == 0) {
+      execlp("unshare", "unshare", "--net", "sleep", "300", nullptr);
+      _exit(127);
+    }
+    network_.server = "10.78.0.1";
+    network_.peer = "10.78.0.2";
+    network_.in_clients = absl::StrCat("nsenter --net --target ", pid_, " ");
+  }
+  ~OtherNetwork() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  bool Connect() const {
+    // It takes a moment until the process is where it shall be.
+    const auto of = [](const std::string& pid) {
+      std::array<char, 100> link{};
+      const ssize_t n = readlink(absl::StrCat("/proc/", pid, "/ns/net").c_str(),
+                                 link.data(), link.size());
+      return std::string(link.data(), n < 0 ? 0 : static_cast<size_t>(n));
+    };
+    const std::string ours = of("self");
+    return Eventually([&] { return of(std::to_string(pid_)) != ours; }) &&
+           Runs(absl::StrCat(
+               "ip link add name fb0 type veth peer name fb1 netns ", pid_,
+               " && ip addr add 10.78.0.1/24 dev fb0 && ip link set fb0 up")) &&
+           Runs(absl::StrCat(network_.in_clients,
+                             "sh -c 'ip addr add 10.78.0.2/24 dev fb1 && "
+                             "ip link set fb1 up && ip link set lo up'"));
+  }
+  const Network& network() const { return network_; }
+
+ private:
+  pid_t pid_;
+  Network network_;
+};
+
+class OtherNetworkTest : public SecurityTest {
+ protected:
+  static bool IsInside() { return std::getenv(kInside) != nullptr; }
+
+  // This very test again, in a network of its own.
+  static int RunInside() {
+    std::array<char, 4096> path{};
+    const ssize_t n = readlink("/proc/self/exe", path.data(), path.size());
+    const auto* const test =
+        ::testing::UnitTest::GetInstance()->current_test_info();
+    return RunProgram({"unshare", "--net", "sh", "-c",
+                       absl::StrCat("ip link set lo up && ", kInside,
+                                    "=1 exec \"$0\" \"$@\""),
+                       std::string(path.data(), static_cast<size_t>(n)),
+                       "--gtest_brief=1",
+                       absl::StrCat("--gtest_filter=", test->test_suite_name(),
+                                    ".", test->name())});
+  }
+};
+
+TEST_F(OtherNetworkTest, ChangesAreRefusedAndAudited) {
+  if (!IsInside()) {
+    const std::string obstacle = Obstacle();
+    if (!obstacle.empty()) GTEST_SKIP() << obstacle;
+    EXPECT_EQ(RunInside(), 0);
+    return;
+  }
+  const OtherNetwork other;
+  ASSERT_TRUE(other.Connect());
+  PlainTextIsReadOnly(other.network());
+}
+
+TEST_F(OtherNetworkTest, TokensAndCertificatesDecide) {
+  if (!IsInside()) {
+    const std::string obstacle = Obstacle();
+    if (!obstacle.empty()) GTEST_SKIP() << obstacle;
+    EXPECT_EQ(RunInside(), 0);
+    return;
+  }
+  const OtherNetwork other;
+  ASSERT_TRUE(other.Connect());
+  SecurityTest::TokensAndCertificatesDecide(other.network());
+}
+
+}  // namespace
+}  // namespace firebreak::testing

@@ -1,0 +1,17 @@
+// What the environment says: defaults of options, and the kind of terminal.
+//
+// Thread safety: as getenv().
+#ifndef FIREBREAK_TOOLS_FIREBREAKCTL_ENVIRONMENT_H_
+#define FIREBREAK_TOOLS_FIREBREAKCTL_ENVIRONMENT_H_
+
+#include <string>
+
+#include "tools/firebreakctl/commands.h"
+
+namespace firebreak::ctl {
+
+void ReadEnvironment(Settings* settings, std::string* timeout);
+
+}  // namespace firebreak::ctl
+
+#endif  // FIREBREAK_TOOLS_FIREBREAKCTL_ENVIRONMENT_H_

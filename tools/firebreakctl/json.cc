@@ -1,0 +1,50 @@
+#include "tools/firebreakctl/json.h"
+
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <iostream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "tools/firebreakctl/table.h"
+
+namespace firebreak::ctl {
+namespace {
+
+std::string Quoted(const std::string& text) {
+  google::protobuf::Value value;
+  value.set_string_value(text);
+  return std::string(absl::StripTrailingAsciiWhitespace(ToJson(value, false)));
+}
+
+}  // namespace
+
+std::string ToJson(const google::protobuf::Message& message, bool whitespace) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = whitespace;
+  // Scripts find every counter, also a zero.
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status =
+      google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) {
+    std::cerr << "firebreakctl: the answer has no JSON form: "
+              << Printable(status.ToString()) << "\n";
+  }
+  if (!whitespace) json += "\n";
+  return json;
+}
+
+std::string ToJsonLine(const std::string& target, const std::string& error,
+                       const google::protobuf::Message& response) {
+  if (!error.empty()) {
+    return absl::StrCat("{\"target\":", Quoted(target),
+                        ",\"error\":", Quoted(error), "}\n");
+  }
+  return absl::StrCat(
+      "{\"target\":", Quoted(target), ",\"response\":",
+      absl::StripTrailingAsciiWhitespace(ToJson(response, false)), "}\n");
+}
+
+}  // namespace firebreak::ctl

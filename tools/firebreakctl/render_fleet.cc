@@ -1,0 +1,222 @@
+// The screens of several servers at once.
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tools/firebreakctl/render.h"
+#include "tools/firebreakctl/table.h"
+#include "tools/firebreakctl/words.h"
+
+namespace firebreak::ctl {
+namespace {
+
+constexpr auto kRight = Table::Align::kRight;
+
+std::string Percent(double share) {
+  return absl::StrFormat("%.1f%%", 100 * share);
+}
+
+// A table with a first column for the server, where there are several.
+class FleetTable {
+ public:
+  FleetTable(bool has_servers, std::vector<Table::Column> columns)
+      : has_servers_(has_servers),
+        table_(WithServer(std::move(columns), Table::Column("SERVER"))) {}
+
+  void AddRow(const std::string& server, std::vector<Table::Cell> cells) {
+    table_.AddRow(WithServer(std::move(cells), Table::Cell(server)));
+  }
+  // Of those that do not answer, in the column numbered `place`.
+  template <class Response>
+  void AddDead(const Answers<Response>& answers, size_t place) {
+    for (const Answer<Response>& each : answers) {
+      if (each.error.empty()) continue;
+      std::vector<Table::Cell> cells(place + 1, Table::Cell("-"));
+      cells[place] = {each.error, Colour::kRed};
+      AddRow(each.target, std::move(cells));
+    }
+  }
+  const Table& table() const { return table_; }
+
+ private:
+  template <class Item>
+  std::vector<Item> WithServer(std::vector<Item> items, Item server) const {
+    if (has_servers_) items.insert(items.begin(), std::move(server));
+    return items;
+  }
+
+  const bool has_servers_;
+  Table table_;
+};
+
+void AddMethod(const std::string& server, const v1::Method& method,
+               const google::protobuf::Timestamp& as_of, const Style& style,
+               FleetTable* table) {
+  const v1::CallCounts& calls = method.calls();
+  std::vector<Table::Cell> row = {
+      OrDash(method.channel()),
+      method.method(),
+      {"-"},
+      {"-"},
+      {"-"},
+      ScoreCell(method),
+      absl::StrCat(calls.started()),
+      absl::StrCat(calls.successes()),
+      absl::StrCat(calls.failures()),
+      absl::StrCat(calls.rejected()),
+      absl::StrCat(calls.in_flight()),
+      Quantile(method.latency(), method.latency().p50()),
+      Quantile(method.latency(), method.latency().p99()),
+      Sparkline(method.recent().started(), style.utf8)};
+  if (method.breakers().empty()) table->AddRow(server, row);
+  std::string shown = server;
+  for (const v1::Breaker& breaker : method.breakers()) {
+    row[2] = OrDash(breaker.target());
+    row[3] = StateCell(breaker);
+    row[4] = Between(breaker.since(), as_of);
+    table->AddRow(shown, row);
+    shown.clear();
+    row = {{""}, {""}, {""}, {""}, {""}};
+  }
+}
+
+}  // namespace
+
+std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
+                          const Style& style) {
+  struct Row {
+    const Answer<v1::ListMethodsResponse>* answer;
+    const v1::Method* method;
+  };
+  std::vector<Row> rows;
+  bool all_answer = true;
+  for (const auto& answer : answers) {
+    all_answer = all_answer && answer.error.empty();
+    for (const v1::Method& method : answer.response.methods()) {
+      rows.push_back({&answer, &method});
+    }
+  }
+  if (rows.empty() && all_answer) {
+    return "no method with a policy has been called yet\n";
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    const auto key = [](const Row& row) {
+      return std::tie(row.method->channel(), row.method->method(),
+                      row.answer->target);
+    };
+    const double score_a = a.method->health().score();
+    const double score_b = b.method->health().score();
+    return score_a != score_b ? score_a < score_b : key(a) < key(b);
+  });
+  FleetTable table(answers.size() > 1, {{"CHANNEL"},
+                                        {"METHOD"},
+                                        {"TARGET"},
+                                        {"BREAKER"},
+                                        {"SINCE", kRight},
+                                        {"SCORE", kRight},
+                                        {"CALLS", kRight},
+                                        {"OK", kRight},
+                                        {"FAILED", kRight},
+                                        {"REJECTED", kRight},
+                                        {"IN FLIGHT", kRight},
+                                        {"P50", kRight},
+                                        {"P99", kRight},
+                                        {"LAST MINUTE"}});
+  table.AddDead(answers, 1);
+  for (const Row& row : rows) {
+    AddMethod(row.answer->target, *row.method, row.answer->response.as_of(),
+              style, &table);
+  }
+  return table.table().Render(style);
+}
+
+std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
+                         const Style& style) {
+  FleetTable servers(answers.size() > 1, {{"HEALTH"},
+                                          {"HEALTHY", kRight},
+                                          {"DEGRADED", kRight},
+                                          {"UNHEALTHY", kRight}});
+  FleetTable methods(answers.size() > 1, {{"SCORE", kRight},
+                                          {"FAILED", kRight},
+                                          {"SLOW", kRight},
+                                          {"LET THROUGH", kRight},
+                                          {"CHANNEL"},
+                                          {"METHOD"}});
+  servers.AddDead(answers, 0);
+  for (const auto& answer : answers) {
+    if (!answer.error.empty()) continue;
+    const v1::GetHealthResponse& health = answer.response;
+    servers.AddRow(answer.target,
+                   {{LevelName(health.level()), ColourOf(health.level())},
+                    absl::StrCat(health.healthy()),
+                    absl::StrCat(health.degraded()),
+                    absl::StrCat(health.unhealthy())});
+    for (const auto& method : health.methods()) {
+      const v1::Health& each = method.health();
+      if (each.level() == v1::HEALTH_LEVEL_HEALTHY) continue;
+      methods.AddRow(answer.target, {{absl::StrFormat("%.0f", each.score()),
+                                      ColourOf(each.level())},
+                                     Percent(each.failure_rate()),
+                                     Percent(each.slow_call_rate()),
+                                     Percent(each.admitted_share()),
+                                     OrDash(method.channel()),
+                                     method.method()});
+    }
+  }
+  std::string out = servers.table().Render(style);
+  if (!methods.table().empty()) {
+    absl::StrAppend(&out, "\n", methods.table().Render(style));
+  }
+  return out;
+}
+
+std::string RenderAlerts(const Answers<v1::ListAlertsResponse>& answers,
+                         const Style& style) {
+  struct Row {
+    const Answer<v1::ListAlertsResponse>* answer;
+    const v1::Alert* alert;
+  };
+  std::vector<Row> rows;
+  for (const auto& answer : answers) {
+    for (const v1::Alert& alert : answer.response.alerts()) {
+      rows.push_back({&answer, &alert});
+    }
+  }
+  // Those of one server are sorted already.
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    return a.alert->severity() > b.alert->severity();
+  });
+  FleetTable table(answers.size() > 1, {{"SEVERITY"},
+                                        {"ALERT"},
+                                        {"CHANNEL"},
+                                        {"METHOD"},
+                                        {"TARGET"},
+                                        {"SINCE", kRight},
+                                        {"CAUSE"}});
+  table.AddDead(answers, 1);
+  for (const Row& row : rows) {
+    const v1::Alert& alert = *row.alert;
+    table.AddRow(
+        row.answer->target,
+        {{SeverityName(alert.severity()),
+          alert.severity() == v1::ALERT_SEVERITY_CRITICAL ? Colour::kRed
+                                                          : Colour::kYellow},
+         AlertName(alert.kind()),
+         OrDash(alert.channel()),
+         OrDash(alert.method()),
+         OrDash(alert.target()),
+         alert.has_since()
+             ? Between(alert.since(), row.answer->response.as_of())
+             : "-",
+         alert.cause()});
+  }
+  return table.table().empty() ? "no alerts\n" : table.table().Render(style);
+}
+
+}  // namespace firebreak::ctl
