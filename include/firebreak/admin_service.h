@@ -12,8 +12,9 @@
 //
 // `firebreakctl` and any client of proto/firebreak/v1/admin.proto can talk to
 // it. Reading is open to whoever the server lets in; changing (SetOverride,
-// ClearOverride, ResetMethod) needs the authorizer's yes: see admin_auth.h and
-// docs/security.md. Each change and each refusal is an event, with who it was.
+// ClearOverride, ResetMethod, ApplyPolicy) needs the authorizer's yes: see
+// admin_auth.h and docs/security.md. Each change and each refusal is an event,
+// with who it was.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
 // Ownership: the service outlives the server it is registered with, as gRPC
@@ -40,6 +41,7 @@ class Changes;
 class EventStreams;
 class Gate;
 class HealthReporter;
+class Policies;
 class Rates;
 }  // namespace admin
 
@@ -118,11 +120,19 @@ class AdminService final : public v1::Admin::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::ResetMethodRequest* request,
       v1::ResetMethodResponse* response) override;
+  grpc::ServerUnaryReactor* GetPolicy(grpc::CallbackServerContext* context,
+                                      const v1::GetPolicyRequest* request,
+                                      v1::GetPolicyResponse* response) override;
+  grpc::ServerUnaryReactor* ApplyPolicy(
+      grpc::CallbackServerContext* context,
+      const v1::ApplyPolicyRequest* request,
+      v1::ApplyPolicyResponse* response) override;
 
   const std::shared_ptr<engine::EngineCore> core_;
   const AlertLimits limits_;
   const std::shared_ptr<admin::Gate> gate_;
   const std::unique_ptr<admin::Changes> changes_;
+  const std::unique_ptr<admin::Policies> policies_;
   const std::shared_ptr<admin::Rates> rates_;
   const std::shared_ptr<admin::EventStreams> streams_;
   const std::shared_ptr<admin::HealthReporter> reporter_;

@@ -16,6 +16,7 @@
 #include "src/admin/method_view.h"
 #include "src/admin/nearest.h"
 #include "src/admin/paging.h"
+#include "src/admin/policies.h"
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
@@ -169,6 +170,7 @@ AdminService::AdminService(const std::shared_ptr<Engine>& engine,
       limits_(options.alerts),
       gate_(std::make_shared<admin::Gate>(core_, options)),
       changes_(std::make_unique<admin::Changes>(core_, gate_)),
+      policies_(std::make_unique<admin::Policies>(core_, gate_)),
       rates_(admin::Rates::Create(core_)),
       streams_(admin::EventStreams::Create(core_)),
       reporter_(admin::HealthReporter::Create(core_, rates_)) {
@@ -242,6 +244,18 @@ grpc::ServerUnaryReactor* AdminService::ResetMethod(
     grpc::CallbackServerContext* context, const v1::ResetMethodRequest* request,
     v1::ResetMethodResponse* response) {
   return Answer(context, changes_->ResetMethod(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* AdminService::GetPolicy(
+    grpc::CallbackServerContext* context, const v1::GetPolicyRequest* request,
+    v1::GetPolicyResponse* response) {
+  return Answer(context, policies_->Get(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* AdminService::ApplyPolicy(
+    grpc::CallbackServerContext* context, const v1::ApplyPolicyRequest* request,
+    v1::ApplyPolicyResponse* response) {
+  return Answer(context, policies_->Apply(*context, *request, response));
 }
 
 }  // namespace firebreak

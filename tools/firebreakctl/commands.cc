@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "src/core/duration.h"
-#include "tools/firebreakctl/json.h"
+#include "tools/firebreakctl/commands_ask.h"
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
@@ -69,47 +68,6 @@ void Client::Complain(const std::string& what) {
   std::cerr << absl::StrCat("firebreakctl: ", what, "\n");
 }
 
-template <class Request, class Response>
-Answers<Response> Client::AskAll(Rpc<Request, Response> rpc,
-                                 const Request& request) const {
-  Answers<Response> answers(targets_.size());
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < targets_.size(); ++i) {
-    threads.emplace_back([this, rpc, &request, &answers, i] {
-      const Target& target = targets_[i];
-      answers[i].target = target.name;
-      grpc::ClientContext context;
-      Begin(&context);
-      const grpc::Status status =
-          (target.stub.get()->*rpc)(&context, request, &answers[i].response);
-      if (status.ok()) return;
-      answers[i].error = Explain(target.name, status);
-      answers[i].response.Clear();
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return answers;
-}
-
-template <class Response>
-void Client::PrintJson(const Answers<Response>& answers) const {
-  for (const Answer<Response>& each : answers) {
-    std::cout << (answers.size() == 1
-                      ? ToJson(each.response, true)
-                      : ToJsonLine(each.target, each.error, each.response));
-  }
-}
-
-template <class Response>
-bool Client::AllFailed(const Answers<Response>& answers) const {
-  if (std::any_of(answers.begin(), answers.end(),
-                  [](const auto& each) { return each.error.empty(); })) {
-    return false;
-  }
-  for (const Answer<Response>& each : answers) Complain(each.error);
-  return true;
-}
-
 int Client::List() {
   v1::ListMethodsRequest request;
   *request.mutable_selector() = Select("");
@@ -150,23 +108,10 @@ int Client::Names() {
 int Client::Show(const std::string& method) {
   v1::GetMethodRequest request;
   *request.mutable_selector() = Select(method);
-  const auto answers = AskAll(&v1::Admin::Stub::GetMethod, request);
-  if (AllFailed(answers)) return kExitFailed;
-  if (settings_.json) {
-    PrintJson(answers);
-    return kExitOk;
-  }
-  const char* separator = "";
-  for (const auto& each : answers) {
-    std::cout << std::exchange(separator, "\n");
-    if (answers.size() > 1) std::cout << "== " << each.target << "\n";
-    if (each.error.empty()) {
-      std::cout << RenderMethod(each.response, settings_.style);
-    } else {
-      std::cout << each.error << "\n";
-    }
-  }
-  return kExitOk;
+  return PrintEach(AskAll(&v1::Admin::Stub::GetMethod, request),
+                   [&](const v1::GetMethodResponse& response) {
+                     return RenderMethod(response, settings_.style);
+                   });
 }
 
 int Client::Health() {

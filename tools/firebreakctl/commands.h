@@ -35,6 +35,9 @@ inline constexpr int kExitUsage = 2;
 // Of Health().
 inline constexpr int kExitDegraded = 1;
 inline constexpr int kExitUnhealthy = 2;
+// Of DiffPolicy(), as of diff(1).
+inline constexpr int kExitDifferent = 1;
+inline constexpr int kExitTrouble = 2;
 
 struct Settings {
   std::vector<std::string> targets;  // of admin services, in gRPC's terms
@@ -48,6 +51,12 @@ struct Settings {
 struct EventsRequest {
   int64_t after = 0;  // 0: from the oldest kept
   bool follow = false;
+};
+
+struct PolicyRequest {
+  std::string path;         // "-": standard input
+  uint64_t if_version = 0;  // 0: whichever is in force
+  bool force = false;       // also with findings that are errors
 };
 
 class Client {
@@ -75,6 +84,15 @@ class Client {
   // With `follow` until the streams break off, which is a failure. Those of
   // several targets are put into one order, as if their clocks were right.
   int Events(const EventsRequest& request);
+  int GetPolicy();
+  // 0 when no server has a finding that is an error.
+  int LintPolicy();
+  // 0 no difference, 1 some, 2 trouble.
+  int DiffPolicy(const std::string& path);
+  // Of several targets all, or, as far as a trial can tell, none. One whose
+  // policy is replaced by somebody else between the trial and the change keeps
+  // theirs.
+  int ApplyPolicy(const PolicyRequest& wanted);
 
  private:
   struct Target {
@@ -97,6 +115,10 @@ class Client {
   template <class Request, class Response>
   Answers<Response> AskAll(Rpc<Request, Response> rpc,
                            const Request& request) const;
+  // Each of them another question.
+  template <class Request, class Response>
+  Answers<Response> AskEach(Rpc<Request, Response> rpc,
+                            const std::vector<Request>& requests) const;
   // Prints the answers as JSON: of a single target its message, else one object
   // a line.
   template <class Response>
@@ -104,6 +126,11 @@ class Client {
   // Whether there is none to print; then it has said why.
   template <class Response>
   bool AllFailed(const Answers<Response>& answers) const;
+  // Prints what `render` makes of each answer, under the name of its target
+  // where there are several.
+  template <class Response, class Render>
+  int PrintEach(const Answers<Response>& answers, const Render& render) const;
+  Answers<v1::ApplyPolicyResponse> Rehearse(const std::string& text);
   // Prints the answers to a change, or `none` for those that hold no breaker.
   template <class Response>
   int PrintBreakers(const Answers<Response>& answers, const char* none) const;

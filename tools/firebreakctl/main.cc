@@ -16,7 +16,7 @@
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/completion.h"
 #include "tools/firebreakctl/environment.h"
-#include "tools/firebreakctl/policy_lint.h"
+#include "tools/firebreakctl/policy_file.h"
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
@@ -34,7 +34,8 @@ constexpr char kExamples[] = R"(Examples:
   firebreakctl events --follow
   firebreakctl health --target order-1:50051,order-2:50051
   firebreakctl alerts --target order-1:50051 --ca ca.pem --token-file token
-  firebreakctl policy lint policy.textproto
+  firebreakctl policy diff policy.textproto
+  firebreakctl policy apply policy.textproto
   source <(firebreakctl completion bash)
   FIREBREAK_TARGET=unix:/run/shop/admin.sock firebreakctl list --json
 
@@ -44,7 +45,8 @@ FIREBREAK_TOKEN_FILE stand for the options of that name, FIREBREAK_TOKEN for the
 token itself. NO_COLOR: no colours. COLUMNS: the width to keep to.
 
 Exit codes: 0 done; 1 the server said no or cannot be reached; 2 wrong usage.
-`health`: 0 healthy, 1 degraded, 2 unhealthy or not to be reached.)";
+`health`: 0 healthy, 1 degraded, 2 unhealthy or not to be reached.
+`policy diff`: 0 no difference, 1 some, 2 trouble.)";
 
 // The text of a duration within [low, high], which messages call `range`.
 CLI::Validator DurationCheck(core::Duration low, core::Duration high,
@@ -74,7 +76,7 @@ struct Arguments {
   EventsRequest events;
   bool names_only = false;
   bool critical_only = false;
-  std::string file;
+  PolicyRequest policy;
   std::string shell;
 };
 
@@ -208,6 +210,66 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
       ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()));
 }
 
+// `local` is chosen where a file is all that is asked.
+void AddPolicyCommands(CLI::App* app, Arguments* args, Command* chosen,
+                       std::function<int()>* local) {
+  CLI::App* const policy = app->add_subcommand(
+      "policy", "Show, check, compare and replace the policy");
+  policy->require_subcommand(1);
+  auto add = [&](const char* name, const char* description,
+                 const char* examples, Command command) {
+    return AddCommand(policy, args, name, description, examples,
+                      std::move(command), chosen);
+  };
+  auto takes_file = [&](CLI::App* sub) {
+    return sub
+        ->add_option("FILE", args->policy.path,
+                     "Policy file, \"-\" for standard input")
+        ->type_name("");
+  };
+  add("get", "Print the policy in force, as a policy file",
+      "  firebreakctl policy get >policy.textproto\n"
+      "  firebreakctl policy get --json",
+      [](Client* client) { return client->GetPolicy(); });
+  CLI::App* const lint =
+      add("lint", "Say what is most likely not meant",
+          "  firebreakctl policy lint policy.textproto   no server is asked\n"
+          "  firebreakctl policy lint                    what a server knows, "
+          "with the names no call was for\n\n"
+          "Exit codes: 0 good, warnings at most; 1 not.",
+          nullptr);
+  takes_file(lint);
+  lint->callback([args, chosen, local] {
+    if (args->policy.path.empty()) {
+      *chosen = [](Client* client) { return client->LintPolicy(); };
+      return;
+    }
+    *local = [args] {
+      return LintPolicyFile(args->policy.path, args->settings.style);
+    };
+  });
+  takes_file(add("diff", "Tell what a policy file would change",
+                 "  firebreakctl policy diff policy.textproto\n\n"
+                 "Exit codes: 0 nothing; 1 something; 2 trouble.",
+                 [args](Client* client) {
+                   return client->DiffPolicy(args->policy.path);
+                 }))
+      ->required();
+  CLI::App* const apply =
+      add("apply", "Replace the policy while calls run",
+          "  firebreakctl policy apply policy.textproto --target a:1,b:1\n"
+          "  firebreakctl policy apply policy.textproto --if-version 3\n\n"
+          "Of several servers all or none, as far as a trial can tell.",
+          [args](Client* client) { return client->ApplyPolicy(args->policy); });
+  takes_file(apply)->required();
+  apply
+      ->add_option("--if-version", args->policy.if_version,
+                   "Only if this version is in force (default: any)")
+      ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
+  apply->add_flag("--force", args->policy.force,
+                  "Also when the policy has a finding that is an error");
+}
+
 // Commands for which no server is asked.
 void AddLocalCommands(CLI::App* app, Arguments* args,
                       std::function<int()>* chosen) {
@@ -221,17 +283,6 @@ void AddLocalCommands(CLI::App* app, Arguments* args,
           return kExitOk;
         };
       });
-  CLI::App* const policy = app->add_subcommand("policy", "Policy files");
-  policy->require_subcommand(1);
-  CLI::App* const lint = policy->add_subcommand(
-      "lint", "Check a policy file, and say what is most likely not meant");
-  lint->footer(
-      "Examples:\n  firebreakctl policy lint policy.textproto\n\n"
-      "Exit codes: 0 good, warnings at most; 1 not.");
-  lint->add_option("FILE", args->file, "The file")->required()->type_name("");
-  lint->callback([args, chosen] {
-    *chosen = [args] { return LintPolicy(args->file, args->settings.style); };
-  });
   CLI::App* const completion = app->add_subcommand(
       "completion", "Print what a shell needs to complete these commands");
   completion->footer("Examples:\n  source <(firebreakctl completion bash)");
@@ -275,6 +326,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   AddCommonOptions(&app, &args);
   AddCommands(&app, &args, &chosen);
+  AddPolicyCommands(&app, &args, &chosen, &chosen_here);
   AddLocalCommands(&app, &args, &chosen_here);
   // CLI11 speaks in exceptions; they end here.
   try {

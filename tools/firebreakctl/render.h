@@ -47,6 +47,14 @@ std::string RenderMethod(const v1::GetMethodResponse& response,
 std::string RenderBreakers(
     const google::protobuf::RepeatedPtrField<v1::Breaker>& breakers,
     const Style& style);
+// A policy file, with a comment on where it is from in front.
+std::string RenderPolicy(const v1::GetPolicyResponse& response);
+// Each field with its value before ("-") and after ("+").
+std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
+                              const Style& style);
+std::string RenderFindings(
+    const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,
+    const Style& style);
 // One line.
 std::string RenderEvent(const v1::Event& event, const Style& style);
 

@@ -1,0 +1,96 @@
+#include "src/admin/policies.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "firebreak/policy_update.h"
+#include "src/admin/method_view.h"
+#include "src/admin/text.h"
+
+namespace firebreak::admin {
+namespace {
+
+template <class Findings>
+void AddFindings(const std::vector<LintFinding>& findings, Findings* out) {
+  for (const LintFinding& finding : findings) {
+    v1::PolicyFinding* const view = out->Add();
+    view->set_is_error(finding.severity == LintFinding::Severity::kError);
+    view->set_where(ToUtf8(finding.where));
+    view->set_problem(ToUtf8(finding.problem));
+    view->set_fix(ToUtf8(finding.fix));
+  }
+}
+
+absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
+                                    const v1::ApplyPolicyRequest& request,
+                                    const PolicyUpdate& how) {
+  switch (request.new_policy_case()) {
+    case v1::ApplyPolicyRequest::kPolicy:
+      return core->UpdatePolicy(request.policy(), how);
+    case v1::ApplyPolicyRequest::kText:
+      return core->UpdatePolicy(request.text(), how);
+    case v1::ApplyPolicyRequest::NEW_POLICY_NOT_SET:
+      break;
+  }
+  // Most likely of a client that is newer than this; an empty policy switches
+  // everything off, which takes somebody to say so.
+  return absl::InvalidArgumentError(
+      "new_policy: is not set; allowed `policy` or `text`");
+}
+
+}  // namespace
+
+absl::Status Policies::Get(const grpc::CallbackServerContext& context,
+                           const v1::GetPolicyRequest& /*request*/,
+                           v1::GetPolicyResponse* response) const {
+  absl::Status may = gate_->EnterToRead(context, "GetPolicy");
+  if (!may.ok()) return may;
+  const PolicyInForce now = core_->policy_in_force();
+  *response->mutable_policy() = *now.policy;
+  response->set_text(engine::PolicyText(*now.policy));
+  response->set_version(now.version);
+  response->set_source(ToUtf8(now.source));
+  *response->mutable_since() = TimestampOf(now.since);
+  AddFindings(core_->Lint(), response->mutable_findings());
+  return absl::OkStatus();
+}
+
+absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
+                             const v1::ApplyPolicyRequest& request,
+                             v1::ApplyPolicyResponse* response) {
+  Gate::Visitor visitor;
+  absl::Status may = request.dry_run()
+                         ? gate_->EnterToRead(context, "ApplyPolicy dry_run")
+                         : gate_->EnterToChange(context, "ApplyPolicy",
+                                                "ApplyPolicy", {}, &visitor);
+  if (!may.ok()) return may;
+  PolicyUpdate how;
+  how.dry_run = request.dry_run();
+  if (request.if_version() != 0) how.if_version = request.if_version();
+  how.source = absl::StrCat("admin ", visitor.actor);
+  absl::StatusOr<PolicyChange> change = Update(core_.get(), request, how);
+  if (!change.ok()) return change.status();
+  if (change->changed && !request.dry_run()) {
+    gate_->Changed(
+        visitor, {}, "", "",
+        absl::StrCat("policy version ", change->version - 1, " -> ",
+                     change->version, ", ",
+                     change->differences.size() + change->more_differences,
+                     " differences"));
+  }
+  response->set_version(change->version);
+  response->set_changed(change->changed);
+  for (const PolicyDifference& each : change->differences) {
+    v1::PolicyDifference* const view = response->add_differences();
+    view->set_path(ToUtf8(each.path));
+    view->set_before(ToUtf8(each.before));
+    view->set_after(ToUtf8(each.after));
+  }
+  response->set_more_differences(change->more_differences);
+  AddFindings(change->findings, response->mutable_findings());
+  return absl::OkStatus();
+}
+
+}  // namespace firebreak::admin

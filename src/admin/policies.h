@@ -1,0 +1,43 @@
+// The admin calls about the policy as a whole.
+//
+//   status = policies->Apply(*context, *request, response);
+//
+// A dry run changes nothing, and so is a read. What a change did is in the
+// audit, with the versions before and after.
+//
+// Thread safety: safe from any thread.
+#ifndef FIREBREAK_SRC_ADMIN_POLICIES_H_
+#define FIREBREAK_SRC_ADMIN_POLICIES_H_
+
+#include <grpcpp/server_context.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "firebreak/v1/admin.pb.h"
+#include "src/admin/gate.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::admin {
+
+class Policies {
+ public:
+  Policies(std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate)
+      : core_(std::move(core)), gate_(std::move(gate)) {}
+
+  absl::Status Get(const grpc::CallbackServerContext& context,
+                   const v1::GetPolicyRequest& request,
+                   v1::GetPolicyResponse* response) const;
+  absl::Status Apply(const grpc::CallbackServerContext& context,
+                     const v1::ApplyPolicyRequest& request,
+                     v1::ApplyPolicyResponse* response);
+
+ private:
+  const std::shared_ptr<engine::EngineCore> core_;
+  const std::shared_ptr<Gate> gate_;
+};
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_POLICIES_H_

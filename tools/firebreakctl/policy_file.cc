@@ -1,0 +1,70 @@
+#include "tools/firebreakctl/policy_file.h"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "firebreak/v1/admin.pb.h"
+#include "src/engine/lint.h"
+#include "src/engine/policy.h"
+#include "tools/firebreakctl/commands.h"
+
+namespace firebreak::ctl {
+
+absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file) {
+      return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
+    }
+  }
+  std::istream& in = path == "-" ? std::cin : file;
+  // One byte more than is allowed tells a file that is too long.
+  std::string text(engine::kMaxPolicySize + 1, '\0');
+  in.read(&text[0], static_cast<std::streamsize>(text.size()));
+  if (in.bad()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": cannot be read"));
+  }
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > engine::kMaxPolicySize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is longer than ", engine::kMaxPolicySize,
+                     " bytes; allowed at most that"));
+  }
+  if (text.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
+  }
+  return text;
+}
+
+int LintPolicyFile(const std::string& path, const Style& style) {
+  const absl::StatusOr<engine::PolicyTable> policy =
+      engine::LoadPolicyFile(path);
+  if (!policy.ok()) {
+    // One error to a line.
+    for (absl::string_view line :
+         absl::StrSplit(policy.status().message(), '\n', absl::SkipEmpty())) {
+      std::cerr << "firebreakctl: " << Printable(line) << "\n";
+    }
+    return kExitFailed;
+  }
+  google::protobuf::RepeatedPtrField<v1::PolicyFinding> findings;
+  bool has_error = false;
+  for (const LintFinding& finding : engine::Lint(*policy)) {
+    v1::PolicyFinding* const view = findings.Add();
+    view->set_is_error(finding.severity == LintFinding::Severity::kError);
+    view->set_where(finding.where);
+    view->set_problem(finding.problem);
+    view->set_fix(finding.fix);
+    has_error = has_error || view->is_error();
+  }
+  std::cout << (findings.empty() ? "nothing found\n"
+                                 : RenderFindings(findings, style));
+  return has_error ? kExitFailed : kExitOk;
+}
+
+}  // namespace firebreak::ctl

@@ -1,0 +1,23 @@
+// Policy files on this machine, for which no server is asked.
+//
+// Thread safety: none.
+#ifndef FIREBREAK_TOOLS_FIREBREAKCTL_POLICY_FILE_H_
+#define FIREBREAK_TOOLS_FIREBREAKCTL_POLICY_FILE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "tools/firebreakctl/table.h"
+
+namespace firebreak::ctl {
+
+// The text of a policy file, "-" for standard input.
+absl::StatusOr<std::string> ReadPolicyFile(const std::string& path);
+
+// `firebreakctl policy lint FILE`: prints what is found. The exit code: 0 for a
+// policy that is accepted and has no finding of severity error, else 1.
+int LintPolicyFile(const std::string& path, const Style& style);
+
+}  // namespace firebreak::ctl
+
+#endif  // FIREBREAK_TOOLS_FIREBREAKCTL_POLICY_FILE_H_
