@@ -1,0 +1,177 @@
+// What operators cost the calls of those they look at.
+//
+//   scripts/bench admin                 about four minutes
+//   scripts/bench admin --quick         a look at it
+//
+// Three processes with 200 methods each call a server, one process at a time;
+// all three are watched by ten watchers each, and asked every second for
+// everything there is (operator.h). Blocks of calls with and without the
+// operators take turns; a ratio is the median, over all pairs, of a block with
+// them against its neighbour without.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "tests/bench/admin/operator.h"
+#include "tests/bench/admin/target.h"
+#include "tests/bench/overhead/child.h"
+#include "tests/bench/overhead/echo_host.h"
+
+namespace firebreak::bench {
+namespace {
+
+constexpr int kTargets = 3;
+
+struct Measured {
+  double p50_ns = 0;
+  double wall_ns = 0;
+  double cpu_ns = 0;
+  int ok = 0;
+};
+
+Measured RunBlock(Child* target, int calls) {
+  target->WriteLine(absl::StrCat(calls));
+  std::istringstream line(target->ReadLine());
+  Measured out;
+  line >> out.p50_ns >> out.wall_ns >> out.cpu_ns >> out.ok;
+  return out;
+}
+
+struct Spread {
+  double low, middle, high;  // quartiles
+};
+
+Spread Of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double q) {
+    return values.empty() ? 0
+                          : values[static_cast<size_t>(
+                                q * static_cast<double>(values.size() - 1))];
+  };
+  return {at(0.25), at(0.5), at(0.75)};
+}
+
+void Print(const char* what, const Spread& s) {
+  std::printf("%-28s %.4f  (quartiles %.4f to %.4f)\n", what, s.middle, s.low,
+              s.high);
+}
+
+int Run(const std::string& program, int pairs, int calls) {
+  Child echo({program, "serve"});
+  const std::string address = echo.ReadLine();
+  std::vector<std::unique_ptr<Child>> targets;
+  std::vector<std::unique_ptr<Operator>> operators;
+  std::vector<std::string> sockets;
+  for (int i = 0; i < kTargets; ++i) {
+    sockets.push_back((std::filesystem::temp_directory_path() /
+                       absl::StrCat("firebreak-admin-bench-", getpid(), "-", i))
+                          .string());
+    const std::string admin = absl::StrCat("unix:", sockets.back());
+    targets.push_back(std::make_unique<Child>(std::vector<std::string>{
+        program, "target", "--echo", address, "--admin", admin}));
+    if (targets.back()->ReadLine() != "ready") {
+      std::fprintf(stderr, "admin_bench: a target did not start\n");
+      return 1;
+    }
+    operators.push_back(std::make_unique<Operator>(admin, kSpareMethod));
+  }
+
+  std::vector<double> p50;
+  std::vector<double> wall;
+  std::vector<double> cpu;
+  int failed = 0;
+  for (int pair = 0; pair < pairs; ++pair) {
+    Child* const target = targets[static_cast<size_t>(pair % kTargets)].get();
+    Measured with;
+    Measured without;
+    // In turns which is first, so that no drift favours one.
+    for (int half = 0; half < 2; ++half) {
+      const bool is_with = half == pair / kTargets % 2;
+      if (is_with) {
+        for (const auto& each : operators) each->Begin();
+      }
+      (is_with ? with : without) = RunBlock(target, calls);
+      if (is_with) {
+        for (const auto& each : operators) each->End();
+      }
+    }
+    failed += 2 * calls - with.ok - without.ok;
+    if (without.p50_ns <= 0) continue;
+    p50.push_back(with.p50_ns / without.p50_ns);
+    wall.push_back(with.wall_ns / without.wall_ns);
+    cpu.push_back(with.cpu_ns / without.cpu_ns);
+    if (pair % 10 == 9) std::fprintf(stderr, "[%d/%d]\n", pair + 1, pairs);
+  }
+  int64_t events = 0;
+  int64_t methods = 0;
+  int64_t refused = 0;
+  for (const auto& each : operators) {
+    events += each->events();
+    methods += each->methods();
+    refused += each->failures();
+  }
+  targets.clear();
+  for (const std::string& socket : sockets) unlink(socket.c_str());
+
+  std::printf(
+      "%d targets, %lld methods, %d watchers; %lld events were watched\n",
+      kTargets, static_cast<long long>(methods), kTargets * Operator::kWatchers,
+      static_cast<long long>(events));
+  std::printf("with operators / without, over %zu pairs of %d calls:\n",
+              p50.size(), calls);
+  Print("  median latency", Of(p50));
+  Print("  wall time", Of(wall));
+  Print("  CPU of the calling process", Of(cpu));
+  if (failed + refused > 0) {
+    std::fprintf(stderr, "admin_bench: %d calls and %lld admin calls failed\n",
+                 failed, static_cast<long long>(refused));
+    return 1;
+  }
+  std::printf("\nadmin: p50_ratio=%.4f wall_ratio=%.4f cpu_ratio=%.4f\n",
+              Of(p50).middle, Of(wall).middle, Of(cpu).middle);
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Measures what operators cost the calls of those they look at.");
+  app.require_subcommand(1);
+  int pairs = 60;
+  int calls = 10'000;
+  bool quick = false;
+  CLI::App* const run = app.add_subcommand("run", "measure, and print it");
+  run->add_option("--pairs", pairs, "blocks with operators, and without")
+      ->check(CLI::Range(3, 10'000))
+      ->capture_default_str();
+  run->add_option("--calls", calls, "calls of a block")
+      ->check(CLI::Range(100, 1'000'000))
+      ->capture_default_str();
+  run->add_flag("--quick", quick, "a sixth of the pairs");
+  // What the program starts of itself.
+  app.add_subcommand("serve", "the echo server; ends with its standard input");
+  std::string echo;
+  std::string admin;
+  CLI::App* const target =
+      app.add_subcommand("target", "one that is looked at");
+  target->add_option("--echo", echo);
+  target->add_option("--admin", admin);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (app.got_subcommand("serve")) return ServeUntilOrphaned();
+  if (app.got_subcommand("target")) return RunTarget(echo, admin);
+  return Run(std::filesystem::read_symlink("/proc/self/exe"),
+             std::max(quick ? pairs / 6 : pairs, 3), calls);
+}
+
+}  // namespace
+}  // namespace firebreak::bench
+
+int main(int argc, char** argv) { return firebreak::bench::Main(argc, argv); }

@@ -1,0 +1,64 @@
+// What operators do to a server all day, and more of it.
+//
+//   Operator op(admin_address);
+//   op.Begin();          // streams open, polls begin
+//   ...
+//   op.End();
+//
+// Ten watchers of the events; and, every second, the methods worst first, the
+// health, the alerts, and an override that is set and cleared again, so that
+// there is something to watch.
+//
+// Thread safety: none; it has threads of its own between Begin() and End().
+#ifndef FIREBREAK_TESTS_BENCH_ADMIN_OPERATOR_H_
+#define FIREBREAK_TESTS_BENCH_ADMIN_OPERATOR_H_
+
+#include <grpcpp/client_context.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "firebreak/v1/admin.grpc.pb.h"
+
+namespace firebreak::bench {
+
+class Operator {
+ public:
+  static constexpr int kWatchers = 10;
+
+  // `method`: the one to override.
+  Operator(const std::string& address, std::string method);
+  ~Operator() { End(); }
+
+  void Begin();
+  void End();
+
+  int64_t methods() const { return methods_; }  // seen in the last list
+  int64_t events() const { return events_; }    // seen by all watchers
+  int64_t failures() const { return failures_; }
+
+ private:
+  void Watch(grpc::ClientContext* context);
+  void Poll();
+  void PollOnce();
+  void Count(const grpc::Status& status) {
+    if (!status.ok()) ++failures_;
+  }
+
+  const std::string method_;
+  const std::unique_ptr<v1::Admin::Stub> stub_;
+  std::atomic<bool> stop_{false};
+  std::atomic<int64_t> methods_{0};
+  std::atomic<int64_t> events_{0};
+  std::atomic<int64_t> failures_{0};
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace firebreak::bench
+
+#endif  // FIREBREAK_TESTS_BENCH_ADMIN_OPERATOR_H_
