@@ -77,7 +77,8 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
         visitor, {}, "", "",
         absl::StrCat("policy version ", change->version - 1, " -> ",
                      change->version, ", ",
-                     change->differences.size() + change->more_differences,
+                     change->differences.size() +
+                         static_cast<size_t>(change->differences_left_out),
                      " differences"));
   }
   response->set_version(change->version);
@@ -88,7 +89,7 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
     view->set_before(ToUtf8(each.before));
     view->set_after(ToUtf8(each.after));
   }
-  response->set_more_differences(change->more_differences);
+  response->set_more_differences(change->differences_left_out);
   AddFindings(change->findings, response->mutable_findings());
   return absl::OkStatus();
 }
