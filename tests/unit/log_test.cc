@@ -99,10 +99,10 @@ TEST_F(LogTest, AnAuditTellsWhoDidWhat) {
   log_.OnEvent(event);
   EXPECT_THAT(
       lines_,
-      ElementsAre("payment /shop.v1.P/Charge: SetOverride FORCED_OPEN by "
-                  "alice, ipv4:10.0.0.7:40112: closed -> forced_open",
-                  AllOf(HasSubstr(" refused: no token"),
-                        Not(HasSubstr("\n")))));
+      ElementsAre(
+          "payment /shop.v1.P/Charge: SetOverride FORCED_OPEN by "
+          "alice, ipv4:10.0.0.7:40112: closed -> forced_open",
+          AllOf(HasSubstr(" refused: no token"), Not(HasSubstr("\n")))));
   EXPECT_THAT(levels_, ElementsAre(LogLevel::kInfo, LogLevel::kWarning));
 }
 
