@@ -1,4 +1,4 @@
-// Where an engine's log lines go: changes of state, and warnings.
+// Where an engine's log lines go: changes of state, warnings, and operators.
 //
 //   firebreak::EngineOptions options;
 //   options.log_sink = [](firebreak::LogLevel level, const std::string& line) {
@@ -11,8 +11,8 @@
 // method has at most 10 lines a minute; the next one after that tells how many
 // were left out. Refused calls are counted (docs/metrics.md), not logged.
 //
-// Called one line at a time and in order, on the engine's callback pool: under
-// no lock, and never on the way of a call. It may block and throw, as an
+// Called one line at a time and in order, on the engine's observer threads:
+// under no lock, and never on the way of a call. It may block and throw, as an
 // EventListener may: see events.h.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_LOG_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_LOG_H_

@@ -22,6 +22,8 @@ LogLevel LevelOf(const EngineEvent& event) {
     case Kind::kOverrideSet:
     case Kind::kWarning:
       return LogLevel::kWarning;
+    case Kind::kAudit:
+      return event.refused ? LogLevel::kWarning : LogLevel::kInfo;
     case Kind::kOverrideEnded:
     case Kind::kReset:
     case Kind::kRejection:
@@ -39,8 +41,14 @@ std::string Line(const EngineEvent& event) {
   }
   if (!line.empty()) line += ": ";
   if (event.shadow) line += "(shadow) ";
+  if (event.kind == Kind::kAudit) {
+    absl::StrAppend(&line, core::Printable(event.action), " by ",
+                    core::Printable(event.actor),
+                    event.refused ? " refused: " : ": ");
+  }
   if (!event.to.empty()) {
-    absl::StrAppend(&line, event.from, " -> ", event.to, ": ");
+    absl::StrAppend(&line, event.from, " -> ", event.to,
+                    event.cause.empty() ? "" : ": ");
   }
   line += core::Printable(event.cause);
   if (event.missed > 0) {

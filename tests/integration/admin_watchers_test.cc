@@ -71,12 +71,18 @@ TEST(AdminWatchersTest, OfAThousandAHundredGetInAndEveryoneElseIsServed) {
 TEST(AdminWatchersTest, OneThatNeverReadsHoldsUpNobodyAndIsToldWhatItMissed) {
   AdminFixture f;  // keeps a thousand events
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);
-  Watcher sleeper(f.stub());
+  // One whose end of the connection takes 64 kB, and no more before it reads.
+  grpc::ChannelArguments args;
+  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65'536);
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  const auto narrow = v1::Admin::NewStub(grpc::CreateCustomChannel(
+      f.address(), grpc::InsecureChannelCredentials(), args));
+  Watcher sleeper(narrow.get());
   ASSERT_TRUE(sleeper.Read());
   Watcher reader(f.stub());
   ASSERT_TRUE(reader.Read());
-  // Far more than any buffer between here and there holds, in steps that the
-  // one who reads can follow.
+  // In steps that the one who reads can follow.
   constexpr int64_t kEvents = 50'000;
   for (int64_t sent = 0; sent < kEvents; sent += 500) {
     for (int i = 0; i < 500; ++i) breaker->Reset(engine::Now());

@@ -120,8 +120,9 @@ TEST_F(FleetTest, ShowsEachAndChangesAll) {
 }
 
 TEST_F(FleetTest, EventsOfAllInOneOrder) {
-  well_->Reset(engine::Now());
-  ill_->Reset(engine::Now());
+  // Times are told in milliseconds.
+  well_->Reset(engine::Now() + std::chrono::milliseconds(20));
+  ill_->Reset(engine::Now() + std::chrono::milliseconds(40));
   const Output output = Invoke("events" + with_dead_);
   EXPECT_EQ(output.exit_code, 0);
   EXPECT_THAT(output.err, HasSubstr("cannot reach"));
@@ -175,8 +176,8 @@ TEST_F(FleetTest, ATerminalOf20Columns) {
 TEST(HostileNamesTest, NeitherCommandTheTerminalNorBreakLines) {
   AdminFixture f;
   const std::string hostile =
-      "/shop.v1.PaymentService/\x1b]0;owned\x07\n<script>alert('1')</"
-      "script>$(reboot)\xff";
+      "/shop.v1.PaymentService/\x1b]0;owned\x07\n<script>alert('1')"
+      "<script>$(reboot)\xff";
   Trip(f.Bind("pay\x1b[2J", "t\n:1", hostile));
   const std::string target = " --target " + f.address();
   for (const char* command : {"list", "alerts", "health", "events"}) {

@@ -137,7 +137,9 @@ TEST(AdminRatesTest, KeepAMinute) {
     ASSERT_LE(steps.size(), admin::Rates::kSteps);
     EXPECT_EQ(steps.back().started, step);
     EXPECT_EQ(steps.back().failures, step);
-    if (step > 1) EXPECT_EQ(steps[steps.size() - 2].started, step - 1);
+    if (step > 1) {
+      EXPECT_EQ(steps[steps.size() - 2].started, step - 1);
+    }
   }
   EXPECT_THAT(rates->Of(*order), SizeIs(admin::Rates::kSteps));
   EXPECT_EQ(rates->LastMinute(*order).started, (9 + 20) * 12 / 2);
@@ -254,13 +256,14 @@ TEST(AdminAlertsTest, ATargetThatAlwaysLoses) {
 TEST(AdminAlertsTest, AFullBulkhead) {
   AdminFixture f;
   const auto pay = f.Method("bulky", "", kCharge)->runtime;
-  ASSERT_NE(pay->intake.bulkhead(), nullptr);
+  core::Bulkhead* const bulkhead = pay->settings()->intake.bulkhead();
+  ASSERT_NE(bulkhead, nullptr);
   EXPECT_THAT(Alerts(&f), IsEmpty());
-  ASSERT_EQ(pay->intake.bulkhead()->Enter(), core::Bulkhead::Entry::kIn);
+  ASSERT_EQ(bulkhead->Enter(), core::Bulkhead::Entry::kIn);
   EXPECT_THAT(Alerts(&f),
               ElementsAre(AllOf(HasSubstr("WARNING BULKHEAD_FULL bulky"),
                                 HasSubstr("1 of 1 in use"))));
-  pay->intake.bulkhead()->Leave();
+  bulkhead->Leave();
   EXPECT_THAT(Alerts(&f), IsEmpty());
   pay->stats.OnCallStarted();
   pay->stats.OnRejected(core::Reason::kBulkheadFull);

@@ -237,8 +237,8 @@ TEST(PolicyViewTest, CompilesToTheSame) {
     EXPECT_TRUE(engine.ok()) << engine.status() << "\n" << text;
     const auto method =
         (*engine)->core()->BindChannel("c", {""})->Find("/a.B/C");
-    return admin::PolicyView(*method->runtime->options,
-                             method->runtime->intake);
+    return admin::PolicyView(*method->settings->options,
+                             method->settings->intake);
   };
   for (const char* entry : kEntries) {
     const v1::MethodPolicy first =

@@ -18,6 +18,7 @@ namespace firebreak::engine {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -81,6 +82,28 @@ TEST_F(LogTest, OthersAreLinesToo) {
                           HasSubstr(" (3 earlier events were missed)")));
   EXPECT_THAT(levels_, ElementsAre(LogLevel::kWarning, LogLevel::kWarning,
                                    LogLevel::kInfo, LogLevel::kInfo));
+}
+
+TEST_F(LogTest, AnAuditTellsWhoDidWhat) {
+  EngineEvent event = Event("closed", "forced_open");
+  event.kind = Kind::kAudit;
+  event.target = "";
+  event.cause = "";
+  event.actor = "alice, ipv4:10.0.0.7:40112";
+  event.action = "SetOverride FORCED_OPEN";
+  log_.OnEvent(event);
+  event.from = event.to = "";
+  event.actor = "a\nb";
+  event.refused = true;
+  event.cause = "no token";
+  log_.OnEvent(event);
+  EXPECT_THAT(
+      lines_,
+      ElementsAre(
+          "payment /shop.v1.P/Charge: SetOverride FORCED_OPEN by "
+          "alice, ipv4:10.0.0.7:40112: closed -> forced_open",
+          AllOf(HasSubstr(" refused: no token"), Not(HasSubstr("\n")))));
+  EXPECT_THAT(levels_, ElementsAre(LogLevel::kInfo, LogLevel::kWarning));
 }
 
 TEST_F(LogTest, RefusalsAreNone) {

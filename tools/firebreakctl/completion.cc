@@ -77,9 +77,8 @@ _firebreakctl() {
         COMPREPLY+=("$(printf %q "$name")")
       done < <("${COMP_WORDS[0]}" list --names --timeout 1s "${where[@]}" \
         2>/dev/null)
-      ;
-;
-esac
+      ;;
+  esac
 }
 complete -F _firebreakctl firebreakctl
 )bash";

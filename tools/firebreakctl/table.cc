@@ -48,8 +48,10 @@ absl::string_view Fold(absl::string_view text, size_t width) {
     if (points++ == width) break;
     if (text[end] == ' ') space = end + 1;
   }
-  if (end == text.size() || space == 0) return text.substr(0, end);
-  return text.substr(0, space);
+  if (end == text.size()) return text;
+  // What follows begins after the space.
+  if (text[end] == ' ') return text.substr(0, end + 1);
+  return text.substr(0, space > 0 ? space : end);
 }
 
 absl::string_view Code(Colour colour) {
