@@ -58,6 +58,7 @@ v1::EventKind KindView(core::Event::Kind kind) {
       return v1::EVENT_KIND_OVERRIDE_ENDED;
     case core::Event::Kind::kReset:
       return v1::EVENT_KIND_RESET;
+    case core::Event::Kind::kPolicy:
     case core::Event::Kind::kWarning:
       return v1::EVENT_KIND_WARNING;
   }

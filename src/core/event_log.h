@@ -44,6 +44,7 @@ struct Event {
     kOverrideEnded,  // cleared, or expired
     kReset,          // by an operator
     kWarning,        // something the engine had to do that an owner should know
+    kPolicy,         // replaced, or an update refused
   };
   int64_t sequence = 0;  // set by Append
   Time at;
@@ -51,7 +52,7 @@ struct Event {
   std::string channel;
   std::string target;
   std::string method;
-  std::string from;  // states, for a transition
+  std::string from;  // states, for a transition; versions, for a policy
   std::string to;
   bool shadow = false;        // of a breaker that refuses nothing
   std::string cause;          // one line: the evidence

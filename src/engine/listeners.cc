@@ -26,6 +26,8 @@ EngineEvent::Kind KindOf(core::Event::Kind kind) {
       return EngineEvent::Kind::kOverrideEnded;
     case core::Event::Kind::kReset:
       return EngineEvent::Kind::kReset;
+    case core::Event::Kind::kPolicy:
+      return EngineEvent::Kind::kPolicy;
     case core::Event::Kind::kWarning:
       break;
   }
