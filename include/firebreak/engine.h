@@ -44,12 +44,10 @@
 #include "firebreak/events.h"
 #include "firebreak/fallback.h"
 #include "firebreak/log.h"
+#include "firebreak/policy_update.h"
 
 namespace firebreak {
 
-namespace v1 {
-class PolicySet;
-}
 namespace engine {
 class EngineCore;
 }
@@ -92,18 +90,6 @@ struct CallbackFaults {
   int64_t classifier_skipped = 0;  // no room on the callback pool
   int64_t listener_threw = 0;
   int64_t events_missed = 0;  // by a listener that was too slow
-};
-
-// Something in a policy that is allowed and most likely not meant.
-struct LintFinding {
-  enum class Severity {
-    kWarning,  // can do harm at times
-    kError,    // does harm
-  };
-  Severity severity = Severity::kWarning;
-  std::string where;    // "payment: /shop.v1.PaymentService/Charge"
-  std::string problem;  // what may happen, and why
-  std::string fix;      // what to write instead
 };
 
 // What the messages of a channel's stubs are. gRPC does not tell, and a wrong
@@ -194,10 +180,21 @@ class Engine {
   // none fails for it. What the engine knows stays: windows and states of
   // breakers, overrides, tokens, queues, latencies. A window of another kind or
   // size starts anew, and a breaker that the policy has no more closes.
-  // INVALID_ARGUMENT with every fault: nothing has changed.
-  absl::Status SetPolicy(const v1::PolicySet& policy);
+  // A policy that says the same as the one in force changes nothing. Updates
+  // come one after the other, in an order that everybody sees; each that swaps
+  // or is refused is an event (EngineEvent::Kind::kPolicy).
+  // INVALID_ARGUMENT with every fault, ABORTED by `if_version`: nothing has
+  // changed.
+  absl::StatusOr<PolicyChange> UpdatePolicy(const v1::PolicySet& policy,
+                                            const PolicyUpdate& update = {});
   // Of a text as for FromText().
+  absl::StatusOr<PolicyChange> UpdatePolicy(absl::string_view text,
+                                            const PolicyUpdate& update = {});
+  // The same for those who only want to know whether it worked.
+  absl::Status SetPolicy(const v1::PolicySet& policy);
   absl::Status SetPolicyText(absl::string_view text);
+  // The one in force.
+  PolicyInForce policy() const;
 
   // What in the policy is most likely not meant, errors first: at present calls
   // that are hedged, or sent again after failures that may have run, without

@@ -58,6 +58,7 @@ struct EngineEvent {
     kRejection,      // calls that were refused before anything was sent
     kWarning,        // something an owner should know
     kAudit,          // somebody changed something, or was refused
+    kPolicy,         // replaced, or an update was refused
   };
   Kind kind = Kind::kWarning;
   std::chrono::system_clock::time_point time;
@@ -66,13 +67,16 @@ struct EngineEvent {
   // "/pkg.Service/Method"; "*" of a breaker that all methods of a channel
   // share, "other" past EngineOptions::max_methods.
   std::string method;
-  // Of a change: "closed", "open", "half_open", ... as in the admin service.
+  // Of a change: "closed", "open", "half_open", ... as in the admin service. Of
+  // a policy its versions, "3" and "4"; the same one twice when it stays.
   std::string from;
   std::string to;
   // Of a breaker with `mode: SHADOW`, which refuses nothing: what would be.
   bool shadow = false;
   // The evidence, in one line: "5 failures in a row (limit 5)". Of a rejection
-  // its reason, as in `firebreak-reason`: "bulkhead_full".
+  // its reason, as in `firebreak-reason`: "bulkhead_full". Of a policy where it
+  // came from and what came of it: "file /etc/p: 3 differences", "file /etc/p:
+  // refused: ..." with the first fault.
   std::string cause;
   // The numbers of it, where a trip rule held. (One that opens again on its
   // probes has them in `cause`.)

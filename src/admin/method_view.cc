@@ -61,6 +61,8 @@ v1::EventKind KindView(core::Event::Kind kind) {
       return v1::EVENT_KIND_OVERRIDE_ENDED;
     case core::Event::Kind::kReset:
       return v1::EVENT_KIND_RESET;
+    case core::Event::Kind::kPolicy:
+      return v1::EVENT_KIND_POLICY;
     case core::Event::Kind::kWarning:
       return v1::EVENT_KIND_WARNING;
     case core::Event::Kind::kAudit:
@@ -373,9 +375,18 @@ v1::Event EventView(const core::Event& event) {
   view.set_channel(ToUtf8(event.channel));
   view.set_target(ToUtf8(event.target));
   view.set_method(ToUtf8(event.method));
-  view.set_from(StateNamed(event.from));
-  view.set_to(StateNamed(event.to));
   view.set_cause(ToUtf8(event.cause));
+  if (event.kind == core::Event::Kind::kPolicy) {
+    // These are versions.
+    view.set_cause(absl::StrCat(
+        event.from == event.to
+            ? absl::StrCat("version ", event.to)
+            : absl::StrCat("version ", event.from, " -> ", event.to),
+        ": ", view.cause()));
+  } else {
+    view.set_from(StateNamed(event.from));
+    view.set_to(StateNamed(event.to));
+  }
   view.set_shadow(event.shadow);
   view.set_actor(event.actor);
   view.set_action(event.action);

@@ -1,16 +1,30 @@
 #include "src/admin/policies.h"
 
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "firebreak/policy_update.h"
-#include "src/admin/method_view.h"
 #include "src/admin/text.h"
+#include "src/engine/lint.h"
+#include "src/engine/policy.h"
 
 namespace firebreak::admin {
 namespace {
+
+// In messages about faults.
+constexpr char kOrigin[] = "ApplyPolicy";
+
+std::string TextOf(const v1::PolicySet& policy) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(policy, &text);
+  return text;
+}
 
 template <class Findings>
 void AddFindings(const std::vector<LintFinding>& findings, Findings* out) {
@@ -28,9 +42,13 @@ absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
                                     const PolicyUpdate& how) {
   switch (request.new_policy_case()) {
     case v1::ApplyPolicyRequest::kPolicy:
-      return core->UpdatePolicy(request.policy(), how);
+      return core->UpdatePolicy(
+          engine::CompilePolicy(request.policy(), kOrigin), how);
     case v1::ApplyPolicyRequest::kText:
-      return core->UpdatePolicy(request.text(), how);
+      return core->UpdatePolicy(
+          engine::ParsePolicyText(request.text(), kOrigin,
+                                  core->options().clamp_attempts_at_5),
+          how);
     case v1::ApplyPolicyRequest::NEW_POLICY_NOT_SET:
       break;
   }
@@ -49,11 +67,15 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
   if (!may.ok()) return may;
   const PolicyInForce now = core_->policy_in_force();
   *response->mutable_policy() = *now.policy;
-  response->set_text(engine::PolicyText(*now.policy));
+  response->set_text(TextOf(*now.policy));
   response->set_version(now.version);
   response->set_source(ToUtf8(now.source));
-  *response->mutable_since() = TimestampOf(now.since);
-  AddFindings(core_->Lint(), response->mutable_findings());
+  *response->mutable_since() =
+      google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
+          std::chrono::duration_cast<std::chrono::milliseconds>(
+              now.since.time_since_epoch())
+              .count());
+  AddFindings(engine::Lint(core_->policy()), response->mutable_findings());
   return absl::OkStatus();
 }
 

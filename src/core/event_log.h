@@ -45,6 +45,7 @@ struct Event {
     kReset,          // by an operator
     kWarning,        // something the engine had to do that an owner should know
     kAudit,          // somebody changed something, or was refused
+    kPolicy,         // replaced, or an update refused
   };
   int64_t sequence = 0;  // set by Append
   Time at;
@@ -52,7 +53,7 @@ struct Event {
   std::string channel;
   std::string target;
   std::string method;
-  std::string from;  // states, for a transition
+  std::string from;  // states, for a transition; versions, for a policy
   std::string to;
   bool shadow = false;        // of a breaker that refuses nothing
   std::string cause;          // one line: the evidence

@@ -27,14 +27,14 @@ ChannelBinding::~ChannelBinding() {
 
 std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     absl::string_view method) {
-  const uint64_t generation =
-      core_->generation_.load(std::memory_order_acquire);
+  const uint64_t version =
+      core_->version_.load(std::memory_order_acquire);
   decltype(methods_) outdated;  // go unlocked
   {
     core::MutexLock lock(&mu_);
-    if (generation_ != generation) {
+    if (version_ != version) {
       methods_.swap(outdated);
-      generation_ = generation;
+      version_ = version;
     }
     auto found = methods_.find(method);
     if (found != methods_.end()) return found->second;
@@ -48,7 +48,7 @@ std::shared_ptr<const MethodBinding> ChannelBinding::Find(
   if (binding->runtime->method == kOtherMethod) return binding;
   core::MutexLock lock(&mu_);
   // The policy may be another by now: good for this call, and no other.
-  if (generation_ != generation) return binding;
+  if (version_ != version) return binding;
   return methods_.try_emplace(std::string(method), std::move(binding))
       .first->second;
 }

@@ -14,9 +14,10 @@ namespace firebreak {
 namespace {
 
 absl::StatusOr<std::shared_ptr<engine::EngineCore>> MakeCore(
-    absl::StatusOr<engine::PolicyTable> policy, const EngineOptions& options) {
+    absl::StatusOr<engine::PolicyTable> policy, const EngineOptions& options,
+    const std::string& source) {
   if (!policy.ok()) return policy.status();
-  return engine::EngineCore::Create(*std::move(policy), options);
+  return engine::EngineCore::Create(*std::move(policy), options, source);
 }
 
 }  // namespace
@@ -28,8 +29,9 @@ Engine::~Engine() = default;
 
 absl::StatusOr<std::shared_ptr<Engine>> Engine::FromFile(
     const std::string& path, const EngineOptions& options) {
-  auto core = MakeCore(
-      engine::LoadPolicyFile(path, options.clamp_attempts_at_5), options);
+  auto core =
+      MakeCore(engine::LoadPolicyFile(path, options.clamp_attempts_at_5),
+               options, "file " + path);
   if (!core.ok()) return core.status();
   return std::shared_ptr<Engine>(new Engine(*std::move(core)));
 }
@@ -38,14 +40,15 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::FromText(
     absl::string_view text, const EngineOptions& options) {
   auto core = MakeCore(
       engine::ParsePolicyText(text, "policy", options.clamp_attempts_at_5),
-      options);
+      options, "text");
   if (!core.ok()) return core.status();
   return std::shared_ptr<Engine>(new Engine(*std::move(core)));
 }
 
 absl::StatusOr<std::shared_ptr<Engine>> Engine::FromProto(
     const v1::PolicySet& policy, const EngineOptions& options) {
-  auto core = MakeCore(engine::CompilePolicy(policy, "policy"), options);
+  auto core =
+      MakeCore(engine::CompilePolicy(policy, "policy"), options, "message");
   if (!core.ok()) return core.status();
   return std::shared_ptr<Engine>(new Engine(*std::move(core)));
 }
@@ -54,23 +57,34 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::FromServiceConfig(
     absl::string_view json, const EngineOptions& options) {
   auto policy = engine::FromServiceConfig(json, options.clamp_attempts_at_5);
   if (!policy.ok()) return policy.status();
-  return FromProto(*policy, options);
+  auto core = MakeCore(engine::CompilePolicy(*policy, "policy"), options,
+                       "service config");
+  if (!core.ok()) return core.status();
+  return std::shared_ptr<Engine>(new Engine(*std::move(core)));
+}
+
+absl::StatusOr<PolicyChange> Engine::UpdatePolicy(const v1::PolicySet& policy,
+                                                  const PolicyUpdate& update) {
+  return core_->UpdatePolicy(engine::CompilePolicy(policy, "policy"), update);
+}
+
+absl::StatusOr<PolicyChange> Engine::UpdatePolicy(absl::string_view text,
+                                                  const PolicyUpdate& update) {
+  return core_->UpdatePolicy(
+      engine::ParsePolicyText(text, "policy",
+                              core_->options().clamp_attempts_at_5),
+      update);
 }
 
 absl::Status Engine::SetPolicy(const v1::PolicySet& policy) {
-  auto table = engine::CompilePolicy(policy, "policy");
-  if (!table.ok()) return table.status();
-  core_->SetPolicy(*std::move(table));
-  return absl::OkStatus();
+  return UpdatePolicy(policy).status();
 }
 
 absl::Status Engine::SetPolicyText(absl::string_view text) {
-  auto table = engine::ParsePolicyText(text, "policy",
-                                       core_->options().clamp_attempts_at_5);
-  if (!table.ok()) return table.status();
-  core_->SetPolicy(*std::move(table));
-  return absl::OkStatus();
+  return UpdatePolicy(text).status();
 }
+
+PolicyInForce Engine::policy() const { return core_->policy_in_force(); }
 
 std::vector<LintFinding> Engine::Lint() const {
   return engine::Lint(core_->policy());

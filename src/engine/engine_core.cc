@@ -8,6 +8,7 @@
 #include "src/engine/clock.h"
 #include "src/engine/idempotency.h"
 #include "src/engine/log.h"
+#include "src/engine/policy_errors.h"
 
 namespace firebreak::engine {
 namespace {
@@ -48,41 +49,27 @@ bool IsExempt(absl::string_view method) {
          absl::StartsWith(method, "/firebreak.v1.Admin/");
 }
 
-// Null where no entry is for the method.
-std::shared_ptr<const core::MethodOptions> FindOptions(
-    const PolicyTable& policy, const std::string& channel,
-    absl::string_view method) {
-  return IsExempt(method) ? policy.FindNamed(channel, method)
-                          : policy.Find(channel, method);
-}
-
-// Of a method that has been called, and that the policy names no more. Its
-// calls pass untouched, so these only say that there is nothing.
-std::shared_ptr<const core::MethodOptions> Nothing() {
-  auto options = std::make_shared<core::MethodOptions>();
-  options->intake.no_bulkhead = true;
-  options->intake.no_rate_limit = true;
-  options->intake.no_throttle = true;
-  return options;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
-    PolicyTable policy, const EngineOptions& options) {
+    PolicyTable policy, const EngineOptions& options,
+    absl::string_view source) {
   absl::Status valid = Check(options);
   if (!valid.ok()) return valid;
-  auto core =
-      std::shared_ptr<EngineCore>(new EngineCore(std::move(policy), options));
+  auto core = std::shared_ptr<EngineCore>(
+      new EngineCore(std::move(policy), options, source));
   core->recovery_->SetOwner(core);
   return core;
 }
 
-EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
+EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
+                       absl::string_view source)
     : options_(options),
       events_(options.event_log_size),
       seed_(RandomSeed()),
       policy_(std::move(policy)),
+      policy_source_(Printable(source)),
+      policy_since_(std::chrono::system_clock::now()),
       io_(IoOptions(options)),
       recovery_(Recovery::Create(&io_)),
       listeners_(Listeners::Create(&io_, options.event_log_size)) {
@@ -90,6 +77,7 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options)
     listeners_->Add(std::make_shared<EventLines>(options_.log_sink),
                     Listeners::Interest::kNoRejections);
   }
+  policy_stats_.last_success = policy_since_;
   events_.SetSink(listeners_.get());
 }
 
@@ -158,6 +146,21 @@ bool EngineCore::ClaimChannel(const void* channel, const void* factory) {
   return claims_.try_emplace(channel, factory).first->second == factory;
 }
 
+std::shared_ptr<const core::MethodOptions> EngineCore::FindOptions(
+    const PolicyTable& policy, const std::string& channel,
+    absl::string_view method) {
+  return IsExempt(method) ? policy.FindNamed(channel, method)
+                          : policy.Find(channel, method);
+}
+
+std::shared_ptr<const core::MethodOptions> EngineCore::Nothing() {
+  auto options = std::make_shared<core::MethodOptions>();
+  options->intake.no_bulkhead = true;
+  options->intake.no_rate_limit = true;
+  options->intake.no_throttle = true;
+  return options;
+}
+
 void EngineCore::ReleaseChannel(const void* factory) {
   core::MutexLock lock(&mu_);
   for (auto it = claims_.begin(); it != claims_.end(); ++it) {
@@ -171,11 +174,11 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     const std::string& channel, absl::string_view method) {
   const std::pair<std::string, std::string> key(channel, method);
   for (;;) {
-    uint64_t generation = 0;
+    uint64_t version = 0;
     std::shared_ptr<const core::MethodOptions> options;
     {
       core::MutexLock lock(&mu_);
-      generation = generation_;
+      version = version_;
       options = FindOptions(policy_, channel, method);
       if (options == nullptr) return nullptr;
       auto found = methods_.find(key);
@@ -185,7 +188,7 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     // Not under the lock: the first look at a proto's descriptor builds it.
     options = WithDescriptor(std::move(options), method);
     core::MutexLock lock(&mu_);
-    if (generation != generation_) continue;
+    if (version != version_) continue;
     auto found = methods_.find(key);
     if (found != methods_.end()) return found->second;
     if (methods_.size() >= options_.max_methods) return OtherRuntime(key);
@@ -299,77 +302,6 @@ std::shared_ptr<MethodRuntime> EngineCore::MakeRuntime(
       MakeSettings(channel, std::move(options), MethodSettings(), &nobody));
   methods_[{channel, runtime->method}] = runtime;
   return runtime;
-}
-
-PolicyTable EngineCore::policy() const {
-  core::MutexLock lock(&mu_);
-  return policy_;
-}
-
-void EngineCore::SetPolicy(PolicyTable policy) {
-  // Looked up before, since the first look at a proto's descriptor builds it.
-  absl::flat_hash_map<const MethodRuntime*,
-                      std::shared_ptr<const core::MethodOptions>>
-      found;
-  LetIn let_in;
-  for (;;) {
-    for (const std::shared_ptr<MethodRuntime>& runtime : Methods()) {
-      auto [entry, is_new] = found.try_emplace(runtime.get());
-      if (!is_new || runtime->method == kOtherMethod) continue;
-      entry->second = FindOptions(policy, runtime->channel, runtime->method);
-      entry->second = entry->second == nullptr
-                          ? Nothing()
-                          : WithDescriptor(entry->second, runtime->method);
-    }
-    // All at once, so that nobody is bound to half of it.
-    core::MutexLock lock(&mu_);
-    // Runtimes are never taken away: a new one has come meanwhile.
-    if (methods_.size() != found.size()) continue;
-    policy_ = policy;
-    SetChannelPolicy(&let_in);
-    for (const auto& [key, runtime] : methods_) {
-      std::shared_ptr<const core::MethodOptions> options = found[runtime.get()];
-      if (options == nullptr) continue;
-      runtime->SetSettings(MakeSettings(runtime->channel, std::move(options),
-                                        *runtime->settings(), &let_in),
-                           Now());
-    }
-    SetChannelBreakers();
-    generation_.fetch_add(1, std::memory_order_release);
-    return;
-  }
-}
-
-void EngineCore::SetChannelPolicy(LetIn* let_in) {
-  for (auto& [channel, budget] : budgets_) {
-    budget->SetOptions(policy_.BudgetFor(channel), Now());
-  }
-  for (auto& [channel, intake] : intakes_) {
-    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now(), let_in);
-  }
-}
-
-void EngineCore::SetChannelBreakers() {
-  for (auto& [key, shared] : channel_breakers_) {
-    // Of the entry it has its numbers from, if some method still has that, else
-    // of the first method by name.
-    std::shared_ptr<const core::MethodOptions> next;
-    for (const auto& [name, runtime] : methods_) {
-      std::shared_ptr<const core::MethodOptions> options =
-          runtime->settings()->options;
-      if (runtime->channel != key.first || !options->SharesBreaker()) continue;
-      if (next == nullptr || options->policy == shared.policy) {
-        const bool is_the_same = options->policy == shared.policy;
-        next = std::move(options);
-        if (is_the_same) break;
-      }
-    }
-    const std::string policy = next == nullptr ? "" : next->policy;
-    if (policy != shared.policy) shared.warned = false;
-    shared.policy = policy;
-    shared.breaker->SetOptions(next == nullptr ? absl::nullopt : next->breaker,
-                               Now());
-  }
 }
 
 }  // namespace firebreak::engine

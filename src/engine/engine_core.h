@@ -15,6 +15,7 @@
 #define FIREBREAK_SRC_ENGINE_ENGINE_CORE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -43,6 +44,16 @@ struct CallbackCounters {
   std::atomic<int64_t> classifier_threw{0};
   std::atomic<int64_t> classifier_late{0};
   std::atomic<int64_t> classifier_skipped{0};  // no room on the pool
+};
+
+// What became of updates of the policy so far; of dry runs nothing is counted.
+struct PolicyStats {
+  int64_t applied = 0;
+  int64_t unchanged = 0;  // said the same as the policy in force
+  int64_t refused = 0;    // faults in it, no file, or ABORTED by `if_version`
+  uint64_t version = 0;   // in force
+  // Of the last that was applied or unchanged, else the engine's start.
+  std::chrono::system_clock::time_point last_success;
 };
 
 // What a channel has beside its own target.
@@ -81,15 +92,17 @@ class ChannelBinding {
   ChannelExtras extras_;
   core::Mutex mu_;
   // Of the engine's policy that `methods_` are from.
-  uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t version_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
       methods_ ABSL_GUARDED_BY(mu_);
 };
 
 class EngineCore : public std::enable_shared_from_this<EngineCore> {
  public:
+  // `source`: as in PolicyUpdate.
   static absl::StatusOr<std::shared_ptr<EngineCore>> Create(
-      PolicyTable policy, const EngineOptions& options);
+      PolicyTable policy, const EngineOptions& options,
+      absl::string_view source = "");
 
   std::shared_ptr<ChannelBinding> BindChannel(std::string name,
                                               std::vector<std::string> targets,
@@ -102,7 +115,11 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // Replaces the policy, for calls that begin from now on; those under way end
   // with the one they began with. All state that the new one leaves room for
   // stays: windows, timers, overrides, tokens, queues, what has been learned.
-  void SetPolicy(PolicyTable policy);
+  // Of a policy that could not be had, its error: that too is an event.
+  absl::StatusOr<PolicyChange> UpdatePolicy(
+      const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update);
+  PolicyInForce policy_in_force() const;
+  PolicyStats policy_stats() const;
 
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
@@ -132,8 +149,16 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
  private:
   friend class ChannelBinding;
 
-  EngineCore(PolicyTable policy, const EngineOptions& options);
+  EngineCore(PolicyTable policy, const EngineOptions& options,
+             absl::string_view source);
 
+  // Null where no entry is for the method.
+  static std::shared_ptr<const core::MethodOptions> FindOptions(
+      const PolicyTable& policy, const std::string& channel,
+      absl::string_view method);
+  // Of a method that has been called, and that the policy names no more. Its
+  // calls pass untouched, so these only say that there is nothing.
+  static std::shared_ptr<const core::MethodOptions> Nothing();
   // The runtime that something is set for; checks the name.
   absl::StatusOr<std::shared_ptr<MethodRuntime>> RuntimeToSet(
       const std::string& channel, const std::string& method);
@@ -163,6 +188,13 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       const std::string& channel, absl::string_view method,
       std::shared_ptr<const core::MethodOptions> options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What an update would come to now.
+  absl::StatusOr<PolicyChange> Examine(
+      const absl::StatusOr<PolicyTable>& policy,
+      const PolicyUpdate& update) const;
+  void Swap(const PolicyTable& policy, const std::string& source)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(update_mu_);
+  void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause);
   void SetChannelPolicy(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -172,13 +204,19 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::atomic<int64_t> foreign_metadata_{0};
   CallbackCounters callback_counters_;
 
-  // How often the policy has been replaced; bindings of another number are out
-  // of date. Written under `mu_`.
-  std::atomic<uint64_t> generation_{0};
+  // Of the policy; bindings of another one are out of date. Written under
+  // `mu_`.
+  std::atomic<uint64_t> version_{1};
 
+  // Held for an update as a whole, so that they come one after the other; and
+  // before `mu_`.
+  core::Mutex update_mu_;
   // Taken before the locks of runtimes, breakers and bulkheads.
   mutable core::Mutex mu_;
   PolicyTable policy_ ABSL_GUARDED_BY(mu_);
+  std::string policy_source_ ABSL_GUARDED_BY(mu_);
+  std::chrono::system_clock::time_point policy_since_ ABSL_GUARDED_BY(mu_);
+  PolicyStats policy_stats_ ABSL_GUARDED_BY(mu_);  // but for its version
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);
   // Breakers of scope CHANNEL, by channel and target, and the policy entry

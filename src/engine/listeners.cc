@@ -28,6 +28,8 @@ EngineEvent::Kind KindOf(core::Event::Kind kind) {
       return EngineEvent::Kind::kReset;
     case core::Event::Kind::kAudit:
       return EngineEvent::Kind::kAudit;
+    case core::Event::Kind::kPolicy:
+      return EngineEvent::Kind::kPolicy;
     case core::Event::Kind::kWarning:
       break;
   }

@@ -22,6 +22,9 @@ LogLevel LevelOf(const EngineEvent& event) {
     case Kind::kOverrideSet:
     case Kind::kWarning:
       return LogLevel::kWarning;
+    case Kind::kPolicy:
+      // Refused, and the old one goes on.
+      return event.from == event.to ? LogLevel::kWarning : LogLevel::kInfo;
     case Kind::kAudit:
       return event.refused ? LogLevel::kWarning : LogLevel::kInfo;
     case Kind::kOverrideEnded:
@@ -46,7 +49,10 @@ std::string Line(const EngineEvent& event) {
                     core::Printable(event.actor),
                     event.refused ? " refused: " : ": ");
   }
-  if (!event.to.empty()) {
+  if (event.kind == Kind::kPolicy) line += "policy version ";
+  if (event.kind == Kind::kPolicy && event.from == event.to) {
+    absl::StrAppend(&line, event.to, ": ");
+  } else if (!event.to.empty()) {
     absl::StrAppend(&line, event.from, " -> ", event.to,
                     event.cause.empty() ? "" : ": ");
   }

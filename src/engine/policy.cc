@@ -110,7 +110,7 @@ absl::StatusOr<PolicyTable> ParsePolicyText(absl::string_view text,
                                             absl::string_view origin,
                                             bool clamp_attempts) {
   PolicyErrors errors(origin);
-  if (!CheckLength(text, kMaxPolicySize, &errors)) return errors.ToStatus();
+  if (!CheckLength(text.size(), kMaxPolicySize, &errors)) return errors.ToStatus();
   absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // as some editors write it
   if (IsJson(text)) return ParsePolicyJson(text, origin, clamp_attempts);
   if (!CheckNesting(text, &errors)) return errors.ToStatus();
@@ -132,6 +132,10 @@ absl::StatusOr<PolicyTable> ParsePolicyText(absl::string_view text,
 absl::StatusOr<PolicyTable> CompilePolicy(const v1::PolicySet& set,
                                           absl::string_view origin) {
   PolicyErrors errors(origin);
+  // It is kept, shown and compared.
+  if (!CheckLength(set.ByteSizeLong(), kMaxPolicySize, &errors)) {
+    return errors.ToStatus();
+  }
   return PolicyCompiler(set, /*tree=*/nullptr, &errors).Run();
 }
 

@@ -32,7 +32,7 @@
 
 namespace firebreak::engine {
 
-// Longest text read, in bytes.
+// Longest policy taken, in bytes: of a text, or of a message on the wire.
 inline constexpr size_t kMaxPolicySize = size_t{1} << 20;
 
 // Reads and compiles a file, as ParsePolicyText() does its text. NOT_FOUND when

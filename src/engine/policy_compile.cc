@@ -45,6 +45,7 @@ absl::StatusOr<PolicyTable> PolicyCompiler::Run() {
   for (int i = 0; i < set_.method_size(); ++i) AddNames(i);
   AddChannels();
   if (!errors_->empty()) return errors_->ToStatus();
+  data_->source = std::make_shared<const v1::PolicySet>(set_);
   return PolicyTable(std::move(data_));
 }
 

@@ -101,8 +101,8 @@ absl::Status PolicyErrors::ToStatus() const {
   return absl::InvalidArgumentError(message);
 }
 
-bool CheckLength(absl::string_view text, size_t limit, PolicyErrors* errors) {
-  if (text.size() <= limit) return true;
+bool CheckLength(size_t length, size_t limit, PolicyErrors* errors) {
+  if (length <= limit) return true;
   errors->Add(
       PolicyPlace(), "",
       absl::StrCat("is longer than ", limit, " bytes; allowed: at most that"));

@@ -60,8 +60,8 @@ class PolicyErrors {
   std::vector<Error> errors_;
 };
 
-// False, and an error, when a text is longer than `limit` bytes.
-bool CheckLength(absl::string_view text, size_t limit, PolicyErrors* errors);
+// False, and an error, when a policy is longer than `limit` bytes.
+bool CheckLength(size_t length, size_t limit, PolicyErrors* errors);
 
 // A value for an error message: escaped, and cut when long.
 std::string Quote(absl::string_view value);

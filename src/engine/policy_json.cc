@@ -115,7 +115,7 @@ bool IsJson(absl::string_view text) {
 bool ReadJsonObject(absl::string_view text, Struct* object,
                     PolicyErrors* errors) {
   absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // as some editors write it
-  return CheckLength(text, kMaxPolicySize, errors) &&
+  return CheckLength(text.size(), kMaxPolicySize, errors) &&
          CheckNesting(text, errors) &&
          Read(text, "one JSON object", object, errors);
 }

@@ -2,9 +2,17 @@
 
 #include <utility>
 
+#include "firebreak/v1/policy.pb.h"
+
 namespace firebreak::engine {
 
-PolicyTable::PolicyTable() : data_(std::make_shared<const Data>()) {}
+PolicyTable::PolicyTable() : data_(NoData()) {}
+
+std::shared_ptr<const PolicyTable::Data> PolicyTable::NoData() {
+  auto data = std::make_shared<Data>();
+  data->source = std::make_shared<const v1::PolicySet>();
+  return data;
+}
 
 PolicyTable::PolicyTable(std::shared_ptr<const Data> data)
     : data_(std::move(data)) {}

@@ -20,11 +20,16 @@
 #include "absl/strings/string_view.h"
 #include "src/core/options.h"
 
+namespace firebreak::v1 {
+class PolicySet;
+}
+
 namespace firebreak::engine {
 
 class PolicyTable {
  public:
-  // Matches no call, and gives every channel the default budget.
+  // Matches no call, and gives every channel the default budget. Its source is
+  // an empty policy.
   PolicyTable();
   // No move: a moved-from table would have no data.
   PolicyTable(const PolicyTable&) = default;
@@ -48,6 +53,11 @@ class PolicyTable {
       absl::string_view channel, absl::string_view service,
       absl::string_view method, const core::MethodOptions& options)>;
   void ForEachName(Visitor visit) const;
+
+  // What it was compiled from. Never null.
+  const std::shared_ptr<const v1::PolicySet>& source() const {
+    return data_->source;
+  }
 
   // The budget of the channel's own entry, else that of the entry without a
   // name, else the defaults.
@@ -83,9 +93,11 @@ class PolicyTable {
         methods;
     absl::flat_hash_map<std::string, core::BudgetOptions> budgets;
     absl::flat_hash_map<std::string, core::IntakeOptions> intakes;
+    std::shared_ptr<const v1::PolicySet> source;  // never null
   };
 
   explicit PolicyTable(std::shared_ptr<const Data> data);
+  static std::shared_ptr<const Data> NoData();
 
   std::shared_ptr<const Data> data_;  // never null
 };

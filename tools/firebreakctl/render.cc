@@ -42,6 +42,9 @@ std::string RenderEvent(const v1::Event& event, const Style& style) {
     case v1::EVENT_KIND_WARNING:
       what = paint("warning", Colour::kYellow) + ": ";
       break;
+    case v1::EVENT_KIND_POLICY:
+      what = "policy ";
+      break;
     case v1::EVENT_KIND_AUDIT:
       what = absl::StrCat(
           Printable(event.actor()), ": ", Printable(event.action()), ": ",

@@ -1,0 +1,182 @@
+// How the policy of a running engine is replaced.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/engine/clock.h"
+#include "src/engine/engine_core.h"
+#include "src/engine/idempotency.h"
+#include "src/engine/lint.h"
+#include "src/engine/policy_diff.h"
+#include "src/engine/policy_errors.h"
+
+namespace firebreak::engine {
+namespace {
+
+// "file /etc/p: 3 differences"
+std::string Told(const std::string& source, absl::string_view what) {
+  return source.empty() ? std::string(what) : absl::StrCat(source, ": ", what);
+}
+
+// The first of its lines, and how many more there are.
+std::string FirstFault(const absl::Status& status) {
+  const absl::string_view all(status.message().data(), status.message().size());
+  const absl::string_view first = all.substr(0, all.find('\n'));
+  const auto more = std::count(all.begin(), all.end(), '\n');
+  return absl::StrCat(Printable(first), more == 0 ? "" : "; and ",
+                      more == 0 ? "" : absl::StrCat(more, " more"));
+}
+
+}  // namespace
+
+PolicyInForce EngineCore::policy_in_force() const {
+  core::MutexLock lock(&mu_);
+  return {policy_.source(), version_, policy_source_, policy_since_};
+}
+
+PolicyStats EngineCore::policy_stats() const {
+  core::MutexLock lock(&mu_);
+  PolicyStats stats = policy_stats_;
+  stats.version = version_;
+  return stats;
+}
+
+absl::StatusOr<PolicyChange> EngineCore::Examine(
+    const absl::StatusOr<PolicyTable>& policy,
+    const PolicyUpdate& update) const {
+  if (!policy.ok()) return policy.status();
+  const PolicyInForce now = policy_in_force();
+  if (update.if_version && *update.if_version != now.version) {
+    return absl::AbortedError(absl::StrCat(
+        "policy version ", now.version, " is in force, not ",
+        *update.if_version, " (if_version): look at it and try again"));
+  }
+  PolicyDiff diff = DiffPolicies(*now.policy, *policy->source());
+  PolicyChange change;
+  change.version = now.version;
+  change.changed = !diff.differences.empty();
+  change.differences = std::move(diff.differences);
+  change.differences_left_out = diff.left_out;
+  change.findings = Lint(*policy);
+  return change;
+}
+
+absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
+    const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update) {
+  if (update.dry_run) return Examine(policy, update);
+  const std::string source = Printable(update.source);
+  core::MutexLock updating(&update_mu_);
+  absl::StatusOr<PolicyChange> change = Examine(policy, update);
+  const uint64_t before = version_;
+  if (!change.ok()) {
+    AppendPolicyEvent(before, before,
+                      Told(source, "refused: " + FirstFault(change.status())));
+    core::MutexLock lock(&mu_);
+    ++policy_stats_.refused;
+    return change;
+  }
+  if (!change->changed) {
+    core::MutexLock lock(&mu_);
+    ++policy_stats_.unchanged;
+    policy_stats_.last_success = std::chrono::system_clock::now();
+    return change;
+  }
+  Swap(*policy, source);
+  change->version = version_;
+  const int64_t differences = static_cast<int64_t>(change->differences.size()) +
+                              change->differences_left_out;
+  AppendPolicyEvent(
+      before, change->version,
+      Told(source,
+           absl::StrCat(differences,
+                        differences == 1 ? " difference" : " differences")));
+  return change;
+}
+
+void EngineCore::AppendPolicyEvent(uint64_t from, uint64_t to,
+                                   std::string cause) {
+  core::Event event;
+  event.at = Now();
+  event.kind = core::Event::Kind::kPolicy;
+  event.from = absl::StrCat(from);
+  event.to = absl::StrCat(to);
+  event.cause = std::move(cause);
+  events_.Append(std::move(event));
+}
+
+PolicyTable EngineCore::policy() const {
+  core::MutexLock lock(&mu_);
+  return policy_;
+}
+
+void EngineCore::Swap(const PolicyTable& policy, const std::string& source) {
+  // Looked up before, since the first look at a proto's descriptor builds it.
+  absl::flat_hash_map<const MethodRuntime*,
+                      std::shared_ptr<const core::MethodOptions>>
+      found;
+  LetIn let_in;
+  for (;;) {
+    for (const std::shared_ptr<MethodRuntime>& runtime : Methods()) {
+      auto [entry, is_new] = found.try_emplace(runtime.get());
+      if (!is_new || runtime->method == kOtherMethod) continue;
+      entry->second = FindOptions(policy, runtime->channel, runtime->method);
+      entry->second = entry->second == nullptr
+                          ? Nothing()
+                          : WithDescriptor(entry->second, runtime->method);
+    }
+    // All at once, so that nobody is bound to half of it.
+    core::MutexLock lock(&mu_);
+    // Runtimes are never taken away: a new one has come meanwhile.
+    if (methods_.size() != found.size()) continue;
+    policy_ = policy;
+    policy_source_ = source;
+    policy_since_ = std::chrono::system_clock::now();
+    policy_stats_.last_success = policy_since_;
+    ++policy_stats_.applied;
+    SetChannelPolicy(&let_in);
+    for (const auto& [key, runtime] : methods_) {
+      std::shared_ptr<const core::MethodOptions> options = found[runtime.get()];
+      if (options == nullptr) continue;
+      runtime->SetSettings(MakeSettings(runtime->channel, std::move(options),
+                                        *runtime->settings(), &let_in),
+                           Now());
+    }
+    SetChannelBreakers();
+    version_.fetch_add(1, std::memory_order_release);
+    return;
+  }
+}
+
+void EngineCore::SetChannelPolicy(LetIn* let_in) {
+  for (auto& [channel, budget] : budgets_) {
+    budget->SetOptions(policy_.BudgetFor(channel), Now());
+  }
+  for (auto& [channel, intake] : intakes_) {
+    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now(), let_in);
+  }
+}
+
+void EngineCore::SetChannelBreakers() {
+  for (auto& [key, shared] : channel_breakers_) {
+    // Of the entry it has its numbers from, if some method still has that, else
+    // of the first method by name.
+    std::shared_ptr<const core::MethodOptions> next;
+    for (const auto& [name, runtime] : methods_) {
+      std::shared_ptr<const core::MethodOptions> options =
+          runtime->settings()->options;
+      if (runtime->channel != key.first || !options->SharesBreaker()) continue;
+      if (next == nullptr || options->policy == shared.policy) {
+        const bool is_the_same = options->policy == shared.policy;
+        next = std::move(options);
+        if (is_the_same) break;
+      }
+    }
+    const std::string policy = next == nullptr ? "" : next->policy;
+    if (policy != shared.policy) shared.warned = false;
+    shared.policy = policy;
+    shared.breaker->SetOptions(next == nullptr ? absl::nullopt : next->breaker,
+                               Now());
+  }
+}
+
+}  // namespace firebreak::engine
