@@ -54,6 +54,8 @@ struct PolicyStats {
   uint64_t version = 0;   // in force
   // Of the last that was applied or unchanged, else the engine's start.
   std::chrono::system_clock::time_point last_success;
+  // The last one was refused for its faults.
+  bool is_refused = false;
 };
 
 // What a channel has beside its own target.

@@ -73,11 +73,14 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
                       Told(source, "refused: " + FirstFault(change.status())));
     core::MutexLock lock(&mu_);
     ++policy_stats_.refused;
+    // To lose a race is no fault of a policy.
+    if (!absl::IsAborted(change.status())) policy_stats_.is_refused = true;
     return change;
   }
   if (!change->changed) {
     core::MutexLock lock(&mu_);
     ++policy_stats_.unchanged;
+    policy_stats_.is_refused = false;
     policy_stats_.last_success = std::chrono::system_clock::now();
     return change;
   }
@@ -133,6 +136,7 @@ void EngineCore::Swap(const PolicyTable& policy, const std::string& source) {
     policy_since_ = std::chrono::system_clock::now();
     policy_stats_.last_success = policy_since_;
     ++policy_stats_.applied;
+    policy_stats_.is_refused = false;
     SetChannelPolicy(&let_in);
     for (const auto& [key, runtime] : methods_) {
       std::shared_ptr<const core::MethodOptions> options = found[runtime.get()];

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -45,6 +46,21 @@ void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
   }
   out->Add(Family::kListenerEventsMissed, {}, core->listeners()->missed());
   out->Add(Family::kForeignMetadata, {}, core->foreign_metadata());
+  const engine::PolicyStats policy = core->policy_stats();
+  out->Add(Family::kPolicyVersion, {}, static_cast<int64_t>(policy.version));
+  const std::pair<const char*, int64_t> updates[] = {
+      {"applied", policy.applied},
+      {"unchanged", policy.unchanged},
+      {"refused", policy.refused},
+  };
+  for (const auto& [result, count] : updates) {
+    out->Add(Family::kPolicyUpdates, {{"result", result}}, count);
+  }
+  out->Add(Family::kPolicyLastSuccessful, {},
+           static_cast<int64_t>(policy.is_refused ? 0 : 1));
+  out->Add(Family::kPolicyLastSuccess, {},
+           std::chrono::duration<double>(policy.last_success.time_since_epoch())
+               .count());
 }
 
 }  // namespace

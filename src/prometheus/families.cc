@@ -130,6 +130,15 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
     {"firebreak_foreign_metadata_total", kCounter, "",
      "Metadata named firebreak-* that somebody else had set, and that was not "
      "sent."},
+    {"firebreak_policy_version", kGauge, "",
+     "The version of the policy in force: 1, and one more with each change."},
+    {"firebreak_policy_updates_total", kCounter, "result",
+     "Policies that came while calls run: applied, unchanged (the same as the "
+     "one in force), refused (that one stays)."},
+    {"firebreak_policy_last_update_successful", kGauge, "",
+     "0 while the last policy that came was refused for its faults, else 1."},
+    {"firebreak_policy_last_success_timestamp_seconds", kGauge, "",
+     "When a policy was last applied, or was the same as the one in force."},
 }};
 
 }  // namespace

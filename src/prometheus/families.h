@@ -69,9 +69,13 @@ enum class Family : std::size_t {
   kCallbackFaults,
   kListenerEventsMissed,
   kForeignMetadata,
+  kPolicyVersion,
+  kPolicyUpdates,
+  kPolicyLastSuccessful,
+  kPolicyLastSuccess,
 };
 inline constexpr std::size_t kFamilies =
-    static_cast<std::size_t>(Family::kForeignMetadata) + 1;
+    static_cast<std::size_t>(Family::kPolicyLastSuccess) + 1;
 
 struct FamilyInfo {
   const char* name;

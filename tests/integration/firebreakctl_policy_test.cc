@@ -85,7 +85,8 @@ TEST_F(CtlPolicyTest, AppliesToAll) {
                     HasSubstr("version 2 is in force")));
   EXPECT_EQ(VersionOf(&first_), 2u);
   EXPECT_EQ(VersionOf(&second_), 2u);
-  const Output again = Invoke("policy apply -" + one_, "", "cat " + file_ + " |");
+  const Output again =
+      Invoke("policy apply -" + one_, "", "cat " + file_ + " |");
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.out, HasSubstr("no difference"));
   EXPECT_EQ(VersionOf(&first_), 2u);

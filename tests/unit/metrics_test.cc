@@ -315,6 +315,33 @@ TEST(MetricsTest, TheEngine) {
   EXPECT_EQ(s.Of("firebreak_listener_events_missed_total"), 0);
 }
 
+TEST(MetricsTest, ThePolicyAndItsUpdates) {
+  MetricsScene scene;
+  const Samples before = scene.Scrape();
+  EXPECT_EQ(before.Of("firebreak_policy_version"), 1);
+  EXPECT_EQ(before.Of("firebreak_policy_updates_total", {{"result", "refused"}}),
+            0);
+  const double start =
+      before.Of("firebreak_policy_last_success_timestamp_seconds");
+  EXPECT_GT(start, 1.7e9) << "seconds of the calendar";
+  EXPECT_FALSE(scene.engine()->SetPolicyText("nonsense").ok());
+  EXPECT_EQ(before.Of("firebreak_policy_last_update_successful"), 1);
+  EXPECT_EQ(scene.Scrape().Of("firebreak_policy_last_update_successful"), 0);
+  EXPECT_TRUE(scene.engine()->SetPolicyText("method { name {} }").ok());
+  EXPECT_TRUE(scene.engine()->SetPolicyText("method { name {} }").ok());
+  EXPECT_TRUE(scene.engine()->SetPolicyText("method { name {} id: 'a' }").ok());
+  const Samples s = scene.Scrape();
+  EXPECT_EQ(s.Of("firebreak_policy_version"), 3);
+  const auto updates = [&](const char* result) {
+    return s.Of("firebreak_policy_updates_total", {{"result", result}});
+  };
+  EXPECT_EQ(s.Of("firebreak_policy_last_update_successful"), 1);
+  EXPECT_EQ(updates("applied"), 2);
+  EXPECT_EQ(updates("unchanged"), 1);
+  EXPECT_EQ(updates("refused"), 1);
+  EXPECT_GE(s.Of("firebreak_policy_last_success_timestamp_seconds"), start);
+}
+
 TEST(MetricsTest, NamesFromOutsideAreMadePrintable) {
   MetricsScene scene;
   scene.Bind("pay\n\"</b>", std::string("/a.B/\x01\0\xff\\ {c=\"d\"} 1\r", 20),

@@ -38,6 +38,12 @@ absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
   if (text.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
   }
+  // Proto strings are UTF-8: a server could not even read the request.
+  v1::ApplyPolicyRequest request;
+  request.set_text(text);
+  if (!v1::ApplyPolicyRequest().ParseFromString(request.SerializeAsString())) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not UTF-8"));
+  }
   return text;
 }
 
