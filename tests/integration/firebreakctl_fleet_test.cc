@@ -224,7 +224,8 @@ TEST(CompletionTest, BashTakesItAndCompletes) {
   EXPECT_EQ(complete("override Charge o"), "open\n");
   EXPECT_EQ(complete("events --fo"), "--follow\n");
   EXPECT_EQ(complete("--tok"), "--token-file\n");
-  EXPECT_EQ(complete("policy ''"), "lint\n");
+  EXPECT_EQ(complete("policy ''"), "get\nlint\ndiff\napply\n");
+  EXPECT_EQ(complete("policy apply --fo"), "--force\n");
   EXPECT_EQ(complete("completion ''"), "bash\n");
 }
 

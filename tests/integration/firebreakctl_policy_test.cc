@@ -85,8 +85,13 @@ TEST_F(CtlPolicyTest, AppliesToAll) {
                     HasSubstr("version 2 is in force")));
   EXPECT_EQ(VersionOf(&first_), 2u);
   EXPECT_EQ(VersionOf(&second_), 2u);
+  const std::string stem = NewStem();
   const Output again =
-      Invoke("policy apply -" + one_, "", "cat " + file_ + " |");
+      RunShell(stem, "",
+               absl::StrCat("sh -c \"'", FIREBREAKCTL_PATH, "' policy apply -",
+                            one_, " <", file_, "\""));
+  unlink((stem + ".out").c_str());
+  unlink((stem + ".err").c_str());
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.out, HasSubstr("no difference"));
   EXPECT_EQ(VersionOf(&first_), 2u);
@@ -147,6 +152,8 @@ TEST_F(CtlPolicyTest, GarbageIsAMessage) {
       Invoke("policy apply " + File(std::string(2 << 20, '#')) + one_);
   EXPECT_EQ(output.exit_code, 1);
   EXPECT_THAT(output.err, HasSubstr("1048576"));
+  EXPECT_THAT(Invoke("policy apply " + File("# \xff\xfe") + one_).err,
+              HasSubstr("is not UTF-8"));
 }
 
 }  // namespace

@@ -280,7 +280,7 @@ TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
                            "list --timeout 5",
                            "list show Charge",
                            "policy",
-                           "policy lint",
+                           "policy diff",
                            "completion",
                            "completion fish",
                            "list --cert /c",

@@ -46,6 +46,7 @@ inline constexpr char kAdminPolicy[] = R"pb(
   method {
     name { service: "shop.v1.PaymentService" }
     id: "payment"
+    idempotent: true
     timeout: "2s"
     breaker { consecutive_failures: 2 failure_rate: 0 open_jitter: 0 }
     retry {}
@@ -54,6 +55,7 @@ inline constexpr char kAdminPolicy[] = R"pb(
   method {
     name { service: "shop.v1.OrderService" }
     id: "order"
+    idempotent: true
     retry { adaptive {} }
     hedging { quantile: 0.9 max_delay: "700ms" }
     deadline_gate { quantile: 0.25 }

@@ -319,8 +319,8 @@ TEST(MetricsTest, ThePolicyAndItsUpdates) {
   MetricsScene scene;
   const Samples before = scene.Scrape();
   EXPECT_EQ(before.Of("firebreak_policy_version"), 1);
-  EXPECT_EQ(before.Of("firebreak_policy_updates_total", {{"result", "refused"}}),
-            0);
+  EXPECT_EQ(
+      before.Of("firebreak_policy_updates_total", {{"result", "refused"}}), 0);
   const double start =
       before.Of("firebreak_policy_last_success_timestamp_seconds");
   EXPECT_GT(start, 1.7e9) << "seconds of the calendar";

@@ -1,5 +1,7 @@
 #include "tools/firebreakctl/completion.h"
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,14 +19,14 @@ std::vector<std::string> CommandsOf(const CLI::App& app) {
   return names;
 }
 
-std::string OptionsOf(const CLI::App& app) {
-  std::vector<std::string> names;
+std::set<std::string> OptionsOf(const CLI::App& app) {
+  std::set<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
-      names.push_back("--" + name);
+      names.insert("--" + name);
     }
   }
-  return absl::StrJoin(names, " ");
+  return names;
 }
 
 bool TakesMethod(const CLI::App& app) {
@@ -45,11 +47,13 @@ _firebreakctl() {
   done
   COMPREPLY=()
   case $before in
-    --ca | --cert | --key | --token-file | lint)
+    --ca | --cert | --key | --token-file | lint | diff | apply)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    --target | --channel | --timeout | --server-name | --for | --after) return ;;
+    --target | --channel | --timeout | --server-name | --for | --after | --if-version)
+      return
+      ;;
   esac
   if [[ $word == -* ]]; then
     case $command in
@@ -60,7 +64,7 @@ _firebreakctl() {
   fi
   case $command in
     '') mapfile -t COMPREPLY < <(compgen -W "@WORDS@" -- "$word") ;;
-    policy) mapfile -t COMPREPLY < <(compgen -W lint -- "$word") ;;
+    policy) mapfile -t COMPREPLY < <(compgen -W "@POLICY@" -- "$word") ;;
     completion) mapfile -t COMPREPLY < <(compgen -W bash -- "$word") ;;
     @METHODS@)
       if [[ $command == override && $at -lt $((COMP_CWORD - 1)) ]]; then
@@ -91,15 +95,22 @@ std::string BashCompletion(const CLI::App& app) {
   std::string options;
   for (const CLI::App* command : app.get_subcommands({})) {
     if (TakesMethod(*command)) with_method.push_back(command->get_name());
+    std::set<std::string> names = OptionsOf(*command);
+    for (const CLI::App* part : command->get_subcommands({})) {
+      names.merge(OptionsOf(*part));
+    }
     absl::StrAppend(&options, "      ", command->get_name(), ") name=\"",
-                    OptionsOf(*command), "\" ;;\n");
+                    absl::StrJoin(names, " "), "\" ;;\n");
   }
-  absl::StrAppend(&options, "      *) name=\"", OptionsOf(app), "\" ;;");
-  return absl::StrReplaceAll(kScript,
-                             {{"@COMMANDS@", absl::StrJoin(commands, " | ")},
-                              {"@WORDS@", absl::StrJoin(commands, " ")},
-                              {"@METHODS@", absl::StrJoin(with_method, " | ")},
-                              {"@OPTIONS@", options}});
+  absl::StrAppend(&options, "      *) name=\"",
+                  absl::StrJoin(OptionsOf(app), " "), "\" ;;");
+  return absl::StrReplaceAll(
+      kScript, {{"@COMMANDS@", absl::StrJoin(commands, " | ")},
+                {"@WORDS@", absl::StrJoin(commands, " ")},
+                {"@POLICY@",
+                 absl::StrJoin(CommandsOf(*app.get_subcommand("policy")), " ")},
+                {"@METHODS@", absl::StrJoin(with_method, " | ")},
+                {"@OPTIONS@", options}});
 }
 
 }  // namespace firebreak::ctl
