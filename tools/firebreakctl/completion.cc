@@ -46,6 +46,7 @@ _firebreakctl() {
     esac
   done
   COMPREPLY=()
+  [[ $word == -* ]] && before=
   case $before in
     --ca | --cert | --key | --token-file | lint | diff | apply)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
