@@ -3,7 +3,9 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,24 @@ void AddFindings(const std::vector<LintFinding>& findings, Findings* out) {
     view->set_problem(ToUtf8(finding.problem));
     view->set_fix(ToUtf8(finding.fix));
   }
+}
+
+// What a change did, in one line: "version 1 -> 2: ...timeout: "1s" -> "2s"".
+std::string Told(const PolicyChange& change) {
+  constexpr size_t kMost = 3;
+  std::string line =
+      absl::StrCat("version ", change.version - 1, " -> ", change.version);
+  const auto& all = change.differences;
+  for (size_t i = 0; i < std::min(all.size(), kMost); ++i) {
+    absl::StrAppend(&line, i == 0 ? ": " : "; ", all[i].path, ": ",
+                    all[i].before.empty() ? "nothing" : all[i].before, " -> ",
+                    all[i].after.empty() ? "nothing" : all[i].after);
+  }
+  const int64_t more = static_cast<int64_t>(all.size()) +
+                       change.differences_left_out -
+                       static_cast<int64_t>(kMost);
+  if (more > 0) absl::StrAppend(&line, "; and ", more, " more");
+  return line;
 }
 
 absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
@@ -95,13 +115,7 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
   absl::StatusOr<PolicyChange> change = Update(core_.get(), request, how);
   if (!change.ok()) return change.status();
   if (change->changed && !request.dry_run()) {
-    gate_->Changed(
-        visitor, {}, "", "",
-        absl::StrCat("policy version ", change->version - 1, " -> ",
-                     change->version, ", ",
-                     change->differences.size() +
-                         static_cast<size_t>(change->differences_left_out),
-                     " differences"));
+    gate_->Changed(visitor, {}, "", "", Told(*change));
   }
   response->set_version(change->version);
   response->set_changed(change->changed);

@@ -94,7 +94,8 @@ TEST_F(AdminPolicyTest, TakesAnotherAndTellsTheDifference) {
   ASSERT_THAT(audit, SizeIs(1));
   EXPECT_EQ(audit[0].action, "ApplyPolicy");
   EXPECT_THAT(audit[0].actor, HasSubstr("unix:"));
-  EXPECT_THAT(audit[0].cause, HasSubstr("version 1 -> 2"));
+  EXPECT_THAT(audit[0].cause, AllOf(HasSubstr("version 1 -> 2: "),
+                                    HasSubstr("consecutive_failures: 2 -> 3")));
   EXPECT_THAT(Get().source(), HasSubstr("admin"));
 }
 
