@@ -60,7 +60,7 @@ Breaker::Breaker(Identity identity,
                  const absl::optional<BreakerOptions>& options, uint64_t seed,
                  Time now)
     : identity_(std::move(identity)),
-      enabled_(options && options->mode != BreakerOptions::Mode::kDisabled),
+      enabled_(IsOn(options)),
       options_(enabled_ ? *options : BreakerOptions{}),
       machine_(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled),
       since_(Bounded(now)),
@@ -72,20 +72,15 @@ Breaker::Breaker(Identity identity,
 
 Admission Breaker::Admit(Time now, Time deadline, CallKind kind, Hedge hedge) {
   Admission admission;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    admission = AdmitLocked(deadline, kind, hedge);
-    if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
-        forced_ == Forced::kNo) {
-      ++shadow_refusals_;
-      admission.permit = MakePermit(Permit::Kind::kNothing, kind);
-      admission.refusal = Refusal{};
-    }
-    news = TakeNews();
+  Turn turn(this);
+  Advance(now);
+  admission = AdmitLocked(deadline, kind, hedge);
+  if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
+      forced_ == Forced::kNo) {
+    ++shadow_refusals_;
+    admission.permit = MakePermit(Permit::Kind::kNothing, kind);
+    admission.refusal = Refusal{};
   }
-  Tell(news);
   return admission;
 }
 
@@ -186,39 +181,34 @@ absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
 void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
                            absl::optional<Time> now) {
   if (permit.kind_ == Permit::Kind::kNothing) return;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
-    // The last moment is in time.
-    const bool has_lease = permit.is_probe() &&
-                           permit.epoch_ >= oldest_valid_epoch_ &&
-                           probation_.Arrive(permit.probe_, at);
-    Advance(at);
-    CountLoss(verdict);
-    if (permit.epoch_ < oldest_valid_epoch_) {
-      ++stale_;
-    } else if (!permit.is_probe()) {
-      if (IsCounting()) {
-        if (rules_.End(permit.ticket_, verdict, latest_)) TripIfDue();
-      }
-    } else if (!has_lease) {
-      ++stale_;  // its lease ended first and was judged then
-    } else {
-      probation_.End(permit.probe_);
-      if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
-        const bool failed = verdict == Verdict::kFailure;
-        const Time ended = std::min(latest_, permit.answered_);
-        CountProbe(failed,
-                   permit.is_unary_ && rules_.IsSlow(permit.ticket_, ended),
-                   failed ? "a probe failed" : "probes succeeded");
-      } else {
-        EndProbationIfDecided("few calls came");
-      }
+  Turn turn(this);
+  const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
+  // The last moment is in time.
+  const bool has_lease = permit.is_probe() &&
+                         permit.epoch_ >= oldest_valid_epoch_ &&
+                         probation_.Arrive(permit.probe_, at);
+  Advance(at);
+  CountLoss(verdict);
+  if (permit.epoch_ < oldest_valid_epoch_) {
+    ++stale_;
+  } else if (!permit.is_probe()) {
+    if (IsCounting()) {
+      if (rules_.End(permit.ticket_, verdict, latest_)) TripIfDue();
     }
-    news = TakeNews();
+  } else if (!has_lease) {
+    ++stale_;  // its lease ended first and was judged then
+  } else {
+    probation_.End(permit.probe_);
+    if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
+      const bool failed = verdict == Verdict::kFailure;
+      const Time ended = std::min(latest_, permit.answered_);
+      CountProbe(failed,
+                 permit.is_unary_ && rules_.IsSlow(permit.ticket_, ended),
+                 failed ? "a probe failed" : "probes succeeded");
+    } else {
+      EndProbationIfDecided("few calls came");
+    }
   }
-  Tell(news);
 }
 
 void Breaker::CountLoss(Verdict verdict) {
@@ -324,11 +314,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   forced_ = to == BreakerState::kForcedOpen     ? Forced::kOpen
             : to == BreakerState::kForcedClosed ? Forced::kClosed
                                                 : Forced::kNo;
-  // Beneath an override the machine rests where it will go on from.
-  machine_ = !enabled_                    ? BreakerState::kDisabled
-             : forced_ == Forced::kOpen   ? BreakerState::kHalfOpen
-             : forced_ == Forced::kClosed ? BreakerState::kClosed
-                                          : to;
+  machine_ = Beneath(to);
   ++epoch_;
   since_ = latest_;
   news_.changed = true;
@@ -357,6 +343,19 @@ Duration Breaker::NextOpenDuration() {
                                    1.0 + options_.open_jitter));
 }
 
+BreakerState Breaker::Beneath(BreakerState without) const {
+  if (!enabled_) return BreakerState::kDisabled;
+  switch (forced_) {
+    case Forced::kOpen:
+      return BreakerState::kHalfOpen;
+    case Forced::kClosed:
+      return BreakerState::kClosed;
+    case Forced::kNo:
+      break;
+  }
+  return without;
+}
+
 BreakerState Breaker::state() const {
   switch (forced_) {
     case Forced::kOpen:
@@ -375,14 +374,15 @@ void Breaker::WantTick(Time at) {
   news_.tick_wanted = true;
 }
 
-Breaker::News Breaker::TakeNews() { return std::exchange(news_, News{}); }
-
-void Breaker::Tell(News news) {
-  if (identity_.observer == nullptr) return;
+Breaker::Turn::~Turn() {
+  const News news = std::exchange(breaker_->news_, News{});
+  breaker_->mu_.Unlock();
+  BreakerObserver* const observer = breaker_->identity_.observer;
+  if (observer == nullptr) return;
   if (news.changed) {
-    identity_.observer->OnStateChange(this);
+    observer->OnStateChange(breaker_);
   } else if (news.tick_wanted) {
-    identity_.observer->OnTickWanted(this);
+    observer->OnTickWanted(breaker_);
   }
 }
 

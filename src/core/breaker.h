@@ -252,6 +252,24 @@ class Breaker {
     bool changed = false;
     bool tick_wanted = false;
   };
+  // Holds the lock, and tells the news when it has let it go.
+  class ABSL_SCOPED_LOCKABLE Turn {
+   public:
+    explicit Turn(Breaker* breaker) ABSL_EXCLUSIVE_LOCK_FUNCTION(breaker->mu_)
+        : breaker_(breaker) {
+      breaker_->mu_.Lock();
+    }
+    ~Turn() ABSL_UNLOCK_FUNCTION();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Breaker* const breaker_;
+  };
+
+  static bool IsOn(const absl::optional<BreakerOptions>& options) {
+    return options && options->mode != BreakerOptions::Mode::kDisabled;
+  }
 
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);
@@ -286,12 +304,12 @@ class Breaker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where the machine rests: beneath an override where it will go on from,
+  // `without` one there.
+  BreakerState Beneath(BreakerState without) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Something is due at `at`.
   void WantTick(Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // What has come up since the last time.
-  News TakeNews() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Called unlocked.
-  void Tell(News news);
 
   const Identity identity_;
 
