@@ -1,5 +1,4 @@
-// What operators, timers and onlookers do with a breaker, and what it hears of
-// its permits before they are settled.
+// What operators, timers and onlookers do with a breaker.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -164,33 +163,6 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.losses_in_a_row = losses_in_a_row_;
   snapshot.cause = cause_;
   return snapshot;
-}
-
-void Breaker::NotePermitProgress(const Permit& permit, Time now) {
-  Turn turn(this);
-  Advance(now);
-  if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
-}
-
-void Breaker::NotePermitAnswered(Permit* permit, Time now) {
-  if (permit->kind_ == Permit::Kind::kNothing ||
-      permit->answered_ != kInfiniteFuture) {
-    return;
-  }
-  Turn turn(this);
-  if (permit->epoch_ < oldest_valid_epoch_) return;
-  const Time at = std::max(latest_, now);
-  permit->answered_ = at;
-  // As for a result: the last moment is in time.
-  if (permit->is_probe()) {
-    probation_.NoteAnswered(permit->probe_, at,
-                            SaturatingAdd(at, kJudgedWithin));
-  }
-  Advance(at);
-  if (!permit->is_probe() && permit->epoch_ >= oldest_valid_epoch_ &&
-      IsCounting() && rules_.NoteAnswered(&permit->ticket_, latest_)) {
-    TripIfDue();
-  }
 }
 
 bool Breaker::is_forced() const {
