@@ -27,8 +27,7 @@ ChannelBinding::~ChannelBinding() {
 
 std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     absl::string_view method) {
-  const uint64_t version =
-      core_->version_.load(std::memory_order_acquire);
+  const uint64_t version = core_->version_.load(std::memory_order_acquire);
   decltype(methods_) outdated;  // go unlocked
   {
     core::MutexLock lock(&mu_);
