@@ -125,7 +125,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   PolicyInForce policy_in_force() const;
   PolicyStats policy_stats() const;
   // An event about the policy, which stays as it is. Both texts are printable.
-  void NotePolicy(const std::string& source, absl::string_view what);
+  void NotePolicyIsWell(const std::string& source, absl::string_view what);
   absl::Status WatchFile(const std::string& path, const WatchOptions& options);
   void StopWatching();
 
@@ -207,7 +207,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       const PolicyUpdate& update) const;
   void Swap(const PolicyTable& policy, const std::string& source)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(update_mu_);
-  void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause);
+  void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause,
+                         bool refused = false);
   void SetWatch(std::shared_ptr<PolicyWatch> watch);
   void SetChannelPolicy(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -72,7 +72,11 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
   absl::StatusOr<PolicyChange> change = Examine(policy, update);
   const uint64_t before = version_;
   if (!change.ok()) {
-    NotePolicy(source, "refused: " + FirstFault(change.status()));
+    AppendPolicyEvent(
+        before, before,
+        absl::StrCat(Told(source), "refused: ", FirstFault(change.status()),
+                     "; version ", before, " stays"),
+        /*refused=*/true);
     core::MutexLock lock(&mu_);
     ++policy_stats_.refused;
     // To lose a race is no fault of a policy.
@@ -97,21 +101,27 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
   return change;
 }
 
-void EngineCore::NotePolicy(const std::string& source, absl::string_view what) {
+void EngineCore::NotePolicyIsWell(const std::string& source,
+                                  absl::string_view what) {
   const uint64_t version = version_;
+  {
+    core::MutexLock lock(&mu_);
+    policy_stats_.is_refused = false;
+  }
   AppendPolicyEvent(
       version, version,
       absl::StrCat(Told(source), what, "; version ", version, " stays"));
 }
 
 void EngineCore::AppendPolicyEvent(uint64_t from, uint64_t to,
-                                   std::string cause) {
+                                   std::string cause, bool refused) {
   core::Event event;
   event.at = Now();
   event.kind = core::Event::Kind::kPolicy;
   event.from = absl::StrCat(from);
   event.to = absl::StrCat(to);
   event.cause = std::move(cause);
+  event.refused = refused;
   events_.Append(std::move(event));
 }
 

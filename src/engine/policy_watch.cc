@@ -104,7 +104,8 @@ absl::Status PolicyWatch::Take(EngineCore* core,
   const bool is_known = text.ok() && text_ && *text == *text_;
   if (is_known && text_is_good_) {
     if (!std::exchange(fault_, "").empty()) {
-      core->NotePolicy(Source(), "can be read again, and says what it did");
+      core->NotePolicyIsWell(Source(),
+                             "can be read again, and says what it did");
     }
     return absl::OkStatus();
   }
@@ -127,7 +128,8 @@ absl::Status PolicyWatch::Take(EngineCore* core,
   const bool had_fault = !std::exchange(fault_, "").empty();
   const absl::StatusOr<PolicyChange> change = core->UpdatePolicy(table, update);
   if (had_fault && change.ok() && !change->changed) {
-    core->NotePolicy(Source(), "is good again, and says what is in force");
+    core->NotePolicyIsWell(Source(),
+                           "is good again, and says what is in force");
   }
   return change.status();
 }

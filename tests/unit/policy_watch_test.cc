@@ -223,8 +223,10 @@ TEST_F(PolicyWatchTest, AFileThatGoesIsToldOnce) {
               ElementsAre("2>2 file D/policy.textproto: refused: "
                           "D/policy.textproto: No such file or directory; "
                           "version 2 stays"));
+  EXPECT_TRUE(core()->policy_stats().is_refused);
   fs::rename(path_ + ".away", path_);
   Settle();
+  EXPECT_FALSE(core()->policy_stats().is_refused);
   EXPECT_THAT(NewEvents(),
               ElementsAre("2>2 file D/policy.textproto: can be read again, and "
                           "says what it did; version 2 stays"));
