@@ -1,7 +1,8 @@
 // What a breaker does without its lock is what it would have done under it.
 //
 // Two breakers see the same events. One has a rule on calls slower than
-// anything here, and so times each call, which takes the lock every time.
+// anything here, and so times each call, which takes the lock every time while
+// CLOSED.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -235,12 +236,17 @@ TEST(BreakerQuickTest, DoesWhatItWouldUnderItsLock) {
 }
 
 TEST(BreakerQuickTest, EveryResultIsInTheWindowOrInATripOrStale) {
+#ifdef __SANITIZE_THREAD__
   constexpr int kRounds = 10'000;
+#else
+  // Long enough for two threads to be at it at the same time.
+  constexpr int kRounds = 100'000;
+#endif
   BreakerOptions options = TripsAfter(2);
   options.open_duration = options.max_open_duration = std::chrono::hours(1);
   options.window.kind = WindowOptions::Kind::kCalls;
   options.window.calls = kHammerThreads * kRounds;
-  EventLog log(kHammerThreads * kRounds);
+  EventLog log(kHammerThreads * kRounds / 10);
   Breaker breaker({"c", "t", "m", &log, nullptr}, options, 1, Time{});
   SharedTime time;
   std::atomic<int64_t> settled{0};
