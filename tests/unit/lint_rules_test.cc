@@ -226,6 +226,17 @@ TEST(LintRulesTest, AnEntryOfManyNamesIsToldOnce) {
               1u);
 }
 
+TEST(LintRulesTest, TheRestIsCounted) {
+  std::string policy;
+  for (size_t i = 0; i < kMaxFindings + 7; ++i) {
+    absl::StrAppend(&policy, "method { name { service: \"", i,
+                    "\" } hedging {} }");
+  }
+  const std::vector<LintFinding> findings = Lint(Compile(policy));
+  ASSERT_EQ(findings.size(), kMaxFindings + 1);
+  EXPECT_EQ(findings.back().problem, "has 7 more findings");
+}
+
 TEST(LintRulesTest, AMethodThatItsServiceHasNot) {
   EXPECT_THAT(
       LintOf(R"(method { id: "e"
