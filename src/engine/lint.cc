@@ -197,6 +197,12 @@ void SortFindings(std::vector<LintFinding>* findings) {
                                 return key(a) == key(b);
                               }),
                   findings->end());
+  if (findings->size() <= kMaxFindings) return;
+  const size_t more = findings->size() - kMaxFindings;
+  findings->resize(kMaxFindings);
+  findings->push_back(Warning(absl::StrCat("has ", more, " more findings"),
+                              "mend those above first"));
+  findings->back().where = "the policy";
 }
 
 std::vector<LintFinding> Lint(const PolicyTable& policy,

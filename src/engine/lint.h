@@ -22,6 +22,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_LINT_H_
 #define FIREBREAK_SRC_ENGINE_LINT_H_
 
+#include <cstddef>
 #include <vector>
 
 #include "firebreak/policy_update.h"
@@ -30,10 +31,14 @@
 
 namespace firebreak::engine {
 
+// Of a policy of a megabyte there may be any number; so many are kept, and one
+// more that counts the rest.
+inline constexpr std::size_t kMaxFindings = 500;
+
 // Errors first, then by `where`. `traffic`: of a running engine.
 std::vector<LintFinding> Lint(const PolicyTable& policy,
                               const Traffic* traffic = nullptr);
-// Puts what was found elsewhere into that order too.
+// Puts what was found elsewhere into that order too, with the same bound.
 void SortFindings(std::vector<LintFinding>* findings);
 
 }  // namespace firebreak::engine

@@ -14,6 +14,8 @@ using core::FormatDuration;
 using core::ToSeconds;
 
 constexpr Duration kZero = Duration::zero();
+// 1 - 0.9 is a little less than 0.1.
+constexpr double kRounding = 1e-9;
 
 // The middle of what `retry` n (1, 2, ...) waits for.
 Duration UsualBackoff(const core::BackoffOptions& backoff, int retry) {
@@ -97,7 +99,7 @@ class Judge {
     for (int n = 1; n < retry.max_attempts; ++n) {
       if (may_hang) begins += ToSeconds(options_.attempt_timeout(n - 1));
       begins += ToSeconds(UsualBackoff(retry.backoff, n));
-      if (begins < ToSeconds(options_.timeout)) continue;
+      if (begins + kRounding < ToSeconds(options_.timeout)) continue;
       const bool hangs = may_hang && options_.attempt_timeout(0) > kZero;
       Add(absl::StrCat("has a timeout of ", FormatDuration(options_.timeout),
                        ", and attempt ", n + 1, " of ", retry.max_attempts,
@@ -209,8 +211,6 @@ class Judge {
 
   void HedgesPaidFor(const core::BudgetOptions& budget, double wanted,
                      absl::string_view other_way) {
-    // 1 - 0.9 is a little less than 0.1.
-    constexpr double kRounding = 1e-9;
     if (wanted <= budget.ratio + kRounding) return;
     const std::string how =
         options_.hedging->quantile != 0

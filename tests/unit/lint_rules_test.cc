@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "firebreak/engine.h"
 #include "firebreak/testing/idempotency.pb.h"
@@ -27,7 +28,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 PolicyTable Compile(absl::string_view text) {
   // A use that no optimizer drops, so that the linker keeps the proto.
@@ -144,8 +145,8 @@ TEST(LintRulesTest, EachRuleAtItsEdge) {
 TEST(LintRulesTest, AnAttemptTimeoutThatNeverComesAbout) {
   EXPECT_THAT(Of(R"(timeout: "1s" retry { attempt_timeout: "1s" max_attempts: 2
                                   codes: DEADLINE_EXCEEDED })"),
-              ElementsAre(HasSubstr("never lets come about"),
-                          HasSubstr("attempt 2 of 2")));
+              UnorderedElementsAre(HasSubstr("never lets come about"),
+                                   HasSubstr("attempt 2 of 2")));
 }
 
 TEST(LintRulesTest, WhatIsMeantIsLeftAlone) {
@@ -225,6 +226,17 @@ TEST(LintRulesTest, AnEntryOfManyNamesIsToldOnce) {
               1u);
 }
 
+TEST(LintRulesTest, TheRestIsCounted) {
+  std::string policy;
+  for (size_t i = 0; i < kMaxFindings + 7; ++i) {
+    absl::StrAppend(&policy, "method { name { service: \"", i,
+                    "\" } hedging {} }");
+  }
+  const std::vector<LintFinding> findings = Lint(Compile(policy));
+  ASSERT_EQ(findings.size(), kMaxFindings + 1);
+  EXPECT_EQ(findings.back().problem, "has 7 more findings");
+}
+
 TEST(LintRulesTest, AMethodThatItsServiceHasNot) {
   EXPECT_THAT(
       LintOf(R"(method { id: "e"
@@ -297,6 +309,8 @@ TEST(LintRulesTest, PresetsAndExamplesAreSound) {
     } else if (line == "```") {
       // Those that show an error or what is said of one are not compiled.
       if (!ParsePolicyText(example, "p").ok()) continue;
+      // A service config cannot say what its protos are there to say.
+      if (absl::StrContains(example, "methodConfig")) continue;
       ++examples;
       EXPECT_THAT(LintOf(example), IsEmpty()) << example;
     } else {
@@ -393,7 +407,7 @@ TEST_F(TrafficTest, NamesThatAreNone) {
        {"", "/", "//", "x", "/x", "x/", "/x/", "\xff/\xfe"}) {
     See("c", method, 1000);
   }
-  EXPECT_THAT(Findings(), Not(IsEmpty()));  // rates; and no crash
+  EXPECT_THAT(Findings(), IsEmpty());
 }
 
 TEST(HasRetryPolicyTest, OnlyARetryPolicyCounts) {
@@ -414,7 +428,8 @@ TEST(OwnRetriesTest, AreAWarningAndAFinding) {
     options.args.SetServiceConfigJSON(config);
     if (!enabled) options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     engine->CreateChannel(name, "localhost:1",
-                          grpc::InsecureChannelCredentials(), options);
+                          grpc::InsecureChannelCredentials(),
+                          std::move(options));
   };
   constexpr char kRetries[] = R"({"methodConfig":[{"name":[{}],"retryPolicy":{
       "maxAttempts":3,"initialBackoff":"1s","maxBackoff":"1s",

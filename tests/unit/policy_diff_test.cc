@@ -39,11 +39,11 @@ TEST(PolicyDiffTest, NamesTheFieldAndBothValues) {
            R"(method { id: "pay" name {} timeout: "1s"
                        breaker { failure_rate: 0.5 window { calls: 9 }
                                  mode: SHADOW minimum_calls: 9 } })"),
-      ElementsAre("method[pay].breaker.failure_rate: 0.3 -> 0.5",
+      ElementsAre("method[pay].timeout:  -> \"1s\"",
+                  "method[pay].breaker.failure_rate: 0.3 -> 0.5",
                   "method[pay].breaker.minimum_calls:  -> 9",
                   "method[pay].breaker.window:  -> { calls: 9 }",
-                  "method[pay].breaker.mode:  -> SHADOW",
-                  "method[pay].timeout:  -> \"1s\""));
+                  "method[pay].breaker.mode:  -> SHADOW"));
   EXPECT_THAT(Diff(R"(method { name {} breaker { window { calls: 50 } } })",
                    R"(method { name {} breaker { window { calls: 60 } } })"),
               ElementsAre("method[*].breaker.window.calls: 50 -> 60"));
