@@ -20,6 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "tests/chaos/chaos_fixture.h"
 #include "tests/support/engine_fixture.h"
+#include "tests/support/own_network.h"
 #include "tests/support/server_process.h"
 
 namespace firebreak::testing {
@@ -28,7 +29,6 @@ namespace {
 using core::BreakerState;
 using grpc::StatusCode;
 
-constexpr char kInside[] = "FIREBREAK_INSIDE_OWN_NETWORK";
 constexpr char kServerAddress[] = "10.77.0.2";
 
 bool Runs(const std::string& command) {
@@ -88,23 +88,6 @@ int64_t Retransmitted() {
 
 class PacketLossTest : public ChaosTest {
  protected:
-  static bool IsInside() { return std::getenv(kInside) != nullptr; }
-
-  // This very test again, in a network of its own.
-  static int RunInside() {
-    std::array<char, 4096> path;
-    const ssize_t n = readlink("/proc/self/exe", path.data(), path.size());
-    const auto* const test =
-        ::testing::UnitTest::GetInstance()->current_test_info();
-    return RunProgram({"unshare", "--net", "sh", "-c",
-                       absl::StrCat("ip link set lo up && ", kInside,
-                                    "=1 exec \"$0\" \"$@\""),
-                       std::string(path.data(), static_cast<size_t>(n)),
-                       "--gtest_brief=1",
-                       absl::StrCat("--gtest_filter=", test->test_suite_name(),
-                                    ".", test->name())});
-  }
-
   // Not in the constructor: outside there is no such server.
   void Connect(const ServerProcess& server) {
     in_servers_ = absl::StrCat("nsenter --net --target ", server.pid(), " ");
@@ -143,10 +126,10 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PacketLossTest,
                          ShapeName);
 
 TEST_P(PacketLossTest, SomeIsBorneAndAllIsABlackHole) {
-  if (!IsInside()) {
+  if (!IsInOwnNetwork()) {
     const std::string obstacle = Obstacle();
     if (!obstacle.empty()) GTEST_SKIP() << obstacle;
-    EXPECT_EQ(RunInside(), 0) << "see above";
+    EXPECT_EQ(RunTestInOwnNetwork(), 0) << "see above";
     return;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -25,6 +25,7 @@
 #include "tests/support/admin_fixture.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/firebreakctl.h"
+#include "tests/support/own_network.h"
 #include "tests/support/server_process.h"
 
 namespace firebreak::testing {
@@ -34,7 +35,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr char kInside[] = "FIREBREAK_INSIDE_OWN_NETWORK";
 constexpr char kToken[] = "correct-horse-battery-staple";
 constexpr char kServerName[] = "order.firebreak.test";
 
@@ -247,31 +247,13 @@ class OtherNetwork {
   Network network_;
 };
 
-class OtherNetworkTest : public SecurityTest {
- protected:
-  static bool IsInside() { return std::getenv(kInside) != nullptr; }
-
-  // This very test again, in a network of its own.
-  static int RunInside() {
-    std::array<char, 4096> path{};
-    const ssize_t n = readlink("/proc/self/exe", path.data(), path.size());
-    const auto* const test =
-        ::testing::UnitTest::GetInstance()->current_test_info();
-    return RunProgram({"unshare", "--net", "sh", "-c",
-                       absl::StrCat("ip link set lo up && ", kInside,
-                                    "=1 exec \"$0\" \"$@\""),
-                       std::string(path.data(), static_cast<size_t>(n)),
-                       "--gtest_brief=1",
-                       absl::StrCat("--gtest_filter=", test->test_suite_name(),
-                                    ".", test->name())});
-  }
-};
+class OtherNetworkTest : public SecurityTest {};
 
 TEST_F(OtherNetworkTest, ChangesAreRefusedAndAudited) {
-  if (!IsInside()) {
+  if (!IsInOwnNetwork()) {
     const std::string obstacle = Obstacle();
     if (!obstacle.empty()) GTEST_SKIP() << obstacle;
-    EXPECT_EQ(RunInside(), 0);
+    EXPECT_EQ(RunTestInOwnNetwork(), 0);
     return;
   }
   const OtherNetwork other;
@@ -280,10 +262,10 @@ TEST_F(OtherNetworkTest, ChangesAreRefusedAndAudited) {
 }
 
 TEST_F(OtherNetworkTest, TokensAndCertificatesDecide) {
-  if (!IsInside()) {
+  if (!IsInOwnNetwork()) {
     const std::string obstacle = Obstacle();
     if (!obstacle.empty()) GTEST_SKIP() << obstacle;
-    EXPECT_EQ(RunInside(), 0);
+    EXPECT_EQ(RunTestInOwnNetwork(), 0);
     return;
   }
   const OtherNetwork other;
