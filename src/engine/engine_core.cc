@@ -137,6 +137,20 @@ std::vector<std::shared_ptr<MethodRuntime>> EngineCore::Methods() const {
   return out;
 }
 
+std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                      std::shared_ptr<const MethodSettings>>>
+EngineCore::MethodsAndSettings() const {
+  core::MutexLock lock(&mu_);
+  std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                        std::shared_ptr<const MethodSettings>>>
+      out;
+  out.reserve(methods_.size());
+  for (const auto& [name, runtime] : methods_) {
+    out.emplace_back(runtime, runtime->settings());
+  }
+  return out;
+}
+
 uint64_t EngineCore::NextSeed() {
   return seed_.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);
 }

@@ -46,6 +46,12 @@ struct CallbackCounters {
   std::atomic<int64_t> classifier_skipped{0};  // no room on the pool
 };
 
+// Admin calls that are in the audit, or would be were refusals not limited.
+struct AuditCounters {
+  std::atomic<int64_t> changed{0};
+  std::atomic<int64_t> refused{0};
+};
+
 // What became of updates of the policy so far; of dry runs nothing is counted.
 struct PolicyStats {
   int64_t applied = 0;
@@ -125,6 +131,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
 
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
+  // And their settings, all of one policy, however often it is replaced.
+  std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                        std::shared_ptr<const MethodSettings>>>
+  MethodsAndSettings() const;
   const core::EventLog& events() const { return events_; }
   // For what happens outside of the engine and belongs in the same log.
   core::EventLog* event_log() { return &events_; }
@@ -134,6 +144,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   Recovery* recovery() { return recovery_.get(); }
   Listeners* listeners() { return listeners_.get(); }
   CallbackCounters* callback_counters() { return &callback_counters_; }
+  AuditCounters* audit_counters() { return &audit_counters_; }
   // A new seed for whoever needs one.
   uint64_t NextSeed();
   // Metadata that looked like ours and came from somewhere else, so far.
@@ -205,6 +216,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::atomic<uint64_t> seed_;
   std::atomic<int64_t> foreign_metadata_{0};
   CallbackCounters callback_counters_;
+  AuditCounters audit_counters_;
 
   // Of the policy; bindings of another one are out of date. Written under
   // `mu_`.
