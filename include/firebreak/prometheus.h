@@ -16,9 +16,9 @@
 // after the other: while calls run, they may differ by the calls that run.
 //
 // There are at most a hundred series for each method and forty for each
-// breaker: of up to EngineOptions::max_methods methods, an "other" for each
-// channel name, and a breaker for each target that a method was ever called at.
-// Names from outside are made printable.
+// breaker: of up to EngineOptions::max_methods methods, an "other" for each of
+// so many further channel names, and a breaker for each of a method's first
+// 1000 targets. Names from outside are made printable.
 //
 // Series do not tell engines apart: of several in one process, each needs a
 // page of its own, RegisterCollectable(collector, "/metrics/stock").

@@ -185,7 +185,14 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
                             const core::MethodOptions& options,
                             const std::string& target)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // For a channel and method past max_methods.
+  void Warn(const std::string& channel, const std::string& method,
+            std::string cause);
+  // Whether `target` would be one too many for the shared breakers of
+  // `channel`.
+  bool IsOneTooMany(const std::string& channel, const std::string& target) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For a channel and method past max_methods: the channel's, or one for all
+  // channels where these are too many themselves.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
