@@ -8,16 +8,38 @@
 #include "firebreak/engine.h"
 #include "interceptors/factory.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/service_config.h"
 
 namespace firebreak {
 namespace {
 
-bool IsSet(const grpc::ChannelArguments& args, const char* name) {
-  const grpc_channel_args all = args.c_channel_args();
-  for (size_t i = 0; i < all.num_args; ++i) {
-    if (std::strcmp(all.args[i].key, name) == 0) return true;
+// Null when it is not set.
+const grpc_arg* Find(const grpc_channel_args& args, const char* name) {
+  for (size_t i = 0; i < args.num_args; ++i) {
+    if (std::strcmp(args.args[i].key, name) == 0) return &args.args[i];
   }
-  return false;
+  return nullptr;
+}
+
+// Retries of gRPC's own are below ours: each attempt is sent as often again,
+// out of no budget and past every breaker.
+void CheckOwnRetries(const std::string& name, const grpc_channel_args& args,
+                     engine::EngineCore* core) {
+  const grpc_arg* const config = Find(args, GRPC_ARG_SERVICE_CONFIG);
+  if (config == nullptr || config->type != GRPC_ARG_STRING) return;
+  const grpc_arg* const enabled = Find(args, GRPC_ARG_ENABLE_RETRIES);
+  if (enabled != nullptr && enabled->type == GRPC_ARG_INTEGER &&
+      enabled->value.integer == 0) {
+    return;
+  }
+  if (!engine::HasRetryPolicy(config->value.string)) return;
+  LintFinding finding;
+  finding.problem =
+      "has a retryPolicy in its own service config (grpc.service_config), so "
+      "gRPC sends each attempt again by itself: out of no budget, and past the "
+      "breaker";
+  finding.fix = "move it into the policy, or set grpc.enable_retries to 0";
+  core->AddChannelFinding(name, std::move(finding));
 }
 
 }  // namespace
@@ -28,7 +50,9 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
     ChannelOptions options) {
   constexpr char kNoServiceConfig[] =
       GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION;
-  if (!IsSet(options.args, kNoServiceConfig)) {
+  const grpc_channel_args args = options.args.c_channel_args();
+  CheckOwnRetries(name, args, core_.get());
+  if (Find(args, kNoServiceConfig) == nullptr) {
     options.args.SetInt(kNoServiceConfig, 1);
   }
   std::vector<std::string> targets = {target};

@@ -57,6 +57,12 @@ int RunGuarded(const Flags& flags) {
     std::cerr << engine.status() << "\n";
     return 1;
   }
+  // From now on it does what the file says, whatever that comes to say.
+  const absl::Status watched = (*engine)->WatchFile(flags.policy);
+  if (!watched.ok()) {
+    std::cerr << watched << "\n";
+    return 1;
+  }
   std::unique_ptr<Metrics> metrics;
   if (!flags.metrics.empty()) {
     metrics = Metrics::Serve(*engine, flags.metrics);
@@ -86,7 +92,8 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--payment", flags.payment, "HOST:PORT of the payment server")
       ->capture_default_str();
-  app.add_option("--policy", flags.policy, "policy file")
+  app.add_option("--policy", flags.policy,
+                 "policy file; followed while it changes")
       ->capture_default_str();
   app.add_option("--metrics", flags.metrics,
                  "HOST:PORT to serve metrics on, for Prometheus; port 0 = any");

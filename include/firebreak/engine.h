@@ -30,6 +30,7 @@
 #include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/client_interceptor.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -90,6 +91,11 @@ struct CallbackFaults {
   int64_t classifier_skipped = 0;  // no room on the callback pool
   int64_t listener_threw = 0;
   int64_t events_missed = 0;  // by a listener that was too slow
+};
+
+struct WatchOptions {
+  // Between two looks at the file. [10ms, 1h].
+  std::chrono::nanoseconds interval = std::chrono::seconds(1);
 };
 
 // What the messages of a channel's stubs are. gRPC does not tell, and a wrong
@@ -196,10 +202,26 @@ class Engine {
   // The one in force.
   PolicyInForce policy() const;
 
-  // What in the policy is most likely not meant, errors first: at present calls
-  // that are hedged, or sent again after failures that may have run, without
-  // anything that says they may run twice. Knows what the protos linked into
-  // the program say of their methods. Takes a moment: for start-up and tests.
+  // The policy is what is in this file, now and whenever that changes; of a
+  // text as for FromText(). It may be written in place, renamed over, or be
+  // reached by a symbolic link that is changed; it counts once it has stood
+  // still for an interval. A file that is bad, or gone, is an event, and the
+  // policy in force stays. So does a policy that came another way meanwhile:
+  // the file wins when it changes the next time.
+  // Fails as FromFile() where it cannot be used now; then nothing is watched
+  // that was not before. An engine watches one file: another takes its place.
+  // Ends with the engine and the last of its channels.
+  absl::Status WatchFile(const std::string& path,
+                         const WatchOptions& options = {});
+  // Nothing of the file reaches the engine once this is back.
+  void StopWatching();
+
+  // What in the policy is most likely not meant, errors first: calls that are
+  // sent again though nothing says that they may run twice, times that leave no
+  // room for each other, and so on: docs/policy.md has the list. Knows what the
+  // protos linked into the program say of their methods, what the arguments of
+  // channels say of retries, and, after ten minutes of calls, which names have
+  // matched none. Takes a moment: for start-up, tests and operators.
   std::vector<LintFinding> Lint() const;
 
   // Not API: the way in for firebreak's own parts.

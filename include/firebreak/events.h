@@ -82,7 +82,8 @@ struct EngineEvent {
   // probes has them in `cause`.)
   absl::optional<TripEvidence> trip;
   // Of an audit: who it was, what they asked for ("SetOverride FORCED_OPEN"),
-  // and whether it was refused; then `cause` says why.
+  // and whether it was refused; then `cause` says why. Of a policy, whether it
+  // was refused.
   std::string actor;
   std::string action;
   bool refused = false;

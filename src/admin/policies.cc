@@ -13,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "firebreak/policy_update.h"
 #include "src/admin/text.h"
-#include "src/engine/lint.h"
 #include "src/engine/policy.h"
 
 namespace firebreak::admin {
@@ -95,7 +94,7 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
           std::chrono::duration_cast<std::chrono::milliseconds>(
               now.since.time_since_epoch())
               .count());
-  AddFindings(engine::Lint(core_->policy()), response->mutable_findings());
+  AddFindings(core_->Lint(), response->mutable_findings());
   return absl::OkStatus();
 }
 

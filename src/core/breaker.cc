@@ -8,59 +8,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace firebreak::core {
-namespace {
-
-// A clock gone wild must not make sums overflow: times are kept within 73
-// years of the clock's start.
-constexpr Time kEarliest{Duration::min() / 4};
-constexpr Time kLatest{Duration::max() / 4};
-
-Time Bounded(Time now) { return std::min(std::max(now, kEarliest), kLatest); }
-
-}  // namespace
-
-Permit& Permit::operator=(Permit&& other) noexcept {
-  if (this == &other) return *this;
-  if (breaker_ != nullptr) {
-    breaker_->SettlePermit(*this, Verdict::kNeutral, absl::nullopt);
-  }
-  breaker_ = std::exchange(other.breaker_, nullptr);
-  epoch_ = other.epoch_;
-  probe_ = other.probe_;
-  ticket_ = other.ticket_;
-  answered_ = other.answered_;
-  kind_ = other.kind_;
-  is_careful_ = other.is_careful_;
-  is_unary_ = other.is_unary_;
-  return *this;
-}
-
-Permit::~Permit() {
-  if (breaker_ != nullptr) {
-    breaker_->SettlePermit(*this, Verdict::kNeutral, absl::nullopt);
-  }
-}
-
-void Permit::Settle(Verdict verdict, Time now) {
-  Breaker* const breaker = std::exchange(breaker_, nullptr);
-  if (breaker != nullptr) breaker->SettlePermit(*this, verdict, now);
-}
-
-void Permit::NoteProgress(Time now) {
-  if (breaker_ != nullptr && is_probe()) {
-    breaker_->NotePermitProgress(*this, now);
-  }
-}
-
-void Permit::NoteAnswered(Time now) {
-  if (breaker_ != nullptr) breaker_->NotePermitAnswered(this, now);
-}
 
 Breaker::Breaker(Identity identity,
                  const absl::optional<BreakerOptions>& options, uint64_t seed,
                  Time now)
     : identity_(std::move(identity)),
-      enabled_(options && options->mode != BreakerOptions::Mode::kDisabled),
+      enabled_(IsOn(options)),
       options_(enabled_ ? *options : BreakerOptions{}),
       machine_(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled),
       since_(Bounded(now)),
@@ -71,21 +24,36 @@ Breaker::Breaker(Identity identity,
       probation_(options_) {}
 
 Admission Breaker::Admit(Time now, Time deadline, CallKind kind, Hedge hedge) {
-  Admission admission;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    admission = AdmitLocked(deadline, kind, hedge);
-    if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
-        forced_ == Forced::kNo) {
-      ++shadow_refusals_;
-      admission.permit = MakePermit(Permit::Kind::kNothing, kind);
-      admission.refusal = Refusal{};
-    }
-    news = TakeNews();
+  const QuickPath::Entry entry = quick_.Enter(Bounded(now));
+  switch (entry.kind) {
+    case QuickPath::Kind::kShut:
+      break;
+    case QuickPath::Kind::kPassing:
+      return {
+          Permit(this, entry.epoch, Permit::Kind::kNothing, entry.now, kind),
+          {}};
+    case QuickPath::Kind::kCounting:
+      return {
+          Permit(this, entry.epoch, Permit::Kind::kCounted, entry.now, kind),
+          {}};
+    case QuickPath::Kind::kRefusing:
+      return {Permit(),
+              {Reason::kBreakerOpen, entry.until - entry.now, entry.epoch}};
   }
-  Tell(news);
+  return AdmitWithLock(now, deadline, kind, hedge);
+}
+
+Admission Breaker::AdmitWithLock(Time now, Time deadline, CallKind kind,
+                                 Hedge hedge) {
+  Turn turn(this);
+  Advance(now);
+  Admission admission = AdmitLocked(deadline, kind, hedge);
+  if (!admission.permit && options_.mode == BreakerOptions::Mode::kShadow &&
+      forced_ == Forced::kNo) {
+    ++shadow_refusals_;
+    admission.permit = MakePermit(Permit::Kind::kNothing, kind);
+    admission.refusal = Refusal{};
+  }
   return admission;
 }
 
@@ -139,15 +107,10 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
 }
 
 Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
-  Permit permit;
-  permit.breaker_ = this;
-  permit.epoch_ = epoch_;
-  permit.kind_ = kind;
-  permit.ticket_.started = latest_;
+  Permit permit(this, epoch_, kind, latest_, call);
   permit.is_careful_ = machine_ != BreakerState::kClosed &&
                        kind != Permit::Kind::kNothing &&
                        options_.mode == BreakerOptions::Mode::kEnforce;
-  permit.is_unary_ = call == CallKind::kUnary;
   if (kind != Permit::Kind::kCounted || forced_ != Forced::kNo) return permit;
   permit.ticket_ = rules_.Begin(latest_, call);
   if (permit.ticket_.slice != 0) WantTick(rules_.last_due());
@@ -181,58 +144,6 @@ absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
     return Refusal{Reason::kBreakerOpen, Remaining(now, probe_due_), epoch_};
   }
   return absl::nullopt;
-}
-
-void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
-                           absl::optional<Time> now) {
-  if (permit.kind_ == Permit::Kind::kNothing) return;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
-    // The last moment is in time.
-    const bool has_lease = permit.is_probe() &&
-                           permit.epoch_ >= oldest_valid_epoch_ &&
-                           probation_.Arrive(permit.probe_, at);
-    Advance(at);
-    CountLoss(verdict);
-    if (permit.epoch_ < oldest_valid_epoch_) {
-      ++stale_;
-    } else if (!permit.is_probe()) {
-      if (IsCounting()) {
-        if (rules_.End(permit.ticket_, verdict, latest_)) TripIfDue();
-      }
-    } else if (!has_lease) {
-      ++stale_;  // its lease ended first and was judged then
-    } else {
-      probation_.End(permit.probe_);
-      if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
-        const bool failed = verdict == Verdict::kFailure;
-        const Time ended = std::min(latest_, permit.answered_);
-        CountProbe(failed,
-                   permit.is_unary_ && rules_.IsSlow(permit.ticket_, ended),
-                   failed ? "a probe failed" : "probes succeeded");
-      } else {
-        EndProbationIfDecided("few calls came");
-      }
-    }
-    news = TakeNews();
-  }
-  Tell(news);
-}
-
-void Breaker::CountLoss(Verdict verdict) {
-  if (verdict == Verdict::kNeutral) return;
-  if (verdict != Verdict::kLost) {
-    losses_in_a_row_ = 0;
-    return;
-  }
-  ++losses_;
-  losses_in_a_row_ = std::min(losses_in_a_row_ + 1, 1'000'000);
-  if (losses_in_a_row_ != kLossesToWarn) return;
-  Log(Event::Kind::kWarning, "", "",
-      absl::StrCat("lost against a later attempt ", kLossesToWarn,
-                   " times in a row, without an answer of its own"));
 }
 
 bool Breaker::IsCounting() const {
@@ -324,11 +235,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   forced_ = to == BreakerState::kForcedOpen     ? Forced::kOpen
             : to == BreakerState::kForcedClosed ? Forced::kClosed
                                                 : Forced::kNo;
-  // Beneath an override the machine rests where it will go on from.
-  machine_ = !enabled_                    ? BreakerState::kDisabled
-             : forced_ == Forced::kOpen   ? BreakerState::kHalfOpen
-             : forced_ == Forced::kClosed ? BreakerState::kClosed
-                                          : to;
+  machine_ = Beneath(to);
   ++epoch_;
   since_ = latest_;
   news_.changed = true;
@@ -358,6 +265,19 @@ Duration Breaker::NextOpenDuration() {
                                    1.0 + options_.open_jitter));
 }
 
+BreakerState Breaker::Beneath(BreakerState without) const {
+  if (!enabled_) return BreakerState::kDisabled;
+  switch (forced_) {
+    case Forced::kOpen:
+      return BreakerState::kHalfOpen;
+    case Forced::kClosed:
+      return BreakerState::kClosed;
+    case Forced::kNo:
+      break;
+  }
+  return without;
+}
+
 BreakerState Breaker::state() const {
   switch (forced_) {
     case Forced::kOpen:
@@ -376,14 +296,25 @@ void Breaker::WantTick(Time at) {
   news_.tick_wanted = true;
 }
 
-Breaker::News Breaker::TakeNews() { return std::exchange(news_, News{}); }
+Breaker::Turn::Turn(Breaker* breaker) : breaker_(breaker) {
+  breaker_->mu_.Lock();
+  breaker_->CountQuickSuccesses();
+  oldest_valid_epoch_ = breaker_->oldest_valid_epoch_;
+}
 
-void Breaker::Tell(News news) {
-  if (identity_.observer == nullptr) return;
+Breaker::Turn::~Turn() {
+  while (const int64_t late = breaker_->quick_owner_.Publish(
+             breaker_->QuickFacts(), breaker_->latest_)) {
+    breaker_->CountLateSuccesses(late, oldest_valid_epoch_);
+  }
+  const News news = std::exchange(breaker_->news_, News{});
+  breaker_->mu_.Unlock();
+  BreakerObserver* const observer = breaker_->identity_.observer;
+  if (observer == nullptr) return;
   if (news.changed) {
-    identity_.observer->OnStateChange(this);
+    observer->OnStateChange(breaker_);
   } else if (news.tick_wanted) {
-    identity_.observer->OnTickWanted(this);
+    observer->OnTickWanted(breaker_);
   }
 }
 

@@ -41,6 +41,11 @@
 // Rules and terms: Nygard, "Release It!"; epochs as in sony/gobreaker's
 // generations; open time growth with jitter as in Finagle and Envoy.
 //
+// Where there is nothing to decide but what is decided already, no lock is
+// taken: a call while CLOSED and its success, a refusal while OPEN, a call past
+// a breaker that is DISABLED (quick_path.h). A success takes the lock where it
+// could trip a rule or has to be timed, and once for each bucket of the window.
+//
 // Thread safety: safe from any thread. Ownership: a Breaker outlives its
 // permits; the runtime of its method keeps both. Time: `now` may run back a
 // little between threads; a jump ahead stays (time.h). Errors: none, every call
@@ -48,6 +53,7 @@
 #ifndef FIREBREAK_SRC_CORE_BREAKER_H_
 #define FIREBREAK_SRC_CORE_BREAKER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -60,6 +66,7 @@
 #include "src/core/options.h"
 #include "src/core/outcome.h"
 #include "src/core/probation.h"
+#include "src/core/quick_path.h"
 #include "src/core/reason.h"
 #include "src/core/rng.h"
 #include "src/core/time.h"
@@ -118,14 +125,19 @@ class Permit {
     kProbe,
   };
 
+  Permit(Breaker* breaker, uint64_t epoch, Kind kind, Time started,
+         CallKind call)
+      : breaker_(breaker), epoch_(epoch), kind_(kind) {
+    ticket_.started = started;
+    ticket_.is_unary = call == CallKind::kUnary;
+  }
+
   Breaker* breaker_ = nullptr;
   uint64_t epoch_ = 0;
   uint64_t probe_ = 0;  // its number, of a probe
   TripRules::Ticket ticket_;
-  Time answered_ = kInfiniteFuture;  // by NoteAnswered()
   Kind kind_ = Kind::kNothing;
   bool is_careful_ = false;
-  bool is_unary_ = false;
 };
 
 struct Refusal {
@@ -260,12 +272,41 @@ class Breaker {
     bool changed = false;
     bool tick_wanted = false;
   };
+  // Holds the lock. Begins with what was settled without it; ends by saying
+  // what may be done without it from now on, and tells the news when it has let
+  // it go.
+  class ABSL_SCOPED_LOCKABLE Turn {
+   public:
+    explicit Turn(Breaker* breaker) ABSL_EXCLUSIVE_LOCK_FUNCTION(breaker->mu_);
+    ~Turn() ABSL_UNLOCK_FUNCTION();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
 
+   private:
+    Breaker* const breaker_;
+    uint64_t oldest_valid_epoch_;  // when it began
+  };
+
+  static bool IsOn(const absl::optional<BreakerOptions>& options) {
+    return options && options->mode != BreakerOptions::Mode::kDisabled;
+  }
+
+  // A clock gone wild must not make sums overflow: times are kept within 73
+  // years of the clock's start.
+  static Time Bounded(Time now) {
+    constexpr Time kEarliest{Duration::min() / 4};
+    constexpr Time kLatest{Duration::max() / 4};
+    return std::min(std::max(now, kEarliest), kLatest);
+  }
+
+  // Whether a success needs no more than that.
+  bool CountQuickly(const Permit& permit, Time now);
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);
   void NotePermitProgress(const Permit& permit, Time now);
   void NotePermitAnswered(Permit* permit, Time now);
 
+  Admission AdmitWithLock(Time now, Time deadline, CallKind kind, Hedge hedge);
   Admission AdmitLocked(Time deadline, CallKind kind, Hedge hedge)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Permit MakePermit(Permit::Kind kind, CallKind call)
@@ -275,6 +316,12 @@ class Breaker {
   bool TakesRampTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether calls count: CLOSED or RAMP, and nobody forces it.
   bool IsCounting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What may be done without the lock.
+  QuickPath::Facts QuickFacts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountQuickSuccesses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those of calls of that epoch or later, which came just now.
+  void CountLateSuccesses(int64_t calls, uint64_t epoch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountLoss(Verdict verdict) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TripIfDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountProbe(bool failed, bool slow, absl::string_view how)
@@ -294,16 +341,18 @@ class Breaker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextOpenDuration() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BreakerState state() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where the machine rests: beneath an override where it will go on from,
+  // `without` one there.
+  BreakerState Beneath(BreakerState without) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Something is due at `at`.
   void WantTick(Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // What has come up since the last time.
-  News TakeNews() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Called unlocked.
-  void Tell(News news);
 
   const Identity identity_;
+  QuickPath quick_;
 
   mutable Mutex mu_;
+  QuickPath::Owner quick_owner_ ABSL_GUARDED_BY(mu_){&quick_};
   bool enabled_ ABSL_GUARDED_BY(mu_);
   // Defaults when not enabled.
   BreakerOptions options_ ABSL_GUARDED_BY(mu_);

@@ -1,5 +1,4 @@
-// What operators, timers and onlookers do with a breaker, and what it hears of
-// its permits before they are settled.
+// What operators, timers and onlookers do with a breaker.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -30,26 +29,17 @@ absl::string_view BreakerStateName(BreakerState state) {
 }
 
 bool Breaker::IsStrained(Time now) {
-  bool strained = false;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    if (options_.failure_rate == 0 ||
-        options_.mode != BreakerOptions::Mode::kEnforce) {
-      return false;
-    }
-    Advance(now);
-    if (state() == BreakerState::kClosed) {
-      const TripRules::Counts counts = rules_.counts(latest_);
-      strained =
-          counts.calls >= options_.minimum_calls &&
-          static_cast<double>(counts.failures) >
-              options_.failure_rate / 2 * static_cast<double>(counts.calls);
-    }
-    news = TakeNews();
+  Turn turn(this);
+  if (options_.failure_rate == 0 ||
+      options_.mode != BreakerOptions::Mode::kEnforce) {
+    return false;
   }
-  Tell(news);
-  return strained;
+  Advance(now);
+  if (state() != BreakerState::kClosed) return false;
+  const TripRules::Counts counts = rules_.counts(latest_);
+  return counts.calls >= options_.minimum_calls &&
+         static_cast<double>(counts.failures) >
+             options_.failure_rate / 2 * static_cast<double>(counts.calls);
 }
 
 void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
@@ -62,31 +52,20 @@ void Breaker::ForceClosed(absl::optional<Duration> duration, Time now) {
 
 void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
                     Time now) {
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    forced_until_ =
-        duration ? SaturatingAdd(latest_, *duration) : kInfiniteFuture;
-    Enter(state, Event::Kind::kOverrideSet,
-          duration ? "by an operator, for " + FormatDuration(*duration)
-                   : "by an operator, until cleared");
-    news = TakeNews();
-  }
-  Tell(news);
+  Turn turn(this);
+  Advance(now);
+  forced_until_ =
+      duration ? SaturatingAdd(latest_, *duration) : kInfiniteFuture;
+  Enter(state, Event::Kind::kOverrideSet,
+        duration ? "by an operator, for " + FormatDuration(*duration)
+                 : "by an operator, until cleared");
 }
 
 bool Breaker::ClearOverride(Time now) {
-  bool was_forced;
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    was_forced = forced_ != Forced::kNo;
-    if (was_forced) EndOverride("cleared by an operator");
-    news = TakeNews();
-  }
-  Tell(news);
+  Turn turn(this);
+  Advance(now);
+  const bool was_forced = forced_ != Forced::kNo;
+  if (was_forced) EndOverride("cleared by an operator");
   return was_forced;
 }
 
@@ -99,58 +78,41 @@ void Breaker::EndOverride(std::string cause) {
 }
 
 void Breaker::Reset(Time now) {
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator");
-    news = TakeNews();
-  }
-  Tell(news);
+  Turn turn(this);
+  Advance(now);
+  Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator");
 }
 
 void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
                          Time now) {
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    const bool was_enabled = enabled_;
-    enabled_ = options && options->mode != BreakerOptions::Mode::kDisabled;
-    options_ = enabled_ ? *options : BreakerOptions{};
-    rules_.OnOptionsChanged(latest_);
-    if (enabled_ == was_enabled) {
-      news_.changed = true;  // for whoever ticks: times may be others
-    } else if (forced_ == Forced::kNo) {
-      Enter(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled,
-            Event::Kind::kTransition,
-            enabled_ ? "the policy has it now" : "the policy has it no more");
-    } else {
-      // The override stays, over what the policy now leaves beneath it.
-      machine_ = !enabled_                  ? BreakerState::kDisabled
-                 : forced_ == Forced::kOpen ? BreakerState::kHalfOpen
-                                            : BreakerState::kClosed;
-      oldest_valid_epoch_ = ++epoch_;
-      trips_ = 0;
-      probation_.Restart(latest_);
-      rules_.ForgetCalls();
-      rules_.Clear(latest_);
-    }
-    // What the new times bring about at once: a ramp that is no more is over.
-    Advance(latest_);
-    news = TakeNews();
+  Turn turn(this);
+  Advance(now);
+  const bool was_enabled = enabled_;
+  enabled_ = IsOn(options);
+  options_ = enabled_ ? *options : BreakerOptions{};
+  rules_.OnOptionsChanged(latest_);
+  if (enabled_ == was_enabled) {
+    news_.changed = true;  // for whoever ticks: times may be others
+  } else if (forced_ == Forced::kNo) {
+    Enter(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled,
+          Event::Kind::kTransition,
+          enabled_ ? "the policy has it now" : "the policy has it no more");
+  } else {
+    // The override stays, over what the policy now leaves beneath it.
+    machine_ = Beneath(machine_);
+    oldest_valid_epoch_ = ++epoch_;
+    trips_ = 0;
+    probation_.Restart(latest_);
+    rules_.ForgetCalls();
+    rules_.Clear(latest_);
   }
-  Tell(news);
+  // What the new times bring about at once: a ramp that is no more is over.
+  Advance(latest_);
 }
 
 void Breaker::Tick(Time now) {
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    news = TakeNews();
-  }
-  Tell(news);
+  Turn turn(this);
+  Advance(now);
 }
 
 Time Breaker::next_tick() {
@@ -170,8 +132,8 @@ Time Breaker::next_tick() {
 }
 
 BreakerSnapshot Breaker::Snapshot(Time now) {
-  Tick(now);
-  MutexLock lock(&mu_);
+  Turn turn(this);
+  Advance(now);
   BreakerSnapshot snapshot;
   snapshot.state = state();
   snapshot.shadow = options_.mode == BreakerOptions::Mode::kShadow;
@@ -202,43 +164,6 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.losses_in_a_row = losses_in_a_row_;
   snapshot.cause = cause_;
   return snapshot;
-}
-
-void Breaker::NotePermitProgress(const Permit& permit, Time now) {
-  News news;
-  {
-    MutexLock lock(&mu_);
-    Advance(now);
-    if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
-    news = TakeNews();
-  }
-  Tell(news);
-}
-
-void Breaker::NotePermitAnswered(Permit* permit, Time now) {
-  if (permit->kind_ == Permit::Kind::kNothing ||
-      permit->answered_ != kInfiniteFuture) {
-    return;
-  }
-  News news;
-  {
-    MutexLock lock(&mu_);
-    if (permit->epoch_ < oldest_valid_epoch_) return;
-    const Time at = std::max(latest_, now);
-    permit->answered_ = at;
-    // As for a result: the last moment is in time.
-    if (permit->is_probe()) {
-      probation_.NoteAnswered(permit->probe_, at,
-                              SaturatingAdd(at, kJudgedWithin));
-    }
-    Advance(at);
-    if (!permit->is_probe() && permit->epoch_ >= oldest_valid_epoch_ &&
-        IsCounting() && rules_.NoteAnswered(&permit->ticket_, latest_)) {
-      TripIfDue();
-    }
-    news = TakeNews();
-  }
-  Tell(news);
 }
 
 bool Breaker::is_forced() const {

@@ -58,7 +58,8 @@ struct Event {
   bool shadow = false;        // of a breaker that refuses nothing
   std::string cause;          // one line: the evidence
   absl::optional<Trip> trip;  // where a trip rule held
-  // Of an audit: who, what they asked for, and whether they got it.
+  // Of an audit: who, what they asked for, and whether they got it. Of a
+  // policy: whether it was refused.
   std::string actor;
   std::string action;
   bool refused = false;

@@ -107,11 +107,34 @@ bool TripRules::End(Ticket ticket, Verdict verdict, Time now) {
     return is_slow;
   }
   if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, 1, now);
-  const bool failed = verdict == Verdict::kFailure;
-  results_.Add(failed, now);
-  consecutive_ = failed ? std::min(consecutive_ + 1, kMaxCount) : 0;
-  Leak(failed, 1, &leaky_);
+  if (verdict == Verdict::kSuccess) {
+    AddSuccesses(1, now);
+    return true;
+  }
+  results_.Add(/*failed=*/true, now);
+  consecutive_ = std::min(consecutive_ + 1, kMaxCount);
+  Leak(/*bad=*/true, 1, &leaky_);
   return true;
+}
+
+void TripRules::AddSuccesses(int64_t calls, Time now) {
+  results_.Add(/*failed=*/false, now, calls);
+  consecutive_ = 0;
+  Leak(/*bad=*/false, calls, &leaky_);
+}
+
+bool TripRules::AreSuccessesHarmless() const {
+  if (watched_limit_ > Duration::zero()) return false;  // each is to be timed
+  // A limit may have been lowered since the last result.
+  if (Reaches(leaky_ - 1, options_.leaky_failures)) return false;
+  const int64_t bad = results_.last_failures();
+  if (options_.failure_rate <= 0 || bad == 0) return true;
+  const int64_t total = results_.last_total();
+  if (options_.confidence > 0 && total < options_.minimum_calls) return false;
+  // More successes only lower the rate, once it is judged.
+  const int64_t judged = std::max<int64_t>(total, options_.minimum_calls);
+  return static_cast<double>(bad) / static_cast<double>(judged) <
+         options_.failure_rate;
 }
 
 bool TripRules::IsSlow(const Ticket& ticket, Time now) const {

@@ -102,6 +102,15 @@ class TripRules {
   bool NoteAnswered(Ticket* ticket, Time now);
   // Whether it counted: for a rule, there is nothing to judge else.
   bool End(Ticket ticket, Verdict verdict, Time now);
+  // The same for successes of calls that End() would count as no more than
+  // that: not watched, and not slower than slowest(). With Time::min() they
+  // came before anything that was due since the result before them.
+  void AddSuccesses(int64_t calls, Time now);
+  // Whether no number of such successes before current_until() can be what
+  // makes a rule hold.
+  bool AreSuccessesHarmless() const;
+  Time current_until() const { return results_.current_until(); }
+  Duration slowest() const { return slowest_; }
   // Whether a call that began then is slow if it ends now.
   bool IsSlow(const Ticket& ticket, Time now) const;
   // Counts the calls that have become slow; whether there were any.

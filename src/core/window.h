@@ -44,6 +44,16 @@ class Window {
   // 0 when empty.
   double failure_rate(Time now);
 
+  // As of the latest `now` until here, which may lie past current_until().
+  int64_t last_total() const { return total_; }
+  int64_t last_failures() const { return failures_; }
+  // Until when results join those of before, and none is dropped for its age.
+  Time current_until() const {
+    return options_.kind == WindowOptions::Kind::kCalls
+               ? kInfiniteFuture
+               : SaturatingAdd(bucket_start_, bucket_width_);
+  }
+
  private:
   static constexpr int kBuckets = 10;
   struct Bucket {

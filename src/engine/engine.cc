@@ -6,7 +6,6 @@
 
 #include "firebreak/v1/policy.pb.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/lint.h"
 #include "src/engine/policy.h"
 #include "src/engine/service_config.h"
 
@@ -84,11 +83,16 @@ absl::Status Engine::SetPolicyText(absl::string_view text) {
   return UpdatePolicy(text).status();
 }
 
+absl::Status Engine::WatchFile(const std::string& path,
+                               const WatchOptions& options) {
+  return core_->WatchFile(path, options);
+}
+
+void Engine::StopWatching() { core_->StopWatching(); }
+
 PolicyInForce Engine::policy() const { return core_->policy_in_force(); }
 
-std::vector<LintFinding> Engine::Lint() const {
-  return engine::Lint(core_->policy());
-}
+std::vector<LintFinding> Engine::Lint() const { return core_->Lint(); }
 
 absl::Status Engine::SetClassifier(const std::string& channel,
                                    const std::string& method,

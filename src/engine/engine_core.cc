@@ -65,11 +65,13 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
 EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
                        absl::string_view source)
     : options_(options),
+      started_(Now()),
       events_(options.event_log_size),
       seed_(RandomSeed()),
       policy_(std::move(policy)),
       policy_source_(Printable(source)),
       policy_since_(std::chrono::system_clock::now()),
+      policy_began_(started_),
       io_(IoOptions(options)),
       recovery_(Recovery::Create(&io_)),
       listeners_(Listeners::Create(&io_, options.event_log_size)) {
@@ -82,6 +84,7 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
 }
 
 EngineCore::~EngineCore() {
+  StopWatching();
   recovery_->Stop();
   listeners_->Stop();
   events_.SetSink(nullptr);
@@ -89,6 +92,10 @@ EngineCore::~EngineCore() {
 
 std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
     std::string name, std::vector<std::string> targets, ChannelExtras extras) {
+  {
+    core::MutexLock lock(&mu_);
+    if (channels_.size() < kMaxChannels) channels_.insert(name);
+  }
   return std::make_shared<ChannelBinding>(shared_from_this(), std::move(name),
                                           std::move(targets),
                                           std::move(extras));

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/engine.h"
@@ -33,6 +34,7 @@
 #include "src/engine/listeners.h"
 #include "src/engine/method_runtime.h"
 #include "src/engine/policy.h"
+#include "src/engine/policy_watch.h"
 #include "src/engine/recovery.h"
 
 namespace firebreak::engine {
@@ -128,6 +130,15 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update);
   PolicyInForce policy_in_force() const;
   PolicyStats policy_stats() const;
+  // An event about the policy, which stays as it is. Both texts are printable.
+  void NotePolicyIsWell(const std::string& source, absl::string_view what);
+  absl::Status WatchFile(const std::string& path, const WatchOptions& options);
+  void StopWatching();
+
+  // Of the policy in force, with what the engine has seen.
+  std::vector<LintFinding> Lint() const;
+  // Something about a channel that Lint() is to say; a warning at once.
+  void AddChannelFinding(const std::string& channel, LintFinding finding);
 
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
@@ -214,11 +225,14 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       const PolicyUpdate& update) const;
   void Swap(const PolicyTable& policy, const std::string& source)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(update_mu_);
-  void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause);
+  void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause,
+                         bool refused = false);
+  void SetWatch(std::shared_ptr<PolicyWatch> watch);
   void SetChannelPolicy(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const EngineOptions options_;
+  const core::Time started_;
   core::EventLog events_;
   std::atomic<uint64_t> seed_;
   std::atomic<int64_t> foreign_metadata_{0};
@@ -237,6 +251,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   PolicyTable policy_ ABSL_GUARDED_BY(mu_);
   std::string policy_source_ ABSL_GUARDED_BY(mu_);
   std::chrono::system_clock::time_point policy_since_ ABSL_GUARDED_BY(mu_);
+  core::Time policy_began_ ABSL_GUARDED_BY(mu_);   // the same moment
   PolicyStats policy_stats_ ABSL_GUARDED_BY(mu_);  // but for its version
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);
@@ -254,6 +269,12 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // What the methods of a channel name share, where they have none of their
   // own.
   std::map<std::string, core::Intake> intakes_ ABSL_GUARDED_BY(mu_);
+  // Names that channels have been made with, and what is to be said of them; so
+  // many are remembered, which is more than any program has.
+  static constexpr std::size_t kMaxChannels = 1000;
+  absl::flat_hash_set<std::string> channels_ ABSL_GUARDED_BY(mu_);
+  std::vector<LintFinding> channel_findings_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<PolicyWatch> watch_ ABSL_GUARDED_BY(mu_);  // or null
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
 

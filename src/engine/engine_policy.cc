@@ -13,9 +13,12 @@
 namespace firebreak::engine {
 namespace {
 
-// "file /etc/p: 3 differences"
-std::string Told(const std::string& source, absl::string_view what) {
-  return source.empty() ? std::string(what) : absl::StrCat(source, ": ", what);
+// Of the first fault in an event, path of its file included.
+constexpr size_t kMaxFault = 500;
+
+// How an event begins: "file /etc/p: ".
+std::string Told(const std::string& source) {
+  return source.empty() ? "" : absl::StrCat(source, ": ");
 }
 
 // The first of its lines, and how many more there are.
@@ -23,7 +26,7 @@ std::string FirstFault(const absl::Status& status) {
   const absl::string_view all(status.message().data(), status.message().size());
   const absl::string_view first = all.substr(0, all.find('\n'));
   const auto more = std::count(all.begin(), all.end(), '\n');
-  return absl::StrCat(Printable(first), more == 0 ? "" : "; and ",
+  return absl::StrCat(Printable(first, kMaxFault), more == 0 ? "" : "; and ",
                       more == 0 ? "" : absl::StrCat(more, " more"));
 }
 
@@ -57,7 +60,7 @@ absl::StatusOr<PolicyChange> EngineCore::Examine(
   change.changed = !diff.differences.empty();
   change.differences = std::move(diff.differences);
   change.differences_left_out = diff.left_out;
-  change.findings = Lint(*policy);
+  change.findings = engine::Lint(*policy);
   return change;
 }
 
@@ -69,8 +72,11 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
   absl::StatusOr<PolicyChange> change = Examine(policy, update);
   const uint64_t before = version_;
   if (!change.ok()) {
-    AppendPolicyEvent(before, before,
-                      Told(source, "refused: " + FirstFault(change.status())));
+    AppendPolicyEvent(
+        before, before,
+        absl::StrCat(Told(source), "refused: ", FirstFault(change.status()),
+                     "; version ", before, " stays"),
+        /*refused=*/true);
     core::MutexLock lock(&mu_);
     ++policy_stats_.refused;
     // To lose a race is no fault of a policy.
@@ -90,21 +96,61 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
                               change->differences_left_out;
   AppendPolicyEvent(
       before, change->version,
-      Told(source,
-           absl::StrCat(differences,
-                        differences == 1 ? " difference" : " differences")));
+      absl::StrCat(Told(source), differences,
+                   differences == 1 ? " difference" : " differences"));
   return change;
 }
 
+void EngineCore::NotePolicyIsWell(const std::string& source,
+                                  absl::string_view what) {
+  const uint64_t version = version_;
+  {
+    core::MutexLock lock(&mu_);
+    policy_stats_.is_refused = false;
+  }
+  AppendPolicyEvent(
+      version, version,
+      absl::StrCat(Told(source), what, "; version ", version, " stays"));
+}
+
 void EngineCore::AppendPolicyEvent(uint64_t from, uint64_t to,
-                                   std::string cause) {
+                                   std::string cause, bool refused) {
   core::Event event;
   event.at = Now();
   event.kind = core::Event::Kind::kPolicy;
   event.from = absl::StrCat(from);
   event.to = absl::StrCat(to);
   event.cause = std::move(cause);
+  event.refused = refused;
   events_.Append(std::move(event));
+}
+
+absl::Status EngineCore::WatchFile(const std::string& path,
+                                   const WatchOptions& options) {
+  constexpr std::chrono::milliseconds kShortest(10);
+  constexpr std::chrono::hours kLongest(1);
+  if (options.interval < kShortest || options.interval > kLongest) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "WatchOptions.interval: is ", core::FormatDuration(options.interval),
+        "; allowed [", core::FormatDuration(kShortest), ", ",
+        core::FormatDuration(kLongest), "]"));
+  }
+  auto watch = PolicyWatch::Create(path, options.interval);
+  absl::Status begun = watch->Begin(this);
+  if (!begun.ok()) return begun;
+  SetWatch(watch);
+  watch->Start(shared_from_this());
+  return absl::OkStatus();
+}
+
+void EngineCore::StopWatching() { SetWatch(nullptr); }
+
+void EngineCore::SetWatch(std::shared_ptr<PolicyWatch> watch) {
+  {
+    core::MutexLock lock(&mu_);
+    watch_.swap(watch);
+  }
+  if (watch != nullptr) watch->Stop();  // the one there was
 }
 
 PolicyTable EngineCore::policy() const {
@@ -134,6 +180,7 @@ void EngineCore::Swap(const PolicyTable& policy, const std::string& source) {
     policy_ = policy;
     policy_source_ = source;
     policy_since_ = std::chrono::system_clock::now();
+    policy_began_ = Now();
     policy_stats_.last_success = policy_since_;
     ++policy_stats_.applied;
     policy_stats_.is_refused = false;

@@ -9,6 +9,7 @@
 #include "absl/types/optional.h"
 #include "google/protobuf/descriptor.h"
 #include "src/engine/idempotency.h"
+#include "src/engine/lint_rules.h"
 
 namespace firebreak::engine {
 namespace {
@@ -58,28 +59,6 @@ absl::optional<LintFinding> Judge(const core::MethodOptions& options) {
   return finding;
 }
 
-// More hedges than the channel's budget pays for in the long run.
-absl::optional<LintFinding> JudgeBudget(const core::MethodOptions& options,
-                                        const core::BudgetOptions& budget) {
-  if (!options.hedging || options.hedging->quantile == 0 ||
-      !options.idempotent.value_or(true)) {
-    return absl::nullopt;
-  }
-  // 1 - 0.9 is a little less than 0.1.
-  constexpr double kRounding = 1e-9;
-  const double wanted = 1 - options.hedging->quantile;
-  if (wanted <= budget.ratio + kRounding) return absl::nullopt;
-  LintFinding finding;
-  finding.problem = absl::StrCat("is hedged at the ", options.hedging->quantile,
-                                 " quantile, so each call "
-                                 "wants ",
-                                 wanted, " hedges, and brings ", budget.ratio,
-                                 " tokens to pay for them");
-  finding.fix = absl::StrCat("say hedging.quantile: ", 1 - budget.ratio,
-                             " or more, or a budget.ratio of ", wanted);
-  return finding;
-}
-
 // Whether the proto leaves open what a finding is about.
 bool IsOpen(const MethodDescriptor& method) {
   return !method.client_streaming() && !method.server_streaming() &&
@@ -94,56 +73,107 @@ class Linter {
     policy_.ForEachName(
         [this](absl::string_view channel, absl::string_view service,
                absl::string_view method, const core::MethodOptions& options) {
-          LintName(channel, service, method, options);
+          LintEntry(channel, options);
+          LintTwice(channel, service, method, options);
+          if (!service.empty()) {
+            LintDescriptor(channel, service, method, options);
+          }
         });
-    std::sort(findings_.begin(), findings_.end(),
-              [](const LintFinding& a, const LintFinding& b) {
-                return std::make_tuple(-static_cast<int>(a.severity),
-                                       absl::string_view(a.where)) <
-                       std::make_tuple(-static_cast<int>(b.severity),
-                                       absl::string_view(b.where));
-              });
     return std::move(findings_);
   }
 
  private:
-  void LintName(absl::string_view channel, absl::string_view service,
-                absl::string_view method, const core::MethodOptions& options) {
-    absl::optional<LintFinding> finding;
-    const auto add = [&](absl::string_view what) {
-      findings_.push_back(*finding);
-      findings_.back().where = absl::StrCat(
-          options.policy, ": ", what,
-          channel.empty() ? "" : absl::StrCat(" on channel \"", channel, "\""));
-    };
-    finding = JudgeBudget(options, policy_.BudgetFor(channel));
-    if (finding) {
-      add(service.empty()  ? "every method without a better entry"
-          : method.empty() ? absl::StrCat("every method of ", service)
-                           : absl::StrCat("/", service, "/", method));
+  void Add(LintFinding finding, std::string where) {
+    finding.where = std::move(where);
+    findings_.push_back(std::move(finding));
+  }
+
+  // An entry of many names is looked at with each of them, and what is found
+  // each time is told once.
+  void LintEntry(absl::string_view channel,
+                 const core::MethodOptions& options) {
+    std::vector<LintFinding> found;
+    JudgeNumbers(options, &found);
+    for (LintFinding& finding : found) Add(std::move(finding), options.policy);
+    found.clear();
+    JudgeShared(options, policy_.IntakeFor(channel), policy_.BudgetFor(channel),
+                &found);
+    for (LintFinding& finding : found) {
+      Add(std::move(finding),
+          channel.empty()
+              ? options.policy
+              : absl::StrCat(options.policy, ": on channel \"", channel, "\""));
     }
-    finding = Judge(options);
+  }
+
+  void LintTwice(absl::string_view channel, absl::string_view service,
+                 absl::string_view method, const core::MethodOptions& options) {
+    const absl::optional<LintFinding> finding = Judge(options);
     if (!finding) return;
-    if (service.empty()) return add("every method without a better entry");
+    const auto add = [&](absl::string_view name) {
+      Add(*finding, PlaceOf(channel, service, name, options));
+    };
     if (!method.empty()) {
-      const std::string path = absl::StrCat("/", service, "/", method);
-      const MethodDescriptor* descriptor = FindDescriptor(path);
-      if (descriptor == nullptr || IsOpen(*descriptor)) add(path);
+      const MethodDescriptor* descriptor =
+          FindDescriptor(absl::StrCat("/", service, "/", method));
+      if (descriptor == nullptr || IsOpen(*descriptor)) add(method);
       return;
     }
-    const ServiceDescriptor* descriptor =
-        DescriptorPool::generated_pool()->FindServiceByName(
-            std::string(service));
-    if (descriptor == nullptr) {
-      return add(absl::StrCat("every method of ", service));
-    }
+    const ServiceDescriptor* descriptor = FindService(service);
+    if (descriptor == nullptr) return add("");
     for (int i = 0; i < descriptor->method_count(); ++i) {
       const MethodDescriptor& each = *descriptor->method(i);
-      const std::string path = absl::StrCat("/", service, "/", each.name());
       // Another entry may name the method itself.
-      const auto winner = policy_.Find(channel, path);
-      if (IsOpen(each) && winner.get() == &options) add(path);
+      if (IsOpen(each) && Wins(channel, each, options)) add(each.name());
     }
+  }
+
+  // Of a service that the program has.
+  void LintDescriptor(absl::string_view channel, absl::string_view service,
+                      absl::string_view method,
+                      const core::MethodOptions& options) {
+    const ServiceDescriptor* descriptor = FindService(service);
+    if (descriptor == nullptr) return;
+    const std::string where = PlaceOf(channel, service, method, options);
+    if (!method.empty()) {
+      if (descriptor->FindMethodByName(std::string(method)) != nullptr) return;
+      Add(Warning(absl::StrCat("is for a method that ", service, " has not"),
+                  absl::StrCat("write the name as the proto has it: ",
+                               MethodsOf(*descriptor))),
+          where);
+      return;
+    }
+    for (int i = 0; i < descriptor->method_count(); ++i) {
+      if (Wins(channel, *descriptor->method(i), options)) return;
+    }
+    Add(Warning("never applies, since each method of the service has an entry "
+                "of its own",
+                "take it out, or keep it for methods to come"),
+        where);
+  }
+
+  static const ServiceDescriptor* FindService(absl::string_view service) {
+    return DescriptorPool::generated_pool()->FindServiceByName(
+        std::string(service));
+  }
+
+  // For calls on channels that no better entry names.
+  bool Wins(absl::string_view channel, const MethodDescriptor& method,
+            const core::MethodOptions& options) const {
+    return policy_
+               .Find(channel, absl::StrCat("/", method.service()->full_name(),
+                                           "/", method.name()))
+               .get() == &options;
+  }
+
+  static std::string MethodsOf(const ServiceDescriptor& service) {
+    constexpr int kShown = 5;
+    std::vector<std::string> names;
+    for (int i = 0; i < service.method_count(); ++i) {
+      names.push_back(i < kShown ? service.method(i)->name() : "...");
+      if (i == kShown) break;
+    }
+    return absl::StrJoin(names, ", ");
   }
 
   const PolicyTable& policy_;
@@ -152,8 +182,35 @@ class Linter {
 
 }  // namespace
 
-std::vector<LintFinding> Lint(const PolicyTable& policy) {
-  return Linter(policy).Run();
+void SortFindings(std::vector<LintFinding>* findings) {
+  const auto key = [](const LintFinding& finding) {
+    return std::make_tuple(-static_cast<int>(finding.severity),
+                           absl::string_view(finding.where),
+                           absl::string_view(finding.problem));
+  };
+  std::sort(findings->begin(), findings->end(),
+            [&](const LintFinding& a, const LintFinding& b) {
+              return key(a) < key(b);
+            });
+  findings->erase(std::unique(findings->begin(), findings->end(),
+                              [&](const LintFinding& a, const LintFinding& b) {
+                                return key(a) == key(b);
+                              }),
+                  findings->end());
+  if (findings->size() <= kMaxFindings) return;
+  const size_t more = findings->size() - kMaxFindings;
+  findings->resize(kMaxFindings);
+  findings->push_back(Warning(absl::StrCat("has ", more, " more findings"),
+                              "mend those above first"));
+  findings->back().where = "the policy";
+}
+
+std::vector<LintFinding> Lint(const PolicyTable& policy,
+                              const Traffic* traffic) {
+  std::vector<LintFinding> findings = Linter(policy).Run();
+  if (traffic != nullptr) JudgeTraffic(policy, *traffic, &findings);
+  SortFindings(&findings);
+  return findings;
 }
 
 }  // namespace firebreak::engine

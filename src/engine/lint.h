@@ -4,11 +4,15 @@
 //     std::cerr << finding.where << ": " << finding.problem << "\n";
 //   }
 //
-// One kind of finding at present: an entry that hedges, or that retries codes
-// with which a call may have run, where nobody says that its methods may run
-// twice: neither the entry (`idempotent: true`) nor the method's proto
+// An error: calls that are hedged, where nobody says that they may run twice;
+// neither the entry (`idempotent: true`) nor the method's proto
 // (`idempotency_level`). An entry that says `idempotent: false` is fine: its
 // calls are not hedged, and not sent again when they may have run.
+//
+// Warnings: retries of that kind; numbers that leave no room for each other
+// (lint_rules.h); methods that their service has not; a name that never wins;
+// and, of a running engine, what its traffic leaves without use
+// (lint_traffic.h).
 //
 // A service that is linked into the program is looked at method by method; of
 // any other, and of a name that leaves the service open, the name itself is
@@ -18,15 +22,24 @@
 #ifndef FIREBREAK_SRC_ENGINE_LINT_H_
 #define FIREBREAK_SRC_ENGINE_LINT_H_
 
+#include <cstddef>
 #include <vector>
 
-#include "firebreak/engine.h"
+#include "firebreak/policy_update.h"
+#include "src/engine/lint_traffic.h"
 #include "src/engine/policy_table.h"
 
 namespace firebreak::engine {
 
-// Errors first, then by `where`.
-std::vector<LintFinding> Lint(const PolicyTable& policy);
+// Of a policy of a megabyte there may be any number; so many are kept, and one
+// more that counts the rest.
+inline constexpr std::size_t kMaxFindings = 500;
+
+// Errors first, then by `where`. `traffic`: of a running engine.
+std::vector<LintFinding> Lint(const PolicyTable& policy,
+                              const Traffic* traffic = nullptr);
+// Puts what was found elsewhere into that order too, with the same bound.
+void SortFindings(std::vector<LintFinding>* findings);
 
 }  // namespace firebreak::engine
 

@@ -23,8 +23,6 @@ LogLevel LevelOf(const EngineEvent& event) {
     case Kind::kWarning:
       return LogLevel::kWarning;
     case Kind::kPolicy:
-      // Refused, and the old one goes on.
-      return event.from == event.to ? LogLevel::kWarning : LogLevel::kInfo;
     case Kind::kAudit:
       return event.refused ? LogLevel::kWarning : LogLevel::kInfo;
     case Kind::kOverrideEnded:

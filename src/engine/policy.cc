@@ -1,20 +1,12 @@
 #include "src/engine/policy.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
-
-#include "absl/cleanup/cleanup.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/text_format.h"
 #include "src/engine/policy_compile.h"
 #include "src/engine/policy_errors.h"
+#include "src/engine/policy_file.h"
 #include "src/engine/policy_json.h"
 #include "src/engine/policy_scan.h"
 
@@ -45,63 +37,11 @@ class Collector : public ErrorCollector {
   PolicyErrors* const errors_;
 };
 
-// The message alone of an errno, without our own prefix.
-std::string ErrnoText(int error) {
-  return std::generic_category().message(error);
-}
-
-absl::Status FileError(const std::string& path, int error) {
-  const std::string message = absl::StrCat(path, ": ", ErrnoText(error));
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return absl::NotFoundError(message);
-    case EACCES:
-    case EPERM:
-      return absl::PermissionDeniedError(message);
-    default:
-      return absl::FailedPreconditionError(message);
-  }
-}
-
-// At most one byte past the limit, which is enough to know.
-absl::StatusOr<std::string> ReadAll(const std::string& path) {
-  if (path.empty() || path.find('\0') != std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("policy file: its path is ", Quote(path),
-                     "; allowed: the path of a file"));
-  }
-  // Not to wait for the writer of a named pipe.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return FileError(path, errno);
-  const absl::Cleanup closer = [fd] { close(fd); };
-  struct stat info;
-  if (fstat(fd, &info) != 0) return FileError(path, errno);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path,
-                     S_ISDIR(info.st_mode) ? ": is a directory"
-                                           : ": is a device, pipe or socket",
-                     "; allowed: a regular file"));
-  }
-  std::string text(kMaxPolicySize + 1, '\0');
-  size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = read(fd, &text[size], text.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FileError(path, errno);
-    if (n == 0) break;
-    size += static_cast<size_t>(n);
-  }
-  text.resize(size);
-  return text;
-}
-
 }  // namespace
 
 absl::StatusOr<PolicyTable> LoadPolicyFile(const std::string& path,
                                            bool clamp_attempts) {
-  absl::StatusOr<std::string> text = ReadAll(path);
+  absl::StatusOr<std::string> text = ReadPolicyFile(path);
   if (!text.ok()) return text.status();
   return ParsePolicyText(*text, path, clamp_attempts);
 }

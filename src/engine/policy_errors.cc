@@ -20,7 +20,6 @@ using google::protobuf::TextFormat;
 // A person reads so many at a time, and a Status may travel in metadata.
 constexpr size_t kMaxReported = 100;
 constexpr size_t kMaxQuoted = 60;
-constexpr size_t kMaxComplaint = 200;
 
 // "name[1]" -> "name", 1; "timeout" -> "timeout", -1.
 std::pair<absl::string_view, int> SplitIndex(absl::string_view step) {
@@ -114,12 +113,12 @@ std::string Quote(absl::string_view value) {
                       value.size() > kMaxQuoted ? "...\"" : "\"");
 }
 
-std::string Printable(absl::string_view message) {
-  std::string shown(message.substr(0, kMaxComplaint));
+std::string Printable(absl::string_view message, size_t limit) {
+  std::string shown(message.substr(0, limit));
   for (char& c : shown) {
     if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
   }
-  if (message.size() > kMaxComplaint) shown += "...";
+  if (message.size() > limit) shown += "...";
   return shown;
 }
 

@@ -67,8 +67,9 @@ bool CheckLength(size_t length, size_t limit, PolicyErrors* errors);
 std::string Quote(absl::string_view value);
 
 // What a parser complains of. It may quote a part of the text, of any length
-// and with any bytes: those that cannot be printed become '?', the end "...".
-std::string Printable(absl::string_view message);
+// and with any bytes: those that cannot be printed become '?', what is past the
+// limit "...".
+std::string Printable(absl::string_view message, size_t limit = 200);
 
 }  // namespace firebreak::engine
 

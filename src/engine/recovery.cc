@@ -102,9 +102,13 @@ void Recovery::OnTickWanted(core::Breaker* breaker) {
 void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
   core::MutexLock lock(&mu_);
   if (stopped_ || at == core::kInfiniteFuture) return;
+  NoteDue(breaker, at);
+  WakeAt(at);
+}
+
+void Recovery::NoteDue(core::Breaker* breaker, core::Time at) {
   core::Time& due = due_.try_emplace(breaker, at).first->second;
   due = std::min(due, at);
-  WakeAt(at);
 }
 
 void Recovery::WakeAt(core::Time at) {
@@ -144,9 +148,7 @@ void Recovery::OnTimer() {
   core::MutexLock lock(&mu_);
   for (const auto& [breaker, next] : looked_at) {
     if (next == core::kInfiniteFuture) continue;
-    const core::Time at = std::max(next, now + kBreath);
-    core::Time& due = due_.try_emplace(breaker, at).first->second;
-    due = std::min(due, at);
+    NoteDue(breaker, std::max(next, now + kBreath));
   }
   core::Time first = core::kInfiniteFuture;
   for (const auto& [breaker, at] : due_) first = std::min(first, at);

@@ -62,6 +62,9 @@ class Recovery : public core::BreakerObserver,
 
   explicit Recovery(Io* io) : io_(io) {}
   void LookAt(core::Breaker* breaker, core::Time at);
+  // At the latest.
+  void NoteDue(core::Breaker* breaker, core::Time at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeAt(core::Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // When to look at it again; kInfiniteFuture for never. `reconnect_for`: for
   // how long its channels are to be watched, if they are.

@@ -1,5 +1,6 @@
 #include "src/engine/service_config.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -185,6 +186,18 @@ absl::StatusOr<v1::PolicySet> FromServiceConfig(absl::string_view json,
 v1::PolicySet ReadServiceConfig(const Struct& config, bool clamp_attempts,
                                 PolicyErrors* errors) {
   return ConfigReader(clamp_attempts, errors).Read(config);
+}
+
+bool HasRetryPolicy(absl::string_view json) {
+  PolicyErrors errors("");
+  Struct config;
+  if (!ReadJsonObject(json, &config, &errors)) return false;
+  const auto methods = config.fields().find("methodConfig");
+  if (methods == config.fields().end()) return false;
+  const auto& list = methods->second.list_value().values();
+  return std::any_of(list.begin(), list.end(), [](const Value& entry) {
+    return entry.struct_value().fields().contains("retryPolicy");
+  });
 }
 
 }  // namespace firebreak::engine

@@ -49,6 +49,10 @@ absl::StatusOr<v1::PolicySet> FromServiceConfig(absl::string_view json,
 v1::PolicySet ReadServiceConfig(const google::protobuf::Struct& config,
                                 bool clamp_attempts, PolicyErrors* errors);
 
+// Whether gRPC itself would send calls again by this service config: one that
+// it is given, and not we. A text that cannot be read has nothing.
+bool HasRetryPolicy(absl::string_view json);
+
 }  // namespace firebreak::engine
 
 #endif  // FIREBREAK_SRC_ENGINE_SERVICE_CONFIG_H_

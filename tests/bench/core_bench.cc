@@ -2,9 +2,10 @@
 //
 //   scripts/bench core
 //
-// Each row is the median of five runs, in nanoseconds of wall time per
-// operation, on one thread and on two that share everything. The last line is
-// for comparing commits: absolute figures belong to a machine, the ratio to
+// Each row is the median of five runs, in nanoseconds that an operation takes
+// the thread that does it, on one thread and on two that share everything; CPU
+// is the same without the time in which the thread did not run. The last line
+// is for comparing commits: absolute figures belong to a machine, the ratio to
 // the floor of the same run (one bare mutex locked and unlocked) travels
 // better. `allocs` is what all these operations together took from the heap,
 // per operation; `method_bytes` what one method with a breaker keeps there, at
@@ -50,6 +51,17 @@ void* operator new(size_t size) {
   if (void* const p = std::malloc(size)) return p;
   std::abort();
 }
+void* operator new(size_t size, std::align_val_t alignment) {
+  heap_calls.fetch_add(1, std::memory_order_relaxed);
+  heap_bytes.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
+  const auto align = static_cast<size_t>(alignment);
+  if (void* const p = std::aligned_alloc(align, size)) return p;
+  std::abort();
+}
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, size_t) noexcept { std::free(p); }
 
@@ -94,6 +106,19 @@ void BreakerAdmitSettle(benchmark::State& state) {
     now += kStep;
     Admission admission = breaker.Admit(now, kInfiniteFuture);
     admission.permit.Settle(Verdict::kSuccess, now);
+  });
+}
+
+// One call in twenty fails, for which the lock is taken.
+void BreakerSomeFail(benchmark::State& state) {
+  static Breaker breaker({}, BreakerOptions{}, /*seed=*/1, kStart);
+  Time now = kStart;
+  int calls = 0;
+  Measure(state, [&] {
+    now += kStep;
+    Admission admission = breaker.Admit(now, kInfiniteFuture);
+    admission.permit.Settle(
+        ++calls % 20 == 0 ? Verdict::kFailure : Verdict::kSuccess, now);
   });
 }
 
@@ -305,13 +330,15 @@ class MedianReporter : public benchmark::ConsoleReporter {
       if (run.error_occurred) failed_ = true;
       if (run.error_occurred || run.aggregate_name == "median") {
         shown.push_back(run);
+        // Wall time of all threads for one operation of any, until here.
+        shown.back().real_accumulated_time *= static_cast<double>(run.threads);
         // Leave only the name and the number of threads.
         shown.back().run_type = Run::RT_Iteration;
         shown.back().run_name.min_time.clear();
         shown.back().run_name.repetitions.clear();
         shown.back().run_name.time_type.clear();
         medians_[run.run_name.function_name + "/" + run.run_name.threads] =
-            run.GetAdjustedRealTime();
+            shown.back().GetAdjustedRealTime();
         auto allocs = run.counters.find("allocs");
         if (allocs != run.counters.end()) allocs_ += allocs->second;
       }
@@ -358,6 +385,7 @@ int Main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   Register("MutexFloor", MutexFloor);
   Register("BreakerAdmitSettle", BreakerAdmitSettle);
+  Register("BreakerSomeFail", BreakerSomeFail);
   Register("BreakerAllRules", BreakerAllRules);
   Register("BreakerReject", BreakerReject);
   Register("WindowUpdate", WindowUpdate);

@@ -58,7 +58,11 @@ TEST_P(PolicySwapChaosTest, NoCallFailsForASwap) {
   ASSERT_TRUE(load.WaitFor(5, IsOk()));
   constexpr int kSwaps = 200;
   for (int n = 1; n <= kSwaps; ++n) {
-    ASSERT_TRUE((*engine)->SetPolicyText(SomePolicy(n)).ok());
+    PolicyUpdate update;
+    update.if_version = static_cast<uint64_t>(n);
+    const auto change = (*engine)->UpdatePolicy(SomePolicy(n), update);
+    ASSERT_TRUE(change.ok()) << change.status();
+    ASSERT_EQ(change->version, static_cast<uint64_t>(n) + 1);
     // Some calls with each: the swap itself is over in no time.
     ASSERT_TRUE(load.WaitFor(2, IsOk()));
   }
@@ -66,6 +70,10 @@ TEST_P(PolicySwapChaosTest, NoCallFailsForASwap) {
   load.ExpectSound();
   EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
       << Summary(load.ends());
+
+  const engine::PolicyStats stats = (*engine)->core()->policy_stats();
+  EXPECT_EQ(stats.applied, kSwaps);
+  EXPECT_EQ(stats.unchanged + stats.refused, 0);
 
   // What it knew is known still, and nothing hangs in it.
   const auto methods = (*engine)->core()->Methods();

@@ -1,7 +1,6 @@
 // Many threads on one breaker, budget, intake, statistics and log at once. What
 // must hold at the end is checked here; races are for TSan to see.
 #include <atomic>
-#include <functional>
 #include <thread>
 #include <vector>
 
@@ -11,40 +10,12 @@
 #include "src/core/event_log.h"
 #include "src/core/intake.h"
 #include "src/core/method_stats.h"
-#include "tests/support/core_fixtures.h"
+#include "tests/support/hammer.h"
 
 namespace firebreak::core {
 namespace {
 
-constexpr int kThreads = 4;
 constexpr int kRounds = 10'000;
-
-// Runs `body(thread, dice)` in all threads at once.
-void Hammer(const std::function<void(int, Dice*)>& body) {
-  std::atomic<int> waiting{kThreads};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      Dice dice(static_cast<uint64_t>(t) + 1);
-      --waiting;
-      while (waiting > 0) std::this_thread::yield();
-      body(t, &dice);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
-
-// A clock for all threads: a number, which each of them reads at its own pace.
-class SharedTime {
- public:
-  Time Now() { return Time(Duration(now_.load(std::memory_order_relaxed))); }
-  void Pass(Duration d) {
-    now_.fetch_add(d.count(), std::memory_order_relaxed);
-  }
-
- private:
-  std::atomic<int64_t> now_{0};
-};
 
 class Listener : public BreakerObserver {
  public:
@@ -153,7 +124,7 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
   breaker.ClearOverride(time.Now());
   const BreakerSnapshot s = breaker.Snapshot(time.Now());
   EXPECT_EQ(s.probes_in_flight, 0);
-  EXPECT_EQ(admitted + refused, kThreads * kRounds);
+  EXPECT_EQ(admitted + refused, kHammerThreads * kRounds);
   EXPECT_GT(admitted, 0);
   EXPECT_GT(refused, 0);
   // One event and one epoch for each change of state, and one telling; but two
@@ -208,7 +179,7 @@ TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
 }
 
 // A call's way in, on whatever thread looks at it.
-class QueuedVisit : public Bulkhead::Waiter {
+class QueuedVisit final : public Bulkhead::Waiter {
  public:
   void OnPlace() override { told.store(true, std::memory_order_release); }
   std::atomic<bool> told{false};
@@ -351,12 +322,6 @@ TEST(CoreStressTest, AThrottleCountsEveryEnd) {
   EXPECT_GT(s.rejected, 0);
 }
 
-// A call in the queue of a bulkhead, which any thread may end or wake.
-struct Queued final : Bulkhead::Waiter {
-  void OnPlace() override { told.store(true, std::memory_order_release); }
-  std::atomic<bool> told{false};
-};
-
 TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
   BulkheadOptions bulkhead;
   bulkhead.max_concurrent = 2;
@@ -374,7 +339,7 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
   constexpr int kVisits = 1'000;
   Hammer([&](int, Dice* dice) {
     for (int i = 0; i < kVisits; ++i) {
-      auto waiter = std::make_shared<Queued>();
+      auto waiter = std::make_shared<QueuedVisit>();
       Visit visit;
       Intake::Step step =
           visit.Begin(&intake, Time{}, kInfiniteFuture, Duration::zero());
@@ -427,7 +392,7 @@ TEST(CoreStressTest, StatisticsLoseNoCall) {
     }
   });
   const MethodCounts counts = stats.counts();
-  EXPECT_EQ(counts.calls, kThreads * kRounds);
+  EXPECT_EQ(counts.calls, kHammerThreads * kRounds);
   EXPECT_EQ(counts.in_flight, 0);
   int64_t ends = 0;
   for (int64_t n : counts.ends) ends += n;
@@ -458,7 +423,7 @@ TEST(CoreStressTest, ALogNumbersEventsWithoutGaps) {
       EXPECT_EQ(read + missed, cursor);
     }
   });
-  EXPECT_EQ(log.last(), (kThreads - 1) * kRounds);
+  EXPECT_EQ(log.last(), (kHammerThreads - 1) * kRounds);
 }
 
 }  // namespace

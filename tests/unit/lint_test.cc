@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
+#include "firebreak/engine.h"
 #include "firebreak/testing/idempotency.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -133,8 +134,7 @@ TEST(LintTest, MoreHedgesThanTheBudgetPaysFor) {
     return Places(absl::Substitute(kPolicy, idempotent, quantile));
   };
   EXPECT_THAT(places("true", "0.9"), IsEmpty());
-  EXPECT_THAT(places("true", "0.89"),
-              ElementsAre("a: every method of s on channel \"c\""));
+  EXPECT_THAT(places("true", "0.89"), ElementsAre("a: on channel \"c\""));
   EXPECT_THAT(places("false", "0.5"), IsEmpty()) << "never hedged";
   EXPECT_THAT(Places("method { name {} idempotent: true hedging {} }"),
               IsEmpty());
@@ -145,8 +145,10 @@ TEST(LintTest, TheEngineHasIt) {
       {"name":[{"service":"s"}],"hedgingPolicy":{"maxAttempts":2}}]})");
   ASSERT_TRUE(engine.ok()) << engine.status();
   const std::vector<LintFinding> findings = (*engine)->Lint();
-  ASSERT_EQ(findings.size(), 1u);
+  // In a service config no delay means none at all.
+  ASSERT_EQ(findings.size(), 2u);
   EXPECT_EQ(findings[0].where, "methodConfig[0]: every method of s");
+  EXPECT_THAT(findings[1].problem, HasSubstr("hedged at once"));
 }
 
 }  // namespace

@@ -91,8 +91,9 @@ TEST_F(PolicySwapTest, ABreakerThatIsTakenAwayClosesWithAnEvent) {
   Swap("method { name {} retry {} }");
   EXPECT_EQ(State(*before), core::BreakerState::kDisabled);
   const auto events = engine_->core()->events().Since(0, 10).events;
-  ASSERT_EQ(events.size(), 2u);
+  ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[1].cause, "the policy has it no more");
+  EXPECT_EQ(events[2].kind, core::Event::Kind::kPolicy);
 }
 
 TEST_F(PolicySwapTest, FallbackAndClassifierStay) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <future>
 #include <iostream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/admin_service.h"
@@ -53,7 +54,7 @@ int RunTarget(const std::string& echo, const std::string& admin) {
   ChannelOptions generic;
   generic.codec = Codec::kByteBuffer;
   grpc::GenericStub stub((*engine)->CreateChannel(
-      "echo", echo, grpc::InsecureChannelCredentials(), generic));
+      "echo", echo, grpc::InsecureChannelCredentials(), std::move(generic)));
   for (int i = 1; i < kMethods; ++i) {
     CallOnce(&stub, absl::StrCat("/bench.v1.Service/Method", i));
   }

@@ -1,0 +1,99 @@
+// Follows the file of a policy while the engine runs.
+//
+//   auto watch = PolicyWatch::Create("/etc/shop/policy.textproto", interval);
+//   absl::Status status = watch->Begin(core.get());   // reads it now
+//   watch->Start(core);                               // and from time to time
+//
+// Every `interval` it looks at the file from outside. What looks different is
+// read only when it has stood still for one interval, so half of a file that
+// is being written does not become the policy: the half may well be a policy
+// too. By content, not by name, so it does not matter how the file is replaced:
+// written in place, renamed over, or by a symbolic link that is changed
+// somewhere on the way (a ConfigMap of Kubernetes).
+//
+// Only a change counts: content other than what was read last, good or bad. So
+// a policy that came another way meanwhile stays until the file changes. What
+// is wrong with a file is said once (an event, and a refused update); what was
+// in force goes on. When it is good again that is said too.
+//
+// Why polling: inotify tells of names, and a watch would have to be kept on
+// each link and folder on the way; it is silent on network file systems. One
+// stat() a second costs nothing.
+//
+// Runs on the observers' pool, since a look may block (a network file system),
+// which the timer thread must not. Thread safety: safe from any thread; one
+// look at a time. Ownership: shared with a look under way, which may outlive
+// `io`: Stop() is called before that goes.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_WATCH_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_WATCH_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "src/core/mutex.h"
+#include "src/core/time.h"
+#include "src/engine/io.h"
+#include "src/engine/policy_file.h"
+
+namespace firebreak::engine {
+
+class EngineCore;
+
+class PolicyWatch final : public TimerClient,
+                          public std::enable_shared_from_this<PolicyWatch> {
+  struct Key {};  // only Create() has one
+
+ public:
+  static std::shared_ptr<PolicyWatch> Create(std::string path,
+                                             core::Duration interval);
+  PolicyWatch(Key, std::string path, core::Duration interval)
+      : path_(std::move(path)), interval_(interval) {}
+
+  // The first look, at once: what is in the file is the policy from now on, or
+  // the status says why not.
+  absl::Status Begin(EngineCore* core);
+  // Arms the timer of `core`, which it holds weakly.
+  void Start(const std::shared_ptr<EngineCore>& core);
+  // Nothing of the file reaches the engine once this is back. Does not wait for
+  // a look that hangs in the file system.
+  void Stop();
+
+  // One look. Called by the timer; by tests, with a time of theirs.
+  void Poll(EngineCore* core, core::Time now);
+  void OnTimer() override;
+
+ private:
+  // Whether what is seen is new, and has stood still for long enough.
+  bool IsSettled(const FileLook& seen, core::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What was read, or why it could not be.
+  absl::Status Take(EngineCore* core, const absl::StatusOr<std::string>& text)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LookLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string Source() const;
+
+  const std::string path_;
+  const core::Duration interval_;
+
+  core::Mutex mu_;
+  std::weak_ptr<EngineCore> core_ ABSL_GUARDED_BY(mu_);
+  Io* io_ ABSL_GUARDED_BY(mu_) = nullptr;  // there until Stop()
+  Timer timer_ ABSL_GUARDED_BY(mu_);
+  bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
+
+  // How the file looked when it was read last, and how it looks since.
+  absl::optional<FileLook> read_ ABSL_GUARDED_BY(mu_);
+  FileLook seen_ ABSL_GUARDED_BY(mu_);
+  absl::optional<core::Time> since_ ABSL_GUARDED_BY(mu_);
+  // What was read last, and what was wrong: "" = nothing.
+  absl::optional<std::string> text_ ABSL_GUARDED_BY(mu_);
+  bool text_is_good_ ABSL_GUARDED_BY(mu_) = false;
+  std::string fault_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_WATCH_H_
