@@ -8,8 +8,9 @@
 //
 // A line is short and printable: channel, target, method, what and why. It has
 // nothing of a request or an answer in it, no metadata and no status message. A
-// method has at most 10 lines a minute; the next one after that tells how many
-// were left out. Refused calls are counted (docs/metrics.md), not logged.
+// method has at most 10 lines a minute, and so have all refused admin calls
+// together; the next one after that tells how many were left out. Refused calls
+// are counted (docs/metrics.md), not logged.
 //
 // Called one line at a time and in order, on the engine's observer threads:
 // under no lock, and never on the way of a call. It may block and throw, as an

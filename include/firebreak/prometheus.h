@@ -15,9 +15,13 @@
 // none, so a scraper that stalls keeps nobody waiting. Counters are read one
 // after the other: while calls run, they may differ by the calls that run.
 //
-// How many series there are is bounded by EngineOptions::max_methods: about a
-// hundred for each method, forty for each breaker. Names from outside are made
-// printable.
+// There are at most a hundred series for each method and forty for each
+// breaker: of up to EngineOptions::max_methods methods, an "other" for each of
+// so many further channel names, and a breaker for each of a method's first
+// 1000 targets. Names from outside are made printable.
+//
+// Series do not tell engines apart: of several in one process, each needs a
+// page of its own, RegisterCollectable(collector, "/metrics/stock").
 //
 // Thread safety: safe from any thread.
 // Ownership: keeps the engine's state only while it collects. When the engine

@@ -119,11 +119,13 @@ void Gate::Changed(const Visitor& visitor, const Subject& subject,
   event.from = std::string(from);
   event.to = std::string(to);
   event.cause = detail;
+  ++core_->audit_counters()->changed;
   core_->event_log()->Append(std::move(event));
 }
 
 void Gate::Refused(const Visitor& visitor, const Subject& subject,
                    const absl::Status& why) {
+  ++core_->audit_counters()->refused;
   const core::Time now = engine::Now();
   if (!refusals_.Take(now, now).is_ours) {
     ++left_out_;

@@ -4,15 +4,15 @@
 //   absl::Status may =
 //       gate->EnterToChange(*context, "SetOverride", "SetOverride FORCED_OPEN",
 //                           selector, &visitor);
-//   if (!may.ok()) return may;                      // refused, and in the
-//   audit
+//   if (!may.ok()) return may;            // refused, and in the audit
 //   ... the change ...
 //   gate->Changed(visitor, {channel, target, method}, "closed", "forced_open");
 //
 // The audit is events of the kind kAudit in the engine's log, where event
 // streams and listeners find them. Refusals are limited, ten at once and one a
 // second, so that somebody who is refused cannot push everything else out of
-// the log; what is left out is counted in the next.
+// the log; what is left out is counted in the next, and all of them in the
+// engine's AuditCounters.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_GATE_H_

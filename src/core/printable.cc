@@ -8,9 +8,17 @@
 namespace firebreak::core {
 namespace {
 
+// Of no width, or turning the direction of what follows, so that a line reads
+// as another than it is; and the two that Unicode ends lines with.
+bool IsUnseen(uint32_t point) {
+  return (point >= 0x200b && point <= 0x200f) ||
+         (point >= 0x2028 && point <= 0x202e) ||
+         (point >= 0x2060 && point <= 0x2069) || point == 0xfeff;
+}
+
 // The bytes of the character that `text` begins with; 0 when they are not
 // UTF-8 (RFC 3629: not too long, no surrogates, not past U+10FFFF), or a
-// control character: C0, DEL, C1, and the two that Unicode ends lines with.
+// control character: C0, DEL, C1.
 size_t PrintableLength(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(0);
@@ -25,8 +33,7 @@ size_t PrintableLength(absl::string_view text) {
   constexpr uint32_t kFirst[] = {0x80, 0x800, 0x10000};
   if (point < kFirst[length - 2] || point > 0x10ffff) return 0;
   if (point >= 0xd800 && point <= 0xdfff) return 0;
-  if (point < 0xa0 || point == 0x2028 || point == 0x2029) return 0;
-  return length;
+  return point < 0xa0 || IsUnseen(point) ? 0 : length;
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 //   Printable("a\nb")     a\x0ab
 //   Printable("caf\xe9")  caf\xe9 (was not UTF-8)
 //
-// Valid UTF-8 without control characters stays as it is, but for the backslash,
+// Valid UTF-8 without control characters, and without those that are not seen
+// or turn the direction of the text, stays as it is, but for the backslash,
 // which is doubled: so no two texts become one. What comes out is valid UTF-8
 // on one line; quotes and markup are for whoever knows the format around it.
 //

@@ -144,6 +144,20 @@ std::vector<std::shared_ptr<MethodRuntime>> EngineCore::Methods() const {
   return out;
 }
 
+std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                      std::shared_ptr<const MethodSettings>>>
+EngineCore::MethodsAndSettings() const {
+  core::MutexLock lock(&mu_);
+  std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                        std::shared_ptr<const MethodSettings>>>
+      out;
+  out.reserve(methods_.size());
+  for (const auto& [name, runtime] : methods_) {
+    out.emplace_back(runtime, runtime->settings());
+  }
+  return out;
+}
+
 uint64_t EngineCore::NextSeed() {
   return seed_.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);
 }
@@ -220,6 +234,9 @@ core::Breaker* EngineCore::BreakerFor(MethodRuntime* runtime,
     return runtime->BreakerFor(target, &events_, recovery_.get(), NextSeed(),
                                Now());
   }
+  if (IsOneTooMany(runtime->channel, target)) {
+    return runtime->OtherBreaker(&events_, Now());
+  }
   ChannelBreaker& shared = channel_breakers_[{runtime->channel, target}];
   if (shared.breaker == nullptr) {
     shared.policy = options.policy;
@@ -249,22 +266,49 @@ core::Breaker* EngineCore::BreakerFor(MethodRuntime* runtime,
   return shared.breaker.get();
 }
 
+void EngineCore::Warn(const std::string& channel, const std::string& method,
+                      std::string cause) {
+  core::Event event;
+  event.at = Now();
+  event.channel = channel;
+  event.method = method;
+  event.cause = std::move(cause);
+  events_.Append(std::move(event));
+}
+
+bool EngineCore::IsOneTooMany(const std::string& channel,
+                              const std::string& target) const {
+  if (channel_breakers_.count({channel, target}) != 0) return false;
+  std::size_t targets = 0;
+  for (auto it = channel_breakers_.lower_bound({channel, ""});
+       it != channel_breakers_.end() && it->first.first == channel; ++it) {
+    ++targets;
+  }
+  return targets >= kMaxTargets;
+}
+
 std::shared_ptr<MethodRuntime> EngineCore::OtherRuntime(
     const std::pair<std::string, std::string>& asked_for) {
   const auto& [channel, method] = asked_for;
   if (!warned_of_cap_) {
     warned_of_cap_ = true;
-    core::Event event;
-    event.at = Now();
-    event.channel = channel;
-    event.method = method;
-    event.cause = absl::StrCat("more than ", options_.max_methods,
-                               " methods: further ones share the entry \"",
-                               kOtherMethod, "\", which only counts");
-    events_.Append(std::move(event));
+    Warn(channel, method,
+         absl::StrCat("more than ", options_.max_methods,
+                      " methods: further ones share the entry \"", kOtherMethod,
+                      "\", which only counts"));
   }
   auto found = methods_.find({channel, kOtherMethod});
   if (found != methods_.end()) return found->second;
+  // Each channel name is one more: as many of them as methods.
+  if (methods_.size() >= 2 * options_.max_methods && channel != kOtherMethod) {
+    if (methods_.count({kOtherMethod, kOtherMethod}) == 0) {
+      Warn(channel, method,
+           absl::StrCat("more than ", options_.max_methods,
+                        " channel names besides: further ones share one \"",
+                        kOtherMethod, "\""));
+    }
+    return OtherRuntime({kOtherMethod, kOtherMethod});
+  }
   auto counting_only = std::make_shared<core::MethodOptions>(*Nothing());
   counting_only->policy = kOtherMethod;
   return MakeRuntime(channel, kOtherMethod, std::move(counting_only));

@@ -48,6 +48,12 @@ struct CallbackCounters {
   std::atomic<int64_t> classifier_skipped{0};  // no room on the pool
 };
 
+// Admin calls that are in the audit, or would be were refusals not limited.
+struct AuditCounters {
+  std::atomic<int64_t> changed{0};
+  std::atomic<int64_t> refused{0};
+};
+
 // What became of updates of the policy so far; of dry runs nothing is counted.
 struct PolicyStats {
   int64_t applied = 0;
@@ -136,6 +142,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
 
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
+  // And their settings, all of one policy, however often it is replaced.
+  std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                        std::shared_ptr<const MethodSettings>>>
+  MethodsAndSettings() const;
   const core::EventLog& events() const { return events_; }
   // For what happens outside of the engine and belongs in the same log.
   core::EventLog* event_log() { return &events_; }
@@ -145,6 +155,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   Recovery* recovery() { return recovery_.get(); }
   Listeners* listeners() { return listeners_.get(); }
   CallbackCounters* callback_counters() { return &callback_counters_; }
+  AuditCounters* audit_counters() { return &audit_counters_; }
   // A new seed for whoever needs one.
   uint64_t NextSeed();
   // Metadata that looked like ours and came from somewhere else, so far.
@@ -185,7 +196,14 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
                             const core::MethodOptions& options,
                             const std::string& target)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // For a channel and method past max_methods.
+  void Warn(const std::string& channel, const std::string& method,
+            std::string cause);
+  // Whether `target` would be one too many for the shared breakers of
+  // `channel`.
+  bool IsOneTooMany(const std::string& channel, const std::string& target) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For a channel and method past max_methods: the channel's, or one for all
+  // channels where these are too many themselves.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -219,6 +237,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::atomic<uint64_t> seed_;
   std::atomic<int64_t> foreign_metadata_{0};
   CallbackCounters callback_counters_;
+  AuditCounters audit_counters_;
 
   // Of the policy; bindings of another one are out of date. Written under
   // `mu_`.

@@ -65,8 +65,7 @@ std::string Line(const EngineEvent& event) {
 
 void EventLines::OnEvent(const EngineEvent& event) {
   if (event.kind == Kind::kRejection) return;
-  if (minutes_.size() >= kMethods) minutes_.clear();
-  Minute& minute = minutes_[{event.channel, event.method}];
+  Minute& minute = MinuteOf(event);
   // Also when the clock was set back.
   if (minute.lines == 0 || event.time < minute.began ||
       event.time - minute.began >= std::chrono::minutes(1)) {
@@ -84,6 +83,12 @@ void EventLines::OnEvent(const EngineEvent& event) {
     minute.left_out = 0;
   }
   sink_(LevelOf(event), line);
+}
+
+EventLines::Minute& EventLines::MinuteOf(const EngineEvent& event) {
+  if (event.kind == Kind::kAudit && event.refused) return refused_;
+  if (minutes_.size() >= kMethods) minutes_.clear();
+  return minutes_[{event.channel, event.method}];
 }
 
 }  // namespace engine

@@ -5,7 +5,9 @@
 //
 // Bounded: kLinesAMinute for each method, by the time of the events, so that a
 // breaker that flaps does not fill a disk. The first line after that tells how
-// many were left out.
+// many were left out. Refused admin calls share so many of their own, since
+// their names are what the caller wrote: nobody who is refused can silence a
+// method, or fill the log with names.
 //
 // Thread safety: as a listener, one event at a time.
 #ifndef FIREBREAK_SRC_ENGINE_LOG_H_
@@ -41,7 +43,10 @@ class EventLines final : public EventListener {
     int64_t left_out = 0;
   };
 
+  Minute& MinuteOf(const EngineEvent& event);
+
   const LogSink sink_;
+  Minute refused_;
   // By channel and method.
   absl::flat_hash_map<std::pair<std::string, std::string>, Minute> minutes_;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace firebreak::engine {
 namespace {
 
@@ -57,14 +59,39 @@ core::Breaker* MethodRuntime::BreakerFor(const std::string& target,
                                          core::EventLog* log,
                                          core::BreakerObserver* observer,
                                          uint64_t seed, core::Time now) {
-  core::MutexLock lock(&mu_);
-  for (const auto& breaker : own_) {
-    if (breaker->identity().target == target) return breaker.get();
+  {
+    core::MutexLock lock(&mu_);
+    for (const auto& breaker : own_) {
+      if (breaker->identity().target == target) return breaker.get();
+    }
+    if (own_.size() < kMaxTargets) {
+      own_.push_back(std::make_unique<core::Breaker>(
+          core::Breaker::Identity{channel, target, method, log, observer},
+          OwnBreaker(*settings_->options), seed, now));
+      return own_.back().get();
+    }
   }
-  own_.push_back(std::make_unique<core::Breaker>(
-      core::Breaker::Identity{channel, target, method, log, observer},
-      OwnBreaker(*settings_->options), seed, now));
-  return own_.back().get();
+  return OtherBreaker(log, now);
+}
+
+core::Breaker* MethodRuntime::OtherBreaker(core::EventLog* log,
+                                           core::Time now) {
+  {
+    core::MutexLock lock(&mu_);
+    if (other_ != nullptr) return other_.get();
+    other_ = std::make_unique<core::Breaker>(
+        core::Breaker::Identity{channel, kOtherTarget, method}, absl::nullopt,
+        /*seed=*/0, now);
+  }
+  core::Event event;
+  event.at = now;
+  event.channel = channel;
+  event.method = method;
+  event.cause = absl::StrCat("more than ", kMaxTargets,
+                             " targets: further ones have no breaker");
+  log->Append(std::move(event));
+  core::MutexLock lock(&mu_);
+  return other_.get();
 }
 
 void MethodRuntime::AddShared(std::shared_ptr<core::Breaker> breaker) {

@@ -22,6 +22,7 @@
 #define FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,13 @@ namespace firebreak::engine {
 inline constexpr char kAllMethods[] = "*";
 // The name of the runtime that all methods past max_methods share.
 inline constexpr char kOtherMethod[] = "other";
+
+// How many targets of a method have a breaker of their own, or of a channel
+// whose methods share them: as many as methods by default, and far more than a
+// service has replicas.
+inline constexpr std::size_t kMaxTargets = 1000;
+// The target of the breaker for those past it.
+inline constexpr char kOtherTarget[] = "other";
 
 // What one policy makes of a method.
 struct MethodSettings {
@@ -80,10 +88,13 @@ class MethodRuntime {
   void SetSettings(MethodSettings settings, core::Time now);
 
   // Its own breaker of `target`, made when it is first asked for; lives as
-  // long as the runtime.
+  // long as the runtime. Past kMaxTargets it is OtherBreaker().
   core::Breaker* BreakerFor(const std::string& target, core::EventLog* log,
                             core::BreakerObserver* observer, uint64_t seed,
                             core::Time now);
+  // One that is off whatever the policy says, and not among `breakers()`.
+  // Warns when it is first asked for.
+  core::Breaker* OtherBreaker(core::EventLog* log, core::Time now);
   // One that is not its own: of the channel, by the policy's scope.
   void AddShared(std::shared_ptr<core::Breaker> breaker);
   // Those that its policy asks for, its own or shared ones, in the order they
@@ -105,6 +116,8 @@ class MethodRuntime {
   std::atomic<bool> has_classifier_{false};
   mutable core::Mutex mu_;
   std::shared_ptr<const MethodSettings> settings_ ABSL_GUARDED_BY(mu_);
+  // Null until there are too many targets.
+  std::unique_ptr<core::Breaker> other_ ABSL_GUARDED_BY(mu_);
   // None is ever taken out: calls under way point to them.
   std::vector<std::unique_ptr<core::Breaker>> own_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<core::Breaker>> shared_ ABSL_GUARDED_BY(mu_);

@@ -7,9 +7,9 @@ namespace {
 
 using core::BreakerState;
 
-// The changes that a breaker makes by itself. They are shown from the start, at
-// 0: of a series that appears with its first change, Prometheus' rate() and
-// increase() do not see that change.
+// The changes that a breaker makes by itself. They are shown from the first
+// call on, at 0: of a series that appears with its first change, Prometheus'
+// rate() and increase() do not see that change.
 bool IsExpected(BreakerState from, BreakerState to, bool has_ramp) {
   switch (from) {
     case BreakerState::kClosed:

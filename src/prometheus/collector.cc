@@ -46,6 +46,9 @@ void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
   }
   out->Add(Family::kListenerEventsMissed, {}, core->listeners()->missed());
   out->Add(Family::kForeignMetadata, {}, core->foreign_metadata());
+  const engine::AuditCounters& audits = *core->audit_counters();
+  out->Add(Family::kAudits, {{"result", "changed"}}, audits.changed);
+  out->Add(Family::kAudits, {{"result", "refused"}}, audits.refused);
   const engine::PolicyStats policy = core->policy_stats();
   out->Add(Family::kPolicyVersion, {}, static_cast<int64_t>(policy.version));
   const std::pair<const char*, int64_t> updates[] = {
@@ -77,11 +80,9 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   // What several methods share is shown once.
   std::set<const void*> shown;
   // Keeps what is `shown`, should a new policy do without.
-  std::vector<std::shared_ptr<const engine::MethodSettings>> kept;
-  const auto methods = core->Methods();
-  for (const std::shared_ptr<engine::MethodRuntime>& runtime : methods) {
-    const engine::MethodSettings& settings =
-        *kept.emplace_back(runtime->settings());
+  const auto methods = core->MethodsAndSettings();
+  for (const auto& [runtime, its_own] : methods) {
+    const engine::MethodSettings& settings = *its_own;
     metrics::AddCalls(runtime.get(), settings, &out);
     metrics::AddAttempts(runtime.get(), settings, now, &out);
     metrics::AddHealth(*runtime, settings, now, &out);

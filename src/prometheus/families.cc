@@ -18,7 +18,7 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
     {"firebreak_requests_total", kCounter, "channel,method,type",
      "Calls that have ended: success, failure, rejected (by firebreak, before "
      "anything was sent), cancelled, abandoned."},
-    {"firebreak_requests_by_code_total", kCounter, "channel,method,code",
+    {"firebreak_responses_total", kCounter, "channel,method,code",
      "Calls that have ended with a status, by its code; not those rejected."},
     {"firebreak_rejected_requests_total", kCounter, "channel,method,reason",
      "Calls that firebreak rejected, by the firebreak-reason of the status."},
@@ -26,8 +26,8 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "What successful calls took, waits and retries included. Exact to 1.6 %."},
     {"firebreak_fallbacks_total", kCounter, "channel,method",
      "Calls that a fallback of the application answered."},
-    {"firebreak_health_score", kGauge, "channel,method",
-     "How well the method does, 0 to 100, by its breakers and its throttle."},
+    {"firebreak_health_ratio", kGauge, "channel,method",
+     "How well the method does, 0 to 1, by its breakers and its throttle."},
 
     {"firebreak_attempts_total", kCounter, "channel,method,kind",
      "Attempts that were sent: first, retry, hedge."},
@@ -46,8 +46,7 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "retry."},
     {"firebreak_attempt_latency_seconds", kGauge, "channel,method,q",
      "Quantile q of what an attempt takes, over the last 30 s: the model "
-     "behind "
-     "hedge delays and the deadline gate. Exact to 2 %."},
+     "behind hedge delays and the deadline gate. Exact to 2 %."},
     {"firebreak_attempt_latency_usual_seconds", kGauge, "channel,method",
      "The median of what an attempt takes, over ten minutes."},
     {"firebreak_hedge_delay_seconds", kGauge, "channel,method",
@@ -130,6 +129,8 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
     {"firebreak_foreign_metadata_total", kCounter, "",
      "Metadata named firebreak-* that somebody else had set, and that was not "
      "sent."},
+    {"firebreak_audits_total", kCounter, "result",
+     "Admin calls that changed something, or were refused, even to read."},
     {"firebreak_policy_version", kGauge, "",
      "The version of the policy in force: 1, and one more with each change."},
     {"firebreak_policy_updates_total", kCounter, "result",

@@ -33,8 +33,8 @@ Labels MethodLabels(const engine::MethodRuntime& runtime) {
 }
 
 // The reasons for which the method's policy, as it is, can reject a call. They
-// are shown from the start, at 0: of a series that appears with its first
-// rejections, Prometheus' rate() and increase() do not see those.
+// are shown from its first call on, at 0: of a series that appears with its
+// first rejections, Prometheus' rate() and increase() do not see those.
 bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
   const auto& breaker = settings.options->breaker;
   const bool enforces =
@@ -53,6 +53,16 @@ bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
       return settings.intake.rate_limit() != nullptr;
     case Reason::kThrottledLocally:
       return settings.intake.throttle() != nullptr;
+    case Reason::kDeadlineTooClose:
+      return settings.intake.bulkhead() != nullptr ||
+             settings.intake.rate_limit() != nullptr;
+    case Reason::kDeadlineInfeasible:
+      return settings.options->deadline_gate.has_value();
+    case Reason::kDeadlineExceeded:
+      return settings.options->NeedsDriver() ||
+             settings.intake.bulkhead() != nullptr ||
+             settings.intake.rate_limit() != nullptr ||
+             settings.intake.throttle() != nullptr;
     default:
       return false;
   }
@@ -89,7 +99,7 @@ void AddCalls(engine::MethodRuntime* runtime,
   }
   for (size_t i = 0; i < counts.codes.size(); ++i) {
     if (counts.codes[i] == 0 && i != 0) continue;
-    out->Add(Family::kRequestsByCode,
+    out->Add(Family::kResponses,
              With(labels, "code",
                   absl::StatusCodeToString(static_cast<absl::StatusCode>(i))),
              counts.codes[i]);
@@ -123,11 +133,15 @@ void AddAttempts(engine::MethodRuntime* runtime,
              With(labels, "attribution", core::AttributionName(attribution)),
              counts.attributions[i]);
   }
+  const bool has_budget =
+      settings.options->retry.has_value() || settings.options->hedging;
   for (size_t i = 0; i < counts.stops.size(); ++i) {
-    if (counts.stops[i] == 0) continue;
+    const auto reason = static_cast<Reason>(i);
+    // The one that depends on no answer, and that alerts.yml asks for.
+    const bool is_expected = has_budget && reason == Reason::kBudgetExhausted;
+    if (counts.stops[i] == 0 && !is_expected) continue;
     out->Add(Family::kAttemptsNotMade,
-             With(labels, "reason", core::ReasonName(static_cast<Reason>(i))),
-             counts.stops[i]);
+             With(labels, "reason", core::ReasonName(reason)), counts.stops[i]);
   }
   out->Add(Family::kHedgesWon, labels, counts.hedge_wins);
 
@@ -165,8 +179,8 @@ void AddHealth(const engine::MethodRuntime& runtime,
   if (core::Throttle* const throttle = settings.intake.throttle()) {
     recent.throttled_share = throttle->snapshot(now).rejection_probability;
   }
-  out->Add(Family::kHealthScore, MethodLabels(runtime),
-           core::HealthOf(targets, recent).score);
+  out->Add(Family::kHealth, MethodLabels(runtime),
+           core::HealthOf(targets, recent).score / 100);
 }
 
 void AddIntake(const engine::MethodRuntime& runtime,

@@ -8,8 +8,10 @@
 #include <prometheus/exposer.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,12 +32,23 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr char kPolicy[] = R"pb(
-  breaker { consecutive_failures: 1000 failure_rate: 0 }
+  breaker {
+    consecutive_failures: 50
+    failure_rate: 0
+    open_duration: "60s"
+    open_jitter: 0
+  }
+  hedging { delay: "20ms" }
   retry {
     max_attempts: 2
     backoff { initial: "1ms" }
   }
 )pb";
+
+template <class Counts>
+int64_t Sum(const Counts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+}
 
 class PrometheusTest : public ::testing::Test {
  protected:
@@ -45,7 +58,12 @@ class PrometheusTest : public ::testing::Test {
   std::string url() const {
     return absl::StrCat("http://127.0.0.1:", port(), "/metrics");
   }
-  // Some of them fail.
+  static Step Slow() {
+    Step step;
+    step.latency = std::chrono::milliseconds(100);
+    return step;
+  }
+  // Some of them fail, and some are hedged.
   void Load(int threads, int calls) {
     std::vector<std::thread> callers;
     for (int t = 0; t < threads; ++t) {
@@ -56,12 +74,60 @@ class PrometheusTest : public ::testing::Test {
             f_.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
                                 Step::Fail(grpc::StatusCode::INTERNAL)});
           }
+          if (t == 1 && i % 10 == 0) f_.server().Script({Slow()});
           UnaryCall call;
           caller.Run(&call);
         }
       });
     }
     for (std::thread& each : callers) each.join();
+  }
+
+  // Not through the collector: what the engine itself has counted.
+  static void ExpectItKnows(const PrometheusServer& prometheus,
+                            const core::MethodCounts& counts) {
+    const auto expect = [&](const std::string& metric, const std::string& label,
+                            int64_t count) {
+      const std::string query = absl::StrCat(
+          "sum(", metric, "{method=\"", kUnaryMethod, "\"",
+          label.empty() ? "" : absl::StrCat(",", label), "}) or vector(0)");
+      EXPECT_EQ(prometheus.Query(query), count) << query;
+    };
+    const auto expect_all = [&](const char* metric, const char* label,
+                                const std::vector<std::string>& values,
+                                const auto& wanted) {
+      ASSERT_EQ(values.size(), wanted.size());
+      for (size_t i = 0; i < values.size(); ++i) {
+        expect(metric, absl::StrCat(label, "=\"", values[i], "\""), wanted[i]);
+      }
+      expect(metric, "", Sum(wanted));
+    };
+    expect("firebreak_requests_started_total", "", counts.calls);
+    expect_all("firebreak_requests_total", "type",
+               {"success", "failure", "rejected", "cancelled", "abandoned"},
+               counts.ends);
+    std::vector<std::string> codes;
+    for (size_t i = 0; i < counts.codes.size(); ++i) {
+      codes.push_back(
+          absl::StatusCodeToString(static_cast<absl::StatusCode>(i)));
+    }
+    expect_all("firebreak_responses_total", "code", codes, counts.codes);
+    expect_all("firebreak_attempts_total", "kind", {"first", "retry", "hedge"},
+               counts.attempts);
+    std::vector<std::string> attributions;
+    for (size_t i = 0; i < counts.attributions.size(); ++i) {
+      attributions.emplace_back(
+          core::AttributionName(static_cast<core::Attribution>(i)));
+    }
+    expect_all("firebreak_attempt_ends_total", "attribution", attributions,
+               counts.attributions);
+    expect("firebreak_rejected_requests_total", "reason=\"breaker_open\"",
+           Sum(counts.rejections));
+    expect("firebreak_attempts_not_made_total", "", Sum(counts.stops));
+    expect("firebreak_hedges_won_total", "", counts.hedge_wins);
+    expect("firebreak_circuit_breaker_state", "state=\"open\"", 1);
+    expect("firebreak_circuit_breaker_state_changes_total",
+           "from=\"closed\",to=\"open\"", 1);
   }
 
   EngineFixture f_{kPolicy};
@@ -72,7 +138,7 @@ class PrometheusTest : public ::testing::Test {
 
 TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
   const std::string program = FindPrometheusProgram("prometheus");
-  if (program.empty()) GTEST_SKIP() << kNoPrometheus;
+  if (program.empty()) SKIP_WITHOUT_PROMETHEUS();
   PrometheusServer prometheus(program, port());
   ASSERT_TRUE(prometheus.ok()) << prometheus.log();
   // Names that would spoil a whole scrape, were they shown as they are.
@@ -93,9 +159,23 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
   })) << prometheus.log();
   is_enough = true;
   load.join();
-  ASSERT_TRUE(Eventually([&] { return f_.counts().in_flight == 0; }));
+  // The breaker opens, and refuses what comes then.
+  const Caller caller(StubStyle::kSync, f_.channel());
+  while (f_.counts().end(core::CallEnd::kRejected) < 7) {
+    f_.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
+                        Step::Fail(grpc::StatusCode::UNAVAILABLE)});
+    UnaryCall call;
+    caller.Run(&call);
+  }
+  // Until the last loser of a hedge has ended.
+  ASSERT_TRUE(Eventually([&] {
+    const core::MethodCounts now = f_.counts();
+    return now.in_flight == 0 && Sum(now.attempts) == Sum(now.attributions);
+  }));
 
   const core::MethodCounts counts = f_.counts();
+  ASSERT_GT(counts.attempts_of(core::AttemptKind::kHedge), 0);
+  ASSERT_GT(counts.hedge_wins, 0);
   ASSERT_GT(counts.attempts_of(core::AttemptKind::kRetry), 0);
   ASSERT_GT(counts.end(core::CallEnd::kFailure), 0);
   // And once more: seen by a counter that is moved only now.
@@ -139,6 +219,7 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
     }
   }
   EXPECT_GT(compared.size(), 12u);
+  ExpectItKnows(prometheus, counts);
   EXPECT_EQ(prometheus.Query("firebreak_requests_in_flight{method=~\".*Echo.*"
                              "\"}"),
             0);
@@ -152,7 +233,7 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
 
 TEST_F(PrometheusTest, TheShippedAlertsAreAlertsToIt) {
   const std::string program = FindPrometheusProgram("prometheus");
-  if (program.empty()) GTEST_SKIP() << kNoPrometheus;
+  if (program.empty()) SKIP_WITHOUT_PROMETHEUS();
   PrometheusServer prometheus(program, port(),
                               DOCS_DIR "/prometheus/alerts.yml");
   ASSERT_TRUE(prometheus.ok()) << prometheus.log();

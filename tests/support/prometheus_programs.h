@@ -1,7 +1,11 @@
 // Where Prometheus' own programs are, if they are anywhere.
+//
+//   const std::string promtool = FindPrometheusProgram("promtool");
+//   if (promtool.empty()) SKIP_WITHOUT_PROMETHEUS();
 #ifndef FIREBREAK_TESTS_SUPPORT_PROMETHEUS_PROGRAMS_H_
 #define FIREBREAK_TESTS_SUPPORT_PROMETHEUS_PROGRAMS_H_
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -14,6 +18,12 @@ namespace firebreak::testing {
 
 inline constexpr char kNoPrometheus[] =
     "there is no Prometheus here: scripts/test unpacks Debian's package";
+
+// A test that is skipped where nobody looks has not been run: there it fails.
+inline bool IsInCi() {
+  const char* const ci = std::getenv("CI");
+  return ci != nullptr && *ci != '\0';
+}
 
 // What scripts/test has unpacked, or else what is on the PATH; empty when there
 // is neither.
@@ -29,5 +39,13 @@ inline std::string FindPrometheusProgram(const std::string& name) {
 }
 
 }  // namespace firebreak::testing
+
+#define SKIP_WITHOUT_PROMETHEUS()                        \
+  do {                                                   \
+    if (::firebreak::testing::IsInCi()) {                \
+      FAIL() << ::firebreak::testing::kNoPrometheus;     \
+    }                                                    \
+    GTEST_SKIP() << ::firebreak::testing::kNoPrometheus; \
+  } while (false)
 
 #endif  // FIREBREAK_TESTS_SUPPORT_PROMETHEUS_PROGRAMS_H_

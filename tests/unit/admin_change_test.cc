@@ -375,6 +375,8 @@ TEST(AdminAuditTest, EachRefusalUpToALimit) {
   }
   EXPECT_EQ(breaker->Snapshot(engine::Now()).state,
             core::BreakerState::kClosed);
+  EXPECT_EQ(f.core()->audit_counters()->refused, 300) << "all of them";
+  EXPECT_EQ(f.core()->audit_counters()->changed, 0);
   const std::vector<v1::Event> audit = Audit(&f);
   EXPECT_THAT(audit.size(),
               ::testing::AllOf(::testing::Ge(10), ::testing::Lt(200)));
@@ -414,6 +416,8 @@ TEST(AdminAuditTest, ReadsAreAskedForOnRequest) {
                      Override("Charge", v1::BREAKER_STATE_FORCED_OPEN), &set)
                   .ok());
   EXPECT_EQ(f.core()->events().last(), 7) << "five refusals, and a change";
+  EXPECT_EQ(f.core()->audit_counters()->refused, 5);
+  EXPECT_EQ(f.core()->audit_counters()->changed, 1);
 }
 
 }  // namespace

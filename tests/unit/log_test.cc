@@ -150,6 +150,44 @@ TEST_F(LogTest, AMethodHasSoManyLinesAMinute) {
   EXPECT_THAT(lines_, SizeIs(1));
 }
 
+// Theirs are the names, so theirs must not be the lines of others.
+TEST_F(LogTest, RefusedAdminCallsSilenceNobody) {
+  EngineEvent refused = Event("", "");
+  refused.kind = Kind::kAudit;
+  refused.refused = true;
+  refused.actor = "ipv4:10.0.0.7:40112";
+  refused.action = "SetOverride FORCED_OPEN";
+  EngineEvent read = refused;
+  read.channel = read.target = read.method = "";
+  for (int i = 0; i < 10; ++i) {
+    log_.OnEvent(refused);
+    log_.OnEvent(read);
+  }
+  EXPECT_THAT(lines_, SizeIs(EventLines::kLinesAMinute));
+  for (int i = 0; i < 1000; ++i) {
+    refused.method = std::to_string(i);
+    log_.OnEvent(refused);
+  }
+  EXPECT_THAT(lines_, SizeIs(EventLines::kLinesAMinute));
+  lines_.clear();
+  EngineEvent accepted = Event();
+  accepted.kind = Kind::kAudit;
+  EngineEvent of_engine = Event("1", "2");
+  of_engine.kind = Kind::kPolicy;
+  of_engine.channel = of_engine.target = of_engine.method = "";
+  for (const EngineEvent& each : {Event(), accepted, of_engine}) {
+    log_.OnEvent(each);
+  }
+  EXPECT_THAT(lines_, SizeIs(3));
+  for (const std::string& line : lines_) {
+    EXPECT_THAT(line, Not(HasSubstr("left out")));
+  }
+  lines_.clear();
+  refused.time += seconds(60);
+  log_.OnEvent(refused);
+  EXPECT_THAT(lines_, ElementsAre(HasSubstr(" (1010 lines were left out)")));
+}
+
 TEST_F(LogTest, ForgetsMethodsBeforeTheyAreTooMany) {
   EngineEvent event = Event();
   for (int i = 0; i < 25; ++i) log_.OnEvent(event);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -25,6 +26,7 @@ namespace {
 
 using metrics::Family;
 using metrics::FamilyInfo;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
@@ -144,6 +146,28 @@ TEST(MetricsDocsTest, AlertsNameNothingElse) {
   const std::set<std::string> named = NamedIn(ReadDoc("prometheus/alerts.yml"));
   EXPECT_THAT(named, SizeIs(::testing::Gt(10)));
   EXPECT_THAT(SeriesNames(), IsSupersetOf(named));
+}
+
+// Each has its row in the guide, and says so.
+TEST(MetricsDocsTest, TheGuideTellsWhatToDoAtEachAlert) {
+  const std::string guide = ReadDoc("operations.md");
+  EXPECT_THAT(guide, HasSubstr("\n## Alert rules of Prometheus\n"));
+  static const std::regex row("\n\\| `(Firebreak[A-Za-z]+)` \\|");
+  const std::set<std::string> rows(
+      std::sregex_token_iterator(guide.begin(), guide.end(), row, 1),
+      std::sregex_token_iterator());
+  std::set<std::string> alerts;
+  int runbooks = 0;
+  const std::string rules = ReadDoc("prometheus/alerts.yml");
+  for (absl::string_view line : absl::StrSplit(rules, '\n')) {
+    line = absl::StripAsciiWhitespace(line);
+    if (absl::ConsumePrefix(&line, "- alert: ")) alerts.emplace(line);
+    runbooks +=
+        line == "runbook: docs/operations.md#alert-rules-of-prometheus" ? 1 : 0;
+  }
+  EXPECT_THAT(alerts, SizeIs(::testing::Gt(10)));
+  EXPECT_EQ(rows, alerts);
+  EXPECT_EQ(runbooks, static_cast<int>(alerts.size()));
 }
 
 TEST(MetricsDocsTest, TheDashboardIsWholeAndNamesNothingElse) {

@@ -53,12 +53,12 @@ TEST(MetricsTest, CallsByTypeCodeAndReason) {
   EXPECT_EQ(ended("cancelled"), 1);
   EXPECT_EQ(ended("abandoned"), 1);
   const auto by_code = [&](const char* code) {
-    return s.Of("firebreak_requests_by_code_total", Pay({{"code", code}}));
+    return s.Of("firebreak_responses_total", Pay({{"code", code}}));
   };
   EXPECT_EQ(by_code("OK"), 2);
   EXPECT_EQ(by_code("UNAVAILABLE"), 1);
   EXPECT_EQ(by_code("CANCELLED"), 1);
-  EXPECT_THAT(s.Find("firebreak_requests_by_code_total", Pay()), SizeIs(3));
+  EXPECT_THAT(s.Find("firebreak_responses_total", Pay()), SizeIs(3));
   const auto rejected = [&](const char* reason) {
     return s.Of("firebreak_rejected_requests_total", Pay({{"reason", reason}}));
   };
@@ -301,11 +301,15 @@ TEST(MetricsTest, TheEngine) {
   MetricsScene scene;
   scene.engine()->core()->CountForeignMetadata(4);
   scene.engine()->core()->callback_counters()->classifier_late = 2;
+  scene.engine()->core()->audit_counters()->changed = 2;
+  scene.engine()->core()->audit_counters()->refused = 3;
   scene.Bind("payment", kPay);
   const Samples s = scene.Scrape();
   EXPECT_EQ(s.Of("firebreak_methods"), 1);
   EXPECT_EQ(s.Of("firebreak_methods_limit"), 1000);
   EXPECT_EQ(s.Of("firebreak_foreign_metadata_total"), 4);
+  EXPECT_EQ(s.Of("firebreak_audits_total", {{"result", "changed"}}), 2);
+  EXPECT_EQ(s.Of("firebreak_audits_total", {{"result", "refused"}}), 3);
   EXPECT_EQ(
       s.Of("firebreak_callback_faults_total", {{"fault", "classifier_late"}}),
       2);

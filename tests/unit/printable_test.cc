@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -26,6 +27,29 @@ TEST(PrintableTest, ControlCharactersAreSpelledOut) {
   EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");
   EXPECT_EQ(Printable("\xe2\x80\xa8"), "\\xe2\\x80\\xa8");
   EXPECT_EQ(Printable("\xc2\xa0"), "\xc2\xa0");
+}
+
+// With them a name looks like another, or a line like two.
+TEST(PrintableTest, WhatIsNotSeenOrTurnsTheTextIsSpelledOut) {
+  EXPECT_EQ(Printable("a\xe2\x80\x8b"), "a\\xe2\\x80\\x8b");
+  EXPECT_EQ(Printable("\xef\xbb\xbf/x"), "\\xef\\xbb\\xbf/x");
+  for (const auto& [first, last] : {std::pair<int, int>{0x8b, 0x8f},  // U+200B
+                                    {0xa8, 0xae}}) {                  // U+2028
+    for (int c = first; c <= last; ++c) {
+      const std::string text = {'\xe2', '\x80', static_cast<char>(c)};
+      EXPECT_EQ(Printable(text).size(), 12u) << c;
+    }
+    for (const int c : {first - 1, last + 1}) {
+      const std::string text = {'\xe2', '\x80', static_cast<char>(c)};
+      EXPECT_EQ(Printable(text), text) << c;
+    }
+  }
+  for (int c = 0xa0; c <= 0xa9; ++c) {  // U+2060
+    const std::string text = {'\xe2', '\x81', static_cast<char>(c)};
+    EXPECT_EQ(Printable(text).size(), 12u) << c;
+  }
+  EXPECT_EQ(Printable("\xe2\x81\xaa\xe2\x81\x9f\xef\xbb\xbe"),
+            "\xe2\x81\xaa\xe2\x81\x9f\xef\xbb\xbe");
 }
 
 TEST(PrintableTest, WhatIsNotUtf8IsSpelledOut) {

@@ -17,7 +17,7 @@ class PromtoolTest : public ::testing::Test {
  protected:
   void SetUp() override {
     promtool_ = FindPrometheusProgram("promtool");
-    if (promtool_.empty()) GTEST_SKIP() << kNoPrometheus;
+    if (promtool_.empty()) SKIP_WITHOUT_PROMETHEUS();
   }
   std::string promtool_;
 };
@@ -41,7 +41,10 @@ TEST_F(PromtoolTest, FindsNothingWrongWithTheAlerts) {
 }
 
 TEST_F(PromtoolTest, TheAlertsFireWhenTheyShould) {
-  EXPECT_EQ(RunProgram({promtool_, "test", "rules", ALERTS_TEST_PATH}), 0);
+  EXPECT_EQ(RunProgram({promtool_, "test", "rules",
+                        ALERTS_TESTS_DIR "/alerts_test.yml",
+                        ALERTS_TESTS_DIR "/alerts_breaker_test.yml"}),
+            0);
 }
 
 }  // namespace

@@ -15,6 +15,19 @@ bool IsContinuation(char c) {
   return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
 }
 
+// Whether a character has no width, turns the direction of what follows, or
+// ends a line: with them one name looks like another. (U+200B to U+200F, U+2028
+// to U+202E, U+2060 to U+2069, U+FEFF.)
+bool IsUnseen(absl::string_view c) {
+  const absl::string_view lead = c.substr(0, 2);
+  const auto last = static_cast<unsigned char>(c[2]);
+  if (lead == "\xE2\x80") {
+    return (last >= 0x8B && last <= 0x8F) || (last >= 0xA8 && last <= 0xAE);
+  }
+  if (lead == "\xE2\x81") return last >= 0xA0 && last <= 0xA9;
+  return c == "\xEF\xBB\xBF";
+}
+
 // The length in bytes of the code point that `text` begins with, 0 if that is
 // no UTF-8 or not printable.
 size_t PrintableLength(absl::string_view text) {
@@ -30,7 +43,7 @@ size_t PrintableLength(absl::string_view text) {
   }
   // U+0080 to U+009F command some terminals.
   if (first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) return 0;
-  return length;
+  return length == 3 && IsUnseen(text.substr(0, 3)) ? 0 : length;
 }
 
 size_t Width(absl::string_view printable) {
