@@ -18,20 +18,20 @@
 // it is made; then the first hundred calls of a process, all under way and none
 // answered yet, would turn each other away.
 //
-// The window is ten buckets that are dropped whole, so that it spans between
-// 0.9 and 1 of its length. O(1) per call, fixed memory.
+// The window is one of results (window.h), where a call that was not accepted
+// has failed. O(1) per call, fixed memory.
 //
 // Thread safety: safe from any thread. `now` may run back a little.
 #ifndef FIREBREAK_SRC_CORE_THROTTLE_H_
 #define FIREBREAK_SRC_CORE_THROTTLE_H_
 
-#include <array>
 #include <cstdint>
 
 #include "src/core/mutex.h"
 #include "src/core/options.h"
 #include "src/core/rng.h"
 #include "src/core/time.h"
+#include "src/core/window.h"
 
 namespace firebreak::core {
 
@@ -63,24 +63,12 @@ class Throttle {
   }
 
  private:
-  static constexpr int kBuckets = 10;
-  struct Counts {
-    int64_t requests = 0;
-    int64_t accepts = 0;
-  };
-
-  void Advance(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Add(int64_t accepts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  double Probability() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  double Probability(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable Mutex mu_;
   ThrottleOptions options_ ABSL_GUARDED_BY(mu_);
-  Duration width_ ABSL_GUARDED_BY(mu_);  // of a bucket
   Rng rng_ ABSL_GUARDED_BY(mu_);
-  Counts total_ ABSL_GUARDED_BY(mu_);
-  std::array<Counts, kBuckets> buckets_ ABSL_GUARDED_BY(mu_);
-  int current_ ABSL_GUARDED_BY(mu_) = 0;
-  Time began_ ABSL_GUARDED_BY(mu_);  // the current bucket
+  Window ends_ ABSL_GUARDED_BY(mu_);
   int64_t rejected_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -58,16 +58,21 @@ void Window::AddToRing(bool failed, int64_t n) {
 
 void Window::Advance(Time now) {
   if (options_.kind == WindowOptions::Kind::kCalls) return;
-  if (now < bucket_start_ + bucket_width_) return;
-  const int64_t steps = (now - bucket_start_) / bucket_width_;
-  for (int64_t i = 0; i < std::min<int64_t>(steps, kBuckets); ++i) {
+  if (now < current_until()) return;
+  // Unsigned, for it may be more than a Duration holds.
+  const auto width = static_cast<uint64_t>(bucket_width_.count());
+  const uint64_t gone =
+      static_cast<uint64_t>(now.time_since_epoch().count()) -
+      static_cast<uint64_t>(bucket_start_.time_since_epoch().count());
+  const uint64_t steps = std::min<uint64_t>(gone / width, kBuckets);
+  for (uint64_t i = 0; i < steps; ++i) {
     current_ = (current_ + 1) % kBuckets;
     Bucket& old = buckets_[static_cast<size_t>(current_)];
     total_ -= old.total;
     failures_ -= old.failures;
     old = Bucket{};
   }
-  bucket_start_ += steps * bucket_width_;
+  bucket_start_ = now - Duration(static_cast<int64_t>(gone % width));
 }
 
 }  // namespace firebreak::core

@@ -88,6 +88,20 @@ TEST(BulkheadTest, WithoutAWaitThereIsNoQueue) {
   EXPECT_EQ(bulkhead.snapshot().capacity_left(), 0);
 }
 
+TEST(BulkheadTest, MorePlacesTellOnlyThoseWhoGetThem) {
+  Bulkhead bulkhead(With(1, 2));
+  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  auto other = std::make_shared<Waiter>();
+  auto waits = std::make_shared<Waiter>();
+  EXPECT_EQ(bulkhead.Enter(waits), Entry::kQueued);
+  // Whom another bulkhead has let in before.
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> let_in = {other};
+  bulkhead.SetOptions(With(2, 2), &let_in);
+  EXPECT_EQ(let_in.size(), 2U);
+  EXPECT_EQ(other->told, 0);
+  EXPECT_EQ(waits->told, 1);
+}
+
 TEST(BulkheadTest, TellsWhereItStands) {
   Bulkhead bulkhead(With(2, 3));
   bulkhead.Enter();

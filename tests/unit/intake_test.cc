@@ -115,6 +115,7 @@ TEST(IntakeTest, AWaitEndsByMaxWaitOrByTheDeadline) {
   };
   for (const Case& c : {
            Case{Sec(9), Ms(0), Ms(100), Reason::kQueueTimeout},
+           Case{Ms(100), Ms(0), Ms(100), Reason::kDeadlineExceeded},
            Case{Ms(80), Ms(0), Ms(80), Reason::kDeadlineExceeded},
            Case{Ms(80), Ms(30), Ms(50), Reason::kDeadlineExceeded},
            Case{Ms(80), Ms(-30), Ms(80), Reason::kDeadlineExceeded},
@@ -132,6 +133,7 @@ TEST(IntakeTest, AWaitEndsByMaxWaitOrByTheDeadline) {
     EXPECT_EQ(out.refusal.wait, c.until);
     EXPECT_EQ(intake.bulkhead()->snapshot().queued, 0);
   }
+  EXPECT_EQ(intake.bulkhead()->snapshot().rejected, 5);
 }
 
 TEST(IntakeTest, AWaitThatCannotEndWellDoesNotBegin) {
@@ -141,8 +143,10 @@ TEST(IntakeTest, AWaitThatCannotEndWellDoesNotBegin) {
   Visit a;
   Visit b;
   Begin(&a, &intake, Sec(0));
-  ExpectOut(Begin(&b, &intake, Sec(0), At(Ms(50)), Ms(50)),
-            absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineTooClose);
+  const Intake::Step out = Begin(&b, &intake, Sec(0), At(Ms(50)), Ms(50));
+  ExpectOut(out, absl::StatusCode::kDeadlineExceeded,
+            Reason::kDeadlineTooClose);
+  EXPECT_EQ(out.refusal.wait, Ms(50));
   // A free place is taken all the same: there is nothing to wait for.
   a.End(Verdict::kAccepted, At(Ms(1)));
   EXPECT_EQ(Begin(&b, &intake, Ms(1), At(Ms(50)), Ms(50)).kind, Kind::kIn);
@@ -203,6 +207,7 @@ TEST(IntakeTest, NoTokenInTimeSaysWhenToComeBack) {
   ExpectOut(step, absl::StatusCode::kDeadlineExceeded,
             Reason::kDeadlineTooClose);
   EXPECT_EQ(step.refusal.wait, Ms(50));
+  EXPECT_EQ(intake.rate_limit()->rejected(), 2);
 }
 
 TEST(IntakeTest, WhatTheBulkheadRefusesTheRateLimitGetsBack) {
@@ -262,6 +267,12 @@ TEST(IntakeTest, ADeadlineThatIsSpentCostsNothing) {
   ExpectOut(Begin(&a, &intake, Sec(1), At(Sec(1))),
             absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded);
   EXPECT_DOUBLE_EQ(intake.rate_limit()->tokens(At(Sec(1))), 1);
+  // Not even a refusal, where it would have had one.
+  EXPECT_EQ(Begin(&a, &intake, Sec(1)).kind, Kind::kIn);
+  Visit b;
+  ExpectOut(Begin(&b, &intake, Sec(1), At(Sec(1))),
+            absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded);
+  EXPECT_EQ(intake.rate_limit()->rejected(), 0);
 }
 
 TEST(IntakeTest, ACancelGivesEverythingBackAtEveryStage) {
@@ -301,6 +312,9 @@ TEST(IntakeTest, AVisitThatMovesTakesItsPlaceAlong) {
       outer = std::move(inner);
     }
     EXPECT_EQ(intake.bulkhead()->snapshot().active, 1);
+    outer = Visit();
+    EXPECT_EQ(intake.bulkhead()->snapshot().active, 0) << "ended by the next";
+    Begin(&outer, &intake, Sec(0));
   }
   EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
 }
@@ -344,12 +358,35 @@ TEST(IntakeTest, AWaiterThatGoesWithItsVisitLeavesNoPlaceBehind) {
   a.End(Verdict::kAccepted, At(Sec(0)));
   EXPECT_EQ(intake.bulkhead()->snapshot().active, 0);
   EXPECT_EQ(intake.bulkhead()->snapshot().queued, 0);
+  EXPECT_EQ(intake.bulkhead()->snapshot().completed, 1) << "only the first ran";
+}
+
+TEST(IntakeTest, WhatAMethodLacksItsChannelGivesUnlessItIsOff) {
+  auto make = [] {
+    return Intake(std::make_shared<Throttle>(ThrottleOptions{}, 1, Time{}),
+                  std::make_shared<RateLimit>(RateLimitOptions{}, Time{}),
+                  std::make_shared<Bulkhead>(BulkheadOptions{}));
+  };
+  const Intake channel = make();
+  const Intake own = make();
+  IntakeOptions off;
+  off.no_throttle = off.no_rate_limit = off.no_bulkhead = true;
+  auto expect = [](const Intake& got, const Intake& want) {
+    EXPECT_EQ(got.throttle(), want.throttle());
+    EXPECT_EQ(got.rate_limit(), want.rate_limit());
+    EXPECT_EQ(got.bulkhead(), want.bulkhead());
+  };
+  expect(own.Or(channel, {}), own);
+  expect(Intake{}.Or(channel, {}), channel);
+  expect(Intake{}.Or(channel, off), Intake{});
 }
 
 TEST(IntakeTest, WhatAnEndSaysOfTheServer) {
   using Code = absl::StatusCode;
   using A = Attribution;
   EXPECT_EQ(Intake::VerdictOf(Code::kOk, A::kSuccess), Verdict::kAccepted);
+  EXPECT_EQ(Intake::VerdictOf(Code::kUnavailable, A::kSuccess),
+            Verdict::kAccepted);
   EXPECT_EQ(Intake::VerdictOf(Code::kInternal, A::kServerFailure),
             Verdict::kAccepted);
   EXPECT_EQ(Intake::VerdictOf(Code::kUnavailable, A::kServerFailure),

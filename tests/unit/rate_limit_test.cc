@@ -50,6 +50,26 @@ TEST(RateLimitTest, TurnsComeInTheOrderTheyAreAskedForAndNoLaterThanAllowed) {
   EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(0))), -2);
 }
 
+TEST(RateLimitTest, ATurnIsNeverInThePast) {
+  RateLimit limit(With(10, 3), At(Sec(0)));
+  const RateLimit::Turn turn = limit.Take(At(Sec(5)), At(Sec(4)));
+  EXPECT_TRUE(turn.is_ours) << "to wait for nothing is always allowed";
+  EXPECT_EQ(turn.at, At(Sec(5)));
+}
+
+TEST(RateLimitTest, NewNumbersForgetNoRejection) {
+  RateLimit limit(With(10, 3), At(Sec(0)));
+  limit.CountRejection();
+  EXPECT_EQ(RateLimit(With(20, 3), limit, At(Sec(0))).rejected(), 1);
+}
+
+TEST(RateLimitTest, ARateBeyondTheClockTakesANanosecond) {
+  RateLimit limit(With(1e12, 1), At(Sec(0)));
+  EXPECT_TRUE(TakeNow(&limit, Sec(0)));
+  EXPECT_FALSE(TakeNow(&limit, Sec(0)));
+  EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(0))), 0);
+}
+
 TEST(RateLimitTest, ATokenGivenBackCanBeTakenAgain) {
   RateLimit limit(With(1, 2), At(Sec(0)));
   EXPECT_TRUE(TakeNow(&limit, Sec(0)));

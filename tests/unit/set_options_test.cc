@@ -102,6 +102,7 @@ TEST_F(BreakerSetOptionsTest, CallsInFlightCountBesideTheNewLimitForSlow) {
   options.slow_call_duration = Duration::zero();
   breaker.SetOptions(options, At(Ms(410)));
   EXPECT_EQ(breaker.next_tick(), kInfiniteFuture);
+  EXPECT_EQ(Look(At(Ms(410))).leaky_slow_calls, 0);
   Permit fourth = Admit(At(Ms(410))).permit;
   options.slow_call_duration = Ms(300);
   breaker.SetOptions(options, At(Ms(420)));

@@ -93,6 +93,17 @@ TEST(ThrottleTest, AServerThatIsBackIsFoundAgain) {
   }
 }
 
+TEST(ThrottleTest, CountsWhomItTurnedAway) {
+  Throttle throttle({}, 1, At(Sec(0)));
+  End(&throttle, 0, 1000, Sec(0));
+  int64_t turned_away = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (!throttle.Admit(At(Sec(0)))) ++turned_away;
+  }
+  EXPECT_GT(turned_away, 50);
+  EXPECT_EQ(throttle.snapshot(At(Sec(0))).rejected, turned_away);
+}
+
 TEST(ThrottleTest, SurvivesTimeThatRunsBackAndJumps) {
   ThrottleOptions options;
   options.window = Sec(1);

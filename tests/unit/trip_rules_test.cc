@@ -236,6 +236,16 @@ TEST(WilsonTest, AgreesWithPublishedValues) {
   EXPECT_NEAR(NormalQuantile(0.9999), 3.719016, 1e-6);
 }
 
+TEST(SlowWatchTest, LooksForwardToACallThatStillRuns) {
+  SlowWatch watch(Sec(16), At(Sec(0)));
+  const uint64_t ended = watch.Begin(At(Sec(0)));
+  EXPECT_EQ(watch.next_due(), watch.last_due());
+  watch.Begin(At(Sec(8)));
+  EXPECT_LT(watch.next_due(), watch.last_due());
+  EXPECT_TRUE(watch.End(ended));
+  EXPECT_EQ(watch.next_due(), watch.last_due());
+}
+
 TEST(SlowWatchTest, FindsNoCallTooEarlyAndNoneLaterThanASixteenth) {
   for (const Duration limit :
        {Duration(1), Duration(15), Duration(17), Ms(1), Sec(3600)}) {

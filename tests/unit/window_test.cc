@@ -108,6 +108,16 @@ TEST(CountWindowTest, AgreesWithAListOfTheLastResults) {
   }
 }
 
+TEST(TimeWindowTest, FromTheFirstPointOfTimeToTheLast) {
+  Window window(LastTime(Sec(10)), Time::min());
+  window.Add(true, Time::min());
+  EXPECT_EQ(window.total(Time::min() + Sec(9)), 1);
+  EXPECT_EQ(window.total(Time::max()), 0);
+  window.Add(true, Time::max());
+  EXPECT_EQ(window.total(Time::max()), 1);
+  EXPECT_EQ(window.total(Time::min()), 1) << "time does not run back";
+}
+
 TEST(TimeWindowTest, DropsWholeBucketsAsTheyGrowOld) {
   Window window(LastTime(Sec(10)), Time{});  // ten buckets of 1 s
   window.Add(true, At(Ms(0)));
