@@ -70,8 +70,8 @@ struct EngineOptions {
   // itself, a result whose classifier is counts as the policy has it, and a
   // listener is told later. [1, 1'000'000].
   std::size_t callback_queue = 1024;
-  // Methods with a state of their own. Past it calls share one entry, named
-  // "other", that counts but never refuses. [1, 1'000'000].
+  // Methods with a state of their own. Past it calls of a channel name share
+  // one entry, "other", that counts but never refuses. [1, 1'000'000].
   std::size_t max_methods = 1000;
   // Events kept for the admin service, and the most that wait for each
   // listener. [1, 1'000'000].

@@ -32,7 +32,12 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr char kPolicy[] = R"pb(
-  breaker { consecutive_failures: 50 failure_rate: 0 open_duration: "60s" open_jitter: 0 }
+  breaker {
+    consecutive_failures: 50
+    failure_rate: 0
+    open_duration: "60s"
+    open_jitter: 0
+  }
   hedging { delay: "20ms" }
   retry {
     max_attempts: 2
