@@ -61,11 +61,11 @@ class EventStreams::Stream : public Reactor {
          grpc::CallbackServerContext* context,
          const v1::WatchEventsRequest& request)
       : owner_(owner),
-        context_(context),
         core_(core),
         selector_(request.selector()),
         stop_at_(request.stop_at_newest() ? core->events().last() : -1),
         heartbeat_(HeartbeatOf(request).value_or(kHeartbeat)),
+        context_(context),
         cursor_(FirstCursor(core->events(), request)) {}
 
   // Writes what there is to write, if nothing is being written.
@@ -155,12 +155,14 @@ class EventStreams::Stream : public Reactor {
     cursor_ = page.next;
     response_.Clear();
     EventFilter filter(core_, &selector_);
+    const engine::WallClock clock;
     for (const core::Event& event : page.events) {
-      if (filter.Takes(event)) *response_.add_events() = EventView(event);
+      if (filter.Takes(event))
+        *response_.add_events() = EventView(event, clock);
     }
     response_.set_missed(missed);
     response_.set_last_sequence(page.next);
-    *response_.mutable_as_of() = TimestampOf(now);
+    *response_.mutable_as_of() = TimestampOf(now, clock);
     return true;
   }
 
