@@ -36,7 +36,10 @@ struct AdminCall {
   bool is_change = false;
   // Where it comes from, as gRPC has it: "unix:...", "ipv4:127.0.0.1:40112".
   std::string peer;
-  // The names in the peer's certificate, once TLS has verified that; else none.
+  // The names in the peer's certificate, as far as the server's credentials
+  // make TLS verify it; none without one. With a request type of
+  // ..._BUT_DONT_VERIFY gRPC counts every certificate as good, so these are
+  // then what anybody has written into one.
   std::vector<std::string> identities;
   // The "authorization" of its metadata; empty without, or with several.
   std::string authorization;
@@ -52,7 +55,10 @@ struct AdminCall {
 using Authorizer = std::function<absl::Status(AdminCall* call)>;
 
 // Peers on a Unix socket, whose file's permissions say who may connect; those
-// on the loopback interface if `allow_loopback`.
+// on the loopback interface if `allow_loopback`. Only for a server that listens
+// on a path ("unix:/run/shop/admin.sock"): an abstract socket
+// ("unix-abstract:") has no file and no permissions, so that every user of the
+// machine gets in, and a call does not tell which it came by.
 Authorizer LocalPeers(bool allow_loopback = false);
 
 // Callers with "authorization: Bearer TOKEN" in their metadata, by the name of
@@ -62,15 +68,17 @@ Authorizer LocalPeers(bool allow_loopback = false);
 absl::StatusOr<Authorizer> Tokens(
     const std::map<std::string, std::string>& token_of_name);
 // From a file of lines "NAME TOKEN"; empty ones and those after # are comments.
-// NOT_FOUND: there is no such file. FAILED_PRECONDITION: others than its owner
-// and group may read it. INVALID_ARGUMENT: what is in it.
+// NOT_FOUND: it cannot be read. FAILED_PRECONDITION: others than its owner and
+// group may read or change it, or it is no regular file. INVALID_ARGUMENT: what
+// is in it, by its line.
 absl::StatusOr<Authorizer> TokensFromFile(const std::string& path);
 
 // Peers whose client certificate has one of these names, letter for letter: a
 // subject alternative name or, without those, the common name. The server's
 // credentials must ask for certificates and verify them, with
 // GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY or without
-// REQUIRE.
+// REQUIRE; never with ..._BUT_DONT_VERIFY, which lets in whoever writes the
+// name into a certificate of their own.
 Authorizer Certificates(std::vector<std::string> names);
 
 // Whoever one of them lets in. None: nobody.

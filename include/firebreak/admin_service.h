@@ -14,7 +14,8 @@
 // it. Reading is open to whoever the server lets in; changing (SetOverride,
 // ClearOverride, ResetMethod, ApplyPolicy) needs the authorizer's yes: see
 // admin_auth.h and docs/security.md. Each change and each refusal is an event,
-// with who it was.
+// with who it was. A Unix socket must have a path, as above: an abstract one
+// ("unix-abstract:") is open to every user of the machine.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
 // Ownership: the service outlives the server it is registered with, as gRPC
@@ -82,8 +83,10 @@ class AdminService final : public v1::Admin::CallbackService {
 
   // From now on `service` is SERVING in grpc.health.v1 while the engine is
   // healthy or degraded, and NOT_SERVING while it is unhealthy; looked at every
-  // second. `health` is Server::GetHealthCheckService(), and must not be used
-  // after Shutdown() of this. Null does nothing.
+  // second, and told when it changes. `health` is
+  // Server::GetHealthCheckService(), and must not be used after Shutdown() of
+  // this. Null does nothing. Again with another name: that one, and the one
+  // before is NOT_SERVING.
   //
   // For whoever asks after what this process depends on. Not for a liveness
   // probe: to restart it does not bring its dependencies back.

@@ -1,13 +1,14 @@
 #include "firebreak/admin_auth.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
+#include <cerrno>
 #include <utility>
 
-#include "absl/strings/ascii.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,6 +22,7 @@ namespace {
 
 // 16 random letters are 75 bits or more: nobody guesses those over a network.
 constexpr size_t kShortestToken = 16;
+constexpr size_t kLongestFile = size_t{1} << 20;
 constexpr char kBearer[] = "Bearer ";
 
 // In a time that does not tell how much of it was right.
@@ -34,6 +36,43 @@ bool IsSame(absl::string_view a, absl::string_view secret) {
 
 absl::Status Denied(const std::string& why) {
   return absl::PermissionDeniedError(why);
+}
+
+// The text of a file that nobody but its owner and group can read or change.
+absl::StatusOr<std::string> ReadSecret(const std::string& path) {
+  // Not to wait for the writer of a named pipe.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat info {};
+  if (fd < 0 || fstat(fd, &info) != 0) {
+    if (fd >= 0) close(fd);
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  }
+  const absl::Cleanup closer = [fd] { close(fd); };
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": is no regular file"));
+  }
+  if ((info.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": everybody may read or change it; chmod o-rwx"));
+  }
+  std::string text(kLongestFile + 1, '\0');
+  size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t n = read(fd, &text[size], text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+    }
+    if (n == 0) break;
+    size += static_cast<size_t>(n);
+  }
+  if (size > kLongestFile) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": is longer than ", kLongestFile, " bytes; allowed that"));
+  }
+  text.resize(size);
+  return text;
 }
 
 }  // namespace
@@ -87,28 +126,34 @@ absl::StatusOr<Authorizer> Tokens(
 }
 
 absl::StatusOr<Authorizer> TokensFromFile(const std::string& path) {
-  struct stat info {};
-  std::ifstream file(path);
-  if (stat(path.c_str(), &info) != 0 || !file) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
-  }
-  if ((info.st_mode & S_IROTH) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, ": everybody may read it; chmod o-rwx"));
-  }
+  const absl::StatusOr<std::string> text = ReadSecret(path);
+  if (!text.ok()) return text.status();
   std::map<std::string, std::string> tokens;
   int number = 0;
-  for (std::string line; std::getline(file, line);) {
+  // Of what is wrong only the place is told: either word may be the token.
+  const auto wrong = [&](const std::string& what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", number, ": ", what));
+  };
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
     ++number;
     const std::vector<std::string> words =
         absl::StrSplit(line.substr(0, line.find('#')), absl::ByAnyChar(" \t\r"),
                        absl::SkipEmpty());
     if (words.empty()) continue;
-    if (words.size() != 2 || !tokens.emplace(words[0], words[1]).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", number,
-                       ": allowed: a name and its token, each name once"));
+    if (words.size() != 2) return wrong("allowed: a name and its token");
+    if (words[1].size() < kShortestToken) {
+      return wrong(
+          absl::StrCat("the token, its second word, has ", words[1].size(),
+                       " characters; allowed: ", kShortestToken, " or more"));
     }
+    if (!tokens.emplace(words[0], words[1]).second) {
+      return wrong("the name stood above already; allowed: once");
+    }
+  }
+  if (tokens.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": there is no token in it"));
   }
   return Tokens(tokens);
 }

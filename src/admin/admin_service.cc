@@ -224,7 +224,8 @@ grpc::ServerUnaryReactor* AdminService::ListAlerts(
 grpc::ServerWriteReactor<v1::WatchEventsResponse>* AdminService::WatchEvents(
     grpc::CallbackServerContext* context,
     const v1::WatchEventsRequest* request) {
-  return streams_->Open(*request, gate_->EnterToRead(*context, "WatchEvents"));
+  return streams_->Open(context, *request,
+                        gate_->EnterToRead(*context, "WatchEvents"));
 }
 
 grpc::ServerUnaryReactor* AdminService::SetOverride(

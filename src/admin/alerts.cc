@@ -125,12 +125,23 @@ class Finder {
 
   void Judge(core::AttemptBudget* budget, const Use& use) {
     const double tokens = budget->tokens(now_);
-    if (tokens >= 1 && use.in_vain == 0) return;
+    const bool throttled = budget->IsThrottled();
+    if (tokens >= 1 && !throttled && use.in_vain == 0) return;
+    const core::BudgetOptions options = budget->options();
+    std::string cause =
+        absl::StrFormat("%.1f of %g tokens", tokens, options.burst);
+    if (options.throttling) {
+      absl::StrAppendFormat(&cause, "; throttling%s has %g of %g",
+                            throttled ? " stops them all: it" : "",
+                            budget->throttle_tokens(),
+                            options.throttling->max_tokens);
+    }
+    absl::StrAppendFormat(&cause,
+                          "; %d retries and hedges were not made in the last "
+                          "minute for want of one",
+                          use.in_vain);
     Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_BUDGET_EMPTY,
-        {use.channel, "", ""},
-        absl::StrFormat("%.1f of %g tokens; %d retries and hedges were not "
-                        "paid for in the last minute",
-                        tokens, budget->options().burst, use.in_vain));
+        {use.channel, "", ""}, cause);
   }
 
   v1::Alert* Add(v1::AlertSeverity severity, v1::AlertKind kind,

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
 #include "src/admin/method_view.h"
+#include "src/admin/nearest.h"
 #include "src/admin/selector.h"
 #include "src/core/duration.h"
 #include "src/core/options.h"
@@ -52,9 +53,19 @@ absl::StatusOr<std::vector<Selected>> SelectBreakers(
   }
   absl::StatusOr<std::vector<Selected>> selected = SelectMethod(core, selector);
   if (!selected.ok()) return selected;
+  bool any = false;
   for (const Selected& each : *selected) {
-    if (!each.breakers.empty()) return selected;
+    any = any || !each.breakers.empty();
+    for (const core::Breaker* breaker : each.breakers) {
+      if (breaker->identity().method != engine::kAllMethods) continue;
+      // Whoever names one method does not mean all the others.
+      return absl::FailedPreconditionError(absl::StrCat(
+          each.runtime->method, " shares its breaker with all of the channel ",
+          Quote(each.runtime->channel), " (scope: CHANNEL); use the method ",
+          Quote(engine::kAllMethods), " to change that"));
+    }
   }
+  if (any) return selected;
   // Known from SetFallback() only.
   return absl::FailedPreconditionError(
       absl::StrCat(selected->front().runtime->method,

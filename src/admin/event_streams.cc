@@ -19,6 +19,9 @@ namespace {
 constexpr core::Duration kTick = std::chrono::milliseconds(25);
 // Events looked at for one response: well below gRPC's message limit.
 constexpr size_t kPage = 100;
+// From when its end is asked for until it is broken off. A reader that reads
+// needs a round trip.
+constexpr core::Duration kPatience = std::chrono::milliseconds(250);
 constexpr core::Duration kHeartbeat = std::chrono::seconds(10);
 constexpr core::Duration kShortestHeartbeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestHeartbeat = std::chrono::hours(1);
@@ -55,12 +58,14 @@ class Refused : public EventStreams::Reactor {
 class EventStreams::Stream : public Reactor {
  public:
   Stream(EventStreams* owner, const engine::EngineCore* core,
+         grpc::CallbackServerContext* context,
          const v1::WatchEventsRequest& request)
       : owner_(owner),
         core_(core),
         selector_(request.selector()),
         stop_at_(request.stop_at_newest() ? core->events().last() : -1),
         heartbeat_(HeartbeatOf(request).value_or(kHeartbeat)),
+        context_(context),
         cursor_(FirstCursor(core->events(), request)) {}
 
   // Writes what there is to write, if nothing is being written.
@@ -89,9 +94,24 @@ class EventStreams::Stream : public Reactor {
   void End(const grpc::Status& status) {
     {
       core::MutexLock lock(&mu_);
-      if (!end_.has_value()) end_ = status;
+      if (!end_.has_value()) {
+        end_ = status;
+        end_due_ = engine::Now() + kPatience;
+      }
     }
     Pump();
+  }
+
+  // Neither a write nor the end gets past a reader that does not read.
+  void BreakOffIfOverdue(core::Time now) {
+    {
+      core::MutexLock lock(&mu_);
+      if (!end_.has_value() || now < end_due_) return;
+    }
+    core::MutexLock lock(&context_mu_);
+    if (context_ == nullptr) return;
+    context_->TryCancel();
+    context_ = nullptr;
   }
 
   void OnWriteDone(bool ok) override {
@@ -107,7 +127,13 @@ class EventStreams::Stream : public Reactor {
   }
 
   void OnCancel() override { End(grpc::Status::CANCELLED); }
-  void OnDone() override { owner_->Remove(this); }
+  void OnDone() override {
+    {
+      core::MutexLock lock(&context_mu_);
+      context_ = nullptr;
+    }
+    owner_->Remove(this);
+  }
 
  private:
   static int64_t FirstCursor(const core::EventLog& log,
@@ -128,13 +154,15 @@ class EventStreams::Stream : public Reactor {
     greeted_ = true;
     cursor_ = page.next;
     response_.Clear();
+    EventFilter filter(core_, &selector_);
+    const engine::WallClock clock;
     for (const core::Event& event : page.events) {
-      if (Fits(*core_, selector_, event))
-        *response_.add_events() = EventView(event);
+      if (filter.Takes(event))
+        *response_.add_events() = EventView(event, clock);
     }
     response_.set_missed(missed);
     response_.set_last_sequence(page.next);
-    *response_.mutable_as_of() = TimestampOf(now);
+    *response_.mutable_as_of() = TimestampOf(now, clock);
     return true;
   }
 
@@ -143,12 +171,17 @@ class EventStreams::Stream : public Reactor {
   const v1::MethodSelector selector_;
   const int64_t stop_at_;  // -1: never
   const core::Duration heartbeat_;
+  // Held while the context is used, since it goes when OnDone() returns. No
+  // reaction of gRPC's runs inside TryCancel().
+  core::Mutex context_mu_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(context_mu_);
   core::Mutex mu_;
   bool busy_ ABSL_GUARDED_BY(mu_) = false;
   bool greeted_ ABSL_GUARDED_BY(mu_) = false;
   int64_t cursor_ ABSL_GUARDED_BY(mu_);
   core::Time heartbeat_due_ ABSL_GUARDED_BY(mu_);
   absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
+  core::Time end_due_ ABSL_GUARDED_BY(mu_);
   v1::WatchEventsResponse response_;  // of whoever has set `busy_`
 };
 
@@ -162,12 +195,13 @@ std::shared_ptr<EventStreams> EventStreams::Create(
 
 EventStreams::~EventStreams() { core_->io()->Disarm(&timer_); }
 
-EventStreams::Reactor* EventStreams::Open(const v1::WatchEventsRequest& request,
+EventStreams::Reactor* EventStreams::Open(grpc::CallbackServerContext* context,
+                                          const v1::WatchEventsRequest& request,
                                           const absl::Status& may) {
   absl::Status refused = may.ok() ? Check(request) : may;
   std::shared_ptr<Stream> stream;
   if (refused.ok()) {
-    stream = std::make_shared<Stream>(this, core_.get(), request);
+    stream = std::make_shared<Stream>(this, core_.get(), context, request);
     refused = Add(stream);
   }
   if (!refused.ok()) return new Refused(refused);
@@ -229,28 +263,44 @@ void EventStreams::Remove(Stream* stream) {
 }
 
 void EventStreams::Shutdown() {
-  std::vector<std::shared_ptr<Stream>> streams;
   {
     core::MutexLock lock(&mu_);
     shut_down_ = true;
-    streams = streams_;
   }
-  for (const auto& stream : streams) {
+  for (const auto& stream : Streams()) {
     stream->End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
                              "the admin service is shutting down"));
   }
 }
 
+std::vector<std::shared_ptr<EventStreams::Stream>> EventStreams::Streams()
+    const {
+  core::MutexLock lock(&mu_);
+  return streams_;
+}
+
 void EventStreams::OnTimer() {
   std::vector<std::shared_ptr<Stream>> streams;
+  bool serve;
   {
     core::MutexLock lock(&mu_);
     streams = streams_;
     ticking_ = !streams.empty();
+    serve = ticking_ && !is_served_;
+    is_served_ = is_served_ || serve;
   }
-  if (streams.empty()) return;
-  for (const auto& stream : streams) stream->Pump();
-  core_->io()->Arm(&timer_, engine::Now() + kTick);
+  const core::Time now = engine::Now();
+  for (const auto& stream : streams) stream->BreakOffIfOverdue(now);
+  if (serve && !core_->io()->SubmitAside([self = shared_from_this()] {
+        for (const auto& stream : self->Streams()) stream->Pump();
+        core::MutexLock lock(&self->mu_);
+        self->is_served_ = false;
+      })) {
+    // No room there; maybe at the next tick.
+    core::MutexLock lock(&mu_);
+    is_served_ = false;
+  }
+  if (!streams.empty()) core_->io()->Arm(&timer_, now + kTick);
 }
 
 }  // namespace firebreak::admin

@@ -2,19 +2,24 @@
 // pace.
 //
 //   auto streams = EventStreams::Create(core);
-//   return streams->Open(*request, may);   // a reactor for gRPC
+//   return streams->Open(context, *request, may);   // a reactor for gRPC
 //
 // No thread belongs to a stream. It writes what is new, one response at a time,
-// when its last write is done or when the engine's timer wakes all streams (40
-// times a second, while there are any). So a reader that is slow, or gone,
-// costs one response of memory; what the log overwrites meanwhile it is told as
-// `missed`. A stream that has had nothing to say for a while says so.
+// when its last write is done or when all streams are woken (40 times a second,
+// while there are any). So a reader that is slow, or gone, costs one response
+// of memory; what the log overwrites meanwhile it is told as `missed`. A stream
+// that has had nothing to say for a while says so.
+//
+// The engine's timer thread, which calls wait for, only hands on: the streams
+// are served on the pool where listeners run, and wait with those. Only to
+// break off a stream waits for nobody.
 //
 // Thread safety: safe from any thread. Ownership: outlives the server that its
 // reactors are handed to; reactors end with their calls.
 #ifndef FIREBREAK_SRC_ADMIN_EVENT_STREAMS_H_
 #define FIREBREAK_SRC_ADMIN_EVENT_STREAMS_H_
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <cstddef>
@@ -44,8 +49,10 @@ class EventStreams : public engine::TimerClient,
 
   // Never null: a request that is refused, also by `may`, gets a reactor that
   // says so.
-  Reactor* Open(const v1::WatchEventsRequest& request, const absl::Status& may);
-  // Ends every stream, and refuses new ones, with UNAVAILABLE.
+  Reactor* Open(grpc::CallbackServerContext* context,
+                const v1::WatchEventsRequest& request, const absl::Status& may);
+  // Ends every stream, and refuses new ones, with UNAVAILABLE. One whose reader
+  // does not read is broken off a moment later, since no end would reach it.
   void Shutdown();
 
   void OnTimer() override;
@@ -59,12 +66,14 @@ class EventStreams : public engine::TimerClient,
   // Refuses, or adds the stream and sees to it that the timer runs.
   absl::Status Add(std::shared_ptr<Stream> stream);
   void Remove(Stream* stream);
+  std::vector<std::shared_ptr<Stream>> Streams() const;
 
   const std::shared_ptr<engine::EngineCore> core_;
   engine::Timer timer_;
-  core::Mutex mu_;
+  mutable core::Mutex mu_;
   std::vector<std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mu_);
   bool ticking_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_served_ ABSL_GUARDED_BY(mu_) = false;  // a job for it is under way
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -48,7 +48,7 @@ AdminCall CallOf(const grpc::CallbackServerContext& context,
   return call;
 }
 
-// "alice, ipv4:10.0.0.7:40112".
+// "alice, ipv4:10.0.0.7:40112". On a Unix socket gRPC knows nothing of a peer.
 std::string ActorOf(const AdminCall& call) {
   std::vector<std::string> parts;
   if (!call.actor.empty()) {
@@ -56,7 +56,7 @@ std::string ActorOf(const AdminCall& call) {
   } else if (!call.identities.empty()) {
     parts.push_back(absl::StrJoin(call.identities, " "));
   }
-  parts.push_back(call.peer);
+  parts.push_back(call.peer == "unix:" ? "unix socket" : call.peer);
   return ToLine(absl::StrJoin(parts, ", "));
 }
 

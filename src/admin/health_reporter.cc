@@ -24,8 +24,12 @@ void HealthReporter::Start(grpc::HealthCheckServiceInterface* health,
                            std::string service) {
   {
     core::MutexLock lock(&mu_);
+    if (health_ != nullptr && (health_ != health || service_ != service)) {
+      health_->SetServingStatus(service_, false);
+    }
     health_ = health;
     service_ = std::move(service);
+    serving_.reset();
   }
   OnTimer();
 }
@@ -39,9 +43,10 @@ bool HealthReporter::Report() {
   // Under the lock: nothing is told after Stop(), and no old news after new.
   core::MutexLock lock(&mu_);
   if (health_ == nullptr) return false;
-  health_->SetServingStatus(service_,
-                            SystemHealth(*core_, rates_.get(), engine::Now()) !=
-                                core::HealthLevel::kUnhealthy);
+  const bool serving = SystemHealth(*core_, rates_.get(), engine::Now()) !=
+                       core::HealthLevel::kUnhealthy;
+  if (serving_ != serving) health_->SetServingStatus(service_, serving);
+  serving_ = serving;
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/types/optional.h"
 #include "src/admin/rates.h"
 #include "src/core/mutex.h"
 #include "src/engine/engine_core.h"
@@ -29,6 +30,7 @@ class HealthReporter final : public engine::TimerClient {
       std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Rates> rates);
   ~HealthReporter() override;
 
+  // Once more: the name before is not serving from then on.
   void Start(grpc::HealthCheckServiceInterface* health, std::string service);
   void Stop();
   // For the timer, and for tests: reports now. False when there is nobody to
@@ -48,6 +50,8 @@ class HealthReporter final : public engine::TimerClient {
   core::Mutex mu_;
   grpc::HealthCheckServiceInterface* health_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::string service_ ABSL_GUARDED_BY(mu_);
+  // What was told: gRPC passes each word on to all who watch, old or new.
+  absl::optional<bool> serving_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::admin

@@ -277,11 +277,12 @@ void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
 
 }  // namespace
 
-google::protobuf::Timestamp TimestampOf(core::Time t) {
-  // Milliseconds: below that the two clocks that a conversion reads disagree
-  // from one answer to the next.
+google::protobuf::Timestamp TimestampOf(core::Time t,
+                                        const engine::WallClock& clock) {
+  // Milliseconds: below that two readings of the clocks disagree from one
+  // answer to the next.
   const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                         engine::ToWallClock(t).time_since_epoch())
+                         clock.At(t).time_since_epoch())
                          .count();
   google::protobuf::Timestamp timestamp;
   timestamp.set_seconds(ms / 1000);
@@ -367,10 +368,10 @@ v1::Method MethodView(const Selected& selected, core::Time now,
   return view;
 }
 
-v1::Event EventView(const core::Event& event) {
+v1::Event EventView(const core::Event& event, const engine::WallClock& clock) {
   v1::Event view;
   view.set_sequence(event.sequence);
-  *view.mutable_time() = TimestampOf(event.at);
+  *view.mutable_time() = TimestampOf(event.at, clock);
   view.set_kind(KindView(event.kind));
   view.set_channel(ToUtf8(event.channel));
   view.set_target(ToUtf8(event.target));

@@ -15,6 +15,7 @@
 #include "src/core/breaker.h"
 #include "src/core/event_log.h"
 #include "src/core/time.h"
+#include "src/engine/clock.h"
 
 namespace firebreak::admin {
 
@@ -23,9 +24,10 @@ v1::Method MethodView(const Selected& selected, core::Time now,
                       const Rates* rates = nullptr);
 // Lets what is due by `now` take effect first.
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
-v1::Event EventView(const core::Event& event);
+v1::Event EventView(const core::Event& event, const engine::WallClock& clock);
 
-google::protobuf::Timestamp TimestampOf(core::Time t);
+google::protobuf::Timestamp TimestampOf(core::Time t,
+                                        const engine::WallClock& clock = {});
 google::protobuf::Duration DurationOf(core::Duration d);
 
 }  // namespace firebreak::admin

@@ -1,34 +1,44 @@
 #include "src/admin/nearest.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "src/admin/text.h"
 
 namespace firebreak::admin {
 namespace {
 
-// Bounds the work that a wrong name can cause.
-constexpr size_t kLongestCompared = 200;
+constexpr size_t kLongestCompared = 80;
+constexpr size_t kLongestQuoted = 200;
 
-int PathDistance(absl::string_view wanted, absl::string_view candidate) {
+// `limit` when it is not less.
+int PathDistance(absl::string_view wanted, absl::string_view candidate,
+                 int limit) {
   candidate = absl::StripPrefix(candidate, "/");
-  int best = EditDistance(wanted, candidate);
+  const auto look_at = [&](absl::string_view end) {
+    if (end.size() > kLongestCompared) return;
+    limit = std::min(limit, EditDistance(wanted, end, limit));
+  };
+  look_at(candidate);
   const size_t slash = candidate.rfind('/');
-  if (slash == absl::string_view::npos) return best;
-  best = std::min(best, EditDistance(wanted, candidate.substr(slash + 1)));
+  if (slash == absl::string_view::npos) return limit;
+  look_at(candidate.substr(slash + 1));
   const size_t dot = candidate.rfind('.', slash);
-  if (dot == absl::string_view::npos) return best;
-  return std::min(best, EditDistance(wanted, candidate.substr(dot + 1)));
+  if (dot != absl::string_view::npos) look_at(candidate.substr(dot + 1));
+  return limit;
 }
 
 }  // namespace
 
-int EditDistance(absl::string_view a, absl::string_view b) {
+int EditDistance(absl::string_view a, absl::string_view b, int limit) {
+  // Each letter more is one to insert.
+  const size_t more =
+      std::max(a.size(), b.size()) - std::min(a.size(), b.size());
+  if (more >= static_cast<size_t>(limit)) return limit;
   // Levenshtein, one row at a time: row[j] is the distance of a[0, i) and
   // b[0, j).
   std::vector<int> row(b.size() + 1);
@@ -36,6 +46,7 @@ int EditDistance(absl::string_view a, absl::string_view b) {
   for (size_t i = 0; i < a.size(); ++i) {
     int diagonal = row[0];
     row[0] = static_cast<int>(i) + 1;
+    int least = row[0];
     for (size_t j = 0; j < b.size(); ++j) {
       const int change =
           absl::ascii_tolower(static_cast<unsigned char>(a[i])) ==
@@ -46,7 +57,10 @@ int EditDistance(absl::string_view a, absl::string_view b) {
           std::min({row[j + 1] + 1, row[j] + 1, diagonal + change});
       diagonal = row[j + 1];
       row[j + 1] = best;
+      least = std::min(least, best);
     }
+    // No later row has less.
+    if (least >= limit) return limit;
   }
   return row.back();
 }
@@ -58,8 +72,7 @@ std::string Nearest(absl::string_view wanted,
   const std::string* nearest = nullptr;
   int least = std::numeric_limits<int>::max();
   for (const std::string& candidate : candidates) {
-    if (candidate.size() > kLongestCompared) continue;
-    const int distance = PathDistance(wanted, candidate);
+    const int distance = PathDistance(wanted, candidate, least);
     if (distance >= least) continue;
     least = distance;
     nearest = &candidate;
@@ -68,10 +81,10 @@ std::string Nearest(absl::string_view wanted,
 }
 
 std::string Quote(absl::string_view name) {
-  const bool cut = name.size() > kLongestCompared;
-  return absl::StrCat("\"",
-                      absl::Utf8SafeCEscape(name.substr(0, kLongestCompared)),
-                      cut ? "..." : "", "\"");
+  // As Printable() doubles backslashes, no two names look the same.
+  return absl::StrCat(
+      "\"", absl::StrReplaceAll(ToLine(name, kLongestQuoted), {{"\"", "\\\""}}),
+      "\"");
 }
 
 }  // namespace firebreak::admin

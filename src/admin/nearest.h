@@ -6,6 +6,7 @@
 #ifndef FIREBREAK_SRC_ADMIN_NEAREST_H_
 #define FIREBREAK_SRC_ADMIN_NEAREST_H_
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,17 +15,20 @@
 namespace firebreak::admin {
 
 // Letters to insert, remove or change to get from one to the other, ASCII case
-// aside. O(a * b).
-int EditDistance(absl::string_view a, absl::string_view b);
+// aside; `limit`, or more than that, when there are so many. O(a * b), and less
+// with a low limit.
+int EditDistance(absl::string_view a, absl::string_view b,
+                 int limit = std::numeric_limits<int>::max());
 
 // The candidate nearest to `wanted`, the first of equals. A path
 // ("/pkg.Service/Method") is as near as the nearest of its ends ("Method",
-// "Service/Method"). Empty when there is none, or when `wanted` is too long to
-// be a typing mistake; such candidates are left aside too.
+// "Service/Method"). Empty when there is none, or when `wanted` has over 80
+// letters: what a wrong name costs is bounded. Ends longer than that are left
+// aside too.
 std::string Nearest(absl::string_view wanted,
                     const std::vector<std::string>& candidates);
 
-// A name for a message: in double quotes, escaped, cut when it is very long.
+// A name for a message: in double quotes, printable, cut when it is very long.
 std::string Quote(absl::string_view name);
 
 }  // namespace firebreak::admin

@@ -9,9 +9,10 @@
 
 namespace firebreak::admin {
 
+// Also true of a peer on an abstract socket, which has no file whose
+// permissions say who may connect: gRPC calls both "unix:".
 inline bool IsUnixSocket(absl::string_view peer) {
-  return absl::StartsWith(peer, "unix:") ||
-         absl::StartsWith(peer, "unix-abstract:");
+  return absl::StartsWith(peer, "unix:");
 }
 
 // gRPC writes the brackets of an IPv6 peer percent-encoded, and mapped IPv4

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "firebreak/policy_update.h"
 #include "src/admin/text.h"
 #include "src/engine/policy.h"
@@ -27,10 +28,14 @@ std::string TextOf(const v1::PolicySet& policy) {
   return text;
 }
 
-template <class Findings>
-void AddFindings(const std::vector<LintFinding>& findings, Findings* out) {
-  for (const LintFinding& finding : findings) {
-    v1::PolicyFinding* const view = out->Add();
+template <class Response>
+void AddFindings(const std::vector<LintFinding>& findings, Response* out) {
+  constexpr size_t kMost = 500;
+  const size_t shown = std::min(findings.size(), kMost);
+  out->set_more_findings(static_cast<int64_t>(findings.size() - shown));
+  for (size_t i = 0; i < shown; ++i) {
+    const LintFinding& finding = findings[i];
+    v1::PolicyFinding* const view = out->add_findings();
     view->set_is_error(finding.severity == LintFinding::Severity::kError);
     view->set_where(ToUtf8(finding.where));
     view->set_problem(ToUtf8(finding.problem));
@@ -54,6 +59,28 @@ std::string Told(const PolicyChange& change) {
                        static_cast<int64_t>(kMost);
   if (more > 0) absl::StrAppend(&line, "; and ", more, " more");
   return line;
+}
+
+// A status travels in the metadata, for which gRPC's default is 8 kB, and what
+// is not printable ASCII takes three bytes there. One that is longer would
+// arrive as an error of the transport, with nothing in it.
+absl::Status Fitting(const absl::Status& status) {
+  constexpr size_t kLongest = 6000;
+  const absl::string_view all(status.message().data(), status.message().size());
+  size_t size = 0;
+  size_t end = 0;   // of what fits
+  size_t line = 0;  // of the whole lines of it
+  for (; end < all.size(); ++end) {
+    const char c = all[end];
+    size += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
+    if (size > kLongest) break;
+    if (c == '\n') line = end;
+  }
+  if (end == all.size()) return status;
+  if (line == 0) return {status.code(), ToLine(all, end)};
+  const auto left_out = std::count(all.begin() + line + 1, all.end(), '\n') + 1;
+  return {status.code(),
+          absl::StrCat(all.substr(0, line), "\nand ", left_out, " lines more")};
 }
 
 absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
@@ -84,7 +111,12 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
                            v1::GetPolicyResponse* response) const {
   absl::Status may = gate_->EnterToRead(context, "GetPolicy");
   if (!may.ok()) return may;
-  const PolicyInForce now = core_->policy_in_force();
+  PolicyInForce now;
+  std::vector<LintFinding> findings;
+  do {  // both of one version
+    now = core_->policy_in_force();
+    findings = core_->Lint();
+  } while (core_->policy_in_force().version != now.version);
   *response->mutable_policy() = *now.policy;
   response->set_text(TextOf(*now.policy));
   response->set_version(now.version);
@@ -94,7 +126,7 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
           std::chrono::duration_cast<std::chrono::milliseconds>(
               now.since.time_since_epoch())
               .count());
-  AddFindings(core_->Lint(), response->mutable_findings());
+  AddFindings(findings, response);
   return absl::OkStatus();
 }
 
@@ -111,8 +143,13 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
   how.dry_run = request.dry_run();
   if (request.if_version() != 0) how.if_version = request.if_version();
   how.source = absl::StrCat("admin ", visitor.actor);
+  if (request.dry_run() && dry_run_.exchange(true)) {
+    return absl::ResourceExhaustedError(
+        "another dry run is under way; try again in a moment");
+  }
   absl::StatusOr<PolicyChange> change = Update(core_.get(), request, how);
-  if (!change.ok()) return change.status();
+  if (request.dry_run()) dry_run_ = false;
+  if (!change.ok()) return Fitting(change.status());
   if (change->changed && !request.dry_run()) {
     gate_->Changed(visitor, {}, "", "", Told(*change));
   }
@@ -125,7 +162,7 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
     view->set_after(ToUtf8(each.after));
   }
   response->set_more_differences(change->differences_left_out);
-  AddFindings(change->findings, response->mutable_findings());
+  AddFindings(change->findings, response);
   return absl::OkStatus();
 }
 

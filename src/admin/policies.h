@@ -2,8 +2,9 @@
 //
 //   status = policies->Apply(*context, *request, response);
 //
-// A dry run changes nothing, and so is a read. What a change did is in the
-// audit, with the versions before and after.
+// A dry run changes nothing, and so is a read. But to compile a policy is work,
+// up to a second for the longest, so there is one dry run at a time. What a
+// change did is in the audit, with the versions before and after.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_POLICIES_H_
@@ -11,6 +12,7 @@
 
 #include <grpcpp/server_context.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -36,6 +38,7 @@ class Policies {
  private:
   const std::shared_ptr<engine::EngineCore> core_;
   const std::shared_ptr<Gate> gate_;
+  std::atomic<bool> dry_run_{false};  // one is under way
 };
 
 }  // namespace firebreak::admin

@@ -1,5 +1,7 @@
 #include "src/admin/rates.h"
 
+#include <utility>
+
 #include "src/core/method_stats.h"
 #include "src/engine/clock.h"
 
@@ -26,7 +28,8 @@ Step CountsOf(const engine::MethodRuntime& runtime) {
   step.no_place = rejected(core::Reason::kBulkheadFull) +
                   rejected(core::Reason::kQueueTimeout);
   step.no_token =
-      counts.stops[static_cast<size_t>(core::Reason::kBudgetExhausted)];
+      counts.stops[static_cast<size_t>(core::Reason::kBudgetExhausted)] +
+      counts.stops[static_cast<size_t>(core::Reason::kThrottled)];
   return step;
 }
 
@@ -48,6 +51,13 @@ std::shared_ptr<Rates> Rates::Create(std::shared_ptr<engine::EngineCore> core) {
   auto rates = std::shared_ptr<Rates>(new Rates(std::move(core)));
   rates->timer_.client = rates;
   return rates;
+}
+
+Rates::Rates(std::shared_ptr<engine::EngineCore> core)
+    : core_(std::move(core)) {
+  for (const auto& method : core_->Methods()) {
+    ends_[method.get()].push_back(CountsOf(*method));
+  }
 }
 
 void Rates::Start() { core_->io()->Arm(&timer_, engine::Now() + kStep); }

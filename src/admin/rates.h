@@ -7,7 +7,8 @@
 //
 // The engine only counts from its start on; what is going on now takes two
 // looks at the counters. This one looks every 5 s, for as long as it lives: a
-// hundred loads for each method, and about 1 kB of it.
+// hundred loads for each method, and about 1 kB of it. What was counted before
+// it was made is of no minute it knows.
 //
 // Thread safety: safe from any thread. Memory: bounded by the engine's limit of
 // methods.
@@ -19,7 +20,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -45,7 +45,7 @@ class Rates final : public engine::TimerClient {
     int64_t attempts = 0;
     int64_t bad_attempts = 0;
     // Calls that found no place in the bulkhead, and retries and hedges that
-    // found no token.
+    // found no token, be it of the budget or of gRFC A6's throttling.
     int64_t no_place = 0;
     int64_t no_token = 0;
   };
@@ -65,14 +65,14 @@ class Rates final : public engine::TimerClient {
   void OnTimer() override;
 
  private:
-  explicit Rates(std::shared_ptr<engine::EngineCore> core)
-      : core_(std::move(core)) {}
+  explicit Rates(std::shared_ptr<engine::EngineCore> core);
 
   const std::shared_ptr<engine::EngineCore> core_;
   engine::Timer timer_;
   mutable core::Mutex mu_;
-  // At the ends of the last steps, since the start; never empty. By address,
-  // which stays: the engine forgets no method.
+  // At the ends of the last steps, since the start of the engine; never empty.
+  // By address, which stays: the engine forgets no method. Those that are not
+  // in it are newer than the last look, and had counted nothing then.
   std::map<const engine::MethodRuntime*, std::deque<Step>> ends_
       ABSL_GUARDED_BY(mu_);
 };

@@ -1,9 +1,6 @@
 #include "src/admin/selector.h"
 
 #include <algorithm>
-#include <set>
-#include <string>
-#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -118,24 +115,28 @@ absl::Status KeepChannel(const std::string& wanted, Runtimes* runtimes) {
 
 }  // namespace
 
-bool Fits(const engine::EngineCore& core, const v1::MethodSelector& selector,
-          const core::Event& event) {
-  if ((!selector.channel().empty() && selector.channel() != event.channel) ||
-      (!selector.target().empty() && selector.target() != event.target)) {
+EventFilter::Places EventFilter::SharedPlaces() const {
+  Places places;
+  for (const auto& runtime : core_->Methods()) {
+    if (!NamesMethod(selector_->method(), runtime->method)) continue;
+    for (const core::Breaker* breaker :
+         SharedOf(*runtime, selector_->target())) {
+      places.emplace(runtime->channel, breaker->identity().target);
+    }
+  }
+  return places;
+}
+
+bool EventFilter::Takes(const core::Event& event) {
+  if ((!selector_->channel().empty() &&
+       selector_->channel() != event.channel) ||
+      (!selector_->target().empty() && selector_->target() != event.target)) {
     return false;
   }
-  if (NamesMethod(selector.method(), event.method)) return true;
+  if (NamesMethod(selector_->method(), event.method)) return true;
   if (event.method != engine::kAllMethods) return false;
-  for (const auto& runtime : core.Methods()) {
-    if (runtime->channel != event.channel ||
-        !NamesMethod(selector.method(), runtime->method)) {
-      continue;
-    }
-    for (const core::Breaker* breaker : SharedOf(*runtime, event.target)) {
-      if (breaker->identity().target == event.target) return true;
-    }
-  }
-  return false;
+  if (!shared_.has_value()) shared_ = SharedPlaces();
+  return shared_->count({event.channel, event.target}) > 0;
 }
 
 bool NamesMethod(absl::string_view wanted, absl::string_view path) {

@@ -4,15 +4,20 @@
 //   if (!some.ok()) return some.status();         // names the nearest method
 //   for (const Selected& each : *some) ...        // one for each channel
 //
-// Thread safety: pure functions of what the engine knows at that moment.
+// Thread safety: pure functions of what the engine knows at that moment; a
+// filter is one thread's.
 #ifndef FIREBREAK_SRC_ADMIN_SELECTOR_H_
 #define FIREBREAK_SRC_ADMIN_SELECTOR_H_
 
 #include <memory>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/core/breaker.h"
 #include "src/core/event_log.h"
@@ -31,11 +36,27 @@ struct Selected {
 // "Method"). An empty one names every method.
 bool NamesMethod(absl::string_view wanted, absl::string_view path);
 
-// Whether an event of (channel, target, method) is of a method that `selector`
-// means. One of a breaker that all methods of a channel share is of each of
-// them.
-bool Fits(const engine::EngineCore& core, const v1::MethodSelector& selector,
-          const core::Event& event);
+// Which events are of a method that a selector means. One of a breaker that all
+// methods of a channel share is of each of them: which those are is looked up
+// once, so a filter is for the events of one moment.
+class EventFilter {
+ public:
+  // Both outlive it.
+  EventFilter(const engine::EngineCore* core,
+              const v1::MethodSelector* selector)
+      : core_(core), selector_(selector) {}
+  bool Takes(const core::Event& event);
+
+ private:
+  // Channel and target.
+  using Places = std::set<std::pair<std::string, std::string>>;
+  Places SharedPlaces() const;
+
+  const engine::EngineCore* const core_;
+  const v1::MethodSelector* const selector_;
+  // Where a method that is meant shares a breaker; none before it is asked.
+  absl::optional<Places> shared_;
+};
 
 // Every method that fits, in the engine's order; maybe none.
 std::vector<Selected> SelectAll(const engine::EngineCore& core,

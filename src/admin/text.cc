@@ -5,11 +5,10 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "src/core/printable.h"
 
 namespace firebreak::admin {
 namespace {
-
-constexpr size_t kLongestLine = 500;
 
 // The length of the code point that `text` begins with; 0 if that is none.
 // Unicode 15, table 3-7.
@@ -54,12 +53,12 @@ std::string ToUtf8(absl::string_view text) {
   return IsUtf8(text) ? std::string(text) : absl::CEscape(text);
 }
 
-std::string ToLine(absl::string_view text) {
-  const bool cut = text.size() > kLongestLine;
-  text = text.substr(0, kLongestLine);
-  return absl::StrCat(
-      IsUtf8(text) ? absl::Utf8SafeCEscape(text) : absl::CEscape(text),
-      cut ? "..." : "");
+std::string ToLine(absl::string_view text, size_t longest) {
+  if (text.size() <= longest) return core::Printable(text);
+  // Not within a character: no half of one is printable.
+  size_t end = longest;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0U) == 0x80) --end;
+  return absl::StrCat(core::Printable(text.substr(0, end)), "...");
 }
 
 }  // namespace firebreak::admin

@@ -4,6 +4,7 @@
 #ifndef FIREBREAK_SRC_ADMIN_TEXT_H_
 #define FIREBREAK_SRC_ADMIN_TEXT_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -14,8 +15,9 @@ namespace firebreak::admin {
 // one name that is not would make a whole message unreadable.
 std::string ToUtf8(absl::string_view text);
 
-// In one line, escaped, cut when it is very long.
-std::string ToLine(absl::string_view text);
+// In one line that commands no terminal, cut when it is longer than `longest`
+// bytes.
+std::string ToLine(absl::string_view text, size_t longest = 500);
 
 }  // namespace firebreak::admin
 

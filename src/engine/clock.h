@@ -13,11 +13,24 @@ inline core::Time Now() {
       std::chrono::steady_clock::now());
 }
 
-// The wall-clock time of a steady point, for people.
+// The wall-clock time of steady points, for people. Both clocks are read once,
+// in the constructor: what one of these says keeps the order of the points.
+class WallClock {
+ public:
+  WallClock() : steady_(Now()), wall_(std::chrono::system_clock::now()) {}
+  std::chrono::system_clock::time_point At(core::Time t) const {
+    return wall_ +
+           std::chrono::duration_cast<std::chrono::system_clock::duration>(
+               t - steady_);
+  }
+
+ private:
+  core::Time steady_;
+  std::chrono::system_clock::time_point wall_;
+};
+
 inline std::chrono::system_clock::time_point ToWallClock(core::Time t) {
-  return std::chrono::system_clock::now() +
-         std::chrono::duration_cast<std::chrono::system_clock::duration>(t -
-                                                                         Now());
+  return WallClock().At(t);
 }
 
 }  // namespace firebreak::engine

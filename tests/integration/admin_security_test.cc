@@ -178,11 +178,63 @@ TEST_F(SecurityTest, TokensAndCertificatesOverLoopback) {
 }
 
 TEST_F(SecurityTest, ATokenDoesNotLeaveInPlainText) {
-  const Output output = Invoke("list --target 192.0.2.1:50051",
-                               absl::StrCat("FIREBREAK_TOKEN=", kToken));
-  EXPECT_EQ(output.exit_code, 2);
-  EXPECT_THAT(output.err,
-              AllOf(HasSubstr("use --tls"), Not(HasSubstr("horse"))));
+  for (const char* target :
+       {"192.0.2.1:50051", "127.0.0.1.evil.example:80", "127.1:80",
+        "localhost.evil.example:80", "ipv4:127.0.0.1.evil.example:80",
+        "dns:///127.0.0.1:80", "[::1].evil.example:80", "127.0.0.1:80:80"}) {
+    const Output output =
+        Invoke(absl::StrCat("list --timeout 1s --target '", target, "'"),
+               absl::StrCat("FIREBREAK_TOKEN=", kToken));
+    EXPECT_EQ(output.exit_code, 2) << target;
+    EXPECT_THAT(output.err,
+                AllOf(HasSubstr("use --tls"), Not(HasSubstr("horse"))))
+        << target;
+  }
+  // On this machine it does.
+  for (const char* target : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1",
+                             "[::1]:1", "ipv4:127.0.0.1:1", "ipv6:[::1]:1"}) {
+    EXPECT_EQ(Invoke(absl::StrCat("list --timeout 1s --target '", target, "'"),
+                     absl::StrCat("FIREBREAK_TOKEN=", kToken))
+                  .exit_code,
+              1)
+        << target;
+  }
+}
+
+TEST_F(SecurityTest, TheEnvironmentSaysHowToConnect) {
+  AdminOptions options;
+  options.authorizer = Certificates({"ops.firebreak.test"});
+  AdminFixture f(options, "127.0.0.1:0", {}, Tls());
+  ASSERT_TRUE(f.ok());
+  f.Bind("payment", "", kCharge);
+  const std::string target = "FIREBREAK_TARGET=" + f.address();
+  const std::string name =
+      absl::StrCat(target, " FIREBREAK_SERVER_NAME=", kServerName);
+  const std::string ca = File(server_.certificate);
+  const std::string with_ca = absl::StrCat(name, " FIREBREAK_CA=", ca);
+  const std::string with_cert =
+      absl::StrCat(with_ca, " FIREBREAK_CERT=", File(ops_.certificate));
+  // A server that only speaks TLS, asked in plain text.
+  EXPECT_EQ(Invoke("list --timeout 1s", target).exit_code, 1);
+  EXPECT_EQ(Invoke("list --timeout 1s", target + " FIREBREAK_TLS=0").exit_code,
+            1);
+  EXPECT_EQ(Invoke("list", with_ca).exit_code, 0);
+  EXPECT_EQ(Invoke("reset Charge", with_ca).exit_code, 1);
+  EXPECT_EQ(Invoke("reset Charge", with_cert).exit_code, 2) << "no key";
+  EXPECT_EQ(Invoke("reset Charge",
+                   absl::StrCat(with_cert, " FIREBREAK_KEY=", File(ops_.key)))
+                .exit_code,
+            0);
+  // TLS, and the machine's own authorities: it has not been told of others.
+  const std::string roots = " GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=" + ca;
+  const std::string by_name =
+      absl::StrCat("FIREBREAK_TARGET=", f.address(), roots);
+  Output output = Invoke("list", by_name + " FIREBREAK_TLS=1");
+  EXPECT_EQ(output.exit_code, 1) << "127.0.0.1 is not whose it is";
+  EXPECT_THAT(output.err, HasSubstr("cannot reach"));
+  EXPECT_EQ(
+      Invoke("list", absl::StrCat(name, roots, " FIREBREAK_TLS=1")).exit_code,
+      0);
 }
 
 // --- from another network ---

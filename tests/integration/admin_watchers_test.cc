@@ -3,9 +3,13 @@
 #include <grpcpp/completion_queue.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "src/admin/event_streams.h"
@@ -29,6 +33,7 @@ class Watcher {
   }
   bool Read() { return reader_->Read(&response_); }
   const v1::WatchEventsResponse& response() const { return response_; }
+  void Cancel() { context_.TryCancel(); }
   grpc::StatusCode End() {
     while (Read()) {
     }
@@ -42,6 +47,17 @@ class Watcher {
   v1::WatchEventsResponse response_;
   std::unique_ptr<grpc::ClientReader<v1::WatchEventsResponse>> reader_;
 };
+
+// A client whose end of the connection takes 64 kB, and no more before it
+// reads.
+std::unique_ptr<v1::Admin::Stub> NarrowStub(const AdminFixture& f) {
+  grpc::ChannelArguments args;
+  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65'536);
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return v1::Admin::NewStub(grpc::CreateCustomChannel(
+      f.address(), grpc::InsecureChannelCredentials(), args));
+}
 
 TEST(AdminWatchersTest, OfAThousandAHundredGetInAndEveryoneElseIsServed) {
   AdminFixture f;
@@ -71,13 +87,7 @@ TEST(AdminWatchersTest, OfAThousandAHundredGetInAndEveryoneElseIsServed) {
 TEST(AdminWatchersTest, OneThatNeverReadsHoldsUpNobodyAndIsToldWhatItMissed) {
   AdminFixture f;  // keeps a thousand events
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);
-  // One whose end of the connection takes 64 kB, and no more before it reads.
-  grpc::ChannelArguments args;
-  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65'536);
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  const auto narrow = v1::Admin::NewStub(grpc::CreateCustomChannel(
-      f.address(), grpc::InsecureChannelCredentials(), args));
+  const auto narrow = NarrowStub(f);
   Watcher sleeper(narrow.get());
   ASSERT_TRUE(sleeper.Read());
   Watcher reader(f.stub());
@@ -101,14 +111,82 @@ TEST(AdminWatchersTest, OneThatNeverReadsHoldsUpNobodyAndIsToldWhatItMissed) {
   EXPECT_EQ(seen + missed, kEvents);
 }
 
+// Whether an application ends while somebody watches who does not read. Each of
+// `pages` is a number of events, 2 kB each, that the sleeper is sent at once.
+void ExpectEndsDespiteSleeper(const std::vector<int>& pages) {
+  AdminFixture f;
+  core::Breaker* const breaker =
+      f.Bind("payment", "", std::string(kCharge) + std::string(2000, 'x'));
+  const auto narrow = NarrowStub(f);
+  Watcher sleeper(narrow.get());
+  ASSERT_TRUE(sleeper.Read());
+  // Is served after the other, and so tells that the other has been.
+  Watcher reader(f.stub());
+  ASSERT_TRUE(reader.Read());
+  int64_t sent = 0;
+  for (const int page : pages) {
+    sent += page;
+    for (int i = 0; i < page; ++i) breaker->Reset(engine::Now());
+    while (reader.response().last_sequence() < sent) ASSERT_TRUE(reader.Read());
+  }
+  std::promise<void> ended;
+  std::thread application([&] {
+    f.StopServer();
+    ended.set_value();
+  });
+  EXPECT_EQ(reader.End(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(20)),
+            std::future_status::ready);
+  sleeper.Cancel();  // only so that a test that fails ends
+  application.join();
+}
+
 TEST(AdminWatchersTest, OneThatNeverReadsDoesNotHoldUpTheEnd) {
+  ExpectEndsDespiteSleeper({});
+  // More than the connection takes: the write stays out.
+  ExpectEndsDespiteSleeper({100});
+  // The second is kept by gRPC, which calls it written: the end stays out.
+  ExpectEndsDespiteSleeper({30, 20});
+}
+
+TEST(AdminWatchersTest, TheTimerThreadDoesNotServeThem) {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);
-  Watcher sleeper(f.stub());
-  ASSERT_TRUE(sleeper.Read());
-  for (int i = 0; i < 50'000; ++i) breaker->Reset(engine::Now());
-  f.KillServer();
-  EXPECT_NE(sleeper.End(), grpc::StatusCode::OK);
+  Watcher watcher(f.stub());
+  ASSERT_TRUE(watcher.Read());
+  // The pool that does is busy.
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  for (int i = 0; i < engine::Io::Options().observer_threads; ++i) {
+    std::promise<void> taken;
+    ASSERT_TRUE(f.core()->io()->SubmitAside([&taken, released] {
+      taken.set_value();
+      released.wait();
+    }));
+    taken.get_future().wait();
+  }
+  breaker->Reset(engine::Now());
+  std::atomic<bool> read{false};
+  std::thread reader([&] {
+    EXPECT_TRUE(watcher.Read());
+    read = true;
+  });
+  // Eight times as long as its turn to wake them takes to come.
+  class Alarm : public engine::TimerClient {
+   public:
+    void OnTimer() override { rung.set_value(); }
+    engine::Timer timer;
+    std::promise<void> rung;
+  };
+  const auto alarm = std::make_shared<Alarm>();
+  alarm->timer.client = alarm;
+  f.core()->io()->Arm(&alarm->timer,
+                      engine::Now() + std::chrono::milliseconds(200));
+  alarm->rung.get_future().wait();
+  EXPECT_FALSE(read);
+  release.set_value();
+  reader.join();
+  EXPECT_EQ(watcher.response().last_sequence(), 1);
 }
 
 TEST(AdminPortTest, OneThatIsTakenIsNoServer) {

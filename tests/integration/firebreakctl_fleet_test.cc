@@ -89,6 +89,22 @@ TEST_F(FleetTest, HealthIsThatOfTheWorst) {
   EXPECT_EQ(health(kNobody).exit_code, 2);
 }
 
+TEST_F(FleetTest, HealthOfNoMethodIsNotGood) {
+  EXPECT_EQ(
+      Invoke("health --channel payment --target " + first_.address()).exit_code,
+      0);
+  Output output =
+      Invoke("health --channel paymnt --target " + first_.address());
+  EXPECT_EQ(output.exit_code, 2);
+  EXPECT_THAT(output.out, IsEmpty());
+  EXPECT_THAT(output.err, AllOf(StartsWith("firebreakctl: --channel: "),
+                                HasSubstr("paymnt")));
+  // One of them having it is enough.
+  first_.Bind("order", "a:1", kCreate);
+  output = Invoke("health --channel order" + both_);
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+}
+
 TEST_F(FleetTest, AlertsOfAll) {
   Output output = Invoke("alerts" + with_dead_);
   EXPECT_EQ(output.exit_code, 0) << output.err;
@@ -155,6 +171,11 @@ TEST_F(FleetTest, TargetsOfTheEnvironment) {
             2);
   EXPECT_EQ(Invoke("list", environment + " FIREBREAK_TIMEOUT=soon").exit_code,
             2);
+  for (const char* command : {"list", "health", "events", "policy get"}) {
+    const Output none = Invoke(command, "FIREBREAK_TARGET=,");
+    EXPECT_EQ(none.exit_code, 2) << command;
+    EXPECT_THAT(none.err, HasSubstr("FIREBREAK_TARGET: there is none"));
+  }
 }
 
 TEST_F(FleetTest, ATerminalOf20Columns) {
@@ -198,37 +219,6 @@ TEST(HostileNamesTest, NeitherCommandTheTerminalNorBreakLines) {
   EXPECT_THAT(Invoke("list --names" + target).out, IsEmpty());
 }
 
-TEST(CompletionTest, BashTakesItAndCompletes) {
-  AdminFixture f;
-  f.Bind("payment", "", kCharge);
-  const auto complete = [&](const std::string& words) {
-    const std::string stem = NewStem();
-    const std::string script = stem + ".sh";
-    std::ofstream(script) << "source <('" << FIREBREAKCTL_PATH
-                          << "' completion bash)\n"
-                          << "COMP_WORDS=('" << FIREBREAKCTL_PATH << "' "
-                          << words << ")\n"
-                          << "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
-                          << "_firebreakctl\n"
-                          << "printf '%s\\n' \"${COMPREPLY[@]}\"\n";
-    const Output output = RunShell(stem, "FIREBREAK_TARGET=" + f.address(),
-                                   "bash -u '" + script + "'");
-    EXPECT_THAT(output.err, IsEmpty()) << words;
-    return output.out;
-  };
-  EXPECT_EQ(complete("ov"), "override\n");
-  EXPECT_THAT(complete("''"), AllOf(HasSubstr("list\n"), HasSubstr("policy\n"),
-                                    HasSubstr("completion\n")));
-  EXPECT_EQ(complete("show Char"), absl::StrCat(kCharge, "\n"));
-  EXPECT_EQ(complete("reset /shop"), absl::StrCat(kCharge, "\n"));
-  EXPECT_EQ(complete("override Charge o"), "open\n");
-  EXPECT_EQ(complete("events --fo"), "--follow\n");
-  EXPECT_EQ(complete("--tok"), "--token-file\n");
-  EXPECT_EQ(complete("policy ''"), "get\nlint\ndiff\napply\n");
-  EXPECT_EQ(complete("policy apply --fo"), "--force\n");
-  EXPECT_EQ(complete("completion ''"), "bash\n");
-}
-
 class PolicyLintTest : public ::testing::Test {
  protected:
   ~PolicyLintTest() override { unlink(path_.c_str()); }
@@ -262,6 +252,20 @@ TEST_F(PolicyLintTest, GoodBadAndDoubtful) {
   EXPECT_EQ(output.exit_code, 0);
   EXPECT_THAT(output.out, StartsWith("warning: "));
   EXPECT_EQ(Invoke("policy lint /nowhere").exit_code, 1);
+}
+
+TEST_F(PolicyLintTest, StandardInputAndJson) {
+  std::ofstream(path_) << "method { name { service: 'a.B' } hedging {} }";
+  const std::string stem = NewStem();
+  const Output output =
+      RunShell(stem, "",
+               absl::StrCat("sh -c \"'", FIREBREAKCTL_PATH,
+                            "' policy lint - --json <", path_, "\""));
+  unlink((stem + ".out").c_str());
+  unlink((stem + ".err").c_str());
+  EXPECT_EQ(output.exit_code, 1) << output.err;
+  EXPECT_THAT(output.out, AllOf(StartsWith("{"), HasSubstr("\"isError\": true"),
+                                HasSubstr("a.B")));
 }
 
 }  // namespace

@@ -117,6 +117,33 @@ TEST_F(CtlPolicyTest, WhatOneWouldRefuseNoneGets) {
             0);
 }
 
+TEST_F(CtlPolicyTest, FaultsStandEachOnItsLineAndOnce) {
+  const std::string two =
+      "method { breaker { failure_rate: 7 }\n retry { max_attempts: 0 } }";
+  for (const char* command : {"policy diff ", "policy apply "}) {
+    const Output output = Invoke(command + File(two) + one_);
+    EXPECT_THAT(output.err,
+                AllOf(HasSubstr("failure_rate: is 7"),
+                      HasSubstr("\nfirebreakctl: ApplyPolicy:2: method[0]"),
+                      Not(HasSubstr("?"))));
+    EXPECT_LE(Lines(output.err), 4) << output.err;
+  }
+}
+
+TEST_F(CtlPolicyTest, WhatAllRefuseIsToldOnce) {
+  // Let in for the trial, and not for the change.
+  AdminFixture f({}, "127.0.0.1:0");
+  const Output output =
+      Invoke("policy apply " + FileWithLimit(3) + " --target " + f.address());
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_EQ(Lines(output.err), 1) << output.err;
+  const Output both = Invoke("policy apply " + FileWithLimit(3) + one_ +
+                             " --target " + f.address());
+  EXPECT_EQ(both.exit_code, 1);
+  EXPECT_THAT(both.err, HasSubstr("only 1 of 2 are known to have it"));
+  EXPECT_EQ(VersionOf(&first_), 2u);
+}
+
 TEST_F(CtlPolicyTest, LintsWhatIsInForce) {
   EXPECT_EQ(
       Invoke("policy lint --target unix:/nowhere/firebreak.sock").exit_code, 1);

@@ -92,6 +92,15 @@ TEST(AdminEventsTest, KeptOnesInOrder) {
   EXPECT_TRUE(watch.Finish().ok());
 }
 
+TEST(AdminEventsTest, TimesOfOneResponseAreByOneReadingOfTheClocks) {
+  const engine::WallClock clock;
+  const core::Time t = engine::Now();
+  const auto wall = clock.At(t);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(clock.At(t), wall);
+  EXPECT_EQ(clock.At(t + std::chrono::milliseconds(1)) - wall,
+            std::chrono::milliseconds(1));
+}
+
 TEST(AdminEventsTest, OfASharedBreakerAreThoseOfEachOfItsMethods) {
   AdminFixture f;
   f.Bind("payment", "", kCharge);

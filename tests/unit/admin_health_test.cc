@@ -143,6 +143,13 @@ TEST(AdminRatesTest, KeepAMinute) {
   }
   EXPECT_THAT(rates->Of(*order), SizeIs(admin::Rates::kSteps));
   EXPECT_EQ(rates->LastMinute(*order).started, (9 + 20) * 12 / 2);
+  // What was counted before is of no minute that it knows.
+  const auto late = admin::Rates::Create(f.core());
+  EXPECT_EQ(late->LastMinute(*order).started, 0);
+  EXPECT_EQ(late->Of(*order)[0].started, 0);
+  Attempt(&order->stats, core::Attribution::kSuccess, 2);
+  late->Advance();
+  EXPECT_EQ(late->LastMinute(*order).started, 2);
   // One that is new begins with all it has counted.
   const auto charge = f.Method("payment", "", kCharge)->runtime;
   Attempt(&charge->stats, core::Attribution::kSuccess, 3);
@@ -154,7 +161,7 @@ TEST(AdminRatesTest, KeepAMinute) {
       admin::MethodView({order, {}}, engine::Now(), rates.get());
   EXPECT_EQ(view.recent().step().seconds(), 5);
   ASSERT_THAT(view.recent().started(), SizeIs(admin::Rates::kSteps));
-  EXPECT_EQ(view.recent().started(10), 20);
+  EXPECT_EQ(view.recent().started(10), 22);
   EXPECT_EQ(view.recent().failures(10), 20);
   EXPECT_EQ(view.recent().rejected(10), 0);
 }
@@ -242,6 +249,24 @@ TEST(AdminAlertsTest, AnEmptyBudgetOncePerChannel) {
   EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 retries and hedges")));
 }
 
+TEST(AdminAlertsTest, ThrottledExtraAttempts) {
+  AdminFixture f;
+  const auto pay = f.Method("bulky", "", kCharge)->runtime;
+  for (int i = 0; i < 3; ++i) pay->budget->OnAttemptEnd(false);
+  EXPECT_THAT(Alerts(&f), IsEmpty());
+  pay->budget->OnAttemptEnd(false);
+  ASSERT_TRUE(pay->budget->IsThrottled());
+  EXPECT_THAT(Alerts(&f),
+              ElementsAre(AllOf(HasSubstr("BUDGET_EMPTY bulky  :"),
+                                HasSubstr("throttling stops them all: it has "
+                                          "4 of 8"))));
+  for (int i = 0; i < 8; ++i) pay->budget->OnAttemptEnd(true);
+  EXPECT_THAT(Alerts(&f), IsEmpty());
+  // It did so for a moment, and somebody went without.
+  pay->stats.OnStop(core::Reason::kThrottled);
+  EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 retries and hedges")));
+}
+
 TEST(AdminAlertsTest, ATargetThatAlwaysLoses) {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "b:1", kCharge);
@@ -318,6 +343,21 @@ TEST(HealthReporterTest, TellsGrpcsOwnHealthServiceUntilStopped) {
   const size_t told = health.told().size();
   EXPECT_FALSE(reporter->Report());
   EXPECT_EQ(health.told().size(), told);
+}
+
+TEST(HealthReporterTest, TellsChangesOnly) {
+  AdminFixture f;
+  FakeHealth health;
+  const auto reporter =
+      admin::HealthReporter::Create(f.core(), admin::Rates::Create(f.core()));
+  reporter->Start(&health, "a");
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(reporter->Report());
+  EXPECT_THAT(health.told(), ElementsAre("a up"));
+  // The same once more is told again, and another name takes over.
+  reporter->Start(&health, "a");
+  reporter->Start(&health, "b");
+  EXPECT_THAT(health.told(), ElementsAre("a up", "a up", "a down", "b up"));
+  reporter->Stop();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "src/admin/nearest.h"
+#include "src/admin/text.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {
@@ -132,7 +133,7 @@ TEST(AdminNamesTest, HugeOrOddOnesDoNoHarm) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_LT(status.error_message().size(), 300);
   status = f.Get("a\n\"b\"", &response);
-  EXPECT_THAT(status.error_message(), HasSubstr(R"("a\n\"b\"")"));
+  EXPECT_THAT(status.error_message(), HasSubstr(R"("a\x0a\"b\"")"));
 }
 
 TEST(NearestTest, CountsEdits) {
@@ -141,6 +142,11 @@ TEST(NearestTest, CountsEdits) {
   EXPECT_EQ(admin::EditDistance("abc", ""), 3);
   EXPECT_EQ(admin::EditDistance("kitten", "sitting"), 3);
   EXPECT_EQ(admin::EditDistance("Charge", "charge"), 0);
+  // No further than anybody wants to know.
+  EXPECT_EQ(admin::EditDistance("kitten", "sitting", 3), 3);
+  EXPECT_EQ(admin::EditDistance("kitten", "sitting", 2), 2);
+  EXPECT_EQ(admin::EditDistance("kitten", "sitting", 0), 0);
+  EXPECT_EQ(admin::EditDistance("kit", "kittens", 3), 3);
 }
 
 TEST(NearestTest, ComparesWithTheEndsOfPaths) {
@@ -151,6 +157,32 @@ TEST(NearestTest, ComparesWithTheEndsOfPaths) {
   EXPECT_EQ(admin::Nearest("/a.B/Git", methods), methods[0]);
   EXPECT_EQ(admin::Nearest("x", {}), "");
   EXPECT_EQ(admin::Nearest(std::string(500, 'x'), methods), "");
+  EXPECT_EQ(admin::Nearest(std::string(80, 'x'), methods), methods[0]);
+  EXPECT_EQ(admin::Nearest(std::string(81, 'x'), methods), "");
+  // The ends of a long one still count, whole it does not.
+  const std::string far = "/" + std::string(80, 'p') + ".Far/Fetch";
+  EXPECT_EQ(admin::Nearest("Far/Fetsh", {methods[0], far}), far);
+}
+
+TEST(TextTest, LinesCommandNoTerminal) {
+  EXPECT_EQ(admin::ToLine("a\nb\033[2J"), R"(a\x0ab\x1b[2J)");
+  // C1 controls, which some terminals obey.
+  EXPECT_EQ(admin::ToLine("\xc2\x9b"
+                          "2J"),
+            R"(\xc2\x9b2J)");
+  EXPECT_EQ(admin::ToLine("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(admin::ToLine("caf\xe9"), R"(caf\xe9)");
+  EXPECT_EQ(admin::Quote("\xc2\x9b"), R"("\xc2\x9b")");
+  EXPECT_EQ(admin::Quote(R"(a\"b)"), R"("a\\\"b")");
+}
+
+TEST(TextTest, LongLinesAreCutBetweenCharacters) {
+  EXPECT_EQ(admin::ToLine("abc", 3), "abc");
+  EXPECT_EQ(admin::ToLine("abcd", 3), "abc...");
+  EXPECT_EQ(admin::ToLine("ab\xc3\xa9", 3), "ab...");
+  EXPECT_EQ(admin::ToLine("\xc3\xa9\xc3\xa9", 2), "\xc3\xa9...");
+  EXPECT_EQ(admin::ToLine("\x80\x80\x80", 2), "...");
+  EXPECT_EQ(admin::ToLine("", 0), "");
 }
 
 }  // namespace

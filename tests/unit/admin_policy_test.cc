@@ -93,7 +93,7 @@ TEST_F(AdminPolicyTest, TakesAnotherAndTellsTheDifference) {
   const auto audit = Events(core::Event::Kind::kAudit);
   ASSERT_THAT(audit, SizeIs(1));
   EXPECT_EQ(audit[0].action, "ApplyPolicy");
-  EXPECT_THAT(audit[0].actor, HasSubstr("unix:"));
+  EXPECT_THAT(audit[0].actor, HasSubstr("unix socket"));
   EXPECT_THAT(audit[0].cause, AllOf(HasSubstr("version 1 -> 2: "),
                                     HasSubstr("consecutive_failures: 2 -> 3")));
   EXPECT_THAT(Get().source(), HasSubstr("admin"));
@@ -189,6 +189,35 @@ TEST_F(AdminPolicyTest, EveryFaultIsNamed) {
   EXPECT_THAT(status.error_message(),
               AllOf(HasSubstr("breaker.failure_rate: is 1.5"),
                     HasSubstr("retry.max_attempts: is 0")));
+}
+
+TEST_F(AdminPolicyTest, OfManyFaultsAreToldAsManyAsAStatusHolds) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) {
+    absl::StrAppend(&text, "method { breaker { failure_rate: 7 } }\n");
+  }
+  grpc::Status status = Apply(Text(text));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              AllOf(HasSubstr("method[0].breaker.failure_rate: is 7"),
+                    HasSubstr("\nand "), HasSubstr(" lines more")));
+  // One line that is longer than that, and not ASCII.
+  text = "method { timeout: \"";
+  for (int i = 0; i < 5000; ++i) absl::StrAppend(&text, "\xc3\xa9");
+  status = Apply(Text(text + "\" }"));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("timeout"));
+}
+
+TEST_F(AdminPolicyTest, OfManyFindingsAreTold500) {
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) {
+    absl::StrAppend(&text, "method{name{service:\"a.S", i, "\"}hedging{}}\n");
+  }
+  ASSERT_TRUE(Apply(Text(text)).ok());
+  EXPECT_THAT(response_.findings(), SizeIs(500));
+  EXPECT_EQ(response_.more_findings(), 19'500);
+  EXPECT_EQ(Get().more_findings(), 19'500);
 }
 
 TEST_F(AdminPolicyTest, FindsWhatIsHardlyMeant) {

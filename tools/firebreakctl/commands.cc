@@ -8,15 +8,34 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "src/core/duration.h"
 #include "tools/firebreakctl/commands_ask.h"
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
 
+namespace {
+
+// The faults of a policy come one to a line.
+std::string PrintableLines(const std::string& text) {
+  return absl::StrJoin(absl::StrSplit(text, '\n'), "\n",
+                       [](std::string* out, absl::string_view line) {
+                         absl::StrAppend(out, Printable(line));
+                       });
+}
+
+}  // namespace
+
 Client::Client(Settings settings) : settings_(std::move(settings)) {}
 
 absl::Status Client::Connect() {
+  if (settings_.targets.empty()) {
+    return absl::InvalidArgumentError(
+        "--target, or FIREBREAK_TARGET: there is none; allowed at least one");
+  }
   if (settings_.targets.size() > kMaxTargets) {
     return absl::InvalidArgumentError(
         absl::StrCat("--target: there are ", settings_.targets.size(),
@@ -58,14 +77,18 @@ std::string Client::Explain(const std::string& target,
       return absl::StrCat(target, " has no firebreak admin service");
     default:
       return targets_.size() == 1
-                 ? Printable(status.error_message())
+                 ? PrintableLines(status.error_message())
                  : absl::StrCat(target, ": ",
-                                Printable(status.error_message()));
+                                PrintableLines(status.error_message()));
   }
 }
 
 void Client::Complain(const std::string& what) {
-  std::cerr << absl::StrCat("firebreakctl: ", what, "\n");
+  std::string text;
+  for (absl::string_view line : absl::StrSplit(what, '\n')) {
+    absl::StrAppend(&text, "firebreakctl: ", line, "\n");
+  }
+  std::cerr << text;
 }
 
 int Client::List() {
@@ -123,6 +146,17 @@ int Client::Health() {
     PrintJson(answers);
   } else {
     std::cout << RenderHealth(answers, settings_.style);
+  }
+  // A name that is mistyped must not look well.
+  if (!settings_.channel.empty() &&
+      std::all_of(answers.begin(), answers.end(), [](const auto& each) {
+        const v1::GetHealthResponse& r = each.response;
+        return r.healthy() + r.degraded() + r.unhealthy() == 0;
+      })) {
+    Complain(absl::StrCat("--channel: no method of ",
+                          Printable(settings_.channel),
+                          " has been called yet, or the name is another"));
+    return kExitUnhealthy;
   }
   int exit_code = kExitOk;
   for (const auto& each : answers) {

@@ -73,7 +73,8 @@ class Client {
   // shell takes as they are.
   int Names();
   int Show(const std::string& method);
-  // 0 healthy, 1 degraded, 2 unhealthy, or a target does not answer.
+  // 0 healthy, 1 degraded, 2 unhealthy, or a target does not answer, or none
+  // has a method of the channel that is asked for.
   int Health();
   int Alerts(bool critical_only);
   // `duration` absent: until cleared.
@@ -81,8 +82,10 @@ class Client {
                absl::optional<core::Duration> duration);
   int Clear(const std::string& method);
   int Reset(const std::string& method);
-  // With `follow` until the streams break off, which is a failure. Those of
-  // several targets are put into one order, as if their clocks were right.
+  // With `follow` until the streams break off, which is a failure; one that
+  // gives no sign of life is opened anew where it was. Those of several targets
+  // are put into one order: as if their clocks were right, and those of one
+  // target always as they are numbered.
   int Events(const EventsRequest& request);
   int GetPolicy();
   // 0 when no server has a finding that is an error.
@@ -108,7 +111,7 @@ class Client {
   void Begin(grpc::ClientContext* context) const;
   std::string Explain(const std::string& target,
                       const grpc::Status& status) const;
-  // One line on standard error.
+  // On standard error.
   static void Complain(const std::string& what);
 
   // Asks all of them, each on a thread of its own.
@@ -135,10 +138,11 @@ class Client {
   template <class Response>
   int PrintBreakers(const Answers<Response>& answers, const char* none) const;
 
-  grpc::Status ReadEvents(const Target& target,
-                          const v1::WatchEventsRequest& request,
-                          grpc::ClientContext* context, int64_t* after,
-                          EventPrinter* printer) const;
+  // Reads to the end what is kept, or what happens, from `after` on.
+  grpc::Status ReadKept(const Target& target, int64_t* after,
+                        EventPrinter* printer) const;
+  grpc::Status Follow(const Target& target, int64_t* after,
+                      EventPrinter* printer) const;
 
   const Settings settings_;
   std::vector<Target> targets_;

@@ -1,15 +1,21 @@
 // `firebreakctl events`: of one target as they come, of several in one order.
 #include <google/protobuf/util/time_util.h>
+#include <grpc/support/time.h>
+#include <grpcpp/completion_queue.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/core/duration.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/json.h"
 #include "tools/firebreakctl/words.h"
@@ -21,12 +27,77 @@ using google::protobuf::util::TimeUtil;
 
 // A clock that is off by less may as well be the network.
 constexpr int64_t kSkewToMention = 1'000'000'000;
+// What the server takes for a heartbeat.
+constexpr core::Duration kShortestBeat = std::chrono::milliseconds(100);
+constexpr core::Duration kLongestBeat = std::chrono::hours(1);
+// Heartbeats that fail to come before a stream counts as broken.
+constexpr int kMissedBeats = 3;
 
 int64_t WallNanos() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
+
+// A stream of events that is waited for so long, and no longer.
+class LiveStream {
+ public:
+  // `context` outlives it.
+  LiveStream(v1::Admin::Stub* stub, const v1::WatchEventsRequest& request,
+             grpc::ClientContext* context)
+      : context_(context) {
+    reader_ = stub->AsyncWatchEvents(context, request, &queue_, nullptr);
+    ++pending_;
+  }
+  ~LiveStream() {
+    queue_.Shutdown();
+    void* tag;
+    bool ok;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  // False: it has ended.
+  bool Read(v1::WatchEventsResponse* response, core::Duration patience) {
+    const auto until =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_nanos(patience.count(), GPR_TIMESPAN));
+    if (pending_ > 0 && !Wait(until)) return false;
+    reader_->Read(response, nullptr);
+    ++pending_;
+    return Wait(until);
+  }
+  // After that.
+  grpc::Status Finish() {
+    grpc::Status status;
+    reader_->Finish(&status, nullptr);
+    ++pending_;
+    Wait(gpr_inf_future(GPR_CLOCK_MONOTONIC));
+    return status;
+  }
+  // Whether it has ended because nothing came for too long.
+  bool is_silent() const { return is_silent_; }
+
+ private:
+  // For the one operation under way.
+  bool Wait(gpr_timespec until) {
+    void* tag;
+    bool ok = false;
+    if (queue_.AsyncNext(&tag, &ok, until) == grpc::CompletionQueue::TIMEOUT) {
+      is_silent_ = true;
+      context_->TryCancel();
+      queue_.Next(&tag, &ok);
+    }
+    --pending_;
+    return ok;
+  }
+
+  grpc::ClientContext* const context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientAsyncReader<v1::WatchEventsResponse>> reader_;
+  int pending_ = 0;
+  bool is_silent_ = false;
+};
 
 }  // namespace
 
@@ -36,7 +107,7 @@ class Client::EventPrinter {
   EventPrinter(const Settings& settings, bool has_several)
       : settings_(settings), has_several_(has_several) {}
 
-  // How much the clock of `target` is ahead of ours: told by an answer that has
+  // How much the clock of a target is ahead of ours: told by an answer that has
   // just been written there.
   static int64_t SkewOf(const v1::WatchEventsResponse& response) {
     if (!response.has_as_of()) return 0;
@@ -45,85 +116,135 @@ class Client::EventPrinter {
     return std::abs(skew) < kSkewToMention ? 0 : skew;
   }
 
-  void Add(const std::string& target, v1::Event event, int64_t skew,
-           bool hold) {
+  void PrintNow(const Target& target, const v1::Event& event) {
     const std::lock_guard<std::mutex> lock(mu_);
-    if (has_several_ && skew != 0) {
-      *event.mutable_time() = TimeUtil::NanosecondsToTimestamp(
-          TimeUtil::TimestampToNanoseconds(event.time()) - skew);
-    }
-    if (hold) {
-      held_.push_back({target, std::move(event)});
-    } else {
-      Print({target, std::move(event)});
-      std::cout.flush();
-    }
+    Print(target, event);
+    std::cout.flush();
+  }
+
+  // `skew` only tells its place; its time is what the target says.
+  void Hold(const Target& target, v1::Event event, int64_t skew) {
+    const std::lock_guard<std::mutex> lock(mu_);
+    // Those of one target stay in their order, whatever its clock did.
+    int64_t& newest =
+        newest_.try_emplace(&target, std::numeric_limits<int64_t>::min())
+            .first->second;
+    newest =
+        std::max(newest, TimeUtil::TimestampToNanoseconds(event.time()) - skew);
+    held_.push_back({&target, newest, std::move(event)});
   }
 
   void PrintHeld() {
     const std::lock_guard<std::mutex> lock(mu_);
-    // Those of one target are in order already, whatever its clock did.
-    std::stable_sort(held_.begin(), held_.end(),
-                     [](const Line& a, const Line& b) {
-                       return a.event.time() < b.event.time();
-                     });
-    for (const Line& line : held_) Print(line);
+    std::stable_sort(
+        held_.begin(), held_.end(),
+        [](const Line& a, const Line& b) { return a.place < b.place; });
+    for (const Line& line : held_) Print(*line.target, line.event);
     held_.clear();
     std::cout.flush();
   }
 
+  void Missed(const Target& target, int64_t events) const {
+    if (events == 0) return;
+    Complain(absl::StrCat(
+        events, " events were overwritten before they could be read",
+        has_several_ ? absl::StrCat(" from ", target.name) : ""));
+  }
+
  private:
   struct Line {
-    std::string target;
+    const Target* target;
+    int64_t place;
     v1::Event event;
   };
 
-  void Print(const Line& line) const {
+  void Print(const Target& target, const v1::Event& event) const {
     if (settings_.json) {
-      std::cout << (has_several_ ? ToJsonLine(line.target, "", line.event)
-                                 : ToJson(line.event, false));
+      std::cout << (has_several_ ? ToJsonLine(target.name, "", event)
+                                 : ToJson(event, false));
       return;
     }
-    if (has_several_) std::cout << line.target << "  ";
-    std::cout << RenderEvent(line.event, settings_.style);
+    if (has_several_) std::cout << target.name << "  ";
+    std::cout << RenderEvent(event, settings_.style);
   }
 
   const Settings& settings_;
   const bool has_several_;
   std::mutex mu_;
   std::vector<Line> held_;
+  std::map<const Target*, int64_t> newest_;
 };
 
-grpc::Status Client::ReadEvents(const Target& target,
-                                const v1::WatchEventsRequest& request,
-                                grpc::ClientContext* context, int64_t* after,
-                                EventPrinter* printer) const {
-  auto reader = target.stub->WatchEvents(context, request);
+grpc::Status Client::ReadKept(const Target& target, int64_t* after,
+                              EventPrinter* printer) const {
+  v1::WatchEventsRequest request;
+  *request.mutable_selector() = Select("");
+  request.set_after_sequence(*after);
+  request.set_stop_at_newest(true);
+  grpc::ClientContext context;
+  Begin(&context);
+  auto reader = target.stub->WatchEvents(&context, request);
   v1::WatchEventsResponse response;
   bool is_first = true;
   int64_t skew = 0;
   while (reader->Read(&response)) {
     if (std::exchange(is_first, false)) {
       skew = EventPrinter::SkewOf(response);
-      if (skew != 0 && request.stop_at_newest()) {
-        Complain(absl::StrCat("the clock of ", target.name, " is ",
-                              Brief(std::abs(skew)),
-                              skew > 0 ? " ahead of" : " behind", " ours"));
+      if (skew != 0) {
+        Complain(absl::StrCat(
+            "the clock of ", target.name, " is ", Brief(std::abs(skew)),
+            skew > 0 ? " ahead of" : " behind", " ours",
+            targets_.size() > 1 ? ": its events stand where they belong, with "
+                                  "the times that it tells"
+                                : ""));
       }
     }
     *after = response.last_sequence();
-    if (response.missed() > 0) {
-      Complain(absl::StrCat(
-          response.missed(),
-          " events were overwritten before they could be read",
-          targets_.size() > 1 ? absl::StrCat(" from ", target.name) : ""));
-    }
+    printer->Missed(target, response.missed());
     for (const v1::Event& event : response.events()) {
-      printer->Add(target.name, event, skew,
-                   targets_.size() > 1 && request.stop_at_newest());
+      if (targets_.size() > 1) {
+        printer->Hold(target, event, skew);
+      } else {
+        printer->PrintNow(target, event);
+      }
     }
   }
   return reader->Finish();
+}
+
+grpc::Status Client::Follow(const Target& target, int64_t* after,
+                            EventPrinter* printer) const {
+  const core::Duration beat =
+      std::min(std::max(settings_.timeout, kShortestBeat), kLongestBeat);
+  for (;;) {
+    v1::WatchEventsRequest request;
+    *request.mutable_selector() = Select("");
+    request.set_after_sequence(*after);
+    request.set_replay(true);
+    *request.mutable_heartbeat() =
+        TimeUtil::NanosecondsToDuration(beat.count());
+    grpc::ClientContext context;
+    AddToken(settings_.security, &context);
+    LiveStream stream(target.stub.get(), request, &context);
+    v1::WatchEventsResponse response;
+    // The first answer comes at once.
+    bool is_open = false;
+    while (stream.Read(&response,
+                       is_open ? kMissedBeats * beat : settings_.timeout)) {
+      is_open = true;
+      *after = response.last_sequence();
+      printer->Missed(target, response.missed());
+      for (const v1::Event& event : response.events()) {
+        printer->PrintNow(target, event);
+      }
+    }
+    const grpc::Status end = stream.Finish();
+    if (!stream.is_silent()) return end;
+    if (!is_open) return {grpc::StatusCode::DEADLINE_EXCEEDED, ""};
+    Complain(absl::StrCat(target.name, ": no sign of life for ",
+                          core::FormatDuration(kMissedBeats * beat),
+                          "; trying again"));
+  }
 }
 
 int Client::Events(const EventsRequest& request) {
@@ -142,16 +263,9 @@ int Client::Events(const EventsRequest& request) {
   };
 
   // Also when following: what has happened comes within the timeout, or the
-  // server is not there. Waiting for what will happen has no deadline.
-  for_each_that_is_well([&](size_t i) {
-    v1::WatchEventsRequest kept;
-    *kept.mutable_selector() = Select("");
-    kept.set_after_sequence(after[i]);
-    kept.set_stop_at_newest(true);
-    grpc::ClientContext context;
-    Begin(&context);
-    ends[i] = ReadEvents(targets_[i], kept, &context, &after[i], &printer);
-  });
+  // server is not there. Waiting for what will happen takes signs of life only.
+  for_each_that_is_well(
+      [&](size_t i) { ends[i] = ReadKept(targets_[i], &after[i], &printer); });
   printer.PrintHeld();
   size_t failed = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
@@ -162,13 +276,7 @@ int Client::Events(const EventsRequest& request) {
   if (!request.follow) return kExitOk;
 
   for_each_that_is_well([&](size_t i) {
-    v1::WatchEventsRequest live;
-    *live.mutable_selector() = Select("");
-    live.set_after_sequence(after[i]);
-    live.set_replay(true);
-    grpc::ClientContext context;
-    AddToken(settings_.security, &context);
-    ends[i] = ReadEvents(targets_[i], live, &context, &after[i], &printer);
+    ends[i] = Follow(targets_[i], &after[i], &printer);
     if (ends[i].ok()) {
       ends[i] = grpc::Status(grpc::StatusCode::UNAVAILABLE,
                              "the stream of events ended");

@@ -31,7 +31,8 @@ int Client::LintPolicy() {
       PrintEach(answers, [&](const v1::GetPolicyResponse& response) {
         return response.findings().empty()
                    ? std::string("nothing found\n")
-                   : RenderFindings(response.findings(), settings_.style);
+                   : RenderFindings(response.findings(),
+                                    response.more_findings(), settings_.style);
       });
   const bool all_good =
       std::all_of(answers.begin(), answers.end(), [](const auto& each) {
@@ -62,7 +63,8 @@ int Client::DiffPolicy(const std::string& path) {
   }
   PrintEach(answers, [&](const v1::ApplyPolicyResponse& response) {
     return RenderDifferences(response, settings_.style) +
-           RenderFindings(response.findings(), settings_.style);
+           RenderFindings(response.findings(), response.more_findings(),
+                          settings_.style);
   });
   return std::any_of(answers.begin(), answers.end(),
                      [](const auto& each) { return each.response.changed(); })
@@ -84,7 +86,9 @@ int Client::ApplyPolicy(const PolicyRequest& wanted) {
       Complain(each.error);
       may = false;
     } else if (HasError(each.response.findings()) && !wanted.force) {
-      std::cerr << RenderFindings(each.response.findings(), Style());
+      if (targets_.size() > 1) std::cerr << "== " << each.target << "\n";
+      std::cerr << RenderFindings(each.response.findings(),
+                                  each.response.more_findings(), Style());
       Complain("--force applies it all the same");
       may = false;
     } else if (wanted.if_version != 0 &&
@@ -106,18 +110,25 @@ int Client::ApplyPolicy(const PolicyRequest& wanted) {
     requests[i].set_if_version(rehearsed[i].response.version());
   }
   const auto answers = AskEach(&v1::Admin::Stub::ApplyPolicy, requests);
-  bool failed = false;
+  if (AllFailed(answers)) return kExitFailed;
+  size_t failed = 0;
   for (const auto& each : answers) {
     if (each.error.empty()) continue;
     Complain(each.error);
-    failed = true;
+    ++failed;
+  }
+  if (failed > 0) {
+    Complain(absl::StrCat("only ", answers.size() - failed, " of ",
+                          answers.size(), " are known to have it"));
   }
   PrintEach(answers, [&](const v1::ApplyPolicyResponse& response) {
-    return absl::StrCat(RenderDifferences(response, settings_.style),
-                        RenderFindings(response.findings(), settings_.style),
-                        "version ", response.version(), " is in force\n");
+    return absl::StrCat(
+        RenderDifferences(response, settings_.style),
+        RenderFindings(response.findings(), response.more_findings(),
+                       settings_.style),
+        "version ", response.version(), " is in force\n");
   });
-  return failed ? kExitFailed : kExitOk;
+  return failed > 0 ? kExitFailed : kExitOk;
 }
 
 }  // namespace firebreak::ctl

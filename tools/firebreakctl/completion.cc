@@ -33,24 +33,58 @@ bool TakesMethod(const CLI::App& app) {
   return app.get_option_no_throw("METHOD") != nullptr;
 }
 
-// Method names come from a server. They are compared and quoted, and never
-// expanded, as `compgen -W` would.
+// Method names come from a server, and what was typed from whoever. They are
+// compared and quoted, and never expanded, as `compgen -W` would.
 constexpr char kScript[] = R"bash(# firebreakctl for bash:
 #   source <(firebreakctl completion bash)
 _firebreakctl() {
-  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local command= at=0 i name
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case ${COMP_WORDS[i]} in
-      @COMMANDS@) command=${COMP_WORDS[i]} at=$i && break ;;
+  # Completion cuts words at ":" and "=" too. What no space parts is one word.
+  local words=() line=$COMP_LINE part i
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    part=${COMP_WORDS[i]}
+    if ((i > 0)) && [[ $line != [[:space:]]* ]]; then
+      words[-1]+=$part
+    else
+      words+=("$part")
+    fi
+    line=${line#"${line%%[![:space:]]*}"}
+    line=${line#"$part"}
+  done
+  local last=$((${#words[@]} - 1))
+  local word=${words[last]} before=${words[last - 1]}
+  # What has been said, and where the server is.
+  local command= argument= where=() name
+  for ((i = 1; i < last; i++)); do
+    case ${words[i]} in
+      --target | --channel | --ca | --cert | --key | --server-name | --token-file)
+        ((i + 1 < last)) &&
+          where+=("${words[i]}" "${words[i + 1]/#\~\//$HOME/}")
+        ((++i))
+        ;;
+      --target=* | --channel=* | --ca=* | --cert=* | --key=* | --server-name=* | \
+        --token-file=* | --tls)
+        where+=("${words[i]}")
+        ;;
+      --timeout | --for | --after | --if-version) ((++i)) ;;
+      -?*) ;;
+      *)
+        if [[ -z $command ]]; then
+          command=${words[i]}
+        else
+          argument=${argument:-${words[i]}}
+        fi
+        ;;
     esac
   done
   COMPREPLY=()
-  [[ $word == -* ]] && before=
+  if [[ $word == --*=* ]]; then
+    before=${word%%=*} word=${word#*=}
+  elif [[ $word == -* ]]; then
+    before=
+  fi
   case $before in
-    --ca | --cert | --key | --token-file | lint | diff | apply)
-      mapfile -t COMPREPLY < <(compgen -f -- "$word")
-      return
+    --ca | --cert | --key | --token-file)
+      command=policy argument=lint
       ;;
     --target | --channel | --timeout | --server-name | --for | --after | --if-version)
       return
@@ -65,23 +99,28 @@ _firebreakctl() {
   fi
   case $command in
     '') mapfile -t COMPREPLY < <(compgen -W "@WORDS@" -- "$word") ;;
-    policy) mapfile -t COMPREPLY < <(compgen -W "@POLICY@" -- "$word") ;;
+    policy)
+      case $argument in
+        '') mapfile -t COMPREPLY < <(compgen -W "@POLICY@" -- "$word") ;;
+        lint | diff | apply)
+          # Bash quotes what it is told are names of files.
+          compopt -o filenames 2>/dev/null
+          mapfile -t COMPREPLY < <(compgen -f -- "$word")
+          ;;
+      esac
+      ;;
     completion) mapfile -t COMPREPLY < <(compgen -W bash -- "$word") ;;
     @METHODS@)
-      if [[ $command == override && $at -lt $((COMP_CWORD - 1)) ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "open closed" -- "$word")
+      if [[ -n $argument ]]; then
+        [[ $command == override ]] &&
+          mapfile -t COMPREPLY < <(compgen -W "open closed" -- "$word")
         return
       fi
-      local where=()
-      for ((i = 1; i < COMP_CWORD - 1; i++)); do
-        [[ ${COMP_WORDS[i]} == --target ]] &&
-          where=(--target "${COMP_WORDS[i + 1]}")
-      done
       while IFS= read -r name; do
         [[ $name == "$word"* || ${name##*/} == "$word"* ]] || continue
         COMPREPLY+=("$(printf %q "$name")")
-      done < <("${COMP_WORDS[0]}" list --names --timeout 1s "${where[@]}" \
-        2>/dev/null)
+      done < <("${words[0]/#\~\//$HOME/}" list --names --timeout 1s \
+        "${where[@]}" 2>/dev/null)
       ;;
   esac
 }
@@ -106,8 +145,7 @@ std::string BashCompletion(const CLI::App& app) {
   absl::StrAppend(&options, "      *) name=\"",
                   absl::StrJoin(OptionsOf(app), " "), "\" ;;");
   return absl::StrReplaceAll(
-      kScript, {{"@COMMANDS@", absl::StrJoin(commands, " | ")},
-                {"@WORDS@", absl::StrJoin(commands, " ")},
+      kScript, {{"@WORDS@", absl::StrJoin(commands, " ")},
                 {"@POLICY@",
                  absl::StrJoin(CommandsOf(*app.get_subcommand("policy")), " ")},
                 {"@METHODS@", absl::StrJoin(with_method, " | ")},

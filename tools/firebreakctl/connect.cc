@@ -1,5 +1,6 @@
 #include "tools/firebreakctl/connect.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -10,6 +11,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -24,13 +27,26 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
-// Nobody else is on the way there.
-bool IsLocal(const std::string& target) {
-  for (const char* prefix : {"unix:", "unix-abstract:", "127.", "localhost:",
-                             "[::1]:", "ipv4:127.", "ipv6:[::1]:"}) {
+// "127.0.0.1", and no name that only begins so.
+bool IsLoopbackIpv4(absl::string_view host) {
+  in_addr address{};
+  return inet_pton(AF_INET, std::string(host).c_str(), &address) == 1 &&
+         ntohl(address.s_addr) >> 24 == 127;
+}
+
+// Nobody else is on the way there. One address: a list of them is not.
+bool IsLocal(absl::string_view target) {
+  for (const char* prefix : {"unix:", "unix-abstract:"}) {
     if (absl::StartsWith(target, prefix)) return true;
   }
-  return false;
+  if (absl::StrContains(target, ',')) return false;
+  if (absl::ConsumePrefix(&target, "ipv6:")) {
+    return absl::StartsWith(target, "[::1]:");
+  }
+  absl::ConsumePrefix(&target, "ipv4:");
+  if (absl::StartsWith(target, "[::1]:")) return true;
+  const absl::string_view host = target.substr(0, target.rfind(':'));
+  return host == "localhost" || IsLoopbackIpv4(host);
 }
 
 }  // namespace

@@ -26,6 +26,12 @@ constexpr char kMethodHelp[] =
     "\"/shop.v1.PaymentService/Charge\"; its end is enough while it fits one "
     "method only: \"PaymentService/Charge\", \"Charge\"";
 
+// For commands that change breakers.
+constexpr char kBreakersHelp[] =
+    "\"/shop.v1.PaymentService/Charge\"; its end is enough while it fits one "
+    "method only: \"Charge\". \"*\": the breaker that all methods of a channel "
+    "share (scope: CHANNEL), which none of them alone stands for";
+
 constexpr char kExamples[] = R"(Examples:
   firebreakctl list
   firebreakctl show PaymentService/Charge
@@ -45,7 +51,8 @@ FIREBREAK_TOKEN_FILE stand for the options of that name, FIREBREAK_TOKEN for the
 token itself. NO_COLOR: no colours. COLUMNS: the width to keep to.
 
 Exit codes: 0 done; 1 the server said no or cannot be reached; 2 wrong usage.
-`health`: 0 healthy, 1 degraded, 2 unhealthy or not to be reached.
+`health`: 0 healthy, 1 degraded, 2 unhealthy, not to be reached, or no method of
+the --channel.
 `policy diff`: 0 no difference, 1 some, 2 trouble.)";
 
 // The text of a duration within [low, high], which messages call `range`.
@@ -134,10 +141,8 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
     return AddCommand(app, args, name, description, examples,
                       std::move(command), chosen);
   };
-  auto takes_method = [&](CLI::App* sub) {
-    sub->add_option("METHOD", args->method, kMethodHelp)
-        ->required()
-        ->type_name("");
+  auto takes_method = [&](CLI::App* sub, const char* help) {
+    sub->add_option("METHOD", args->method, help)->required()->type_name("");
     return sub;
   };
 
@@ -153,7 +158,8 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
       add("show", "Show all there is to say about one method",
           "  firebreakctl show PaymentService/Charge\n"
           "  firebreakctl show Charge --channel payment --json",
-          [args](Client* client) { return client->Show(args->method); }));
+          [args](Client* client) { return client->Show(args->method); }),
+      kMethodHelp);
   CLI::App* const set = takes_method(
       add("override", "Hold a method's breakers open or closed",
           "  firebreakctl override Charge open --for 30s\n"
@@ -168,7 +174,8 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
                                         ? v1::BREAKER_STATE_FORCED_OPEN
                                         : v1::BREAKER_STATE_FORCED_CLOSED,
                                     duration);
-          }));
+          }),
+      kBreakersHelp);
   set->add_option("STATE", args->state, "open: refuse all; closed: admit all")
       ->required()
       ->type_name("")
@@ -179,15 +186,18 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
       ->type_name("DURATION")
       ->check(DurationCheck(core::Duration(1), std::chrono::hours(24 * 30),
                             "(0, 720h]"));
-  takes_method(add("clear", "End the override of a method's breakers",
-                   "  firebreakctl clear Charge", [args](Client* client) {
-                     return client->Clear(args->method);
-                   }));
-  takes_method(add(
-      "reset", "Close a method's breakers, empty their windows, end overrides",
-      "  firebreakctl reset Charge\n"
-      "  firebreakctl reset Charge --channel payment",
-      [args](Client* client) { return client->Reset(args->method); }));
+  takes_method(
+      add("clear", "End the override of a method's breakers",
+          "  firebreakctl clear Charge",
+          [args](Client* client) { return client->Clear(args->method); }),
+      kBreakersHelp);
+  takes_method(
+      add("reset",
+          "Close a method's breakers, empty their windows, end overrides",
+          "  firebreakctl reset Charge\n"
+          "  firebreakctl reset Charge --channel payment",
+          [args](Client* client) { return client->Reset(args->method); }),
+      kBreakersHelp);
   CLI::App* const events =
       add("events", "Show what happened, oldest first",
           "  firebreakctl events\n"
@@ -203,7 +213,8 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
       [args](Client* client) { return client->Alerts(args->critical_only); })
       ->add_flag("--critical", args->critical_only, "Only the critical ones");
   events->add_flag("--follow", args->events.follow,
-                   "Then go on with what happens, until interrupted");
+                   "Then go on with what happens, until interrupted. A server "
+                   "that is silent for three times --timeout is asked anew");
   events
       ->add_option("--after", args->events.after,
                    "Only events numbered after this one")
@@ -245,7 +256,8 @@ void AddPolicyCommands(CLI::App* app, Arguments* args, Command* chosen,
       return;
     }
     *local = [args] {
-      return LintPolicyFile(args->policy.path, args->settings.style);
+      return LintPolicyFile(args->policy.path, args->settings.json,
+                            args->settings.style);
     };
   });
   takes_file(add("diff", "Tell what a policy file would change",

@@ -10,6 +10,7 @@
 #include "src/engine/lint.h"
 #include "src/engine/policy.h"
 #include "tools/firebreakctl/commands.h"
+#include "tools/firebreakctl/json.h"
 
 namespace firebreak::ctl {
 
@@ -47,9 +48,19 @@ absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
   return text;
 }
 
-int LintPolicyFile(const std::string& path, const Style& style) {
-  const absl::StatusOr<engine::PolicyTable> policy =
-      engine::LoadPolicyFile(path);
+namespace {
+
+absl::StatusOr<engine::PolicyTable> Load(const std::string& path) {
+  if (path != "-") return engine::LoadPolicyFile(path);
+  const absl::StatusOr<std::string> text = ReadPolicyFile(path);
+  if (!text.ok()) return text.status();
+  return engine::ParsePolicyText(*text, "standard input");
+}
+
+}  // namespace
+
+int LintPolicyFile(const std::string& path, bool json, const Style& style) {
+  const absl::StatusOr<engine::PolicyTable> policy = Load(path);
   if (!policy.ok()) {
     // One error to a line.
     for (absl::string_view line :
@@ -58,18 +69,20 @@ int LintPolicyFile(const std::string& path, const Style& style) {
     }
     return kExitFailed;
   }
-  google::protobuf::RepeatedPtrField<v1::PolicyFinding> findings;
+  v1::GetPolicyResponse answer;
   bool has_error = false;
   for (const LintFinding& finding : engine::Lint(*policy)) {
-    v1::PolicyFinding* const view = findings.Add();
+    v1::PolicyFinding* const view = answer.add_findings();
     view->set_is_error(finding.severity == LintFinding::Severity::kError);
     view->set_where(finding.where);
     view->set_problem(finding.problem);
     view->set_fix(finding.fix);
     has_error = has_error || view->is_error();
   }
-  std::cout << (findings.empty() ? "nothing found\n"
-                                 : RenderFindings(findings, style));
+  std::cout << (json ? ToJson(answer, true)
+                : answer.findings().empty()
+                    ? "nothing found\n"
+                    : RenderFindings(answer.findings(), 0, style));
   return has_error ? kExitFailed : kExitOk;
 }
 

@@ -14,9 +14,10 @@ namespace firebreak::ctl {
 // The text of a policy file, "-" for standard input.
 absl::StatusOr<std::string> ReadPolicyFile(const std::string& path);
 
-// `firebreakctl policy lint FILE`: prints what is found. The exit code: 0 for a
-// policy that is accepted and has no finding of severity error, else 1.
-int LintPolicyFile(const std::string& path, const Style& style);
+// `firebreakctl policy lint FILE`: prints what is found, as JSON in the shape
+// of a server's answer. "-" is standard input. The exit code: 0 for a policy
+// that is accepted and has no finding of severity error, else 1.
+int LintPolicyFile(const std::string& path, bool json, const Style& style);
 
 }  // namespace firebreak::ctl
 

@@ -12,6 +12,7 @@
 
 #include <google/protobuf/repeated_ptr_field.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,10 @@ std::string RenderPolicy(const v1::GetPolicyResponse& response);
 // Each field with its value before ("-") and after ("+").
 std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
                               const Style& style);
+// `more`: how many are not among them.
 std::string RenderFindings(
     const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,
-    const Style& style);
+    int64_t more, const Style& style);
 // One line.
 std::string RenderEvent(const v1::Event& event, const Style& style);
 

@@ -12,10 +12,14 @@
 namespace firebreak::ctl {
 
 std::string RenderPolicy(const v1::GetPolicyResponse& response) {
-  return absl::StrCat(
+  std::string out = absl::StrCat(
       "# version ", response.version(), ", from ", Printable(response.source()),
       ", since ", google::protobuf::util::TimeUtil::ToString(response.since()),
-      "\n", response.text());
+      "\n");
+  for (absl::string_view line : absl::StrSplit(response.text(), '\n')) {
+    if (!line.empty()) absl::StrAppend(&out, Printable(line), "\n");
+  }
+  return out;
 }
 
 std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
@@ -45,7 +49,7 @@ std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
 
 std::string RenderFindings(
     const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,
-    const Style& style) {
+    int64_t more, const Style& style) {
   std::string out;
   for (const v1::PolicyFinding& finding : findings) {
     const std::string severity = finding.is_error() ? "error" : "warning";
@@ -55,6 +59,7 @@ std::string RenderFindings(
                     Printable(finding.problem()),
                     "\n    fix: ", Printable(finding.fix()), "\n");
   }
+  if (more > 0) absl::StrAppend(&out, "and ", more, " findings more\n");
   return out;
 }
 

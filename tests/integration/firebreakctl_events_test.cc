@@ -1,0 +1,192 @@
+// `firebreakctl events` of servers whose clocks are wrong, and of one that
+// falls silent.
+#include <gmock/gmock.h>
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/support/admin_fixture.h"
+#include "tests/support/firebreakctl.h"
+
+namespace firebreak::testing {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+// An admin service that tells what it is told to.
+class FakeAdmin : public v1::Admin::Service {
+ public:
+  // Its clock is ahead by so much.
+  explicit FakeAdmin(int64_t ahead_s = 0) : ahead_s_(ahead_s) {
+    KeepGrpc();
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address_, grpc::InsecureServerCredentials());
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~FakeAdmin() override {
+    server_->Shutdown(std::chrono::system_clock::now());
+    unlink(address_.c_str() + 5);
+  }
+
+  // An event at so many milliseconds of a minute ago.
+  void Add(int64_t ms) {
+    v1::Event* const event = kept_.add_events();
+    event->set_sequence(kept_.events_size());
+    event->set_kind(v1::EVENT_KIND_WARNING);
+    *event->mutable_time() = TimeUtil::MillisecondsToTimestamp(
+        TimeUtil::TimestampToMilliseconds(Now()) - 60'000 + ms);
+    event->set_cause(absl::StrCat("at ", ms));
+    kept_.set_last_sequence(event->sequence());
+  }
+  // The stream after that goes on with it, and then says nothing more, so often
+  // as that; the next one ends at once.
+  void FallSilent(int times) { silent_ = times; }
+  const std::string& address() const { return address_; }
+  std::vector<v1::WatchEventsRequest> asked() {
+    const std::lock_guard<std::mutex> lock(mu_);
+    return asked_;
+  }
+
+  grpc::Status WatchEvents(
+      grpc::ServerContext* context, const v1::WatchEventsRequest* request,
+      grpc::ServerWriter<v1::WatchEventsResponse>* writer) override {
+    bool silent;
+    {
+      const std::lock_guard<std::mutex> lock(mu_);
+      asked_.push_back(*request);
+      silent = !request->stop_at_newest() && silent_-- > 0;
+    }
+    v1::WatchEventsResponse response = kept_;
+    if (!request->stop_at_newest()) {
+      response.mutable_events()->Clear();
+      v1::Event* const event = response.add_events();
+      event->set_sequence(request->after_sequence() + 1);
+      event->set_kind(v1::EVENT_KIND_WARNING);
+      event->set_cause("live");
+      response.set_last_sequence(event->sequence());
+    }
+    *response.mutable_as_of() = Now();
+    writer->Write(response);
+    while (silent && !context->IsCancelled()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return grpc::Status::OK;
+  }
+
+ private:
+  google::protobuf::Timestamp Now() const {
+    return TimeUtil::GetCurrentTime() + TimeUtil::SecondsToDuration(ahead_s_);
+  }
+
+  const int64_t ahead_s_;
+  const std::string address_ = NewSocketAddress();
+  v1::WatchEventsResponse kept_;
+  std::mutex mu_;
+  int silent_ = 0;
+  std::vector<v1::WatchEventsRequest> asked_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+std::vector<std::string> LinesOf(const std::string& text) {
+  return absl::StrSplit(text, '\n', absl::SkipEmpty());
+}
+
+TEST(CtlEventsTest, ClocksThatDisagreeChangeTheOrderAndNoTime) {
+  FakeAdmin right;
+  FakeAdmin ahead(3600);
+  FakeAdmin behind(-7200);
+  right.Add(0);
+  right.Add(30'000);
+  ahead.Add(10'000);
+  behind.Add(20'000);
+  const std::string targets =
+      absl::StrCat(" --target ", right.address(), ",", ahead.address(), ",",
+                   behind.address());
+  const Output output = Invoke("events" + targets);
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(
+      LinesOf(output.out),
+      ElementsAre(AllOf(StartsWith(right.address()), HasSubstr("at 0")),
+                  StartsWith(ahead.address()), StartsWith(behind.address()),
+                  AllOf(StartsWith(right.address()), HasSubstr("at 30000"))));
+  EXPECT_THAT(LinesOf(output.err),
+              ::testing::UnorderedElementsAre(
+                  HasSubstr(absl::StrCat("the clock of ", ahead.address(),
+                                         " is 1h00m ahead of ours")),
+                  HasSubstr(absl::StrCat("the clock of ", behind.address(),
+                                         " is 2h00m behind ours"))));
+  // A year is not what it takes: the hour is that of its own clock.
+  const std::vector<std::string> json =
+      LinesOf(Invoke("events --json" + targets).out);
+  ASSERT_THAT(json, SizeIs(4));
+  v1::Event first;
+  const auto time_of = [](const std::string& line) {
+    const std::string key = "\"time\":\"";
+    const size_t at = line.find(key) + key.size();
+    google::protobuf::Timestamp time;
+    EXPECT_TRUE(
+        TimeUtil::FromString(line.substr(at, line.find('"', at) - at), &time));
+    return TimeUtil::TimestampToSeconds(time);
+  };
+  EXPECT_NEAR(static_cast<double>(time_of(json[1]) - time_of(json[0])), 3610,
+              60);
+  EXPECT_NEAR(static_cast<double>(time_of(json[2]) - time_of(json[0])), -7180,
+              60);
+}
+
+TEST(CtlEventsTest, ThoseOfOneTargetStayInTheirOrder) {
+  FakeAdmin stepped;  // its clock was set back
+  FakeAdmin other;
+  stepped.Add(20'000);
+  stepped.Add(5'000);
+  other.Add(10'000);
+  other.Add(30'000);
+  const Output output = Invoke(absl::StrCat("events --target ", other.address(),
+                                            ",", stepped.address()));
+  EXPECT_THAT(LinesOf(output.out),
+              ElementsAre(HasSubstr("at 10000"), HasSubstr("at 20000"),
+                          HasSubstr("at 5000"), HasSubstr("at 30000")));
+}
+
+TEST(CtlEventsTest, AServerThatFallsSilentIsAskedAnew) {
+  FakeAdmin server;
+  server.Add(0);
+  server.FallSilent(1);
+  const Output output =
+      Invoke("events --follow --timeout 2s --target " + server.address());
+  EXPECT_EQ(output.exit_code, 1);
+  // The one kept; then one of each stream, none of them twice.
+  EXPECT_THAT(LinesOf(output.out),
+              ElementsAre(HasSubstr("at 0"), StartsWith("    2 "),
+                          StartsWith("    3 ")));
+  const std::vector<std::string> errors = LinesOf(output.err);
+  ASSERT_THAT(errors, SizeIs(2)) << output.err;
+  EXPECT_THAT(errors[0], HasSubstr("no sign of life for 6s; trying again"));
+  EXPECT_THAT(errors[1], HasSubstr("the stream of events ended"));
+  const std::vector<v1::WatchEventsRequest> asked = server.asked();
+  ASSERT_THAT(asked, SizeIs(3));
+  EXPECT_EQ(asked[1].heartbeat().seconds(), 2);
+  EXPECT_EQ(asked[2].after_sequence(), 2);
+}
+
+}  // namespace
+}  // namespace firebreak::testing
