@@ -161,7 +161,6 @@ class SecurityTest : public ::testing::Test {
                       Not(HasSubstr("horse"))));
   }
 
- private:
   const Certificate server_;
   const Certificate ops_;
   const Certificate guest_;

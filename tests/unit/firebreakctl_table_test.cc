@@ -85,7 +85,7 @@ TEST(PrintableTest, KeepsTextAndReplacesTheRest) {
   EXPECT_EQ(Printable("\xc2\x9b"), "??");  // CSI as one code point
   // Not seen, or turning the direction of what follows.
   EXPECT_EQ(Printable("a\xe2\x80\x8b"), "a???");
-  EXPECT_EQ(Printable("\xe2\x80\xae/m"), "?" "??/m");
+  EXPECT_EQ(Printable("\xe2\x80\xae m"), "??? m");
   EXPECT_EQ(Printable("\xe2\x81\xa6"), "???");
   EXPECT_EQ(Printable("\xef\xbb\xbf"), "???");
   EXPECT_EQ(Printable("\xe2\x80\x90\xe2\x81\xaa"), "\xe2\x80\x90\xe2\x81\xaa");
