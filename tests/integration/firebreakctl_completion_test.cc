@@ -158,8 +158,8 @@ TEST_F(CompletionTest, AnInteractiveBashQuotesWhatItCompletes) {
                absl::StrCat("sh -c \"script -qec 'bash --noprofile --rcfile ",
                             stem, ".sh -i' /dev/null <", stem, ".keys\""));
   const std::string said = ReadFile(stem + ".said");
-  for (const char* end :
-       {".sh", ".keys", ".said", ".out", ".err", "-policy $(touch x).textproto"}) {
+  for (const char* end : {".sh", ".keys", ".said", ".out", ".err",
+                          "-policy $(touch x).textproto"}) {
     unlink((stem + end).c_str());
   }
   if (output.exit_code == 127) GTEST_SKIP() << "no script(1) here";
