@@ -30,11 +30,7 @@ std::string TextOf(const v1::PolicySet& policy) {
 
 template <class Response>
 void AddFindings(const std::vector<LintFinding>& findings, Response* out) {
-  constexpr size_t kMost = 500;
-  const size_t shown = std::min(findings.size(), kMost);
-  out->set_more_findings(static_cast<int64_t>(findings.size() - shown));
-  for (size_t i = 0; i < shown; ++i) {
-    const LintFinding& finding = findings[i];
+  for (const LintFinding& finding : findings) {
     v1::PolicyFinding* const view = out->add_findings();
     view->set_is_error(finding.severity == LintFinding::Severity::kError);
     view->set_where(ToUtf8(finding.where));

@@ -109,7 +109,7 @@ TEST_P(GuardedTest, AWrongRequestIsNotTheServersFailure) {
 TEST_P(GuardedTest, AHungProbeGivesItsSlotBackAndItsLateResultMovesNothing) {
   EngineFixture f(
       "breaker { consecutive_failures: 1 probes: 1 open_duration: \"1ms\" "
-      "max_open_duration: \"1ms\" probe_timeout: \"20ms\" }");
+      "max_open_duration: \"1ms\" probe_timeout: \"200ms\" }");
   const Caller caller(GetParam(), f.channel());
   f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL), Step::Hang()});
   UnaryCall trips;

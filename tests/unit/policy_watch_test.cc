@@ -44,7 +44,9 @@ class PolicyWatchTest : public ::testing::Test {
     std::string pattern = ::testing::TempDir() + "/watch_XXXXXX";
     dir_ = mkdtemp(pattern.data());
     path_ = dir_ + "/policy.textproto";
-    engine_ = *Engine::FromText("method { name {} }");
+    EngineOptions options;
+    options.log_sink = nullptr;  // it has a timer too
+    engine_ = *Engine::FromText("method { name {} }", options);
   }
   ~PolicyWatchTest() override { fs::remove_all(dir_); }
 

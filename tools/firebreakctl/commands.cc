@@ -142,11 +142,6 @@ int Client::Health() {
   *request.mutable_selector() = Select("");
   const auto answers = AskAll(&v1::Admin::Stub::GetHealth, request);
   if (AllFailed(answers)) return kExitUnhealthy;
-  if (settings_.json) {
-    PrintJson(answers);
-  } else {
-    std::cout << RenderHealth(answers, settings_.style);
-  }
   // A name that is mistyped must not look well.
   if (!settings_.channel.empty() &&
       std::all_of(answers.begin(), answers.end(), [](const auto& each) {
@@ -157,6 +152,11 @@ int Client::Health() {
                           Printable(settings_.channel),
                           " has been called yet, or the name is another"));
     return kExitUnhealthy;
+  }
+  if (settings_.json) {
+    PrintJson(answers);
+  } else {
+    std::cout << RenderHealth(answers, settings_.style);
   }
   int exit_code = kExitOk;
   for (const auto& each : answers) {

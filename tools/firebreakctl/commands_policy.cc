@@ -31,8 +31,7 @@ int Client::LintPolicy() {
       PrintEach(answers, [&](const v1::GetPolicyResponse& response) {
         return response.findings().empty()
                    ? std::string("nothing found\n")
-                   : RenderFindings(response.findings(),
-                                    response.more_findings(), settings_.style);
+                   : RenderFindings(response.findings(), settings_.style);
       });
   const bool all_good =
       std::all_of(answers.begin(), answers.end(), [](const auto& each) {
@@ -63,8 +62,7 @@ int Client::DiffPolicy(const std::string& path) {
   }
   PrintEach(answers, [&](const v1::ApplyPolicyResponse& response) {
     return RenderDifferences(response, settings_.style) +
-           RenderFindings(response.findings(), response.more_findings(),
-                          settings_.style);
+           RenderFindings(response.findings(), settings_.style);
   });
   return std::any_of(answers.begin(), answers.end(),
                      [](const auto& each) { return each.response.changed(); })
@@ -87,8 +85,7 @@ int Client::ApplyPolicy(const PolicyRequest& wanted) {
       may = false;
     } else if (HasError(each.response.findings()) && !wanted.force) {
       if (targets_.size() > 1) std::cerr << "== " << each.target << "\n";
-      std::cerr << RenderFindings(each.response.findings(),
-                                  each.response.more_findings(), Style());
+      std::cerr << RenderFindings(each.response.findings(), Style());
       Complain("--force applies it all the same");
       may = false;
     } else if (wanted.if_version != 0 &&
@@ -122,11 +119,9 @@ int Client::ApplyPolicy(const PolicyRequest& wanted) {
                           answers.size(), " are known to have it"));
   }
   PrintEach(answers, [&](const v1::ApplyPolicyResponse& response) {
-    return absl::StrCat(
-        RenderDifferences(response, settings_.style),
-        RenderFindings(response.findings(), response.more_findings(),
-                       settings_.style),
-        "version ", response.version(), " is in force\n");
+    return absl::StrCat(RenderDifferences(response, settings_.style),
+                        RenderFindings(response.findings(), settings_.style),
+                        "version ", response.version(), " is in force\n");
   });
   return failed > 0 ? kExitFailed : kExitOk;
 }

@@ -82,7 +82,7 @@ int LintPolicyFile(const std::string& path, bool json, const Style& style) {
   std::cout << (json ? ToJson(answer, true)
                 : answer.findings().empty()
                     ? "nothing found\n"
-                    : RenderFindings(answer.findings(), 0, style));
+                    : RenderFindings(answer.findings(), style));
   return has_error ? kExitFailed : kExitOk;
 }
 

@@ -56,7 +56,7 @@ std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
 // `more`: how many are not among them.
 std::string RenderFindings(
     const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,
-    int64_t more, const Style& style);
+    const Style& style);
 // One line.
 std::string RenderEvent(const v1::Event& event, const Style& style);
 

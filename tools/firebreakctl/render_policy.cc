@@ -49,7 +49,7 @@ std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
 
 std::string RenderFindings(
     const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,
-    int64_t more, const Style& style) {
+    const Style& style) {
   std::string out;
   for (const v1::PolicyFinding& finding : findings) {
     const std::string severity = finding.is_error() ? "error" : "warning";
@@ -59,7 +59,6 @@ std::string RenderFindings(
                     Printable(finding.problem()),
                     "\n    fix: ", Printable(finding.fix()), "\n");
   }
-  if (more > 0) absl::StrAppend(&out, "and ", more, " findings more\n");
   return out;
 }
 
