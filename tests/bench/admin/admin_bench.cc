@@ -12,6 +12,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -62,7 +64,8 @@ void Print(const char* what, const Spread& s) {
               s.high);
 }
 
-int Run(const std::string& program, int pairs, int calls) {
+int Run(const std::string& program, int pairs, int calls,
+        const Operator::Habits& habits) {
   Child echo({program, "serve"});
   const std::string address = echo.ReadLine();
   std::vector<std::unique_ptr<Child>> targets;
@@ -79,7 +82,8 @@ int Run(const std::string& program, int pairs, int calls) {
       std::fprintf(stderr, "admin_bench: a target did not start\n");
       return 1;
     }
-    operators.push_back(std::make_unique<Operator>(admin, kSpareMethod));
+    operators.push_back(
+        std::make_unique<Operator>(admin, kSpareMethod, habits));
   }
 
   std::vector<double> p50;
@@ -121,7 +125,7 @@ int Run(const std::string& program, int pairs, int calls) {
 
   std::printf(
       "%d targets, %lld methods, %d watchers; %lld events were watched\n",
-      kTargets, static_cast<long long>(methods), kTargets * Operator::kWatchers,
+      kTargets, static_cast<long long>(methods), kTargets * habits.watchers,
       static_cast<long long>(events));
   std::printf("with operators / without, over %zu pairs of %d calls:\n",
               p50.size(), calls);
@@ -141,8 +145,8 @@ int Run(const std::string& program, int pairs, int calls) {
 int Main(int argc, char** argv) {
   CLI::App app("Measures what operators cost the calls of those they look at.");
   app.require_subcommand(1);
-  int pairs = 60;
-  int calls = 10'000;
+  int pairs = 36;
+  int calls = 30'000;
   bool quick = false;
   CLI::App* const run = app.add_subcommand("run", "measure, and print it");
   run->add_option("--pairs", pairs, "blocks with operators, and without")
@@ -150,6 +154,14 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   run->add_option("--calls", calls, "calls of a block")
       ->check(CLI::Range(100, 1'000'000))
+      ->capture_default_str();
+  Operator::Habits habits;
+  int64_t every_ms = habits.every.count();
+  run->add_option("--watchers", habits.watchers, "of each target")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  run->add_option("--every-ms", every_ms, "between two looks at everything")
+      ->check(CLI::Range(100, 3'600'000))
       ->capture_default_str();
   run->add_flag("--quick", quick, "a sixth of the pairs");
   // What the program starts of itself.
@@ -167,8 +179,9 @@ int Main(int argc, char** argv) {
   }
   if (app.got_subcommand("serve")) return ServeUntilOrphaned();
   if (app.got_subcommand("target")) return RunTarget(echo, admin);
+  habits.every = std::chrono::milliseconds(every_ms);
   return Run(std::filesystem::read_symlink("/proc/self/exe"),
-             std::max(quick ? pairs / 6 : pairs, 3), calls);
+             std::max(quick ? pairs / 6 : pairs, 3), calls, habits);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <chrono>
 #include <utility>
 
 namespace firebreak::bench {
@@ -17,12 +16,13 @@ std::unique_ptr<v1::Admin::Stub> Connect(const std::string& address) {
 
 }  // namespace
 
-Operator::Operator(const std::string& address, std::string method)
-    : method_(std::move(method)), stub_(Connect(address)) {}
+Operator::Operator(const std::string& address, std::string method,
+                   const Habits& habits)
+    : method_(std::move(method)), habits_(habits), stub_(Connect(address)) {}
 
 void Operator::Begin() {
   stop_ = false;
-  for (int i = 0; i < kWatchers; ++i) {
+  for (int i = 0; i < habits_.watchers; ++i) {
     contexts_.push_back(std::make_unique<grpc::ClientContext>());
     threads_.emplace_back(
         [this, context = contexts_.back().get()] { Watch(context); });
@@ -50,7 +50,8 @@ void Operator::Poll() {
   while (!stop_) {
     PollOnce();
     // In short steps, so that End() need not wait for it.
-    for (int i = 0; i < 50 && !stop_; ++i) {
+    const auto next = std::chrono::steady_clock::now() + habits_.every;
+    while (!stop_ && std::chrono::steady_clock::now() < next) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }

@@ -1,11 +1,11 @@
 // What operators do to a server all day, and more of it.
 //
-//   Operator op(admin_address);
+//   Operator op(admin_address, kSpareMethod, {/*watchers=*/10, seconds(5)});
 //   op.Begin();          // streams open, polls begin
 //   ...
 //   op.End();
 //
-// Ten watchers of the events; and, every second, the methods worst first, the
+// Watchers of the events; and, every so often, the methods worst first, the
 // health, the alerts, and an override that is set and cleared again, so that
 // there is something to watch.
 //
@@ -16,6 +16,7 @@
 #include <grpcpp/client_context.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,10 +29,14 @@ namespace firebreak::bench {
 
 class Operator {
  public:
-  static constexpr int kWatchers = 10;
+  struct Habits {
+    int watchers = 10;
+    std::chrono::milliseconds every{5000};
+  };
 
   // `method`: the one to override.
-  Operator(const std::string& address, std::string method);
+  Operator(const std::string& address, std::string method,
+           const Habits& habits);
   ~Operator() { End(); }
 
   void Begin();
@@ -50,6 +55,7 @@ class Operator {
   }
 
   const std::string method_;
+  const Habits habits_;
   const std::unique_ptr<v1::Admin::Stub> stub_;
   std::atomic<bool> stop_{false};
   std::atomic<int64_t> methods_{0};
