@@ -99,6 +99,10 @@ TEST_F(FleetTest, HealthOfNoMethodIsNotGood) {
   EXPECT_THAT(output.out, IsEmpty());
   EXPECT_THAT(output.err, AllOf(StartsWith("firebreakctl: --channel: "),
                                 HasSubstr("paymnt")));
+  // A server that does not answer is no mistake in the name.
+  output = Invoke("health --channel paymnt" + with_dead_);
+  EXPECT_EQ(output.exit_code, 2);
+  EXPECT_THAT(output.out, HasSubstr(kNobody));
   // One of them having it is enough.
   first_.Bind("order", "a:1", kCreate);
   output = Invoke("health --channel order" + both_);

@@ -146,7 +146,8 @@ int Client::Health() {
   if (!settings_.channel.empty() &&
       std::all_of(answers.begin(), answers.end(), [](const auto& each) {
         const v1::GetHealthResponse& r = each.response;
-        return r.healthy() + r.degraded() + r.unhealthy() == 0;
+        return each.error.empty() &&
+               r.healthy() + r.degraded() + r.unhealthy() == 0;
       })) {
     Complain(absl::StrCat("--channel: no method of ",
                           Printable(settings_.channel),
