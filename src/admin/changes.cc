@@ -31,7 +31,8 @@ absl::optional<core::Duration> OverrideDuration(
   if (!request.has_duration()) return absl::nullopt;
   const int64_t seconds = request.duration().seconds();
   const int64_t nanos = request.duration().nanos();
-  const bool positive = seconds >= 0 && nanos >= 0 && seconds + nanos > 0;
+  const bool positive =
+      seconds >= 0 && nanos >= 0 && (seconds > 0 || nanos > 0);
   const bool over = seconds > kMaxOverrideSeconds ||
                     (seconds == kMaxOverrideSeconds && nanos > 0);
   if (!positive || over || nanos >= 1'000'000'000) {
