@@ -1,10 +1,10 @@
 #include "tools/firebreakctl/table.h"
 
 #include <algorithm>
-#include <cstdint>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "src/core/printable.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -13,37 +13,6 @@ constexpr char kGap[] = "  ";
 
 bool IsContinuation(char c) {
   return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-}
-
-// Whether a character has no width, turns the direction of what follows, or
-// ends a line: with them one name looks like another. (U+200B to U+200F, U+2028
-// to U+202E, U+2060 to U+2069, U+FEFF.)
-bool IsUnseen(absl::string_view c) {
-  const absl::string_view lead = c.substr(0, 2);
-  const auto last = static_cast<unsigned char>(c[2]);
-  if (lead == "\xE2\x80") {
-    return (last >= 0x8B && last <= 0x8F) || (last >= 0xA8 && last <= 0xAE);
-  }
-  if (lead == "\xE2\x81") return last >= 0xA0 && last <= 0xA9;
-  return c == "\xEF\xBB\xBF";
-}
-
-// The length in bytes of the code point that `text` begins with, 0 if that is
-// no UTF-8 or not printable.
-size_t PrintableLength(absl::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x80) return first >= 0x20 && first != 0x7F ? 1 : 0;
-  const size_t length = first >= 0xF0 && first < 0xF5   ? 4
-                        : first >= 0xE0 && first < 0xF0 ? 3
-                        : first >= 0xC2 && first < 0xE0 ? 2
-                                                        : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if (!IsContinuation(text[i])) return 0;
-  }
-  // U+0080 to U+009F command some terminals.
-  if (first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) return 0;
-  return length == 3 && IsUnseen(text.substr(0, 3)) ? 0 : length;
 }
 
 size_t Width(absl::string_view printable) {
@@ -92,7 +61,7 @@ absl::string_view Code(Colour colour) {
 std::string Printable(absl::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const size_t length = PrintableLength(text);
+    const size_t length = core::PrintableLength(text);
     if (length == 0) {
       out.push_back('?');
       text.remove_prefix(1);
