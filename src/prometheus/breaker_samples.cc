@@ -48,13 +48,13 @@ void AddChanges(const core::StateChanges& changes, const Labels& labels,
 
 }  // namespace
 
-void AddBreaker(core::Breaker* breaker,
+void AddBreaker(const core::Breaker::Identity& identity,
+                const core::BreakerSnapshot& s,
                 const absl::optional<core::BreakerOptions>& options,
-                core::Time now, Exposition* out) {
-  const core::BreakerSnapshot s = breaker->Snapshot(now);
-  const Labels labels = {OutsideLabel("channel", breaker->identity().channel),
-                         OutsideLabel("target", breaker->identity().target),
-                         OutsideLabel("method", breaker->identity().method)};
+                Exposition* out) {
+  const Labels labels = {OutsideLabel("channel", identity.channel),
+                         OutsideLabel("target", identity.target),
+                         OutsideLabel("method", identity.method)};
   for (int i = 0; i < core::kBreakerStates; ++i) {
     const auto state = static_cast<BreakerState>(i);
     out->Add(Family::kBreakerState,

@@ -3,22 +3,22 @@
 // Its state is one series for each state there is, of which one is 1: so that
 // `sum by (state)` counts breakers, and no rule needs to know numbers.
 //
-// Thread safety: a pure function of what the breaker knows at that moment.
+// Thread safety: a pure function.
 #ifndef FIREBREAK_SRC_PROMETHEUS_BREAKER_SAMPLES_H_
 #define FIREBREAK_SRC_PROMETHEUS_BREAKER_SAMPLES_H_
 
 #include "absl/types/optional.h"
 #include "src/core/breaker.h"
 #include "src/core/options.h"
-#include "src/core/time.h"
 #include "src/prometheus/exposition.h"
 
 namespace firebreak::metrics {
 
-// `options`: its own. Lets what is due by `now` take effect first.
-void AddBreaker(core::Breaker* breaker,
+// `options`: its own.
+void AddBreaker(const core::Breaker::Identity& identity,
+                const core::BreakerSnapshot& s,
                 const absl::optional<core::BreakerOptions>& options,
-                core::Time now, Exposition* out);
+                Exposition* out);
 
 }  // namespace firebreak::metrics
 

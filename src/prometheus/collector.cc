@@ -83,14 +83,18 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   const auto methods = core->MethodsAndSettings();
   for (const auto& [runtime, its_own] : methods) {
     const engine::MethodSettings& settings = *its_own;
-    metrics::AddCalls(runtime.get(), settings, &out);
-    metrics::AddAttempts(runtime.get(), settings, now, &out);
-    metrics::AddHealth(*runtime, settings, now, &out);
-    metrics::AddIntake(*runtime, settings, now, &shown, &out);
+    const core::MethodCounts counts = runtime->stats.counts();
+    metrics::AddCalls(*runtime, settings, counts, &out);
+    metrics::AddAttempts(runtime.get(), settings, counts, now, &out);
+    std::vector<core::BreakerSnapshot> breakers;
     for (core::Breaker* breaker : runtime->breakers()) {
+      breakers.push_back(breaker->Snapshot(now));
       if (!shown.insert(breaker).second) continue;
-      metrics::AddBreaker(breaker, settings.options->breaker, now, &out);
+      metrics::AddBreaker(breaker->identity(), breakers.back(),
+                          settings.options->breaker, &out);
     }
+    metrics::AddHealth(*runtime, settings, breakers, now, &out);
+    metrics::AddIntake(*runtime, settings, now, &shown, &out);
     if (shown.insert(runtime->budget.get()).second) {
       metrics::AddBudget(*runtime, now, &out);
     }

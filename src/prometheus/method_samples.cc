@@ -1,5 +1,6 @@
 #include "src/prometheus/method_samples.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <initializer_list>
@@ -86,10 +87,10 @@ absl::string_view EndName(core::CallEnd end) {
 
 }  // namespace
 
-void AddCalls(engine::MethodRuntime* runtime,
-              const engine::MethodSettings& settings, Exposition* out) {
-  const Labels labels = MethodLabels(*runtime);
-  const core::MethodCounts counts = runtime->stats.counts();
+void AddCalls(const engine::MethodRuntime& runtime,
+              const engine::MethodSettings& settings,
+              const core::MethodCounts& counts, Exposition* out) {
+  const Labels labels = MethodLabels(runtime);
   out->Add(Family::kRequestsStarted, labels, counts.calls);
   out->Add(Family::kRequestsInFlight, labels, counts.in_flight);
   for (size_t i = 0; i < counts.ends.size(); ++i) {
@@ -112,15 +113,15 @@ void AddCalls(engine::MethodRuntime* runtime,
              counts.rejections[i]);
   }
   out->Add(Family::kResponseTime, labels,
-           runtime->stats.latency().Summarize(ResponseTimeBounds()));
+           runtime.stats.latency().Summarize(ResponseTimeBounds()));
   out->Add(Family::kFallbacks, labels, counts.fallbacks);
 }
 
 void AddAttempts(engine::MethodRuntime* runtime,
-                 const engine::MethodSettings& settings, core::Time now,
+                 const engine::MethodSettings& settings,
+                 const core::MethodCounts& counts, core::Time now,
                  Exposition* out) {
   const Labels labels = MethodLabels(*runtime);
-  const core::MethodCounts counts = runtime->stats.counts();
   constexpr const char* kKinds[core::kAttemptKinds] = {"first", "retry",
                                                        "hedge"};
   for (size_t i = 0; i < counts.attempts.size(); ++i) {
@@ -165,22 +166,20 @@ void AddAttempts(engine::MethodRuntime* runtime,
 }
 
 void AddHealth(const engine::MethodRuntime& runtime,
-               const engine::MethodSettings& settings, core::Time now,
-               Exposition* out) {
-  std::vector<core::BreakerSnapshot> targets;
-  bool any_is_on = false;
-  for (core::Breaker* breaker : runtime.breakers()) {
-    targets.push_back(breaker->Snapshot(now));
-    any_is_on =
-        any_is_on || targets.back().state != core::BreakerState::kDisabled;
+               const engine::MethodSettings& settings,
+               const std::vector<core::BreakerSnapshot>& breakers,
+               core::Time now, Exposition* out) {
+  if (std::all_of(breakers.begin(), breakers.end(), [](const auto& each) {
+        return each.state == core::BreakerState::kDisabled;
+      })) {
+    return;
   }
-  if (!any_is_on) return;
   core::RecentAttempts recent;
   if (core::Throttle* const throttle = settings.intake.throttle()) {
     recent.throttled_share = throttle->snapshot(now).rejection_probability;
   }
   out->Add(Family::kHealth, MethodLabels(runtime),
-           core::HealthOf(targets, recent).score / 100);
+           core::HealthOf(breakers, recent).score / 100);
 }
 
 void AddIntake(const engine::MethodRuntime& runtime,

@@ -6,23 +6,29 @@
 #define FIREBREAK_SRC_PROMETHEUS_METHOD_SAMPLES_H_
 
 #include <set>
+#include <vector>
 
+#include "src/core/breaker.h"
+#include "src/core/method_stats.h"
 #include "src/core/time.h"
 #include "src/engine/method_runtime.h"
 #include "src/prometheus/exposition.h"
 
 namespace firebreak::metrics {
 
-// `settings` are the runtime's.
-void AddCalls(engine::MethodRuntime* runtime,
-              const engine::MethodSettings& settings, Exposition* out);
+// `settings`, `counts` and `breakers` are the runtime's.
+void AddCalls(const engine::MethodRuntime& runtime,
+              const engine::MethodSettings& settings,
+              const core::MethodCounts& counts, Exposition* out);
 void AddAttempts(engine::MethodRuntime* runtime,
-                 const engine::MethodSettings& settings, core::Time now,
+                 const engine::MethodSettings& settings,
+                 const core::MethodCounts& counts, core::Time now,
                  Exposition* out);
 // Nothing of a method without a breaker that is on.
 void AddHealth(const engine::MethodRuntime& runtime,
-               const engine::MethodSettings& settings, core::Time now,
-               Exposition* out);
+               const engine::MethodSettings& settings,
+               const std::vector<core::BreakerSnapshot>& breakers,
+               core::Time now, Exposition* out);
 // What is in `shown` is left out, and what is added is put there. What belongs
 // to all methods of the channel has the method "*".
 void AddIntake(const engine::MethodRuntime& runtime,
