@@ -12,11 +12,12 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <regex>
 #include <sstream>
 #include <thread>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace firebreak::testing {
 namespace {
@@ -115,11 +116,19 @@ std::string PrometheusServer::log() const { return ReadFile(dir_ + "/log"); }
 
 // Its log tells the port that it has got for port 0.
 bool PrometheusServer::IsReady() {
-  const std::string said = log();
-  static const std::regex address("Listening on\"? address=127.0.0.1:([0-9]+)");
-  std::smatch match;
-  if (!std::regex_search(said, match, address)) return false;
-  const int port = std::stoi(match[1]);
+  // Of the line "... Listening on" address=127.0.0.1:PORT ...".
+  constexpr absl::string_view kAddress = " address=127.0.0.1:";
+  const std::string text = log();
+  const absl::string_view said = text;
+  const size_t at = said.find(kAddress, said.find("Listening on"));
+  if (at == absl::string_view::npos) return false;
+  const size_t from = at + kAddress.size();
+  const size_t end = said.find_first_not_of("0123456789", from);
+  int port = 0;
+  if (end == absl::string_view::npos ||
+      !absl::SimpleAtoi(said.substr(from, end - from), &port)) {
+    return false;
+  }
   if (!HttpGet(absl::StrCat("http://127.0.0.1:", port, "/-/ready"))) {
     return false;
   }
