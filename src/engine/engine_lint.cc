@@ -11,7 +11,6 @@ namespace firebreak::engine {
 
 std::vector<LintFinding> EngineCore::Lint() const {
   Traffic traffic;
-  std::vector<LintFinding> of_channels;
   const std::vector<std::shared_ptr<MethodRuntime>> methods = Methods();
   const core::Time now = Now();
   traffic.age = now - started_;
@@ -20,7 +19,7 @@ std::vector<LintFinding> EngineCore::Lint() const {
     traffic.policy_age = now - policy_began_;
     traffic.channels = channels_;
     traffic.knows_all = channels_.size() < kMaxChannels;
-    of_channels = channel_findings_;
+    traffic.of_channels = channel_findings_;
   }
   for (const std::shared_ptr<MethodRuntime>& runtime : methods) {
     if (runtime->method == kOtherMethod) {
@@ -31,12 +30,7 @@ std::vector<LintFinding> EngineCore::Lint() const {
                                runtime->stats.counts().calls,
                                runtime->settings()->options});
   }
-  std::vector<LintFinding> findings = engine::Lint(policy(), &traffic);
-  for (LintFinding& finding : of_channels) {
-    findings.push_back(std::move(finding));
-  }
-  SortFindings(&findings);
-  return findings;
+  return engine::Lint(policy(), &traffic);
 }
 
 void EngineCore::AddChannelFinding(const std::string& channel,

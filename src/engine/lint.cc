@@ -180,9 +180,8 @@ class Linter {
   std::vector<LintFinding> findings_;
 };
 
-}  // namespace
-
-void SortFindings(std::vector<LintFinding>* findings) {
+// With the bound of kMaxFindings.
+void Sort(std::vector<LintFinding>* findings) {
   const auto key = [](const LintFinding& finding) {
     return std::make_tuple(-static_cast<int>(finding.severity),
                            absl::string_view(finding.where),
@@ -205,11 +204,13 @@ void SortFindings(std::vector<LintFinding>* findings) {
   findings->back().where = "the policy";
 }
 
+}  // namespace
+
 std::vector<LintFinding> Lint(const PolicyTable& policy,
                               const Traffic* traffic) {
   std::vector<LintFinding> findings = Linter(policy).Run();
   if (traffic != nullptr) JudgeTraffic(policy, *traffic, &findings);
-  SortFindings(&findings);
+  Sort(&findings);
   return findings;
 }
 

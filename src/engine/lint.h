@@ -38,8 +38,6 @@ inline constexpr std::size_t kMaxFindings = 500;
 // Errors first, then by `where`. `traffic`: of a running engine.
 std::vector<LintFinding> Lint(const PolicyTable& policy,
                               const Traffic* traffic = nullptr);
-// Puts what was found elsewhere into that order too, with the same bound.
-void SortFindings(std::vector<LintFinding>* findings);
 
 }  // namespace firebreak::engine
 

@@ -104,6 +104,8 @@ void JudgeTraffic(const PolicyTable& policy, const Traffic& traffic,
                   std::vector<LintFinding>* findings) {
   JudgeNames(policy, traffic, findings);
   JudgeRates(traffic, findings);
+  findings->insert(findings->end(), traffic.of_channels.begin(),
+                   traffic.of_channels.end());
 }
 
 }  // namespace firebreak::engine

@@ -39,6 +39,8 @@ struct Traffic {
   absl::flat_hash_set<std::string> channels;  // names they were made with
   // False: there were more than are remembered, so nothing is said of names.
   bool knows_all = true;
+  // What was found when channels were made.
+  std::vector<LintFinding> of_channels;
 };
 
 // Appends what there is to say, in no order.
