@@ -108,6 +108,11 @@ Answer LocalAnswer(grpc::StatusCode code, std::string message,
   return answer;
 }
 
+Answer CancelledAnswer() {
+  return LocalAnswer(grpc::StatusCode::CANCELLED, "CANCELLED",
+                     core::Reason::kNone, core::Duration::zero());
+}
+
 Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      absl::string_view cause, core::Reason reason,
                      core::Duration retry_after) {

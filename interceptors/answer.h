@@ -62,6 +62,10 @@ void AddReason(core::Reason reason, Answer* answer);
 Answer LocalAnswer(grpc::StatusCode code, std::string message,
                    core::Reason reason, core::Duration retry_after);
 
+// LocalAnswer() for what its caller cancelled: its own doing, and so as native
+// as can be.
+Answer CancelledAnswer();
+
 // LocalAnswer() for what a breaker refused: method, state, cause, retry after.
 Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      absl::string_view cause, core::Reason reason,

@@ -71,9 +71,7 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
                        driver_.launched(), " attempt(s)"),
           finish.reason, core::Duration::zero());
     case absl::StatusCode::kCancelled:
-      // The caller's own doing, and so as native as can be.
-      return LocalAnswer(grpc::StatusCode::CANCELLED, "CANCELLED",
-                         core::Reason::kNone, core::Duration::zero());
+      return CancelledAnswer();
     default:
       return RefusalAnswer(channel_->name(), method_->runtime->method,
                            method_->targets.front()->cause(), finish.reason,

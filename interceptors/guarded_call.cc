@@ -112,10 +112,7 @@ std::shared_ptr<const Answer> GuardedCall::Cancel() {
   method_->runtime->stats.OnCallEnded(core::CallEnd::kCancelled,
                                       absl::StatusCode::kCancelled,
                                       engine::Now() - started_);
-  // The caller's own doing, and so as native as can be.
-  return WithReport(std::make_shared<const Answer>(LocalAnswer(
-                        grpc::StatusCode::CANCELLED, "CANCELLED",
-                        core::Reason::kNone, core::Duration::zero())),
+  return WithReport(std::make_shared<const Answer>(CancelledAnswer()),
                     core::Reason::kCancelled);
 }
 
