@@ -21,6 +21,7 @@
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
 #include "src/admin/text.h"
+#include "src/admin/time_view.h"
 #include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
 

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "src/admin/method_view.h"
 #include "src/admin/text.h"
+#include "src/admin/time_view.h"
 #include "src/core/attempt_budget.h"
 #include "src/core/breaker.h"
 #include "src/core/bulkhead.h"

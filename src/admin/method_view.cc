@@ -1,7 +1,6 @@
 #include "src/admin/method_view.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "src/admin/health_view.h"
 #include "src/admin/policy_view.h"
 #include "src/admin/text.h"
+#include "src/admin/time_view.h"
 #include "src/core/hedging.h"
 #include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
@@ -276,26 +276,6 @@ void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
 }
 
 }  // namespace
-
-google::protobuf::Timestamp TimestampOf(core::Time t,
-                                        const engine::WallClock& clock) {
-  // Milliseconds: below that two readings of the clocks disagree from one
-  // answer to the next.
-  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                         clock.At(t).time_since_epoch())
-                         .count();
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(ms / 1000);
-  timestamp.set_nanos(static_cast<int32_t>(ms % 1000) * 1'000'000);
-  return timestamp;
-}
-
-google::protobuf::Duration DurationOf(core::Duration d) {
-  google::protobuf::Duration duration;
-  duration.set_seconds(d.count() / 1'000'000'000);
-  duration.set_nanos(static_cast<int32_t>(d.count() % 1'000'000'000));
-  return duration;
-}
 
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   const core::BreakerSnapshot snapshot = breaker->Snapshot(now);

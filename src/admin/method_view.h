@@ -26,10 +26,6 @@ v1::Method MethodView(const Selected& selected, core::Time now,
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
 v1::Event EventView(const core::Event& event, const engine::WallClock& clock);
 
-google::protobuf::Timestamp TimestampOf(core::Time t,
-                                        const engine::WallClock& clock = {});
-google::protobuf::Duration DurationOf(core::Duration d);
-
 }  // namespace firebreak::admin
 
 #endif  // FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_

@@ -1,10 +1,8 @@
 #include "src/admin/policies.h"
 
 #include <google/protobuf/text_format.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/policy_update.h"
 #include "src/admin/text.h"
+#include "src/admin/time_view.h"
 #include "src/engine/policy.h"
 
 namespace firebreak::admin {
@@ -117,11 +116,7 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
   response->set_text(TextOf(*now.policy));
   response->set_version(now.version);
   response->set_source(ToUtf8(now.source));
-  *response->mutable_since() =
-      google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
-          std::chrono::duration_cast<std::chrono::milliseconds>(
-              now.since.time_since_epoch())
-              .count());
+  *response->mutable_since() = TimestampOf(now.since);
   AddFindings(findings, response);
   return absl::OkStatus();
 }

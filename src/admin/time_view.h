@@ -1,0 +1,30 @@
+// Times as the messages of the admin service have them.
+//
+//   *view.mutable_since() = TimestampOf(snapshot.since);
+//
+// Timestamps are wall-clock time, to the millisecond; durations are exact.
+//
+// Thread safety: pure functions.
+#ifndef FIREBREAK_SRC_ADMIN_TIME_VIEW_H_
+#define FIREBREAK_SRC_ADMIN_TIME_VIEW_H_
+
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/timestamp.pb.h>
+
+#include <chrono>
+
+#include "src/core/time.h"
+#include "src/engine/clock.h"
+
+namespace firebreak::admin {
+
+google::protobuf::Timestamp TimestampOf(
+    std::chrono::system_clock::time_point t);
+// `clock`: one for all times of an answer, so that they agree.
+google::protobuf::Timestamp TimestampOf(core::Time t,
+                                        const engine::WallClock& clock = {});
+google::protobuf::Duration DurationOf(core::Duration d);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_TIME_VIEW_H_
