@@ -11,12 +11,14 @@
 #include "src/admin/method_view.h"
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
+#include "src/admin/time_view.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::admin {
 namespace {
 
-constexpr core::Duration kTick = std::chrono::milliseconds(25);
+// Soon enough for a person; each takes the timer thread some 50 us.
+constexpr core::Duration kTick = std::chrono::milliseconds(100);
 // Events looked at for one response: well below gRPC's message limit.
 constexpr size_t kPage = 100;
 // From when its end is asked for until it is broken off. A reader that reads
@@ -88,6 +90,13 @@ class EventStreams::Stream : public Reactor {
     } else {
       StartWrite(&response_);
     }
+  }
+
+  // Whether Pump() would do anything. `last`: the newest event's number.
+  bool IsDue(core::Time now, int64_t last) {
+    core::MutexLock lock(&mu_);
+    return !busy_ &&
+           (end_.has_value() || cursor_ < last || now >= heartbeat_due_);
   }
 
   // Ends the stream as soon as its write is done.
@@ -281,16 +290,23 @@ std::vector<std::shared_ptr<EventStreams::Stream>> EventStreams::Streams()
 
 void EventStreams::OnTimer() {
   std::vector<std::shared_ptr<Stream>> streams;
-  bool serve;
   {
     core::MutexLock lock(&mu_);
     streams = streams_;
     ticking_ = !streams.empty();
-    serve = ticking_ && !is_served_;
-    is_served_ = is_served_ || serve;
   }
   const core::Time now = engine::Now();
-  for (const auto& stream : streams) stream->BreakOffIfOverdue(now);
+  const int64_t last = core_->events().last();
+  bool serve = false;
+  for (const auto& stream : streams) {
+    stream->BreakOffIfOverdue(now);
+    serve = serve || stream->IsDue(now, last);
+  }
+  if (serve) {
+    core::MutexLock lock(&mu_);
+    serve = !is_served_;
+    is_served_ = true;
+  }
   if (serve && !core_->io()->SubmitAside([self = shared_from_this()] {
         for (const auto& stream : self->Streams()) stream->Pump();
         core::MutexLock lock(&self->mu_);

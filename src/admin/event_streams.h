@@ -5,8 +5,8 @@
 //   return streams->Open(context, *request, may);   // a reactor for gRPC
 //
 // No thread belongs to a stream. It writes what is new, one response at a time,
-// when its last write is done or when all streams are woken (40 times a second,
-// while there are any). So a reader that is slow, or gone, costs one response
+// when its last write is done or at the next tick (ten a second, while there
+// are streams). So a reader that is slow, or gone, costs one response
 // of memory; what the log overwrites meanwhile it is told as `missed`. A stream
 // that has had nothing to say for a while says so.
 //

@@ -1,7 +1,7 @@
 // What operators cost the calls of those they look at.
 //
-//   scripts/bench admin                 about four minutes
-//   scripts/bench admin --quick         a look at it
+//   scripts/bench admin                 about 12 minutes
+//   scripts/bench admin --quick         a look at it, two
 //
 // Three processes with 200 methods each call a server, one process at a time;
 // all three are watched by ten watchers each, and asked every second for
@@ -38,11 +38,21 @@ struct Measured {
 };
 
 Measured RunBlock(Child* target, int calls) {
-  target->WriteLine(absl::StrCat(calls));
+  target->WriteLine(absl::StrCat("calls ", calls));
   std::istringstream line(target->ReadLine());
   Measured out;
   line >> out.p50_ns >> out.wall_ns >> out.cpu_ns >> out.ok;
   return out;
+}
+
+// Milliseconds of CPU a second that `target` takes while nobody calls it.
+double RestOf(Child* target) {
+  constexpr int kSeconds = 5;
+  target->WriteLine(absl::StrCat("rest ", kSeconds * 1000));
+  std::istringstream line(target->ReadLine());
+  double cpu_ns = 0;
+  line >> cpu_ns;
+  return cpu_ns / 1e6 / kSeconds;
 }
 
 struct Spread {
@@ -112,6 +122,11 @@ int Run(const std::string& program, int pairs, int calls,
     cpu.push_back(with.cpu_ns / without.cpu_ns);
     if (pair % 10 == 9) std::fprintf(stderr, "[%d/%d]\n", pair + 1, pairs);
   }
+  const double alone_ms = RestOf(targets[0].get());
+  operators[0]->Begin();
+  RestOf(targets[0].get());  // until the streams are open
+  const double watched_ms = RestOf(targets[0].get());
+  operators[0]->End();
   int64_t events = 0;
   int64_t methods = 0;
   int64_t refused = 0;
@@ -132,13 +147,19 @@ int Run(const std::string& program, int pairs, int calls,
   Print("  median latency", Of(p50));
   Print("  wall time", Of(wall));
   Print("  CPU of the calling process", Of(cpu));
+  std::printf(
+      "a process that nobody calls takes %.2f ms of CPU a second, with "
+      "operators %.2f\n",
+      alone_ms, watched_ms);
   if (failed + refused > 0) {
     std::fprintf(stderr, "admin_bench: %d calls and %lld admin calls failed\n",
                  failed, static_cast<long long>(refused));
     return 1;
   }
-  std::printf("\nadmin: p50_ratio=%.4f wall_ratio=%.4f cpu_ratio=%.4f\n",
-              Of(p50).middle, Of(wall).middle, Of(cpu).middle);
+  std::printf(
+      "\nadmin: p50_ratio=%.4f wall_ratio=%.4f cpu_ratio=%.4f "
+      "cpu_ms_per_s=%.2f\n",
+      Of(p50).middle, Of(wall).middle, Of(cpu).middle, watched_ms - alone_ms);
   return 0;
 }
 

@@ -2,11 +2,16 @@
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
+#include <time.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <future>
 #include <iostream>
+#include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +43,18 @@ void CallOnce(grpc::GenericStub* stub, const std::string& method) {
   stub->UnaryCall(&context, method, {}, &request, &reply,
                   [&done](const grpc::Status&) { done.set_value(); });
   done.get_future().wait();
+}
+
+// In nanoseconds: what the process does when nobody calls.
+int64_t CpuOfRest(std::chrono::milliseconds rest) {
+  const auto cpu = [] {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+  };
+  const int64_t begin = cpu();
+  std::this_thread::sleep_for(rest);
+  return cpu() - begin;
 }
 
 }  // namespace
@@ -72,8 +89,14 @@ int RunTarget(const std::string& echo, const std::string& admin) {
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return 1;
   std::cout << "ready" << std::endl;
-  int calls = 0;
-  while (std::cin >> calls) {
+  std::string what;
+  int64_t number = 0;
+  while (std::cin >> what >> number) {
+    if (what == "rest") {
+      std::cout << CpuOfRest(std::chrono::milliseconds(number)) << std::endl;
+      continue;
+    }
+    const int calls = static_cast<int>(number);
     Block block = load.Run(calls);
     auto& all = block.latencies_ns;
     std::nth_element(all.begin(), all.begin() + calls / 2, all.end());
