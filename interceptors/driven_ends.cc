@@ -41,6 +41,7 @@ bool DrivenCall::PassIntake(Methods* first) {
 
 void DrivenCall::LetIn(Queued::End end) {
   Methods* first = nullptr;
+  const core::Time now = engine::Now();
   {
     core::MutexLock lock(&mu_);
     queued_ = nullptr;
@@ -51,9 +52,9 @@ void DrivenCall::LetIn(Queued::End end) {
       turned_away_ = end.step.refusal;
     }
     first = held_.front();
-    let_in_ = engine::Now();
+    let_in_ = now;
   }
-  Run(first, nullptr, let_in_);
+  Run(first, nullptr, now);
 }
 
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
