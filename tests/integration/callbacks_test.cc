@@ -2,6 +2,7 @@
 // is the worse for one that throws or never comes back.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -167,39 +168,64 @@ TEST(ClassifierPoolTest, AFullPoolIsCountedAndThePolicyDecides) {
   EngineOptions options;
   options.observer_threads = 1;
   options.callback_queue = 1;
-  auto engine = Engine::FromText("method { name {} breaker {} }", options);
+  auto engine = Engine::FromText(
+      "method { name {} breaker { consecutive_failures: 100 failure_rate: 0 } "
+      "}",
+      options);
   ASSERT_TRUE(engine.ok());
   EchoServer server;
   const Caller caller(
       StubStyle::kSync,
       (*engine)->CreateChannel("test", server.address(),
                                grpc::InsecureChannelCredentials()));
-  const auto unblock = std::make_shared<std::promise<void>>();
+  const auto failures = [&engine] {
+    const auto method = (*engine)->core()->Methods().front();
+    return method->breakers()
+        .front()
+        ->Snapshot(engine::Now())
+        .consecutive_failures;
+  };
+  const auto faults = [&engine] { return (*engine)->callback_faults(); };
+  std::promise<void> unblock;
   std::promise<void> entered;
-  // One that waits in the pool may be asked after this test.
-  const auto asked = std::make_shared<std::atomic<int>>(0);
+  std::atomic<int> asked{0};
+  std::atomic<bool> has_seen_ok{false};
   ASSERT_TRUE((*engine)
                   ->SetClassifier("test", kUnaryMethod,
-                                  [&entered, asked, unblock,
-                                   blocked = unblock->get_future().share()](
-                                      const Result& /*result*/) {
-                                    if (++*asked == 1) {
+                                  [&, blocked = unblock.get_future().share()](
+                                      const Result& result) {
+                                    if (result.code == grpc::StatusCode::OK) {
+                                      has_seen_ok = true;
+                                    } else if (++asked == 1) {
                                       entered.set_value();
                                     }
                                     blocked.wait();
                                     return Judgement::kDefault;
                                   })
                   .ok());
+  server.Script(std::vector<Step>(6, Step::Fail(grpc::StatusCode::INTERNAL)));
   UnaryCall first;
   caller.Run(&first);
   entered.get_future().wait();
   for (int i = 0; i < 5; ++i) {
     UnaryCall call;
     caller.Run(&call);
-    EXPECT_TRUE(call.status.ok());
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::INTERNAL);
   }
-  EXPECT_EQ((*engine)->callback_faults().classifier_skipped, 4);
-  unblock->set_value();
+  EXPECT_EQ(faults().classifier_skipped, 4);
+  EXPECT_EQ(failures(), 4);
+
+  // The first and the one that waits for it.
+  EXPECT_TRUE(Eventually([&] { return faults().classifier_late == 2; }));
+  EXPECT_TRUE(Eventually([&] { return failures() == 6; }));
+  unblock.set_value();
+  // Those before are through by then.
+  EXPECT_TRUE(Eventually([&] {
+    UnaryCall last;
+    caller.Run(&last);
+    return has_seen_ok.load();
+  }));
+  EXPECT_EQ(asked, 1) << "asked about a result that is settled";
 }
 
 TEST(ClassifierPoolTest, ClassifiersThatHangKeepNoFallbackWaiting) {

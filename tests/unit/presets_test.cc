@@ -27,16 +27,17 @@ struct Row {
   double rate;
   core::Duration timeout;
   core::Duration open;
+  core::Duration max_open;
 };
 
 TEST(PresetsTest, HaveTheFiguresThatWereAskedFor) {
   const Row rows[] = {
-      {"database", 3, 0.3, seconds(2), seconds(30)},
-      {"external_api", 5, 0.6, seconds(10), seconds(60)},
-      {"critical_service", 2, 0.2, seconds(1), seconds(15)},
-      {"payment", 3, 0, seconds(0), seconds(60)},
-      {"recommendation", 10, 0, seconds(0), seconds(30)},
-      {"log_shipping", 20, 0, seconds(0), seconds(300)},
+      {"database", 3, 0.3, seconds(2), seconds(30), seconds(120)},
+      {"external_api", 5, 0.6, seconds(10), seconds(60), seconds(300)},
+      {"critical_service", 2, 0.2, seconds(1), seconds(15), seconds(60)},
+      {"payment", 3, 0, seconds(0), seconds(60), seconds(300)},
+      {"recommendation", 10, 0, seconds(0), seconds(30), seconds(120)},
+      {"log_shipping", 20, 0, seconds(0), seconds(300), seconds(1800)},
   };
   EXPECT_EQ(Presets().size(), std::size(rows));
   for (const Row& row : rows) {
@@ -48,6 +49,7 @@ TEST(PresetsTest, HaveTheFiguresThatWereAskedFor) {
     EXPECT_EQ(options.breaker->failure_rate, row.rate);
     EXPECT_EQ(options.timeout, row.timeout);
     EXPECT_EQ(options.breaker->open_duration, row.open);
+    EXPECT_EQ(options.breaker->max_open_duration, row.max_open);
   }
 }
 
