@@ -441,6 +441,8 @@ TEST(StreamLifetimeTest, AStreamDestroyedWithoutFinishLeaksNoPermit) {
     grpc::ClientContext context;
     auto stream = stub->BidiStream(&context);
     ASSERT_EQ(f.breaker(method).probes_in_flight, 1);
+    // Else it may never get there, and leaves the hanging step to the next.
+    ASSERT_TRUE(Eventually([&] { return f.server().calls() == 2; }));
     context.TryCancel();
   }
   EXPECT_EQ(f.breaker(method).probes_in_flight, 0);
