@@ -82,7 +82,7 @@ void AddReason(core::Reason reason, Answer* answer) {
                                 std::string(core::ReasonName(reason)));
 }
 
-Answer LocalAnswer(grpc::StatusCode code, std::string message,
+Answer LocalAnswer(grpc::StatusCode code, const std::string& message,
                    core::Reason reason, core::Duration retry_after) {
   Answer answer;
   std::string details;
@@ -104,7 +104,7 @@ Answer LocalAnswer(grpc::StatusCode code, std::string message,
     any->set_value(info.SerializeAsString());
     details = status.SerializeAsString();
   }
-  answer.status = grpc::Status(code, std::move(message), std::move(details));
+  answer.status = grpc::Status(code, message, details);
   return answer;
 }
 
@@ -138,7 +138,7 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
     absl::StrAppend(&message, "; retry after ", core::FormatDuration(ms));
   }
-  return LocalAnswer(grpc::StatusCode::UNAVAILABLE, std::move(message), reason,
+  return LocalAnswer(grpc::StatusCode::UNAVAILABLE, message, reason,
                      retry_after);
 }
 

@@ -59,7 +59,7 @@ void AddReason(core::Reason reason, Answer* answer);
 // the reason in the trailing metadata and, when it makes sense to come back
 // after `retry_after`, grpc-retry-pushback-ms and a google.rpc.RetryInfo, so
 // that the next tier does not hammer.
-Answer LocalAnswer(grpc::StatusCode code, std::string message,
+Answer LocalAnswer(grpc::StatusCode code, const std::string& message,
                    core::Reason reason, core::Duration retry_after);
 
 // LocalAnswer() for what its caller cancelled: its own doing, and so as native

@@ -20,11 +20,16 @@ bool DrivenCall::PassIntake(Methods* first) {
   std::shared_ptr<Queued> queued;
   {
     core::MutexLock lock(&mu_);
-    if (step.kind == core::Intake::Step::Kind::kIn) visit_ = std::move(visit);
-    if (step.kind == core::Intake::Step::Kind::kOut) {
-      turned_away_ = step.refusal;
+    switch (step.kind) {
+      case core::Intake::Step::Kind::kIn:
+        visit_ = std::move(visit);
+        return true;
+      case core::Intake::Step::Kind::kOut:
+        turned_away_ = step.refusal;
+        return true;
+      case core::Intake::Step::Kind::kWait:
+        break;
     }
-    if (step.kind != core::Intake::Step::Kind::kWait) return true;
     driver_.Arrive(began_);
     held_.push_back(first);
     queued_ = Queued::Create(channel_, method_, std::move(visit),

@@ -166,8 +166,8 @@ class EventStreams::Stream : public Reactor {
     EventFilter filter(core_, &selector_);
     const engine::WallClock clock;
     for (const core::Event& event : page.events) {
-      if (filter.Takes(event))
-        *response_.add_events() = EventView(event, clock);
+      if (!filter.Takes(event)) continue;
+      *response_.add_events() = EventView(event, clock);
     }
     response_.set_missed(missed);
     response_.set_last_sequence(page.next);

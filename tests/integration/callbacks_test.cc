@@ -284,6 +284,7 @@ TEST(FallbackPoolTest, ACallWhoseFallbackFindsNoThreadEndsAllTheSame) {
                                       Step::Fail(grpc::StatusCode::INTERNAL)));
   const Caller caller(StubStyle::kSync, f.channel());
   std::vector<std::thread> stuck;
+  stuck.reserve(static_cast<size_t>(threads));
   for (int i = 0; i < threads; ++i) {
     stuck.emplace_back([&] {
       UnaryCall call;
