@@ -103,8 +103,9 @@ std::shared_ptr<grpc::Channel> Accounting::NewChannel(int lane, size_t place) {
   grpc::ChannelArguments args;
   // A connection of its own, so that one dies with each channel.
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // Not the least backoff: to gRPC that is the time a connection may take, too,
+  // and a busy machine needs its 20 s.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   std::vector<
       std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
