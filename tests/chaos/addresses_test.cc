@@ -28,10 +28,6 @@ class AddressesTest : public ChaosTest {
     args.SetLoadBalancingPolicyName("round_robin");
     return args;
   }
-  static void ExpectAllOk(const Load& load) {
-    EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
-        << Summary(load.ends());
-  }
 
   std::array<ServerProcess, 3> servers_;
 };
@@ -42,9 +38,7 @@ TEST_P(AddressesTest, NoCallIsLostWhileOneIsLeftAndTheyComeBack) {
   const std::string target =
       absl::StrCat("ipv4:", servers_[0].address(), ",", servers_[1].address(),
                    ",", servers_[2].address());
-  Load::Options options = Options();
-  options.deadline = std::chrono::seconds(5);
-  Load load(engine.Channel(target, RoundRobin()), options);
+  Load load(engine.Channel(target, RoundRobin()), PatientOptions());
   for (const ServerProcess& server : servers_) {
     ASSERT_TRUE(load.WaitFor(5, IsAnswerOf(server.pid())));
   }
@@ -73,9 +67,8 @@ TEST_P(AddressesTest, HedgesGoAroundTheOneThatIsABlackHole) {
   const std::string target =
       absl::StrCat("ipv4:", hole.address(), ",", servers_[1].address(), ",",
                    servers_[2].address());
-  Load::Options options = Options();
+  Load::Options options = PatientOptions();
   options.callers = 1;
-  options.deadline = std::chrono::seconds(10);
   Load load(engine.Channel(target, RoundRobin()), options);
   for (const ServerProcess& server : servers_) {
     ASSERT_TRUE(load.WaitFor(5, IsAnswerOf(server.pid())));

@@ -2,6 +2,7 @@
 
 #include <grpc/grpc.h>
 
+#include <algorithm>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -52,6 +53,12 @@ int Surprises(const Load& load) {
     return !end.refused && end.code != grpc::StatusCode::OK &&
            end.code != grpc::StatusCode::DEADLINE_EXCEEDED;
   });
+}
+
+void ExpectAllOk(const Load& load) {
+  // One look: calls end between two.
+  const auto ends = load.ends();
+  EXPECT_TRUE(std::all_of(ends.begin(), ends.end(), IsOk())) << Summary(ends);
 }
 
 grpc::ChannelArguments QuickReconnects() {

@@ -76,6 +76,8 @@ std::string ShapeName(const ::testing::TestParamInfo<Shape>& info);
 // Ends that a network which only swallows or slows down does not explain: there
 // a call succeeds, ends at its deadline, or is refused.
 int Surprises(const Load& load);
+// That every call so far ended well; also while others run.
+void ExpectAllOk(const Load& load);
 
 // gRPC waits less before it connects again, and so does a test that ends while
 // it waits.
@@ -125,6 +127,12 @@ class ChaosTest : public CleanTest,
   Load::Options Options() const {
     Load::Options options;
     options.style = GetParam().style;
+    return options;
+  }
+  // Where no call is to run into its deadline, however slow the machine.
+  Load::Options PatientOptions() const {
+    Load::Options options = Options();
+    options.deadline = std::chrono::seconds(20);
     return options;
   }
 };

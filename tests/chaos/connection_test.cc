@@ -48,9 +48,8 @@ TEST_P(ResetTest, InTheMiddleOfAnAnswer) {
   constexpr int kRounds = 3;
   const bool driven = GetParam().driven;
   ChaosEngine engine(driven ? kPatientRetry : GetParam().policy());
-  Load::Options options = Options();
+  Load::Options options = PatientOptions();
   options.reply_bytes = 16 * 1024;
-  options.deadline = std::chrono::seconds(10);
   Load load(engine.Channel(proxy_.address()), options);
   Faults torn;
   torn.reset_after = 5000;
@@ -63,8 +62,7 @@ TEST_P(ResetTest, InTheMiddleOfAnAnswer) {
   ASSERT_TRUE(load.WaitFor(10, IsOk()));
   engine.StopAndCheck(&load);
   if (driven) {
-    EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
-        << Summary(load.ends());
+    ExpectAllOk(load);
     EXPECT_GE(engine.counts().attempts_of(core::AttemptKind::kRetry), kRounds);
     EXPECT_GE(Attributed(engine, Attribution::kTransportFailure), kRounds);
   } else {
@@ -78,8 +76,7 @@ TEST_P(ResetTest, InTheMiddleOfAnAnswer) {
 TEST_P(ResetTest, OverAndOver) {
   const bool driven = GetParam().driven;
   ChaosEngine engine(driven ? kPatientRetry : GetParam().policy());
-  Load::Options options = Options();
-  options.deadline = std::chrono::seconds(10);
+  Load::Options options = PatientOptions();
   options.delay_ms = 10;
   Load load(engine.Channel(proxy_.address()), options);
   for (int i = 0; i < 10; ++i) {
@@ -88,10 +85,7 @@ TEST_P(ResetTest, OverAndOver) {
   }
   ASSERT_TRUE(load.WaitFor(4, IsOk()));
   engine.StopAndCheck(&load);
-  if (driven) {
-    EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
-        << Summary(load.ends());
-  }
+  if (driven) ExpectAllOk(load);
   EXPECT_GE(proxy_.accepted(), 11);
 }
 
@@ -183,12 +177,12 @@ INSTANTIATE_TEST_SUITE_P(Shapes, RefusedConnectionTest, DrivenShapes(),
 
 TEST_P(RefusedConnectionTest, IsUnavailableAtOnceAndFoundAgainWhenItIsNot) {
   ChaosEngine engine(GetParam().policy());
-  Load load(engine.Channel(proxy_.address()), Options());
+  Load load(engine.Channel(proxy_.address()), PatientOptions());
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   proxy_.Refuse();
   // A connection that is up does not care.
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
-  EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()));
+  ExpectAllOk(load);
   proxy_.Reset();
   ASSERT_TRUE(load.WaitFor(10, IsRefused()));
   EXPECT_EQ(load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)), 0);

@@ -75,8 +75,7 @@ TEST_P(PolicySwapChaosTest, NoCallFailsForASwap) {
   }
   load.Stop();
   load.ExpectSound();
-  EXPECT_EQ(load.Count(IsOk()), static_cast<int>(load.ends().size()))
-      << Summary(load.ends());
+  ExpectAllOk(load);
 
   const engine::PolicyStats stats = (*engine)->core()->policy_stats();
   EXPECT_EQ(stats.applied, swaps);
