@@ -50,7 +50,7 @@ TEST_P(LatencyTest, AHedgeGoesOutAtTheQuantileOfEarlierCalls) {
   ASSERT_TRUE(Eventually([&] {
     return model.samples(engine::Now()) >= core::LatencyModel::kMany;
   }));
-  f.server().Script({Step::Hang(), Step::Ok()});
+  f.server().ScriptAttempts({Step::Hang(), Step::Ok()});
   UnaryCall call("slow");
   const v1::CallReport report = Run(&f, &call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();

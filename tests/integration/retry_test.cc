@@ -105,7 +105,7 @@ TEST_P(RetryTest, ADefaultTimeoutEndsACallWithoutDeadline) {
 
 TEST_P(RetryTest, AnAttemptThatTimesOutIsRetriedWhenTheCodeIsListed) {
   EngineFixture f(
-      "retry { max_attempts: 2 attempt_timeout: \"50ms\" "
+      "retry { max_attempts: 2 attempt_timeout: \"500ms\" "
       "codes: DEADLINE_EXCEEDED backoff { initial: \"1ms\" max: \"1ms\" } }");
   f.server().Script({Step::Hang(), Step::Ok()});
   UnaryCall call;

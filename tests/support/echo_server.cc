@@ -90,7 +90,7 @@ class EchoServer::Service final : public Echo::Service {
       }
       index = seen.size();
       seen.push_back(std::move(call));
-      step = NextStep(text);
+      step = NextStep(seen.back());
       in_handler = handler;
       changed.notify_all();
     }
@@ -107,8 +107,14 @@ class EchoServer::Service final : public Echo::Service {
   }
 
   // Under `mu`.
-  Step NextStep(const std::string& text) {
-    const auto own = scripts.find(text);
+  Step NextStep(const SeenCall& call) {
+    if (!by_attempt.empty()) {
+      const auto before = call.metadata.find("grpc-previous-rpc-attempts");
+      const size_t n =
+          before == call.metadata.end() ? 0 : std::stoul(before->second);
+      return n < by_attempt.size() ? by_attempt[n] : Step{};
+    }
+    const auto own = scripts.find(call.text);
     std::deque<Step>* const script =
         &(own != scripts.end() ? own : scripts.find(""))->second;
     if (script->empty()) return {};
@@ -155,6 +161,7 @@ class EchoServer::Service final : public Echo::Service {
   std::condition_variable changed;
   // By text; under "" that for all.
   std::map<std::string, std::deque<Step>> scripts{{"", {}}};
+  std::vector<Step> by_attempt;
   std::vector<SeenCall> seen;
   std::function<void(grpc::ServerContextBase*)> handler;
   bool released = false;
@@ -190,6 +197,11 @@ void EchoServer::Script(std::vector<Step> steps) {
 void EchoServer::Script(const std::string& text, std::vector<Step> steps) {
   std::lock_guard<std::mutex> lock(service_->mu);
   service_->scripts[text].assign(steps.begin(), steps.end());
+}
+
+void EchoServer::ScriptAttempts(std::vector<Step> steps) {
+  std::lock_guard<std::mutex> lock(service_->mu);
+  service_->by_attempt = std::move(steps);
 }
 
 void EchoServer::Release() {
