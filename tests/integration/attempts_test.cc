@@ -45,13 +45,10 @@ INSTANTIATE_TEST_SUITE_P(Styles, AttemptsTest, AllStyles(), StyleName);
 
 TEST_P(AttemptsTest, LaterOnesCarryHowManyCameBefore) {
   EngineFixture f(kRetry);
-  ChannelOptions options;
-  // Or gRPC's own retry filter takes the header out again.
-  options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   f.server().Script({Down(), Down()});
   UnaryCall call;
   call.context.AddMetadata("grpc-previous-rpc-attempts", "77");
-  Caller(GetParam(), f.NewChannel(std::move(options))).Run(&call);
+  Caller(GetParam(), f.NewNumberingChannel()).Run(&call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   std::vector<std::string> before;
   for (const SeenCall& seen : f.server().seen()) {

@@ -19,7 +19,7 @@ TEST_P(HedgingTest, AHedgeAnswersForAStragglerWhichIsCancelled) {
   after_the_other.waits_for = 2;
   f.server().ScriptAttempts({Step::Hang(), after_the_other});
   UnaryCall call("slow");
-  Caller(GetParam(), f.channel()).Run(&call);
+  Caller(GetParam(), f.NewNumberingChannel()).Run(&call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   EXPECT_EQ(call.reply.text(), "slow");
   EXPECT_TRUE(f.server().WaitForCancelled(1)) << "the loser runs on";

@@ -30,10 +30,14 @@ core::LatencyModel& ModelOf(EngineFixture* f) {
 class LatencyTest : public ::testing::TestWithParam<StubStyle> {
  protected:
   static v1::CallReport Run(EngineFixture* f, UnaryCall* call) {
+    return Run(f->channel(), call);
+  }
+  static v1::CallReport Run(const std::shared_ptr<grpc::Channel>& channel,
+                            UnaryCall* call) {
     CallOptions options;
     options.report = true;
     EXPECT_TRUE(options.Set(&call->context).ok());
-    Caller(GetParam(), f->channel()).Run(call);
+    Caller(GetParam(), channel).Run(call);
     return GetCallReport(call->context).value_or(v1::CallReport());
   }
 };
@@ -52,7 +56,7 @@ TEST_P(LatencyTest, AHedgeGoesOutAtTheQuantileOfEarlierCalls) {
   }));
   f.server().ScriptAttempts({Step::Hang(), Step::Ok()});
   UnaryCall call("slow");
-  const v1::CallReport report = Run(&f, &call);
+  const v1::CallReport report = Run(f.NewNumberingChannel(), &call);
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   ASSERT_EQ(report.attempt_size(), 2) << report.DebugString();
   EXPECT_EQ(report.attempt(0).attribution(), "superseded");

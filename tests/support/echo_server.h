@@ -71,8 +71,9 @@ class EchoServer {
   void Script(std::vector<Step> steps);
   // For the calls of this text only, which take none from the script for all.
   void Script(const std::string& text, std::vector<Step> steps);
-  // For the attempts of each call, by their own numbers: a hedge can be here
-  // before the attempt that it was sent after.
+  // For the attempts of each call, by the numbers that they carry on a channel
+  // of EngineFixture::NewNumberingChannel(): a hedge can be here before the
+  // attempt that it was sent after.
   void ScriptAttempts(std::vector<Step> steps);
   // Ends every hanging step, now and later, as OK.
   void Release();

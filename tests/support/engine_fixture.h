@@ -58,6 +58,14 @@ class EngineFixture {
                                   std::move(options));
   }
 
+  // Without gRPC's own retry filter, which takes away what says how many
+  // attempts came before.
+  std::shared_ptr<grpc::Channel> NewNumberingChannel() {
+    ChannelOptions options;
+    options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    return NewChannel(std::move(options));
+  }
+
   std::shared_ptr<engine::MethodRuntime> runtime(
       const std::string& method = kUnaryMethod) {
     for (auto& runtime : engine_->core()->Methods()) {
