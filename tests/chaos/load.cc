@@ -125,8 +125,9 @@ void Load::Note(const std::shared_ptr<Call>& call, const UnaryCall& unary,
   end.reason = Trailing(unary.context, "firebreak-reason");
   // What firebreak refuses bears a message of its own; beside a status of a
   // server it only puts its reason.
-  end.refused = end.code == grpc::StatusCode::UNAVAILABLE &&
-                absl::StartsWith(end.message, "firebreak: the breaker of ");
+  end.refused =
+      absl::StartsWith(end.message, "firebreak: the breaker of ") ||
+      end.message == "firebreak: the deadline was spent before the call began";
   end.own_answer =
       unary.reply.text() == absl::StrCat("call ", call->number) &&
       unary.reply.padding().size() == static_cast<size_t>(options_.reply_bytes);
@@ -190,7 +191,11 @@ void Load::ExpectSound() const {
     const std::string shown = absl::StrCat(end.reason, ": ", end.message);
     expect(end.took < options_.deadline + kGenerous, "overdue calls", shown);
     if (end.refused) {
-      expect(end.reason == "breaker_open" || end.reason == "probes_taken" ||
+      // A machine that stands still spends deadlines.
+      const bool is_spent = end.code == grpc::StatusCode::DEADLINE_EXCEEDED &&
+                            end.reason == "deadline_exceeded";
+      expect(is_spent || end.reason == "breaker_open" ||
+                 end.reason == "probes_taken" ||
                  end.reason == "breaker_ramping",
              "refusals without a good reason", shown);
     } else if (absl::StartsWith(end.message, "firebreak: ")) {

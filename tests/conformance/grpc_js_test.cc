@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,6 +35,7 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using ::testing::IsEmpty;
 using Code = absl::StatusCode;
 
 // Not of A6: there a call is committed with the server's first headers.
@@ -45,6 +47,8 @@ struct Difference {
   Code status;
   bool early = false;  // an attempt before its time
 };
+// Node.js counts time in whole milliseconds.
+constexpr milliseconds kJsGrace{2};
 constexpr int kMore = -1;  // attempts than the table, how many is by chance
 
 const std::map<std::string, Difference>& Differences() {
@@ -219,10 +223,17 @@ bool IsEarly(const Call& call, const Played& played, milliseconds grace) {
   return false;
 }
 
+// Why this cannot run here; empty when it can.
+std::string Obstacle() {
+  if (std::ifstream(JS_MODULES_PATH "/node_modules/.package-lock.json")) {
+    return "";
+  }
+  return "no npm packages in " JS_MODULES_PATH ": scripts/test installs them";
+}
+
 TEST(GrpcJsTest, DoesTheSame) {
-  if (!std::ifstream(JS_MODULES_PATH "/node_modules/.package-lock.json")) {
-    GTEST_SKIP() << "no npm packages in " JS_MODULES_PATH
-                    ": scripts/test installs them";
+  if (const std::string obstacle = Obstacle(); !obstacle.empty()) {
+    GTEST_SKIP() << obstacle;
   }
   const std::vector<Scenario> scenarios = Scenarios();
   std::map<std::string, Played> js;
@@ -251,10 +262,34 @@ TEST(GrpcJsTest, DoesTheSame) {
         EXPECT_EQ(static_cast<int>(theirs.seen.size()), expected.attempts);
       }
       EXPECT_EQ(static_cast<Code>(theirs.code), expected.status);
-      // Node.js counts time in whole milliseconds.
-      EXPECT_EQ(IsEarly(call, theirs, milliseconds(2)), expected.early);
+      if (!expected.early) {
+        EXPECT_FALSE(IsEarly(call, theirs, kJsGrace));
+      }
     }
   }
+}
+
+// On a machine that stands still now and then, what is sent early can arrive
+// late: so it is asked some times.
+TEST(GrpcJsTest, IsEarlyWhereWeKnowItToBe) {
+  if (const std::string obstacle = Obstacle(); !obstacle.empty()) {
+    GTEST_SKIP() << obstacle;
+  }
+  std::set<std::string> late;
+  for (const auto& [name, difference] : Differences()) {
+    if (difference.early) late.insert(name);
+  }
+  ASSERT_FALSE(late.empty());
+  for (int n = 0; n < 10 && !late.empty(); ++n) {
+    const std::vector<Scenario> scenarios = Scenarios();
+    auto js = PlayByJs(scenarios);
+    for (const Scenario& scenario : scenarios) {
+      for (const Call& call : scenario.calls) {
+        if (IsEarly(call, js[JsText(call)], kJsGrace)) late.erase(call.name);
+      }
+    }
+  }
+  EXPECT_THAT(late, IsEmpty());
 }
 
 }  // namespace
