@@ -127,7 +127,9 @@ void Load::Note(const std::shared_ptr<Call>& call, const UnaryCall& unary,
   // server it only puts its reason.
   end.refused =
       absl::StartsWith(end.message, "firebreak: the breaker of ") ||
-      end.message == "firebreak: the deadline was spent before the call began";
+      end.message ==
+          "firebreak: the deadline was spent before the call began" ||
+      end.message == "firebreak: the call's deadline passed after 0 attempt(s)";
   end.own_answer =
       unary.reply.text() == absl::StrCat("call ", call->number) &&
       unary.reply.padding().size() == static_cast<size_t>(options_.reply_bytes);
