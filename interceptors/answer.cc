@@ -3,6 +3,8 @@
 #include <google/protobuf/message_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "firebreak/v1/rpc_details.pb.h"
 #include "interceptors/report.h"
@@ -16,15 +18,9 @@ using grpc::experimental::InterceptionHookPoints;
 
 // Generated stubs hand their reply over as a MessageLite, generic ones as a
 // ByteBuffer, and nothing says which: so the channel's codec does.
-bool ReadReply(grpc::ByteBuffer* bytes, void* reply, Codec codec) {
-  if (codec == Codec::kByteBuffer) {
-    static_cast<grpc::ByteBuffer*>(reply)->Swap(bytes);
-    return true;
-  }
+bool Parse(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* reply) {
   grpc::ProtoBufferReader reader(bytes);
-  return reader.status().ok() &&
-         static_cast<google::protobuf::MessageLite*>(reply)
-             ->ParseFromZeroCopyStream(&reader);
+  return reader.status().ok() && reply->ParseFromZeroCopyStream(&reader);
 }
 
 void Insert(const Answer::Metadata& from,
@@ -34,12 +30,32 @@ void Insert(const Answer::Metadata& from,
 
 }  // namespace
 
+bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
+  if (codec == Codec::kByteBuffer) {
+    static_cast<grpc::ByteBuffer*>(to)->Swap(from);
+    reply_is_read = true;
+  } else {
+    auto* const message = static_cast<google::protobuf::MessageLite*>(to);
+    reply_is_read = Parse(from, message);
+    if (!reply_is_read) message->Clear();
+  }
+  return reply_is_read;
+}
+
+bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec) {
+  if (codec == Codec::kByteBuffer) return true;
+  grpc::ByteBuffer bytes(from);  // shares them
+  const std::unique_ptr<google::protobuf::MessageLite> message(
+      static_cast<const google::protobuf::MessageLite*>(like)->New());
+  return Parse(&bytes, message.get());
+}
+
 void Answer::Fill(grpc::experimental::InterceptorBatchMethods* methods,
                   Codec codec) {
-  if (status.ok() &&
+  if (status.ok() && !reply_is_read &&
       methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_RECV_MESSAGE) &&
-      !ReadReply(&reply, methods->GetRecvMessage(), codec)) {
+      !Read(&reply, methods->GetRecvMessage(), codec)) {
     status = grpc::Status(grpc::StatusCode::INTERNAL,
                           "firebreak: the reply cannot be parsed");
     AmendReport(absl::StatusCode::kInternal, &trailing);

@@ -40,6 +40,12 @@ struct Answer {
   // it.
   std::string debug_error_string;
 
+  // The caller has the reply in its message already.
+  bool reply_is_read = false;
+
+  // Reads `from` into the caller's message, once; what was in that goes. False:
+  // it cannot be read.
+  bool Read(grpc::ByteBuffer* from, void* to, Codec codec);
   // Answers whichever PRE_RECV_* hooks this batch has. An OK reply that does
   // not parse turns into INTERNAL.
   void Fill(grpc::experimental::InterceptorBatchMethods* methods, Codec codec);
@@ -47,6 +53,10 @@ struct Answer {
   void FillWithoutReply(
       grpc::experimental::InterceptorBatchMethods* methods) const;
 };
+
+// Whether Read() would succeed; nothing is changed. `like` is a message of its
+// kind.
+bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec);
 
 // A copy of what the server sent; the context may go afterwards.
 Answer::Metadata CopyMetadata(

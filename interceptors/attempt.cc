@@ -36,7 +36,7 @@ void Attempt::OnComplete(bool /*ok*/) {
   // A unary Finish() always has a status; `ok` says no more.
   const std::shared_ptr<Attempt> self = std::move(self_);
   const std::shared_ptr<AttemptOwner> owner = std::move(owner_);
-  owner->OnAttemptDone(this);
+  owner->OnAttemptDone(self);
 }
 
 }  // namespace firebreak::interceptors

@@ -1,12 +1,13 @@
 // One attempt of a driven call: a call of our own on the same channel.
 //
 //   auto attempt = std::make_shared<Attempt>(call, n);
-//   attempt->Prepare(...);
+//   ... attempt->context ...
 //   Attempt::Start(std::move(attempt), stub, method, request, cq);
 //
-// It runs on the engine's completion queue. From Start() on, the queue owns it;
-// others hold it weakly and only to cancel. It dies on a poller, since its
-// context may hold the channel's last reference.
+// It runs on a completion queue of the engine's. From Start() on, the queue
+// owns it; others hold it weakly and only to cancel. It dies on a thread of the
+// engine's or on that of a synchronous caller, since its context may hold the
+// channel's last reference.
 //
 // Thread safety: Cancel() from any thread; the rest as the stages follow.
 #ifndef FIREBREAK_INTERCEPTORS_ATTEMPT_H_
@@ -19,6 +20,7 @@
 #include <memory>
 #include <string>
 
+#include "interceptors/mailbox.h"
 #include "src/engine/io.h"
 
 namespace firebreak::interceptors {
@@ -28,14 +30,15 @@ class Attempt;
 class AttemptOwner {
  public:
   virtual ~AttemptOwner() = default;
-  // On a poller, once. The attempt is gone afterwards: take what is needed.
-  virtual void OnAttemptDone(Attempt* attempt) = 0;
+  // On the thread that polls the attempt's queue, once.
+  virtual void OnAttemptDone(std::shared_ptr<Attempt> attempt) = 0;
 };
 
-class Attempt final : public engine::Completion {
+// As mail, it says that it is done.
+class Attempt final : public engine::Completion, public Mail {
  public:
-  Attempt(std::shared_ptr<AttemptOwner> owner, int n)
-      : number(n), owner_(std::move(owner)) {}
+  Attempt(std::shared_ptr<AttemptOwner> owner, int n, int mail_kind)
+      : Mail(mail_kind), number(n), owner_(std::move(owner)) {}
 
   // Prepare `context` first.
   static void Start(std::shared_ptr<Attempt> attempt, grpc::GenericStub* stub,
@@ -49,6 +52,8 @@ class Attempt final : public engine::Completion {
   grpc::ByteBuffer reply;
   grpc::Status status;
   bool channel_was_not_ready = false;
+  // While it is in somebody's box.
+  std::shared_ptr<Attempt> in_mail;
 
  private:
   std::shared_ptr<AttemptOwner> owner_;

@@ -36,11 +36,17 @@ class CallerContext {
   // The caller's own, by the steady clock.
   core::Time deadline() const { return deadline_; }
   bool has_parent() const { return fields_.parent != nullptr; }
+  const ContextFields& fields() const { return fields_; }
+  grpc::ClientContext* context() const { return context_; }
 
-  // Into the context of attempt n = 0, 1, ... `wait_for_ready` is the policy's:
-  // the caller's own wins.
+  // `wait_for_ready` is the policy's: the caller's own wins.
+  bool IsChangedBy(absl::optional<bool> wait_for_ready) const {
+    return !fields_.wait_for_ready_is_set && wait_for_ready.value_or(false);
+  }
+  // Into the context of attempt n = 0, 1, ... `has_timeout`: the metadata has
+  // one of ours, for the native call only.
   void CopyTo(core::Time deadline, int n, const Metadata& metadata,
-              absl::optional<bool> wait_for_ready,
+              absl::optional<bool> wait_for_ready, bool has_timeout,
               grpc::ClientContext* attempt) const;
 
   // gRPC's account of the failure that the caller gets.

@@ -5,6 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+// Of ASan's runtime, where it is linked: not null while locals of the calling
+// thread may live on the heap, to find their use after return.
+extern "C" __attribute__((weak)) void* __asan_get_current_fake_stack();
+
 namespace firebreak::interceptors {
 namespace {
 
@@ -30,11 +34,30 @@ Stack FindStack() {
   return stack;
 }
 
+// Once for each thread: for the main thread glibc reads /proc/self/maps.
+const Stack& OwnStack() {
+  thread_local const Stack stack = FindStack();
+  return stack;
+}
+
 }  // namespace
 
+CallerStack CallerStack::Current() {
+  CallerStack out;
+  const Stack& stack = OwnStack();
+  const auto here =
+      reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const bool is_fake = &__asan_get_current_fake_stack != nullptr &&
+                       __asan_get_current_fake_stack() != nullptr;
+  if (stack.low <= here && here < stack.high && !is_fake) {
+    out.low_ = stack.low;
+    out.high_ = stack.high;
+  }
+  return out;
+}
+
 bool LivesOnThisStack(const void* object) {
-  // Once for each thread: for the main thread glibc reads /proc/self/maps.
-  thread_local const Stack stack = FindStack();
+  const Stack& stack = OwnStack();
   // Stacks grow downwards: what our callers own lies above our own frame.
   const auto here =
       reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));

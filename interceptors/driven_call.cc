@@ -12,35 +12,37 @@ namespace firebreak::interceptors {
 
 std::shared_ptr<DrivenCall> DrivenCall::Create(
     std::shared_ptr<engine::ChannelBinding> channel,
-    std::shared_ptr<const engine::MethodBinding> method,
-    grpc::experimental::ClientRpcInfo* info, ParentRef parent,
-    const CallOptions& options) {
-  return std::make_shared<DrivenCall>(Key{}, std::move(channel),
-                                      std::move(method), info,
-                                      std::move(parent), options);
+    std::shared_ptr<const engine::MethodBinding> method, const Made& made,
+    ParentRef parent) {
+  return std::make_shared<DrivenCall>(
+      Key{}, std::move(channel), std::move(method), made, std::move(parent));
 }
 
 DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
                        std::shared_ptr<const engine::MethodBinding> method,
-                       grpc::experimental::ClientRpcInfo* info,
-                       ParentRef parent, const CallOptions& options)
+                       const Made& made, ParentRef parent)
     : channel_(std::move(channel)),
       method_(std::move(method)),
-      caller_(info->client_context()),
-      base_channel_(info->channel()),
+      caller_(made.info->client_context()),
+      base_channel_(made.info->channel()),
+      gate_(made.gate),
+      caller_reply_(made.reply),
+      codec_(made.codec),
+      is_asynchronous_(made.is_asynchronous),
       parent_(std::move(parent)),
-      options_(AdjustOptions(method_->settings->options, options)),
-      wants_report_(options.report),
+      options_(AdjustOptions(method_->settings->options, made.options)),
+      wants_report_(made.options.report),
       began_(engine::Now()),
       deadline_(
           core::CallDeadline(caller_.deadline(), options_->timeout, began_)),
       fallback_(method_->runtime->fallback()),
       driver_(MakePlan()),
-      let_in_(began_) {}
+      let_in_(began_),
+      native_(made.info->client_context()) {}
 
 DrivenCall::~DrivenCall() {
-  core::MutexLock lock(&mu_);
   DisarmTimer();
+  if (cancel_requested_) channel_->core()->io()->Disarm(&cancel_timer_);
 }
 
 core::CallDriver::Plan DrivenCall::MakePlan() const {
@@ -58,305 +60,304 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
 }
 
 void DrivenCall::Start(Methods* first) {
-  // Deliver() lets the caller drop the interceptor, and with it this call.
+  // With its answer the caller drops the interceptor, and with it this call.
   const std::shared_ptr<DrivenCall> self = shared_from_this();
+  first_ = first;
   caller_.set_metadata(first->GetSendInitialMetadata());
-  // Serialized in every stub style.
-  request_ = first->GetSerializedSendMessage();
-  // Interceptors before ours see one logical call, those after ours attempts.
-  stub_.emplace(first->GetInterceptedChannel());
-  if (!method_->settings->intake.empty() && !PassIntake(first)) return;
-  std::unique_ptr<engine::Lane> lane;
-  if (channel_->core()->options().drive_on_calling_thread &&
+  const bool may_run = method_->settings->intake.empty() || PassIntake();
+  if (may_run && channel_->core()->options().drive_on_calling_thread &&
       LivesOnThisStack(first)) {
-    lane = channel_->core()->io()->TakeLane();
+    lane_ = channel_->core()->io()->TakeLane();
+    lane_thread_ = std::this_thread::get_id();
+    Run(began_);
+    RunLane();
+    return;
   }
-  Run(first, std::move(lane), began_);
+  if (may_run) Run(began_);
+  while (Mail* mail = box_.TakeOrLeave()) Handle(mail);
 }
 
-void DrivenCall::Run(Methods* first, std::unique_ptr<engine::Lane> lane,
-                     core::Time at) {
-  Drive(
-      [&](core::CallDriver* driver, core::Time now) {
-        mu_.AssertHeld();
-        lane_ = lane.get();
-        if (lane_ != nullptr) lane_thread_ = std::this_thread::get_id();
-        // One that had to wait is held already.
-        if (held_.empty()) held_.push_back(first);
-        // A cancel from before has waited for something to end.
-        if (cancel_requested_) return driver->OnCallerCancel(now);
-        if (!turned_away_) return driver->Start(now);
-        core::Refusal refusal;
-        refusal.reason = turned_away_->reason;
-        refusal.retry_after = turned_away_->retry_after;
-        return driver->TurnAway(turned_away_->code, refusal, now);
-      },
-      at);
-  if (lane != nullptr) RunLane(std::move(lane));
-}
-
-void DrivenCall::RunLane(std::unique_ptr<engine::Lane> lane) {
-  while (!delivered_on_lane_) {
+void DrivenCall::RunLane() {
+  if (box_.Wait()) HandleFetched();
+  while (!is_delivered_ || !LeaveLane()) {
     // Hedges and retries ring: the timer is finer than the queue's wait.
-    if (!lane->RunOne(deadline_)) OnTimer();
-    if (lane->TakeRing()) PerformQueued(lane.get());
+    const core::Time until = is_delivered_ ? core::kInfiniteFuture : deadline_;
+    if (!lane_->RunOne(until)) HandleTimer();
+    if (lane_->TakeRing() && box_.Fetch()) HandleFetched();
   }
   // With the losers, which have been cancelled.
-  channel_->core()->io()->ReturnLane(std::move(lane), channel_);
+  channel_->core()->io()->ReturnLane(std::move(lane_), channel_);
 }
 
-void DrivenCall::PerformQueued(engine::Lane* lane) {
-  absl::InlinedVector<Actions, 1> batch;
-  for (;;) {
-    {
-      core::MutexLock lock(&mu_);
-      if (queue_.empty()) {
-        performing_ = false;
-        return;
-      }
-      batch.swap(queue_);
-    }
-    for (const Actions& actions : batch) Perform(actions, lane);
-    batch.clear();
+void DrivenCall::HandleFetched() {
+  while (Mail* mail = box_.Next()) Handle(mail);
+}
+
+bool DrivenCall::LeaveLane() {
+  // What ends on it from now on is mail like any other.
+  has_left_lane_ = true;
+  return box_.Leave();
+}
+
+void DrivenCall::Post(Mail* mail) {
+  switch (box_.Post(mail)) {
+    case Mailbox::Posted::kYouOwnIt:
+      while (Mail* next = box_.TakeOrLeave()) Handle(next);
+      return;
+    case Mailbox::Posted::kRing:
+      lane_->Ring();
+      return;
+    case Mailbox::Posted::kLeftThere:
+      return;
   }
 }
 
-bool DrivenCall::Park(Methods* batch) {
-  core::MutexLock lock(&mu_);
-  if (delivered_) return false;
-  held_.push_back(batch);
-  return true;
+void DrivenCall::Handle(Mail* mail) {
+  switch (static_cast<MailKind>(mail->kind)) {
+    case kTimer:
+      // It may have been armed anew since it rang.
+      DisarmTimer();
+      HandleTimer();
+      return;
+    case kCancel: {
+      const core::Time now = engine::Now();
+      Act(driver_.OnCallerCancel(now), now);
+      return;
+    }
+    case kAdmitted:
+      OnAdmitted(std::move(admitted_));
+      return;
+    case kAttempt: {
+      auto* const attempt = static_cast<Attempt*>(mail);
+      std::shared_ptr<Attempt> own = std::move(attempt->in_mail);
+      HandleAttempt(attempt);
+      // Its context may be what holds the channel by now, and this be a thread
+      // of gRPC's, on which a channel must not end.
+      if (is_delivered_ && own.use_count() == 1) {
+        channel_->core()->io()->Dispose(
+            [own = std::move(own)]() mutable { own.reset(); }, channel_);
+      }
+      return;
+    }
+    case kNativeInitial:
+      HandleNativeInitial();
+      return;
+    case kNativeEnd:
+      HandleNativeEnd();
+      return;
+    case kFallback:
+      HandleFallback();
+      return;
+    case kParent:
+      HandleParentEnd();
+      return;
+  }
+}
+
+void DrivenCall::Run(core::Time now) {
+  if (cancel_requested_) {
+    // From before, or while it waited.
+    Act(driver_.OnCallerCancel(now), now);
+  } else if (!turned_away_) {
+    Act(driver_.Start(now), now);
+  } else {
+    core::Refusal refusal;
+    refusal.reason = turned_away_->reason;
+    refusal.retry_after = turned_away_->retry_after;
+    Act(driver_.TurnAway(turned_away_->code, refusal, now), now);
+  }
 }
 
 void DrivenCall::RequestCancel() {
-  core::MutexLock lock(&mu_);
-  cancel_requested_ = true;
-  ArmTimer();
+  if (cancel_requested_.exchange(true)) return;
+  cancel_timer_.client = weak_from_this();
+  channel_->core()->io()->Arm(&cancel_timer_, core::Time::min());
 }
 
 void DrivenCall::OnTimer() {
-  auto classifier = method_->runtime->classifier();
-  std::vector<core::CallDriver::Unjudged> unjudged;
-  Drive([&](core::CallDriver* driver, core::Time now) {
-    mu_.AssertHeld();
-    // It may have been armed anew since it rang; and who polls a lane comes
-    // here without it.
-    DisarmTimer();
-    if (cancel_requested_) return driver->OnCallerCancel(now);
-    Actions actions = driver->OnTimer(now, classifier != nullptr);
-    unjudged = driver->TakeUnjudged();
-    return actions;
-  });
-  // What gRPC would have made of them.
-  Result result;
-  result.code = grpc::StatusCode::DEADLINE_EXCEEDED;
-  result.message = "Deadline Exceeded";
-  Classify(classifier, result, std::move(unjudged));
+  if (cancel_requested_) Post(&cancel_mail_);
+  Post(&timer_mail_);
 }
 
-void DrivenCall::OnAttemptDone(Attempt* attempt) {
-  core::AttemptEnd end = ReadEnd(attempt->status, attempt->context);
-  end.channel_was_not_ready = attempt->channel_was_not_ready;
-  // A parent call can cancel an attempt behind our back.
-  end.cancelled_by_caller = caller_.has_parent();
-  if (channel_->listener() != nullptr) TellEnd(*attempt, end);
-  auto classifier = method_->runtime->classifier();
-  Result result;
-  if (classifier != nullptr) {
-    end.is_judged_later = true;
-    result =
-        ResultOf(attempt->status, attempt->context.GetServerTrailingMetadata());
+void DrivenCall::OnAttemptDone(std::shared_ptr<Attempt> attempt) {
+  Attempt* const mail = attempt.get();
+  if (IsOnLaneThread()) {
+    HandleAttempt(mail);
+    return;
   }
-  std::vector<core::CallDriver::Unjudged> unjudged;
-  Drive([&](core::CallDriver* driver, core::Time now) {
-    mu_.AssertHeld();
-    if (wants_report_ && !decided_) {
-      peers_.resize(static_cast<size_t>(driver->launched()));
-      peers_[static_cast<size_t>(attempt->number)] = attempt->context.peer();
-    }
-    if (!decided_) {
-      answer_.status = std::move(attempt->status);
-      answer_.reply.Swap(&attempt->reply);
-      answer_.initial =
-          CopyMetadata(attempt->context.GetServerInitialMetadata());
-      answer_.trailing =
-          CopyMetadata(attempt->context.GetServerTrailingMetadata());
-      answer_.debug_error_string = attempt->context.debug_error_string();
-    }
-    Actions actions = driver->OnAttemptEnd(attempt->number, end, now);
-    unjudged = driver->TakeUnjudged();
-    return actions;
-  });
-  Classify(classifier, result, std::move(unjudged));
+  mail->in_mail = std::move(attempt);
+  Post(mail);
 }
 
-template <class Event>
-void DrivenCall::Drive(Event event, absl::optional<core::Time> at) {
-  const core::Time now = at ? *at : engine::Now();
-  Actions actions;
-  engine::Lane* lane = nullptr;
-  bool is_for_others = false;
-  core::Visit visit;
-  auto verdict = core::Intake::Verdict::kNotSent;
-  {
-    core::MutexLock lock(&mu_);
-    actions = event(&driver_, now);
-    if (actions.finish.has_value() && !std::exchange(decided_, true)) {
-      visit = std::move(visit_);
-      verdict = driver_.VerdictOf(*actions.finish);
-      if (queued_ != nullptr) queued_->Cancel();
-      if (driver_.launched() == 0 &&
-          actions.finish->code != absl::StatusCode::kCancelled) {
-        channel_->core()->listeners()->OnRejection(
-            channel_->name(), method_->runtime->method, actions.finish->reason);
-      }
-    }
-    ArmTimer();
-    lane = lane_;
-    const bool is_other_thread =
-        lane != nullptr && lane_thread_ != std::this_thread::get_id();
-    // In order: on a lane there may be some of others that have rung.
-    is_for_others = performing_ || is_other_thread || !queue_.empty();
-    if (is_for_others) {
-      queue_.push_back(std::move(actions));
-      if (is_other_thread) lane->Ring();
-    } else {
-      performing_ = lane == nullptr;
-    }
-  }
-  visit.End(verdict, now);
-  if (is_for_others) return;
-  Perform(actions, lane);
-  if (lane == nullptr) PerformQueued(nullptr);
-}
-
-void DrivenCall::Perform(const Actions& actions, engine::Lane* lane) {
+void DrivenCall::Act(const Actions& actions, core::Time now) {
   for (int n : actions.cancel) {
-    auto attempt = attempts_[static_cast<size_t>(n)].lock();
-    if (attempt != nullptr) attempt->Cancel();
+    if (auto attempt = attempts_[static_cast<size_t>(n)].lock()) {
+      attempt->Cancel();
+    } else if (n == 0 && native_.stage() == NativeCall::Stage::kInFlight &&
+               !cancel_requested_) {
+      native_.Cancel();
+    }
   }
-  for (const auto& launch : actions.launch) Launch(launch, lane);
+  for (const auto& launch : actions.launch) {
+    if (MayBeNative(launch)) {
+      LaunchNatively(launch);
+    } else {
+      Launch(launch);
+    }
+  }
   if (actions.run_fallback) {
     RunFallback(*actions.finish);
   } else if (actions.finish.has_value()) {
-    Deliver(*actions.finish);
+    Conclude(*actions.finish, now);
   }
+  if (concluded_.has_value()) return;
+  ArmTimer();
+  WatchParent();
 }
 
-void DrivenCall::Launch(const core::CallDriver::Launch& launch,
-                        engine::Lane* lane) {
-  auto attempt = std::make_shared<Attempt>(shared_from_this(), launch.attempt);
-  const CallerContext::Metadata own = Tell(launch, &attempt->context);
+bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
+  return launch.attempt == 0 && launch.target == 0 && is_asynchronous_ &&
+         (launch.deadline == caller_.deadline() ||
+          caller_.deadline() == core::kInfiniteFuture) &&
+         !caller_.IsChangedBy(options_->wait_for_ready) &&
+         NativeCall::CanBe(first_);
+}
+
+void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
+  // For attempts that may follow, since the batch they are taken from is gone
+  // by then.
+  if (options_->max_attempts() > 1 || fallback_ != nullptr) {
+    own_request_ = *first_->GetSerializedSendMessage();
+  }
+  auto* const metadata = first_->GetSendInitialMetadata();
+  if (channel_->listener() != nullptr) {
+    own_metadata_ = *metadata;
+    caller_.set_metadata(&*own_metadata_);
+    TellStart(launch, caller_.context(), metadata);
+  }
+  if (caller_.deadline() == core::kInfiniteFuture &&
+      launch.deadline != core::kInfiniteFuture) {
+    NativeCall::SendDeadline(core::Remaining(engine::Now(), launch.deadline),
+                             metadata);
+    sends_timeout_ = true;
+  }
+  native_was_not_ready_ =
+      launch.is_probe &&
+      base_channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  // Interceptors before ours see one logical call, those after ours attempts.
+  // Else it is asked for when there is something to send again.
+  if (options_->hedging) stub_.emplace(first_->GetInterceptedChannel());
+  attempts_.emplace_back();
+  native_.Start();
+  is_native_ = true;
+  gate_->OpenNatively(std::exchange(first_, nullptr));
+}
+
+void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
+  auto attempt =
+      std::make_shared<Attempt>(shared_from_this(), launch.attempt, kAttempt);
+  CallerContext::Metadata own;
+  if (channel_->listener() != nullptr) {
+    own = caller_.metadata();
+    TellStart(launch, &attempt->context, &own);
+  }
   caller_.CopyTo(launch.deadline, launch.attempt,
                  channel_->listener() != nullptr ? own : caller_.metadata(),
-                 options_->wait_for_ready, &attempt->context);
+                 options_->wait_for_ready, sends_timeout_, &attempt->context);
   grpc::ChannelInterface* const channel =
       launch.target == 0 ? base_channel_
                          : channel_->replica(launch.target).get();
   attempt->channel_was_not_ready =
       launch.is_probe &&
       channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  if (!stub_) stub_.emplace(KeptBatch()->GetInterceptedChannel());
   attempts_.push_back(attempt);
   grpc::CompletionQueue* const cq =
-      lane != nullptr ? lane->Begin() : channel_->core()->io()->Begin();
+      IsOnLaneThread() ? lane_->Begin() : channel_->core()->io()->Begin();
   absl::optional<grpc::GenericStub> replica;
   if (launch.target > 0) replica.emplace(channel_->replica(launch.target));
   Attempt::Start(std::move(attempt), replica ? &*replica : &*stub_,
-                 method_->method, *request_, cq);
+                 method_->method, Request(), cq);
 }
 
-CallerContext::Metadata DrivenCall::Tell(
-    const core::CallDriver::Launch& launch,
-    const grpc::ClientContext* context) const {
-  CallerContext::Metadata own;
-  AttemptListener* const listener = channel_->listener();
-  if (listener == nullptr) return own;
-  own = caller_.metadata();
-  AttemptStart start;
-  start.channel = channel_->name();
-  start.method = method_->method;
-  start.target = channel_->targets()[static_cast<size_t>(launch.target)];
-  start.attempt = launch.attempt;
-  start.kind = KindName(launch.kind);
-  start.context = context;
-  start.metadata = &own;
-  listener->OnAttemptStart(start);
-  return own;
+DrivenCall::Methods* DrivenCall::KeptBatch() const {
+  return first_ != nullptr ? first_ : native_.end();
 }
 
-void DrivenCall::RunFallback(const Finish& failed) {
-  grpc::Status failure;
-  {
-    core::MutexLock lock(&mu_);
-    failure = failed.attempt == Finish::kNoAttempt ? OwnAnswer(failed).status
-                                                   : answer_.status;
+const grpc::ByteBuffer& DrivenCall::Request() {
+  // Serialized in every stub style.
+  return first_ != nullptr ? *first_->GetSerializedSendMessage() : own_request_;
+}
+
+void DrivenCall::Conclude(const Finish& finish, core::Time now) {
+  if (concluded_.has_value()) return;
+  concluded_ = finish;
+  visit_.End(driver_.VerdictOf(finish), now);
+  if (queued_ != nullptr) queued_->Cancel();
+  StopFallback();
+  if (driver_.launched() == 0 && finish.code != absl::StatusCode::kCancelled) {
+    channel_->core()->listeners()->OnRejection(
+        channel_->name(), method_->runtime->method, finish.reason);
   }
-  // The request is copied since the call may end meanwhile.
-  auto work = [self = shared_from_this(), failure = std::move(failure),
-               request = *request_] {
-    {
-      // Over before a thread of the pool was free: nobody would see the reply.
-      core::MutexLock lock(&self->mu_);
-      if (!self->driver_.OnFallbackBegin()) return;
-      self->ArmTimer();
-    }
-    grpc::ByteBuffer reply;
-    const bool ok = (*self->fallback_)(request, failure, &reply).ok();
-    self->Drive([&](core::CallDriver* driver, core::Time now) {
-      self->mu_.AssertHeld();
-      self->fallback_reply_.Swap(&reply);
-      return driver->OnFallbackEnd(ok, now);
-    });
-  };
-  if (channel_->core()->io()->Submit(std::move(work))) return;
-  Drive([](core::CallDriver* driver, core::Time now) {
-    return driver->OnFallbackEnd(false, now);
-  });
+  DisarmTimer();
+  if (parent_watch_ != nullptr) parent_watch_->Cancel();
+  // It has been cancelled, unless it is what decided.
+  if (native_.stage() != NativeCall::Stage::kInFlight) Deliver();
 }
 
-void DrivenCall::Deliver(const Finish& finish) {
-  Methods* first = nullptr;
-  {
-    core::MutexLock lock(&mu_);
-    if (finish.from_fallback) {
-      answer_ = Answer{};
-      answer_.reply.Swap(&fallback_reply_);
-    } else if (finish.attempt == Finish::kNoAttempt) {
-      answer_ = OwnAnswer(finish);
-    } else {
-      AddReason(finish.reason, &answer_);
-      caller_.set_debug_error_string(std::move(answer_.debug_error_string));
-    }
-    if (wants_report_) AddReport(finish);
-    first = held_.front();
+void DrivenCall::Deliver() {
+  using Stage = NativeCall::Stage;
+  const Finish& finish = *concluded_;
+  const bool is_native = native_.stage() == Stage::kEnded;
+  // What gRPC has found is what the caller gets, and nothing is to be written.
+  const bool stands =
+      is_native && !finish.from_fallback &&
+      (finish.attempt == 0 ||
+       (finish.attempt == Finish::kNoAttempt &&
+        finish.code == absl::StatusCode::kCancelled &&
+        native_.status().error_code() == grpc::StatusCode::CANCELLED));
+  if (stands) {
+    answer_ = Answer{};
+    if (finish.attempt == 0) AddReason(finish.reason, &answer_);
+  } else if (finish.from_fallback) {
+    answer_ = Answer{};
+    answer_.reply.Swap(&fallback_reply_);
+  } else if (finish.attempt == Finish::kNoAttempt) {
+    answer_ = OwnAnswer(finish);
+  } else {
+    AddReason(finish.reason, &answer_);
+    caller_.set_debug_error_string(std::move(answer_.debug_error_string));
   }
+  if (is_native && !stands && answer_.status.ok() && !answer_.reply_is_read) {
+    answer_.Read(&answer_.reply, *caller_reply_, codec_);
+  }
+  if (wants_report_) AddReport(finish);
+  is_delivered_ = true;
   // No attempt is launched from here on.
   parent_.Release();
-  // gRPC asks for the answer in here. With the last batch released the caller
-  // may destroy its context, the interceptor in it and the channel: nothing of
-  // theirs is touched after it.
-  first->Hijack();
-  absl::InlinedVector<Methods*, 2> later;
-  {
-    // Only now may a batch proceed by itself: one that overtook the hijack
-    // would go to the network.
-    core::MutexLock lock(&mu_);
-    delivered_ = true;
-    delivered_on_lane_ = lane_ != nullptr;
-    lane_ = nullptr;  // nobody rings any more
-    later.swap(held_);
+  // In here gRPC asks for the answer, and the caller may destroy its context,
+  // the interceptor in it and the channel: nothing of theirs is touched after.
+  if (!is_native) {
+    gate_->OpenHijacked(std::exchange(first_, nullptr), /*fails_writes=*/false);
+    return;
   }
-  for (size_t i = 1; i < later.size(); ++i) later[i]->Proceed();
+  if (stands) {
+    native_.Add(answer_.trailing);
+  } else {
+    native_.WriteOver(answer_);
+  }
+  native_.LetGo();
 }
 
 void DrivenCall::ArmTimer() {
   core::Time at = driver_.wake_at();
-  // Before the first batch there is nothing to end; Start() looks again.
-  if (cancel_requested_ && !held_.empty() && !driver_.finished()) {
-    at = core::Time::min();
-  }
-  // The calling thread wakes up for the deadline by itself.
-  if (lane_ != nullptr && at == deadline_) at = core::kInfiniteFuture;
+  // The calling thread wakes up for the deadline by itself, and gRPC for that
+  // of a native call.
+  const bool is_watched =
+      IsOnLaneThread() ||
+      (native_.stage() == NativeCall::Stage::kInFlight &&
+       driver_.launched() == 1 && deadline_ == caller_.deadline());
+  if (is_watched && at == deadline_) at = core::kInfiniteFuture;
   if (at == armed_) return;
   if (at == core::kInfiniteFuture) {
     DisarmTimer();

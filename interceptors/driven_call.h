@@ -1,28 +1,34 @@
-// A unary call that firebreak holds and answers from attempts of its own.
+// A unary call that firebreak may answer from attempts of its own.
 //
-//   auto call = DrivenCall::Create(channel, method, codec, info);
-//   call->Start(methods);                       // from the first Intercept()
-//   if (!call->Park(methods)) ...               // later batches
-//   call->answer()->Fill(methods, codec);       // when gRPC asks for results
+//   auto call = DrivenCall::Create(channel, method, {info, &gate, ...});
+//   call->Start(methods);                  // with the first batch, undecided
+//   if (call->KeepOnItsWayUp(batch)) ...   // when the gate opened natively
+//   call->Fill(batch);                     // when it opened hijacked
 //
-// The caller's batches are held: the first until core::CallDriver decides, and
-// every later one with it, or their ends would never come. At the decision the
-// first batch is hijacked, the others proceed, and gRPC collects the Answer.
-// Losers are cancelled and end later; they keep this object, and through it the
-// engine, alive.
+// What is decided is core::CallDriver's; here it is acted out:
 //
-// Where attempts run: on the engine's completion queue; or, when the caller is
-// a synchronous stub, on a lane that the calling thread polls inside Start(),
-// since it has to wait anyway. Then that thread performs everything, and others
-// ring it up.
+//   natively     Of a callback or completion-queue stub the caller's own call
+//   is
+//                the first attempt: see native_call.h. Others are made when the
+//                driver wants more, and the deciding one is written over its
+//                end.
+//   taken over   Synchronous calls, and those whose first attempt has to differ
+//                from what the caller would send: to another target, with a
+//                tighter deadline than the caller's own, with another
+//                wait_for_ready. All attempts are made here, the caller's
+//                batches stay behind the gate, and are hijacked at the end.
 //
-// Before that it may have to wait to be let in (queued.h), held likewise; the
-// calling thread then no longer helps.
+// Where our attempts run: on the engine's completion queue; or, when the caller
+// is a synchronous stub, on a lane that the calling thread polls inside
+// Start(), since it has to wait anyway.
 //
-// Decide under the lock, act after it: the driver's actions go into a queue and
-// one thread at a time performs them, in order. So an attempt is launched
-// before it is cancelled, and never after the call has been answered, when the
-// caller's context that it is copied from may be gone.
+// One owner: everything that happens to a call is mail, and whoever finds the
+// call free decides and acts, see mailbox.h. So an attempt is launched before
+// it is cancelled, and none after the call has been answered, when the caller's
+// context that it is copied from may be gone.
+//
+// Before all that it may have to wait to be let in (queued.h); the calling
+// thread then no longer helps.
 //
 // Thread safety: safe from any thread. Ownership: shared by the interceptor,
 // the attempts in flight, the fallback in flight; timers hold it weakly.
@@ -32,7 +38,9 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_interceptor.h>
 
+#include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -43,9 +51,12 @@
 #include "interceptors/caller_context.h"
 #include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
+#include "interceptors/gate.h"
+#include "interceptors/mailbox.h"
+#include "interceptors/native_call.h"
+#include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
 #include "src/core/call_driver.h"
-#include "src/core/mutex.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -58,114 +69,190 @@ class DrivenCall final : public AttemptOwner,
  public:
   using Methods = grpc::experimental::InterceptorBatchMethods;
 
-  // `info` and what it points to live until the first batch is released.
+  // Of the call as its caller made it; all of it lives until it is answered.
+  struct Made {
+    grpc::experimental::ClientRpcInfo* info = nullptr;
+    Gate* gate = nullptr;
+    // Where the caller wants its reply; null until that batch was seen.
+    const std::atomic<void*>* reply = nullptr;
+    Codec codec = Codec::kProtobuf;
+    // Certainly not by a synchronous stub.
+    bool is_asynchronous = false;
+    CallOptions options;
+  };
+
   // `parent` is the context's server call, or empty.
   static std::shared_ptr<DrivenCall> Create(
       std::shared_ptr<engine::ChannelBinding> channel,
-      std::shared_ptr<const engine::MethodBinding> method,
-      grpc::experimental::ClientRpcInfo* info, ParentRef parent,
-      const CallOptions& options);
+      std::shared_ptr<const engine::MethodBinding> method, const Made& made,
+      ParentRef parent);
   DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
              std::shared_ptr<const engine::MethodBinding> method,
-             grpc::experimental::ClientRpcInfo* info, ParentRef parent,
-             const CallOptions& options);
+             const Made& made, ParentRef parent);
   ~DrivenCall() override;
 
-  // Holds the first batch; it has initial metadata and message to send. May be
-  // the last that is done with this call on this thread.
+  // Once. `first` has initial metadata and message to send. The gate may be
+  // open, and the call over, when this returns.
   void Start(Methods* first);
-  // Holds a later batch too. False once the call is decided: proceed.
-  bool Park(Methods* batch);
   // From PRE_SEND_CANCEL, under the lock of the caller's context: so nothing is
-  // done here, the timer thread does it.
+  // done here, the engine's timers do it.
   void RequestCancel();
-  // Valid once the call is decided.
-  Answer* answer() { return &answer_; }
+  // A batch of a call that went out natively comes back. True: it is kept.
+  bool KeepOnItsWayUp(Methods* batch);
+  // Answers whichever PRE_RECV_* hooks a hijacked batch has.
+  void Fill(Methods* batch) { answer_.Fill(batch, codec_); }
 
-  void OnAttemptDone(Attempt* attempt) override;
+  void OnAttemptDone(std::shared_ptr<Attempt> attempt) override;
   void OnTimer() override;
 
  private:
   using Actions = core::CallDriver::Actions;
   using Finish = core::CallDriver::Finish;
+  enum MailKind {
+    kTimer,
+    kCancel,
+    kAdmitted,
+    kAttempt,
+    kNativeInitial,
+    kNativeEnd,
+    kFallback,
+    kParent,
+  };
 
   core::CallDriver::Plan MakePlan() const;
+
+  // To the owner, which the poster may become.
+  void Post(Mail* mail);
+  // All below: the owner's.
+  void Handle(Mail* mail);
   // Asks the intake. True: the answer is there, and the call can run.
-  bool PassIntake(Methods* first);
-  void LetIn(Queued::End end);
-  void Run(Methods* first, std::unique_ptr<engine::Lane> lane, core::Time at);
-  // Tells the driver an event and performs what follows.
-  template <class Event>
-  void Drive(Event event, absl::optional<core::Time> at = absl::nullopt);
-  // `lane`: where this thread polls, or null.
-  void Perform(const Actions& actions, engine::Lane* lane);
-  // What other threads, or later events, have asked for meanwhile.
-  void PerformQueued(engine::Lane* lane);
-  // Polls the lane until the call is delivered.
-  void RunLane(std::unique_ptr<engine::Lane> lane);
-  void Launch(const core::CallDriver::Launch& launch, engine::Lane* lane);
-  void RunFallback(const Finish& failed);
-  // What the caller gets for a `finish` that is no attempt's.
-  Answer OwnAnswer(const Finish& finish) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Deliver(const Finish& finish);
-  void AddReport(const Finish& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The metadata that attempt `launch` sends, as the listener wants it; empty
-  // without one.
-  CallerContext::Metadata Tell(const core::CallDriver::Launch& launch,
-                               const grpc::ClientContext* context) const;
-  void TellEnd(const Attempt& attempt, const core::AttemptEnd& end);
-  // Not under the mutex: where there is no room it is settled at once.
+  bool PassIntake();
+  void OnAdmitted(Queued::End end);
+  void Run(core::Time now);
+  void RunLane();
+  bool LeaveLane();
+  void HandleFetched();
+  void HandleTimer();
+  void HandleAttempt(Attempt* attempt);
+  void HandleNativeInitial();
+  void HandleNativeEnd();
+  void HandleParentEnd();
+  void HandleFallback();
+  // What all ends of attempts have in common.
+  void EndAttempt(int n, const grpc::ClientContext& context,
+                  const core::AttemptEnd& end,
+                  const std::shared_ptr<const Classifier>& classifier,
+                  const Result& result);
+  void TellEnd(int n, const grpc::ClientContext& context,
+               const grpc::Status& status, const core::AttemptEnd& ended) const;
   void Classify(const std::shared_ptr<const Classifier>& classifier,
                 const Result& result,
                 std::vector<core::CallDriver::Unjudged> unjudged) const;
-  void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DisarmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of those that a deadline has ended.
+  void ClassifyLate(const std::shared_ptr<const Classifier>& classifier);
+  // Reads an OK reply while it can still turn out not to be one. False: it
+  // cannot be read, and the attempt has failed.
+  bool ReadReply(Attempt* attempt);
+
+  // Performs what the driver decided.
+  void Act(const Actions& actions, core::Time now);
+  void Launch(const core::CallDriver::Launch& launch);
+  bool MayBeNative(const core::CallDriver::Launch& launch) const;
+  void LaunchNatively(const core::CallDriver::Launch& launch);
+  // One that is ours at the moment.
+  Methods* KeptBatch() const;
+  const grpc::ByteBuffer& Request();
+  void TellStart(const core::CallDriver::Launch& launch,
+                 const grpc::ClientContext* context,
+                 CallerContext::Metadata* metadata) const;
+  void RunFallback(const Finish& failed);
+  // False: it has begun.
+  bool StopFallback();
+  void WatchParent();
+  // The decision is there: nothing is waited for any more but, perhaps, the
+  // native call's end.
+  void Conclude(const Finish& finish, core::Time now);
+  void Deliver();
+  // What the caller gets for a `finish` that is no attempt's.
+  Answer OwnAnswer(const Finish& finish) const;
+  void AddReport(const Finish& finish);
+  void ArmTimer();
+  void DisarmTimer();
+  bool IsOnLaneThread() const {
+    return lane_thread_ == std::this_thread::get_id() && !has_left_lane_;
+  }
 
   const std::shared_ptr<engine::ChannelBinding> channel_;
   const std::shared_ptr<const engine::MethodBinding> method_;
 
-  // Of the caller, valid while the first batch is held: so only in Perform().
+  // Of the caller, valid until it is answered.
   CallerContext caller_;
   grpc::ChannelInterface* const base_channel_;
+  Gate* const gate_;
+  const std::atomic<void*>* const caller_reply_;
+  const Codec codec_;
+  const bool is_asynchronous_;
   ParentRef parent_;
   const std::shared_ptr<const core::MethodOptions> options_;
   const bool wants_report_;
   const core::Time began_;
   const core::Time deadline_;  // the caller's own, or the policy's timeout
-  const grpc::ByteBuffer* request_ = nullptr;
+  Methods* first_ = nullptr;   // while the gate is closed
   absl::optional<grpc::GenericStub> stub_;
   const std::shared_ptr<const Fallback> fallback_;
 
-  // Of the one thread that performs.
-  bool delivered_on_lane_ = false;
-  absl::InlinedVector<std::weak_ptr<Attempt>, 2> attempts_;
+  Mailbox box_;
+  Mail timer_mail_{kTimer};
+  Mail cancel_mail_{kCancel};
+  std::atomic<bool> cancel_requested_{false};
+  engine::Timer cancel_timer_;
+  // Beside each mail, what it brings: written before it is posted.
+  Mail admitted_mail_{kAdmitted};
+  Queued::End admitted_;
+  Mail native_initial_mail_{kNativeInitial};
+  Methods* native_initial_ = nullptr;
+  Mail native_end_mail_{kNativeEnd};
+  Methods* native_end_ = nullptr;
+  Mail fallback_mail_{kFallback};
+  enum class FallbackStage { kWaits, kBegun, kTooLate };
+  std::atomic<FallbackStage> fallback_stage_{FallbackStage::kWaits};
+  bool fallback_ok_ = false;
+  grpc::ByteBuffer fallback_reply_;
+  Mail parent_mail_{kParent};
+  grpc::StatusCode parent_code_ = grpc::StatusCode::CANCELLED;
 
-  core::Mutex mu_;
-  core::CallDriver driver_ ABSL_GUARDED_BY(mu_);
-  core::Visit visit_ ABSL_GUARDED_BY(mu_);
-  core::Time let_in_ ABSL_GUARDED_BY(mu_);  // began_, if it need not wait
-  std::shared_ptr<Queued> queued_ ABSL_GUARDED_BY(mu_);
-  absl::optional<core::Intake::Refusal> turned_away_ ABSL_GUARDED_BY(mu_);
-  engine::Timer timer_ ABSL_GUARDED_BY(mu_);
+  // While the calling thread of a synchronous stub waits in Start(). Set before
+  // others know this call.
+  std::unique_ptr<engine::Lane> lane_;
+  std::thread::id lane_thread_;
+  // A thread that comes after may have the same id.
+  std::atomic<bool> has_left_lane_{false};
+
+  // The owner's.
+  core::CallDriver driver_;
+  core::Visit visit_;
+  core::Time let_in_;  // began_, if it need not wait
+  std::shared_ptr<Queued> queued_;
+  absl::optional<core::Intake::Refusal> turned_away_;
+  engine::Timer timer_;
   // Infinite: the queue of timers does not know `timer_`, which may go.
-  core::Time armed_ ABSL_GUARDED_BY(mu_) = core::kInfiniteFuture;
-  // While the calling thread polls it: then that thread performs.
-  engine::Lane* lane_ ABSL_GUARDED_BY(mu_) = nullptr;
-  std::thread::id lane_thread_ ABSL_GUARDED_BY(mu_);
-  bool cancel_requested_ ABSL_GUARDED_BY(mu_) = false;
-  bool decided_ ABSL_GUARDED_BY(mu_) = false;    // by the driver
-  bool delivered_ ABSL_GUARDED_BY(mu_) = false;  // to the caller
-  bool performing_ ABSL_GUARDED_BY(mu_) = false;
-  absl::InlinedVector<Actions, 1> queue_ ABSL_GUARDED_BY(mu_);
-  absl::InlinedVector<Methods*, 2> held_ ABSL_GUARDED_BY(mu_);
-  // Of the attempts, for the report.
-  std::vector<std::string> peers_ ABSL_GUARDED_BY(mu_);
-  grpc::ByteBuffer fallback_reply_ ABSL_GUARDED_BY(mu_);
+  core::Time armed_ = core::kInfiniteFuture;
+  std::shared_ptr<ParentWatch> parent_watch_;
+  absl::InlinedVector<std::weak_ptr<Attempt>, 2> attempts_;
+  NativeCall native_;
+  bool is_native_ = false;  // set before the gate opens, read by all after it
+  bool native_was_not_ready_ = false;
+  bool sends_timeout_ = false;
+  // Once the caller's may be gone, or changed.
+  grpc::ByteBuffer own_request_;
+  absl::optional<CallerContext::Metadata> own_metadata_;
+  absl::optional<Finish> concluded_;
+  bool is_delivered_ = false;
+  std::vector<std::string> peers_;  // of the attempts, for the report
 
-  // Until the decision the result of the last attempt that ended: what the
-  // caller gets, unless the driver has a word of its own. Written under the
-  // mutex before delivery, read by the caller's batches from then on.
+  // Until the decision the result of the last attempt of ours that ended: what
+  // the caller gets, unless the driver has a word of its own. Read by the
+  // caller's batches once it is delivered.
   Answer answer_;
 };
 

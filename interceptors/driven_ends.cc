@@ -1,65 +1,277 @@
-// What a driven call gets before its attempts and after them: its way in, who
-// is told of an attempt's end, and the answers that are no attempt's.
+// What happens to a driven call: its way in, the ends of its attempts, timers,
+// fallback and parent, and the answers that are no attempt's. How it acts is in
+// driven_call.cc.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "interceptors/driven_call.h"
 #include "interceptors/refusals.h"
 #include "interceptors/report.h"
+#include "interceptors/wire.h"
 #include "src/core/deadline.h"
 #include "src/engine/classification.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
 
-bool DrivenCall::PassIntake(Methods* first) {
+bool DrivenCall::PassIntake() {
   core::Visit visit;
   core::Intake::Step step = visit.Begin(
       &method_->settings->intake, began_, deadline_,
       method_->runtime->ExpectedTime(method_->settings->intake, began_));
-  std::shared_ptr<Queued> queued;
-  {
-    core::MutexLock lock(&mu_);
-    switch (step.kind) {
-      case core::Intake::Step::Kind::kIn:
-        visit_ = std::move(visit);
-        return true;
-      case core::Intake::Step::Kind::kOut:
-        turned_away_ = step.refusal;
-        return true;
-      case core::Intake::Step::Kind::kWait:
-        break;
-    }
-    driver_.Arrive(began_);
-    held_.push_back(first);
-    queued_ = Queued::Create(channel_, method_, std::move(visit),
-                             [self = shared_from_this()](Queued::End end) {
-                               self->LetIn(std::move(end));
-                             });
-    queued = queued_;
-    ArmTimer();  // for a cancel from before
+  switch (step.kind) {
+    case core::Intake::Step::Kind::kIn:
+      visit_ = std::move(visit);
+      return true;
+    case core::Intake::Step::Kind::kOut:
+      turned_away_ = step.refusal;
+      return true;
+    case core::Intake::Step::Kind::kWait:
+      break;
   }
-  absl::optional<Queued::End> end = queued->Join();
-  if (end.has_value()) LetIn(*std::move(end));
+  driver_.Arrive(began_);
+  queued_ = Queued::Create(channel_, method_, std::move(visit),
+                           [self = shared_from_this()](Queued::End end) {
+                             self->admitted_ = std::move(end);
+                             self->Post(&self->admitted_mail_);
+                           });
+  if (absl::optional<Queued::End> end = queued_->Join()) {
+    OnAdmitted(*std::move(end));
+    return false;
+  }
+  WatchParent();
   return false;
 }
 
-void DrivenCall::LetIn(Queued::End end) {
-  Methods* first = nullptr;
-  const core::Time now = engine::Now();
-  {
-    core::MutexLock lock(&mu_);
-    queued_ = nullptr;
-    // The caller has cancelled: the visit ends with `end`.
-    if (decided_ || end.is_cancelled) return;
-    visit_ = std::move(end.visit);
-    if (end.step.kind == core::Intake::Step::Kind::kOut) {
-      turned_away_ = end.step.refusal;
-    }
-    first = held_.front();
-    let_in_ = now;
+void DrivenCall::OnAdmitted(Queued::End end) {
+  queued_ = nullptr;
+  // The caller has cancelled: the visit ends with `end`.
+  if (concluded_.has_value() || end.is_cancelled) return;
+  visit_ = std::move(end.visit);
+  if (end.step.kind == core::Intake::Step::Kind::kOut) {
+    turned_away_ = end.step.refusal;
   }
-  Run(first, nullptr, now);
+  let_in_ = engine::Now();
+  Run(let_in_);
+}
+
+void DrivenCall::HandleTimer() {
+  const core::Time now = engine::Now();
+  // A fallback that has not begun by now is given up; one that has is not.
+  if (driver_.is_in_fallback() && now >= driver_.wake_at() && !StopFallback()) {
+    driver_.OnFallbackBegin();
+  }
+  const auto classifier = method_->runtime->classifier();
+  const Actions actions = driver_.OnTimer(now, classifier != nullptr);
+  ClassifyLate(classifier);
+  Act(actions, now);
+}
+
+void DrivenCall::HandleParentEnd() {
+  if (concluded_.has_value()) return;
+  const core::Time now = engine::Now();
+  if (parent_code_ != grpc::StatusCode::DEADLINE_EXCEEDED) {
+    Act(driver_.OnCallerCancel(now), now);
+    return;
+  }
+  const auto classifier = method_->runtime->classifier();
+  const Actions actions = driver_.OnCallersDeadline(now, classifier != nullptr);
+  ClassifyLate(classifier);
+  Act(actions, now);
+}
+
+void DrivenCall::ClassifyLate(
+    const std::shared_ptr<const Classifier>& classifier) {
+  // What gRPC would have made of them.
+  Result result;
+  result.code = grpc::StatusCode::DEADLINE_EXCEEDED;
+  result.message = "Deadline Exceeded";
+  Classify(classifier, result, driver_.TakeUnjudged());
+}
+
+void DrivenCall::WatchParent() {
+  if (!caller_.has_parent() || parent_watch_ != nullptr ||
+      driver_.in_flight() > 0) {
+    return;
+  }
+  parent_watch_ =
+      ParentWatch::Start(caller_.fields(), channel_->core()->io(),
+                         [weak = weak_from_this()](grpc::StatusCode code) {
+                           auto self = weak.lock();
+                           if (self == nullptr) return;
+                           self->parent_code_ = code;
+                           self->Post(&self->parent_mail_);
+                         });
+}
+
+bool DrivenCall::KeepOnItsWayUp(Methods* batch) {
+  using grpc::experimental::InterceptionHookPoints;
+  if (!is_native_) return false;
+  // The end of it may be what keeps this call.
+  const std::shared_ptr<DrivenCall> self = shared_from_this();
+  if (batch->QueryInterceptionHookPoint(
+          InterceptionHookPoints::POST_RECV_STATUS)) {
+    native_end_ = batch;
+    Post(&native_end_mail_);
+    return true;
+  }
+  if (batch->QueryInterceptionHookPoint(
+          InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+    native_initial_ = batch;
+    Post(&native_initial_mail_);
+    return true;
+  }
+  return false;
+}
+
+void DrivenCall::HandleNativeInitial() {
+  // Whoever has been given metadata is bound to this attempt. There may be none
+  // because the server has sent none, or because it has answered nothing but a
+  // status, or nothing at all: gRPC does not say. Then it is told with the end.
+  if (native_initial_->GetRecvInitialMetadata()->empty()) {
+    native_.KeepInitial(native_initial_);
+    return;
+  }
+  const core::Time now = engine::Now();
+  Act(driver_.OnCommit(0, now), now);
+  native_initial_->Proceed();
+}
+
+void DrivenCall::HandleNativeEnd() {
+  native_.KeepEnd(native_end_);
+  const grpc::Status& status = native_.status();
+  const grpc::ClientContext& context = *caller_.context();
+  core::AttemptEnd end = ReadEnd(status, context);
+  end.channel_was_not_ready = native_was_not_ready_;
+  end.cancelled_by_caller = cancel_requested_ || caller_.has_parent();
+  if (channel_->listener() != nullptr) TellEnd(0, context, status, end);
+  if (!concluded_.has_value()) {
+    const auto classifier = method_->runtime->classifier();
+    Result result;
+    if (classifier != nullptr) {
+      end.is_judged_later = true;
+      result = ResultOf(status, native_.trailing());
+    }
+    EndAttempt(0, context, end, classifier, result);
+  }
+  // One that was decided before has waited for nothing but this.
+  if (concluded_.has_value() && !is_delivered_) Deliver();
+}
+
+void DrivenCall::HandleAttempt(Attempt* attempt) {
+  if (!ReadReply(attempt)) {
+    attempt->status = grpc::Status(grpc::StatusCode::INTERNAL,
+                                   "firebreak: the reply cannot be parsed");
+  }
+  core::AttemptEnd end = ReadEnd(attempt->status, attempt->context);
+  end.channel_was_not_ready = attempt->channel_was_not_ready;
+  // A parent call can cancel an attempt behind our back.
+  end.cancelled_by_caller = caller_.has_parent();
+  if (channel_->listener() != nullptr) {
+    TellEnd(attempt->number, attempt->context, attempt->status, end);
+  }
+  if (concluded_.has_value() || driver_.attempt(attempt->number).settled) {
+    return;
+  }
+  const auto classifier = method_->runtime->classifier();
+  Result result;
+  if (classifier != nullptr) {
+    end.is_judged_later = true;
+    result =
+        ResultOf(attempt->status, attempt->context.GetServerTrailingMetadata());
+  }
+  answer_.status = std::move(attempt->status);
+  answer_.reply.Swap(&attempt->reply);
+  answer_.initial = CopyMetadata(attempt->context.GetServerInitialMetadata());
+  answer_.trailing = CopyMetadata(attempt->context.GetServerTrailingMetadata());
+  answer_.debug_error_string = attempt->context.debug_error_string();
+  EndAttempt(attempt->number, attempt->context, end, classifier, result);
+}
+
+void DrivenCall::EndAttempt(int n, const grpc::ClientContext& context,
+                            const core::AttemptEnd& end,
+                            const std::shared_ptr<const Classifier>& classifier,
+                            const Result& result) {
+  const core::Time now = engine::Now();
+  if (wants_report_) {
+    peers_.resize(static_cast<size_t>(driver_.launched()));
+    peers_[static_cast<size_t>(n)] = context.peer();
+  }
+  const Actions actions = driver_.OnAttemptEnd(n, end, now);
+  Classify(classifier, result, driver_.TakeUnjudged());
+  Act(actions, now);
+}
+
+bool DrivenCall::ReadReply(Attempt* attempt) {
+  void* const reply = *caller_reply_;
+  if (!attempt->status.ok() || reply == nullptr || concluded_.has_value() ||
+      driver_.attempt(attempt->number).settled) {
+    return true;
+  }
+  // While the native call is under way its reply may be written there.
+  return native_.stage() == NativeCall::Stage::kInFlight
+             ? CanRead(attempt->reply, reply, codec_)
+             : answer_.Read(&attempt->reply, reply, codec_);
+}
+
+void DrivenCall::TellStart(const core::CallDriver::Launch& launch,
+                           const grpc::ClientContext* context,
+                           CallerContext::Metadata* metadata) const {
+  AttemptStart start;
+  start.channel = channel_->name();
+  start.method = method_->method;
+  start.target = channel_->targets()[static_cast<size_t>(launch.target)];
+  start.attempt = launch.attempt;
+  start.kind = KindName(launch.kind);
+  start.context = context;
+  start.metadata = metadata;
+  channel_->listener()->OnAttemptStart(start);
+}
+
+void DrivenCall::RunFallback(const Finish& failed) {
+  grpc::Status failure;
+  if (failed.attempt == Finish::kNoAttempt) {
+    failure = OwnAnswer(failed).status;
+  } else if (failed.attempt == 0 &&
+             native_.stage() == NativeCall::Stage::kEnded) {
+    failure = native_.status();
+  } else {
+    failure = answer_.status;
+  }
+  // The request is copied since the call may end meanwhile.
+  auto work = [self = shared_from_this(), failure = std::move(failure),
+               request = Request()] {
+    // Over before a thread of the pool was free: nobody would see the reply.
+    auto waits = FallbackStage::kWaits;
+    if (!self->fallback_stage_.compare_exchange_strong(waits,
+                                                       FallbackStage::kBegun)) {
+      return;
+    }
+    try {
+      self->fallback_ok_ =
+          (*self->fallback_)(request, failure, &self->fallback_reply_).ok();
+    } catch (...) {
+      ++self->channel_->core()->callback_counters()->fallback_threw;
+    }
+    self->Post(&self->fallback_mail_);
+  };
+  if (channel_->core()->io()->Submit(std::move(work))) return;
+  const core::Time now = engine::Now();
+  Act(driver_.OnFallbackEnd(false, now), now);
+}
+
+bool DrivenCall::StopFallback() {
+  auto waits = FallbackStage::kWaits;
+  return fallback_stage_.compare_exchange_strong(waits,
+                                                 FallbackStage::kTooLate);
+}
+
+void DrivenCall::HandleFallback() {
+  if (concluded_.has_value()) return;
+  void* const reply = *caller_reply_;
+  fallback_ok_ &= reply == nullptr || CanRead(fallback_reply_, reply, codec_);
+  const core::Time now = engine::Now();
+  Act(driver_.OnFallbackEnd(fallback_ok_, now), now);
 }
 
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
@@ -85,25 +297,22 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   }
 }
 
-void DrivenCall::TellEnd(const Attempt& attempt,
-                         const core::AttemptEnd& ended) {
-  core::CallDriver::Attempt facts;
-  {
-    core::MutexLock lock(&mu_);
-    facts = driver_.attempt(attempt.number);
-    if (!facts.settled) {
-      facts.attribution = driver_.Judge(attempt.number, ended, engine::Now());
-    }
+void DrivenCall::TellEnd(int n, const grpc::ClientContext& context,
+                         const grpc::Status& status,
+                         const core::AttemptEnd& ended) const {
+  core::CallDriver::Attempt facts = driver_.attempt(n);
+  if (!facts.settled) {
+    facts.attribution = driver_.Judge(n, ended, engine::Now());
   }
   AttemptEnd end;
   end.channel = channel_->name();
   end.method = method_->method;
   end.target = channel_->targets()[static_cast<size_t>(facts.target)];
-  end.attempt = attempt.number;
-  end.context = &attempt.context;
-  end.status = attempt.status;
+  end.attempt = n;
+  end.context = &context;
+  end.status = status;
   end.attribution = core::AttributionName(facts.attribution);
-  end.peer = attempt.context.peer();
+  end.peer = context.peer();
   channel_->listener()->OnAttemptEnd(end);
 }
 

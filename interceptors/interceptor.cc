@@ -5,6 +5,7 @@
 
 #include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
+#include "interceptors/wire.h"
 
 namespace firebreak::interceptors {
 namespace {
@@ -42,7 +43,12 @@ Interceptor::Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
       refusals_(refusals),
       info_(info),
       is_unary_(info->type() == grpc::experimental::ClientRpcInfo::Type::UNARY),
-      parent_(is_unary_ ? ReadParent(*info->client_context()) : nullptr) {}
+      stack_(CallerStack::Current()),
+      parent_(ReadParent(*info->client_context())) {}
+
+Interceptor::~Interceptor() {
+  if (parent_watch_ != nullptr) parent_watch_->Cancel();
+}
 
 void Interceptor::Intercept(Methods* methods) {
   if (methods->QueryInterceptionHookPoint(
@@ -51,134 +57,178 @@ void Interceptor::Intercept(Methods* methods) {
     methods->Proceed();
     return;
   }
-  if (held_ != nullptr && IsOnItsWayDown(methods) && held_->Park(methods)) {
-    return;
-  }
+  if (!gate_.is_open() && Admit(methods)) return;
   switch (mode_) {
     case Mode::kUndecided:
+      // Cancelled, or late, before there was anything to decide on.
       if (methods->QueryInterceptionHookPoint(
               InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-        Begin(methods);
-      } else {
-        methods->Proceed();
+        TakeCallOptions(methods->GetSendInitialMetadata());
       }
+      methods->Proceed();
       return;
     case Mode::kGuarded:
       guarded_->Observe(methods, cancelled_);
       methods->Proceed();
       return;
     case Mode::kRefused:
-      Answered(methods);
+      Refused(methods);
       return;
     case Mode::kDriven:
-      if (HasAny(methods, {InterceptionHookPoints::PRE_RECV_INITIAL_METADATA,
-                           InterceptionHookPoints::PRE_RECV_MESSAGE,
-                           InterceptionHookPoints::PRE_RECV_STATUS})) {
-        driven_->answer()->Fill(methods, codec_);
-      } else if (IsOnItsWayDown(methods) && driven_->Park(methods)) {
-        // On its way down, and held. (One on its way up that was held too
-        // would let a later batch overtake it.)
-        return;
-      }
-      methods->Proceed();
+      Driven(methods);
       return;
   }
 }
 
-void Interceptor::Begin(Methods* methods) {
-  const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
+bool Interceptor::Admit(Methods* methods) {
+  // While the gate opens, batches of a call that is answered come back through
+  // here to be asked for their results.
+  if (!IsOnItsWayDown(methods)) return false;
+  if (is_unary_ && methods->GetRecvMessage() != nullptr) {
+    reply_ = methods->GetRecvMessage();
+  }
+  if (methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_SEND_INITIAL_METADATA) &&
+      gate_.Claim()) {
+    Begin(methods);
+    return true;
+  }
+  return gate_.Keep(methods,
+                    FromGrpcDeadline(info_->client_context()->raw_deadline()),
+                    channel_);
+}
+
+void Interceptor::Begin(Methods* first) {
+  const Taken taken = TakeCallOptions(first->GetSendInitialMetadata());
   if (taken.foreign > 0) {
     channel_->core()->CountForeignMetadata(taken.foreign);
   }
   if (taken.is_set_twice) {
     method_->runtime->stats.OnCallStarted();
     method_->runtime->stats.OnRejected(core::Reason::kInvalidOptions);
-    Refuse(methods,
-           std::make_shared<const Answer>(LocalAnswer(
-               grpc::StatusCode::INVALID_ARGUMENT,
-               "firebreak: call options are set twice on one context; "
-               "allowed: once",
-               core::Reason::kInvalidOptions, core::Duration::zero())));
+    Refuse(first, std::make_shared<const Answer>(LocalAnswer(
+                      grpc::StatusCode::INVALID_ARGUMENT,
+                      "firebreak: call options are set twice on one context; "
+                      "allowed: once",
+                      core::Reason::kInvalidOptions, core::Duration::zero())));
     return;
   }
   if (is_unary_ &&
       (method_->settings->options->NeedsDriver() || taken.options.timeout ||
        method_->runtime->has_fallback()) &&
-      methods->QueryInterceptionHookPoint(
+      first->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+    DrivenCall::Made made;
+    made.info = info_;
+    made.gate = &gate_;
+    made.reply = &reply_;
+    made.codec = codec_;
+    made.is_asynchronous = !stack_.MayHold(first);
+    made.options = taken.options;
+    driven_ = DrivenCall::Create(channel_, std::move(method_), made,
+                                 std::move(parent_));
     mode_ = Mode::kDriven;
-    driven_ = DrivenCall::Create(std::move(channel_), std::move(method_), info_,
-                                 std::move(parent_), taken.options);
     cancellable_ = driven_.get();
     if (cancelled_) driven_->RequestCancel();
-    // `this` may be gone when this returns.
-    driven_->Start(methods);
+    driven_->Start(first);
     return;
   }
-  guarded_.emplace(std::move(channel_), std::move(method_), info_,
-                   taken.options.report);
+  guarded_.emplace(channel_, std::move(method_), info_, taken.options.report);
   const core::Intake::Step step = guarded_->Begin();
   if (step.kind == core::Intake::Step::Kind::kWait) {
-    Hold(methods);
+    Wait(first);
   } else {
-    Decide(methods, step);
+    Decide(first, step);
   }
 }
 
-void Interceptor::Hold(Methods* methods) {
-  auto held = std::make_shared<HeldBatches>(methods);
-  held_ = held;
+void Interceptor::Wait(Methods* first) {
   queued_ = Queued::Create(
-      guarded_->channel(), guarded_->method(), guarded_->TakeVisit(),
-      [this, held](Queued::End end) { EndHold(std::move(end), held.get()); });
+      channel_, guarded_->method(), guarded_->TakeVisit(),
+      [this, first](Queued::End end) { EndWait(std::move(end), first); });
   const std::shared_ptr<Queued> queued = queued_;
   cancellable_queued_ = queued.get();
   if (cancelled_) queued->Cancel();
+  const ContextFields fields = ReadContext(*info_->client_context());
+  if (fields.parent != nullptr) {
+    parent_watch_ = ParentWatch::Start(
+        fields, channel_->core()->io(),
+        [queued = std::weak_ptr<Queued>(queued)](grpc::StatusCode code) {
+          if (auto waits = queued.lock()) {
+            waits->Cancel(code == grpc::StatusCode::DEADLINE_EXCEEDED);
+          }
+        });
+  }
   // `this` may be gone when this returns without an end.
   absl::optional<Queued::End> end = queued->Join();
-  if (end.has_value()) EndHold(*std::move(end), held.get());
+  if (end.has_value()) EndWait(*std::move(end), first);
 }
 
-void Interceptor::EndHold(Queued::End end, HeldBatches* held) {
-  bool let_in = false;
-  held->LetGo(held->first());
+void Interceptor::EndWait(Queued::End end, Methods* first) {
+  if (parent_watch_ != nullptr) parent_watch_->Cancel();
   if (end.is_cancelled) {
-    Refuse(held->first(), guarded_->Cancel());
-  } else {
-    guarded_->LetIn(std::move(end.visit));
-    let_in = Decide(held->first(), end.step);
+    Refuse(first, guarded_->Cancel());
+    return;
   }
-  // With the first, `this` may be gone, unless there are others.
-  held->Release([let_in](Methods* batch) {
-    // As in Answered().
-    if (!let_in && batch->QueryInterceptionHookPoint(
-                       InterceptionHookPoints::PRE_SEND_MESSAGE)) {
-      batch->FailHijackedSendMessage();
-    }
-    batch->Proceed();
-  });
+  guarded_->LetIn(std::move(end.visit));
+  Decide(first, end.step);
 }
 
-bool Interceptor::Decide(Methods* first, const core::Intake::Step& step) {
+void Interceptor::Decide(Methods* first, const core::Intake::Step& step) {
   std::shared_ptr<const Answer> refusal =
       step.kind == core::Intake::Step::Kind::kOut
           ? guarded_->TurnAway(step.refusal)
           : guarded_->Admit(refusals_);
   if (refusal != nullptr) {
     Refuse(first, std::move(refusal));
-    return false;
+    return;
   }
   mode_ = Mode::kGuarded;
   guarded_->TellStart(first->GetSendInitialMetadata());
-  first->Proceed();
-  return true;
+  gate_.OpenNatively(first);
 }
 
-void Interceptor::Refuse(Methods* methods,
+void Interceptor::Refuse(Methods* first,
                          std::shared_ptr<const Answer> refusal) {
   refusal_ = std::move(refusal);
   mode_ = Mode::kRefused;
-  methods->Hijack();
+  // A write on a call that is over fails, as it does on a native one. A unary
+  // call's message is told of with its status.
+  gate_.OpenHijacked(first, /*fails_writes=*/!is_unary_);
+}
+
+void Interceptor::OnCancel() {
+  if (NativeCall::IsCancelling(info_->client_context())) return;
+  cancelled_ = true;
+  gate_.OnCancel();
+  DrivenCall* const driven = cancellable_;
+  if (driven != nullptr) driven->RequestCancel();
+  Queued* const queued = cancellable_queued_;
+  if (queued != nullptr) queued->Cancel();
+}
+
+void Interceptor::Driven(Methods* methods) {
+  if (HasAny(methods, {InterceptionHookPoints::PRE_RECV_INITIAL_METADATA,
+                       InterceptionHookPoints::PRE_RECV_MESSAGE,
+                       InterceptionHookPoints::PRE_RECV_STATUS})) {
+    driven_->Fill(methods);
+  } else if (driven_->KeepOnItsWayUp(methods)) {
+    return;
+  } else if (methods->GetRecvMessage() != nullptr) {
+    // On its way down, after the first.
+    reply_ = methods->GetRecvMessage();
+  }
+  methods->Proceed();
+}
+
+void Interceptor::Refused(Methods* methods) {
+  // As in Refuse(), of those that come later.
+  if (methods->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+    methods->FailHijackedSendMessage();
+  }
+  refusal_->FillWithoutReply(methods);
+  methods->Proceed();
 }
 
 void Strip::Intercept(grpc::experimental::InterceptorBatchMethods* methods) {
@@ -188,25 +238,6 @@ void Strip::Intercept(grpc::experimental::InterceptorBatchMethods* methods) {
     const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
     if (taken.foreign > 0) core_->CountForeignMetadata(taken.foreign);
   }
-  methods->Proceed();
-}
-
-void Interceptor::OnCancel() {
-  cancelled_ = true;
-  DrivenCall* const driven = cancellable_;
-  if (driven != nullptr) driven->RequestCancel();
-  Queued* const queued = cancellable_queued_;
-  if (queued != nullptr) queued->Cancel();
-}
-
-void Interceptor::Answered(Methods* methods) {
-  // A write on a call that is over fails, as it does on a native one. (The
-  // first batch was taken over before it came here.)
-  if (methods->QueryInterceptionHookPoint(
-          InterceptionHookPoints::PRE_SEND_MESSAGE)) {
-    methods->FailHijackedSendMessage();
-  }
-  refusal_->FillWithoutReply(methods);
   methods->Proceed();
 }
 

@@ -1,12 +1,12 @@
 // The one interceptor of a call: decides its mode, then follows it.
 //
 // One composite, because two interceptors in a row that take calls over recurse
-// for ever in gRPC C++. The mode is decided when the first batch sends its
-// initial metadata:
+// for ever in gRPC C++. The mode is decided when the batch comes that sends the
+// initial metadata; until then a gate keeps everything, see gate.h:
 //   guarded   runs natively, or is refused as a whole; may be held before, in
 //             the queue of its bulkhead
-//   driven    held, and answered from attempts of our own: unary calls with
-//             retry, hedging, a timeout, wait_for_ready or a fallback
+//   driven    may be answered from attempts of our own: unary calls with retry,
+//             hedging, a timeout, wait_for_ready or a fallback
 // (A call without policy gets a PassThrough from the factory instead.)
 //
 // Facts of the hook API that shape the code, each with a test:
@@ -26,9 +26,11 @@
 
 #include "absl/types/optional.h"
 #include "interceptors/answer.h"
+#include "interceptors/caller_stack.h"
 #include "interceptors/driven_call.h"
+#include "interceptors/gate.h"
 #include "interceptors/guarded_call.h"
-#include "interceptors/held_batches.h"
+#include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
 #include "src/engine/engine_core.h"
 
@@ -57,6 +59,7 @@ class Interceptor final : public grpc::experimental::Interceptor {
   Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
               std::shared_ptr<const engine::MethodBinding> method, Codec codec,
               Refusals* refusals, grpc::experimental::ClientRpcInfo* info);
+  ~Interceptor() override;
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;
 
@@ -64,15 +67,19 @@ class Interceptor final : public grpc::experimental::Interceptor {
   using Methods = grpc::experimental::InterceptorBatchMethods;
   enum class Mode { kUndecided, kGuarded, kRefused, kDriven };
 
-  void Begin(Methods* methods);
-  void Hold(Methods* methods);
-  // May be the last that is done with `this`, on the engine's timer thread.
-  void EndHold(Queued::End end, HeldBatches* held);
-  // Of a guarded call: lets its first batch go, or refuses it. False: refused.
-  bool Decide(Methods* first, const core::Intake::Step& step);
-  void Refuse(Methods* methods, std::shared_ptr<const Answer> refusal);
+  // A batch that comes before the gate is open. True: it is taken care of.
+  bool Admit(Methods* methods);
+  // Whatever decides the call may be the last that is done with `this`.
+  void Begin(Methods* first);
+  void Wait(Methods* first);
+  void EndWait(Queued::End end, Methods* first);
+  // Of a guarded call: it goes out natively, or is refused.
+  void Decide(Methods* first, const core::Intake::Step& step);
+  void Refuse(Methods* first, std::shared_ptr<const Answer> refusal);
   void OnCancel();
-  void Answered(Methods* methods);
+  // Later batches, by what has become of the call.
+  void Driven(Methods* methods);
+  void Refused(Methods* methods);
 
   // Handed on to whichever the call becomes.
   std::shared_ptr<engine::ChannelBinding> channel_;
@@ -81,24 +88,28 @@ class Interceptor final : public grpc::experimental::Interceptor {
   Refusals* const refusals_;  // the factory's, which outlives its calls
   grpc::experimental::ClientRpcInfo* const info_;
   const bool is_unary_;
+  // Of the thread that makes the call.
+  const CallerStack stack_;
   // Taken when the stub makes the call: with a completion queue its first batch
   // may come only when the server call it was made from is over.
   ParentRef parent_;
 
-  // Of a call that was held, written by the timer thread before its first batch
-  // is released; until then no batch looks at it.
-  std::atomic<Mode> mode_{Mode::kUndecided};
-  // Set with the first batch, if it has to wait.
-  std::shared_ptr<HeldBatches> held_;
+  Gate gate_;
+  // Of a unary call, where it wants its reply.
+  std::atomic<void*> reply_{nullptr};
+  // Below: written before the gate opens, and read when it is open.
+  Mode mode_ = Mode::kUndecided;
   absl::optional<GuardedCall> guarded_;
   std::shared_ptr<const Answer> refusal_;
   std::shared_ptr<DrivenCall> driven_;
+
   // A cancel on another thread and Begin() each write their own and then read
   // the other's, so at least one of them sees both.
   std::atomic<bool> cancelled_{false};
   std::atomic<DrivenCall*> cancellable_{nullptr};
   std::shared_ptr<Queued> queued_;
   std::atomic<Queued*> cancellable_queued_{nullptr};
+  std::shared_ptr<ParentWatch> parent_watch_;
 };
 
 }  // namespace firebreak::interceptors

@@ -36,8 +36,8 @@ absl::optional<Queued::End> Queued::Join() {
   return end;
 }
 
-void Queued::Cancel() {
-  is_cancelled_ = true;
+void Queued::Cancel(bool is_late) {
+  (is_late ? is_late_ : is_cancelled_) = true;
   OnPlace();
 }
 
@@ -65,6 +65,10 @@ absl::optional<Queued::End> Queued::Look() {
   end.is_cancelled = is_cancelled_;
   if (end.is_cancelled) {
     visit_.End(core::Intake::Verdict::kNotSent, engine::Now());
+    return end;
+  }
+  if (is_late_) {
+    end.step = visit_.GiveUp(engine::Now());
     return end;
   }
   end.step = visit_.Continue(shared_from_this(), engine::Now());

@@ -35,6 +35,7 @@ class Queued final : public core::Bulkhead::Waiter,
 
  public:
   struct End {
+    // The caller, or the parent call, wants it no more.
     bool is_cancelled = false;
     core::Intake::Step step;  // kIn or kOut, unless cancelled
     core::Visit visit;        // of kIn
@@ -52,8 +53,9 @@ class Queued final : public core::Bulkhead::Waiter,
 
   // Once. An end that is known already is for the caller, not for `done`.
   absl::optional<End> Join();
-  // Under any lock: the timer thread does the rest.
-  void Cancel();
+  // Under any lock: the timer thread does the rest. `is_late`: a deadline that
+  // the visit does not know has passed, and it ends like one that it knows.
+  void Cancel(bool is_late = false);
 
   void OnPlace() override;
   void OnTimer() override;
@@ -68,6 +70,7 @@ class Queued final : public core::Bulkhead::Waiter,
   // armed for later: so whoever armed it last, it rings at once.
   std::atomic<bool> has_news_{false};
   std::atomic<bool> is_cancelled_{false};
+  std::atomic<bool> is_late_{false};
   core::Mutex mu_;
   core::Visit visit_ ABSL_GUARDED_BY(mu_);
   Done done_ ABSL_GUARDED_BY(mu_);  // empty: over

@@ -89,6 +89,7 @@ struct CallbackFaults {
   int64_t classifier_threw = 0;
   int64_t classifier_late = 0;     // took longer than a second
   int64_t classifier_skipped = 0;  // no room on the callback pool
+  int64_t fallback_threw = 0;      // counted as one that has failed
   int64_t listener_threw = 0;
   int64_t events_missed = 0;  // by a listener that was too slow
 };

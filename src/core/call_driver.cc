@@ -226,7 +226,7 @@ bool CallDriver::IsUnused(int target) const {
 
 bool CallDriver::LeavesRoom(const AttemptEnd& end,
                             Attribution attribution) const {
-  return end.code != absl::StatusCode::kOk &&
+  return end.code != absl::StatusCode::kOk && !is_committed_ &&
          EffectsOf(attribution).may_be_retried &&
          plan_.options->IsRetryable(end.code);
 }

@@ -173,8 +173,14 @@ class CallDriver {
   // Right after either: the attempts that the host now settles. Those that said
   // nothing of the server are not among them.
   std::vector<Unjudged> TakeUnjudged() { return std::move(unjudged_); }
+  // The caller has been given the beginning of attempt n's answer, as its
+  // initial metadata: no other can take its place any more (gRFC A6 calls the
+  // call committed then).
+  Actions OnCommit(int n, Time now);
   // At any time, also before Start() and after the end.
   Actions OnCallerCancel(Time now);
+  // The same, of a deadline that is not the plan's: the parent call's.
+  Actions OnCallersDeadline(Time now, bool is_judged_later = false);
   // Somebody is about to run it. False: it is too late for that.
   bool OnFallbackBegin();
   Actions OnFallbackEnd(bool ok, Time now);
@@ -189,6 +195,8 @@ class CallDriver {
   // When to call OnTimer(); kInfiniteFuture for never.
   Time wake_at() const;
   bool finished() const { return state_ == State::kDone; }
+  bool is_in_fallback() const { return state_ == State::kFallback; }
+  int in_flight() const { return in_flight_; }
   int launched() const { return static_cast<int>(attempts_.size()); }
   // 0 <= n < launched().
   const Attempt& attempt(int n) const {
@@ -257,6 +265,8 @@ class CallDriver {
   };
   Next next_;
   bool may_hedge_ = false;
+  bool is_committed_ = false;
+  bool callers_deadline_passed_ = false;
 
   int last_failure_ = Finish::kNoAttempt;
   absl::StatusCode last_code_ = absl::StatusCode::kOk;

@@ -95,6 +95,34 @@ void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
   }
 }
 
+CallDriver::Actions CallDriver::OnCommit(int n, Time now) {
+  Actions actions;
+  if (state_ != State::kRunning || n >= launched() || attempt(n).settled) {
+    return actions;
+  }
+  is_committed_ = true;
+  may_hedge_ = false;
+  DropNext();
+  for (int other = 0; other < launched(); ++other) {
+    Flight& flight = attempts_[static_cast<size_t>(other)];
+    if (other == n || flight.facts.settled) continue;
+    Settle(&flight, absl::StatusCode::kCancelled, Attribution::kSuperseded,
+           EffectsOf(Attribution::kSuperseded).verdict, now);
+    actions.cancel.push_back(other);
+  }
+  return actions;
+}
+
+CallDriver::Actions CallDriver::OnCallersDeadline(Time now,
+                                                  bool is_judged_later) {
+  Actions actions;
+  if (state_ == State::kDone) return actions;
+  Arrive(now);
+  callers_deadline_passed_ = true;
+  EndAtDeadline(is_judged_later, now, &actions);
+  return actions;
+}
+
 void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
                                Actions* actions) {
   if (state_ == State::kFallback) {
@@ -127,7 +155,8 @@ void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
 void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
   DropNext();
   if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
-      finish.reason != Reason::kCancelled && CanPayFor(plan_.deadline, now)) {
+      finish.reason != Reason::kCancelled && !callers_deadline_passed_ &&
+      CanPayFor(plan_.deadline, now)) {
     state_ = State::kFallback;
     failed_ = finish;
     begin_by_ = SaturatingAdd(now, kFallbackPatience);

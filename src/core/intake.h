@@ -124,6 +124,11 @@ class Visit {
   // At `until`, on OnPlace(), and at any time between: each time with the same
   // waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
+  // Instead: a deadline has passed that Begin() was not told of. kOut.
+  Step GiveUp(Time now) {
+    return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+               now);
+  }
   // Gives the place back, and tells the throttle. Before it got in: the caller
   // wants it no more, so it leaves the queue and gives everything back. Again:
   // nothing. The next waiter is told of its place.

@@ -115,6 +115,7 @@ CallbackFaults Engine::callback_faults() const {
   faults.classifier_threw = counters.classifier_threw;
   faults.classifier_late = counters.classifier_late;
   faults.classifier_skipped = counters.classifier_skipped;
+  faults.fallback_threw = counters.fallback_threw;
   faults.listener_threw = core_->listeners()->threw();
   faults.events_missed = core_->listeners()->missed();
   return faults;

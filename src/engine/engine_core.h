@@ -46,6 +46,7 @@ struct CallbackCounters {
   std::atomic<int64_t> classifier_threw{0};
   std::atomic<int64_t> classifier_late{0};
   std::atomic<int64_t> classifier_skipped{0};  // no room on the pool
+  std::atomic<int64_t> fallback_threw{0};
 };
 
 // Admin calls that are in the audit, or would be were refusals not limited.

@@ -1,6 +1,8 @@
 #include "src/engine/io.h"
 
 #include <grpcpp/alarm.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <atomic>
@@ -101,6 +103,7 @@ struct Io::State {
 
   core::Mutex lane_mu;
   std::vector<std::unique_ptr<Lane>> lanes ABSL_GUARDED_BY(lane_mu);
+  std::shared_ptr<grpc::Channel> idle_channel ABSL_GUARDED_BY(lane_mu);
 
   core::Mutex timer_mu;
   core::CondVar timer_wake;
@@ -272,6 +275,15 @@ int Io::parked_pollers() const { return state_->parked; }
 std::size_t Io::armed_timers() const {
   core::MutexLock lock(&state_->timer_mu);
   return state_->timers.size();
+}
+
+std::shared_ptr<grpc::Channel> Io::idle_channel() {
+  core::MutexLock lock(&state_->lane_mu);
+  if (state_->idle_channel == nullptr) {
+    state_->idle_channel = grpc::CreateChannel(
+        "ipv4:127.0.0.1:1", grpc::InsecureChannelCredentials());
+  }
+  return state_->idle_channel;
 }
 
 std::unique_ptr<Lane> Io::TakeLane() {

@@ -36,6 +36,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_IO_H_
 #define FIREBREAK_SRC_ENGINE_IO_H_
 
+#include <grpcpp/channel.h>
 #include <grpcpp/completion_queue.h>
 
 #include <cstddef>
@@ -83,6 +84,9 @@ class Io {
   // The pollers' queue, on which one operation is about to be started. Its tag
   // is a Completion pointer.
   grpc::CompletionQueue* Begin();
+
+  // A channel that never connects, since nothing is sent on it.
+  std::shared_ptr<grpc::Channel> idle_channel();
 
   std::unique_ptr<Lane> TakeLane();
   // Also while something that began on it has not ended: a poller sees to it.

@@ -39,6 +39,7 @@ void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
       {"classifier_threw", faults.classifier_threw},
       {"classifier_late", faults.classifier_late},
       {"classifier_skipped", faults.classifier_skipped},
+      {"fallback_threw", faults.fallback_threw},
       {"listener_threw", core->listeners()->threw()},
   };
   for (const auto& [name, count] : by_name) {

@@ -1,0 +1,279 @@
+// A driven call of an asynchronous stub whose first attempt is the caller's own
+// call: what its caller and the server see of it, and what is written over it.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <string>
+
+#include "firebreak/call_options.h"
+#include "tests/support/engine_fixture.h"
+#include "tests/support/stub_styles.h"
+
+namespace firebreak::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr char kQuickRetry[] =
+    "retry { max_attempts: 3 backoff { initial: \"1ms\" max: \"1ms\" } }";
+
+bool IsNative(StubStyle style) {
+  return style == StubStyle::kCallback || style == StubStyle::kCompletionQueue;
+}
+
+class NativeFirstTest : public ::testing::TestWithParam<StubStyle> {
+ protected:
+  static void Run(const std::shared_ptr<grpc::Channel>& channel,
+                  UnaryCall* call) {
+    Caller(GetParam(), channel).Run(call);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Styles, NativeFirstTest, AllStyles(), StyleName);
+
+TEST_P(NativeFirstTest, TheFirstAnswerIsTheCallersOwnCalls) {
+  EngineFixture f(kQuickRetry);
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  EXPECT_TRUE(call.status.ok());
+  EXPECT_EQ(call.reply.text(), "hello");
+  // A call that is answered by attempts of ours has never been connected.
+  EXPECT_EQ(call.context.peer() == absl::StrCat("ipv4:", f.server().address()),
+            IsNative(GetParam()))
+      << call.context.peer();
+  EXPECT_EQ(f.server().calls(), 1);
+  EXPECT_EQ(f.counts().end(core::CallEnd::kSuccess), 1);
+}
+
+TEST_P(NativeFirstTest, ALaterAnswerIsWrittenOverTheFirst) {
+  EngineFixture f(kQuickRetry);
+  Step fails = Step::Fail(grpc::StatusCode::UNAVAILABLE, "no", "details");
+  fails.trailing = {{"who", "first"}};
+  Step answers = Step::Ok();
+  answers.initial = {{"early", "second"}};
+  answers.trailing = {{"who", "second"}};
+  f.server().Script({fails, answers});
+  UnaryCall call("hello");
+  call.reply.set_text("stale");
+  Run(f.channel(), &call);
+  ASSERT_TRUE(call.status.ok()) << call.status.error_message();
+  EXPECT_EQ(call.status.error_message(), "");
+  EXPECT_EQ(call.status.error_details(), "");
+  EXPECT_EQ(call.reply.text(), "hello");
+  EXPECT_EQ(Trailing(call.context, "who"), "second");
+  EXPECT_EQ(call.context.GetServerTrailingMetadata().count("who"), 1u);
+  const auto& initial = call.context.GetServerInitialMetadata();
+  EXPECT_EQ(initial.count("early"), 1u);
+}
+
+TEST_P(NativeFirstTest, AHedgeThatWinsIsWrittenOverTheCancelledCall) {
+  EngineFixture f("hedging { max_attempts: 2 delay: \"5ms\" }");
+  f.server().ScriptAttempts({Step::Hang(), Step::Ok()});
+  auto channel = f.NewNumberingChannel();
+  UnaryCall call("hello");
+  Run(channel, &call);
+  ASSERT_TRUE(call.status.ok()) << call.status.error_message();
+  EXPECT_EQ(call.reply.text(), "hello");
+  EXPECT_TRUE(f.server().WaitForCancelled(1));
+  EXPECT_EQ(f.counts().end(core::CallEnd::kSuccess), 1);
+  EXPECT_EQ(f.counts().attempts_of(core::AttemptKind::kHedge), 1);
+}
+
+TEST_P(NativeFirstTest, WhenAllFailTheLastStatusIsTheCallers) {
+  EngineFixture f(kQuickRetry);
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE, "one"),
+                     Step::Fail(grpc::StatusCode::UNAVAILABLE, "two"),
+                     Step::Fail(grpc::StatusCode::UNAVAILABLE, "three", "x")});
+  UnaryCall call("hello");
+  call.reply.set_text("untouched");
+  Run(f.channel(), &call);
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(call.status.error_message(), "three");
+  EXPECT_EQ(call.status.error_details(), "x");
+  EXPECT_EQ(call.reply.text(), "untouched");
+  EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "attempts_exhausted");
+}
+
+TEST_P(NativeFirstTest, AReasonStandsBesideTheFirstFailure) {
+  EngineFixture f(kQuickRetry);
+  Step fails = Step::Fail(grpc::StatusCode::UNAVAILABLE, "no");
+  fails.trailing = {{"grpc-retry-pushback-ms", "-1"}, {"mine", "kept"}};
+  f.server().Script({fails});
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  EXPECT_EQ(call.status.error_message(), "no");
+  EXPECT_EQ(Trailing(call.context, "mine"), "kept");
+  EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "pushback");
+}
+
+TEST_P(NativeFirstTest, AFallbackIsWrittenOverTheFirst) {
+  EngineFixture f("breaker {}");
+  ASSERT_TRUE(
+      f.engine()
+          ->SetFallback("test", kUnaryMethod,
+                        MakeFallback<EchoRequest, EchoReply>(
+                            [](const EchoRequest& request,
+                               const grpc::Status& failure, EchoReply* reply) {
+                              reply->set_text(request.text() + " " +
+                                              failure.error_message());
+                              return grpc::Status::OK;
+                            }))
+          .ok());
+  f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL, "broken")});
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  ASSERT_TRUE(call.status.ok()) << call.status.error_message();
+  EXPECT_EQ(call.reply.text(), "hello broken");
+}
+
+TEST_P(NativeFirstTest, AFallbackThatThrowsHasFailed) {
+  EngineFixture f("breaker {}");
+  ASSERT_TRUE(
+      f.engine()
+          ->SetFallback("test", kUnaryMethod,
+                        [](const grpc::ByteBuffer&, const grpc::Status&,
+                           grpc::ByteBuffer*) -> grpc::Status { throw 42; })
+          .ok());
+  f.server().Script({Step::Fail(grpc::StatusCode::INTERNAL, "broken")});
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(call.status.error_message(), "broken");
+  EXPECT_EQ(f.engine()->callback_faults().fallback_threw, 1);
+}
+
+TEST_P(NativeFirstTest, ATimeoutOfThePolicyReachesTheServer) {
+  EngineFixture f("timeout: \"5s\"");
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  ASSERT_TRUE(call.status.ok());
+  const SeenCall seen = f.server().seen().front();
+  EXPECT_LE(seen.granted, seconds(5));
+  EXPECT_GT(seen.granted, seconds(0));
+}
+
+TEST_P(NativeFirstTest, ATimeoutOfThePolicyEndsACallThatHasNone) {
+  EngineFixture f("timeout: \"50ms\"");
+  f.server().Script({Step::Hang()});
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(f.server().WaitForCancelled(1));
+}
+
+TEST_P(NativeFirstTest, LaterAttemptsHaveTheTimeThatIsLeftAndNoMore) {
+  EngineFixture f(absl::StrCat("timeout: \"10s\" ", kQuickRetry));
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
+  UnaryCall call("hello");
+  Run(f.channel(), &call);
+  ASSERT_TRUE(call.status.ok()) << call.status.error_message();
+  const auto seen = f.server().seen();
+  ASSERT_EQ(seen.size(), 2u);
+  for (const SeenCall& each : seen) {
+    EXPECT_LE(each.granted, seconds(10));
+    EXPECT_GT(each.granted, seconds(0));
+  }
+}
+
+TEST_P(NativeFirstTest, ATighterTimeoutThanTheCallersReachesTheServer) {
+  EngineFixture f("timeout: \"5s\"");
+  UnaryCall call("hello");
+  call.context.set_deadline(std::chrono::system_clock::now() + seconds(60));
+  Run(f.channel(), &call);
+  ASSERT_TRUE(call.status.ok());
+  EXPECT_LE(f.server().seen().front().granted, seconds(5));
+}
+
+TEST_P(NativeFirstTest, OptionsOfTheCallDoNotLeaveTheProcess) {
+  EngineFixture f(kQuickRetry);
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
+  UnaryCall call("hello");
+  CallOptions options;
+  options.report = true;
+  ASSERT_TRUE(options.Set(&call.context).ok());
+  Run(f.channel(), &call);
+  for (const SeenCall& seen : f.server().seen()) {
+    for (const auto& [key, value] : seen.metadata) {
+      EXPECT_EQ(key.find("firebreak"), std::string::npos) << key;
+    }
+  }
+}
+
+class UnaryReactor final : public grpc::ClientUnaryReactor {
+ public:
+  void Start(Echo::Stub* stub, UnaryCall* call) {
+    call_ = call;
+    stub->async()->Unary(&call->context, &call->request, &call->reply, this);
+    StartCall();
+  }
+  void OnReadInitialMetadataDone(bool /*ok*/) override {
+    metadata_.set_value(call_->context.GetServerInitialMetadata().size());
+  }
+  void OnDone(const grpc::Status& status) override {
+    call_->status = status;
+    done_.set_value();
+  }
+
+  UnaryCall* call_ = nullptr;
+  std::promise<size_t> metadata_;
+  std::promise<void> done_;
+};
+
+class ReactorTest : public ::testing::Test {
+ protected:
+  ReactorTest() : f_(kQuickRetry), stub_(Echo::NewStub(f_.channel())) {}
+
+  EngineFixture f_;
+  const std::unique_ptr<Echo::Stub> stub_;
+};
+
+TEST_F(ReactorTest, IsRetried) {
+  Step answers = Step::Ok();
+  answers.initial = {{"k", "v"}};
+  f_.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), answers});
+  UnaryCall call("hello");
+  UnaryReactor reactor;
+  reactor.Start(stub_.get(), &call);
+  reactor.done_.get_future().wait();
+  EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+  EXPECT_EQ(call.reply.text(), "hello");
+  EXPECT_EQ(reactor.metadata_.get_future().get(), 1u);
+  EXPECT_EQ(f_.server().calls(), 2);
+}
+
+// gRFC A6: who has been given the initial metadata has been given that attempt.
+TEST_F(ReactorTest, WithInitialMetadataIsCommitted) {
+  Step fails = Step::Fail(grpc::StatusCode::UNAVAILABLE, "late");
+  fails.initial = {{"k", "v"}};
+  f_.server().Script({fails});
+  UnaryCall call("hello");
+  UnaryReactor reactor;
+  reactor.Start(stub_.get(), &call);
+  reactor.done_.get_future().wait();
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(call.status.error_message(), "late");
+  EXPECT_EQ(reactor.metadata_.get_future().get(), 1u);
+  EXPECT_EQ(f_.server().calls(), 1);
+}
+
+TEST_F(ReactorTest, IsCancelledInABackoff) {
+  EngineFixture f(
+      "retry { max_attempts: 3 backoff { initial: \"1h\" max: \"1h\" "
+      "jitter: NONE } }");
+  const auto stub = Echo::NewStub(f.channel());
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE)});
+  UnaryCall call("hello");
+  UnaryReactor reactor;
+  reactor.Start(stub.get(), &call);
+  ASSERT_TRUE(
+      Eventually([&] { return f.engine()->core()->io()->armed_timers() > 0; }));
+  call.context.TryCancel();
+  reactor.done_.get_future().wait();
+  EXPECT_EQ(call.status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(f.server().calls(), 1);
+}
+
+}  // namespace
+}  // namespace firebreak::testing

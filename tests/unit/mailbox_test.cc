@@ -1,0 +1,131 @@
+// Who owns a call, and who hears of what.
+#include "interceptors/mailbox.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace firebreak::interceptors {
+namespace {
+
+using Posted = Mailbox::Posted;
+
+TEST(MailboxTest, IsOwnedByWhoMadeItUntilThatLeaves) {
+  Mailbox box;
+  Mail a(1);
+  EXPECT_EQ(box.Post(&a), Posted::kLeftThere);
+  EXPECT_FALSE(box.Leave());
+  EXPECT_EQ(box.TakeOrLeave(), &a);
+  EXPECT_EQ(box.TakeOrLeave(), nullptr);
+  EXPECT_EQ(box.Post(&a), Posted::kYouOwnIt);
+}
+
+TEST(MailboxTest, WhoFindsItFreeOwnsIt) {
+  Mailbox box;
+  ASSERT_TRUE(box.Leave());
+  Mail a(1);
+  Mail b(2);
+  EXPECT_EQ(box.Post(&a), Posted::kYouOwnIt);
+  EXPECT_EQ(box.Post(&b), Posted::kLeftThere);
+  EXPECT_EQ(box.TakeOrLeave(), &a);
+  EXPECT_EQ(box.TakeOrLeave(), &b);
+  EXPECT_EQ(box.TakeOrLeave(), nullptr);
+  EXPECT_EQ(box.Post(&b), Posted::kYouOwnIt);
+}
+
+TEST(MailboxTest, MailComesInTheOrderItWasPosted) {
+  Mailbox box;
+  std::array<Mail, 4> mail = {Mail(0), Mail(1), Mail(2), Mail(3)};
+  for (int n : {2, 0, 3}) box.Post(&mail[static_cast<size_t>(n)]);
+  EXPECT_EQ(box.TakeOrLeave(), &mail[2]);
+  // What comes while some was taken comes behind it.
+  box.Post(&mail[1]);
+  EXPECT_EQ(box.TakeOrLeave(), &mail[0]);
+  EXPECT_EQ(box.TakeOrLeave(), &mail[3]);
+  EXPECT_EQ(box.TakeOrLeave(), &mail[1]);
+  EXPECT_EQ(box.TakeOrLeave(), nullptr);
+}
+
+TEST(MailboxTest, TheSameNewsIsThereOnce) {
+  Mailbox box;
+  Mail news(7);
+  EXPECT_EQ(box.Post(&news), Posted::kLeftThere);
+  EXPECT_EQ(box.Post(&news), Posted::kLeftThere);
+  ASSERT_TRUE(box.Fetch());
+  EXPECT_EQ(box.Next()->kind, 7);
+  EXPECT_EQ(box.Next(), nullptr);
+  // Taken, it may be news again, also while it is handled.
+  box.Post(&news);
+  ASSERT_TRUE(box.Fetch());
+  EXPECT_EQ(box.Next(), &news);
+}
+
+TEST(MailboxTest, AnOwnerThatWaitsIsRungOnceForEachFetch) {
+  Mailbox box;
+  Mail a(1);
+  Mail b(2);
+  EXPECT_FALSE(box.Wait());
+  EXPECT_EQ(box.Post(&a), Posted::kRing);
+  EXPECT_EQ(box.Post(&b), Posted::kLeftThere);
+  ASSERT_TRUE(box.Fetch());
+  EXPECT_EQ(box.Next(), &a);
+  // Its ring was heard, and all mail was taken with it: the next rings anew,
+  // and waits for its own ring to be heard.
+  EXPECT_EQ(box.Post(&a), Posted::kRing);
+  EXPECT_EQ(box.Next(), &b);
+  EXPECT_EQ(box.Next(), nullptr);
+  EXPECT_FALSE(box.Leave());
+  ASSERT_TRUE(box.Fetch());
+  EXPECT_EQ(box.Next(), &a);
+  EXPECT_TRUE(box.Leave());
+  EXPECT_EQ(box.Post(&b), Posted::kYouOwnIt);
+}
+
+TEST(MailboxTest, MailFromBeforeTheWaitIsNotRungFor) {
+  Mailbox box;
+  Mail a(1);
+  Mail b(2);
+  EXPECT_EQ(box.Post(&a), Posted::kLeftThere);
+  EXPECT_TRUE(box.Wait());
+  EXPECT_EQ(box.Post(&b), Posted::kRing);
+  EXPECT_EQ(box.Next(), &a);
+  EXPECT_EQ(box.Next(), nullptr);
+}
+
+// One owner at a time, and nothing is lost, whoever comes when.
+TEST(MailboxTest, ManyPostersOneOwner) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 20'000;
+  Mailbox box;
+  ASSERT_TRUE(box.Leave());
+  std::atomic<int> owners{0};
+  int handled = 0;  // by whoever owns it
+  auto post = [&](std::vector<std::unique_ptr<Mail>>* mail) {
+    for (auto& each : *mail) {
+      if (box.Post(each.get()) != Posted::kYouOwnIt) continue;
+      EXPECT_EQ(owners.fetch_add(1), 0);
+      do {
+        box.Fetch();
+        while (Mail* next = box.Next()) handled += next->kind;
+        EXPECT_EQ(owners.fetch_sub(1), 1);
+        if (box.Leave()) break;
+        EXPECT_EQ(owners.fetch_add(1), 0);
+      } while (true);
+    }
+  };
+  std::vector<std::vector<std::unique_ptr<Mail>>> mail(kThreads);
+  for (auto& each : mail) {
+    for (int i = 0; i < kRounds; ++i) each.push_back(std::make_unique<Mail>(1));
+  }
+  std::vector<std::thread> threads;
+  for (auto& each : mail) threads.emplace_back(post, &each);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(handled, kThreads * kRounds);
+}
+
+}  // namespace
+}  // namespace firebreak::interceptors
