@@ -100,8 +100,7 @@ TEST_P(BadInputTest, TheReportOfAReplyThatDoesNotParseSaysSo) {
   UnaryCall call;
   RunWithReport(channel, &call);
   // A first answer is handed out as it is natively: as OK to those two styles.
-  const bool is_native = GetParam() == StubStyle::kCallback ||
-                         GetParam() == StubStyle::kCompletionQueue;
+  const bool is_native = GoesOutNatively(GetParam());
   EXPECT_EQ(call.status.error_code(),
             is_native ? StatusCode::OK : StatusCode::INTERNAL);
   const auto report = GetCallReport(call.context);

@@ -34,6 +34,11 @@ enum class StubStyle {
   kCompletionQueueSplit
 };
 
+// Of a driven call: whether its first attempt is the caller's own call.
+inline bool GoesOutNatively(StubStyle style) {
+  return style == StubStyle::kCallback || style == StubStyle::kCompletionQueue;
+}
+
 struct UnaryCall {
   UnaryCall() = default;
   explicit UnaryCall(const std::string& text) { request.set_text(text); }
