@@ -9,9 +9,12 @@
 
 namespace firebreak::engine {
 
-std::shared_ptr<PolicyWatch> PolicyWatch::Create(std::string path,
-                                                 core::Duration interval) {
-  auto watch = std::make_shared<PolicyWatch>(Key{}, std::move(path), interval);
+std::shared_ptr<PolicyWatch> PolicyWatch::Create(
+    std::string path, core::Duration interval,
+    std::unique_ptr<WatchedFile> file) {
+  if (file == nullptr) file = MakeWatchedFile(path);
+  auto watch = std::make_shared<PolicyWatch>(Key{}, std::move(path), interval,
+                                             std::move(file));
   core::MutexLock lock(&watch->mu_);
   watch->timer_.client = watch;
   return watch;
@@ -19,12 +22,27 @@ std::shared_ptr<PolicyWatch> PolicyWatch::Create(std::string path,
 
 std::string PolicyWatch::Source() const { return Printable("file " + path_); }
 
-absl::Status PolicyWatch::Begin(EngineCore* core) {
+absl::Status PolicyWatch::Load(EngineCore* core) {
   FileLook look;
-  const absl::StatusOr<std::string> text = ReadPolicyFile(path_, &look);
+  const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);
-  if (text.ok()) read_ = look;
-  return Take(core, text);
+  if (!text.ok()) return Take(core, text);
+  absl::StatusOr<PolicyTable> table = Parse(core, *text);
+  if (!table.ok()) return Take(core, text);
+  text_ = *text;
+  text_is_good_ = true;
+  read_ = look;
+  loaded_ = *std::move(table);
+  return absl::OkStatus();
+}
+
+void PolicyWatch::Apply(EngineCore* core) {
+  core::MutexLock lock(&mu_);
+  PolicyUpdate update;
+  update.source = Source();
+  // It has been parsed, and asks for no version: nothing is left to fail.
+  core->UpdatePolicy(*loaded_, update).IgnoreError();
+  loaded_.reset();
 }
 
 void PolicyWatch::Start(const std::shared_ptr<EngineCore>& core) {
@@ -63,14 +81,14 @@ void PolicyWatch::OnTimer() {
 }
 
 void PolicyWatch::Poll(EngineCore* core, core::Time now) {
-  const FileLook seen = LookAtFile(path_);
+  const FileLook seen = file_->Look();
   {
     core::MutexLock lock(&mu_);
     if (!IsSettled(seen, now)) return;
   }
   // Unlocked: it may take long, and Stop() must not.
   FileLook look;
-  const absl::StatusOr<std::string> text = ReadPolicyFile(path_, &look);
+  const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
   if (text.ok()) {
@@ -99,6 +117,11 @@ bool PolicyWatch::IsSettled(const FileLook& seen, core::Time now) {
   return now - *since_ >= interval_;
 }
 
+absl::StatusOr<PolicyTable> PolicyWatch::Parse(EngineCore* core,
+                                               const std::string& text) const {
+  return ParsePolicyText(text, path_, core->options().clamp_attempts_at_5);
+}
+
 absl::Status PolicyWatch::Take(EngineCore* core,
                                const absl::StatusOr<std::string>& text) {
   const bool is_known = text.ok() && text_ && *text == *text_;
@@ -110,9 +133,8 @@ absl::Status PolicyWatch::Take(EngineCore* core,
     return absl::OkStatus();
   }
   const absl::StatusOr<PolicyTable> table =
-      text.ok()
-          ? ParsePolicyText(*text, path_, core->options().clamp_attempts_at_5)
-          : absl::StatusOr<PolicyTable>(text.status());
+      text.ok() ? Parse(core, *text)
+                : absl::StatusOr<PolicyTable>(text.status());
   if (text.ok()) {
     text_ = *text;
     text_is_good_ = table.ok();

@@ -1,8 +1,9 @@
 // Follows the file of a policy while the engine runs.
 //
 //   auto watch = PolicyWatch::Create("/etc/shop/policy.textproto", interval);
-//   absl::Status status = watch->Begin(core.get());   // reads it now
-//   watch->Start(core);                               // and from time to time
+//   absl::Status status = watch->Load(core.get());   // reads it now
+//   watch->Apply(core.get());                        // is in force
+//   watch->Start(core);                              // and from time to time
 //
 // Every `interval` it looks at the file from outside. What looks different is
 // read only when it has stood still for one interval, so half of a file that
@@ -29,6 +30,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,6 +38,7 @@
 #include "src/core/mutex.h"
 #include "src/core/time.h"
 #include "src/engine/io.h"
+#include "src/engine/policy.h"
 #include "src/engine/policy_file.h"
 
 namespace firebreak::engine {
@@ -47,14 +50,21 @@ class PolicyWatch final : public TimerClient,
   struct Key {};  // only Create() has one
 
  public:
-  static std::shared_ptr<PolicyWatch> Create(std::string path,
-                                             core::Duration interval);
-  PolicyWatch(Key, std::string path, core::Duration interval)
-      : path_(std::move(path)), interval_(interval) {}
+  // `path` is its name in events and faults; `file`, for tests, what is there.
+  static std::shared_ptr<PolicyWatch> Create(
+      std::string path, core::Duration interval,
+      std::unique_ptr<WatchedFile> file = nullptr);
+  PolicyWatch(Key, std::string path, core::Duration interval,
+              std::unique_ptr<WatchedFile> file)
+      : path_(std::move(path)), interval_(interval), file_(std::move(file)) {}
 
-  // The first look, at once: what is in the file is the policy from now on, or
-  // the status says why not.
-  absl::Status Begin(EngineCore* core);
+  // The first look, at once. The status says why the file cannot be the policy;
+  // that is an update refused, too.
+  absl::Status Load(EngineCore* core);
+  // What was loaded is the policy from now on. Once, after Load(), and only
+  // when nobody else's Poll() can come in between: who watched before has been
+  // stopped.
+  void Apply(EngineCore* core);
   // Arms the timer of `core`, which it holds weakly.
   void Start(const std::shared_ptr<EngineCore>& core);
   // Nothing of the file reaches the engine once this is back. Does not wait for
@@ -69,6 +79,8 @@ class PolicyWatch final : public TimerClient,
   // Whether what is seen is new, and has stood still for long enough.
   bool IsSettled(const FileLook& seen, core::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<PolicyTable> Parse(EngineCore* core,
+                                    const std::string& text) const;
   // What was read, or why it could not be.
   absl::Status Take(EngineCore* core, const absl::StatusOr<std::string>& text)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -77,12 +89,16 @@ class PolicyWatch final : public TimerClient,
 
   const std::string path_;
   const core::Duration interval_;
+  const std::unique_ptr<WatchedFile> file_;
 
   core::Mutex mu_;
   std::weak_ptr<EngineCore> core_ ABSL_GUARDED_BY(mu_);
   Io* io_ ABSL_GUARDED_BY(mu_) = nullptr;  // there until Stop()
   Timer timer_ ABSL_GUARDED_BY(mu_);
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Between Load() and Apply().
+  absl::optional<PolicyTable> loaded_ ABSL_GUARDED_BY(mu_);
 
   // How the file looked when it was read last, and how it looks since.
   absl::optional<FileLook> read_ ABSL_GUARDED_BY(mu_);
