@@ -6,11 +6,16 @@
 //   watch->Start(core);                              // and from time to time
 //
 // Every `interval` it looks at the file from outside. What looks different is
-// read only when it has stood still for one interval, so half of a file that
-// is being written does not become the policy: the half may well be a policy
-// too. By content, not by name, so it does not matter how the file is replaced:
-// written in place, renamed over, or by a symbolic link that is changed
-// somewhere on the way (a ConfigMap of Kubernetes).
+// read, and counts only when it has stood still for one interval, so half of a
+// file that is being written does not become the policy: the half may well be a
+// policy too. By content, not by name, so it does not matter how the file is
+// replaced: written in place, renamed over, or by a symbolic link that is
+// changed somewhere on the way (a ConfigMap of Kubernetes).
+//
+// A file that looks the same is the same only when its stamps are old: within
+// one tick of the file system's clock a second write leaves no trace. So it is
+// read again at each look until it was read when it had looked the same for two
+// seconds, by our own clock: that of a file server may go as it likes.
 //
 // Only a change counts: content other than what was read last, good or bad. So
 // a policy that came another way meanwhile stays until the file changes. What
@@ -76,9 +81,16 @@ class PolicyWatch final : public TimerClient,
   void OnTimer() override;
 
  private:
-  // Whether what is seen is new, and has stood still for long enough.
-  bool IsSettled(const FileLook& seen, core::Time now)
+  // Takes down how the file looks. True where it need not be read.
+  bool IsAsRead(const FileLook& seen, core::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether what was read is known, or new and has stood still for long enough.
+  bool IsSettled(const absl::StatusOr<std::string>& text, core::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsKnown(const absl::StatusOr<std::string>& text) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return text.ok() && text_ && *text == *text_;
+  }
   absl::StatusOr<PolicyTable> Parse(EngineCore* core,
                                     const std::string& text) const;
   // What was read, or why it could not be.
@@ -100,11 +112,15 @@ class PolicyWatch final : public TimerClient,
   // Between Load() and Apply().
   absl::optional<PolicyTable> loaded_ ABSL_GUARDED_BY(mu_);
 
-  // How the file looked when it was read last, and how it looks since.
-  absl::optional<FileLook> read_ ABSL_GUARDED_BY(mu_);
-  FileLook seen_ ABSL_GUARDED_BY(mu_);
-  absl::optional<core::Time> since_ ABSL_GUARDED_BY(mu_);
-  // What was read last, and what was wrong: "" = nothing.
+  // How the file looks, and since when; and whether it was read so late that
+  // any write after it must show.
+  absl::optional<FileLook> look_ ABSL_GUARDED_BY(mu_);
+  core::Time look_since_ ABSL_GUARDED_BY(mu_);
+  bool is_proven_ ABSL_GUARDED_BY(mu_) = false;
+  // What has been read and does not count yet, and since when it says so.
+  absl::optional<absl::StatusOr<std::string>> pending_ ABSL_GUARDED_BY(mu_);
+  core::Time pending_since_ ABSL_GUARDED_BY(mu_);
+  // What counted last, and what was wrong: "" = nothing.
   absl::optional<std::string> text_ ABSL_GUARDED_BY(mu_);
   bool text_is_good_ ABSL_GUARDED_BY(mu_) = false;
   std::string fault_ ABSL_GUARDED_BY(mu_);
