@@ -209,9 +209,9 @@ class Engine {
   // still for an interval. A file that is bad, or gone, is an event, and the
   // policy in force stays. So does a policy that came another way meanwhile:
   // the file wins when it changes the next time.
-  // Fails as FromFile() where it cannot be used now; then nothing is watched
-  // that was not before. An engine watches one file: another takes its place.
-  // Ends with the engine and the last of its channels.
+  // Fails as FromFile() where it cannot be used now, and changes nothing then.
+  // An engine watches one file: of the one before nothing arrives any more once
+  // this is back. Ends with the engine and the last of its channels.
   absl::Status WatchFile(const std::string& path,
                          const WatchOptions& options = {});
   // Nothing of the file reaches the engine once this is back.

@@ -134,6 +134,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // An event about the policy, which stays as it is. Both texts are printable.
   void NotePolicyIsWell(const std::string& source, absl::string_view what);
   absl::Status WatchFile(const std::string& path, const WatchOptions& options);
+  // The same with a watch that has been made, and no more.
+  absl::Status Watch(const std::shared_ptr<PolicyWatch>& watch);
   void StopWatching();
 
   // Of the policy in force, with what the engine has seen.
@@ -228,7 +230,6 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(update_mu_);
   void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause,
                          bool refused = false);
-  void SetWatch(std::shared_ptr<PolicyWatch> watch);
   void SetChannelPolicy(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -244,6 +245,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // `mu_`.
   std::atomic<uint64_t> version_{1};
 
+  // Held while one file takes the place of another; before a PolicyWatch's own,
+  // and that before `update_mu_`.
+  core::Mutex watch_mu_;
+  std::shared_ptr<PolicyWatch> watch_ ABSL_GUARDED_BY(watch_mu_);  // or null
   // Held for an update as a whole, so that they come one after the other; and
   // before `mu_`.
   core::Mutex update_mu_;
@@ -275,7 +280,6 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   static constexpr std::size_t kMaxChannels = 1000;
   absl::flat_hash_set<std::string> channels_ ABSL_GUARDED_BY(mu_);
   std::vector<LintFinding> channel_findings_ ABSL_GUARDED_BY(mu_);
-  std::shared_ptr<PolicyWatch> watch_ ABSL_GUARDED_BY(mu_);  // or null
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
 

@@ -135,22 +135,27 @@ absl::Status EngineCore::WatchFile(const std::string& path,
         "; allowed [", core::FormatDuration(kShortest), ", ",
         core::FormatDuration(kLongest), "]"));
   }
-  auto watch = PolicyWatch::Create(path, options.interval);
-  absl::Status begun = watch->Begin(this);
-  if (!begun.ok()) return begun;
-  SetWatch(watch);
+  return Watch(PolicyWatch::Create(path, options.interval));
+}
+
+absl::Status EngineCore::Watch(const std::shared_ptr<PolicyWatch>& watch) {
+  // May block in the file system: nobody waits for it but who asked.
+  absl::Status loaded = watch->Load(this);
+  if (!loaded.ok()) return loaded;
+  core::MutexLock watching(&watch_mu_);
+  // What is let go says nothing any more once the next is in force: else the
+  // engine would watch one file, and run another.
+  if (watch_ != nullptr) watch_->Stop();
+  watch_ = watch;
+  watch->Apply(this);
   watch->Start(shared_from_this());
   return absl::OkStatus();
 }
 
-void EngineCore::StopWatching() { SetWatch(nullptr); }
-
-void EngineCore::SetWatch(std::shared_ptr<PolicyWatch> watch) {
-  {
-    core::MutexLock lock(&mu_);
-    watch_.swap(watch);
-  }
-  if (watch != nullptr) watch->Stop();  // the one there was
+void EngineCore::StopWatching() {
+  core::MutexLock watching(&watch_mu_);
+  if (watch_ != nullptr) watch_->Stop();
+  watch_.reset();
 }
 
 PolicyTable EngineCore::policy() const {

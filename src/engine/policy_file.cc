@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 #include <tuple>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -54,7 +55,23 @@ FileLook LookOf(const struct stat& info) {
   return look;
 }
 
+class FileOnDisk final : public WatchedFile {
+ public:
+  explicit FileOnDisk(std::string path) : path_(std::move(path)) {}
+  FileLook Look() override { return LookAtFile(path_); }
+  absl::StatusOr<std::string> Read(FileLook* look) override {
+    return ReadPolicyFile(path_, look);
+  }
+
+ private:
+  const std::string path_;
+};
+
 }  // namespace
+
+std::unique_ptr<WatchedFile> MakeWatchedFile(std::string path) {
+  return std::make_unique<FileOnDisk>(std::move(path));
+}
 
 bool operator==(const FileLook& a, const FileLook& b) {
   const auto all = [](const FileLook& look) {

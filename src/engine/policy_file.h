@@ -12,6 +12,7 @@
 #define FIREBREAK_SRC_ENGINE_POLICY_FILE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -19,7 +20,9 @@
 namespace firebreak::engine {
 
 // What a file looks like from outside. Two looks that are the same may hide a
-// write only within one tick of the file system's clock.
+// write only within one tick of the file system's clock, which is 4 ms on most
+// of them and two seconds on some: a file of the same size that was written to
+// twice in a tick looks as it did after the first time.
 struct FileLook {
   int error = 0;  // an errno: there is none, or it may not be looked at
   uint32_t mode = 0;
@@ -42,6 +45,17 @@ FileLook LookAtFile(const std::string& path);
 // that was read, after that.
 absl::StatusOr<std::string> ReadPolicyFile(const std::string& path,
                                            FileLook* look = nullptr);
+
+// One file, for who comes back to it; tests have files of their own making.
+class WatchedFile {
+ public:
+  virtual ~WatchedFile() = default;
+  virtual FileLook Look() = 0;
+  virtual absl::StatusOr<std::string> Read(FileLook* look) = 0;
+};
+
+// LookAtFile() and ReadPolicyFile().
+std::unique_ptr<WatchedFile> MakeWatchedFile(std::string path);
 
 }  // namespace firebreak::engine
 

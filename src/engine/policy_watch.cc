@@ -1,5 +1,7 @@
 #include "src/engine/policy_watch.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,10 +10,25 @@
 #include "src/engine/policy_errors.h"
 
 namespace firebreak::engine {
+namespace {
 
-std::shared_ptr<PolicyWatch> PolicyWatch::Create(std::string path,
-                                                 core::Duration interval) {
-  auto watch = std::make_shared<PolicyWatch>(Key{}, std::move(path), interval);
+// The coarsest stamps of a file system in use: those of FAT. Others have 4 ms
+// (a tick of the kernel), or one second.
+constexpr core::Duration kCoarsestTick = std::chrono::seconds(2);
+
+bool IsSame(const absl::StatusOr<std::string>& a,
+            const absl::StatusOr<std::string>& b) {
+  return a.ok() ? b.ok() && *a == *b : a.status() == b.status();
+}
+
+}  // namespace
+
+std::shared_ptr<PolicyWatch> PolicyWatch::Create(
+    std::string path, core::Duration interval,
+    std::unique_ptr<WatchedFile> file) {
+  if (file == nullptr) file = MakeWatchedFile(path);
+  auto watch = std::make_shared<PolicyWatch>(Key{}, std::move(path), interval,
+                                             std::move(file));
   core::MutexLock lock(&watch->mu_);
   watch->timer_.client = watch;
   return watch;
@@ -19,12 +36,26 @@ std::shared_ptr<PolicyWatch> PolicyWatch::Create(std::string path,
 
 std::string PolicyWatch::Source() const { return Printable("file " + path_); }
 
-absl::Status PolicyWatch::Begin(EngineCore* core) {
+absl::Status PolicyWatch::Load(EngineCore* core) {
   FileLook look;
-  const absl::StatusOr<std::string> text = ReadPolicyFile(path_, &look);
+  const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);
-  if (text.ok()) read_ = look;
-  return Take(core, text);
+  if (!text.ok()) return Take(core, text);
+  absl::StatusOr<PolicyTable> table = Parse(core, *text);
+  if (!table.ok()) return Take(core, text);
+  text_ = *text;
+  text_is_good_ = true;
+  loaded_ = *std::move(table);
+  return absl::OkStatus();
+}
+
+void PolicyWatch::Apply(EngineCore* core) {
+  core::MutexLock lock(&mu_);
+  PolicyUpdate update;
+  update.source = Source();
+  // It has been parsed, and asks for no version: nothing is left to fail.
+  core->UpdatePolicy(*loaded_, update).IgnoreError();
+  loaded_.reset();
 }
 
 void PolicyWatch::Start(const std::shared_ptr<EngineCore>& core) {
@@ -63,45 +94,51 @@ void PolicyWatch::OnTimer() {
 }
 
 void PolicyWatch::Poll(EngineCore* core, core::Time now) {
-  const FileLook seen = LookAtFile(path_);
+  const FileLook seen = file_->Look();
   {
     core::MutexLock lock(&mu_);
-    if (!IsSettled(seen, now)) return;
+    if (IsAsRead(seen, now)) return;
   }
   // Unlocked: it may take long, and Stop() must not.
-  FileLook look;
-  const absl::StatusOr<std::string> text = ReadPolicyFile(path_, &look);
+  FileLook look = seen;
+  const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
+  IsAsRead(look, now);  // it may have been written to just now
+  if (!IsSettled(text, now)) return;
   if (text.ok()) {
-    if (look != seen) {  // written to just now
-      seen_ = look;
-      since_ = now;
-      return;
-    }
-    read_ = look;
+    pending_.reset();
+    is_proven_ = now - look_since_ >= kCoarsestTick;
   }
   Take(core, text).IgnoreError();
 }
 
-bool PolicyWatch::IsSettled(const FileLook& seen, core::Time now) {
-  if (read_ && *read_ == seen) {
-    since_.reset();
-    // Nothing is new, unless it was out of reach for a moment and that was
-    // told.
-    return !fault_.empty() && text_is_good_;
+bool PolicyWatch::IsAsRead(const FileLook& seen, core::Time now) {
+  if (look_ && *look_ == seen) return is_proven_;
+  look_ = seen;
+  look_since_ = now;
+  is_proven_ = false;
+  return false;
+}
+
+bool PolicyWatch::IsSettled(const absl::StatusOr<std::string>& text,
+                            core::Time now) {
+  if (IsKnown(text)) return true;
+  if (!pending_ || !IsSame(*pending_, text)) {
+    pending_ = text;
+    pending_since_ = now;
   }
-  if (!since_ || seen != seen_) {
-    seen_ = seen;
-    since_ = now;
-    return false;
-  }
-  return now - *since_ >= interval_;
+  return now - std::max(pending_since_, look_since_) >= interval_;
+}
+
+absl::StatusOr<PolicyTable> PolicyWatch::Parse(EngineCore* core,
+                                               const std::string& text) const {
+  return ParsePolicyText(text, path_, core->options().clamp_attempts_at_5);
 }
 
 absl::Status PolicyWatch::Take(EngineCore* core,
                                const absl::StatusOr<std::string>& text) {
-  const bool is_known = text.ok() && text_ && *text == *text_;
+  const bool is_known = IsKnown(text);
   if (is_known && text_is_good_) {
     if (!std::exchange(fault_, "").empty()) {
       core->NotePolicyIsWell(Source(),
@@ -110,9 +147,8 @@ absl::Status PolicyWatch::Take(EngineCore* core,
     return absl::OkStatus();
   }
   const absl::StatusOr<PolicyTable> table =
-      text.ok()
-          ? ParsePolicyText(*text, path_, core->options().clamp_attempts_at_5)
-          : absl::StatusOr<PolicyTable>(text.status());
+      text.ok() ? Parse(core, *text)
+                : absl::StatusOr<PolicyTable>(text.status());
   if (text.ok()) {
     text_ = *text;
     text_is_good_ = table.ok();

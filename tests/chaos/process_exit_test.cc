@@ -48,11 +48,23 @@ class Child {
     posix_spawn_file_actions_adddup2(&files, pipe_ends[0], 0);
     posix_spawn_file_actions_addopen(&files, 2, err_path_.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    // To tell one that has crashed to go must not end this process, which is
+    // to say why it crashed. What is ignored stays so across an exec.
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t pipes;
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &pipes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     std::vector<char*> argv;
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
     EXPECT_EQ(
-        posix_spawn(&pid_, argv[0], &files, nullptr, argv.data(), environ), 0);
+        posix_spawn(&pid_, argv[0], &files, &attributes, argv.data(), environ),
+        0);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     close(pipe_ends[0]);
   }

@@ -273,8 +273,9 @@ TEST_F(PrometheusTest, ScrapersThatStallDisturbNoCall) {
     const int small = 4096;
     setsockopt(stalled.back(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     ASSERT_EQ(tcp::Connect(stalled.back(), port()), 0);
-    ASSERT_EQ(write(stalled.back(), request.data(), request.size()),
-              static_cast<ssize_t>(request.size()));
+    ASSERT_EQ(
+        send(stalled.back(), request.data(), request.size(), MSG_NOSIGNAL),
+        static_cast<ssize_t>(request.size()));
   }
   // Until the answer to one of them has begun, and waits for its reader.
   pollfd entry = {stalled.front(), POLLIN, 0};

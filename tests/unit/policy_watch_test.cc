@@ -60,8 +60,9 @@ class PolicyWatchTest : public ::testing::Test {
   void Begin(const std::string& text) {
     Write(text);
     watch_ = PolicyWatch::Create(path_, kInterval);
-    const absl::Status status = watch_->Begin(core());
+    const absl::Status status = watch_->Load(core());
     ASSERT_TRUE(status.ok()) << status;
+    watch_->Apply(core());
   }
   // One look, an interval after the last.
   void Look() {
@@ -133,7 +134,8 @@ TEST_F(PolicyWatchTest, FollowsAFolderThatIsSwappedBehindALink) {
   fs::create_symlink("..1", dir_ + "/..data");
   fs::create_symlink("..data/policy.textproto", path_);
   watch_ = PolicyWatch::Create(path_, kInterval);
-  ASSERT_TRUE(watch_->Begin(core()).ok());
+  ASSERT_TRUE(watch_->Load(core()).ok());
+  watch_->Apply(core());
   EXPECT_EQ(timeout(), 1);
   fs::create_symlink("..2", dir_ + "/..data_tmp");
   fs::rename(dir_ + "/..data_tmp", dir_ + "/..data");

@@ -18,7 +18,11 @@
 #include <filesystem>
 #include <memory>
 #include <sstream>
+#include <string>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "tests/bench/admin/operator.h"
 #include "tests/bench/admin/target.h"
@@ -37,11 +41,12 @@ struct Measured {
   int ok = 0;
 };
 
-Measured RunBlock(Child* target, int calls) {
+absl::StatusOr<Measured> RunBlock(Child* target, int calls) {
   target->WriteLine(absl::StrCat("calls ", calls));
   std::istringstream line(target->ReadLine());
   Measured out;
   line >> out.p50_ns >> out.wall_ns >> out.cpu_ns >> out.ok;
+  if (line.fail()) return target->WhyGone();
   return out;
 }
 
@@ -53,6 +58,12 @@ double RestOf(Child* target) {
   double cpu_ns = 0;
   line >> cpu_ns;
   return cpu_ns / 1e6 / kSeconds;
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "admin_bench: %s\n",
+               std::string(status.message()).c_str());
+  return 1;
 }
 
 struct Spread {
@@ -78,6 +89,7 @@ int Run(const std::string& program, int pairs, int calls,
         const Operator::Habits& habits) {
   Child echo({program, "serve"});
   const std::string address = echo.ReadLine();
+  if (address.empty()) return Fail(echo.WhyGone());
   std::vector<std::unique_ptr<Child>> targets;
   std::vector<std::unique_ptr<Operator>> operators;
   std::vector<std::string> sockets;
@@ -89,8 +101,7 @@ int Run(const std::string& program, int pairs, int calls,
     targets.push_back(std::make_unique<Child>(std::vector<std::string>{
         program, "target", "--echo", address, "--admin", admin}));
     if (targets.back()->ReadLine() != "ready") {
-      std::fprintf(stderr, "admin_bench: a target did not start\n");
-      return 1;
+      return Fail(targets.back()->WhyGone());
     }
     operators.push_back(
         std::make_unique<Operator>(admin, kSpareMethod, habits));
@@ -110,10 +121,12 @@ int Run(const std::string& program, int pairs, int calls,
       if (is_with) {
         for (const auto& each : operators) each->Begin();
       }
-      (is_with ? with : without) = RunBlock(target, calls);
+      const absl::StatusOr<Measured> block = RunBlock(target, calls);
       if (is_with) {
         for (const auto& each : operators) each->End();
       }
+      if (!block.ok()) return Fail(block.status());
+      (is_with ? with : without) = *block;
     }
     failed += 2 * calls - with.ok - without.ok;
     if (without.p50_ns <= 0) continue;

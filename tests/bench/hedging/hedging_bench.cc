@@ -44,6 +44,9 @@ class Bench {
                  std::to_string(flags.seed)}) {
     std::istringstream line(server_.ReadLine());
     for (std::string address; line >> address;) addresses_.push_back(address);
+    if (!addresses_.empty()) return;
+    std::fprintf(stderr, "hedging_bench: %s\n",
+                 std::string(server_.WhyGone().message()).c_str());
   }
 
   // Of a variant without hedges the transport is measured too.
@@ -54,6 +57,7 @@ class Bench {
 
  private:
   std::unique_ptr<Subject> Make(const Variant& variant) {
+    if (addresses_.empty()) return nullptr;
     return MakeSubject(variant, flags_.budget, addresses_);
   }
   bool AddHits(std::vector<Row>* rows, const HostCounts& before,

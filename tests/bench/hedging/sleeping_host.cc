@@ -181,7 +181,10 @@ bool ReadCounts(Child* server, HostCounts* out) {
   for (int64_t& each : out->hits) in >> each;
   for (int64_t& each : out->cancelled) in >> each;
   in >> out->late_p50_us >> out->late_p99_us >> out->late_p999_us;
-  return !in.fail();
+  if (!in.fail()) return true;
+  std::fprintf(stderr, "hedging_bench: %s\n",
+               std::string(server->WhyGone().message()).c_str());
+  return false;
 }
 
 int ServeSleepsUntilOrphaned(uint64_t seed) {

@@ -46,7 +46,7 @@ struct HostCounts {
   double late_p999_us = 0;
 };
 
-// False when the server is gone.
+// False when the server is gone, after saying how on stderr.
 bool ReadCounts(Child* server, HostCounts* out);
 
 // Prints the addresses in one line; then answers every line of stdin with the

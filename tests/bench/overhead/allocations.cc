@@ -53,9 +53,10 @@ enum class Owner { kNobody, kFirebreak, kOther };
 
 Owner OwnerOf(const char* mangled) {
   const absl::string_view name = mangled;
-  for (const char* bench : {"_ZN9firebreak5bench", "_ZNK9firebreak5bench",
-                            "_ZZN9firebreak5bench"}) {
-    if (absl::StartsWith(name, bench)) return Owner::kOther;
+  for (const char* not_ours :
+       {"_ZN9firebreak5bench", "_ZNK9firebreak5bench", "_ZZN9firebreak5bench",
+        "_ZN9firebreak7testing", "_ZNK9firebreak7testing"}) {
+    if (absl::StartsWith(name, not_ours)) return Owner::kOther;
   }
   for (const char* skipped :
        {"_ZNSt", "_ZNKSt", "_ZSt", "_Znw", "_Zna", "_ZN4absl", "_ZNK4absl",

@@ -5,8 +5,9 @@
 // Replaces malloc of the whole program by one that counts and then does what
 // glibc's does. An allocation is firebreak's when the innermost function on the
 // stack that belongs neither to the allocator, the standard library nor Abseil
-// is in namespace firebreak (and not in this bench): what gRPC or Protobuf ask
-// for by themselves, also while firebreak calls them, is theirs.
+// is in namespace firebreak (and not of this bench or its generated stub): what
+// gRPC or Protobuf ask for by themselves, also while firebreak calls them, is
+// theirs.
 //
 // Thread safety: all threads are counted.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_ALLOCATIONS_H_

@@ -22,10 +22,11 @@ struct Series {
   int calls = 0;
   int failed = 0;
 
-  void Run(int n) {
-    const Measured measured = RunBlock(worker.get(), n);
-    const Block& block = measured.block;
-    switches += measured.switches;
+  absl::Status Run(int n) {
+    const absl::StatusOr<Measured> measured = RunBlock(worker.get(), n);
+    if (!measured.ok()) return measured.status();
+    const Block& block = measured->block;
+    switches += measured->switches;
     std::vector<double> us;
     us.reserve(block.latencies_ns.size());
     for (int64_t ns : block.latencies_ns) {
@@ -37,6 +38,7 @@ struct Series {
     cpu_ns += block.cpu_ns;
     calls += n;
     failed += std::abs((Rejects(variant) ? 0 : n) - block.ok);
+    return absl::OkStatus();
   }
 };
 
@@ -85,22 +87,29 @@ std::vector<std::string> WorkerCommand(const std::string& program,
   return command;
 }
 
-Cell Measure(const std::string& program, const Setting& at, int rounds) {
+absl::StatusOr<Cell> Measure(const std::string& program, const Setting& at,
+                             const std::vector<Variant>& variants, int rounds) {
   std::vector<Series> all;
-  for (Variant variant : AllVariants()) {
+  for (Variant variant : variants) {
     Series series;
     series.variant = variant;
     series.worker =
         std::make_unique<Child>(WorkerCommand(program, "time", variant, at));
-    // One that does not exist here says nothing.
-    if (series.worker->ReadLine() != "ready") continue;
+    if (series.worker->ReadLine() != "ready") {
+      // One that does not exist here says nothing, and ends well.
+      const absl::Status ended = series.worker->Wait();
+      if (!ended.ok()) return ended;
+      continue;
+    }
     all.push_back(std::move(series));
   }
   const int calls = at.in_flight == 1 ? 100 : at.in_flight * 40;
   for (int round = 0; round < rounds; ++round) {
     // Each round begins with another one: what follows a slow one differs.
     for (size_t i = 0; i < all.size(); ++i) {
-      all[(i + static_cast<size_t>(round)) % all.size()].Run(calls);
+      const size_t next = (i + static_cast<size_t>(round)) % all.size();
+      const absl::Status ran = all[next].Run(calls);
+      if (!ran.ok()) return ran;
     }
   }
 

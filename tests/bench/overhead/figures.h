@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "tests/bench/overhead/variants.h"
 
 namespace firebreak::bench {
@@ -50,8 +51,10 @@ struct Cell {
   const Row* Find(Variant variant) const;
 };
 
-// `program` is this program's own path, for its workers.
-Cell Measure(const std::string& program, const Setting& at, int rounds);
+// `program` is this program's own path, for its workers; `variants`:
+// WithFloors(). INTERNAL when a worker has ended before its time, and how.
+absl::StatusOr<Cell> Measure(const std::string& program, const Setting& at,
+                             const std::vector<Variant>& variants, int rounds);
 
 // How a worker is started.
 std::vector<std::string> WorkerCommand(const std::string& program,

@@ -7,40 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/types/optional.h"
+#include "tests/bench/overhead/summary.h"
 
 namespace firebreak::bench {
 namespace {
-
-using CountedMap = std::map<Variant, Counted>;
-
-const Cell* FindCell(const Report& report, const char* transport, StubKind stub,
-                     int size, int in_flight) {
-  for (const Cell& cell : report.cells) {
-    if (cell.at.transport() == transport && cell.at.stub == stub &&
-        cell.at.size == size && cell.at.in_flight == in_flight) {
-      return &cell;
-    }
-  }
-  return nullptr;
-}
-
-std::string RatioIn(const Cell* cell, Variant variant) {
-  const Row* const row = cell == nullptr ? nullptr : cell->Find(variant);
-  return row == nullptr ? "-" : absl::StrFormat("%.3f", row->ratio);
-}
-
-std::string InstructionRatio(const CountedMap& counted, Variant variant) {
-  const auto of = counted.find(variant);
-  const auto to = counted.find(Variant::kNoOp);
-  if (of == counted.end() || to == counted.end()) return "-";
-  return absl::StrFormat("%.3f",
-                         of->second.instructions / to->second.instructions);
-}
-
-std::string Ours(const CountedMap& counted, Variant variant) {
-  const auto of = counted.find(variant);
-  return of == counted.end() ? "-" : absl::StrFormat("%.1f", of->second.ours);
-}
 
 nlohmann::json ToJson(const CountedMap& counted) {
   nlohmann::json out;
@@ -94,14 +65,15 @@ void PrintCell(const Cell& cell) {
   std::fflush(stdout);
 }
 
-void PrintCounted(const char* title, const CountedMap& counted) {
-  std::printf("\n%s\n  %-14s %13s %8s %8s %8s\n", title, "variant",
+void PrintCounted(const std::string& title, const CountedMap& counted) {
+  std::printf("\n%s\n  %-14s %13s %8s %8s %8s\n", title.c_str(), "variant",
               "instructions", "ratio", "allocs", "ours");
   for (const auto& [variant, c] : counted) {
+    const absl::optional<double> ratio = InstructionRatio(counted, variant);
     std::printf("  %-14s %13.0f %8s %8.2f %8.2f\n",
                 VariantName(variant).c_str(), c.instructions,
-                InstructionRatio(counted, variant).c_str(), c.allocations,
-                c.ours);
+                ratio ? absl::StrFormat("%.3f", *ratio).c_str() : "-",
+                c.allocations, c.ours);
   }
   std::fflush(stdout);
 }
@@ -109,8 +81,12 @@ void PrintCounted(const char* title, const CountedMap& counted) {
 bool WriteFiles(const Report& report, const std::string& folder) {
   nlohmann::json json;
   json["line"] = LastLine(report);
-  json["counted"]["tcp"] = ToJson(report.tcp);
-  json["counted"]["inproc"] = ToJson(report.inproc);
+  for (const auto& [stub, counted] : report.tcp) {
+    json["counted"]["tcp"][StubName(stub)] = ToJson(counted);
+  }
+  for (const auto& [stub, counted] : report.inproc) {
+    json["counted"]["inproc"][StubName(stub)] = ToJson(counted);
+  }
   json["cells"] = nlohmann::json::array();
   for (const Cell& cell : report.cells) json["cells"].push_back(ToJson(cell));
   std::ofstream(folder + "/overhead.json") << json.dump(2) << '\n';
@@ -130,19 +106,6 @@ bool WriteFiles(const Report& report, const std::string& folder) {
   }
   data.flush();
   return data.good();
-}
-
-std::string LastLine(const Report& report) {
-  const Cell* const tcp = FindCell(report, "tcp", StubKind::kSync, 64, 1);
-  const Cell* const inproc = FindCell(report, "inproc", StubKind::kSync, 64, 1);
-  return absl::StrCat(
-      "overhead: guarded_ir=", InstructionRatio(report.tcp, Variant::kGuarded),
-      " driven_ir=", InstructionRatio(report.tcp, Variant::kDriven),
-      " driven_p50=", RatioIn(tcp, Variant::kDriven),
-      " driven_inproc=", RatioIn(inproc, Variant::kDriven),
-      " reject_ratio=", RatioIn(tcp, Variant::kOpen),
-      " guarded_allocs=", Ours(report.tcp, Variant::kGuarded),
-      " driven_allocs=", Ours(report.tcp, Variant::kDriven));
 }
 
 }  // namespace firebreak::bench

@@ -1,4 +1,5 @@
-// The figures as a table, as JSON, as a plot's data, and as one line.
+// The figures as tables, as JSON, and as a plot's data; summary.h has the one
+// line.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_REPORT_H_
 #define FIREBREAK_TESTS_BENCH_OVERHEAD_REPORT_H_
 
@@ -6,32 +7,23 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/overhead/counts.h"
 #include "tests/bench/overhead/figures.h"
 
 namespace firebreak::bench {
 
-// What is counted per call, and does not depend on the machine's mood.
-struct Counted {
-  double instructions = 0;  // of the client process
-  double allocations = 0;
-  double ours = 0;                  // of them, asked for by firebreak's code
-  std::vector<std::string> places;  // of those
-};
-
 struct Report {
   std::vector<Cell> cells;
-  // Sync, 64 B: over TCP, and within the process.
-  std::map<Variant, Counted> tcp;
-  std::map<Variant, Counted> inproc;
+  // 64 B: over TCP, and within the process.
+  std::map<StubKind, CountedMap> tcp;
+  std::map<StubKind, CountedMap> inproc;
 };
 
 void PrintCell(const Cell& cell);
-void PrintCounted(const char* title, const std::map<Variant, Counted>& counted);
+void PrintCounted(const std::string& title, const CountedMap& counted);
 // Writes overhead.json, overhead.dat (for gnuplot) into `folder`. False when
 // that is not possible.
 bool WriteFiles(const Report& report, const std::string& folder);
-// "overhead: guarded_ir=…"; what was not measured shows as "-".
-std::string LastLine(const Report& report);
 
 }  // namespace firebreak::bench
 

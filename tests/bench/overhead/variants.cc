@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -87,6 +88,22 @@ std::vector<Variant> AllVariants() {
           Variant::kHijack,  Variant::kFloorQueue,   Variant::kFloorCaller,
           Variant::kGuarded, Variant::kDriven,       Variant::kDrivenQueue,
           Variant::kHedged,  Variant::kOpen};
+}
+
+std::vector<Variant> WithFloors(const std::vector<Variant>& variants) {
+  const auto is_in = [&](Variant variant) {
+    return std::find(variants.begin(), variants.end(), variant) !=
+           variants.end();
+  };
+  const bool rejects = std::any_of(variants.begin(), variants.end(), Rejects);
+  std::vector<Variant> out;
+  for (Variant variant : AllVariants()) {
+    if (is_in(variant) || variant == Variant::kNoOp ||
+        (rejects && variant == Variant::kHijack)) {
+      out.push_back(variant);
+    }
+  }
+  return out;
 }
 
 std::string VariantName(Variant variant) {

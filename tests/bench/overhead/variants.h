@@ -34,6 +34,8 @@ enum class Variant {
 };
 
 std::vector<Variant> AllVariants();
+// And what they are held against, in the order of AllVariants().
+std::vector<Variant> WithFloors(const std::vector<Variant>& variants);
 std::string VariantName(Variant variant);
 bool IsFirebreak(Variant variant);
 // Whether its calls end without having been sent.

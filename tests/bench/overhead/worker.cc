@@ -89,16 +89,18 @@ int RunWorker(const WorkerOptions& options) {
   return 0;
 }
 
-Measured RunBlock(Child* worker, int calls) {
+absl::StatusOr<Measured> RunBlock(Child* worker, int calls) {
   worker->WriteLine(std::to_string(calls));
   Measured measured;
   const std::vector<int64_t> header = worker->ReadValues(kHeader);
-  if (header.size() != kHeader) return measured;
+  if (header.size() != kHeader) return worker->WhyGone();
   measured.block.wall_ns = header[kWall];
   measured.block.cpu_ns = header[kCpu];
   measured.block.ok = static_cast<int>(header[kOk]);
   measured.switches = header[kSwitches];
-  measured.block.latencies_ns = worker->ReadValues(static_cast<size_t>(calls));
+  const auto count = static_cast<size_t>(calls);
+  measured.block.latencies_ns = worker->ReadValues(count);
+  if (measured.block.latencies_ns.size() != count) return worker->WhyGone();
   return measured;
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "tests/bench/overhead/child.h"
 #include "tests/bench/overhead/load.h"
 
@@ -36,8 +37,9 @@ struct Measured {
   int64_t switches = 0;  // context switches of the process
 };
 
-// The parent's side of mode "time".
-Measured RunBlock(Child* worker, int calls);
+// The parent's side of mode "time". INTERNAL when the worker is gone, with how
+// it ended.
+absl::StatusOr<Measured> RunBlock(Child* worker, int calls);
 
 inline constexpr int kCountedCalls = 200;
 

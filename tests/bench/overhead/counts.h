@@ -1,0 +1,38 @@
+// Instructions and allocations of a call.
+//
+//   absl::StatusOr<CountedMap> counted =
+//       Count(program, setting, {Variant::kNoOp, Variant::kDriven}, folder);
+//
+// Thread safety: none.
+#ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_COUNTS_H_
+#define FIREBREAK_TESTS_BENCH_OVERHEAD_COUNTS_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tests/bench/overhead/figures.h"
+
+namespace firebreak::bench {
+
+// What is counted per call, and does not depend on the machine's mood.
+struct Counted {
+  double instructions = 0;  // of the client process
+  double allocations = 0;
+  double ours = 0;                  // of them, asked for by firebreak's code
+  std::vector<std::string> places;  // of those
+};
+
+using CountedMap = std::map<Variant, Counted>;
+
+// `program` is this program's own path, for its workers. Those variants that
+// exist there; callgrind's files go into `folder`. INTERNAL when a worker did
+// not end well, and how.
+absl::StatusOr<CountedMap> Count(const std::string& program, const Setting& at,
+                                 const std::vector<Variant>& variants,
+                                 const std::string& folder);
+
+}  // namespace firebreak::bench
+
+#endif  // FIREBREAK_TESTS_BENCH_OVERHEAD_COUNTS_H_
