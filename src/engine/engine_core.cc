@@ -58,6 +58,7 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
   if (!valid.ok()) return valid;
   auto core = std::shared_ptr<EngineCore>(
       new EngineCore(std::move(policy), options, source));
+  if (!core->io_.status().ok()) return core->io_.status();
   core->recovery_->SetOwner(core);
   return core;
 }
@@ -84,6 +85,8 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
 }
 
 EngineCore::~EngineCore() {
+  // There is nothing to stop, and what is locked stays locked.
+  if (io_.IsForked()) return;
   StopWatching();
   recovery_->Stop();
   listeners_->Stop();

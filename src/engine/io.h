@@ -1,8 +1,10 @@
-// The engine's own threads: a completion queue with its pollers, a timer thread
-// and two bounded pools for the application's callbacks; and lanes, see lane.h.
+// The engine's own threads: a completion queue with its pollers, timers, and
+// two bounded pools for the application's callbacks; and lanes, see lane.h.
 //
-//   class Call : public TimerClient { void OnTimer() override; Timer timer_; };
-//   call->timer_.client = call;                 // weak
+//   Io io(options);
+//   if (!io.status().ok()) return io.status();  // the system has no thread
+//   left class Call : public TimerClient { void OnTimer() override; Timer
+//   timer_; }; call->timer_.client = call;                 // weak
 //   io->Arm(&call->timer_, due);                // OnTimer() at or after `due`
 //   io->Disarm(&call->timer_);                  // in ~Call
 //   stub->PrepareUnaryCall(..., io->Begin());   // one operation on its queue
@@ -20,10 +22,10 @@
 // application runs here. A classifier or listener that blocks, or has more to
 // do than its threads can, must not hold up those.
 //
-// Pollers wait in gRPC only while something of ours is to come, and a moment
-// longer. In gRPC one waiting thread of a process polls for all of them: an
-// idle poller of ours in that place would have to wake the application's own
-// threads for each of their native calls.
+// Why more than a few: completions and timers may run the application's code
+// too (an AttemptListener, the channel's other interceptors). Whoever dawdles
+// there holds up a thread, and then another one takes its place, up to a bound:
+// see pollers.h and timers.h.
 //
 // Ownership and end: an Io may be destroyed on any thread, its own included
 // (the last call in flight may hold the engine, and end here). Threads are then
@@ -31,6 +33,8 @@
 // that are inside the application's code: those are let go and end by
 // themselves. Everything they touch is shared with them. Nothing is submitted
 // to a queue that is shut down, since whoever could submit keeps the Io alive.
+// In a process that was forked off there are no threads to end, and what they
+// had locked stays so: there an Io touches nothing, and leaves its memory.
 //
 // Thread safety: all methods, from any thread. Time: steady, see clock.h.
 #ifndef FIREBREAK_SRC_ENGINE_IO_H_
@@ -42,44 +46,39 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <thread>
-#include <vector>
 
+#include "absl/status/status.h"
 #include "src/core/time.h"
 #include "src/engine/lane.h"
+#include "src/engine/threads.h"
+#include "src/engine/timer_queue.h"
 
 namespace firebreak::engine {
 
-class TimerClient {
- public:
-  virtual ~TimerClient() = default;
-  // On the timer thread, with the client kept alive. Must not block.
-  virtual void OnTimer() = 0;
-};
-
-// Part of its client, which disarms it before it dies.
-struct Timer {
-  std::weak_ptr<TimerClient> client;  // set once, before the first Arm
-  // Owned by the timer queue.
-  core::Time at;
-  std::size_t place = kNowhere;
-
-  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
-};
-
 class Io {
  public:
+  // Of each kind, those that are started while others are held up included.
+  static constexpr int kMaxTimerThreads = 32;
+  static constexpr int kMorePollers = 30;
+
   struct Options {
     int pollers = 2;
     int callback_threads = 2;
     int observer_threads = 2;
     std::size_t callback_queue = 1024;  // of each pool
+    ThreadStarter start_thread = StartThread;
   };
 
   explicit Io(const Options& options);
   ~Io();
   Io(const Io&) = delete;
   Io& operator=(const Io&) = delete;
+
+  // RESOURCE_EXHAUSTED where a thread could not be started. Then there is none,
+  // and nothing may be asked of this but to be destroyed.
+  const absl::Status& status() const { return status_; }
+  // This is a copy in a process forked off the one that made it.
+  bool IsForked() const;
 
   // The pollers' queue, on which one operation is about to be started. Its tag
   // is a Completion pointer.
@@ -89,8 +88,9 @@ class Io {
   std::shared_ptr<grpc::Channel> idle_channel();
 
   std::unique_ptr<Lane> TakeLane();
-  // Also while something that began on it has not ended: a poller sees to it.
-  // `keep_alive` is whoever owns this Io, and is held until then.
+  // Also while something that began on it has not ended. What has been
+  // cancelled ends within moments, for which it waits; what does not, is left
+  // to a poller. `keep_alive` is whoever owns this Io, and is held until then.
   void ReturnLane(std::unique_ptr<Lane> lane, std::shared_ptr<void> keep_alive);
 
   // How many pollers wait for something to begin.
@@ -115,8 +115,10 @@ class Io {
   struct State;
   class LaneEnd;
 
+  void End();
+
   const std::shared_ptr<State> state_;
-  std::vector<std::thread> threads_;
+  absl::Status status_;
 };
 
 }  // namespace firebreak::engine

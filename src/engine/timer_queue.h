@@ -4,17 +4,36 @@
 // grown to its size, since a call disarms its timer when it ends: millions of
 // calls with a deadline of 30 s do not leave millions of dead entries behind.
 //
-// Thread safety: none; Io locks.
+// Thread safety: none; Timers locks.
 #ifndef FIREBREAK_SRC_ENGINE_TIMER_QUEUE_H_
 #define FIREBREAK_SRC_ENGINE_TIMER_QUEUE_H_
 
-#include <utility>
+#include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "src/core/time.h"
-#include "src/engine/io.h"
 
 namespace firebreak::engine {
+
+class TimerClient {
+ public:
+  virtual ~TimerClient() = default;
+  // On a timer thread, with the client kept alive. What it does here delays
+  // nobody else for long, but costs a thread while it blocks. Comes on two
+  // threads at once where the timer is armed again meanwhile.
+  virtual void OnTimer() = 0;
+};
+
+// Part of its client, which disarms it before it dies.
+struct Timer {
+  std::weak_ptr<TimerClient> client;  // set once, before the first Arm
+  // Owned by the timer queue.
+  core::Time at;
+  std::size_t place = kNowhere;
+
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+};
 
 class TimerQueue {
  public:

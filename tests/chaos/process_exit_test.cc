@@ -148,6 +148,14 @@ std::vector<Run> Runs() {
       runs.push_back({phase, how, "plain"});
     }
   }
+  // Not while threads are busy: locks that they hold at the fork, malloc's and
+  // gRPC's too, are held for ever in the child.
+  for (const char* phase : {"inflight", "hedges", "backoff", "idle"}) {
+    runs.push_back({phase, "fork", "firebreak"});
+  }
+  for (const char* phase : {"inflight", "idle"}) {
+    runs.push_back({phase, "fork", "plain"});
+  }
   return runs;
 }
 

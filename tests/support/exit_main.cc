@@ -12,10 +12,13 @@
 //          static     the same, engine and channel in static storage
 //          exit       exit() on another thread, while main runs
 //          quick_exit, _exit
+//          fork       exit() in a process that is forked off, with the
+//                     engine in static storage; this one waits for it
 //
 // It starts its calls, waits for a line on stdin (or for the retries to be
 // due), and ends with exit code 7.
 #include <grpcpp/grpcpp.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -110,6 +113,22 @@ bool Fill(Program* program, const std::string& target, const std::string& phase,
   return true;
 }
 
+// With the child's exit code, or one of its own where that did not exit. The
+// channel goes before: in the child its end may wait for ever for the threads
+// of gRPC's event engine, without firebreak too.
+[[noreturn]] void ExitInAChild(Program* program) {
+  program->channel.reset();
+  const pid_t child = fork();
+  if (child == 0) std::exit(kExitCode);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) {
+    std::cerr << "the child died of signal " << WTERMSIG(status) << std::endl;
+    _exit(3);
+  }
+  _exit(WEXITSTATUS(status));
+}
+
 int Main(int argc, char** argv) {
   if (argc != 5) return 2;
   const std::string target = argv[1];
@@ -117,7 +136,7 @@ int Main(int argc, char** argv) {
   const std::string how = argv[3];
   Program local;
   static Program lasting;
-  Program* const program = how == "static" ? &lasting : &local;
+  Program* const program = how == "static" || how == "fork" ? &lasting : &local;
   if (!Fill(program, target, phase, argv[4])) return 2;
   StartCalls(program->channel, phase);
   std::string line;
@@ -125,6 +144,7 @@ int Main(int argc, char** argv) {
   if (phase == "backoff") WaitForBackoffs(*program);
   if (how == "_exit") _exit(kExitCode);
   if (how == "quick_exit") std::quick_exit(kExitCode);
+  if (how == "fork") ExitInAChild(program);
   if (how == "exit") {
     std::thread([] { std::exit(kExitCode); }).detach();
     for (;;) pause();

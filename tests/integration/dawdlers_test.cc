@@ -1,0 +1,158 @@
+// The application's code inside of the engine's threads, when it does not come
+// back: that costs those calls their time, and nobody else theirs.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/support/engine_fixture.h"
+#include "tests/support/flight.h"
+#include "tests/support/gate.h"
+
+namespace firebreak::testing {
+namespace {
+
+using grpc::StatusCode;
+using std::chrono::milliseconds;
+
+constexpr char kHedged[] = R"pb(hedging { max_attempts: 2 delay: "1ms" })pb";
+// More than there are threads of a kind at the start.
+constexpr int kDawdlers = 6;
+
+class DawdlingListener final : public AttemptListener {
+ public:
+  enum class At { kHedge, kEnd };
+  DawdlingListener(At at, Gate* gate) : at_(at), gate_(gate) {}
+  void OnAttemptStart(const AttemptStart& start) override {
+    // The first attempt starts on the calling thread, the hedge on one of ours.
+    if (at_ == At::kHedge && start.attempt == 1) gate_->Pass();
+  }
+  void OnAttemptEnd(const AttemptEnd& /*end*/) override {
+    if (at_ == At::kEnd) gate_->Pass();
+  }
+
+ private:
+  const At at_;
+  Gate* const gate_;
+};
+
+class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
+ protected:
+  struct Call {
+    Call(const std::string& text, StubStyle style)
+        : call(text), flight(style) {}
+    // False after a generous time.
+    bool Ends() {
+      return Eventually([this] { return flight.ends() > 0; });
+    }
+    UnaryCall call;
+    Flight flight;
+  };
+
+  ~DawdlersTest() override {
+    ComeBack();
+    f_.server().Release();
+  }
+
+  void ComeBack() {
+    gate_.Open([] {});
+    for (std::thread& each : starters_) each.join();
+    starters_.clear();
+  }
+
+  // Calls on a channel of their own, each with a thread of the engine's inside
+  // of its listener.
+  void Dawdle(DawdlingListener::At at) {
+    ChannelOptions options;
+    options.attempt_listener = std::make_shared<DawdlingListener>(at, &gate_);
+    const std::shared_ptr<Echo::Stub> stub =
+        Echo::NewStub(f_.NewChannel(std::move(options)));
+    if (at == DawdlingListener::At::kHedge) {
+      f_.server().Script("dawdles", std::vector<Step>(kDawdlers, Step::Hang()));
+    }
+    for (int i = 0; i < kDawdlers; ++i) {
+      dawdlers_.push_back(
+          std::make_unique<Call>("dawdles", StubStyle::kCallback));
+      Call* const each = dawdlers_.back().get();
+      // Where the machine is slow the hedge is due before the first attempt is
+      // on its way: then who starts the call starts that too.
+      starters_.emplace_back(
+          [stub, each] { each->flight.Start(stub.get(), &each->call); });
+      ASSERT_TRUE(gate_.WaitForArrival(i + 1))
+          << i << " others keep it from its thread";
+    }
+  }
+
+  std::unique_ptr<Call> Start(const std::string& text) {
+    auto call = std::make_unique<Call>(text, GetParam());
+    call->flight.Start(stub_.get(), &call->call);
+    return call;
+  }
+
+  Gate gate_;
+  EngineFixture f_{kHedged};
+  const std::unique_ptr<Echo::Stub> stub_ = Echo::NewStub(f_.channel());
+  std::vector<std::unique_ptr<Call>> dawdlers_;
+  std::vector<std::thread> starters_;
+};
+INSTANTIATE_TEST_SUITE_P(Styles, DawdlersTest, AllStyles(), StyleName);
+
+TEST_P(DawdlersTest, AtAHedgeTheyDelayNoHedgeOfOthers) {
+  ASSERT_NO_FATAL_FAILURE(Dawdle(DawdlingListener::At::kHedge));
+  for (int i = 0; i < 5; ++i) {
+    f_.server().Script("hedged", {Step::Hang(), Step::Ok()});
+    auto call = Start("hedged");
+    EXPECT_TRUE(call->Ends());
+    if (HasFailure()) f_.server().Release();
+    call->flight.Wait();
+    EXPECT_TRUE(call->flight.status().ok())
+        << call->flight.status().error_message();
+  }
+}
+
+TEST_P(DawdlersTest, AtAHedgeTheyDelayNoDeadlineOfOthers) {
+  ASSERT_NO_FATAL_FAILURE(Dawdle(DawdlingListener::At::kHedge));
+  f_.server().Script("late", std::vector<Step>(2, Step::Hang()));
+  auto call = std::make_unique<Call>("late", GetParam());
+  call->call.context.set_deadline(std::chrono::system_clock::now() +
+                                  milliseconds(100));
+  call->flight.Start(stub_.get(), &call->call);
+  EXPECT_TRUE(call->Ends());
+  if (HasFailure()) gate_.Open([] {});
+  call->flight.Wait();
+  EXPECT_EQ(call->flight.status().error_code(), StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_P(DawdlersTest, AtAnEndTheyDelayNoEndOfOthers) {
+  ASSERT_NO_FATAL_FAILURE(Dawdle(DawdlingListener::At::kEnd));
+  for (int i = 0; i < 5; ++i) {
+    auto call = Start("fine");
+    EXPECT_TRUE(call->Ends());
+    if (HasFailure()) gate_.Open([] {});
+    call->flight.Wait();
+    EXPECT_TRUE(call->flight.status().ok())
+        << call->flight.status().error_message();
+  }
+}
+
+TEST_P(DawdlersTest, WhenTheyComeBackAllIsAsBefore) {
+  ASSERT_NO_FATAL_FAILURE(Dawdle(DawdlingListener::At::kHedge));
+  ComeBack();
+  for (auto& each : dawdlers_) {
+    EXPECT_TRUE(each->Ends());
+    each->flight.Wait();
+    EXPECT_TRUE(each->flight.status().ok());
+  }
+  f_.server().Script("hedged", {Step::Hang(), Step::Ok()});
+  auto call = Start("hedged");
+  EXPECT_TRUE(call->Ends());
+  if (HasFailure()) f_.server().Release();
+  call->flight.Wait();
+  EXPECT_TRUE(call->flight.status().ok());
+}
+
+}  // namespace
+}  // namespace firebreak::testing
