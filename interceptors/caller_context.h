@@ -35,7 +35,6 @@ class CallerContext {
   const Metadata& metadata() const { return *metadata_; }
   // The caller's own, by the steady clock.
   core::Time deadline() const { return deadline_; }
-  bool has_parent() const { return fields_.parent != nullptr; }
 
   // Into the context of attempt n = 0, 1, ... `wait_for_ready` is the policy's:
   // the caller's own wins.

@@ -155,10 +155,9 @@ void DrivenCall::OnTimer() {
 }
 
 void DrivenCall::OnAttemptDone(Attempt* attempt) {
-  core::AttemptEnd end = ReadEnd(attempt->status, attempt->context);
+  core::AttemptEnd end =
+      ReadEnd(attempt->status, attempt->context, channel_->targets());
   end.channel_was_not_ready = attempt->channel_was_not_ready;
-  // A parent call can cancel an attempt behind our back.
-  end.cancelled_by_caller = caller_.has_parent();
   if (channel_->listener() != nullptr) TellEnd(*attempt, end);
   auto classifier = method_->runtime->classifier();
   Result result;
