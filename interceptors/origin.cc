@@ -147,9 +147,11 @@ Origin Weigh(const Row& row, Reached reached, const EndFacts& facts) {
     case Reached::kUnclear:
       break;
   }
-  // Taken for sent. What is not sent again anyway may be taken at its word.
+  // Taken for sent. What is not sent again anyway may be taken at its word,
+  // where there is reason to.
   if (row.origin == Origin::kNowhere) return Origin::kTransport;
-  return row.code == kExhausted ? Origin::kHere : Origin::kUnknown;
+  return row.code == kExhausted || facts.has_credentials ? Origin::kHere
+                                                         : Origin::kUnknown;
 }
 
 // A cancel or a deadline. Servers say it in the same words.
@@ -179,6 +181,9 @@ EndFacts FactsOf(const grpc::Status& status, const grpc::ClientContext& context,
   facts.debug = context.debug_error_string();
   facts.has_details = !status.error_details().empty();
   facts.has_trailing = !context.GetServerTrailingMetadata().empty();
+  // A getter that is not const.
+  facts.has_credentials =
+      const_cast<grpc::ClientContext&>(context).credentials() != nullptr;
   facts.target_is_address =
       std::any_of(targets.begin(), targets.end(), IsAddress);
   return facts;

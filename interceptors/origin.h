@@ -46,6 +46,7 @@ struct EndFacts {
   std::string debug;
   bool has_details = false;
   bool has_trailing = false;
+  bool has_credentials = false;    // of the call, so that these can fail
   bool target_is_address = false;  // or of one of several targets
 };
 

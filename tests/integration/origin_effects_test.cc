@@ -101,21 +101,26 @@ TEST_P(OriginEffectsTest, MetadataOverOurLimitThrottlesNobody) {
 
 TEST_P(OriginEffectsTest, CredentialsThatFailOpenNoBreaker) {
   for (const std::string retry : {"", kRetries}) {
-    EngineFixture f(retry + "breaker { consecutive_failures: 2 }");
-    const Caller caller(GetParam(), f.channel());
-    for (int i = 0; i < 5; ++i) {
-      UnaryCall call;
-      call.context.set_credentials(
-          grpc::experimental::MetadataCredentialsFromPlugin(
-              std::make_unique<NoToken>(), GRPC_SECURITY_NONE));
-      caller.Run(&call);
-      EXPECT_EQ(call.status.error_code(), StatusCode::UNAVAILABLE);
+    // gRPC tells less on a channel to an address.
+    for (const std::string scheme : {"", "ipv4:"}) {
+      EngineFixture f(retry + "breaker { consecutive_failures: 2 }");
+      const Caller caller(GetParam(), f.engine()->CreateChannel(
+                                          "test", scheme + f.server().address(),
+                                          grpc::InsecureChannelCredentials()));
+      for (int i = 0; i < 5; ++i) {
+        UnaryCall call;
+        call.context.set_credentials(
+            grpc::experimental::MetadataCredentialsFromPlugin(
+                std::make_unique<NoToken>(), GRPC_SECURITY_NONE));
+        caller.Run(&call);
+        EXPECT_EQ(call.status.error_code(), StatusCode::UNAVAILABLE);
+      }
+      EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
+      EXPECT_EQ(Ended(&f, Attribution::kLocalError), 5) << "not tried again";
+      UnaryCall healthy;
+      caller.Run(&healthy);
+      EXPECT_TRUE(healthy.status.ok()) << healthy.status.error_message();
     }
-    EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
-    EXPECT_EQ(Ended(&f, Attribution::kLocalError), 5) << "not tried again";
-    UnaryCall healthy;
-    caller.Run(&healthy);
-    EXPECT_TRUE(healthy.status.ok()) << healthy.status.error_message();
   }
 }
 

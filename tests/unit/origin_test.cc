@@ -177,6 +177,12 @@ TEST(OriginTest, LimitsAndCredentialsAreOurOwn) {
                 c.in_doubt)
           << c.message;
     }
+    // A call without credentials has none that could fail.
+    EndFacts with = OnAddress(Facts(c.code, c.message, kAddress));
+    with.has_credentials = true;
+    EXPECT_EQ(OriginOf(with), Origin::kHere) << c.message;
+    with.target_is_address = false;
+    EXPECT_EQ(OriginOf(with), c.of_a_server) << c.message;
     // With something before it, it is a quotation.
     EXPECT_NE(OriginOf(Facts(c.code, std::string("upstream: ") + c.message,
                              kAddress, kReceived)),
