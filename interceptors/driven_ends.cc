@@ -141,9 +141,9 @@ void DrivenCall::HandleNativeEnd() {
   native_.KeepEnd(native_end_);
   const grpc::Status& status = native_.status();
   const grpc::ClientContext& context = *caller_.context();
-  core::AttemptEnd end = ReadEnd(status, context);
+  core::AttemptEnd end = ReadEnd(status, context, channel_->targets());
   end.channel_was_not_ready = native_was_not_ready_;
-  end.cancelled_by_caller = cancel_requested_ || caller_.has_parent();
+  end.cancelled_by_caller |= cancel_requested_;
   if (channel_->listener() != nullptr) TellEnd(0, context, status, end);
   if (!concluded_.has_value()) {
     const auto classifier = method_->runtime->classifier();
@@ -163,10 +163,9 @@ void DrivenCall::HandleAttempt(Attempt* attempt) {
     attempt->status = grpc::Status(grpc::StatusCode::INTERNAL,
                                    "firebreak: the reply cannot be parsed");
   }
-  core::AttemptEnd end = ReadEnd(attempt->status, attempt->context);
+  core::AttemptEnd end =
+      ReadEnd(attempt->status, attempt->context, channel_->targets());
   end.channel_was_not_ready = attempt->channel_was_not_ready;
-  // A parent call can cancel an attempt behind our back.
-  end.cancelled_by_caller = caller_.has_parent();
   if (channel_->listener() != nullptr) {
     TellEnd(attempt->number, attempt->context, attempt->status, end);
   }

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "interceptors/context_access.h"
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
@@ -177,11 +176,9 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   const grpc::Status& status = *methods->GetRecvStatus();
   const grpc::ClientContext& context = *info_->client_context();
   engine::MethodRuntime& runtime = *method_->runtime;
-  core::AttemptEnd end = ReadEnd(status, context);
+  core::AttemptEnd end = ReadEnd(status, context, channel_->targets());
   end.channel_was_not_ready = channel_was_not_ready_;
-  end.cancelled_by_caller =
-      cancelled || (end.code == absl::StatusCode::kCancelled &&
-                    ReadContext(context).parent != nullptr);
+  end.cancelled_by_caller |= cancelled;
   const core::Time now = engine::Now();
   end.deadline_was_too_short =
       is_unary() && end.code == absl::StatusCode::kDeadlineExceeded &&

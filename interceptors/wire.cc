@@ -1,32 +1,17 @@
 #include "interceptors/wire.h"
 
 #include <algorithm>
-#include <initializer_list>
 
 #include "absl/strings/match.h"
 #include "firebreak/v1/rpc_details.pb.h"
+#include "interceptors/context_access.h"
+#include "interceptors/origin.h"
 #include "src/engine/clock.h"
 
 namespace firebreak::interceptors {
 namespace {
 
-// Begins the debug string of a status that was received.
-constexpr absl::string_view kFromPeer = "Error received from peer";
 constexpr int64_t kCentury = int64_t{100} * 365 * 24 * 3600;  // in seconds
-
-bool HasAny(absl::string_view text,
-            std::initializer_list<absl::string_view> parts) {
-  for (absl::string_view part : parts) {
-    if (absl::StrContains(text, part)) return true;
-  }
-  return false;
-}
-
-bool IsNoConnection(absl::string_view message) {
-  return HasAny(message,
-                {"failed to connect", "connections to all backends failing",
-                 "empty address list", "DNS resolution failed"});
-}
 
 }  // namespace
 
@@ -42,28 +27,6 @@ core::Time FromGrpcDeadline(gpr_timespec deadline) {
   return core::SaturatingAdd(engine::Now(),
                              std::chrono::seconds(left.tv_sec) +
                                  std::chrono::nanoseconds(left.tv_nsec));
-}
-
-bool IsFromTransport(const grpc::Status& status,
-                     absl::string_view debug_error_string) {
-  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
-  if (!debug_error_string.empty() &&
-      !absl::StrContains(debug_error_string, kFromPeer)) {
-    return true;
-  }
-  const std::string message = status.error_message();
-  return IsNoConnection(message) ||
-         HasAny(message, {"Socket closed", "Connection reset", "GOAWAY",
-                          "Broken pipe", "keepalive watchdog timeout",
-                          "Endpoint closing", "Transport closed"});
-}
-
-bool WasNotSent(const grpc::Status& status,
-                absl::string_view debug_error_string) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         IsNoConnection(status.error_message()) &&
-         !debug_error_string.empty() &&
-         !absl::StrContains(debug_error_string, kFromPeer);
 }
 
 absl::optional<core::Duration> RetryInfoDelay(const std::string& details) {
@@ -92,13 +55,17 @@ absl::optional<core::Duration> RetryInfoDelay(const std::string& details) {
 }
 
 core::AttemptEnd ReadEnd(const grpc::Status& status,
-                         const grpc::ClientContext& context) {
+                         const grpc::ClientContext& context,
+                         const std::vector<std::string>& targets) {
   core::AttemptEnd end;
   end.code = static_cast<absl::StatusCode>(status.error_code());
   if (status.ok()) return end;
-  const std::string debug = context.debug_error_string();
-  end.from_transport = IsFromTransport(status, debug);
-  end.was_not_sent = WasNotSent(status, debug);
+  end.origin = OriginOf(FactsOf(status, context, targets));
+  // A parent call that is cancelled cancels the attempt, behind our back. In
+  // doubt it did: else each caller that gives up would be the server's failure.
+  end.cancelled_by_caller = end.code == absl::StatusCode::kCancelled &&
+                            end.origin == core::Origin::kUnknown &&
+                            ReadParent(context) != nullptr;
   const auto& trailing = context.GetServerTrailingMetadata();
   const auto pushback = trailing.find("grpc-retry-pushback-ms");
   if (pushback != trailing.end()) {

@@ -57,7 +57,7 @@ struct AttemptEnd {
   // Its own: a loser's is mostly CANCELLED, by us.
   grpc::Status status;
   // Who is to blame, as in the admin service: "success", "server_failure",
-  // "superseded", ...
+  // "local_error" (this process itself), "superseded", ...
   absl::string_view attribution;
   std::string peer;  // whom it went to; empty if unknown
 };

@@ -27,6 +27,11 @@ Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
     case Attribution::kNotSent:
     case Attribution::kLocalRejection:
       return Verdict::kNotSent;
+    case Attribution::kLocalError:
+      // A reply over the limit was made and sent: only the caller cannot take
+      // it.
+      return code == absl::StatusCode::kResourceExhausted ? Verdict::kUnknown
+                                                          : Verdict::kNotSent;
   }
   return Verdict::kUnknown;
 }

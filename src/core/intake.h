@@ -75,6 +75,8 @@ class Intake {
   // UNAVAILABLE is what servers shed load with, beside RESOURCE_EXHAUSTED.
   // After DEADLINE_EXCEEDED nobody knows, whoever said it: neither a server
   // that took a call on and was slow nor one that let it rot has answered.
+  // What this process's gRPC failed has met no server, but for a message over a
+  // limit: that may have been the reply.
   static Verdict VerdictOf(absl::StatusCode code, Attribution attribution);
 
   Intake() = default;

@@ -27,6 +27,7 @@ constexpr std::array<Row, kAttributions> kTable = {{
     {"not_sent", {Verdict::kNeutral, true}},
     {"abandoned", {Verdict::kNeutral, false}},
     {"local_rejection", {Verdict::kNeutral, false}},
+    {"local_error", {Verdict::kNeutral, false}},
 }};
 
 const Row& RowOf(Attribution attribution) {
@@ -55,6 +56,7 @@ Evidence EvidenceOf(absl::StatusCode code, Attribution attribution) {
     case Attribution::kNotSent:
     case Attribution::kAbandoned:
     case Attribution::kLocalRejection:
+    case Attribution::kLocalError:
       return Evidence::kNone;
     default:
       break;
@@ -74,14 +76,22 @@ bool IsJudgeable(Attribution attribution) {
 
 Attribution Attribute(const AttemptEnd& end, const BlameRules& rules) {
   const bool failed = rules.failures.Contains(end.code);
-  if (end.code == absl::StatusCode::kCancelled && end.cancelled_by_caller) {
+  const bool is_local = end.origin == Origin::kHere;
+  const bool is_connection =
+      end.origin == Origin::kNowhere || end.origin == Origin::kTransport;
+  if (end.code == absl::StatusCode::kCancelled &&
+      (end.cancelled_by_caller || is_local)) {
     return Attribution::kCancelledByCaller;
   }
   if (end.code == absl::StatusCode::kDeadlineExceeded &&
       end.deadline_was_too_short) {
     return Attribution::kDeadlineTooShort;
   }
-  if (end.code == absl::StatusCode::kUnavailable && end.from_transport &&
+  if (is_local && end.code != absl::StatusCode::kOk &&
+      end.code != absl::StatusCode::kDeadlineExceeded) {
+    return Attribution::kLocalError;
+  }
+  if (end.code == absl::StatusCode::kUnavailable && is_connection &&
       end.channel_was_not_ready) {
     return Attribution::kNotSent;
   }
@@ -90,7 +100,7 @@ Attribution Attribute(const AttemptEnd& end, const BlameRules& rules) {
       (failed && end.pushback.has_value())) {
     return Attribution::kOverload;
   }
-  if (failed && end.from_transport) return Attribution::kTransportFailure;
+  if (failed && is_connection) return Attribution::kTransportFailure;
   if (failed || end.code == absl::StatusCode::kCancelled ||
       static_cast<int>(end.code) < 0 ||
       static_cast<int>(end.code) >= kStatusCodes) {

@@ -63,6 +63,16 @@ class CodeSet {
   uint32_t bits_ = 0;
 };
 
+// Where a status was made. Told by whoever knows the wire; in doubt kUnknown,
+// which counts as sent.
+enum class Origin {
+  kUnknown,    // nobody can tell
+  kNowhere,    // there was no connection: nothing can have reached a server
+  kHere,       // in this process: a limit, credentials, a cancel, its clock
+  kTransport,  // by a connection that broke; the server may have done the work
+  kPeer,       // by a server
+};
+
 enum class Attribution {
   kSuccess,            // the server did its work, whatever it answered
   kServerFailure,      // a failure code, or anything we cannot explain
@@ -75,9 +85,10 @@ enum class Attribution {
   kNotSent,            // refused by a channel that was still reconnecting
   kAbandoned,          // destroyed without a status
   kLocalRejection,     // never left: refused by firebreak itself
+  kLocalError,  // failed by this process's gRPC: says nothing of a server
 };
 inline constexpr int kAttributions =
-    static_cast<int>(Attribution::kLocalRejection) + 1;
+    static_cast<int>(Attribution::kLocalError) + 1;
 
 // snake_case name, as it appears in metrics and the admin service.
 absl::string_view AttributionName(Attribution attribution);
@@ -115,10 +126,7 @@ struct AttemptEnd {
   // `grpc-retry-pushback-ms` of the trailing metadata: absent, a delay, or
   // negative for "do not retry" (also what garbage means, gRFC A6).
   absl::optional<Duration> pushback;
-  // The transport, not a server, made this status up.
-  bool from_transport = false;
-  // No byte of it can have reached a server: there was no connection.
-  bool was_not_sent = false;
+  Origin origin = Origin::kUnknown;  // of the status
   // The channel was not connected when the attempt started.
   bool channel_was_not_ready = false;
   // Whether the breaker counts it as a failure is decided later, by others.
@@ -146,13 +154,16 @@ struct BlameRules {
 };
 
 // The one place that decides. Rules, first match wins:
-//   cancelled and we know by whom          -> kCancelledByCaller
+//   cancelled here, or we know by whom     -> kCancelledByCaller
 //   DEADLINE_EXCEEDED of too short a one   -> kDeadlineTooShort
+//   any other failure made here, but a
+//     deadline: that says who was slow     -> kLocalError
 //   UNAVAILABLE, channel never connected   -> kNotSent
 //   an ignored code                        -> kIgnored
 //   RESOURCE_EXHAUSTED, or a failure code
 //     with pushback                        -> kOverload
-//   transport made it up, failure code     -> kTransportFailure
+//   no connection, or one that broke,
+//     failure code                         -> kTransportFailure
 //   failure code, or CANCELLED by someone
 //     unknown                              -> kServerFailure
 //   anything else                          -> kSuccess (it answered)

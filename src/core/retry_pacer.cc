@@ -12,7 +12,7 @@ FailureKind KindOf(const AttemptEnd& end, Attribution attribution) {
   if (end.code == absl::StatusCode::kDeadlineExceeded) {
     return FailureKind::kTimeout;
   }
-  if (end.was_not_sent || attribution == Attribution::kNotSent ||
+  if (end.origin == Origin::kNowhere || attribution == Attribution::kNotSent ||
       attribution == Attribution::kTransportFailure) {
     return FailureKind::kConnection;
   }
@@ -73,7 +73,7 @@ RetryPace RetryPacer::AfterFailure(const AttemptEnd& end,
   }
   // What the server asks to send again it has not done.
   if (!options_->idempotent.value_or(true) && !end.pushback.has_value() &&
-      !end.was_not_sent) {
+      end.origin != Origin::kNowhere) {
     pace.stop = Reason::kNotIdempotent;
     return pace;
   }

@@ -152,7 +152,8 @@ Intake::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
 TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   AttemptEnd unsent;
   unsent.code = absl::StatusCode::kUnavailable;
-  unsent.from_transport = unsent.channel_was_not_ready = true;
+  unsent.origin = Origin::kNowhere;
+  unsent.channel_was_not_ready = true;
   AttemptEnd shed;
   shed.code = absl::StatusCode::kUnavailable;
   AttemptEnd ok;
@@ -160,7 +161,12 @@ TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   fatal.code = absl::StatusCode::kInternal;
   AttemptEnd late;
   late.code = absl::StatusCode::kDeadlineExceeded;
+  AttemptEnd local;
+  local.code = absl::StatusCode::kUnauthenticated;
+  local.origin = Origin::kHere;
   using V = Intake::Verdict;
+  EXPECT_EQ(VerdictAfter({local}), V::kNotSent);
+  EXPECT_EQ(VerdictAfter({shed, local}), V::kRefused);
   EXPECT_EQ(VerdictAfter({unsent, unsent, unsent}), V::kNotSent);
   EXPECT_EQ(VerdictAfter({shed, unsent, unsent}), V::kRefused);
   EXPECT_EQ(VerdictAfter({unsent, shed, unsent}), V::kRefused);

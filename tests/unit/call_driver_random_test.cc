@@ -176,21 +176,27 @@ class Laws {
     if (dice_.Chance(0.2)) {
       end.pushback = dice_.Chance(0.3) ? -Ms(1) : dice_.Upto(Ms(60));
     }
-    end.from_transport = dice_.Chance(0.3);
+    end.origin = dice_.Chance(0.3)   ? Origin::kTransport
+                 : dice_.Chance(0.1) ? Origin::kHere
+                                     : Origin::kPeer;
     end.channel_was_not_ready = dice_.Chance(0.1);
     end.cancelled_by_caller = dice_.Chance(0.05);
     Ran& ran = ran_[static_cast<size_t>(n)];
     ran.reported = true;
     ran.code = end.code;
     const bool live = !ran.cancelled && !finished_;
-    const bool may_go_on = world_.options.IsRetryable(end.code) &&
+    const bool is_local =
+        end.origin == Origin::kHere && end.code != Code::kDeadlineExceeded;
+    const bool may_go_on = world_.options.IsRetryable(end.code) && !is_local &&
                            driver_->launched() < world_.options.max_attempts();
     if (live && may_go_on && end.pushback.has_value()) {
       not_before_ = std::max(not_before_, *end.pushback < Duration::zero()
                                               ? kInfiniteFuture
                                               : now + *end.pushback);
     }
-    if (live) failed_once_ |= world_.options.IsRetryable(end.code);
+    if (live && !is_local) {
+      failed_once_ |= world_.options.IsRetryable(end.code);
+    }
     Obey(driver_->OnAttemptEnd(n, end, now), now);
     return true;
   }

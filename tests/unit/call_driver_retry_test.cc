@@ -426,7 +426,7 @@ TEST(CallDriverRetryTest, UnlessItCannotHaveRun) {
   rig.Start();
   AttemptEnd unsent;
   unsent.code = Code::kUnavailable;
-  unsent.was_not_sent = true;
+  unsent.origin = Origin::kNowhere;
   rig.EndWith(0, unsent);
   rig.Answer(1, Ms(5), Code::kUnavailable, Ms(20));
   rig.Answer(2, Ms(5));
@@ -434,6 +434,47 @@ TEST(CallDriverRetryTest, UnlessItCannotHaveRun) {
   EXPECT_THAT(rig.lines(),
               ElementsAre("0s launch 0", "100ms launch 1 retry",
                           "125ms launch 2 retry", "130ms finish attempt 2 OK"));
+}
+
+TEST(CallDriverRetryTest, WhatFailedInThisProcessWouldFailAgain) {
+  MethodOptions options = Retrying(3);
+  options.retry->codes.Add(Code::kResourceExhausted);
+  for (const Code code : {Code::kUnavailable, Code::kResourceExhausted}) {
+    CallRig rig(options);
+    rig.Start();
+    AttemptEnd local;
+    local.code = code;
+    local.origin = Origin::kHere;
+    rig.EndWith(0, local);
+    rig.Run();
+    EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0", "0s finish attempt 0 " +
+                                                            CodeName(code)));
+    EXPECT_EQ(rig.driver().attempt(0).attribution, Attribution::kLocalError);
+  }
+}
+
+TEST(CallDriverRetryTest, ACancelThatAServerSentIsRetriedWhereListed) {
+  MethodOptions options = Retrying(2);
+  options.retry->codes.Add(Code::kCancelled);
+  for (const Origin origin : {Origin::kPeer, Origin::kHere}) {
+    CallRig rig(options);
+    rig.Start();
+    AttemptEnd end;
+    end.code = Code::kCancelled;
+    end.origin = origin;
+    rig.EndWith(0, end);
+    rig.Answer(1, Ms(5));
+    rig.Run();
+    if (origin == Origin::kPeer) {
+      EXPECT_THAT(rig.lines(),
+                  ElementsAre("0s launch 0", "100ms launch 1 retry",
+                              "105ms finish attempt 1 OK"));
+    } else {
+      EXPECT_THAT(rig.lines(),
+                  ElementsAre("0s launch 0",
+                              "0s finish attempt 0 CANCELLED cancelled"));
+    }
+  }
 }
 
 TEST(CallDriverRetryTest, AttemptsMayBeGivenMoreAndMoreTime) {

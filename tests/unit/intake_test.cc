@@ -403,6 +403,11 @@ TEST(IntakeTest, WhatAnEndSaysOfTheServer) {
             Verdict::kUnknown);
   EXPECT_EQ(Intake::VerdictOf(Code::kUnavailable, A::kNotSent),
             Verdict::kNotSent);
+  EXPECT_EQ(Intake::VerdictOf(Code::kUnavailable, A::kLocalError),
+            Verdict::kNotSent);
+  // It may have been the reply that was too long.
+  EXPECT_EQ(Intake::VerdictOf(Code::kResourceExhausted, A::kLocalError),
+            Verdict::kUnknown);
 }
 
 }  // namespace

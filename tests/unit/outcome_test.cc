@@ -105,24 +105,68 @@ TEST(AttributeTest, OnlyACancelThatWeSawIsTheCallers) {
   EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kSuccess);
 }
 
-TEST(AttributeTest, FailureMadeUpByTheTransportIsTheTransports) {
+TEST(AttributeTest, ACancelMadeHereIsTheCallersAndAServersIsNot) {
+  AttemptEnd end = EndsWith(Code::kCancelled);
+  end.origin = Origin::kHere;
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kCancelledByCaller);
+  for (const Origin origin :
+       {Origin::kPeer, Origin::kTransport, Origin::kUnknown}) {
+    end.origin = origin;
+    EXPECT_NE(Attribute(end, BlameRules()), Attribution::kCancelledByCaller);
+  }
+}
+
+TEST(AttributeTest, WhatThisProcessFailedSaysNothingOfTheServer) {
+  BlameRules all;
+  for (int n = 1; n < kStatusCodes; ++n) all.failures.Add(Code{n});
+  all.overload_counts = true;
+  BlameRules ignoring;
+  ignoring.ignored = {Code::kResourceExhausted, Code::kUnavailable};
+  for (int n = 1; n < kStatusCodes; ++n) {
+    AttemptEnd end = EndsWith(Code{n});
+    end.origin = Origin::kHere;
+    end.channel_was_not_ready = true;
+    if (end.code == Code::kCancelled) continue;
+    // A deadline says who was slow, whose clock it may be.
+    const bool is_deadline = end.code == Code::kDeadlineExceeded;
+    for (const BlameRules& rules : {BlameRules(), all, ignoring}) {
+      const Attribution who = Attribute(end, rules);
+      EXPECT_EQ(who, is_deadline ? Attribution::kServerFailure
+                                 : Attribution::kLocalError)
+          << n;
+      EXPECT_EQ(VerdictOn(who, end.code, rules),
+                is_deadline ? Verdict::kFailure : Verdict::kNeutral);
+    }
+  }
+  AttemptEnd ok;
+  ok.origin = Origin::kHere;  // as of an interceptor that answers by itself
+  EXPECT_EQ(Attribute(ok, BlameRules()), Attribution::kSuccess);
+}
+
+TEST(AttributeTest, FailureOfAConnectionIsTheTransports) {
   AttemptEnd end = EndsWith(Code::kUnavailable);
-  end.from_transport = true;
-  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kTransportFailure);
-  // Not a failure code: an answer, wherever it was made.
-  EXPECT_EQ(Attribute(end, Failing(Code::kInternal)), Attribution::kSuccess);
+  for (const Origin origin : {Origin::kTransport, Origin::kNowhere}) {
+    end.origin = origin;
+    EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kTransportFailure);
+    // Not a failure code: an answer, wherever it was made.
+    EXPECT_EQ(Attribute(end, Failing(Code::kInternal)), Attribution::kSuccess);
+  }
 }
 
 TEST(AttributeTest, RefusedByAReconnectingChannelWasNotSent) {
   AttemptEnd end = EndsWith(Code::kUnavailable);
-  end.from_transport = true;
   end.channel_was_not_ready = true;
-  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kNotSent);
+  for (const Origin origin : {Origin::kTransport, Origin::kNowhere}) {
+    end.origin = origin;
+    EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kNotSent);
+  }
   // A server's own answer reached us over that channel in the end.
-  end.from_transport = false;
-  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kServerFailure);
+  for (const Origin origin : {Origin::kPeer, Origin::kUnknown}) {
+    end.origin = origin;
+    EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kServerFailure);
+  }
   // Ready or not, a deadline that ran out there is a failure to connect.
-  end.from_transport = true;
+  end.origin = Origin::kTransport;
   end.code = Code::kDeadlineExceeded;
   EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kTransportFailure);
 }
@@ -190,6 +234,8 @@ TEST(EffectsTest, TheWholeTable) {
        Evidence::kNone, Evidence::kNone},
       {Attribution::kLocalRejection, "local_rejection", Verdict::kNeutral,
        false, Evidence::kNone, Evidence::kNone},
+      {Attribution::kLocalError, "local_error", Verdict::kNeutral, false,
+       Evidence::kNone, Evidence::kNone},
   };
   EXPECT_EQ(std::size(kCases), size_t{kAttributions});
   for (const auto& c : kCases) {

@@ -43,13 +43,13 @@ class RetryPacerTest : public ::testing::Test {
 
 TEST_F(RetryPacerTest, TheWaitDependsOnWhatFailed) {
   AttemptEnd broken = EndsWith(Code::kUnavailable);
-  broken.from_transport = true;
+  broken.origin = Origin::kTransport;
   AttemptEnd unsent = EndsWith(Code::kUnavailable);
-  unsent.was_not_sent = true;
+  unsent.origin = Origin::kNowhere;
   AttemptEnd reconnecting = broken;
   reconnecting.channel_was_not_ready = true;
   AttemptEnd late = EndsWith(Code::kDeadlineExceeded);
-  late.from_transport = true;  // the clock of this process ended it
+  late.origin = Origin::kTransport;  // the clock of this process ended it
   const struct {
     AttemptEnd end;
     FailureKind kind;
@@ -192,6 +192,7 @@ TEST_F(RetryPacerTest, LearnsFromEndsThatSaySomethingOfTheServer) {
       {Attribution::kNotSent, Code::kUnavailable, 0.5},
       {Attribution::kAbandoned, Code::kOk, 0.5},
       {Attribution::kLocalRejection, Code::kUnavailable, 0.5},
+      {Attribution::kLocalError, Code::kResourceExhausted, 0.5},
   };
   for (const auto& c : kCases) {
     RetryEstimator estimator(AdaptiveRetryOptions{});

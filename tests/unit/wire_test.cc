@@ -1,4 +1,5 @@
-// What is read off an ended attempt, and how much of it is believed.
+// What is read off an ended attempt. Where its status was made is in
+// origin_test.cc.
 #include "interceptors/wire.h"
 
 #include <gtest/gtest.h>
@@ -8,28 +9,7 @@
 namespace firebreak::interceptors {
 namespace {
 
-using grpc::Status;
-using grpc::StatusCode;
 using std::chrono::seconds;
-
-constexpr char kOurs[] = "{\"description\":\"failed to connect\"}";
-constexpr char kTheirs[] =
-    "{\"description\":\"Error received from peer ipv4:127.0.0.1:1\"}";
-
-TEST(WasNotSentTest, OnlyWhenTheTransportItselfSaysSo) {
-  const Status refused(StatusCode::UNAVAILABLE,
-                       "failed to connect to all addresses");
-  EXPECT_TRUE(WasNotSent(refused, kOurs));
-  // A server may hand on what it got from its own server, word for word.
-  EXPECT_FALSE(WasNotSent(refused, kTheirs));
-  EXPECT_FALSE(WasNotSent(refused, ""));
-  // Lost in mid-call: it may have run.
-  EXPECT_FALSE(
-      WasNotSent(Status(StatusCode::UNAVAILABLE, "Socket closed"), kOurs));
-  EXPECT_FALSE(WasNotSent(
-      Status(StatusCode::INTERNAL, "failed to connect to all addresses"),
-      kOurs));
-}
 
 std::string Details(int64_t s, int32_t nanos,
                     const char* type =
