@@ -212,6 +212,8 @@ class CallRig {
   }
   void Timer() { Do(driver_->OnTimer(now_)); }
   void Cancel() { Do(driver_->OnCallerCancel(now_)); }
+  void Commit(int n) { Do(driver_->OnCommit(n, now_)); }
+  void CallersDeadline() { Do(driver_->OnCallersDeadline(now_)); }
   void FallbackEnds(bool ok) { Do(driver_->OnFallbackEnd(ok, now_)); }
   void Destroy() { driver_.reset(); }
 

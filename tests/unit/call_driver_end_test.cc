@@ -77,6 +77,81 @@ TEST(CallDriverEndTest, AnAnswerThatComesWithTheDeadlineIsTaken) {
               ElementsAre("0s launch 0", "80ms finish attempt 0 OK"));
 }
 
+// --- A deadline that the plan does not know ---------------------------------
+
+TEST(CallDriverEndTest, TheCallersDeadlineEndsABackoff) {
+  CallRig rig(Retrying(3), WithFallback());
+  rig.Start();
+  rig.End(0, Code::kUnavailable);
+  ASSERT_EQ(rig.driver().in_flight(), 0);
+  rig.CallersDeadline();
+  ASSERT_TRUE(rig.driver().finished());
+  // The server's word is worth more than our clock; and nobody is there any
+  // more for whom a fallback would answer.
+  EXPECT_EQ(rig.last().finish->attempt, 0);
+  EXPECT_EQ(rig.last().finish->code, Code::kUnavailable);
+  EXPECT_FALSE(rig.last().run_fallback);
+  EXPECT_EQ(rig.counts().end(CallEnd::kFailure), 1);
+}
+
+TEST(CallDriverEndTest, TheCallersDeadlineEndsACallThatHasNotBegun) {
+  CallRig rig(Retrying(3));
+  rig.CallersDeadline();
+  EXPECT_EQ(rig.last().finish->code, Code::kDeadlineExceeded);
+  EXPECT_EQ(rig.counts().end(CallEnd::kRejected), 1);
+  rig.Start();
+  EXPECT_THAT(rig.last().launch, IsEmpty());
+}
+
+TEST(CallDriverEndTest, TheCallersDeadlineFailsWhatIsInFlight) {
+  CallRig rig(Guarded(Retrying(3)));
+  rig.Start();
+  rig.MoveTo(Ms(20));
+  rig.CallersDeadline();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "20ms cancel 0",
+                          "20ms finish DEADLINE_EXCEEDED deadline_exceeded"));
+  EXPECT_EQ(Ended(rig, Attribution::kServerFailure), 1);
+  rig.CallersDeadline();
+  EXPECT_FALSE(rig.last().finish.has_value());
+}
+
+// --- The beginning of an answer that the caller has -------------------------
+
+TEST(CallDriverEndTest, ACommittedAttemptIsTheOnlyOneLeft) {
+  CallRig rig(Hedging(3, Ms(20)), WithFallback());
+  rig.Run(Ms(20));
+  ASSERT_EQ(rig.driver().in_flight(), 2);
+  rig.MoveTo(Ms(30));
+  rig.Commit(0);
+  EXPECT_EQ(rig.lines().back(), "30ms cancel 1");
+  EXPECT_EQ(Ended(rig, Attribution::kSuperseded), 1);
+  rig.MoveTo(Ms(500));
+  rig.Timer();
+  EXPECT_THAT(rig.last().launch, IsEmpty());
+}
+
+TEST(CallDriverEndTest, ACommittedAttemptsFailureIsTheCalls) {
+  CallRig rig(Retrying(3));
+  rig.Start();
+  rig.Commit(0);
+  rig.End(0, Code::kUnavailable);
+  EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0",
+                                       "0s finish attempt 0 UNAVAILABLE"));
+}
+
+TEST(CallDriverEndTest, WhatIsOverCannotBeCommitted) {
+  CallRig rig(Retrying(3));
+  rig.Commit(0);
+  rig.Start();
+  rig.Commit(1);
+  rig.End(0, Code::kUnavailable);
+  rig.Commit(0);
+  EXPECT_FALSE(rig.driver().finished());
+  rig.Run();
+  EXPECT_EQ(rig.driver().launched(), 2);
+}
+
 // --- The caller's cancel ----------------------------------------------------
 
 TEST(CallDriverEndTest, CancelledBeforeTheStart) {
