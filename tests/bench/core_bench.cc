@@ -174,7 +174,7 @@ void BudgetAcquireRefund(benchmark::State& state) {
   Time now = kStart;
   Measure(state, [&] {
     now += kStep;
-    budget.OnCallAdmitted(now);
+    budget.OnCallAdmitted();
     if (budget.TryAcquire(now)) budget.Refund();
   });
 }
