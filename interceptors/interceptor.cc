@@ -181,16 +181,6 @@ void Interceptor::Refuse(Methods* methods,
   methods->Hijack();
 }
 
-void Strip::Intercept(grpc::experimental::InterceptorBatchMethods* methods) {
-  if (methods->QueryInterceptionHookPoint(
-          InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-    // Call options mean nothing here: there is no policy to change.
-    const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
-    if (taken.foreign > 0) core_->CountForeignMetadata(taken.foreign);
-  }
-  methods->Proceed();
-}
-
 void Interceptor::OnCancel() {
   cancelled_ = true;
   DrivenCall* const driven = cancellable_;
