@@ -6,11 +6,14 @@
 
 #include "interceptors/attempt.h"
 #include "interceptors/interceptor.h"
+#include "interceptors/pass_through.h"
 
 namespace firebreak::interceptors {
 
 Factory::Factory(std::shared_ptr<engine::ChannelBinding> channel, Codec codec)
-    : channel_(std::move(channel)), codec_(codec) {}
+    : channel_(std::move(channel)), codec_(codec) {
+  for (auto& share : shares_) share = core::NewShare(channel_);
+}
 
 Factory::~Factory() {
   if (role_ == Role::kFirst) channel_->core()->ReleaseChannel(this);
@@ -25,7 +28,8 @@ grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
   std::shared_ptr<const engine::MethodBinding> method =
       channel_->Find(info->method());
   if (method == nullptr) return new Strip(channel_->core().get());
-  return new Interceptor(channel_, std::move(method), codec_, &refusals_, info);
+  return new Interceptor(shares_[core::MyStripe()], std::move(method), codec_,
+                         &refusals_, info);
 }
 
 Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {

@@ -4,7 +4,8 @@
 // missing one makes a hijacked call's own calls land in the wrong place. What
 // is not ours to guard gets a PassThrough: our own attempts, calls without
 // policy, and every call when another factory of the same engine came first on
-// this channel.
+// this channel. A call of these takes no lock, and mostly nothing from the
+// heap.
 //
 // Thread safety: gRPC calls it from any thread. Ownership: by its channel; it
 // keeps the engine alive.
@@ -13,11 +14,13 @@
 
 #include <grpcpp/support/client_interceptor.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 
 #include "firebreak/engine.h"
 #include "interceptors/refusals.h"
+#include "src/core/striped.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -38,6 +41,9 @@ class Factory final
   Role TakeRole(grpc::ChannelInterface* channel);
 
   const std::shared_ptr<engine::ChannelBinding> channel_;
+  // For calls, by the stripe of their thread: each counts for itself how many
+  // keep the channel.
+  std::array<std::shared_ptr<engine::ChannelBinding>, core::kStripes> shares_;
   const Codec codec_;
   std::atomic<Role> role_{Role::kUnknown};
   Refusals refusals_;

@@ -141,7 +141,7 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
   }
   is_running_ = true;
   runtime.stats.OnAttempt(core::AttemptKind::kFirst);
-  runtime.budget->OnCallAdmitted(admitted_);
+  runtime.budget->OnCallAdmitted();
   channel_was_not_ready_ = admission.permit.is_probe() &&
                            info_->channel()->GetState(
                                /*try_to_connect=*/false) != GRPC_CHANNEL_READY;

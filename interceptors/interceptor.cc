@@ -231,14 +231,5 @@ void Interceptor::Refused(Methods* methods) {
   methods->Proceed();
 }
 
-void Strip::Intercept(grpc::experimental::InterceptorBatchMethods* methods) {
-  if (methods->QueryInterceptionHookPoint(
-          InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-    // Call options mean nothing here: there is no policy to change.
-    const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
-    if (taken.foreign > 0) core_->CountForeignMetadata(taken.foreign);
-  }
-  methods->Proceed();
-}
 
 }  // namespace firebreak::interceptors

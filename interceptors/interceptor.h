@@ -7,7 +7,7 @@
 //             the queue of its bulkhead
 //   driven    may be answered from attempts of our own: unary calls with retry,
 //             hedging, a timeout, wait_for_ready or a fallback
-// (A call without policy gets a PassThrough from the factory instead.)
+// (A call without policy gets a Strip from the factory instead.)
 //
 // Facts of the hook API that shape the code, each with a test:
 //   - a cancel may come before anything else, on any thread, and under the lock
@@ -35,24 +35,6 @@
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
-
-class PassThrough final : public grpc::experimental::Interceptor {
- public:
-  void Intercept(
-      grpc::experimental::InterceptorBatchMethods* methods) override {
-    methods->Proceed();
-  }
-};
-
-// Of a call without policy: only sees to it that nothing of ours is sent.
-class Strip final : public grpc::experimental::Interceptor {
- public:
-  explicit Strip(engine::EngineCore* core) : core_(core) {}
-  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;
-
- private:
-  engine::EngineCore* const core_;  // the factory's, which outlives its calls
-};
 
 class Interceptor final : public grpc::experimental::Interceptor {
  public:

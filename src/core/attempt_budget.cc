@@ -35,7 +35,7 @@ AttemptBudget::AttemptBudget(const BudgetOptions& options, Time now)
 
 void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {
   MutexLock lock(&mu_);
-  Refill(now);
+  Collect(now);
   options_ = options;
   tokens_ = std::min(tokens_, options_.burst);
   // One that has just been switched on starts full, as any does. An end of an
@@ -52,15 +52,9 @@ void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {
   throttle_max_ = max;
 }
 
-void AttemptBudget::OnCallAdmitted(Time now) {
-  MutexLock lock(&mu_);
-  Refill(now);
-  Add(options_.ratio);
-}
-
 bool AttemptBudget::TryAcquire(Time now, double reserve) {
   MutexLock lock(&mu_);
-  Refill(now);
+  Collect(now);
   // Ten deposits of 0.1 make 0.9999...: that is a token.
   constexpr double kRounding = 1e-9;
   if (tokens_ < 1.0 + reserve - kRounding) return false;
@@ -75,7 +69,7 @@ void AttemptBudget::Refund() {
 
 double AttemptBudget::tokens(Time now) {
   MutexLock lock(&mu_);
-  Refill(now);
+  Collect(now);
   return tokens_;
 }
 
@@ -106,7 +100,13 @@ void AttemptBudget::Add(double tokens) {
   tokens_ = std::min(tokens_ + tokens, options_.burst);
 }
 
-void AttemptBudget::Refill(Time now) {
+void AttemptBudget::Collect(Time now) {
+  int64_t calls = 0;
+  for (Admitted& each : admitted_) {
+    if (each.calls.load(std::memory_order_relaxed) == 0) continue;
+    calls += each.calls.exchange(0, std::memory_order_relaxed);
+  }
+  if (calls > 0) Add(options_.ratio * static_cast<double>(calls));
   if (now <= refilled_) return;
   Add(options_.floor * ToSeconds(now - refilled_));
   refilled_ = now;

@@ -1,6 +1,6 @@
 // The purse that retries and hedges of one channel name are paid from.
 //
-//   budget.OnCallAdmitted(now);          // + ratio
+//   budget.OnCallAdmitted();          // + ratio
 //   budget.OnAttemptEnd(success);        // for the throttle only
 //   if (budget.IsThrottled()) ...        // no extra attempt now
 //   if (budget.TryAcquire(now)) ...      // one extra attempt is scheduled
@@ -22,15 +22,23 @@
 // in [0, max_tokens]; at half of it or below, nothing extra is sent. It costs
 // an extra attempt nothing, so it bounds no storm by itself: the bucket does.
 //
+// Between two withdrawals there are only deposits, and the order of these is
+// all the same: what is over `burst` is lost, early or late. So a call only
+// counts itself, in a stripe of its threads (striped.h), and takes no lock; who
+// asks for a token, or looks, collects. Of a deposit that is made while
+// somebody asks, nobody can say which was first.
+//
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPT_BUDGET_H_
 #define FIREBREAK_SRC_CORE_ATTEMPT_BUDGET_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
 #include "src/core/mutex.h"
 #include "src/core/options.h"
+#include "src/core/striped.h"
 #include "src/core/time.h"
 
 namespace firebreak::core {
@@ -39,7 +47,10 @@ class AttemptBudget {
  public:
   AttemptBudget(const BudgetOptions& options, Time now);
 
-  void OnCallAdmitted(Time now);
+  void OnCallAdmitted() {
+    // Relaxed: a count orders nothing, and is collected whole.
+    admitted_[MyStripe()].calls.fetch_add(1, std::memory_order_relaxed);
+  }
   // Takes one token; false, and takes none, when less than one is left beside
   // the `reserve` that this attempt leaves to more urgent ones.
   bool TryAcquire(Time now, double reserve = 0);
@@ -62,9 +73,15 @@ class AttemptBudget {
   }
 
  private:
-  void Add(double tokens) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Refill(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  struct alignas(kCacheLine) Admitted {
+    std::atomic<int64_t> calls{0};  // since it was last collected
+  };
 
+  void Add(double tokens) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All that calls and time have brought until now.
+  void Collect(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  std::array<Admitted, kStripes> admitted_;
   // In thousandths, since A6 counts no finer. Zero: no throttling.
   std::atomic<int64_t> throttle_max_;
   std::atomic<int64_t> throttle_step_;

@@ -76,7 +76,7 @@ CallDriver::Actions CallDriver::Start(Time now) {
     End(rejected, now, &actions);
     return actions;
   }
-  plan_.budget->OnCallAdmitted(now);
+  plan_.budget->OnCallAdmitted();
   ArmHedge(now);
   FireNext(now, &actions);
   return actions;

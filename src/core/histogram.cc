@@ -7,11 +7,12 @@
 namespace firebreak::core {
 
 void Histogram::Record(Duration latency) {
-  buckets_[static_cast<size_t>(BucketOf(latency))].fetch_add(
-      1, std::memory_order_relaxed);
+  pending_.Add(static_cast<uint16_t>(BucketOf(latency)),
+               [this](uint16_t bucket) { Count(bucket); });
 }
 
 int64_t Histogram::count() const {
+  HandOn();
   int64_t total = 0;
   for (const auto& bucket : buckets_) {
     total += bucket.load(std::memory_order_relaxed);
@@ -39,6 +40,7 @@ Duration Histogram::Quantile(double q) const {
 
 Histogram::Summary Histogram::Summarize(
     absl::Span<const Duration> bounds) const {
+  HandOn();
   Summary summary;
   summary.at_most.reserve(bounds.size());
   for (int i = 0; i < kBuckets; ++i) {

@@ -123,13 +123,32 @@ void LatencyModel::OnAttemptEnd(absl::StatusCode code, Attribution attribution,
 }
 
 void LatencyModel::Record(Duration latency, Time now, uint32_t times) {
-  const int bucket = BucketOf(latency);
-  Add(&Current(now).ended[static_cast<size_t>(bucket)], times);
+  RollIfDue(now);
+  const auto bucket = static_cast<uint16_t>(BucketOf(latency));
+  if (times == 1) {
+    pending_.Add(bucket, [this](uint16_t sample) { Count(sample); });
+  } else {
+    Add(&current()->ended[bucket], times);
+  }
 }
 
 void LatencyModel::RecordAtLeast(Duration waited, Time now, uint32_t times) {
-  const int bucket = BucketOf(waited) / kCoarse;
-  Add(&Current(now).given_up[static_cast<size_t>(bucket)], times);
+  RollIfDue(now);
+  const auto bucket = static_cast<uint16_t>(BucketOf(waited) / kCoarse);
+  if (times == 1) {
+    pending_.Add(bucket | kGivenUp, [this](uint16_t sample) { Count(sample); });
+  } else {
+    Add(&current()->given_up[bucket], times);
+  }
+}
+
+void LatencyModel::Count(uint16_t sample) {
+  SubWindow* const sub = current();
+  if ((sample & kGivenUp) != 0) {
+    Add(&sub->given_up[sample & ~kGivenUp], 1);
+  } else {
+    Add(&sub->ended[sample], 1);
+  }
 }
 
 int64_t LatencyModel::samples(Time now) {
@@ -172,12 +191,10 @@ bool LatencyModel::TakePass(Time now) {
                                   std::memory_order_relaxed);
 }
 
-LatencyModel::SubWindow& LatencyModel::Current(Time now) {
-  if (Nanos(now) >= rolls_at_.load(std::memory_order_relaxed)) {
-    MutexLock lock(&mu_);
-    Roll(now);
-  }
-  return subs_[static_cast<size_t>(current_.load(std::memory_order_acquire))];
+void LatencyModel::RollIfDue(Time now) {
+  if (Nanos(now) < rolls_at_.load(std::memory_order_relaxed)) return;
+  MutexLock lock(&mu_);
+  Roll(now);
 }
 
 void LatencyModel::Roll(Time now) {
@@ -185,6 +202,7 @@ void LatencyModel::Roll(Time now) {
   // half minute of the baseline.
   const int64_t number = Nanos(now) / kSubWindow;
   if (number_ != kNever && number <= number_) return;
+  HandOn();
   int64_t steps = kSubWindows;
   if (number_ != kNever) {
     if (number / kHalfMinute != number_ / kHalfMinute) KeepPast();
@@ -232,7 +250,8 @@ void LatencyModel::Refresh(Time now) {
   }
 }
 
-LatencyModel::Curve LatencyModel::Gather() const {
+LatencyModel::Curve LatencyModel::Gather() {
+  HandOn();
   Curve curve;
   std::array<int64_t, kBuckets> ended{};
   std::array<int64_t, kCoarseBuckets> given_up{};

@@ -29,11 +29,12 @@
 // remembered, so an answer may be that much behind, and asking costs a few
 // nanoseconds for up to 8 different quantiles.
 //
-// Memory: about 15 KiB, all of it in the object. Counts stop at 2^32 - 1 for
+// Memory: about 16 KiB, all of it in the object. Counts stop at 2^32 - 1 for
 // each bucket and sub-window.
 //
 // Thread safety: safe from any thread; recording takes no lock but for the
-// first record of each 6 s. A record made while a sub-window ends may go into
+// first record of each 6 s, and threads that record at once hardly meet
+// (sample_buffer.h). A record made while a sub-window ends may go into
 // the neighbouring one. Time: `now` may stand still, or run back a little;
 // earlier is then taken as the latest seen.
 #ifndef FIREBREAK_SRC_CORE_LATENCY_MODEL_H_
@@ -48,6 +49,8 @@
 #include "absl/types/optional.h"
 #include "src/core/mutex.h"
 #include "src/core/outcome.h"
+#include "src/core/sample_buffer.h"
+#include "src/core/striped.h"
 #include "src/core/time.h"
 
 namespace firebreak::core {
@@ -118,16 +121,32 @@ class LatencyModel {
   static int64_t MiddleOf(int bucket);
   static void Add(Counter* counter, uint32_t times);
 
-  SubWindow& Current(Time now);
+  // A sample that waits is a bucket, and this bit where it was given up.
+  static constexpr uint16_t kGivenUp = 1 << 15;
+  static_assert(kBuckets < kGivenUp);
+  void Count(uint16_t sample);
+  // All of them, into the sub-window that they came in.
+  void HandOn() {
+    pending_.HandOn([this](uint16_t sample) { Count(sample); });
+  }
+
+  SubWindow* current() {
+    return &subs_[static_cast<size_t>(
+        current_.load(std::memory_order_acquire))];
+  }
+  // Lets the sub-window end that ended before `now`.
+  void RollIfDue(Time now);
   void Roll(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KeepPast() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Refresh(Time now);
-  Curve Gather() const;
+  Curve Gather();
   int64_t MedianOfPasts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  SampleBuffer pending_;
   std::array<SubWindow, kSubWindows> subs_;
-  std::atomic<int> current_{0};        // index into subs_
-  std::atomic<int64_t> rolls_at_;      // when `current_` ends
+  // What every call reads and hardly any writes, apart from what they write.
+  alignas(kCacheLine) std::atomic<int> current_{0};  // index into subs_
+  std::atomic<int64_t> rolls_at_;                    // when `current_` ends
   std::atomic<int64_t> refreshes_at_;  // when the answers below are too old
   std::array<Cached, kCached> cached_;
   std::atomic<int64_t> samples_{0};

@@ -9,8 +9,9 @@
 //   calls = successes + failures + rejections + cancels + abandoned,
 // and every attempt once at launch and once with its attribution.
 //
-// Thread safety: safe from any thread. Counters are relaxed: a snapshot taken
-// while calls run may be off by the calls that run.
+// Thread safety: safe from any thread. Each few threads have counters of their
+// own (striped.h). A snapshot taken while calls run may be off by the calls
+// that run; none that has ended is missing among those that started.
 #ifndef FIREBREAK_SRC_CORE_METHOD_STATS_H_
 #define FIREBREAK_SRC_CORE_METHOD_STATS_H_
 
@@ -22,6 +23,7 @@
 #include "src/core/histogram.h"
 #include "src/core/outcome.h"
 #include "src/core/reason.h"
+#include "src/core/striped.h"
 #include "src/core/time.h"
 
 namespace firebreak::core {
@@ -40,7 +42,7 @@ inline constexpr int kAttemptKinds = 3;
 
 struct MethodCounts {
   int64_t calls = 0;
-  int64_t in_flight = 0;
+  int64_t in_flight = 0;  // started and not ended
   std::array<int64_t, kCallEnds> ends{};
   std::array<int64_t, kStatusCodes> codes{};  // of calls that were not rejected
   std::array<int64_t, kReasons> rejections{};
@@ -59,44 +61,45 @@ struct MethodCounts {
 
 class MethodStats {
  public:
-  void OnCallStarted() {
-    Add(&calls_);
-    in_flight_.fetch_add(1, std::memory_order_relaxed);
-  }
+  void OnCallStarted() { Add(&Mine().calls); }
   // `latency` is recorded for successes only.
   void OnCallEnded(CallEnd end, absl::StatusCode code, Duration latency);
   // The call ends as kRejected.
   void OnRejected(Reason reason);
-  void OnAttempt(AttemptKind kind) { Add(&attempts_[Index(kind)]); }
-  void OnAttemptEnd(Attribution a) { Add(&attributions_[Index(a)]); }
-  void OnStop(Reason reason) { Add(&stops_[Index(reason)]); }
-  void OnHedgeWin() { Add(&hedge_wins_); }
-  void OnFallback() { Add(&fallbacks_); }
+  void OnAttempt(AttemptKind kind) { Add(&Mine().attempts[Index(kind)]); }
+  void OnAttemptEnd(Attribution a) { Add(&Mine().attributions[Index(a)]); }
+  void OnStop(Reason reason) { Add(&Mine().stops[Index(reason)]); }
+  void OnHedgeWin() { Add(&Mine().hedge_wins); }
+  void OnFallback() { Add(&Mine().fallbacks); }
 
   MethodCounts counts() const;
   const Histogram& latency() const { return latency_; }
 
  private:
   using Counter = std::atomic<int64_t>;
+  struct alignas(kCacheLine) Counters {
+    Counter calls{0};
+    std::array<Counter, kCallEnds> ends{};
+    std::array<Counter, kStatusCodes> codes{};
+    std::array<Counter, kAttemptKinds> attempts{};
+    std::array<Counter, kAttributions> attributions{};
+    std::array<Counter, kReasons> rejections{};
+    std::array<Counter, kReasons> stops{};
+    Counter hedge_wins{0};
+    Counter fallbacks{0};
+  };
 
   template <class Enum>
   static constexpr size_t Index(Enum value) {
     return static_cast<size_t>(value);
   }
+  // Relaxed: a count orders nothing.
   static void Add(Counter* counter) {
     counter->fetch_add(1, std::memory_order_relaxed);
   }
+  Counters& Mine() { return stripes_[MyStripe()]; }
 
-  Counter calls_{0};
-  Counter in_flight_{0};
-  std::array<Counter, kCallEnds> ends_{};
-  std::array<Counter, kStatusCodes> codes_{};
-  std::array<Counter, kReasons> rejections_{};
-  std::array<Counter, kReasons> stops_{};
-  std::array<Counter, kAttemptKinds> attempts_{};
-  std::array<Counter, kAttributions> attributions_{};
-  Counter hedge_wins_{0};
-  Counter fallbacks_{0};
+  std::array<Counters, kStripes> stripes_;
   Histogram latency_;
 };
 

@@ -42,6 +42,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "src/core/striped.h"
 #include "src/core/time.h"
 
 namespace firebreak::core {
@@ -85,15 +86,14 @@ class QuickPath {
   bool CountSuccess(uint64_t epoch, Time started, Time now);
 
  private:
-  // As many as the cores that work on one method at a time, mostly.
-  static constexpr size_t kCells = 8;
+  static constexpr size_t kCells = kStripes;
   // Of a word. So few that the owner is not long at counting them.
   static constexpr int kCountBits = 16;
   static constexpr int kKindBits = 2;
   static constexpr uint64_t kCountMask = (uint64_t{1} << kCountBits) - 1;
   static constexpr uint64_t kMostSuccesses = kCountMask / 2;
 
-  struct alignas(64) Cell {
+  struct alignas(kCacheLine) Cell {
     std::atomic<uint64_t> word{0};
     std::atomic<uint64_t> epoch{0};
     std::atomic<uint64_t> oldest_epoch{0};
@@ -112,14 +112,7 @@ class QuickPath {
     return word >> (kCountBits + kKindBits);
   }
   // The cell of this thread.
-  static size_t Mine() {
-    // Numbers in turn, since addresses and ids that are hashed would let two
-    // threads meet by bad luck. Nothing is decided by it but who meets whom.
-    static std::atomic<size_t> threads{0};
-    thread_local const size_t mine =
-        threads.fetch_add(1, std::memory_order_relaxed) % kCells;
-    return mine;
-  }
+  static size_t Mine() { return MyStripe(); }
   static Time ToTime(Time::rep count) { return Time(Duration(count)); }
   static Time::rep ToCount(Time t) { return t.time_since_epoch().count(); }
   // Nothing that follows is done before, so that what is read between two looks

@@ -13,7 +13,8 @@ ChannelBinding::ChannelBinding(std::shared_ptr<EngineCore> core,
     : core_(std::move(core)),
       name_(std::move(name)),
       targets_(std::move(targets)),
-      extras_(std::move(extras)) {}
+      extras_(std::move(extras)),
+      cache_(name_) {}
 
 ChannelBinding::~ChannelBinding() {
   if (!extras_.replicas.empty()) {
@@ -27,7 +28,20 @@ ChannelBinding::~ChannelBinding() {
 
 std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     absl::string_view method) {
+  // Acquire: with the version comes the policy. Whoever set it has set all of
+  // it before, so who reads it here binds to nothing older.
   const uint64_t version = core_->version_.load(std::memory_order_acquire);
+  if (auto known = cache_.Find(version, method)) return *std::move(known);
+  std::shared_ptr<const MethodBinding> binding = FindShared(version, method);
+  uint64_t version_now = 0;
+  const PolicyTable policy = core_->policy(&version_now);
+  // The policy may be another by now: good for this call, and no other.
+  if (version_now == version) cache_.Keep(version, policy, method, binding);
+  return binding;
+}
+
+std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
+    uint64_t version, absl::string_view method) {
   decltype(methods_) outdated;  // go unlocked
   {
     core::MutexLock lock(&mu_);
@@ -41,12 +55,13 @@ std::shared_ptr<const MethodBinding> ChannelBinding::Find(
   auto binding = std::make_shared<MethodBinding>();
   binding->method = std::string(method);
   binding->runtime = core_->RuntimeFor(name_, method);
-  // Not remembered: what has no policy may be any number of names.
+  // Not remembered here: what has no policy may be any number of names, as what
+  // is past max_methods.
   if (binding->runtime == nullptr) return nullptr;
   core_->Bind(targets_, binding.get());
   if (binding->runtime->method == kOtherMethod) return binding;
   core::MutexLock lock(&mu_);
-  // The policy may be another by now: good for this call, and no other.
+  // As above.
   if (version_ != version) return binding;
   return methods_.try_emplace(std::string(method), std::move(binding))
       .first->second;

@@ -2,7 +2,6 @@
 
 #include <random>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "src/core/rng.h"
 #include "src/engine/clock.h"
@@ -38,15 +37,6 @@ absl::Status Check(const EngineOptions& options) {
   range("max_methods", options.max_methods, 1'000'000);
   range("event_log_size", options.event_log_size, 1'000'000);
   return core::ToStatus(errors);
-}
-
-// Their failures say nothing about the service, and a breaker on them would
-// take a node out that only its health check was slow on. So they have none
-// unless an entry names their service.
-bool IsExempt(absl::string_view method) {
-  return absl::StartsWith(method, "/grpc.health.v1.Health/") ||
-         absl::StartsWith(method, "/grpc.reflection.") ||
-         absl::StartsWith(method, "/firebreak.v1.Admin/");
 }
 
 }  // namespace
@@ -170,13 +160,6 @@ bool EngineCore::ClaimChannel(const void* channel, const void* factory) {
   return claims_.try_emplace(channel, factory).first->second == factory;
 }
 
-std::shared_ptr<const core::MethodOptions> EngineCore::FindOptions(
-    const PolicyTable& policy, const std::string& channel,
-    absl::string_view method) {
-  return IsExempt(method) ? policy.FindNamed(channel, method)
-                          : policy.Find(channel, method);
-}
-
 std::shared_ptr<const core::MethodOptions> EngineCore::Nothing() {
   auto options = std::make_shared<core::MethodOptions>();
   options->intake.no_bulkhead = true;
@@ -203,7 +186,7 @@ std::shared_ptr<MethodRuntime> EngineCore::RuntimeFor(
     {
       core::MutexLock lock(&mu_);
       version = version_;
-      options = FindOptions(policy_, channel, method);
+      options = policy_.FindForCall(channel, method);
       if (options == nullptr) return nullptr;
       auto found = methods_.find(key);
       if (found != methods_.end()) return found->second;

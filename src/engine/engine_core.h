@@ -30,6 +30,7 @@
 #include "firebreak/engine.h"
 #include "src/core/event_log.h"
 #include "src/core/mutex.h"
+#include "src/engine/binding_cache.h"
 #include "src/engine/io.h"
 #include "src/engine/listeners.h"
 #include "src/engine/method_runtime.h"
@@ -84,7 +85,8 @@ class ChannelBinding {
   ChannelBinding(const ChannelBinding&) = delete;
   ChannelBinding& operator=(const ChannelBinding&) = delete;
 
-  // As the policy now has it. Null when no entry names the method.
+  // As the policy now has it. Null when no entry names the method. Takes a lock
+  // only for a method that its threads have not called yet under this policy.
   std::shared_ptr<const MethodBinding> Find(absl::string_view method);
 
   const std::shared_ptr<EngineCore>& core() const { return core_; }
@@ -95,12 +97,19 @@ class ChannelBinding {
     return extras_.replicas[static_cast<size_t>(n - 1)];
   }
   AttemptListener* listener() const { return extras_.listener.get(); }
+  // For Find(); bounded (binding_cache.h).
+  size_t names_remembered() { return cache_.size(); }
 
  private:
+  // One binding for all threads. `version`: of the policy, just now.
+  std::shared_ptr<const MethodBinding> FindShared(uint64_t version,
+                                                  absl::string_view method);
+
   const std::shared_ptr<EngineCore> core_;
   const std::string name_;
   const std::vector<std::string> targets_;
   ChannelExtras extras_;
+  BindingCache cache_;
   core::Mutex mu_;
   // Of the engine's policy that `methods_` are from.
   uint64_t version_ ABSL_GUARDED_BY(mu_) = 0;
@@ -153,7 +162,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // For what happens outside of the engine and belongs in the same log.
   core::EventLog* event_log() { return &events_; }
   const EngineOptions& options() const { return options_; }
-  PolicyTable policy() const;
+  // And `version`, if it is wanted.
+  PolicyTable policy(uint64_t* version = nullptr) const;
   Io* io() { return &io_; }
   Recovery* recovery() { return recovery_.get(); }
   Listeners* listeners() { return listeners_.get(); }
@@ -179,10 +189,6 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   EngineCore(PolicyTable policy, const EngineOptions& options,
              absl::string_view source);
 
-  // Null where no entry is for the method.
-  static std::shared_ptr<const core::MethodOptions> FindOptions(
-      const PolicyTable& policy, const std::string& channel,
-      absl::string_view method);
   // Of a method that has been called, and that the policy names no more. Its
   // calls pass untouched, so these only say that there is nothing.
   static std::shared_ptr<const core::MethodOptions> Nothing();

@@ -158,8 +158,9 @@ void EngineCore::StopWatching() {
   watch_.reset();
 }
 
-PolicyTable EngineCore::policy() const {
+PolicyTable EngineCore::policy(uint64_t* version) const {
   core::MutexLock lock(&mu_);
+  if (version != nullptr) *version = version_;
   return policy_;
 }
 
@@ -173,7 +174,7 @@ void EngineCore::Swap(const PolicyTable& policy, const std::string& source) {
     for (const std::shared_ptr<MethodRuntime>& runtime : Methods()) {
       auto [entry, is_new] = found.try_emplace(runtime.get());
       if (!is_new || runtime->method == kOtherMethod) continue;
-      entry->second = FindOptions(policy, runtime->channel, runtime->method);
+      entry->second = policy.FindForCall(runtime->channel, runtime->method);
       entry->second = entry->second == nullptr
                           ? Nothing()
                           : WithDescriptor(entry->second, runtime->method);

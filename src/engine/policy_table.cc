@@ -2,9 +2,19 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "firebreak/v1/policy.pb.h"
 
 namespace firebreak::engine {
+namespace {
+
+bool IsExempt(absl::string_view method) {
+  return absl::StartsWith(method, "/grpc.health.v1.Health/") ||
+         absl::StartsWith(method, "/grpc.reflection.") ||
+         absl::StartsWith(method, "/firebreak.v1.Admin/");
+}
+
+}  // namespace
 
 PolicyTable::PolicyTable() : data_(NoData()) {}
 
@@ -20,6 +30,11 @@ PolicyTable::PolicyTable(std::shared_ptr<const Data> data)
 std::shared_ptr<const core::MethodOptions> PolicyTable::Find(
     absl::string_view channel, absl::string_view method) const {
   return FindAmong(channel, method, 6);
+}
+
+std::shared_ptr<const core::MethodOptions> PolicyTable::FindForCall(
+    absl::string_view channel, absl::string_view method) const {
+  return IsExempt(method) ? FindNamed(channel, method) : Find(channel, method);
 }
 
 std::shared_ptr<const core::MethodOptions> PolicyTable::FindNamed(

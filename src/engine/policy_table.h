@@ -43,7 +43,13 @@ class PolicyTable {
   // and no allocation; entries with several names share one object.
   std::shared_ptr<const core::MethodOptions> Find(
       absl::string_view channel, absl::string_view method) const;
-  // The same among the entries that name the method's service only.
+  // What holds for a call: the same, but for the methods of health checks, of
+  // reflection and of our own admin service. Their failures say nothing about
+  // the service, and a breaker on them would take a node out that only its
+  // health check was slow on; so for them it is FindNamed().
+  std::shared_ptr<const core::MethodOptions> FindForCall(
+      absl::string_view channel, absl::string_view method) const;
+  // As Find(), among the entries that name the method's service only.
   std::shared_ptr<const core::MethodOptions> FindNamed(
       absl::string_view channel, absl::string_view method) const;
 

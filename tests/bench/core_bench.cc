@@ -1,4 +1,5 @@
-// What the core costs a call, beside the floor of one bare mutex.
+// What the core costs a call, and what the engine does before and after gRPC,
+// beside the floor of one bare mutex.
 //
 //   scripts/bench core
 //
@@ -36,6 +37,7 @@
 #include "src/core/throttle.h"
 #include "src/core/time.h"
 #include "src/core/window.h"
+#include "tests/bench/measure.h"
 
 namespace {
 
@@ -65,8 +67,12 @@ void operator delete(void* p, size_t, std::align_val_t) noexcept {
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, size_t) noexcept { std::free(p); }
 
+int64_t firebreak::bench::HeapCalls() { return heap_calls; }
+
 namespace firebreak::core {
 namespace {
+
+using bench::Measure;
 
 constexpr Time kStart{};
 // Between two operations: a busy method, so that time windows do roll.
@@ -77,18 +83,6 @@ BreakerOptions OpenForAnHour() {
   options.open_duration = std::chrono::hours(1);
   options.max_open_duration = std::chrono::hours(1);
   return options;
-}
-
-// Runs the loop, then some more of it on one thread, and tells how often that
-// took something from the heap.
-template <class Operation>
-void Measure(benchmark::State& state, Operation operation) {
-  for (auto _ : state) operation();
-  if (state.threads() > 1) return;
-  constexpr int kMore = 10'000;
-  const int64_t before = heap_calls;
-  for (int i = 0; i < kMore; ++i) operation();
-  state.counters["allocs"] = static_cast<double>(heap_calls - before) / kMore;
 }
 
 void MutexFloor(benchmark::State& state) {
@@ -174,7 +168,7 @@ void BudgetAcquireRefund(benchmark::State& state) {
   Time now = kStart;
   Measure(state, [&] {
     now += kStep;
-    budget.OnCallAdmitted(now);
+    budget.OnCallAdmitted();
     if (budget.TryAcquire(now)) budget.Refund();
   });
 }
@@ -400,6 +394,9 @@ int Main(int argc, char** argv) {
   Register("LatencyRecord", LatencyRecord);
   Register("LatencyQuantile", LatencyQuantile);  // two of them
   Register("CallDriverSuccess", CallDriverSuccess);
+  Register("NoPolicyCall", bench::NoPolicyCall);
+  Register("FindBinding", bench::FindBinding);
+  Register("GuardedCall", bench::GuardedCall);
 
   MedianReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
@@ -415,9 +412,11 @@ int Main(int argc, char** argv) {
       floor, floor2, ratio(closed, floor), ratio(closed2, floor2),
       ratio(reject, floor));
   std::printf(
-      "core: closed_ns=%.1f closed2_ns=%.1f reject_ns=%.1f allocs=%g "
-      "method_bytes=%lld\n",
-      closed, closed2, reject, reporter.allocs(),
+      "core: closed_ns=%.1f closed2_ns=%.1f reject_ns=%.1f nopolicy_ns=%.1f "
+      "driver_ns=%.1f driver2_ns=%.1f allocs=%g method_bytes=%lld\n",
+      closed, closed2, reject, reporter.Median("NoPolicyCall"),
+      reporter.Median("CallDriverSuccess"),
+      reporter.Median("CallDriverSuccess", 2), reporter.allocs(),
       static_cast<long long>(MethodBytes()));
   return reporter.failed() ? 1 : 0;
 }

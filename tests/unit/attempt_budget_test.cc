@@ -46,9 +46,9 @@ TEST(AttemptBudgetTest, StartsFull) {
 TEST(AttemptBudgetTest, EveryCallAddsItsShare) {
   AttemptBudget budget(With(0.1, 0, 10), At(Sec(0)));
   AcquireAll(&budget, At(Sec(0)));
-  for (int i = 0; i < 9; ++i) budget.OnCallAdmitted(At(Sec(0)));
+  for (int i = 0; i < 9; ++i) budget.OnCallAdmitted();
   EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
-  budget.OnCallAdmitted(At(Sec(0)));
+  budget.OnCallAdmitted();
   // Ten times 0.1 is a token, whatever binary fractions say.
   EXPECT_TRUE(budget.TryAcquire(At(Sec(0))));
   EXPECT_GE(budget.tokens(At(Sec(0))), 0.0);
@@ -66,7 +66,7 @@ TEST(AttemptBudgetTest, TimeAddsTheFloor) {
 
 TEST(AttemptBudgetTest, NeverHoldsMoreThanTheBurst) {
   AttemptBudget budget(With(1, 1000, 3), At(Sec(0)));
-  budget.OnCallAdmitted(At(Sec(0)));
+  budget.OnCallAdmitted();
   budget.Refund();
   EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(3600))), 3);
   EXPECT_EQ(AcquireAll(&budget, At(Sec(3600))), 3);
@@ -75,7 +75,7 @@ TEST(AttemptBudgetTest, NeverHoldsMoreThanTheBurst) {
 TEST(AttemptBudgetTest, LessThanATokenBuysNothingAndStays) {
   AttemptBudget budget(With(0.5, 0, 1), At(Sec(0)));
   EXPECT_TRUE(budget.TryAcquire(At(Sec(0))));
-  budget.OnCallAdmitted(At(Sec(0)));
+  budget.OnCallAdmitted();
   EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
   EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(0))), 0.5);
 }
@@ -96,6 +96,24 @@ TEST(AttemptBudgetTest, TimeThatRunsBackNeitherPaysTwiceNorTakesAway) {
   EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(13))), 3);
 }
 
+TEST(AttemptBudgetTest, DepositsCountByTheNumbersThatHeldThen) {
+  AttemptBudget budget(With(0.5, 0, 10), At(Sec(0)));
+  AcquireAll(&budget, At(Sec(0)));
+  for (int i = 0; i < 4; ++i) budget.OnCallAdmitted();
+  budget.SetOptions(With(0, 0, 10), At(Sec(0)));
+  for (int i = 0; i < 100; ++i) budget.OnCallAdmitted();
+  EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(0))), 2);
+}
+
+TEST(AttemptBudgetTest, WhatIsOverTheBurstIsNotThereLater) {
+  AttemptBudget budget(With(1, 0, 3), At(Sec(0)));
+  for (int i = 0; i < 100; ++i) budget.OnCallAdmitted();
+  EXPECT_EQ(AcquireAll(&budget, At(Sec(0))), 3);
+  for (int i = 0; i < 100; ++i) budget.OnCallAdmitted();
+  budget.Refund();
+  EXPECT_EQ(AcquireAll(&budget, At(Sec(0))), 3);
+}
+
 TEST(AttemptBudgetTest, LaunchedStaysWithinItsBound) {
   const BudgetOptions kCases[] = {With(0.1, 1, 10), With(0, 0, 1),
                                   With(1, 0, 10), With(0.25, 7.5, 2.5),
@@ -112,7 +130,7 @@ TEST(AttemptBudgetTest, LaunchedStaysWithinItsBound) {
       if (what < 0.3) {
         now += Duration(static_cast<int64_t>(rng.Uniform() * 1e7));
       } else if (what < 0.5) {
-        budget.OnCallAdmitted(now);
+        budget.OnCallAdmitted();
         ++calls;
       } else if (what < 0.85) {
         if (budget.TryAcquire(now)) ++scheduled;

@@ -80,6 +80,31 @@ TEST(BoundsTest, TargetsOfAChannelsSharedBreakers) {
   ExpectTheRestIsOff(engine.get(), other);
 }
 
+// A program that calls whatever name it is asked for, through a generic stub.
+TEST(BoundsTest, NamesOfMethodsWithoutPolicy) {
+  auto engine = Make("method { name { service: \"p.S\" } breaker {} }");
+  const auto channel = engine->core()->BindChannel("c", {"t"});
+  for (int i = 0; i < 1'000'000; ++i) {
+    ASSERT_EQ(channel->Find(absl::StrCat("/p.T/M", i)), nullptr);
+  }
+  EXPECT_THAT(engine->core()->Methods(), SizeIs(0));
+  EXPECT_LE(channel->names_remembered(), BindingCache::kMostStrangers);
+}
+
+TEST(BoundsTest, NamesOfMethodsPastTheMost) {
+  auto engine = Make("method { name {} breaker {} }", 5);
+  const auto channel = engine->core()->BindChannel("c", {"t"});
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string name = absl::StrCat("/a.B/M", i);
+    const auto binding = channel->Find(name);
+    ASSERT_NE(binding, nullptr);
+    EXPECT_EQ(binding->method, name);
+    EXPECT_EQ(binding->runtime->method, i < 5 ? name : "other");
+  }
+  EXPECT_THAT(engine->core()->Methods(), SizeIs(6));
+  EXPECT_LE(channel->names_remembered(), BindingCache::kMostStrangers + 5);
+}
+
 TEST(BoundsTest, ChannelNames) {
   auto engine = Make("method { name {} breaker {} }", 5);
   for (int i = 0; i < 200; ++i) {

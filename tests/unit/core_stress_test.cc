@@ -9,6 +9,7 @@
 #include "src/core/breaker.h"
 #include "src/core/event_log.h"
 #include "src/core/intake.h"
+#include "src/core/latency_model.h"
 #include "src/core/method_stats.h"
 #include "tests/support/hammer.h"
 
@@ -158,7 +159,7 @@ TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
       const Time now = time.Now();
       if (dice->Chance(0.5)) {
         ++calls;
-        budget.OnCallAdmitted(now);
+        budget.OnCallAdmitted();
       }
       if (!budget.TryAcquire(now)) continue;
       if (dice->Chance(0.3)) {
@@ -176,6 +177,66 @@ TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
   // Nothing is lost either: all that came in was asked for.
   EXPECT_GE(static_cast<double>(launched),
             options.ratio * static_cast<double>(calls) * 0.9);
+}
+
+TEST(CoreStressTest, EveryDepositOfEveryThreadArrives) {
+  BudgetOptions options;
+  options.ratio = 1;
+  options.floor = 0;
+  options.burst = 1'000'000;
+  AttemptBudget budget(options, Time{});
+  while (budget.TryAcquire(Time{}, 0)) {
+  }
+  std::atomic<int64_t> bought{0};
+  Hammer([&](int, Dice* dice) {
+    for (int i = 0; i < kRounds; ++i) {
+      budget.OnCallAdmitted();
+      if (dice->Chance(0.2) && budget.TryAcquire(Time{})) ++bought;
+    }
+  });
+  EXPECT_NEAR(budget.tokens(Time{}) + static_cast<double>(bought),
+              kHammerThreads * kRounds, 1e-3);
+}
+
+TEST(CoreStressTest, StatisticsNeverRunBackAndEndExact) {
+  MethodStats stats;
+  LatencyModel model;
+  SharedTime time;
+  Hammer([&](int thread, Dice* dice) {
+    MethodCounts before;
+    int64_t seen = 0;
+    for (int i = 0; i < kRounds; ++i) {
+      time.Pass(Duration(500));
+      stats.OnCallStarted();
+      stats.OnAttempt(AttemptKind::kFirst);
+      const Duration took = Ms(1) + dice->Upto(Ms(9));
+      model.OnAttemptEnd(absl::StatusCode::kOk, Attribution::kSuccess, took,
+                         time.Now());
+      stats.OnAttemptEnd(Attribution::kSuccess);
+      stats.OnCallEnded(CallEnd::kSuccess, absl::StatusCode::kOk, took);
+      if (!dice->Chance(thread == 0 ? 0.1 : 0.01)) continue;
+      const MethodCounts now = stats.counts();
+      EXPECT_GE(now.in_flight, 0);
+      EXPECT_GE(now.calls, before.calls);
+      EXPECT_GE(now.end(CallEnd::kSuccess), before.end(CallEnd::kSuccess));
+      before = now;
+      const int64_t recorded = stats.latency().count();
+      EXPECT_GE(recorded, seen);
+      seen = recorded;
+      const auto median = model.Quantile(0.5, time.Now());
+      EXPECT_GE(median.value_or(Ms(1)), Duration(980'000));
+    }
+  });
+  constexpr int64_t kAll = int64_t{kHammerThreads} * kRounds;
+  const MethodCounts counts = stats.counts();
+  EXPECT_EQ(counts.calls, kAll);
+  EXPECT_EQ(counts.in_flight, 0);
+  EXPECT_EQ(counts.end(CallEnd::kSuccess), kAll);
+  EXPECT_EQ(counts.attempts_of(AttemptKind::kFirst), kAll);
+  EXPECT_EQ(stats.latency().count(), kAll);
+  // All of the same few seconds. Asked so much later that it looks anew.
+  time.Pass(Ms(200));
+  EXPECT_EQ(model.samples(time.Now()), kAll);
 }
 
 // A call's way in, on whatever thread looks at it.

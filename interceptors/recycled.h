@@ -1,0 +1,106 @@
+// Objects of one class that come and go with each call, without the heap.
+//
+//   class Strip final : public Interceptor, public Recycled<Strip> { ... };
+//   Interceptor* one = new Strip(core);   // of this thread's spare memory
+//   delete one;                           // and back, to whichever thread's
+//
+// Each thread keeps the memory of the last kMost objects that it has deleted,
+// and frees it when it ends. A thread that only makes such objects finds none
+// and goes to the heap; one that only deletes them keeps kMost. So memory does
+// not grow, whoever makes and whoever deletes.
+//
+// Under AddressSanitizer spare memory is poisoned, so that to use what is
+// deleted is found as ever.
+//
+// Thread safety: safe from any thread, also while a thread or the process ends.
+#ifndef FIREBREAK_INTERCEPTORS_RECYCLED_H_
+#define FIREBREAK_INTERCEPTORS_RECYCLED_H_
+
+#include <cstddef>
+#include <new>
+
+#include "absl/base/config.h"
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace firebreak::interceptors {
+
+// `T` is final, so that all its objects are of one size.
+template <class T>
+class Recycled {
+ public:
+  static void* operator new(std::size_t size) {
+    Spare* const spare = t_spares;
+    if (spare == nullptr) return ::operator new(Room(size));
+    Unpoison(spare, size);
+    t_spares = spare->next;
+    --t_count;
+    return spare;
+  }
+  static void operator delete(void* object, std::size_t size) {
+    if (t_count >= kMost) {
+      ::operator delete(object);
+      return;
+    }
+    // The first one makes the thread free them all at its end.
+    if (t_spares == nullptr) t_cleaner.Want();
+    t_spares = new (object) Spare{t_spares};
+    ++t_count;
+    Poison(object, size);
+  }
+
+ private:
+  // Calls that one thread has under way at once, of those that are worth it.
+  static constexpr int kMost = 64;
+
+  struct Spare {
+    Spare* next;
+  };
+  static constexpr std::size_t Room(std::size_t size) {
+    return size < sizeof(Spare) ? sizeof(Spare) : size;
+  }
+
+  // Frees what the thread has. Whatever is deleted after that, by destructors
+  // that run later, goes to the heap.
+  struct Cleaner {
+    void Want() {}
+    ~Cleaner() {
+      while (Spare* const spare = t_spares) {
+        Unpoison(spare, sizeof(T));
+        t_spares = spare->next;
+        ::operator delete(spare);
+      }
+      t_count = kMost;
+    }
+  };
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+  static void Poison(void* p, std::size_t size) {
+    __asan_poison_memory_region(p, size);
+  }
+  static void Unpoison(void* p, std::size_t size) {
+    __asan_unpoison_memory_region(p, size);
+  }
+#else
+  static void Poison(void* /*p*/, std::size_t /*size*/) {}
+  static void Unpoison(void* /*p*/, std::size_t /*size*/) {}
+#endif
+
+  // Without destructors, so that they may be used to the thread's very end.
+  static thread_local Spare* t_spares;
+  static thread_local int t_count;
+  static thread_local Cleaner t_cleaner;
+};
+
+template <class T>
+thread_local typename Recycled<T>::Spare* Recycled<T>::t_spares = nullptr;
+template <class T>
+thread_local int Recycled<T>::t_count = 0;
+template <class T>
+thread_local typename Recycled<T>::Cleaner Recycled<T>::t_cleaner;
+
+}  // namespace firebreak::interceptors
+
+#endif  // FIREBREAK_INTERCEPTORS_RECYCLED_H_

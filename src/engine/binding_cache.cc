@@ -1,0 +1,64 @@
+#include "src/engine/binding_cache.h"
+
+#include <utility>
+
+namespace firebreak::engine {
+
+absl::optional<BindingCache::Binding> BindingCache::Find(
+    uint64_t version, absl::string_view method) {
+  Bindings outdated;
+  const auto copy = copies_.TryHoldAny();
+  if (!copy || copy->version != version) return absl::nullopt;
+  const size_t hash = copy->methods.hash_function()(method);
+  if (auto it = copy->methods.find(method, hash); it != copy->methods.end()) {
+    return it->second;
+  }
+  if (auto it = copy->strangers.find(method, hash);
+      it != copy->strangers.end()) {
+    return it->second;
+  }
+  if (copy->policy->FindForCall(channel_, method) != nullptr) {
+    return absl::nullopt;
+  }
+  KeepStranger(method, nullptr, copy.get(), &outdated);
+  return Binding();
+}
+
+void BindingCache::Keep(uint64_t version, const PolicyTable& policy,
+                        absl::string_view method, const Binding& binding) {
+  const bool is_stranger =
+      binding == nullptr || binding->runtime->method == kOtherMethod;
+  Binding share = binding == nullptr ? nullptr : core::NewShare(binding);
+  Copy outdated;  // goes when nothing is held
+  const auto copy = copies_.TryHoldAny();
+  if (!copy || copy->version > version) return;
+  if (copy->version < version) {
+    std::swap(*copy.get(), outdated);
+    copy->version = version;
+    copy->policy.emplace(policy);
+  }
+  if (is_stranger) {
+    KeepStranger(method, std::move(share), copy.get(), &outdated.strangers);
+  } else {
+    copy->methods.try_emplace(method, std::move(share));
+  }
+}
+
+void BindingCache::KeepStranger(absl::string_view method, Binding binding,
+                                Copy* copy, Bindings* outdated) {
+  if (method.size() > kLongestName) return;
+  if (copy->strangers.size() >= kMostStrangers) {
+    outdated->swap(copy->strangers);
+  }
+  copy->strangers.try_emplace(method, std::move(binding));
+}
+
+size_t BindingCache::size() {
+  size_t names = 0;
+  copies_.ForEachFree([&](Copy* copy) {
+    names += copy->methods.size() + copy->strangers.size();
+  });
+  return names;
+}
+
+}  // namespace firebreak::engine

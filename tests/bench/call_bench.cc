@@ -1,0 +1,80 @@
+// What a call pays before gRPC carries it: finding its method, and what it
+// counts. The clock is read once for each, as it is for a call.
+#include <grpcpp/support/client_interceptor.h>
+
+#include <memory>
+
+#include "firebreak/engine.h"
+#include "interceptors/pass_through.h"
+#include "src/engine/clock.h"
+#include "src/engine/engine_core.h"
+#include "tests/bench/measure.h"
+
+namespace firebreak::bench {
+namespace {
+
+constexpr char kNoPolicy[] = "/shop.v1.CatalogService/ListProducts";
+constexpr char kGuarded[] = "/shop.v1.PaymentService/Charge";
+
+// One channel of an engine, for all rows and threads. Never deleted: threads of
+// the engine may outlive main() as they like.
+engine::ChannelBinding* Channel() {
+  static auto* const channel = [] {
+    auto engine = Engine::FromText(
+        "method { name { service: \"shop.v1.PaymentService\" } breaker {} }");
+    if (!engine.ok()) return static_cast<engine::ChannelBinding*>(nullptr);
+    auto* const kept = new std::shared_ptr<engine::ChannelBinding>(
+        (*engine)->core()->BindChannel("payment", {"t"}));
+    return kept->get();
+  }();
+  return channel;
+}
+
+}  // namespace
+
+// All of it: the look-up, the interceptor that gRPC gets, and its end.
+void NoPolicyCall(benchmark::State& state) {
+  engine::ChannelBinding* const channel = Channel();
+  Measure(state, [&] {
+    if (channel->Find(kNoPolicy) != nullptr) {
+      state.SkipWithError("the method has a policy");
+    }
+    std::unique_ptr<grpc::experimental::Interceptor> interceptor(
+        new interceptors::Strip(channel->core().get()));
+    benchmark::DoNotOptimize(interceptor.get());
+  });
+}
+
+void FindBinding(benchmark::State& state) {
+  engine::ChannelBinding* const channel = Channel();
+  Measure(state, [&] { benchmark::DoNotOptimize(channel->Find(kGuarded)); });
+}
+
+// A call that is let in and succeeds.
+void GuardedCall(benchmark::State& state) {
+  engine::ChannelBinding* const channel = Channel();
+  Measure(state, [&] {
+    const core::Time now = engine::Now();
+    const auto method = channel->Find(kGuarded);
+    engine::MethodRuntime& runtime = *method->runtime;
+    runtime.stats.OnCallStarted();
+    core::Visit visit;
+    visit.Begin(&method->settings->intake, now, core::kInfiniteFuture,
+                core::Duration::zero());
+    core::Admission admission =
+        method->targets.front()->Admit(now, core::kInfiniteFuture);
+    if (!admission.permit) state.SkipWithError("the breaker refuses");
+    runtime.stats.OnAttempt(core::AttemptKind::kFirst);
+    runtime.budget->OnCallAdmitted();
+    admission.permit.Settle(core::Verdict::kSuccess, now);
+    visit.End(core::Intake::Verdict::kAccepted, now);
+    const core::Duration took = std::chrono::microseconds(300);
+    runtime.stats.OnAttemptEnd(core::Attribution::kSuccess);
+    runtime.latency.OnAttemptEnd(absl::StatusCode::kOk,
+                                 core::Attribution::kSuccess, took, now);
+    runtime.stats.OnCallEnded(core::CallEnd::kSuccess, absl::StatusCode::kOk,
+                              took);
+  });
+}
+
+}  // namespace firebreak::bench

@@ -1,0 +1,68 @@
+// Objects that come and go with each call, without the heap.
+#include "interceptors/recycled.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace firebreak::interceptors {
+namespace {
+
+class Base {
+ public:
+  virtual ~Base() = default;
+};
+// As large as an interceptor, and deleted as its base, as gRPC does.
+class Thing final : public Base, public Recycled<Thing> {
+ public:
+  int value = 42;
+};
+
+TEST(RecycledTest, TheNextOneHasTheMemoryOfTheLast) {
+  std::unique_ptr<Base> first = std::make_unique<Thing>();
+  const Base* const where = first.get();
+  first.reset();
+  const auto second = std::make_unique<Thing>();
+  EXPECT_EQ(second.get(), where);
+  EXPECT_EQ(second->value, 42);
+  EXPECT_NE(std::make_unique<Thing>().get(), where) << "it is in use";
+}
+
+TEST(RecycledTest, OnesThatAreThereAtOnceAreApart) {
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<Base>> all;
+    std::set<const Base*> places;
+    for (int i = 0; i < 1000; ++i) {
+      all.push_back(std::make_unique<Thing>());
+      places.insert(all.back().get());
+    }
+    EXPECT_EQ(places.size(), 1000u);
+  }
+}
+
+// What a thread has left is freed with it (the sanitizers' builds look), and
+// what it deletes after that as well.
+TEST(RecycledTest, MayBeMadeHereAndDeletedThere) {
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<Base>> all(200);
+    std::thread([&] {
+      for (auto& one : all) one = std::make_unique<Thing>();
+    }).join();
+    std::thread([&] {
+      thread_local std::vector<std::unique_ptr<Base>> late;
+      late.push_back(std::make_unique<Thing>());  // registered first, so last
+      all.resize(150);
+      for (int i = 0; i < 50; ++i) {
+        late.push_back(std::move(all.back()));
+        all.pop_back();
+      }
+      all.clear();
+    }).join();
+  }
+}
+
+}  // namespace
+}  // namespace firebreak::interceptors
