@@ -9,7 +9,6 @@
 #ifndef FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
 #define FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
 
-#include <grpc/grpc.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -31,6 +30,7 @@
 #include "firebreak/v1/admin.grpc.pb.h"
 #include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "tests/support/engine_fixture.h"
 
 namespace firebreak::testing {
 
@@ -86,13 +86,6 @@ inline std::string NewSocketAddress() {
   static int serial = 0;
   return absl::StrCat("unix:", ::testing::TempDir(), "firebreak-admin-",
                       getpid(), "-", ++serial, ".sock");
-}
-
-// gRPC ends when its last object does, and then waits up to 10 s for a poller
-// that a large message has left behind. Not so while somebody holds on to it.
-inline void KeepGrpc() {
-  static const bool kept = (grpc_init(), true);
-  (void)kept;
 }
 
 class AdminFixture {

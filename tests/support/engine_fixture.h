@@ -6,6 +6,7 @@
 #ifndef FIREBREAK_TESTS_SUPPORT_ENGINE_FIXTURE_H_
 #define FIREBREAK_TESTS_SUPPORT_ENGINE_FIXTURE_H_
 
+#include <grpc/grpc.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -31,6 +32,13 @@ bool Eventually(Condition condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return false;
+}
+
+// gRPC ends when its last object does, and then waits up to 10 s for a poller
+// that a large message has left behind. Not so while somebody holds on to it.
+inline void KeepGrpc() {
+  static const bool kept = (grpc_init(), true);
+  (void)kept;
 }
 
 // `method_policy` for every method, and a budget that never runs out: the

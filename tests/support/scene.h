@@ -15,7 +15,6 @@
 #include <memory>
 #include <vector>
 
-#include "tests/support/admin_fixture.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/fault_server.h"
 #include "tests/support/stub_styles.h"

@@ -46,7 +46,7 @@ constexpr Act kLastAct = Act::kReset;
 constexpr size_t kMostPermits = 4;
 constexpr Duration kHurry = Ms(100);
 // TSan makes each step many times slower, and has no thread to look at here.
-#ifdef __SANITIZE_THREAD__
+#ifdef FIREBREAK_TSAN
 constexpr int kShallower = 2;
 #else
 constexpr int kShallower = 0;

@@ -224,7 +224,7 @@ class Twins {
 };
 
 TEST(BreakerQuickTest, DoesWhatItWouldUnderItsLock) {
-#ifdef __SANITIZE_THREAD__
+#ifdef FIREBREAK_TSAN
   constexpr uint64_t kSeeds = 20;  // and no thread to look at
 #else
   constexpr uint64_t kSeeds = 200;
@@ -236,7 +236,7 @@ TEST(BreakerQuickTest, DoesWhatItWouldUnderItsLock) {
 }
 
 TEST(BreakerQuickTest, EveryResultIsInTheWindowOrInATripOrStale) {
-#ifdef __SANITIZE_THREAD__
+#ifdef FIREBREAK_TSAN
   constexpr int kRounds = 10'000;
 #else
   // Long enough for two threads to be at it at the same time.
