@@ -231,5 +231,4 @@ void Interceptor::Refused(Methods* methods) {
   methods->Proceed();
 }
 
-
 }  // namespace firebreak::interceptors
