@@ -1,7 +1,6 @@
 #include "interceptors/caller_context.h"
 
 #include "absl/strings/str_cat.h"
-#include "interceptors/native_call.h"
 #include "interceptors/wire.h"
 #include "src/engine/lane.h"
 
@@ -24,7 +23,6 @@ CallerContext::CallerContext(grpc::ClientContext* context)
 
 void CallerContext::CopyTo(core::Time deadline, int n, const Metadata& metadata,
                            absl::optional<bool> wait_for_ready,
-                           bool has_timeout,
                            grpc::ClientContext* attempt) const {
   // The caller's own deadline goes on as it is, to the nanosecond; but a span
   // would begin anew with each attempt.
@@ -33,7 +31,6 @@ void CallerContext::CopyTo(core::Time deadline, int n, const Metadata& metadata,
   attempt->set_deadline(is_own ? own : engine::ToGrpcTime(deadline));
   for (const auto& [key, value] : metadata) {
     if (key == kCompressionKey) continue;
-    if (has_timeout && key == NativeCall::kTimeoutKey) continue;
     if (n > 0 && key == kPreviousAttemptsKey) continue;
     attempt->AddMetadata(key, value);
   }

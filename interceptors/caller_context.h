@@ -43,10 +43,9 @@ class CallerContext {
   bool IsChangedBy(absl::optional<bool> wait_for_ready) const {
     return !fields_.wait_for_ready_is_set && wait_for_ready.value_or(false);
   }
-  // Into the context of attempt n = 0, 1, ... `has_timeout`: the metadata has
-  // one of ours, for the native call only.
+  // Into the context of attempt n = 0, 1, ...
   void CopyTo(core::Time deadline, int n, const Metadata& metadata,
-              absl::optional<bool> wait_for_ready, bool has_timeout,
+              absl::optional<bool> wait_for_ready,
               grpc::ClientContext* attempt) const;
 
   // gRPC's account of the failure that the caller gets.

@@ -74,7 +74,18 @@ void DrivenCall::Start(Methods* first) {
     return;
   }
   if (may_run) Run(began_);
-  while (Mail* mail = box_.TakeOrLeave()) Handle(mail);
+  ServeUntilFree();
+}
+
+void DrivenCall::ServeUntilFree() {
+  Methods* opens = nullptr;
+  do {
+    while (box_.Fetch()) HandleFetched();
+    if (opens_ != nullptr) opens = std::exchange(opens_, nullptr);
+  } while (!box_.Leave());
+  // Once this is out the call may end, and where that is told is gRPC's choice:
+  // it would be here, had we not let go of the call.
+  if (opens != nullptr) gate_->OpenNatively(opens);
 }
 
 void DrivenCall::RunLane() {
@@ -102,7 +113,7 @@ bool DrivenCall::LeaveLane() {
 void DrivenCall::Post(Mail* mail) {
   switch (box_.Post(mail)) {
     case Mailbox::Posted::kYouOwnIt:
-      while (Mail* next = box_.TakeOrLeave()) Handle(next);
+      ServeUntilFree();
       return;
     case Mailbox::Posted::kRing:
       lane_->Ring();
@@ -224,22 +235,23 @@ bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
 }
 
 void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
-  // For attempts that may follow, since the batch they are taken from is gone
-  // by then.
+  auto* const metadata = first_->GetSendInitialMetadata();
+  // For attempts that may follow: the batch they are taken from is gone then,
+  // and who comes after us may have added to its metadata.
+  if (options_->max_attempts() > 1) {
+    own_metadata_ = *metadata;
+    caller_.set_metadata(&own_metadata_);
+  }
   if (options_->max_attempts() > 1 || fallback_ != nullptr) {
     own_request_ = *first_->GetSerializedSendMessage();
   }
-  auto* const metadata = first_->GetSendInitialMetadata();
   if (channel_->listener() != nullptr) {
-    own_metadata_ = *metadata;
-    caller_.set_metadata(&*own_metadata_);
     TellStart(launch, caller_.context(), metadata);
   }
   if (caller_.deadline() == core::kInfiniteFuture &&
       launch.deadline != core::kInfiniteFuture) {
     NativeCall::SendDeadline(core::Remaining(engine::Now(), launch.deadline),
                              metadata);
-    sends_timeout_ = true;
   }
   native_was_not_ready_ =
       launch.is_probe &&
@@ -250,7 +262,7 @@ void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
   attempts_.emplace_back();
   native_.Start();
   is_native_ = true;
-  gate_->OpenNatively(std::exchange(first_, nullptr));
+  opens_ = std::exchange(first_, nullptr);
 }
 
 void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
@@ -263,7 +275,7 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
   }
   caller_.CopyTo(launch.deadline, launch.attempt,
                  channel_->listener() != nullptr ? own : caller_.metadata(),
-                 options_->wait_for_ready, sends_timeout_, &attempt->context);
+                 options_->wait_for_ready, &attempt->context);
   grpc::ChannelInterface* const channel =
       launch.target == 0 ? base_channel_
                          : channel_->replica(launch.target).get();

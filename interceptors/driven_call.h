@@ -123,6 +123,8 @@ class DrivenCall final : public AttemptOwner,
 
   // To the owner, which the poster may become.
   void Post(Mail* mail);
+  // The owner's work, until there is none.
+  void ServeUntilFree();
   // All below: the owner's.
   void Handle(Mail* mail);
   // Asks the intake. True: the answer is there, and the call can run.
@@ -197,7 +199,8 @@ class DrivenCall final : public AttemptOwner,
   const bool wants_report_;
   const core::Time began_;
   const core::Time deadline_;  // the caller's own, or the policy's timeout
-  Methods* first_ = nullptr;   // while the gate is closed
+  Methods* first_ = nullptr;   // while nothing is decided on it
+  Methods* opens_ = nullptr;   // the same, when it is to go out natively
   absl::optional<grpc::GenericStub> stub_;
   const std::shared_ptr<const Fallback> fallback_;
 
@@ -242,10 +245,9 @@ class DrivenCall final : public AttemptOwner,
   NativeCall native_;
   bool is_native_ = false;  // set before the gate opens, read by all after it
   bool native_was_not_ready_ = false;
-  bool sends_timeout_ = false;
   // Once the caller's may be gone, or changed.
   grpc::ByteBuffer own_request_;
-  absl::optional<CallerContext::Metadata> own_metadata_;
+  CallerContext::Metadata own_metadata_;
   absl::optional<Finish> concluded_;
   bool is_delivered_ = false;
   std::vector<std::string> peers_;  // of the attempts, for the report

@@ -41,7 +41,7 @@ void NativeCall::SendDeadline(
                             : millis <= kMost
                                 ? absl::StrCat(millis, "m")
                                 : absl::StrCat(std::min(seconds, kMost), "S");
-  metadata->emplace(kTimeoutKey, value);
+  metadata->emplace("grpc-timeout", value);
 }
 
 void NativeCall::Cancel() {

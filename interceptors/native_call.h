@@ -56,8 +56,6 @@ class NativeCall {
   // server knows it. A context's deadline can no longer be set.
   static void SendDeadline(core::Duration left,
                            std::multimap<std::string, std::string>* metadata);
-  // Of that metadata.
-  static constexpr char kTimeoutKey[] = "grpc-timeout";
 
   Stage stage() const { return stage_; }
   void Start() { stage_ = Stage::kInFlight; }

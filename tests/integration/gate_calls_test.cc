@@ -37,6 +37,7 @@ const Refusal kRefusals[] = {
      grpc::StatusCode::UNAVAILABLE},
     {"RateLimit", "rate_limit { rate: 0.001 burst: 1 }",
      grpc::StatusCode::RESOURCE_EXHAUSTED},
+    {"Throttle", "throttle { k: 1 }", grpc::StatusCode::RESOURCE_EXHAUSTED},
     {"Bulkhead", "bulkhead { max_concurrent: 1 max_queue: 0 }",
      grpc::StatusCode::RESOURCE_EXHAUSTED},
 };
@@ -58,6 +59,16 @@ class CorkedTest : public ::testing::TestWithParam<Refusal> {
       while (first_->Read(&reply)) {
       }
       first_->Finish();
+    }
+    if (std::string(GetParam().name) == "Throttle") {
+      // Of so many the server took none: what comes is as good as refused.
+      const auto settings =
+          f_.runtime("/firebreak.testing.Echo/BidiStream")->settings();
+      core::Throttle* const throttle = settings->intake.throttle();
+      for (int i = 0; i < 1'000'000; ++i) {
+        throttle->Admit(engine::Now());
+        throttle->OnEnd(/*accepted=*/false, engine::Now());
+      }
     }
   }
   ~CorkedTest() override { first_context_.TryCancel(); }

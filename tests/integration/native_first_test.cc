@@ -196,6 +196,52 @@ TEST_P(NativeFirstTest, OptionsOfTheCallDoNotLeaveTheProcess) {
   }
 }
 
+// An interceptor after ours sees the caller's own metadata with the first
+// attempt; what it adds there is that attempt's.
+TEST_P(NativeFirstTest, WhatIsAddedToOneAttemptIsNotSentWithTheNext) {
+  class Span final : public grpc::experimental::Interceptor {
+   public:
+    void Intercept(
+        grpc::experimental::InterceptorBatchMethods* methods) override {
+      if (methods->QueryInterceptionHookPoint(
+              grpc::experimental::InterceptionHookPoints::
+                  PRE_SEND_INITIAL_METADATA)) {
+        methods->GetSendInitialMetadata()->emplace("span", "one");
+      }
+      methods->Proceed();
+    }
+  };
+  class Spans final
+      : public grpc::experimental::ClientInterceptorFactoryInterface {
+   public:
+    grpc::experimental::Interceptor* CreateClientInterceptor(
+        grpc::experimental::ClientRpcInfo*) override {
+      return new Span;
+    }
+  };
+  EngineFixture f(kQuickRetry);
+  std::vector<
+      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
+      factories;
+  factories.push_back(f.engine()->InterceptorFactory("test"));
+  factories.push_back(std::make_unique<Spans>());
+  const auto channel = grpc::experimental::CreateCustomChannelWithInterceptors(
+      f.server().address(), grpc::InsecureChannelCredentials(),
+      grpc::ChannelArguments(), std::move(factories));
+  f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
+                     Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
+  UnaryCall call("hello");
+  call.context.AddMetadata("mine", "1");
+  Run(channel, &call);
+  ASSERT_TRUE(call.status.ok()) << call.status.error_message();
+  const auto seen = f.server().seen();
+  ASSERT_EQ(seen.size(), 3u);
+  for (const SeenCall& each : seen) {
+    EXPECT_EQ(each.metadata.count("span"), 1u);
+    EXPECT_EQ(each.metadata.count("mine"), 1u);
+  }
+}
+
 class UnaryReactor final : public grpc::ClientUnaryReactor {
  public:
   void Start(Echo::Stub* stub, UnaryCall* call) {

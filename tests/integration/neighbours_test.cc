@@ -253,12 +253,11 @@ TEST_P(NeighboursTest, ALoggerBeforeOursThatCastsMessages) {
       GetParam() == StubStyle::kSync || GetParam() == StubStyle::kCallback;
   // Whether there is a message gRPC decides by the caller's own call, which has
   // failed: what is written over it later, its caller sees, and no interceptor.
-  EXPECT_EQ(log.lines,
-            (std::vector<std::string>{
-                typed ? "send hello" : "send serialized",
-                GoesOutNatively(GetParam()) ? "receive nothing"
-                                            : "receive hello",
-                "status 0"}));
+  EXPECT_EQ(log.lines, (std::vector<std::string>{
+                           typed ? "send hello" : "send serialized",
+                           GoesOutNatively(GetParam()) ? "receive nothing"
+                                                       : "receive hello",
+                           "status 0"}));
 }
 
 TEST_P(NeighboursTest, ALoggerBeforeOursSeesAFailureWithoutMessage) {
