@@ -171,17 +171,7 @@ class ReactorOkTest : public ::testing::Test {
     reactor.StartCall();
     return reactor.Wait();
   }
-  World world_;
 };
-
-TEST_F(ReactorOkTest, OfACallThatFails) {
-  const Shown native = ExpectAlike([&](Mode mode) {
-    world_.server.Script({Step::Fail(grpc::StatusCode::NOT_FOUND)});
-    UnaryCall call;
-    return Shown{{"events", Run(world_.NewChannel(mode), &call)}};
-  });
-  EXPECT_EQ(native.at("events"), "metadata 0 0, done 5");
-}
 
 TEST_F(ReactorOkTest, OfACallThatIsRefused) {
   // Answered by ourselves, so that gRPC takes it for one that has metadata.
