@@ -37,7 +37,8 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
   } else {
     auto* const message = static_cast<google::protobuf::MessageLite*>(to);
     reply_is_read = Parse(from, message);
-    if (!reply_is_read) message->Clear();
+    // One that is missing has left nothing behind.
+    if (!reply_is_read && from->Valid()) message->Clear();
   }
   return reply_is_read;
 }
@@ -93,7 +94,10 @@ Answer::Metadata CopyMetadata(
 }
 
 void AddReason(core::Reason reason, Answer* answer) {
-  if (reason == core::Reason::kNone) return;
+  // Who cancels knows why.
+  if (reason == core::Reason::kNone || reason == core::Reason::kCancelled) {
+    return;
+  }
   answer->trailing.emplace_back("firebreak-reason",
                                 std::string(core::ReasonName(reason)));
 }

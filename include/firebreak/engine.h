@@ -58,7 +58,10 @@ struct EngineOptions {
   // calling thread does not; they sleep meanwhile. [1, 64].
   int poller_threads = 2;
   // Let a thread that makes a synchronous driven call run the call's attempts
-  // itself, while it waits: no other thread has to wake up for it.
+  // itself, while it waits: no other thread has to wake up for it. It does so
+  // inside Proceed() of the interceptors before firebreak's: where one of them
+  // holds a lock across that, this has to be false, or calls wait for each
+  // other.
   bool drive_on_calling_thread = true;
   // Threads that run fallbacks. [1, 64].
   int callback_threads = 2;

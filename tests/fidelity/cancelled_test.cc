@@ -46,7 +46,7 @@ TEST_P(CancelledTest, InFlightFromAnotherThread) {
                                     ? "told"
                                     : "left"}});
       },
-      {{"auth", ""}, {"debug", ""}});
+      TakenOver(GetParam(), {{"auth", ""}, {"debug", ""}}));
   EXPECT_EQ(native.at("code"), "1");
   EXPECT_EQ(native.at("server"), "told");
   EXPECT_EQ(native.at("ends"), "1");

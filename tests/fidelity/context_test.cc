@@ -88,7 +88,7 @@ TEST_P(ContextTest, GlobalCallbacksSeeEachAttemptToo) {
         EXPECT_TRUE(Eventually([&] { return count->gone == count->made; }));
         return Shown{{"contexts", absl::StrCat(count->made - before)}};
       },
-      {{"contexts", "2"}});
+      TakenOver(GetParam(), {{"contexts", "2"}}));
   EXPECT_EQ(native.at("contexts"), "1");
 }
 

@@ -21,7 +21,7 @@ TEST_P(EndedTest, EverythingOfAnAnswer) {
         Run(world_.NewChannel(mode), &call);
         return ShowCall(call);
       },
-      {{"peer", world_.server.address()}, {"auth", ""}});
+      TakenOver(GetParam(), {{"peer", world_.server.address()}, {"auth", ""}}));
   EXPECT_EQ(native.at("code"), "0");
   EXPECT_EQ(native.at("reply"), "hello");
   EXPECT_EQ(native.at("initial"), "x-a=1;x-a=2;x-b-bin=\\x01\\xff;");
@@ -44,7 +44,7 @@ TEST_P(EndedTest, EverythingOfAFailure) {
         Run(world_.NewChannel(mode), &call);
         return ShowCall(call);
       },
-      {{"peer", world_.server.address()}, {"auth", ""}});
+      TakenOver(GetParam(), {{"peer", world_.server.address()}, {"auth", ""}}));
   EXPECT_EQ(native.at("code"), "9");
   EXPECT_EQ(native.at("message"), "no \xe2\x82\xac here\n");
   EXPECT_EQ(native.at("details"), "\\x00\\xff");
@@ -85,11 +85,11 @@ TEST_P(EndedTest, ALimitOfOursIsNamedBesideTheServersStatus) {
         Run(world_.NewChannel(mode), &call);
         return ShowCall(call);
       },
-      {{"peer", world_.server.address()},
-       {"auth", ""},
-       {"trailing",
-        "firebreak-reason=attempts_exhausted;"
-        "grpc-status-details-bin=details;x-c=3;"}});
+      With(TakenOver(GetParam(),
+                     {{"peer", world_.server.address()}, {"auth", ""}}),
+           {{"trailing",
+             "firebreak-reason=attempts_exhausted;"
+             "grpc-status-details-bin=details;x-c=3;"}}));
   EXPECT_EQ(native.at("trailing"), "grpc-status-details-bin=details;x-c=3;");
 }
 
@@ -130,7 +130,7 @@ TEST_P(EndedTest, OfAMethodThatIsNotImplemented) {
         Run(world_.NewChannel(mode, {}, address), &call);
         return ShowCall(call);
       },
-      {{"peer", address}, {"auth", ""}});
+      TakenOver(GetParam(), {{"peer", address}, {"auth", ""}}));
   EXPECT_EQ(native.at("code"), "12");
 }
 

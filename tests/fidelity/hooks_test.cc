@@ -106,8 +106,16 @@ TEST_P(HooksTest, BeforeOursOneCallHoweverManyAttempts) {
     return Lines();
   };
   const Step lost = Step::Fail(grpc::StatusCode::DATA_LOSS);
-  EXPECT_EQ(show(Mode::kDriven, {lost, Step::Ok()}),
-            show(Mode::kDriven, {Step::Ok()}));
+  Shown once = show(Mode::kDriven, {Step::Ok()});
+  if (GoesOutNatively(GetParam())) {
+    // gRPC has told that there is no message before the answer is written over,
+    // message and all.
+    for (auto& line : once) {
+      absl::StrReplaceAll({{"message(typed) status", "message(null) status"}},
+                          &line.second);
+    }
+  }
+  EXPECT_EQ(show(Mode::kDriven, {lost, Step::Ok()}), once);
   EXPECT_EQ(world_.server.calls(), 3);
 }
 
@@ -126,8 +134,9 @@ TEST_P(HooksTest, BeforeOursACancelIsTold) {
 }
 
 TEST_P(HooksTest, AfterOursEachAttempt) {
-  // Made for the call and never asked; then an attempt as if a generic
-  // completion-queue stub had made it.
+  // Taken over, made for the call and never asked; then an attempt as if a
+  // generic completion-queue stub had made it. A native one is as natively but
+  // for its request, which has been serialized for further attempts.
   for (const Step& step :
        {Step::Ok(), Step::Fail(grpc::StatusCode::NOT_FOUND)}) {
     const auto show = [&](Mode mode) {
@@ -136,7 +145,17 @@ TEST_P(HooksTest, AfterOursEachAttempt) {
       Run(NewChannel(mode, {}, recorder_.NewFactory("after")), &call);
       return Lines();
     };
-    EXPECT_EQ(show(Mode::kGuarded), show(Mode::kNative));
+    Shown native = show(Mode::kNative);
+    EXPECT_EQ(show(Mode::kGuarded), native);
+    if (GoesOutNatively(GetParam())) {
+      for (auto& line : native) {
+        absl::StrReplaceAll({{"(typed) send-close", "(bytes) send-close"},
+                             {" message-sent", ""}},
+                            &line.second);
+      }
+      EXPECT_EQ(show(Mode::kDriven), native);
+      continue;
+    }
     const std::string made = "after is made for /firebreak.testing.Echo/Unary";
     EXPECT_EQ(
         show(Mode::kDriven),
@@ -151,18 +170,26 @@ TEST_P(HooksTest, AfterOursEachAttempt) {
 
 TEST_P(HooksTest, AfterOursRepliesAreBytes) {
   std::atomic<size_t> length{0};
+  std::atomic<int> typed{0};
+  UnaryCall call("hello");
   const auto look = [&](Recorder::Info*, Recorder::Methods* methods) {
     if (methods->QueryInterceptionHookPoint(
             grpc::experimental::InterceptionHookPoints::POST_RECV_MESSAGE)) {
-      length =
-          static_cast<grpc::ByteBuffer*>(methods->GetRecvMessage())->Length();
+      if (methods->GetRecvMessage() == &call.reply) {
+        ++typed;
+      } else {
+        length =
+            static_cast<grpc::ByteBuffer*>(methods->GetRecvMessage())->Length();
+      }
     }
     return std::string();
   };
-  UnaryCall call("hello");
   Run(NewChannel(Mode::kDriven, {}, recorder_.NewFactory("after", look)),
       &call);
-  EXPECT_EQ(length, call.reply.ByteSizeLong());
+  // The caller's own call has the caller's own reply.
+  const bool is_native = GoesOutNatively(GetParam());
+  EXPECT_EQ(typed, is_native ? 1 : 0);
+  EXPECT_EQ(length, is_native ? 0 : call.reply.ByteSizeLong());
 }
 
 TEST_P(HooksTest, AfterOursTheAttemptsContextIsAsTheCallers) {
@@ -218,7 +245,8 @@ TEST_P(HooksTest, TheGlobalInterceptorComesAfterOurs) {
     }
     return Shown{{"made", absl::StrCat(made)}, {"asked", absl::StrCat(asked)}};
   };
-  const Shown native = ExpectAlike(show, {{"made", "2"}});
+  const Shown native =
+      ExpectAlike(show, TakenOver(GetParam(), {{"made", "2"}}));
   grpc::experimental::TestOnlyResetGlobalClientInterceptorFactory();
   EXPECT_EQ(native.at("made"), "1");
   EXPECT_EQ(native.at("asked"), "1");

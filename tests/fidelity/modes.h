@@ -10,7 +10,9 @@
 //   EXPECT_EQ(native.at("code"), "0");             // or the test is empty
 //
 // A driven call here is one that would be sent again on DATA_LOSS alone, so
-// that whatever else a server answers is its first attempt's.
+// that whatever else a server answers is its first attempt's. Where that is the
+// caller's own call (see GoesOutNatively()) nearly all differences are gone:
+// TakenOver() names those that only the other styles have.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TESTS_FIDELITY_MODES_H_
@@ -158,6 +160,12 @@ inline Shown ShowEnd(const grpc::ClientContext& context,
 inline Shown ShowCall(const UnaryCall& call) {
   return With(ShowEnd(call.context, call.status),
               {{"reply", call.reply.text()}});
+}
+
+// The differences of a driven call of `style` whose first answer stands, which
+// only those that are answered by attempts of ours have.
+inline Shown TakenOver(StubStyle style, const Shown& differences) {
+  return GoesOutNatively(style) ? Shown() : differences;
 }
 
 // A test of each stub style.

@@ -79,7 +79,7 @@ TEST_P(ReplyTest, TooLargeToReceive) {
         Run(world_.NewChannel(mode, std::move(options)), &call);
         return ShowCall(call);
       },
-      {{"peer", world_.server.address()}, {"auth", ""}});
+      TakenOver(GetParam(), {{"peer", world_.server.address()}, {"auth", ""}}));
   EXPECT_EQ(native.at("code"), "8");
   EXPECT_EQ(native.at("message").find("Received message larger than max"), 0U);
   EXPECT_EQ(native.at("reply"), "as it was");
@@ -108,7 +108,9 @@ TEST_P(ReplyTest, ThatDoesNotParse) {
   const RawServer server({"\x0a\x7f", grpc::Status::OK});
   const Shown native = ExpectAlike(
       [&](Mode mode) { return Ask(mode, server); },
-      {{"code", "13"}, {"message", "firebreak: the reply cannot be parsed"}});
+      TakenOver(GetParam(),
+                {{"code", "13"},
+                 {"message", "firebreak: the reply cannot be parsed"}}));
   // The synchronous stub has a word for it, the others hand out an OK.
   EXPECT_EQ(native.at("code"), GetParam() == StubStyle::kSync ? "12" : "0");
 }
@@ -117,7 +119,9 @@ TEST_P(ReplyTest, ThatIsMissing) {
   const RawServer server({absl::nullopt, grpc::Status::OK});
   const Shown native = ExpectAlike(
       [&](Mode mode) { return Ask(mode, server); },
-      {{"code", "13"}, {"message", "firebreak: the reply cannot be parsed"}});
+      TakenOver(GetParam(),
+                {{"code", "13"},
+                 {"message", "firebreak: the reply cannot be parsed"}}));
   EXPECT_EQ(native.at("code"), GetParam() == StubStyle::kSync ? "12" : "0");
   EXPECT_EQ(native.at("reply"), "as it was");
 }
@@ -127,8 +131,9 @@ TEST_P(ReplyTest, BesideAFailure) {
   reply.set_text("partial");
   const RawServer server({reply.SerializeAsString(),
                           grpc::Status(grpc::StatusCode::ABORTED, "half")});
-  const Shown native = ExpectAlike([&](Mode mode) { return Ask(mode, server); },
-                                   {{"reply", "as it was"}});
+  const Shown native =
+      ExpectAlike([&](Mode mode) { return Ask(mode, server); },
+                  TakenOver(GetParam(), {{"reply", "as it was"}}));
   EXPECT_EQ(native.at("code"), "10");
   EXPECT_EQ(native.at("reply"), "partial");
 }

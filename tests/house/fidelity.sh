@@ -33,8 +33,11 @@ while read -r test; do
   [[ -z $test ]] || report "does not name $test"
 done < <(comm -13 <(printf '%s\n' "$named") <(tests_in tests/fidelity/*_test.cc))
 
-# The rows: | what | natively | guarded | driven | test |
-declare -A same=([guarded]=0 [driven]=0) rows=([guarded]=0 [driven]=0)
+# The rows: | what | natively | guarded | first answer | otherwise | test |, of
+# which the last two are of driven calls.
+modes=(guarded 'first answer' otherwise)
+declare -A same rows
+for mode in "${modes[@]}"; do same[$mode]=0 rows[$mode]=0; done
 count() { # MODE CELL ROW
   case $2 in
     ' same'*) same[$1]=$((same[$1] + 1)) ;;
@@ -44,13 +47,14 @@ count() { # MODE CELL ROW
   esac
   rows[$1]=$((rows[$1] + 1))
 }
-while IFS='|' read -r _ what _ guarded driven test _; do
+while IFS='|' read -r _ what _ guarded first otherwise test _; do
   [[ $what == ' what ' || $what == -* ]] && continue
   count guarded "$guarded" "$what"
-  count driven "$driven" "$what"
+  count 'first answer' "$first" "$what"
+  count otherwise "$otherwise" "$what"
   [[ $test =~ \`[A-Z][A-Za-z0-9_]*Test\.[A-Z] ]] || report "no test for:${what% }"
 done < <(grep '^|' "$page")
-for mode in guarded driven; do
+for mode in "${modes[@]}"; do
   truth="- $mode: ${same[$mode]} of ${rows[$mode]} rows are as natively"
   grep -qxF -e "$truth" "$page" || report "does not say '$truth'"
 done

@@ -12,12 +12,13 @@ failed=0
 plant() {
   cat >"$tree/docs/fidelity.md" <<'PAGE'
 - guarded: 2 of 2 rows are as natively
-- driven: 0 of 1 rows are as natively
+- first answer: 1 of 1 rows are as natively
+- otherwise: 0 of 1 rows are as natively
 
-| what | natively | guarded | driven | test |
-|---|---|---|---|---|
-| peer | shown | same | **different**: lost | `PeerTest.One` |
-| stream | shown | same | — | `LongTest.Two` |
+| what | natively | guarded | first answer | otherwise | test |
+|---|---|---|---|---|---|
+| peer | shown | same | same | **different**: lost | `PeerTest.One` |
+| stream | shown | same | — | — | `LongTest.Two` |
 PAGE
   printf 'TEST_P(PeerTest, One) {}\nTEST(LongTest,\n     Two) {}\n' \
     >"$tree/tests/fidelity/a_test.cc"
@@ -41,10 +42,14 @@ expect 's/TEST_P(PeerTest, One)/TEST_P(PeerTest, Other)/' 1 \
 expect 's/TEST_P(PeerTest, One)/TEST_P(PeerTest, Other)/' 1 \
   'does not name PeerTest.Other'
 expect 's/`LongTest.Two`/by eye/' 1 'no test for: stream'
-expect 's/different/changed/' 1 'neither same nor different of driven: peer'
-expect 's/: lost/ /' 1 'neither same nor different of driven: peer'
+expect 's/different/changed/' 1 'neither same nor different of otherwise: peer'
+expect 's/: lost/ /' 1 'neither same nor different of otherwise: peer'
+expect 's/same | \*\*/gone | **/' 1 \
+  'neither same nor different of first answer: peer'
 expect 's/\*\*different\*\*: lost/same/' 1 \
-  "does not say '- driven: 1 of 1 rows are as natively'"
+  "does not say '- otherwise: 1 of 1 rows are as natively'"
+expect 's/same | \*\*/— | **/' 1 \
+  "does not say '- first answer: 0 of 0 rows are as natively'"
 expect 's/2 of 2/3 of 3/' 1 \
   "does not say '- guarded: 2 of 2 rows are as natively'"
 
