@@ -43,6 +43,10 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
   return reply_is_read;
 }
 
+grpc::Status UnreadableReply() {
+  return {grpc::StatusCode::INTERNAL, "firebreak: the reply cannot be parsed"};
+}
+
 bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec) {
   if (codec == Codec::kByteBuffer) return true;
   grpc::ByteBuffer bytes(from);  // shares them
@@ -57,8 +61,7 @@ void Answer::Fill(grpc::experimental::InterceptorBatchMethods* methods,
       methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_RECV_MESSAGE) &&
       !Read(&reply, methods->GetRecvMessage(), codec)) {
-    status = grpc::Status(grpc::StatusCode::INTERNAL,
-                          "firebreak: the reply cannot be parsed");
+    status = UnreadableReply();
     AmendReport(absl::StatusCode::kInternal, &trailing);
   }
   FillWithoutReply(methods);

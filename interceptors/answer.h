@@ -54,6 +54,9 @@ struct Answer {
       grpc::experimental::InterceptorBatchMethods* methods) const;
 };
 
+// Of an OK whose reply cannot be read.
+grpc::Status UnreadableReply();
+
 // Whether Read() would succeed; nothing is changed. `like` is a message of its
 // kind.
 bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec);

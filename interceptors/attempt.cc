@@ -8,7 +8,12 @@ namespace {
 // Compared by identity only, and only while the attempt's call is created.
 thread_local const grpc::ClientContext* t_starting = nullptr;
 
+// While an attempt's end is told.
+thread_local bool t_is_polling = false;
+
 }  // namespace
+
+bool Attempt::MayDieHere() { return t_is_polling; }
 
 bool IsOwnAttempt(const grpc::ClientContext* context) {
   return t_starting == context;
@@ -34,9 +39,10 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt, grpc::GenericStub* stub,
 
 void Attempt::OnComplete(bool /*ok*/) {
   // A unary Finish() always has a status; `ok` says no more.
-  const std::shared_ptr<Attempt> self = std::move(self_);
   const std::shared_ptr<AttemptOwner> owner = std::move(owner_);
-  owner->OnAttemptDone(self);
+  const bool before = std::exchange(t_is_polling, true);
+  owner->OnAttemptDone(std::move(self_));
+  t_is_polling = before;
 }
 
 }  // namespace firebreak::interceptors

@@ -47,6 +47,10 @@ class Attempt final : public engine::Completion, public Mail {
   void Cancel() { context.TryCancel(); }
   void OnComplete(bool ok) override;
 
+  // Whether the calling thread is one that an attempt may die on, even if its
+  // context is the last that keeps the channel.
+  static bool MayDieHere();
+
   const int number;
   grpc::ClientContext context;
   grpc::ByteBuffer reply;

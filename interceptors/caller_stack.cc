@@ -44,6 +44,11 @@ const Stack& OwnStack() {
 
 CallerStack CallerStack::Current() {
   CallerStack out;
+#if defined(__has_feature)
+#if __has_feature(safe_stack)
+  return out;  // locals whose address is taken live elsewhere
+#endif
+#endif
   const Stack& stack = OwnStack();
   const auto here =
       reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));

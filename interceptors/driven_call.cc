@@ -41,6 +41,7 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       native_(made.info->client_context()) {}
 
 DrivenCall::~DrivenCall() {
+  if (parent_watch_ != nullptr) parent_watch_->Cancel();
   DisarmTimer();
   if (cancel_requested_) channel_->core()->io()->Disarm(&cancel_timer_);
 }
@@ -85,7 +86,7 @@ void DrivenCall::ServeUntilFree() {
   } while (!box_.Leave());
   // Once this is out the call may end, and where that is told is gRPC's choice:
   // it would be here, had we not let go of the call.
-  if (opens != nullptr) gate_->OpenNatively(opens);
+  if (opens != nullptr) gate_->OpenNatively(opens, channel_);
 }
 
 void DrivenCall::RunLane() {
@@ -144,7 +145,7 @@ void DrivenCall::Handle(Mail* mail) {
       HandleAttempt(attempt);
       // Its context may be what holds the channel by now, and this be a thread
       // of gRPC's, on which a channel must not end.
-      if (is_delivered_ && own.use_count() == 1) {
+      if (is_delivered_ && !Attempt::MayDieHere()) {
         channel_->core()->io()->Dispose(
             [own = std::move(own)]() mutable { own.reset(); }, channel_);
       }
@@ -229,7 +230,10 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
 bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
   return launch.attempt == 0 && launch.target == 0 && is_asynchronous_ &&
          (launch.deadline == caller_.deadline() ||
-          caller_.deadline() == core::kInfiniteFuture) &&
+          // Of the call, which a timer of ours ends; that of one attempt no
+          // timer does.
+          (launch.deadline == deadline_ &&
+           caller_.deadline() == core::kInfiniteFuture)) &&
          !caller_.IsChangedBy(options_->wait_for_ready) &&
          NativeCall::CanBe(first_);
 }
@@ -260,7 +264,7 @@ void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
   // Else it is asked for when there is something to send again.
   if (options_->hedging) stub_.emplace(first_->GetInterceptedChannel());
   attempts_.emplace_back();
-  native_.Start();
+  native_.Start(/*is_split=*/first_->GetRecvStatus() == nullptr);
   is_native_ = true;
   opens_ = std::exchange(first_, nullptr);
 }
@@ -307,18 +311,20 @@ void DrivenCall::Conclude(const Finish& finish, core::Time now) {
   visit_.End(driver_.VerdictOf(finish), now);
   if (queued_ != nullptr) queued_->Cancel();
   StopFallback();
-  if (driver_.launched() == 0 && finish.code != absl::StatusCode::kCancelled) {
+  if (driver_.launched() == 0 && !finish.from_fallback &&
+      finish.code != absl::StatusCode::kCancelled) {
     channel_->core()->listeners()->OnRejection(
         channel_->name(), method_->runtime->method, finish.reason);
   }
   DisarmTimer();
   if (parent_watch_ != nullptr) parent_watch_->Cancel();
-  // It has been cancelled, unless it is what decided.
-  if (native_.stage() != NativeCall::Stage::kInFlight) Deliver();
+  Deliver();
 }
 
 void DrivenCall::Deliver() {
   using Stage = NativeCall::Stage;
+  // It has been cancelled, unless it is what decided.
+  if (native_.stage() == Stage::kInFlight) return;
   const Finish& finish = *concluded_;
   const bool is_native = native_.stage() == Stage::kEnded;
   // What gRPC has found is what the caller gets, and nothing is to be written.
@@ -340,8 +346,9 @@ void DrivenCall::Deliver() {
     AddReason(finish.reason, &answer_);
     caller_.set_debug_error_string(std::move(answer_.debug_error_string));
   }
-  if (is_native && !stands && answer_.status.ok() && !answer_.reply_is_read) {
-    answer_.Read(&answer_.reply, *caller_reply_, codec_);
+  if (is_native && !stands && answer_.status.ok() && !answer_.reply_is_read &&
+      !answer_.Read(&answer_.reply, *caller_reply_, codec_)) {
+    answer_.status = UnreadableReply();
   }
   if (wants_report_) AddReport(finish);
   is_delivered_ = true;
@@ -350,7 +357,8 @@ void DrivenCall::Deliver() {
   // In here gRPC asks for the answer, and the caller may destroy its context,
   // the interceptor in it and the channel: nothing of theirs is touched after.
   if (!is_native) {
-    gate_->OpenHijacked(std::exchange(first_, nullptr), /*fails_writes=*/false);
+    gate_->OpenHijacked(std::exchange(first_, nullptr), channel_,
+                        /*fails_writes=*/false);
     return;
   }
   if (stands) {

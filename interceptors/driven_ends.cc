@@ -125,11 +125,22 @@ bool DrivenCall::KeepOnItsWayUp(Methods* batch) {
 }
 
 void DrivenCall::HandleNativeInitial() {
+  native_.NoteInitial();
+  // The end may have come first, and the caller have it by now: nothing else
+  // would let this batch go.
+  if (native_.stage() == NativeCall::Stage::kGone) {
+    native_initial_->Proceed();
+    return;
+  }
   // Whoever has been given metadata is bound to this attempt. There may be none
   // because the server has sent none, or because it has answered nothing but a
-  // status, or nothing at all: gRPC does not say. Then it is told with the end.
-  if (native_initial_->GetRecvInitialMetadata()->empty()) {
+  // status, or nothing at all: gRPC does not say. Then it is told with the end;
+  // and so is that of an attempt which is not to be the call's answer.
+  if (native_initial_->GetRecvInitialMetadata()->empty() ||
+      driver_.attempt(0).settled) {
     native_.KeepInitial(native_initial_);
+    // What was to be written over it has waited for it.
+    if (concluded_.has_value() && !is_delivered_) Deliver();
     return;
   }
   const core::Time now = engine::Now();
@@ -160,8 +171,7 @@ void DrivenCall::HandleNativeEnd() {
 
 void DrivenCall::HandleAttempt(Attempt* attempt) {
   if (!ReadReply(attempt)) {
-    attempt->status = grpc::Status(grpc::StatusCode::INTERNAL,
-                                   "firebreak: the reply cannot be parsed");
+    attempt->status = UnreadableReply();
   }
   core::AttemptEnd end =
       ReadEnd(attempt->status, attempt->context, channel_->targets());
@@ -202,11 +212,13 @@ void DrivenCall::EndAttempt(int n, const grpc::ClientContext& context,
 }
 
 bool DrivenCall::ReadReply(Attempt* attempt) {
-  void* const reply = *caller_reply_;
-  if (!attempt->status.ok() || reply == nullptr || concluded_.has_value() ||
+  if (!attempt->status.ok() || concluded_.has_value() ||
       driver_.attempt(attempt->number).settled) {
     return true;
   }
+  // Only now: of a call that is answered nothing of the caller's is left.
+  void* const reply = *caller_reply_;
+  if (reply == nullptr) return true;
   // While the native call is under way its reply may be written there.
   return native_.stage() == NativeCall::Stage::kInFlight
              ? CanRead(attempt->reply, reply, codec_)

@@ -2,36 +2,44 @@
 
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/container/inlined_vector.h"
+#include "interceptors/carried_options.h"
 #include "src/core/mutex.h"
 
 namespace firebreak::interceptors {
 
 using grpc::experimental::InterceptionHookPoints;
 
+namespace {
+
+// Of a call that is cancelled, or late, before there was anything to decide on:
+// only sees to it that nothing of ours is sent.
+void LetGoUndecided(Gate::Methods* batch) {
+  if (batch->QueryInterceptionHookPoint(
+          InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+    TakeCallOptions(batch->GetSendInitialMetadata());
+  }
+  batch->Proceed();
+}
+
+}  // namespace
+
 // Outlives its gate where batches are let go on another thread.
 class Gate::Kept final : public engine::TimerClient {
  public:
-  Kept(Gate* gate, Methods* batch,
-       std::shared_ptr<engine::ChannelBinding> channel)
-      : channel_(std::move(channel)), gate_(gate) {
-    batches_.push_back(batch);
+  Kept(Gate* gate, std::shared_ptr<engine::ChannelBinding> channel)
+      : channel_(std::move(channel)), gate_(gate) {}
+  // Its gate holds it by `self`, from before it can be found until it goes.
+  static std::shared_ptr<Kept> Make(
+      Gate* gate, std::shared_ptr<engine::ChannelBinding> channel) {
+    auto made = std::make_shared<Kept>(gate, std::move(channel));
+    made->self_ = made;
+    made->timer_.client = made;
+    return made;
   }
   ~Kept() override { channel_->core()->io()->Disarm(&timer_); }
 
-  // Made with make_shared(); its gate holds it by `self`, from before it can be
-  // found until it goes.
-  void Hold(const std::shared_ptr<Kept>& self) {
-    self_ = self;
-    timer_.client = self;
-  }
   std::shared_ptr<Kept> self() const { return self_; }
-
-  void Arm(core::Time at) {
-    if (at == core::kInfiniteFuture) return;
-    channel_->core()->io()->Arm(&timer_, at);
-  }
 
   void LoseGate() {
     {
@@ -69,18 +77,14 @@ class Gate::Kept final : public engine::TimerClient {
     }
   }
 
-  // `first` goes before those that came while it was looked at; those that were
-  // there before it have it among them.
-  void Include(Methods* first) {
-    core::MutexLock lock(&mu_);
-    if (!absl::c_linear_search(batches_, first)) {
-      batches_.insert(batches_.begin(), first);
-    }
+  void LetGoAt(core::Time deadline) {
+    Arm(deadline);
+    // A cancel may have armed it for now, before that.
+    if (is_cancelled_) Arm(core::Time::min());
   }
-  void Exclude(Methods* first) {
-    core::MutexLock lock(&mu_);
-    auto found = absl::c_find(batches_, first);
-    if (found != batches_.end()) batches_.erase(found);
+  void OnCancel() {
+    is_cancelled_ = true;
+    Arm(core::Time::min());
   }
 
   // Nobody has decided, and nobody will.
@@ -89,13 +93,19 @@ class Gate::Kept final : public engine::TimerClient {
       core::MutexLock lock(&mu_);
       if (gate_ == nullptr || !gate_->Claim()) return;
     }
-    Release([](Methods* batch) { batch->Proceed(); });
+    Release(LetGoUndecided);
   }
 
  private:
+  void Arm(core::Time at) {
+    if (at == core::kInfiniteFuture) return;
+    channel_->core()->io()->Arm(&timer_, at);
+  }
+
   const std::shared_ptr<engine::ChannelBinding> channel_;
   std::shared_ptr<Kept> self_;
   engine::Timer timer_;
+  std::atomic<bool> is_cancelled_{false};
   core::Mutex mu_;
   Gate* gate_ ABSL_GUARDED_BY(mu_);
   bool is_open_ ABSL_GUARDED_BY(mu_) = false;
@@ -113,18 +123,19 @@ bool Gate::Keep(Methods* batch, core::Time deadline,
   std::shared_ptr<Kept> made;
   while (seen == kNothing || seen == kCancelled) {
     if (seen == kCancelled && Claim()) {
-      kept_.store(seen = kOpen);
-      break;
+      Open(batch, channel, LetGoUndecided, LetGoUndecided);
+      if (made != nullptr) made->LoseGate();
+      return true;
     }
     if (made == nullptr) {
-      made = std::make_shared<Kept>(this, batch, channel);
-      made->Hold(made);
+      made = Kept::Make(this, channel);
+      made->Keep(batch);
     }
     // From here on another thread may let the batch go, and with it this gate.
     const bool is_claimed = is_claimed_;
     if (kept_.compare_exchange_strong(
             seen, reinterpret_cast<std::uintptr_t>(made.get()))) {
-      if (!is_claimed) made->Arm(deadline);
+      if (!is_claimed) made->LetGoAt(deadline);
       return true;
     }
   }
@@ -143,44 +154,59 @@ void Gate::OnCancel() {
   if (kept_.compare_exchange_strong(seen, kCancelled)) return;
   // Whoever has claimed it hears of the cancel by itself.
   if (seen > kCancelled && !is_claimed_) {
-    reinterpret_cast<Kept*>(seen)->Arm(core::Time::min());
+    reinterpret_cast<Kept*>(seen)->OnCancel();
   }
 }
 
-std::shared_ptr<Gate::Kept> Gate::Open() {
+template <class Go, class Follow>
+void Gate::Open(Methods* first,
+                const std::shared_ptr<engine::ChannelBinding>& channel, Go go,
+                Follow follow) {
+  // One that receives the status too is all there is. Else others may come
+  // while it goes on, and must not pass it by: so they are kept behind it.
+  const bool is_all = first->GetRecvStatus() != nullptr;
+  std::shared_ptr<Kept> kept;
   std::uintptr_t seen = kept_.load();
   while (seen <= kCancelled) {
-    if (kept_.compare_exchange_strong(seen, kOpen)) return nullptr;
+    if (!is_all && kept == nullptr) kept = Kept::Make(this, channel);
+    const std::uintptr_t next =
+        is_all ? kOpen : reinterpret_cast<std::uintptr_t>(kept.get());
+    if (kept_.compare_exchange_strong(seen, next)) break;
   }
-  return reinterpret_cast<Kept*>(seen)->self();
+  if (seen > kCancelled) {
+    if (kept != nullptr) kept->LoseGate();
+    kept = reinterpret_cast<Kept*>(seen)->self();
+  }
+  // With it the call may be gone, and this gate.
+  go(first);
+  if (kept != nullptr) kept->Release(follow);
 }
 
-void Gate::OpenNatively(Methods* first) {
-  const std::shared_ptr<Kept> kept = Open();
-  if (kept == nullptr) {
-    first->Proceed();
-    return;
-  }
-  kept->Include(first);
-  kept->Release([](Methods* batch) { batch->Proceed(); });
+void Gate::OpenNatively(
+    Methods* first, const std::shared_ptr<engine::ChannelBinding>& channel) {
+  const auto proceed = [](Methods* batch) { batch->Proceed(); };
+  Open(first, channel, proceed, proceed);
 }
 
-void Gate::OpenHijacked(Methods* first, bool fails_writes) {
+void Gate::OpenHijacked(Methods* first,
+                        const std::shared_ptr<engine::ChannelBinding>& channel,
+                        bool fails_writes) {
   const auto fail = [fails_writes](Methods* batch) {
     if (fails_writes && batch->QueryInterceptionHookPoint(
                             InterceptionHookPoints::PRE_SEND_MESSAGE)) {
       batch->FailHijackedSendMessage();
     }
   };
-  fail(first);
-  const std::shared_ptr<Kept> kept = Open();
-  if (kept != nullptr) kept->Exclude(first);
-  first->Hijack();
-  if (kept == nullptr) return;
-  kept->Release([&](Methods* batch) {
-    fail(batch);
-    batch->Proceed();
-  });
+  Open(
+      first, channel,
+      [&](Methods* batch) {
+        fail(batch);
+        batch->Hijack();
+      },
+      [&](Methods* batch) {
+        fail(batch);
+        batch->Proceed();
+      });
 }
 
 }  // namespace firebreak::interceptors

@@ -12,9 +12,8 @@
 // that went to the network by itself would belong to a call that is never
 // started there, and its end would never come.
 //
-// Batches go on in the order they came, none overtakes another. A call that is
-// taken over is so with its deciding batch first, since gRPC wants that; the
-// others follow, and gRPC asks for their results likewise.
+// The deciding batch goes first, since gRPC wants that of a call that is taken
+// over; the others follow in the order they came, and none overtakes another.
 //
 // A call that is cancelled, or whose deadline passes, while it keeps batches
 // and is not even being decided, is opened natively: gRPC then ends it as it
@@ -22,7 +21,7 @@
 //
 // Thread safety: all from any thread. The caller of Open…() holds what the
 // batches belong to; with the last of them the call, and this, may be gone.
-// Costs nothing but an exchange where nothing has to be kept.
+// A call of one batch pays an exchange, and what has more a small allocation.
 #ifndef FIREBREAK_INTERCEPTORS_GATE_H_
 #define FIREBREAK_INTERCEPTORS_GATE_H_
 
@@ -53,18 +52,21 @@ class Gate {
   // ends at `deadline`: kept batches that nobody decides on are let go then.
   bool Keep(Methods* batch, core::Time deadline,
             const std::shared_ptr<engine::ChannelBinding>& channel);
-  bool keeps_any() const { return kept_.load() > kCancelled; }
   // Whether all batches pass.
   bool is_open() const;
 
   // The caller has cancelled, perhaps under the lock of its context.
   void OnCancel();
 
-  // Once, by who has claimed it. `first` decided it, and may be kept, too.
-  void OpenNatively(Methods* first);
+  // Once, by who has claimed it. `first` decided it, and is not among those
+  // kept.
+  void OpenNatively(Methods* first,
+                    const std::shared_ptr<engine::ChannelBinding>& channel);
   // `fails_writes`: those kept have messages to send, which fail, as on a call
   // that is over.
-  void OpenHijacked(Methods* first, bool fails_writes);
+  void OpenHijacked(Methods* first,
+                    const std::shared_ptr<engine::ChannelBinding>& channel,
+                    bool fails_writes);
 
  private:
   class Kept;
@@ -74,8 +76,11 @@ class Gate {
   static constexpr std::uintptr_t kOpen = 1;       // and nothing was ever kept
   static constexpr std::uintptr_t kCancelled = 2;  // and nothing is kept
 
-  // Null when it was open at once: `first` is all there is.
-  std::shared_ptr<Kept> Open();
+  // `go` is done with the first, `follow` with the others.
+  template <class Go, class Follow>
+  void Open(Methods* first,
+            const std::shared_ptr<engine::ChannelBinding>& channel, Go go,
+            Follow follow);
 
   std::atomic<std::uintptr_t> kept_{kNothing};
   std::atomic<bool> is_claimed_{false};

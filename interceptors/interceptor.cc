@@ -185,7 +185,7 @@ void Interceptor::Decide(Methods* first, const core::Intake::Step& step) {
   }
   mode_ = Mode::kGuarded;
   guarded_->TellStart(first->GetSendInitialMetadata());
-  gate_.OpenNatively(first);
+  gate_.OpenNatively(first, channel_);
 }
 
 void Interceptor::Refuse(Methods* first,
@@ -194,7 +194,7 @@ void Interceptor::Refuse(Methods* first,
   mode_ = Mode::kRefused;
   // A write on a call that is over fails, as it does on a native one. A unary
   // call's message is told of with its status.
-  gate_.OpenHijacked(first, /*fails_writes=*/!is_unary_);
+  gate_.OpenHijacked(first, channel_, /*fails_writes=*/!is_unary_);
 }
 
 void Interceptor::OnCancel() {

@@ -58,9 +58,16 @@ class NativeCall {
                            std::multimap<std::string, std::string>* metadata);
 
   Stage stage() const { return stage_; }
-  void Start() { stage_ = Stage::kInFlight; }
+  // `is_split`: initial metadata and status are received in two batches.
+  void Start(bool is_split) {
+    stage_ = Stage::kInFlight;
+    awaits_initial_ = is_split;
+  }
 
-  // The batch with the initial metadata, where the status has one of its own.
+  // Of the batch with the initial metadata, where that is one of its own: it
+  // has come. gRPC does not promise that it comes before the end.
+  void NoteInitial() { awaits_initial_ = false; }
+  bool AwaitsInitial() const { return awaits_initial_; }
   void KeepInitial(Methods* batch) { initial_ = batch; }
   void KeepEnd(Methods* batch) {
     end_ = batch;
@@ -88,6 +95,7 @@ class NativeCall {
  private:
   grpc::ClientContext* const context_;
   Stage stage_ = Stage::kNotStarted;
+  bool awaits_initial_ = false;
   Methods* initial_ = nullptr;
   Methods* end_ = nullptr;
 };

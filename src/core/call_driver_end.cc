@@ -155,8 +155,8 @@ void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
 void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
   DropNext();
   if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
-      finish.reason != Reason::kCancelled && !callers_deadline_passed_ &&
-      CanPayFor(plan_.deadline, now)) {
+      finish.reason != Reason::kCancelled && !is_committed_ &&
+      !callers_deadline_passed_ && CanPayFor(plan_.deadline, now)) {
     state_ = State::kFallback;
     failed_ = finish;
     begin_by_ = SaturatingAdd(now, kFallbackPatience);

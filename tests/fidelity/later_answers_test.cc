@@ -171,7 +171,22 @@ class ReactorOkTest : public ::testing::Test {
     reactor.StartCall();
     return reactor.Wait();
   }
+  World world_;
 };
+
+TEST_F(ReactorOkTest, OfACallThatFails) {
+  const std::string nowhere = EchoServer().address();
+  const Shown native = ExpectAlike([&](Mode mode) {
+    Shown shown;
+    world_.server.Script({Step::Fail(grpc::StatusCode::NOT_FOUND)});
+    UnaryCall call;
+    shown["answered"] = Run(world_.NewChannel(mode), &call);
+    UnaryCall unsent;
+    shown["nobody"] = Run(world_.NewChannel(mode, {}, nowhere), &unsent);
+    return shown;
+  });
+  EXPECT_EQ(native.at("nobody"), "metadata 0 0, done 14");
+}
 
 TEST_F(ReactorOkTest, OfACallThatIsRefused) {
   // Answered by ourselves, so that gRPC takes it for one that has metadata.

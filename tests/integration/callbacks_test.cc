@@ -542,6 +542,7 @@ struct Lonely {
 TEST(ListenerEndTest, AnEngineEndsWhileAListenerIsBlockedAndOneHasItsJobToDo) {
   Lonely lonely;
   const std::weak_ptr<Engine> alive = lonely.engine;
+  const std::weak_ptr<engine::EngineCore> core = lonely.engine->core();
   auto blocked = std::make_shared<Recorder>();
   std::promise<void> unblock;
   std::promise<void> entered;
@@ -559,6 +560,8 @@ TEST(ListenerEndTest, AnEngineEndsWhileAListenerIsBlockedAndOneHasItsJobToDo) {
   for (int i = 0; i < 9; ++i) lonely.change();
   lonely.engine = nullptr;  // does not wait for it
   EXPECT_TRUE(alive.expired());
+  // A timer that runs may be what ends it.
+  EXPECT_TRUE(Eventually([&] { return core.expired(); }));
   unblock.set_value();
   left.get_future().wait();
   // Nothing of what waited comes after it.

@@ -96,7 +96,13 @@ class Bidi final : public grpc::ClientBidiReactor<EchoRequest, EchoReply> {
   void OnReadDone(bool ok) override {
     if (!ok) read_failed_ = true;
   }
-  void OnDone(const grpc::Status& status) override { done_.set_value(status); }
+  void OnDone(const grpc::Status& status) override {
+    TellOfTheStreamsEnd(status);
+  }
+  // A name of its own, for tests/support/tsan/edges.cc.
+  void TellOfTheStreamsEnd(const grpc::Status& status) {
+    done_.set_value(status);
+  }
 
   grpc::ClientContext context_;
   EchoRequest request_;

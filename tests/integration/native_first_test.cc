@@ -8,8 +8,10 @@
 #include <string>
 
 #include "firebreak/call_options.h"
+#include "tests/fidelity/raw_server.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
+#include "tests/support/tcp.h"
 
 namespace firebreak::testing {
 namespace {
@@ -242,6 +244,28 @@ TEST_P(NativeFirstTest, WhatIsAddedToOneAttemptIsNotSentWithTheNext) {
   }
 }
 
+// One that takes the connection and never says a word: no deadline of ours may
+// rest on it.
+TEST_P(NativeFirstTest, TimeoutsHoldAgainstAServerThatIsSilent) {
+  int listener = tcp::NewSocket();
+  const int port = tcp::Bind(listener, 0);
+  tcp::Must(listen(listener, 16), "listen");
+  for (const std::string policy :
+       {"timeout: \"50ms\"",
+        "retry { max_attempts: 2 attempt_timeout: \"30ms\" "
+        "codes: [DEADLINE_EXCEEDED] backoff { initial: \"1ms\" } }"}) {
+    const auto engine = MakeEngine(policy);
+    const auto channel =
+        engine->CreateChannel("test", absl::StrCat("127.0.0.1:", port),
+                              grpc::InsecureChannelCredentials());
+    UnaryCall call("hello");
+    Run(channel, &call);
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
+        << policy << ": " << call.status.error_message();
+  }
+  tcp::Close(&listener);
+}
+
 class UnaryReactor final : public grpc::ClientUnaryReactor {
  public:
   void Start(Echo::Stub* stub, UnaryCall* call) {
@@ -286,17 +310,18 @@ TEST_F(ReactorTest, IsRetried) {
 
 // gRFC A6: who has been given the initial metadata has been given that attempt.
 TEST_F(ReactorTest, WithInitialMetadataIsCommitted) {
-  Step fails = Step::Fail(grpc::StatusCode::UNAVAILABLE, "late");
-  fails.initial = {{"k", "v"}};
-  f_.server().Script({fails});
+  RawServer server({"", {grpc::StatusCode::UNAVAILABLE, "late"}, true});
+  const auto stub = Echo::NewStub(f_.engine()->CreateChannel(
+      "test", server.address(), grpc::InsecureChannelCredentials()));
   UnaryCall call("hello");
   UnaryReactor reactor;
-  reactor.Start(stub_.get(), &call);
+  reactor.Start(stub.get(), &call);
+  EXPECT_EQ(reactor.metadata_.get_future().get(), 1u);
+  server.Release();
   reactor.done_.get_future().wait();
   EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(call.status.error_message(), "late");
-  EXPECT_EQ(reactor.metadata_.get_future().get(), 1u);
-  EXPECT_EQ(f_.server().calls(), 1);
+  EXPECT_EQ(f_.counts().attempts_of(core::AttemptKind::kRetry), 0);
 }
 
 TEST_F(ReactorTest, IsCancelledInABackoff) {

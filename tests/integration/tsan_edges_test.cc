@@ -48,8 +48,7 @@ TEST_P(TsanEdgesTest, WhatIsWrittenAfterwardsIsOne) {
             std::string::npos)
       << ended.output;
   // The int, and nothing else.
-  EXPECT_NE(ended.output.find("Handover::Take"), std::string::npos)
-      << ended.output;
+  EXPECT_NE(ended.output.find("#0 Take "), std::string::npos) << ended.output;
   EXPECT_NE(ended.output.find("ThreadSanitizer: reported 1 warnings"),
             std::string::npos)
       << ended.output;

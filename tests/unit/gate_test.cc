@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,11 +19,22 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Hook = grpc::experimental::InterceptionHookPoints;
 
+// What batches did, in order; written by one thread at a time, and read by the
+// test when it has seen how many there are.
+struct Log {
+  void push_back(const std::string& line) {
+    lines.push_back(line);
+    size.store(lines.size());
+  }
+  void clear() { lines.clear(); }
+  std::vector<std::string> lines;
+  std::atomic<size_t> size{0};
+};
+
 // A batch that tells what is done with it.
 class FakeBatch final : public grpc::experimental::InterceptorBatchMethods {
  public:
-  FakeBatch(std::string name, std::vector<std::string>* log)
-      : name_(std::move(name)), log_(log) {}
+  FakeBatch(std::string name, Log* log) : name_(std::move(name)), log_(log) {}
 
   bool QueryInterceptionHookPoint(Hook hook) override {
     return sends_message && hook == Hook::PRE_SEND_MESSAGE;
@@ -54,7 +66,9 @@ class FakeBatch final : public grpc::experimental::InterceptorBatchMethods {
       override {
     return nullptr;
   }
-  grpc::Status* GetRecvStatus() override { return nullptr; }
+  grpc::Status* GetRecvStatus() override {
+    return receives_status ? &status_ : nullptr;
+  }
   std::multimap<grpc::string_ref, grpc::string_ref>* GetRecvTrailingMetadata()
       override {
     return nullptr;
@@ -65,11 +79,13 @@ class FakeBatch final : public grpc::experimental::InterceptorBatchMethods {
   void FailHijackedRecvMessage() override {}
 
   bool sends_message = false;
+  bool receives_status = false;
   std::function<void()> then;  // what happens while it goes on
 
  private:
   const std::string name_;
-  std::vector<std::string>* const log_;
+  Log* const log_;
+  grpc::Status status_;
 };
 
 class GateTest : public ::testing::Test {
@@ -77,18 +93,16 @@ class GateTest : public ::testing::Test {
   bool Keep(FakeBatch* batch, core::Time deadline = core::kInfiniteFuture) {
     return gate_->Keep(batch, deadline, channel_);
   }
-  // Until no timer of the gate's is armed: they run on another thread.
-  void AwaitTimers() {
-    while (channel_->core()->io()->armed_timers() > 0 || log_.empty()) {
-      std::this_thread::yield();
-    }
+  // Timers run on another thread.
+  void AwaitBatches(size_t n) {
+    EXPECT_TRUE(testing::Eventually([&] { return log_.size == n; }));
   }
 
   const std::shared_ptr<Engine> engine_ = testing::MakeEngine("breaker {}");
   const std::shared_ptr<engine::ChannelBinding> channel_ =
       engine_->core()->BindChannel("test", {""});
   std::unique_ptr<Gate> gate_ = std::make_unique<Gate>();
-  std::vector<std::string> log_;
+  Log log_;
   FakeBatch first_{"first", &log_};
   FakeBatch a_{"a", &log_};
   FakeBatch b_{"b", &log_};
@@ -99,19 +113,49 @@ TEST_F(GateTest, WithNothingToKeepOnlyTheFirstGoesOn) {
   EXPECT_FALSE(gate_->is_open());
   ASSERT_TRUE(gate_->Claim());
   EXPECT_FALSE(gate_->Claim());
-  gate_->OpenNatively(&first_);
+  gate_->OpenNatively(&first_, channel_);
   EXPECT_TRUE(gate_->is_open());
   EXPECT_FALSE(Keep(&a_));
-  EXPECT_THAT(log_, ElementsAre("first"));
+  EXPECT_THAT(log_.lines, ElementsAre("first"));
+}
+
+// Of several batches one may come while the first goes on.
+TEST_F(GateTest, NothingPassesTheFirst) {
+  for (const bool native : {true, false}) {
+    log_.clear();
+    gate_ = std::make_unique<Gate>();
+    ASSERT_TRUE(gate_->Claim());
+    first_.then = [&] {
+      EXPECT_FALSE(gate_->is_open());
+      EXPECT_TRUE(Keep(&a_));
+      log_.push_back("first is out");
+    };
+    if (native) {
+      gate_->OpenNatively(&first_, channel_);
+    } else {
+      gate_->OpenHijacked(&first_, channel_, false);
+    }
+    EXPECT_THAT(log_.lines, ElementsAre(native ? "first" : "hijack first",
+                                        "first is out", "a"));
+    EXPECT_TRUE(gate_->is_open());
+  }
+}
+
+TEST_F(GateTest, OneThatReceivesTheStatusIsAllThereIs) {
+  first_.receives_status = true;
+  ASSERT_TRUE(gate_->Claim());
+  first_.then = [&] { EXPECT_TRUE(gate_->is_open()); };
+  gate_->OpenNatively(&first_, channel_);
+  EXPECT_THAT(log_.lines, ElementsAre("first"));
 }
 
 TEST_F(GateTest, WhatCameBeforeTheDecisionGoesOnAfterIt) {
   EXPECT_TRUE(Keep(&a_));
   ASSERT_TRUE(gate_->Claim());
   EXPECT_TRUE(Keep(&b_));
-  EXPECT_THAT(log_, IsEmpty());
-  gate_->OpenNatively(&first_);
-  EXPECT_THAT(log_, ElementsAre("first", "a", "b"));
+  EXPECT_THAT(log_.lines, IsEmpty());
+  gate_->OpenNatively(&first_, channel_);
+  EXPECT_THAT(log_.lines, ElementsAre("first", "a", "b"));
   EXPECT_TRUE(gate_->is_open());
 }
 
@@ -123,15 +167,15 @@ TEST_F(GateTest, WhatComesWhileOthersGoOnComesBehindThem) {
     EXPECT_TRUE(Keep(&b_));
   };
   b_.then = [&] { EXPECT_TRUE(Keep(&c_)); };
-  gate_->OpenNatively(&first_);
-  EXPECT_THAT(log_, ElementsAre("first", "a", "b", "c"));
+  gate_->OpenNatively(&first_, channel_);
+  EXPECT_THAT(log_.lines, ElementsAre("first", "a", "b", "c"));
 }
 
 TEST_F(GateTest, TheFirstIsTakenOverAndTheOthersFollow) {
   Keep(&a_);
   ASSERT_TRUE(gate_->Claim());
-  gate_->OpenHijacked(&first_, /*fails_writes=*/false);
-  EXPECT_THAT(log_, ElementsAre("hijack first", "a"));
+  gate_->OpenHijacked(&first_, channel_, false);
+  EXPECT_THAT(log_.lines, ElementsAre("hijack first", "a"));
 }
 
 TEST_F(GateTest, WritesOfACallThatIsOverFail) {
@@ -139,8 +183,8 @@ TEST_F(GateTest, WritesOfACallThatIsOverFail) {
   Keep(&a_);
   Keep(&b_);
   ASSERT_TRUE(gate_->Claim());
-  gate_->OpenHijacked(&first_, /*fails_writes=*/true);
-  EXPECT_THAT(log_,
+  gate_->OpenHijacked(&first_, channel_, true);
+  EXPECT_THAT(log_.lines,
               ElementsAre("fail first", "hijack first", "a", "fail b", "b"));
 }
 
@@ -148,8 +192,8 @@ TEST_F(GateTest, TheCallMayBeGoneWithItsLastBatch) {
   Keep(&a_);
   ASSERT_TRUE(gate_->Claim());
   a_.then = [&] { gate_.reset(); };
-  gate_->OpenNatively(&first_);
-  EXPECT_THAT(log_, ElementsAre("first", "a"));
+  gate_->OpenNatively(&first_, channel_);
+  EXPECT_THAT(log_.lines, ElementsAre("first", "a"));
 }
 
 TEST_F(GateTest, TheCallMayBeGoneWithItsOnlyBatch) {
@@ -158,9 +202,9 @@ TEST_F(GateTest, TheCallMayBeGoneWithItsOnlyBatch) {
     ASSERT_TRUE(gate_->Claim());
     first_.then = [&] { gate_.reset(); };
     if (native) {
-      gate_->OpenNatively(&first_);
+      gate_->OpenNatively(&first_, channel_);
     } else {
-      gate_->OpenHijacked(&first_, false);
+      gate_->OpenHijacked(&first_, channel_, false);
     }
     EXPECT_EQ(gate_, nullptr);
   }
@@ -170,9 +214,9 @@ TEST_F(GateTest, ACancelLetsGoWhatNobodyDecidesOn) {
   Keep(&a_);
   Keep(&b_);
   gate_->OnCancel();
-  AwaitTimers();
-  EXPECT_TRUE(gate_->is_open());
-  EXPECT_THAT(log_, ElementsAre("a", "b"));
+  AwaitBatches(2);
+  EXPECT_TRUE(testing::Eventually([&] { return gate_->is_open(); }));
+  EXPECT_THAT(log_.lines, ElementsAre("a", "b"));
   EXPECT_FALSE(gate_->Claim());
   EXPECT_FALSE(Keep(&c_));
 }
@@ -180,8 +224,11 @@ TEST_F(GateTest, ACancelLetsGoWhatNobodyDecidesOn) {
 TEST_F(GateTest, AfterACancelNothingIsKeptToBeginWith) {
   gate_->OnCancel();
   EXPECT_FALSE(gate_->is_open());
-  EXPECT_FALSE(Keep(&a_));
+  // It goes on at once, by itself.
+  EXPECT_TRUE(Keep(&a_));
+  EXPECT_THAT(log_.lines, ElementsAre("a"));
   EXPECT_TRUE(gate_->is_open());
+  EXPECT_FALSE(Keep(&b_));
   EXPECT_FALSE(gate_->Claim());
 }
 
@@ -189,8 +236,8 @@ TEST_F(GateTest, ACancelledCallThatIsDecidedOnKeepsItsBatches) {
   gate_->OnCancel();
   ASSERT_TRUE(gate_->Claim());
   EXPECT_TRUE(Keep(&a_));
-  gate_->OpenHijacked(&first_, false);
-  EXPECT_THAT(log_, ElementsAre("hijack first", "a"));
+  gate_->OpenHijacked(&first_, channel_, false);
+  EXPECT_THAT(log_.lines, ElementsAre("hijack first", "a"));
 }
 
 TEST_F(GateTest, ACancelOfACallThatIsDecidedOnIsNotTheGates) {
@@ -198,22 +245,22 @@ TEST_F(GateTest, ACancelOfACallThatIsDecidedOnIsNotTheGates) {
   Keep(&a_);
   gate_->OnCancel();
   EXPECT_EQ(channel_->core()->io()->armed_timers(), 0u);
-  gate_->OpenNatively(&first_);
-  EXPECT_THAT(log_, ElementsAre("first", "a"));
+  gate_->OpenNatively(&first_, channel_);
+  EXPECT_THAT(log_.lines, ElementsAre("first", "a"));
 }
 
 TEST_F(GateTest, TheDeadlineLetsGoWhatNobodyDecidesOn) {
   Keep(&a_, core::Time::min());
-  AwaitTimers();
-  EXPECT_TRUE(gate_->is_open());
-  EXPECT_THAT(log_, ElementsAre("a"));
+  AwaitBatches(1);
+  EXPECT_TRUE(testing::Eventually([&] { return gate_->is_open(); }));
+  EXPECT_THAT(log_.lines, ElementsAre("a"));
 }
 
 TEST_F(GateTest, ATimerThatIsStillSetDoesNothingWhenTheCallIsGone) {
   Keep(&a_, core::kInfiniteFuture - std::chrono::hours(1));
   EXPECT_EQ(channel_->core()->io()->armed_timers(), 1u);
   ASSERT_TRUE(gate_->Claim());
-  gate_->OpenNatively(&first_);
+  gate_->OpenNatively(&first_, channel_);
   gate_.reset();
   EXPECT_EQ(channel_->core()->io()->armed_timers(), 0u);
 }
