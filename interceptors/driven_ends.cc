@@ -225,20 +225,6 @@ bool DrivenCall::ReadReply(Attempt* attempt) {
              : answer_.Read(&attempt->reply, reply, codec_);
 }
 
-void DrivenCall::TellStart(const core::CallDriver::Launch& launch,
-                           const grpc::ClientContext* context,
-                           CallerContext::Metadata* metadata) const {
-  AttemptStart start;
-  start.channel = channel_->name();
-  start.method = method_->method;
-  start.target = channel_->targets()[static_cast<size_t>(launch.target)];
-  start.attempt = launch.attempt;
-  start.kind = KindName(launch.kind);
-  start.context = context;
-  start.metadata = metadata;
-  channel_->listener()->OnAttemptStart(start);
-}
-
 void DrivenCall::RunFallback(const Finish& failed) {
   grpc::Status failure;
   if (failed.attempt == Finish::kNoAttempt) {

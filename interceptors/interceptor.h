@@ -32,11 +32,13 @@
 #include "interceptors/guarded_call.h"
 #include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
+#include "interceptors/recycled.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
 
-class Interceptor final : public grpc::experimental::Interceptor {
+class Interceptor final : public grpc::experimental::Interceptor,
+                          public Recycled<Interceptor> {
  public:
   Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
               std::shared_ptr<const engine::MethodBinding> method, Codec codec,

@@ -136,8 +136,8 @@ TEST(CallDriverEndTest, ACommittedAttemptsFailureIsTheCalls) {
   rig.Start();
   rig.Commit(0);
   rig.End(0, Code::kUnavailable);
-  EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0",
-                                       "0s finish attempt 0 UNAVAILABLE"));
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "0s finish attempt 0 UNAVAILABLE"));
 }
 
 TEST(CallDriverEndTest, WhatIsOverCannotBeCommitted) {

@@ -1,0 +1,104 @@
+// How a driven call sends its attempts: the first natively where it may be, all
+// others as calls of our own.
+#include <utility>
+
+#include "interceptors/driven_call.h"
+#include "interceptors/report.h"
+#include "src/core/deadline.h"
+#include "src/engine/clock.h"
+
+namespace firebreak::interceptors {
+
+bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
+  return launch.attempt == 0 && launch.target == 0 && is_asynchronous_ &&
+         (launch.deadline == caller_.deadline() ||
+          // Of the call, which a timer of ours ends; that of one attempt no
+          // timer does.
+          (launch.deadline == deadline_ &&
+           caller_.deadline() == core::kInfiniteFuture)) &&
+         !caller_.IsChangedBy(options_->wait_for_ready) &&
+         NativeCall::CanBe(first_);
+}
+
+void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
+  auto* const metadata = first_->GetSendInitialMetadata();
+  // For attempts that may follow: the batch they are taken from is gone then,
+  // and who comes after us may have added to its metadata.
+  if (options_->max_attempts() > 1) {
+    own_metadata_ = *metadata;
+    caller_.set_metadata(&own_metadata_);
+  }
+  if (options_->max_attempts() > 1 || fallback_ != nullptr) {
+    own_request_ = *first_->GetSerializedSendMessage();
+  }
+  if (channel_->listener() != nullptr) {
+    TellStart(launch, caller_.context(), metadata);
+  }
+  if (caller_.deadline() == core::kInfiniteFuture &&
+      launch.deadline != core::kInfiniteFuture) {
+    NativeCall::SendDeadline(core::Remaining(engine::Now(), launch.deadline),
+                             metadata);
+  }
+  native_was_not_ready_ =
+      launch.is_probe &&
+      base_channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  // Interceptors before ours see one logical call, those after ours attempts.
+  // Else it is asked for when there is something to send again.
+  if (options_->hedging) stub_.emplace(first_->GetInterceptedChannel());
+  attempts_.emplace_back();
+  native_.Start(/*is_split=*/first_->GetRecvStatus() == nullptr);
+  is_native_ = true;
+  opens_ = std::exchange(first_, nullptr);
+}
+
+void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
+  auto attempt =
+      std::make_shared<Attempt>(shared_from_this(), launch.attempt, kAttempt);
+  CallerContext::Metadata own;
+  if (channel_->listener() != nullptr) {
+    own = caller_.metadata();
+    TellStart(launch, &attempt->context, &own);
+  }
+  caller_.CopyTo(launch.deadline, launch.attempt,
+                 channel_->listener() != nullptr ? own : caller_.metadata(),
+                 options_->wait_for_ready, &attempt->context);
+  grpc::ChannelInterface* const channel =
+      launch.target == 0 ? base_channel_
+                         : channel_->replica(launch.target).get();
+  attempt->channel_was_not_ready =
+      launch.is_probe &&
+      channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  if (!stub_) stub_.emplace(KeptBatch()->GetInterceptedChannel());
+  attempts_.push_back(attempt);
+  grpc::CompletionQueue* const cq =
+      IsOnLaneThread() ? lane_->Begin() : channel_->core()->io()->Begin();
+  absl::optional<grpc::GenericStub> replica;
+  if (launch.target > 0) replica.emplace(channel_->replica(launch.target));
+  Attempt::Start(std::move(attempt), replica ? &*replica : &*stub_,
+                 method_->method, Request(), cq);
+}
+
+DrivenCall::Methods* DrivenCall::KeptBatch() const {
+  return first_ != nullptr ? first_ : native_.end();
+}
+
+const grpc::ByteBuffer& DrivenCall::Request() {
+  // Serialized in every stub style.
+  return first_ != nullptr ? *first_->GetSerializedSendMessage() : own_request_;
+}
+
+void DrivenCall::TellStart(const core::CallDriver::Launch& launch,
+                           const grpc::ClientContext* context,
+                           CallerContext::Metadata* metadata) const {
+  AttemptStart start;
+  start.channel = channel_->name();
+  start.method = method_->method;
+  start.target = channel_->targets()[static_cast<size_t>(launch.target)];
+  start.attempt = launch.attempt;
+  start.kind = KindName(launch.kind);
+  start.context = context;
+  start.metadata = metadata;
+  channel_->listener()->OnAttemptStart(start);
+}
+
+}  // namespace firebreak::interceptors
