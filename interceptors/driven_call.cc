@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "interceptors/caller_stack.h"
+#include "interceptors/recycled.h"
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/deadline.h"
@@ -14,8 +15,9 @@ std::shared_ptr<DrivenCall> DrivenCall::Create(
     std::shared_ptr<engine::ChannelBinding> channel,
     std::shared_ptr<const engine::MethodBinding> method, const Made& made,
     ParentRef parent) {
-  return std::make_shared<DrivenCall>(
-      Key{}, std::move(channel), std::move(method), made, std::move(parent));
+  return std::allocate_shared<DrivenCall>(
+      RecyclingAllocator<DrivenCall>(), Key{}, std::move(channel),
+      std::move(method), made, std::move(parent));
 }
 
 DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,

@@ -101,6 +101,44 @@ thread_local int Recycled<T>::t_count = 0;
 template <class T>
 thread_local typename Recycled<T>::Cleaner Recycled<T>::t_cleaner;
 
+// The same for what is shared:
+//
+//   auto call = std::allocate_shared<Call>(RecyclingAllocator<Call>(), ...);
+template <class T>
+class RecyclingAllocator {
+ public:
+  using value_type = T;
+
+  RecyclingAllocator() = default;
+  template <class U>
+  RecyclingAllocator(const RecyclingAllocator<U>&) {}  // NOLINT: by contract
+
+  T* allocate(std::size_t /*one*/) {
+    return static_cast<T*>(Block::operator new(sizeof(Block)));
+  }
+  void deallocate(T* object, std::size_t /*one*/) {
+    Block::operator delete(object, sizeof(Block));
+  }
+
+  template <class U>
+  friend bool operator==(const RecyclingAllocator&,
+                         const RecyclingAllocator<U>&) {
+    return true;
+  }
+  template <class U>
+  friend bool operator!=(const RecyclingAllocator&,
+                         const RecyclingAllocator<U>&) {
+    return false;
+  }
+
+ private:
+  // shared_ptr asks for one of its own, with the object in it.
+  struct Block final : Recycled<Block> {
+    static_assert(alignof(T) <= alignof(std::max_align_t));
+    alignas(T) unsigned char room[sizeof(T)];
+  };
+};
+
 }  // namespace firebreak::interceptors
 
 #endif  // FIREBREAK_INTERCEPTORS_RECYCLED_H_
