@@ -23,11 +23,6 @@ bool Parse(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* reply) {
   return reader.status().ok() && reply->ParseFromZeroCopyStream(&reader);
 }
 
-void Insert(const Answer::Metadata& from,
-            std::multimap<grpc::string_ref, grpc::string_ref>* to) {
-  for (const auto& entry : from) to->emplace(entry.first, entry.second);
-}
-
 }  // namespace
 
 bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
@@ -83,6 +78,11 @@ void Answer::FillWithoutReply(
     *methods->GetRecvStatus() = status;
     Insert(trailing, methods->GetRecvTrailingMetadata());
   }
+}
+
+void Insert(const Answer::Metadata& from,
+            std::multimap<grpc::string_ref, grpc::string_ref>* to) {
+  for (const auto& entry : from) to->emplace(entry.first, entry.second);
 }
 
 Answer::Metadata CopyMetadata(

@@ -61,6 +61,10 @@ grpc::Status UnreadableReply();
 // kind.
 bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec);
 
+// Refers to `from`, which outlives the context that `to` is of.
+void Insert(const Answer::Metadata& from,
+            std::multimap<grpc::string_ref, grpc::string_ref>* to);
+
 // A copy of what the server sent; the context may go afterwards.
 Answer::Metadata CopyMetadata(
     const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);

@@ -1,9 +1,9 @@
 // Keeps a call's batches on their way down until the call is decided, and then
 // lets them on: to the network, or to where they are answered.
 //
-//   if (gate.Keep(batch)) return;        // it goes on by itself
+//   if (gate.Keep(batch, ...)) return;   // it goes on by itself
 //   ...
-//   gate.OpenNatively(first);            // or OpenHijacked(first, ...)
+//   gate.OpenNatively(first, channel);   // or OpenHijacked(first, ...)
 //
 // From the moment a call is made until it is decided nothing of it passes but a
 // cancel, whatever comes first and on whatever thread: an interceptor before

@@ -2,11 +2,11 @@
 // sends it mail.
 //
 //   Mailbox box;                         // owned by who made it
-//   while (Mail* next = box.TakeOrLeave()) Handle(next);
+//   do {
+//     while (box.Fetch()) while (Mail* next = box.Next()) Handle(next);
+//   } while (!box.Leave());
 //   ...
-//   if (box.Post(&mail) == Mailbox::Posted::kYouOwnIt) {
-//     while (Mail* next = box.TakeOrLeave()) Handle(next);
-//   }
+//   if (box.Post(&mail) == Mailbox::Posted::kYouOwnIt) ...   // the same
 //
 // So what happens to a call happens in one loop, in the order it came, without
 // a lock around it: a thread that finds the call taken leaves its mail and goes
@@ -71,15 +71,6 @@ class Mailbox {
       return Posted::kYouOwnIt;
     }
     return seen == kWaits ? Posted::kRing : Posted::kLeftThere;
-  }
-
-  // The next mail, in the order it came; null: there is none, and the box is
-  // free.
-  Mail* TakeOrLeave() {
-    for (;;) {
-      if (Mail* mail = Next()) return mail;
-      if (!Fetch() && Leave()) return nullptr;
-    }
   }
 
   // From now on a first mail is worth a ring. True: there was some before.

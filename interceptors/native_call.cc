@@ -15,11 +15,6 @@ namespace {
 // Compared by identity only, and only while that cancel runs.
 thread_local const grpc::ClientContext* t_cancelling = nullptr;
 
-void Insert(const Answer::Metadata& from,
-            std::multimap<grpc::string_ref, grpc::string_ref>* to) {
-  for (const auto& entry : from) to->emplace(entry.first, entry.second);
-}
-
 }  // namespace
 
 bool NativeCall::CanBe(Methods* first) {

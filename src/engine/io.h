@@ -2,9 +2,9 @@
 // two bounded pools for the application's callbacks; and lanes, see lane.h.
 //
 //   Io io(options);
-//   if (!io.status().ok()) return io.status();  // the system has no thread
-//   left class Call : public TimerClient { void OnTimer() override; Timer
-//   timer_; }; call->timer_.client = call;                 // weak
+//   if (!io.status().ok()) return io.status();  // no thread was to be had
+//   class Call : public TimerClient { void OnTimer() override; Timer timer_; };
+//   call->timer_.client = call;                 // weak
 //   io->Arm(&call->timer_, due);                // OnTimer() at or after `due`
 //   io->Disarm(&call->timer_);                  // in ~Call
 //   stub->PrepareUnaryCall(..., io->Begin());   // one operation on its queue
