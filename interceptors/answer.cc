@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "firebreak/v1/rpc_details.pb.h"
 #include "interceptors/report.h"
-#include "src/core/duration.h"
-#include "src/engine/clock.h"
+#include "src/core/base/duration.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 namespace {

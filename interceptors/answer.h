@@ -23,8 +23,8 @@
 
 #include "absl/strings/string_view.h"
 #include "firebreak/engine.h"
-#include "src/core/reason.h"
-#include "src/core/time.h"
+#include "src/core/base/reason.h"
+#include "src/core/base/time.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::interceptors {

@@ -21,7 +21,7 @@
 #include <string>
 
 #include "interceptors/mailbox.h"
-#include "src/engine/io.h"
+#include "src/engine/io/io.h"
 
 namespace firebreak::interceptors {
 

@@ -21,7 +21,7 @@
 
 #include "absl/types/optional.h"
 #include "interceptors/context_access.h"
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::interceptors {
 

@@ -13,7 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "interceptors/context_access.h"
 #include "interceptors/wire.h"
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 
 namespace firebreak {
 namespace {

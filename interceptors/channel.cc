@@ -8,7 +8,7 @@
 #include "firebreak/engine.h"
 #include "interceptors/factory.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/service_config.h"
+#include "src/engine/policy/service_config.h"
 
 namespace firebreak {
 namespace {

@@ -6,8 +6,8 @@
 #include "interceptors/recycled.h"
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
-#include "src/core/deadline.h"
-#include "src/engine/clock.h"
+#include "src/core/base/deadline.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 

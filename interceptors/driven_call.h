@@ -56,7 +56,7 @@
 #include "interceptors/native_call.h"
 #include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
-#include "src/core/call_driver.h"
+#include "src/core/attempts/call_driver.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {

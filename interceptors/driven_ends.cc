@@ -8,9 +8,9 @@
 #include "interceptors/refusals.h"
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
-#include "src/core/deadline.h"
-#include "src/engine/classification.h"
-#include "src/engine/clock.h"
+#include "src/core/base/deadline.h"
+#include "src/engine/callbacks/classification.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 

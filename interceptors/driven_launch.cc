@@ -4,8 +4,8 @@
 
 #include "interceptors/driven_call.h"
 #include "interceptors/report.h"
-#include "src/core/deadline.h"
-#include "src/engine/clock.h"
+#include "src/core/base/deadline.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 

@@ -20,7 +20,7 @@
 
 #include "firebreak/engine.h"
 #include "interceptors/refusals.h"
-#include "src/core/striped.h"
+#include "src/core/base/striped.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {

@@ -4,7 +4,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "interceptors/carried_options.h"
-#include "src/core/mutex.h"
+#include "src/core/base/mutex.h"
 
 namespace firebreak::interceptors {
 

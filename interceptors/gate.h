@@ -31,7 +31,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {

@@ -4,10 +4,10 @@
 
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
-#include "src/core/deadline.h"
-#include "src/core/deadline_gate.h"
-#include "src/engine/classification.h"
-#include "src/engine/clock.h"
+#include "src/core/attempts/deadline_gate.h"
+#include "src/core/base/deadline.h"
+#include "src/engine/callbacks/classification.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 

@@ -21,10 +21,10 @@
 
 #include "interceptors/answer.h"
 #include "interceptors/refusals.h"
-#include "src/core/breaker.h"
-#include "src/core/call_driver.h"
-#include "src/core/intake.h"
-#include "src/core/mutex.h"
+#include "src/core/admission/intake.h"
+#include "src/core/attempts/call_driver.h"
+#include "src/core/base/mutex.h"
+#include "src/core/breaker/breaker.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {

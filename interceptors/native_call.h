@@ -31,7 +31,7 @@
 #include <string>
 
 #include "interceptors/answer.h"
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::interceptors {
 

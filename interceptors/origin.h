@@ -34,7 +34,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "src/core/outcome.h"
+#include "src/core/base/outcome.h"
 
 namespace firebreak::interceptors {
 

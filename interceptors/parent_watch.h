@@ -23,7 +23,7 @@
 #include <memory>
 
 #include "interceptors/context_access.h"
-#include "src/engine/io.h"
+#include "src/engine/io/io.h"
 
 namespace firebreak::interceptors {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 

@@ -22,8 +22,8 @@
 #include <memory>
 
 #include "absl/types/optional.h"
-#include "src/core/intake.h"
-#include "src/core/mutex.h"
+#include "src/core/admission/intake.h"
+#include "src/core/base/mutex.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 
 namespace firebreak::interceptors {
 

@@ -17,9 +17,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "interceptors/answer.h"
-#include "src/core/breaker.h"
-#include "src/core/intake.h"
-#include "src/core/mutex.h"
+#include "src/core/admission/intake.h"
+#include "src/core/base/mutex.h"
+#include "src/core/breaker/breaker.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::interceptors {

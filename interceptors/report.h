@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/v1/call_report.pb.h"
 #include "interceptors/answer.h"
-#include "src/core/call_driver.h"
+#include "src/core/attempts/call_driver.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {

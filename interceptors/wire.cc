@@ -6,7 +6,7 @@
 #include "firebreak/v1/rpc_details.pb.h"
 #include "interceptors/context_access.h"
 #include "interceptors/origin.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 namespace {

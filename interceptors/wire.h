@@ -17,8 +17,8 @@
 
 #include "absl/types/optional.h"
 #include "firebreak/classifier.h"
-#include "src/core/outcome.h"
-#include "src/core/time.h"
+#include "src/core/base/outcome.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::interceptors {
 

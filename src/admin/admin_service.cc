@@ -22,8 +22,8 @@
 #include "src/admin/status.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak {
 namespace {

@@ -10,9 +10,9 @@
 #include "absl/strings/str_format.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
-#include "src/core/attempt_budget.h"
-#include "src/core/breaker.h"
-#include "src/core/bulkhead.h"
+#include "src/core/admission/bulkhead.h"
+#include "src/core/attempts/attempt_budget.h"
+#include "src/core/breaker/breaker.h"
 
 namespace firebreak::admin {
 namespace {

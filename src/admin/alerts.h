@@ -15,7 +15,7 @@
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::admin {
 

@@ -11,9 +11,9 @@
 #include "src/admin/method_view.h"
 #include "src/admin/nearest.h"
 #include "src/admin/selector.h"
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 #include "src/core/options.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {

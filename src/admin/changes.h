@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/gate.h"
-#include "src/core/breaker.h"
+#include "src/core/breaker/breaker.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::admin {

@@ -12,7 +12,7 @@
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
 #include "src/admin/time_view.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {

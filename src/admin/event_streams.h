@@ -29,9 +29,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "firebreak/v1/admin.pb.h"
-#include "src/core/mutex.h"
+#include "src/core/base/mutex.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/io.h"
+#include "src/engine/io/io.h"
 
 namespace firebreak::admin {
 

@@ -9,8 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "src/admin/peer.h"
 #include "src/admin/text.h"
-#include "src/core/event_log.h"
-#include "src/engine/clock.h"
+#include "src/core/measure/event_log.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {

@@ -28,7 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/admin_service.h"
-#include "src/core/rate_limit.h"
+#include "src/core/admission/rate_limit.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::admin {

@@ -1,7 +1,7 @@
 #include "src/admin/health_reporter.h"
 
 #include "src/admin/health_view.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {

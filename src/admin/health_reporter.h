@@ -18,9 +18,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/types/optional.h"
 #include "src/admin/rates.h"
-#include "src/core/mutex.h"
+#include "src/core/base/mutex.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/io.h"
+#include "src/engine/io/io.h"
 
 namespace firebreak::admin {
 

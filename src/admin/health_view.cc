@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "src/core/breaker.h"
+#include "src/core/breaker/breaker.h"
 
 namespace firebreak::admin {
 

@@ -10,8 +10,8 @@
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
+#include "src/core/base/time.h"
 #include "src/core/health.h"
-#include "src/core/time.h"
 
 namespace firebreak::admin {
 

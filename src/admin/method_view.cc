@@ -9,12 +9,12 @@
 #include "src/admin/policy_view.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
-#include "src/core/hedging.h"
-#include "src/core/latency_model.h"
-#include "src/core/method_stats.h"
-#include "src/core/outcome.h"
-#include "src/core/reason.h"
-#include "src/engine/clock.h"
+#include "src/core/attempts/hedging.h"
+#include "src/core/base/outcome.h"
+#include "src/core/base/reason.h"
+#include "src/core/measure/latency_model.h"
+#include "src/core/measure/method_stats.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {

@@ -12,10 +12,10 @@
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
-#include "src/core/breaker.h"
-#include "src/core/event_log.h"
-#include "src/core/time.h"
-#include "src/engine/clock.h"
+#include "src/core/base/time.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/event_log.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 

@@ -13,7 +13,7 @@
 #include "firebreak/policy_update.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
-#include "src/engine/policy.h"
+#include "src/engine/policy/policy.h"
 
 namespace firebreak::admin {
 namespace {

@@ -1,6 +1,6 @@
 #include "src/admin/policy_view.h"
 
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 
 namespace firebreak::admin {
 namespace {

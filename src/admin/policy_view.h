@@ -2,15 +2,15 @@
 //
 //   *view.mutable_policy() = PolicyView(*runtime->options, runtime->intake);
 //
-// The opposite of src/engine/policy_compile.h: an entry with this content, and
-// a name of its own, compiles to the same options.
+// The opposite of src/engine/policy/policy_compile.h: an entry with this
+// content, and a name of its own, compiles to the same options.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_
 #define FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_
 
 #include "firebreak/v1/policy.pb.h"
-#include "src/core/intake.h"
+#include "src/core/admission/intake.h"
 #include "src/core/options.h"
 
 namespace firebreak::admin {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "src/core/method_stats.h"
-#include "src/engine/clock.h"
+#include "src/core/measure/method_stats.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {

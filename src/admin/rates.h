@@ -23,10 +23,10 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "src/core/mutex.h"
-#include "src/core/time.h"
+#include "src/core/base/mutex.h"
+#include "src/core/base/time.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/io.h"
+#include "src/engine/io/io.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::admin {

@@ -19,8 +19,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "firebreak/v1/admin.pb.h"
-#include "src/core/breaker.h"
-#include "src/core/event_log.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/event_log.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/method_runtime.h"
 

@@ -5,7 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "src/core/printable.h"
+#include "src/core/base/printable.h"
 
 namespace firebreak::admin {
 

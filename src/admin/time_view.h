@@ -13,8 +13,8 @@
 
 #include <chrono>
 
-#include "src/core/time.h"
-#include "src/engine/clock.h"
+#include "src/core/base/time.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 

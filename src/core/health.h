@@ -31,7 +31,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "src/core/breaker.h"
+#include "src/core/breaker/breaker.h"
 
 namespace firebreak::core {
 

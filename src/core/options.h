@@ -16,9 +16,9 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
-#include "src/core/duration.h"
-#include "src/core/outcome.h"
-#include "src/core/time.h"
+#include "src/core/base/duration.h"
+#include "src/core/base/outcome.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::core {
 

@@ -30,9 +30,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
-#include "src/core/striped.h"
+#include "src/core/base/striped.h"
 #include "src/engine/method_runtime.h"
-#include "src/engine/policy_table.h"
+#include "src/engine/policy/policy_table.h"
 
 namespace firebreak::engine {
 

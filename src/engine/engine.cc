@@ -6,8 +6,8 @@
 
 #include "firebreak/v1/policy.pb.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/policy.h"
-#include "src/engine/service_config.h"
+#include "src/engine/policy/policy.h"
+#include "src/engine/policy/service_config.h"
 
 namespace firebreak {
 namespace {

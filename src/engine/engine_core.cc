@@ -3,11 +3,11 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "src/core/rng.h"
-#include "src/engine/clock.h"
-#include "src/engine/idempotency.h"
-#include "src/engine/log.h"
-#include "src/engine/policy_errors.h"
+#include "src/core/base/rng.h"
+#include "src/engine/callbacks/log.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/policy/idempotency.h"
+#include "src/engine/policy/policy_errors.h"
 
 namespace firebreak::engine {
 namespace {

@@ -28,15 +28,15 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/engine.h"
-#include "src/core/event_log.h"
-#include "src/core/mutex.h"
+#include "src/core/base/mutex.h"
+#include "src/core/measure/event_log.h"
 #include "src/engine/binding_cache.h"
-#include "src/engine/io.h"
-#include "src/engine/listeners.h"
+#include "src/engine/callbacks/listeners.h"
+#include "src/engine/io/io.h"
+#include "src/engine/io/recovery.h"
 #include "src/engine/method_runtime.h"
-#include "src/engine/policy.h"
-#include "src/engine/policy_watch.h"
-#include "src/engine/recovery.h"
+#include "src/engine/policy/policy.h"
+#include "src/engine/policy/policy_watch.h"
 
 namespace firebreak::engine {
 

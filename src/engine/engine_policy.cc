@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/idempotency.h"
-#include "src/engine/lint.h"
-#include "src/engine/policy_diff.h"
-#include "src/engine/policy_errors.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/policy/idempotency.h"
+#include "src/engine/policy/lint.h"
+#include "src/engine/policy/policy_diff.h"
+#include "src/engine/policy/policy_errors.h"
 
 namespace firebreak::engine {
 namespace {

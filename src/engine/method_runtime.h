@@ -30,14 +30,14 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/classifier.h"
 #include "firebreak/fallback.h"
-#include "src/core/attempt_budget.h"
-#include "src/core/breaker.h"
-#include "src/core/intake.h"
-#include "src/core/latency_model.h"
-#include "src/core/method_stats.h"
-#include "src/core/mutex.h"
+#include "src/core/admission/intake.h"
+#include "src/core/attempts/attempt_budget.h"
+#include "src/core/attempts/retry_estimator.h"
+#include "src/core/base/mutex.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/latency_model.h"
+#include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
-#include "src/core/retry_estimator.h"
 
 namespace firebreak::engine {
 

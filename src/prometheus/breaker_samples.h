@@ -8,7 +8,7 @@
 #define FIREBREAK_SRC_PROMETHEUS_BREAKER_SAMPLES_H_
 
 #include "absl/types/optional.h"
-#include "src/core/breaker.h"
+#include "src/core/breaker/breaker.h"
 #include "src/core/options.h"
 #include "src/prometheus/exposition.h"
 

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/prometheus.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 #include "src/prometheus/breaker_samples.h"
 #include "src/prometheus/exposition.h"
 #include "src/prometheus/method_samples.h"

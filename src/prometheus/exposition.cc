@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "src/core/printable.h"
+#include "src/core/base/printable.h"
 
 namespace firebreak::metrics {
 

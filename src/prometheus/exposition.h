@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "src/core/histogram.h"
+#include "src/core/measure/histogram.h"
 #include "src/prometheus/families.h"
 
 namespace firebreak::metrics {

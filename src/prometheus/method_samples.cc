@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "src/core/breaker.h"
+#include "src/core/attempts/hedging.h"
+#include "src/core/base/outcome.h"
+#include "src/core/base/reason.h"
+#include "src/core/breaker/breaker.h"
 #include "src/core/health.h"
-#include "src/core/hedging.h"
-#include "src/core/latency_model.h"
-#include "src/core/method_stats.h"
-#include "src/core/outcome.h"
-#include "src/core/reason.h"
+#include "src/core/measure/latency_model.h"
+#include "src/core/measure/method_stats.h"
 
 namespace firebreak::metrics {
 namespace {

@@ -8,9 +8,9 @@
 #include <set>
 #include <vector>
 
-#include "src/core/breaker.h"
-#include "src/core/method_stats.h"
-#include "src/core/time.h"
+#include "src/core/base/time.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/method_stats.h"
 #include "src/engine/method_runtime.h"
 #include "src/prometheus/exposition.h"
 

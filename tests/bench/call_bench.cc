@@ -6,8 +6,8 @@
 
 #include "firebreak/engine.h"
 #include "interceptors/pass_through.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 #include "tests/bench/measure.h"
 
 namespace firebreak::bench {

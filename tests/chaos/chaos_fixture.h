@@ -21,8 +21,8 @@
 #include <string>
 
 #include "firebreak/engine.h"
-#include "src/core/breaker.h"
-#include "src/core/method_stats.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/method_stats.h"
 #include "tests/chaos/leftovers.h"
 #include "tests/chaos/load.h"
 #include "tests/support/stub_styles.h"

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "src/core/rng.h"
+#include "src/core/base/rng.h"
 #include "tests/support/flight.h"
 #include "tests/support/scene.h"
 

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 #include "tests/chaos/chaos_fixture.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/server_process.h"

@@ -24,9 +24,9 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
-#include "src/core/method_stats.h"
+#include "src/core/base/outcome.h"
+#include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
-#include "src/core/outcome.h"
 #include "tests/support/echo_server.h"
 
 namespace firebreak::testing {

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "src/engine/policy.h"
+#include "src/engine/policy/policy.h"
 #include "tests/conformance/a6_cases.h"
 #include "tests/support/core_fixtures.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "src/core/attempt_budget.h"
+#include "src/core/attempts/attempt_budget.h"
 #include "tests/conformance/a6_cases.h"
 #include "tests/conformance/wire_rig.h"
 #include "tests/support/core_fixtures.h"

@@ -2,7 +2,7 @@
 // gRFC A6, one to a line. The rest of a service config is in
 // a6_validation_config_test.cc.
 //
-// What a valid one means is in tests/unit/service_config_test.cc.
+// What a valid one means is in tests/unit/engine/policy/service_config_test.cc.
 #include <string>
 #include <vector>
 

@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
-#include "src/engine/policy.h"
-#include "src/engine/service_config.h"
+#include "src/engine/policy/policy.h"
+#include "src/engine/policy/service_config.h"
 
 // Ends of errors, to follow "is VALUE".
 #define ALLOWED_DURATION \

@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/gate.h"
 #include "tests/support/stub_styles.h"

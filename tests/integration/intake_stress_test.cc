@@ -1,6 +1,6 @@
 // Calls that wait, are let in, cancelled and timed out by many threads at once:
 // at the end all that was taken is back, and each call was answered once. What
-// this does to the core alone is in unit/core_stress_test.cc.
+// this does to the core alone is in unit/core/core_stress_test.cc.
 #include <gtest/gtest.h>
 
 #include <atomic>

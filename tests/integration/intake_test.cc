@@ -12,7 +12,7 @@
 #include <tuple>
 #include <vector>
 
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 

@@ -1,5 +1,5 @@
 // The engine's threads: pollers that park, and lanes that callers poll.
-#include "src/engine/io.h"
+#include "src/engine/io/io.h"
 
 #include <grpcpp/alarm.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "interceptors/caller_stack.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 #include "tests/support/engine_fixture.h"
 
 namespace firebreak::engine {

@@ -13,8 +13,8 @@
 #include "absl/strings/str_format.h"
 #include "firebreak/admin_service.h"
 #include "firebreak/v1/admin.grpc.pb.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 #include "tests/support/engine_fixture.h"
 
 namespace firebreak::testing {

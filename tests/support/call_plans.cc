@@ -1,7 +1,7 @@
 #include "tests/support/call_plans.h"
 
 #include "absl/strings/str_cat.h"
-#include "src/core/rng.h"
+#include "src/core/base/rng.h"
 #include "tests/support/accounting.h"
 
 namespace firebreak::testing {

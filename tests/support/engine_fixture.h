@@ -15,8 +15,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/engine.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 #include "tests/support/echo_server.h"
 
 namespace firebreak::testing {

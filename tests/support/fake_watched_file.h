@@ -20,8 +20,8 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "src/core/mutex.h"
-#include "src/engine/policy_file.h"
+#include "src/core/base/mutex.h"
+#include "src/engine/policy/policy_file.h"
 
 namespace firebreak::engine {
 

@@ -21,13 +21,13 @@
 #include <utility>
 #include <vector>
 
-#include "src/core/attempt_budget.h"
-#include "src/core/breaker.h"
-#include "src/core/call_driver.h"
-#include "src/core/latency_model.h"
-#include "src/core/method_stats.h"
+#include "src/core/attempts/attempt_budget.h"
+#include "src/core/attempts/call_driver.h"
+#include "src/core/base/rng.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/latency_model.h"
+#include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
-#include "src/core/rng.h"
 
 namespace firebreak::core {
 

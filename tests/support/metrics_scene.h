@@ -12,8 +12,8 @@
 
 #include "firebreak/engine.h"
 #include "firebreak/prometheus.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 #include "tests/support/scrape.h"
 
 namespace firebreak::testing {

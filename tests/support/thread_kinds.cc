@@ -9,8 +9,8 @@
 #include <thread>
 #include <utility>
 
-#include "src/engine/clock.h"
-#include "src/engine/io.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/io/io.h"
 #include "tests/support/stub_styles.h"
 
 namespace firebreak::testing {

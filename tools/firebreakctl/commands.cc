@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 #include "tools/firebreakctl/commands_ask.h"
 #include "tools/firebreakctl/table.h"
 

@@ -22,7 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "firebreak/v1/admin.grpc.pb.h"
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 #include "tools/firebreakctl/connect.h"
 #include "tools/firebreakctl/render.h"
 #include "tools/firebreakctl/table.h"

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/json.h"
 #include "tools/firebreakctl/words.h"

@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
-#include "src/core/duration.h"
-#include "src/engine/presets.h"
+#include "src/core/base/duration.h"
+#include "src/engine/policy/presets.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/completion.h"
 #include "tools/firebreakctl/environment.h"

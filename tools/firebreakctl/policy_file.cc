@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "firebreak/v1/admin.pb.h"
-#include "src/engine/lint.h"
-#include "src/engine/policy.h"
+#include "src/engine/policy/lint.h"
+#include "src/engine/policy/policy.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/json.h"
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "src/core/printable.h"
+#include "src/core/base/printable.h"
 
 namespace firebreak::ctl {
 namespace {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/clock.h"
+#include "src/engine/io/clock.h"
 #include "tests/bench/hedging/flags.h"
 #include "tests/bench/hedging/leaf.h"
 #include "tests/bench/hedging/report.h"

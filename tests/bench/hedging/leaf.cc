@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "src/core/rng.h"
+#include "src/core/base/rng.h"
 
 namespace firebreak::bench {
 namespace {

@@ -20,7 +20,7 @@
 
 #include <cstdint>
 
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::bench {
 

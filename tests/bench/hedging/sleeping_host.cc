@@ -17,8 +17,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/testing/echo.grpc.pb.h"
-#include "src/core/histogram.h"
-#include "src/engine/clock.h"
+#include "src/core/measure/histogram.h"
+#include "src/engine/io/clock.h"
 #include "tests/bench/hedging/leaf.h"
 
 namespace firebreak::bench {

@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "firebreak/testing/echo.grpc.pb.h"
-#include "src/engine/clock.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/io/clock.h"
 #include "tests/bench/hedging/sleeping_host.h"
 
 namespace firebreak::bench {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "src/core/duration.h"
+#include "src/core/base/duration.h"
 #include "tests/support/sim/firebreak_client.h"
 
 namespace firebreak::studies {

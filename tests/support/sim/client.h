@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "src/core/rng.h"
+#include "src/core/base/rng.h"
 #include "tests/support/sim/simulation.h"
 #include "tests/support/sim/trace.h"
 

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "src/core/rng.h"
-#include "src/core/time.h"
+#include "src/core/base/rng.h"
+#include "src/core/base/time.h"
 #include "tests/support/sim/trace.h"
 
 namespace firebreak::sim {

@@ -3,13 +3,13 @@
 #include <utility>
 
 #include "absl/types/optional.h"
-#include "src/core/attempt_budget.h"
-#include "src/core/breaker.h"
-#include "src/core/call_driver.h"
-#include "src/core/deadline.h"
-#include "src/core/latency_model.h"
-#include "src/core/retry_estimator.h"
-#include "src/core/rng.h"
+#include "src/core/attempts/attempt_budget.h"
+#include "src/core/attempts/call_driver.h"
+#include "src/core/attempts/retry_estimator.h"
+#include "src/core/base/deadline.h"
+#include "src/core/base/rng.h"
+#include "src/core/breaker/breaker.h"
+#include "src/core/measure/latency_model.h"
 
 namespace firebreak::sim {
 

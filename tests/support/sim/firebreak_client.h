@@ -18,7 +18,7 @@
 #include <memory>
 #include <vector>
 
-#include "src/core/method_stats.h"
+#include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
 #include "tests/support/sim/client.h"
 #include "tests/support/sim/simulation.h"

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "src/core/deadline.h"
+#include "src/core/base/deadline.h"
 
 namespace firebreak::sim {
 

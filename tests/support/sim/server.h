@@ -26,7 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
-#include "src/core/rng.h"
+#include "src/core/base/rng.h"
 #include "tests/support/sim/distribution.h"
 #include "tests/support/sim/simulation.h"
 

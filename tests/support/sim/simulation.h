@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::sim {
 

@@ -25,7 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "src/core/time.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::sim {
 

@@ -22,9 +22,9 @@
 #include <functional>
 #include <memory>
 
-#include "src/core/outcome.h"
-#include "src/core/rng.h"
-#include "src/core/time.h"
+#include "src/core/base/outcome.h"
+#include "src/core/base/rng.h"
+#include "src/core/base/time.h"
 #include "tests/support/sim/distribution.h"
 #include "tests/support/sim/server.h"
 #include "tests/support/sim/simulation.h"

@@ -22,8 +22,8 @@
 
 #include "firebreak/engine.h"
 #include "firebreak/testing/echo.grpc.pb.h"
-#include "src/engine/clock.h"
-#include "src/engine/io.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/io/io.h"
 #include "tests/support/echo_server.h"
 
 namespace firebreak::testing {

@@ -1,0 +1,257 @@
+#include "src/core/admission/intake.h"
+
+#include <algorithm>
+
+#include "src/core/base/deadline.h"
+
+namespace firebreak::core {
+
+Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
+                                  Attribution attribution) {
+  switch (attribution) {
+    case Attribution::kOverload:
+      return Verdict::kRefused;
+    case Attribution::kSuccess:
+    case Attribution::kServerFailure:
+    case Attribution::kTransportFailure:
+    case Attribution::kIgnored:
+      if (code == absl::StatusCode::kDeadlineExceeded) return Verdict::kUnknown;
+      if (attribution == Attribution::kSuccess) return Verdict::kAccepted;
+      return code == absl::StatusCode::kUnavailable ? Verdict::kRefused
+                                                    : Verdict::kAccepted;
+    case Attribution::kSuperseded:
+    case Attribution::kCancelledByCaller:
+    case Attribution::kAbandoned:
+    case Attribution::kDeadlineTooShort:
+      return Verdict::kUnknown;
+    case Attribution::kNotSent:
+    case Attribution::kLocalRejection:
+      return Verdict::kNotSent;
+    case Attribution::kLocalError:
+      // A reply over the limit was made and sent: only the caller cannot take
+      // it.
+      return code == absl::StatusCode::kResourceExhausted ? Verdict::kUnknown
+                                                          : Verdict::kNotSent;
+  }
+  return Verdict::kUnknown;
+}
+
+Intake Intake::With(
+    const IntakeOptions& options, uint64_t seed, Time now,
+    std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const {
+  Intake out;
+  if (options.throttle) {
+    out.throttle_ = throttle_;
+    if (out.throttle_ != nullptr) {
+      out.throttle_->SetOptions(*options.throttle, now);
+    } else {
+      out.throttle_ = std::make_shared<Throttle>(*options.throttle, seed, now);
+    }
+  }
+  if (options.rate_limit) {
+    if (rate_limit_ == nullptr) {
+      out.rate_limit_ = std::make_shared<RateLimit>(*options.rate_limit, now);
+    } else if (rate_limit_->options() == *options.rate_limit) {
+      out.rate_limit_ = rate_limit_;
+    } else {
+      out.rate_limit_ =
+          std::make_shared<RateLimit>(*options.rate_limit, *rate_limit_, now);
+    }
+  }
+  if (options.bulkhead) {
+    out.bulkhead_ = bulkhead_;
+    if (out.bulkhead_ != nullptr) {
+      out.bulkhead_->SetOptions(*options.bulkhead, let_in);
+    } else {
+      out.bulkhead_ = std::make_shared<Bulkhead>(*options.bulkhead);
+    }
+  }
+  return out;
+}
+
+Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
+  Intake out = *this;
+  if (!out.throttle_ && !off.no_throttle) out.throttle_ = other.throttle_;
+  if (!out.rate_limit_ && !off.no_rate_limit) {
+    out.rate_limit_ = other.rate_limit_;
+  }
+  if (!out.bulkhead_ && !off.no_bulkhead) out.bulkhead_ = other.bulkhead_;
+  return out;
+}
+
+Visit& Visit::operator=(Visit&& other) noexcept {
+  if (this == &other) return *this;
+  End(Intake::Verdict::kNotSent, seen_);
+  intake_ = std::exchange(other.intake_, nullptr);
+  stage_ = std::exchange(other.stage_, Stage::kOutside);
+  turn_ = std::exchange(other.turn_, {});
+  has_place_ = std::exchange(other.has_place_, false);
+  ends_by_deadline_ = other.ends_by_deadline_;
+  waiter_ = std::move(other.waiter_);
+  seen_ = other.seen_;
+  deadline_ = other.deadline_;
+  expected_ = other.expected_;
+  began_ = other.began_;
+  give_up_ = other.give_up_;
+  return *this;
+}
+
+Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
+                         Duration expected) {
+  intake_ = intake;
+  deadline_ = deadline;
+  expected_ = std::max(expected, Duration::zero());
+  began_ = seen_ = now;
+  if (!CanPayFor(deadline, now)) {
+    return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+               now);
+  }
+  Throttle* const throttle = intake->throttle();
+  if (throttle != nullptr && !throttle->Admit(now)) {
+    return Out(absl::StatusCode::kResourceExhausted, Reason::kThrottledLocally,
+               now);
+  }
+  if (intake->rate_limit() != nullptr) return TakeToken(now);
+  return Enter(nullptr, now);
+}
+
+Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
+                            Time now) {
+  seen_ = now;
+  switch (stage_) {
+    case Stage::kForToken:
+      if (now < give_up_) break;
+      return Enter(waiter, now);
+    case Stage::kAtDoor:
+      return Enter(waiter, now);
+    case Stage::kInQueue:
+      if (now < give_up_) {
+        if (!intake_->bulkhead()->TakePlace(waiter.get())) break;
+      } else if (!intake_->bulkhead()->GiveUp(waiter.get())) {
+        intake_->bulkhead()->CountRejection();
+        return ends_by_deadline_ ? Out(absl::StatusCode::kDeadlineExceeded,
+                                       Reason::kDeadlineExceeded, now)
+                                 : Out(absl::StatusCode::kResourceExhausted,
+                                       Reason::kQueueTimeout, now);
+      }
+      has_place_ = true;
+      return GetIn(now);
+    case Stage::kOutside:
+    case Stage::kInside:
+      return Step{};
+  }
+  Step wait;
+  wait.kind = Step::Kind::kWait;
+  wait.until = give_up_;
+  return wait;
+}
+
+void Visit::End(Intake::Verdict verdict, Time now) {
+  if (intake_ == nullptr) return;
+  const bool was_sent =
+      stage_ == Stage::kInside && verdict != Intake::Verdict::kNotSent;
+  const Intake* const intake = std::exchange(intake_, nullptr);
+  const bool is_queued =
+      std::exchange(stage_, Stage::kOutside) == Stage::kInQueue;
+  if (const auto waiter = waiter_.lock(); is_queued && waiter != nullptr) {
+    has_place_ |= intake->bulkhead()->GiveUp(waiter.get());
+  }
+  if (was_sent && verdict != Intake::Verdict::kUnknown &&
+      intake->throttle() != nullptr) {
+    intake->throttle()->OnEnd(verdict == Intake::Verdict::kAccepted, now);
+  }
+  const RateLimit::Turn turn = std::exchange(turn_, {});
+  if (turn.is_ours && !was_sent) intake->rate_limit()->GiveBack(turn, now);
+  if (std::exchange(has_place_, false)) intake->bulkhead()->Leave(was_sent);
+}
+
+Visit::Step Visit::TakeToken(Time now) {
+  RateLimit* const limit = intake_->rate_limit();
+  const Time by_deadline = SaturatingAdd(deadline_, -expected_);
+  const Time latest = SaturatingAdd(now, limit->options().max_wait);
+  const RateLimit::Turn turn =
+      limit->Take(now, std::max(now, std::min(latest, by_deadline)));
+  if (!turn.is_ours) {
+    limit->CountRejection();
+    Step out = turn.at > latest ? Out(absl::StatusCode::kResourceExhausted,
+                                      Reason::kRateLimited, now)
+                                : Out(absl::StatusCode::kDeadlineExceeded,
+                                      Reason::kDeadlineTooClose, now);
+    out.refusal.wait = Remaining(now, turn.at);
+    if (turn.at > latest) out.refusal.retry_after = Remaining(latest, turn.at);
+    return out;
+  }
+  turn_ = turn;
+  if (turn.at <= now) return Enter(nullptr, now);
+  stage_ = Stage::kForToken;
+  give_up_ = turn.at;
+  Step wait;
+  wait.kind = Step::Kind::kWait;
+  wait.until = turn.at;
+  return wait;
+}
+
+Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
+                         Time now) {
+  Bulkhead* const bulkhead = intake_->bulkhead();
+  if (bulkhead == nullptr) return GetIn(now);
+  const Time by_deadline = SaturatingAdd(deadline_, -expected_);
+  const bool may_wait = by_deadline > now;
+  switch (bulkhead->Enter(may_wait ? waiter : nullptr)) {
+    case Bulkhead::Entry::kIn:
+      has_place_ = true;
+      return GetIn(now);
+    case Bulkhead::Entry::kFull:
+      bulkhead->CountRejection();
+      return Out(absl::StatusCode::kResourceExhausted, Reason::kBulkheadFull,
+                 now);
+    case Bulkhead::Entry::kQueued:
+      break;
+  }
+  if (!may_wait) {
+    bulkhead->CountRejection();
+    Step out = Out(absl::StatusCode::kDeadlineExceeded,
+                   Reason::kDeadlineTooClose, now);
+    out.refusal.wait = expected_;
+    return out;
+  }
+  const Time by_policy =
+      SaturatingAdd(now, waiter == nullptr ? bulkhead->options().max_wait
+                                           : waiter->max_wait());
+  stage_ = waiter == nullptr ? Stage::kAtDoor : Stage::kInQueue;
+  waiter_ = waiter;
+  began_ = now;
+  give_up_ = std::min(by_policy, by_deadline);
+  ends_by_deadline_ = by_deadline <= by_policy;
+  Step wait;
+  wait.kind = Step::Kind::kWait;
+  wait.until = give_up_;
+  return wait;
+}
+
+Visit::Step Visit::GetIn(Time now) {
+  if (!CanPayFor(deadline_, now)) {
+    if (stage_ == Stage::kInQueue) intake_->bulkhead()->CountRejection();
+    return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+               now);
+  }
+  stage_ = Stage::kInside;
+  return Step{};
+}
+
+Visit::Step Visit::Out(absl::StatusCode code, Reason reason, Time now) {
+  Step out;
+  out.kind = Step::Kind::kOut;
+  out.refusal.code = code;
+  out.refusal.reason = reason;
+  out.refusal.wait = Remaining(began_, now);
+  if (intake_->bulkhead() != nullptr) {
+    const Bulkhead::Snapshot snapshot = intake_->bulkhead()->snapshot();
+    out.refusal.in_use = snapshot.active;
+    out.refusal.queued = snapshot.queued;
+  }
+  End(Intake::Verdict::kNotSent, now);
+  return out;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,198 @@
+// How a call ends: attempts are settled, the fallback is asked, one answer goes
+// out. What comes before is in call_driver.cc.
+#include "src/core/attempts/call_driver.h"
+#include "src/core/attempts/deadline_gate.h"
+#include "src/core/base/deadline.h"
+
+namespace firebreak::core {
+
+bool CallDriver::OnFallbackBegin() {
+  begin_by_ = kInfiniteFuture;
+  return state_ == State::kFallback;
+}
+
+CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
+  Actions actions;
+  if (state_ == State::kFallback) EndFallback(ok, now, &actions);
+  return actions;
+}
+
+void CallDriver::EndFallback(bool ok, Time now, Actions* actions) {
+  Finish finish = failed_;
+  if (ok) {
+    finish = Finish{};
+    finish.from_fallback = true;
+    plan_.stats->OnFallback();
+  } else if (finish.reason == Reason::kNone) {
+    finish.reason = Reason::kFallbackFailed;
+  }
+  Close(finish, now, actions);
+}
+
+Attribution CallDriver::Judge(int n, AttemptEnd end, Time now) const {
+  const Attempt& facts = attempt(n);
+  end.deadline_was_too_short =
+      end.code == absl::StatusCode::kDeadlineExceeded &&
+      IsTooShort(Remaining(facts.started, facts.deadline), plan_.latency, now);
+  return Attribute(end, plan_.options->blame());
+}
+
+Intake::Verdict CallDriver::VerdictOf(const Finish& finish) const {
+  auto verdict = Intake::Verdict::kNotSent;
+  const auto ask = [&](int n) {
+    verdict = Intake::VerdictOf(attempt(n).code, attempt(n).attribution);
+  };
+  if (finish.attempt != Finish::kNoAttempt) ask(finish.attempt);
+  for (int n = launched(); verdict == Intake::Verdict::kNotSent && n > 0; --n) {
+    ask(n - 1);
+  }
+  return verdict;
+}
+
+void CallDriver::Settle(Flight* flight, absl::StatusCode code,
+                        Attribution attribution, Verdict verdict, Time now) {
+  flight->facts.settled = true;
+  flight->facts.ended = now;
+  flight->facts.code = code;
+  flight->facts.attribution = attribution;
+  --in_flight_;
+  flight->permit.Settle(verdict, now);
+  plan_.stats->OnAttemptEnd(attribution);
+  if (flight->facts.kind == AttemptKind::kRetry) {
+    pacer_.OnRetryEnd(flight->after, code, attribution, now);
+  }
+  if (plan_.latency != nullptr) {
+    plan_.latency->OnAttemptEnd(code, attribution,
+                                Remaining(flight->facts.started, now), now);
+  }
+}
+
+Attribution CallDriver::SettleAnswered(int n, const AttemptEnd& end, Time now) {
+  Flight& flight = attempts_[static_cast<size_t>(n)];
+  const Attribution attribution = Judge(n, end, now);
+  const Verdict verdict =
+      VerdictOn(attribution, end.code, plan_.options->blame());
+  if (end.is_judged_later && IsJudgeable(attribution)) {
+    flight.permit.NoteAnswered(now);
+    unjudged_.push_back({std::move(flight.permit), verdict});
+  }
+  Settle(&flight, end.code, attribution, verdict, now);
+  return attribution;
+}
+
+void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
+                           int winner, Time now, Actions* actions) {
+  for (int n = 0; n < launched(); ++n) {
+    Flight& flight = attempts_[static_cast<size_t>(n)];
+    if (flight.facts.settled) continue;
+    // With a head start on the one that answered it should have won.
+    const bool lost = attribution == Attribution::kSuperseded && n < winner;
+    Settle(&flight, code, attribution,
+           lost ? Verdict::kLost
+                : VerdictOn(attribution, code, plan_.options->blame()),
+           now);
+    actions->cancel.push_back(n);
+  }
+}
+
+CallDriver::Actions CallDriver::OnCommit(int n, Time now) {
+  Actions actions;
+  if (state_ != State::kRunning || n >= launched() || attempt(n).settled) {
+    return actions;
+  }
+  is_committed_ = true;
+  may_hedge_ = false;
+  DropNext();
+  for (int other = 0; other < launched(); ++other) {
+    Flight& flight = attempts_[static_cast<size_t>(other)];
+    if (other == n || flight.facts.settled) continue;
+    Settle(&flight, absl::StatusCode::kCancelled, Attribution::kSuperseded,
+           EffectsOf(Attribution::kSuperseded).verdict, now);
+    actions.cancel.push_back(other);
+  }
+  return actions;
+}
+
+CallDriver::Actions CallDriver::OnCallersDeadline(Time now,
+                                                  bool is_judged_later) {
+  Actions actions;
+  if (state_ == State::kDone) return actions;
+  Arrive(now);
+  callers_deadline_passed_ = true;
+  EndAtDeadline(is_judged_later, now, &actions);
+  return actions;
+}
+
+void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
+                               Actions* actions) {
+  if (state_ == State::kFallback) {
+    Close(failed_, now, actions);
+    return;
+  }
+  Finish finish;
+  if (!AnyInFlight() && last_failure_ != Finish::kNoAttempt) {
+    // The timer came late, past a retry that was paid for: what the server
+    // said last is worth more than our clock.
+    finish.attempt = last_failure_;
+    finish.code = last_code_;
+    finish.reason = Reason::kDeadlineTooClose;
+    plan_.stats->OnStop(finish.reason);
+  } else {
+    finish.code = absl::StatusCode::kDeadlineExceeded;
+    finish.reason = Reason::kDeadlineExceeded;
+  }
+  AttemptEnd late;
+  late.code = absl::StatusCode::kDeadlineExceeded;
+  late.is_judged_later = is_judged_later;
+  for (int n = 0; n < launched(); ++n) {
+    if (attempt(n).settled) continue;
+    SettleAnswered(n, late, now);
+    actions->cancel.push_back(n);
+  }
+  End(finish, now, actions);
+}
+
+void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
+  DropNext();
+  if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
+      finish.reason != Reason::kCancelled && !is_committed_ &&
+      !callers_deadline_passed_ && CanPayFor(plan_.deadline, now)) {
+    state_ = State::kFallback;
+    failed_ = finish;
+    begin_by_ = SaturatingAdd(now, kFallbackPatience);
+    actions->run_fallback = true;
+    actions->finish = finish;
+    return;
+  }
+  Close(finish, now, actions);
+}
+
+void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
+  DropNext();
+  state_ = State::kDone;
+  actions->run_fallback = false;
+  actions->finish = finish;
+  if (finish.attempt != Finish::kNoAttempt &&
+      finish.code == absl::StatusCode::kOk &&
+      attempt(finish.attempt).kind == AttemptKind::kHedge) {
+    plan_.stats->OnHedgeWin();
+  }
+  if (finish.reason == Reason::kCancelled) {
+    plan_.stats->OnCallEnded(CallEnd::kCancelled, finish.code, now - started_);
+  } else if (finish.code == absl::StatusCode::kOk) {
+    plan_.stats->OnCallEnded(CallEnd::kSuccess, finish.code, now - started_);
+  } else if (attempts_.empty()) {
+    plan_.stats->OnRejected(finish.reason);
+  } else {
+    plan_.stats->OnCallEnded(CallEnd::kFailure, finish.code, now - started_);
+  }
+}
+
+void CallDriver::DropNext() {
+  if (next_.at != kInfiniteFuture && next_.kind == AttemptKind::kRetry) {
+    plan_.budget->Refund();
+  }
+  next_ = Next{};
+}
+
+}  // namespace firebreak::core

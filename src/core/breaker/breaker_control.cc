@@ -1,0 +1,197 @@
+// What operators, timers and onlookers do with a breaker.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "src/core/base/duration.h"
+#include "src/core/breaker/breaker.h"
+
+namespace firebreak::core {
+
+absl::string_view BreakerStateName(BreakerState state) {
+  switch (state) {
+    case BreakerState::kDisabled:
+      return "disabled";
+    case BreakerState::kClosed:
+      return "closed";
+    case BreakerState::kOpen:
+      return "open";
+    case BreakerState::kHalfOpen:
+      return "half_open";
+    case BreakerState::kRamp:
+      return "ramp";
+    case BreakerState::kForcedOpen:
+      return "forced_open";
+    case BreakerState::kForcedClosed:
+      return "forced_closed";
+  }
+  return "unknown";
+}
+
+bool Breaker::IsStrained(Time now) {
+  Turn turn(this);
+  if (options_.failure_rate == 0 ||
+      options_.mode != BreakerOptions::Mode::kEnforce) {
+    return false;
+  }
+  Advance(now);
+  if (state() != BreakerState::kClosed) return false;
+  const TripRules::Counts counts = rules_.counts(latest_);
+  return counts.calls >= options_.minimum_calls &&
+         static_cast<double>(counts.failures) >
+             options_.failure_rate / 2 * static_cast<double>(counts.calls);
+}
+
+void Breaker::ForceOpen(absl::optional<Duration> duration, Time now) {
+  Force(BreakerState::kForcedOpen, duration, now);
+}
+
+void Breaker::ForceClosed(absl::optional<Duration> duration, Time now) {
+  Force(BreakerState::kForcedClosed, duration, now);
+}
+
+void Breaker::Force(BreakerState state, absl::optional<Duration> duration,
+                    Time now) {
+  Turn turn(this);
+  Advance(now);
+  forced_until_ =
+      duration ? SaturatingAdd(latest_, *duration) : kInfiniteFuture;
+  Enter(state, Event::Kind::kOverrideSet,
+        duration ? "by an operator, for " + FormatDuration(*duration)
+                 : "by an operator, until cleared");
+}
+
+bool Breaker::ClearOverride(Time now) {
+  Turn turn(this);
+  Advance(now);
+  const bool was_forced = forced_ != Forced::kNo;
+  if (was_forced) EndOverride("cleared by an operator");
+  return was_forced;
+}
+
+void Breaker::EndOverride(std::string cause) {
+  // What was shut by hand is opened with care; what was held open by hand has
+  // been taking all calls anyway.
+  Enter(forced_ == Forced::kOpen ? BreakerState::kHalfOpen
+                                 : BreakerState::kClosed,
+        Event::Kind::kOverrideEnded, std::move(cause));
+}
+
+void Breaker::Reset(Time now) {
+  Turn turn(this);
+  Advance(now);
+  Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator");
+}
+
+void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
+                         Time now) {
+  Turn turn(this);
+  Advance(now);
+  const bool was_enabled = enabled_;
+  enabled_ = IsOn(options);
+  options_ = enabled_ ? *options : BreakerOptions{};
+  rules_.OnOptionsChanged(latest_);
+  if (enabled_ == was_enabled) {
+    news_.changed = true;  // for whoever ticks: times may be others
+  } else if (forced_ == Forced::kNo) {
+    Enter(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled,
+          Event::Kind::kTransition,
+          enabled_ ? "the policy has it now" : "the policy has it no more");
+  } else {
+    // The override stays, over what the policy now leaves beneath it.
+    machine_ = Beneath(machine_);
+    oldest_valid_epoch_ = ++epoch_;
+    trips_ = 0;
+    probation_.Restart(latest_);
+    rules_.ForgetCalls();
+    rules_.Clear(latest_);
+  }
+  // What the new times bring about at once: a ramp that is no more is over.
+  Advance(latest_);
+}
+
+void Breaker::Tick(Time now) {
+  Turn turn(this);
+  Advance(now);
+}
+
+Time Breaker::next_tick() {
+  MutexLock lock(&mu_);
+  Time next = kInfiniteFuture;
+  if (forced_ != Forced::kNo) {
+    next = forced_until_;
+  } else if (machine_ == BreakerState::kHalfOpen) {
+    next = probation_.next_end();
+  } else if (IsCounting()) {
+    next = rules_.next_due();
+    if (machine_ == BreakerState::kRamp) {
+      next = std::min(next, SaturatingAdd(since_, options_.ramp.duration));
+    }
+  }
+  return ticks_at_ = next;
+}
+
+BreakerSnapshot Breaker::Snapshot(Time now) {
+  Turn turn(this);
+  Advance(now);
+  BreakerSnapshot snapshot;
+  snapshot.state = state();
+  snapshot.shadow = options_.mode == BreakerOptions::Mode::kShadow;
+  snapshot.epoch = epoch_;
+  snapshot.since = since_;
+  if (snapshot.state == BreakerState::kOpen) snapshot.probe_due = probe_due_;
+  if (snapshot.state == BreakerState::kRamp) {
+    snapshot.admitted_share = RampShare();
+  }
+  if (forced_ != Forced::kNo && forced_until_ != kInfiniteFuture) {
+    snapshot.override_end = forced_until_;
+  }
+  snapshot.probes_in_flight = probation_.in_flight();
+  const TripRules::Counts counts = rules_.counts(latest_);
+  snapshot.window_calls = counts.calls;
+  snapshot.window_failures = counts.failures;
+  snapshot.window_timed = counts.timed;
+  snapshot.window_slow = counts.slow;
+  snapshot.consecutive_failures = counts.consecutive;
+  snapshot.leaky_failures = counts.leaky;
+  snapshot.leaky_slow_calls = counts.leaky_slow;
+  snapshot.times_opened = times_opened_;
+  snapshot.changes = changes_;
+  snapshot.stale_results = stale_;
+  snapshot.hung_probes = hung_probes_;
+  snapshot.shadow_refusals = shadow_refusals_;
+  snapshot.losses = losses_;
+  snapshot.losses_in_a_row = losses_in_a_row_;
+  snapshot.cause = cause_;
+  return snapshot;
+}
+
+bool Breaker::is_forced() const {
+  MutexLock lock(&mu_);
+  return forced_ != Forced::kNo;
+}
+
+std::string Breaker::cause() {
+  MutexLock lock(&mu_);
+  return cause_;
+}
+
+void Breaker::Log(Event::Kind kind, absl::string_view from,
+                  absl::string_view to, std::string cause,
+                  const absl::optional<Trip>& trip) {
+  if (identity_.log == nullptr) return;
+  Event event;
+  event.at = latest_;
+  event.kind = kind;
+  event.channel = identity_.channel;
+  event.target = identity_.target;
+  event.method = identity_.method;
+  event.shadow = options_.mode == BreakerOptions::Mode::kShadow;
+  event.from = std::string(from);
+  event.to = std::string(to);
+  event.cause = std::move(cause);
+  event.trip = trip;
+  identity_.log->Append(std::move(event));
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,163 @@
+// What becomes of a permit, and what needs no lock.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/core/breaker/breaker.h"
+
+namespace firebreak::core {
+
+Permit& Permit::operator=(Permit&& other) noexcept {
+  if (this == &other) return *this;
+  if (breaker_ != nullptr) {
+    breaker_->SettlePermit(*this, Verdict::kNeutral, absl::nullopt);
+  }
+  breaker_ = std::exchange(other.breaker_, nullptr);
+  epoch_ = other.epoch_;
+  probe_ = other.probe_;
+  ticket_ = other.ticket_;
+  kind_ = other.kind_;
+  is_careful_ = other.is_careful_;
+  return *this;
+}
+
+Permit::~Permit() {
+  if (breaker_ != nullptr) {
+    breaker_->SettlePermit(*this, Verdict::kNeutral, absl::nullopt);
+  }
+}
+
+void Permit::Settle(Verdict verdict, Time now) {
+  Breaker* const breaker = std::exchange(breaker_, nullptr);
+  if (breaker == nullptr) return;
+  if (verdict == Verdict::kSuccess && breaker->CountQuickly(*this, now)) return;
+  breaker->SettlePermit(*this, verdict, now);
+}
+
+void Permit::NoteProgress(Time now) {
+  if (breaker_ != nullptr && is_probe()) {
+    breaker_->NotePermitProgress(*this, now);
+  }
+}
+
+void Permit::NoteAnswered(Time now) {
+  if (breaker_ != nullptr) breaker_->NotePermitAnswered(this, now);
+}
+
+bool Breaker::CountQuickly(const Permit& permit, Time now) {
+  const TripRules::Ticket& ticket = permit.ticket_;
+  if (permit.kind_ != Permit::Kind::kCounted || ticket.slice != 0) return false;
+  const bool is_timed = ticket.is_unary && !ticket.is_over;
+  return quick_.CountSuccess(
+      permit.epoch_, is_timed ? ticket.started : kInfiniteFuture, Bounded(now));
+}
+
+void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
+                           absl::optional<Time> now) {
+  if (permit.kind_ == Permit::Kind::kNothing) return;
+  const TripRules::Ticket& ticket = permit.ticket_;
+  Turn turn(this);
+  const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
+  // The last moment is in time.
+  const bool has_lease = permit.is_probe() &&
+                         permit.epoch_ >= oldest_valid_epoch_ &&
+                         probation_.Arrive(permit.probe_, at);
+  Advance(at);
+  CountLoss(verdict);
+  if (permit.epoch_ < oldest_valid_epoch_) {
+    ++stale_;
+  } else if (!permit.is_probe()) {
+    if (IsCounting() && rules_.End(ticket, verdict, latest_)) TripIfDue();
+  } else if (!has_lease) {
+    ++stale_;  // its lease ended first and was judged then
+  } else {
+    probation_.End(permit.probe_);
+    if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
+      const bool failed = verdict == Verdict::kFailure;
+      const bool slow =
+          ticket.is_unary &&
+          (ticket.is_over ? !ticket.is_fast : rules_.IsSlow(ticket, latest_));
+      CountProbe(failed, slow, failed ? "a probe failed" : "probes succeeded");
+    } else {
+      EndProbationIfDecided("few calls came");
+    }
+  }
+}
+
+void Breaker::NotePermitProgress(const Permit& permit, Time now) {
+  Turn turn(this);
+  Advance(now);
+  if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
+}
+
+void Breaker::NotePermitAnswered(Permit* permit, Time now) {
+  TripRules::Ticket& ticket = permit->ticket_;
+  if (permit->kind_ == Permit::Kind::kNothing || ticket.is_over) return;
+  Turn turn(this);
+  if (permit->epoch_ < oldest_valid_epoch_) return;
+  const Time at = std::max(latest_, Bounded(now));
+  // As for a result: the last moment is in time.
+  if (permit->is_probe()) {
+    probation_.NoteAnswered(permit->probe_, at, at + kJudgedWithin);
+    ticket.is_over = true;
+    ticket.is_fast = !rules_.IsSlow(ticket, at);
+  }
+  Advance(at);
+  if (!permit->is_probe() && permit->epoch_ >= oldest_valid_epoch_ &&
+      IsCounting() && rules_.NoteAnswered(&ticket, latest_)) {
+    TripIfDue();
+  }
+}
+
+void Breaker::CountLoss(Verdict verdict) {
+  if (verdict == Verdict::kNeutral) return;
+  if (verdict != Verdict::kLost) {
+    losses_in_a_row_ = 0;
+    return;
+  }
+  ++losses_;
+  losses_in_a_row_ = std::min(losses_in_a_row_ + 1, 1'000'000);
+  if (losses_in_a_row_ != kLossesToWarn) return;
+  Log(Event::Kind::kWarning, "", "",
+      absl::StrCat("lost against a later attempt ", kLossesToWarn,
+                   " times in a row, without an answer of its own"));
+}
+
+QuickPath::Facts Breaker::QuickFacts() const {
+  QuickPath::Facts facts;
+  facts.epoch = epoch_;
+  facts.oldest_epoch = oldest_valid_epoch_;
+  if (forced_ != Forced::kNo) return facts;
+  if (machine_ == BreakerState::kDisabled) {
+    facts.kind = QuickPath::Kind::kPassing;
+  } else if (machine_ == BreakerState::kClosed) {
+    if (!rules_.AreSuccessesHarmless()) return facts;
+    facts.kind = QuickPath::Kind::kCounting;
+    facts.until = rules_.current_until();
+    facts.slowest = rules_.slowest();
+  } else if (machine_ == BreakerState::kOpen &&
+             options_.mode == BreakerOptions::Mode::kEnforce) {
+    facts.kind = QuickPath::Kind::kRefusing;
+    facts.until = probe_due_;
+  }
+  return facts;
+}
+
+void Breaker::CountQuickSuccesses() {
+  const int64_t calls = quick_owner_.TakeSuccesses(&latest_);
+  if (calls == 0) return;
+  losses_in_a_row_ = 0;
+  // They came before the time that may have let the window roll on.
+  rules_.AddSuccesses(calls, Time::min());
+}
+
+void Breaker::CountLateSuccesses(int64_t calls, uint64_t epoch) {
+  losses_in_a_row_ = 0;
+  for (; calls > 0 && epoch >= oldest_valid_epoch_; --calls) {
+    rules_.AddSuccesses(1, latest_);
+    TripIfDue();
+  }
+  stale_ += calls;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,67 @@
+// Which calls have become slow, while they are still in flight.
+//
+//   SlowWatch watch(options.slow_call_duration, now);
+//   const uint64_t ticket = watch.Begin(now);
+//   int slow = watch.TakeOverdue(later);   // each call counts there once
+//   if (watch.End(ticket)) ...             // it had not been counted yet
+//
+// Calls are not remembered one by one: those that start within a sixteenth of
+// the limit share one count, and are found together when the last of them has
+// passed the limit. So a call is found between 1 and 17/16 of the limit after
+// its start, memory is fixed however many calls are in flight, and each
+// operation is O(1) (at most one pass over the counts after a pause).
+//
+// Thread safety: none; the breaker that owns it locks. `now` must not run back.
+#ifndef FIREBREAK_SRC_CORE_BREAKER_SLOW_WATCH_H_
+#define FIREBREAK_SRC_CORE_BREAKER_SLOW_WATCH_H_
+
+#include <array>
+#include <cstdint>
+
+#include "src/core/base/time.h"
+
+namespace firebreak::core {
+
+class SlowWatch {
+ public:
+  SlowWatch(Duration limit, Time now);
+
+  // A call starts at `now`, for which TakeOverdue() has been asked. Never 0.
+  uint64_t Begin(Time now);
+  // It has ended: true the call had not been found slow before.
+  bool End(uint64_t ticket);
+  // How many calls have been found slow since it was last asked.
+  int64_t TakeOverdue(Time now);
+  // When it will find the next, if that does not end before; kInfiniteFuture
+  // when no call is watched.
+  Time next_due() const;
+  // When it will find the call that began last.
+  Time last_due() const { return current_start_ + width_ + limit_; }
+  // Forgets the calls in flight; their tickets must not come back.
+  void Clear();
+  // From now on with this limit. Calls in flight are watched no more; End() of
+  // their tickets is false.
+  void Restart(Duration limit, Time now);
+
+ private:
+  // The limit in slices, and two that are cut.
+  static constexpr int kSlices = 16;
+  static constexpr uint64_t kSlots = kSlices + 2;
+
+  int64_t& Slot(uint64_t slice) { return slots_[slice % kSlots]; }
+  int64_t Slot(uint64_t slice) const { return slots_[slice % kSlots]; }
+  // When all calls of the oldest slice are past the limit.
+  Time OldestDue() const;
+
+  Duration limit_;
+  Duration width_;
+  std::array<int64_t, kSlots> slots_{};
+  int64_t watched_ = 0;
+  uint64_t oldest_ = 1;   // slices before have been taken
+  uint64_t current_ = 0;  // the one that begins at current_start_
+  Time current_start_;
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_BREAKER_SLOW_WATCH_H_

@@ -1,0 +1,241 @@
+#include "src/core/breaker/trip_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace firebreak::core {
+namespace {
+
+// Past the highest limit there is nothing to count.
+constexpr int kMaxCount = 1'000'000;
+constexpr int kFewestCalls = 3;
+
+// Up for bad, down for good.
+void Leak(bool bad, int64_t calls, int* count) {
+  const int by = static_cast<int>(std::min<int64_t>(calls, kMaxCount));
+  *count = bad ? std::min(*count + by, kMaxCount) : std::max(*count - by, 0);
+}
+
+bool Reaches(int count, int limit) { return limit > 0 && count >= limit; }
+
+}  // namespace
+
+double WilsonLowerBound(int64_t bad, int64_t n, double z) {
+  const auto count = static_cast<double>(n);
+  const double p = static_cast<double>(bad) / count;
+  const double z2n = z * z / count;
+  return (p + z2n / 2 - z * std::sqrt((p * (1 - p) + z2n / 4) / count)) /
+         (1 + z2n);
+}
+
+double NormalQuantile(double p) {
+  // By halves: it is asked once for each breaker, and four digits of a
+  // confidence deserve no better.
+  double low = 0;
+  double high = 8;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    const double below = 0.5 * std::erfc(-middle / std::sqrt(2.0));
+    (below < p ? low : high) = middle;
+  }
+  return low;
+}
+
+TripRules::TripRules(const BreakerOptions& options, Time now)
+    : options_(options), z_(0), results_(options.window, now) {
+  OnOptionsChanged(now);
+}
+
+void TripRules::OnOptionsChanged(Time now) {
+  z_ = options_.confidence > 0 ? NormalQuantile(options_.confidence) : 0;
+  if (!(results_.options() == options_.window)) {
+    results_ = Window(options_.window, now);
+  }
+  const Duration limit =
+      options_.HasSlowRule() ? options_.slow_call_duration : Duration::zero();
+  if (std::exchange(watched_limit_, limit) != limit) {
+    // Kept when the rules are off, so that no ticket is ever given twice.
+    if (!watch_) watch_.emplace(limit, now);
+    watch_->Restart(limit, now);
+    leaky_slow_ = 0;
+    speeds_.reset();
+  }
+  if (limit > Duration::zero() &&
+      (!speeds_ || !(speeds_->options() == options_.window))) {
+    speeds_.emplace(options_.window, now);
+  }
+}
+
+void TripRules::Clear(Time now) {
+  results_.Clear(now);
+  consecutive_ = leaky_ = leaky_slow_ = 0;
+  slowest_ = Duration::zero();
+  if (speeds_) speeds_->Clear(now);
+}
+
+void TripRules::ForgetCalls() {
+  if (watch_) watch_->Clear();
+}
+
+TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
+  Ticket ticket;
+  ticket.started = now;
+  ticket.is_unary = kind == CallKind::kUnary;
+  if (watched_limit_ > Duration::zero() && ticket.is_unary) {
+    ticket.slice = watch_->Begin(now);
+  }
+  return ticket;
+}
+
+bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
+  if (std::exchange(ticket->is_over, true) || !ticket->is_unary) return false;
+  slowest_ = std::max(slowest_, now - ticket->started);
+  if (ticket->slice == 0 || !watch_->End(ticket->slice)) return false;
+  const bool slow = IsSlow(*ticket, now);
+  if (slow) CountSpeed(/*slow=*/true, 1, now);
+  ticket->is_fast = !slow;
+  return slow;
+}
+
+bool TripRules::End(Ticket ticket, Verdict verdict, Time now) {
+  const bool is_slow = NoteAnswered(&ticket, now);
+  if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) {
+    return is_slow;
+  }
+  if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, 1, now);
+  if (verdict == Verdict::kSuccess) {
+    AddSuccesses(1, now);
+    return true;
+  }
+  results_.Add(/*failed=*/true, now);
+  consecutive_ = std::min(consecutive_ + 1, kMaxCount);
+  Leak(/*bad=*/true, 1, &leaky_);
+  return true;
+}
+
+void TripRules::AddSuccesses(int64_t calls, Time now) {
+  results_.Add(/*failed=*/false, now, calls);
+  consecutive_ = 0;
+  Leak(/*bad=*/false, calls, &leaky_);
+}
+
+bool TripRules::AreSuccessesHarmless() const {
+  if (watched_limit_ > Duration::zero()) return false;  // each is to be timed
+  // A limit may have been lowered since the last result.
+  if (Reaches(leaky_ - 1, options_.leaky_failures)) return false;
+  const int64_t bad = results_.last_failures();
+  if (options_.failure_rate <= 0 || bad == 0) return true;
+  const int64_t total = results_.last_total();
+  if (options_.confidence > 0 && total < options_.minimum_calls) return false;
+  // More successes only lower the rate, once it is judged.
+  const int64_t judged = std::max<int64_t>(total, options_.minimum_calls);
+  return static_cast<double>(bad) / static_cast<double>(judged) <
+         options_.failure_rate;
+}
+
+bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
+  return watched_limit_ > Duration::zero() &&
+         now - ticket.started >= watched_limit_;
+}
+
+bool TripRules::Advance(Time now) {
+  if (!watch_) return false;
+  const int64_t overdue = watch_->TakeOverdue(now);
+  if (overdue == 0) return false;
+  slowest_ = std::max(slowest_, watched_limit_);
+  CountSpeed(/*slow=*/true, overdue, now);
+  return true;
+}
+
+Time TripRules::next_due() const {
+  return watch_ ? watch_->next_due() : kInfiniteFuture;
+}
+
+void TripRules::CountSpeed(bool slow, int64_t calls, Time now) {
+  speeds_->Add(slow, now, calls);
+  Leak(slow, calls, &leaky_slow_);
+}
+
+TripRules::Rule TripRules::Check(Time now) {
+  if (Reaches(consecutive_, options_.consecutive_failures)) {
+    return Rule::kConsecutive;
+  }
+  if (Reaches(leaky_, options_.leaky_failures)) return Rule::kLeaky;
+  if (RateHolds(&results_, options_.failure_rate, now)) {
+    return Rule::kFailureRate;
+  }
+  if (!speeds_) return Rule::kNone;
+  if (RateHolds(&*speeds_, options_.slow_call_rate, now)) {
+    return Rule::kSlowRate;
+  }
+  if (Reaches(leaky_slow_, options_.leaky_slow_calls)) return Rule::kLeakySlow;
+  return Rule::kNone;
+}
+
+bool TripRules::RateHolds(Window* window, double limit, Time now) const {
+  const int64_t bad = window->failures(now);
+  if (limit <= 0 || bad == 0) return false;
+  const int64_t total = window->total(now);
+  if (total >= options_.minimum_calls) {
+    return window->failure_rate(now) >= limit;
+  }
+  return options_.confidence > 0 && total >= kFewestCalls &&
+         WilsonLowerBound(bad, total, z_) >= limit;
+}
+
+std::string TripRules::Describe(Rule rule, Time now) {
+  switch (rule) {
+    case Rule::kNone:
+      break;
+    case Rule::kConsecutive:
+      return absl::StrCat(consecutive_, " failures in a row (limit ",
+                          options_.consecutive_failures, ")");
+    case Rule::kLeaky:
+      return absl::StrCat(leaky_, " more failures than successes (limit ",
+                          options_.leaky_failures, ")");
+    case Rule::kFailureRate:
+      return DescribeRate("failure rate", &results_, options_.failure_rate,
+                          now);
+    case Rule::kSlowRate:
+      return DescribeRate("slow-call rate", &*speeds_, options_.slow_call_rate,
+                          now);
+    case Rule::kLeakySlow:
+      return absl::StrCat(leaky_slow_, " more slow calls than fast (limit ",
+                          options_.leaky_slow_calls, ")");
+  }
+  return "";
+}
+
+std::string TripRules::DescribeRate(const char* what, Window* window,
+                                    double limit, Time now) const {
+  const int64_t total = window->total(now);
+  std::string text = absl::StrFormat("%s %.2f over %d calls (limit %g)", what,
+                                     window->failure_rate(now), total, limit);
+  if (total < options_.minimum_calls) {
+    absl::StrAppendFormat(&text, ", at least %.2f with a confidence of %g",
+                          WilsonLowerBound(window->failures(now), total, z_),
+                          options_.confidence);
+  }
+  return text;
+}
+
+TripRules::Counts TripRules::counts(Time now) {
+  Counts counts;
+  counts.calls = results_.total(now);
+  counts.failures = results_.failures(now);
+  if (speeds_) {
+    counts.timed = speeds_->total(now);
+    counts.slow = speeds_->failures(now);
+  }
+  counts.consecutive = consecutive_;
+  counts.leaky = leaky_;
+  counts.leaky_slow = leaky_slow_;
+  counts.slowest = slowest_;
+  return counts;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,57 @@
+#include "src/core/measure/method_stats.h"
+
+namespace firebreak::core {
+
+void MethodStats::OnCallEnded(CallEnd end, absl::StatusCode code,
+                              Duration latency) {
+  Counters& mine = Mine();
+  if (end == CallEnd::kSuccess) latency_.Record(latency);
+  if (end != CallEnd::kAbandoned && end != CallEnd::kRejected) {
+    const auto n = static_cast<size_t>(code);
+    // A server may send a number that no code has; UNKNOWN is what it means.
+    Add(&mine.codes[n < mine.codes.size() ? n
+                                          : Index(absl::StatusCode::kUnknown)]);
+  }
+  // Release, for counts(): who sees this end sees the call's start as well,
+  // which another stripe may have.
+  mine.ends[Index(end)].fetch_add(1, std::memory_order_release);
+}
+
+void MethodStats::OnRejected(Reason reason) {
+  Add(&Mine().rejections[Index(reason)]);
+  OnCallEnded(CallEnd::kRejected, absl::StatusCode::kOk, Duration::zero());
+}
+
+MethodCounts MethodStats::counts() const {
+  auto add = [](const Counter& counter, int64_t* to) {
+    *to += counter.load(std::memory_order_relaxed);
+  };
+  auto add_all = [&](const auto& from, auto* to) {
+    for (size_t i = 0; i < from.size(); ++i) add(from[i], &(*to)[i]);
+  };
+  MethodCounts counts;
+  // All ends first, and acquire: of each that is seen here the start is seen
+  // below, and so no more calls have ended than began.
+  int64_t ended = 0;
+  for (const Counters& each : stripes_) {
+    for (size_t i = 0; i < each.ends.size(); ++i) {
+      const int64_t n = each.ends[i].load(std::memory_order_acquire);
+      counts.ends[i] += n;
+      ended += n;
+    }
+  }
+  for (const Counters& each : stripes_) {
+    add_all(each.codes, &counts.codes);
+    add_all(each.rejections, &counts.rejections);
+    add_all(each.stops, &counts.stops);
+    add_all(each.attempts, &counts.attempts);
+    add_all(each.attributions, &counts.attributions);
+    add(each.hedge_wins, &counts.hedge_wins);
+    add(each.fallbacks, &counts.fallbacks);
+    add(each.calls, &counts.calls);
+  }
+  counts.in_flight = counts.calls - ended;
+  return counts;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,108 @@
+// What happened to one method since the engine started: counters and latency.
+//
+//   stats.OnCallStarted();
+//   stats.OnAttempt(AttemptKind::kHedge);
+//   stats.OnAttemptEnd(Attribution::kSuccess);
+//   stats.OnCallEnded(CallEnd::kSuccess, absl::StatusCode::kOk, latency);
+//
+// Every call is counted once at its start and once at its end, so at rest
+//   calls = successes + failures + rejections + cancels + abandoned,
+// and every attempt once at launch and once with its attribution.
+//
+// Thread safety: safe from any thread. Each few threads have counters of their
+// own (striped.h). A snapshot taken while calls run may be off by the calls
+// that run; none that has ended is missing among those that started.
+#ifndef FIREBREAK_SRC_CORE_MEASURE_METHOD_STATS_H_
+#define FIREBREAK_SRC_CORE_MEASURE_METHOD_STATS_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "src/core/base/outcome.h"
+#include "src/core/base/reason.h"
+#include "src/core/base/striped.h"
+#include "src/core/base/time.h"
+#include "src/core/measure/histogram.h"
+
+namespace firebreak::core {
+
+enum class CallEnd {
+  kSuccess,    // OK reached the caller
+  kFailure,    // a status other than OK did, from a server or our deadline
+  kRejected,   // refused by firebreak before anything was sent
+  kCancelled,  // by the caller
+  kAbandoned,  // destroyed without a status
+};
+inline constexpr int kCallEnds = 5;
+
+enum class AttemptKind { kFirst, kRetry, kHedge };
+inline constexpr int kAttemptKinds = 3;
+
+struct MethodCounts {
+  int64_t calls = 0;
+  int64_t in_flight = 0;  // started and not ended
+  std::array<int64_t, kCallEnds> ends{};
+  std::array<int64_t, kStatusCodes> codes{};  // of calls that were not rejected
+  std::array<int64_t, kReasons> rejections{};
+  // Extra attempts wanted and not made, by reason.
+  std::array<int64_t, kReasons> stops{};
+  std::array<int64_t, kAttemptKinds> attempts{};
+  std::array<int64_t, kAttributions> attributions{};
+  int64_t hedge_wins = 0;
+  int64_t fallbacks = 0;
+
+  int64_t end(CallEnd e) const { return ends[static_cast<size_t>(e)]; }
+  int64_t attempts_of(AttemptKind k) const {
+    return attempts[static_cast<size_t>(k)];
+  }
+};
+
+class MethodStats {
+ public:
+  void OnCallStarted() { Add(&Mine().calls); }
+  // `latency` is recorded for successes only.
+  void OnCallEnded(CallEnd end, absl::StatusCode code, Duration latency);
+  // The call ends as kRejected.
+  void OnRejected(Reason reason);
+  void OnAttempt(AttemptKind kind) { Add(&Mine().attempts[Index(kind)]); }
+  void OnAttemptEnd(Attribution a) { Add(&Mine().attributions[Index(a)]); }
+  void OnStop(Reason reason) { Add(&Mine().stops[Index(reason)]); }
+  void OnHedgeWin() { Add(&Mine().hedge_wins); }
+  void OnFallback() { Add(&Mine().fallbacks); }
+
+  MethodCounts counts() const;
+  const Histogram& latency() const { return latency_; }
+
+ private:
+  using Counter = std::atomic<int64_t>;
+  struct alignas(kCacheLine) Counters {
+    Counter calls{0};
+    std::array<Counter, kCallEnds> ends{};
+    std::array<Counter, kStatusCodes> codes{};
+    std::array<Counter, kAttemptKinds> attempts{};
+    std::array<Counter, kAttributions> attributions{};
+    std::array<Counter, kReasons> rejections{};
+    std::array<Counter, kReasons> stops{};
+    Counter hedge_wins{0};
+    Counter fallbacks{0};
+  };
+
+  template <class Enum>
+  static constexpr size_t Index(Enum value) {
+    return static_cast<size_t>(value);
+  }
+  // Relaxed: a count orders nothing.
+  static void Add(Counter* counter) {
+    counter->fetch_add(1, std::memory_order_relaxed);
+  }
+  Counters& Mine() { return stripes_[MyStripe()]; }
+
+  std::array<Counters, kStripes> stripes_;
+  Histogram latency_;
+};
+
+}  // namespace firebreak::core
+
+#endif  // FIREBREAK_SRC_CORE_MEASURE_METHOD_STATS_H_

@@ -1,0 +1,114 @@
+#include "src/engine/callbacks/classification.h"
+
+#include <utility>
+
+#include "absl/types/optional.h"
+#include "src/core/base/mutex.h"
+#include "src/engine/io/clock.h"
+
+namespace firebreak::engine {
+namespace {
+
+class Classification final
+    : public TimerClient,
+      public std::enable_shared_from_this<Classification> {
+ public:
+  Classification(std::shared_ptr<ChannelBinding> channel,
+                 std::shared_ptr<const MethodBinding> method,
+                 std::shared_ptr<const Classifier> classifier, Result result,
+                 core::Permit permit, core::Verdict by_default)
+      : classifier_(std::move(classifier)),
+        result_(std::move(result)),
+        by_default_(by_default),
+        channel_(std::move(channel)),
+        method_(std::move(method)),
+        permit_(std::move(permit)) {}
+
+  void Start() {
+    {
+      core::MutexLock lock(&mu_);
+      Io* const io = channel_->core()->io();
+      timer_.client = weak_from_this();
+      io->Arm(&timer_, core::SaturatingAdd(Now(), kClassifierTimeout));
+      if (io->SubmitAside([self = shared_from_this()] { self->Run(); })) return;
+    }
+    Settle(by_default_, &CallbackCounters::classifier_skipped);
+  }
+
+  void OnTimer() override {
+    Settle(by_default_, &CallbackCounters::classifier_late);
+  }
+
+ private:
+  using Counter = std::atomic<int64_t> CallbackCounters::*;
+
+  void Run() {
+    {
+      core::MutexLock lock(&mu_);
+      if (channel_ == nullptr) return;  // too late to be asked
+    }
+    Counter counter = nullptr;
+    core::Verdict verdict = by_default_;
+    // We do not throw; the application may.
+    try {
+      switch ((*classifier_)(result_)) {
+        case Judgement::kDefault:
+          break;
+        case Judgement::kSuccess:
+          verdict = core::Verdict::kSuccess;
+          break;
+        case Judgement::kFailure:
+          verdict = core::Verdict::kFailure;
+          break;
+        case Judgement::kIgnore:
+          verdict = core::Verdict::kNeutral;
+          break;
+      }
+    } catch (...) {
+      counter = &CallbackCounters::classifier_threw;
+    }
+    Settle(verdict, counter);
+  }
+
+  // The first word counts.
+  void Settle(core::Verdict verdict, Counter counter) {
+    // Go unlocked, in this order: the permit needs its breaker.
+    std::shared_ptr<ChannelBinding> channel;
+    std::shared_ptr<const MethodBinding> method;
+    core::Permit permit;
+    {
+      core::MutexLock lock(&mu_);
+      if (channel_ == nullptr) return;
+      channel_->core()->io()->Disarm(&timer_);
+      channel = std::move(channel_);
+      method = std::move(method_);
+      permit = std::move(permit_);
+    }
+    if (counter != nullptr) ++(channel->core()->callback_counters()->*counter);
+    permit.Settle(verdict, Now());
+  }
+
+  const std::shared_ptr<const Classifier> classifier_;
+  const Result result_;
+  const core::Verdict by_default_;
+  core::Mutex mu_;
+  Timer timer_ ABSL_GUARDED_BY(mu_);
+  // Null once it is settled; the timer is disarmed then.
+  std::shared_ptr<ChannelBinding> channel_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const MethodBinding> method_ ABSL_GUARDED_BY(mu_);
+  core::Permit permit_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+void Classify(std::shared_ptr<ChannelBinding> channel,
+              std::shared_ptr<const MethodBinding> method,
+              std::shared_ptr<const Classifier> classifier, Result result,
+              core::Permit permit, core::Verdict by_default) {
+  std::make_shared<Classification>(std::move(channel), std::move(method),
+                                   std::move(classifier), std::move(result),
+                                   std::move(permit), by_default)
+      ->Start();
+}
+
+}  // namespace firebreak::engine

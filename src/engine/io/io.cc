@@ -1,0 +1,230 @@
+#include "src/engine/io/io.h"
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "src/core/base/mutex.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/io/pollers.h"
+#include "src/engine/io/pool.h"
+#include "src/engine/io/timers.h"
+
+namespace firebreak::engine {
+
+namespace {
+
+// Lanes kept for the next caller. A queue costs some kilobytes.
+constexpr size_t kIdleLanes = 256;
+// What whoever gives a lane back waits at the most. The ends of cancelled
+// attempts are there after 31 us (median) or 182 us (p99).
+constexpr core::Duration kLastEnds = std::chrono::milliseconds(1);
+// Between two looks at a lane whose last attempts do not end.
+constexpr core::Duration kFirstLook = std::chrono::milliseconds(2);
+constexpr core::Duration kLastLook = std::chrono::milliseconds(100);
+// The one that leads, and the one on watch.
+constexpr int kTimerThreads = 2;
+
+// Runs what ends until then. True when nothing more is to come.
+bool Drain(Lane* lane, core::Time until) {
+  while (!lane->idle()) {
+    if (!lane->RunOne(until)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+// Shared with every thread, so that one that is let go can still finish.
+struct Io::State : std::enable_shared_from_this<State> {
+  Threads threads;
+  Timers timers;
+  const std::shared_ptr<Pollers> pollers;
+  Pool callbacks;
+  Pool observers;
+
+  core::Mutex lane_mu;
+  std::vector<std::unique_ptr<Lane>> lanes ABSL_GUARDED_BY(lane_mu);
+  std::shared_ptr<grpc::Channel> idle_channel ABSL_GUARDED_BY(lane_mu);
+
+  explicit State(const Options& options)
+      : threads(options.start_thread),
+        timers(kMaxTimerThreads - kTimerThreads,
+               [this] { return StartTimers().ok(); }),
+        pollers(Pollers::Create(
+            options.pollers, kMorePollers,
+            [this] { return StartPoller().ok(); }, &timers)),
+        callbacks(options.callback_queue),
+        observers(options.callback_queue) {}
+
+  absl::Status StartTimers() {
+    return threads.Start("a timer",
+                         [self = shared_from_this()] { self->timers.Run(); });
+  }
+  absl::Status StartPoller() {
+    return threads.Start("a poller",
+                         [self = shared_from_this()] { self->pollers->Run(); });
+  }
+  absl::Status StartPool(const char* what, Pool* pool) {
+    return threads.Start(what,
+                         [self = shared_from_this(), pool] { pool->Run(); });
+  }
+
+  // Up to the first that cannot be.
+  absl::Status Start(const Options& options) {
+    absl::Status status;
+    const auto start = [&](int count, const auto& one) {
+      for (int i = 0; i < count && status.ok(); ++i) status = one();
+    };
+    start(options.pollers, [this] { return StartPoller(); });
+    start(kTimerThreads, [this] { return StartTimers(); });
+    start(options.callback_threads,
+          [this] { return StartPool("a callback", &callbacks); });
+    start(options.observer_threads,
+          [this] { return StartPool("an observer", &observers); });
+    return status;
+  }
+
+  void KeepLane(std::unique_ptr<Lane> lane) {
+    core::MutexLock lock(&lane_mu);
+    if (lanes.size() < kIdleLanes) lanes.push_back(std::move(lane));
+  }
+};
+
+// Looks at a lane from time to time, until all that began on it has ended.
+class Io::LaneEnd final : public Completion {
+ public:
+  LaneEnd(std::shared_ptr<State> state, std::unique_ptr<Lane> lane,
+          std::shared_ptr<void> keep_alive)
+      : state_(std::move(state)),
+        lane_(std::move(lane)),
+        keep_alive_(std::move(keep_alive)) {}
+
+  // This may be gone when it is back: a poller can be faster.
+  void LookLater() {
+    const core::Duration delay = delay_;
+    delay_ = std::min(delay * 2, kLastLook);
+    alarm_.Set(state_->pollers->Begin(), ToGrpcTime(Now() + delay),
+               static_cast<Completion*>(this));
+  }
+
+  void OnComplete(bool /*ok*/) override {
+    if (!Drain(lane_.get(), core::Time::min())) {
+      LookLater();
+      return;
+    }
+    state_->KeepLane(std::move(lane_));
+    delete this;
+  }
+
+ private:
+  const std::shared_ptr<State> state_;
+  std::unique_ptr<Lane> lane_;
+  const std::shared_ptr<void> keep_alive_;
+  core::Duration delay_ = kFirstLook;
+  grpc::Alarm alarm_;
+};
+
+Io::Io(const Options& options) : state_(std::make_shared<State>(options)) {
+  status_ = state_->Start(options);
+  if (!status_.ok()) End();
+}
+
+Io::~Io() {
+  if (IsForked()) {
+    // On purpose never freed: its mutexes may be locked for ever, and its
+    // threads are not there to be joined.
+    new std::shared_ptr<State>(state_);
+    return;
+  }
+  if (status_.ok()) End();
+}
+
+void Io::End() {
+  State* const state = state_.get();
+  state->timers.Stop();
+  state->callbacks.Stop();
+  state->observers.Stop();
+  state->pollers->Stop();
+  // A busy pool thread may sit in the application's code for ever, or be
+  // waiting for the very thread that destroys us.
+  state->threads.Join([state](std::thread::id id) {
+    return state->callbacks.IsBusy(id) || state->observers.IsBusy(id);
+  });
+}
+
+std::shared_ptr<grpc::Channel> Io::idle_channel() {
+  core::MutexLock lock(&state_->lane_mu);
+  if (state_->idle_channel == nullptr) {
+    state_->idle_channel = grpc::CreateChannel(
+        "ipv4:127.0.0.1:1", grpc::InsecureChannelCredentials());
+  }
+  return state_->idle_channel;
+}
+
+bool Io::IsForked() const { return state_->threads.IsForked(); }
+
+grpc::CompletionQueue* Io::Begin() { return state_->pollers->Begin(); }
+
+int Io::parked_pollers() const { return state_->pollers->parked(); }
+
+std::size_t Io::armed_timers() const { return state_->timers.size(); }
+
+std::unique_ptr<Lane> Io::TakeLane() {
+  {
+    core::MutexLock lock(&state_->lane_mu);
+    if (!state_->lanes.empty()) {
+      std::unique_ptr<Lane> lane = std::move(state_->lanes.back());
+      state_->lanes.pop_back();
+      return lane;
+    }
+  }
+  return std::make_unique<Lane>();
+}
+
+void Io::ReturnLane(std::unique_ptr<Lane> lane,
+                    std::shared_ptr<void> keep_alive) {
+  if (lane->idle() || Drain(lane.get(), Now() + kLastEnds)) {
+    state_->KeepLane(std::move(lane));
+    return;
+  }
+  // Looks after itself from here on.
+  (new LaneEnd(state_, std::move(lane), std::move(keep_alive)))->LookLater();
+}
+
+void Io::Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive) {
+  struct Disposal final : Completion {
+    void OnComplete(bool /*ok*/) override {
+      what();
+      delete this;
+    }
+    std::function<void()> what;
+    std::shared_ptr<void> keep_alive;
+    grpc::Alarm alarm;
+  };
+  auto* const disposal = new Disposal;
+  disposal->what = std::move(what);
+  disposal->keep_alive = std::move(keep_alive);
+  // Nobody polls in a process that was forked off: never freed, as in ~Io.
+  if (IsForked()) return;
+  disposal->alarm.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC),
+                      static_cast<Completion*>(disposal));
+}
+
+void Io::Arm(Timer* timer, core::Time at) { state_->timers.Arm(timer, at); }
+
+void Io::Disarm(Timer* timer) { state_->timers.Disarm(timer); }
+
+bool Io::Submit(std::function<void()> work) {
+  return state_->callbacks.Submit(std::move(work));
+}
+
+bool Io::SubmitAside(std::function<void()> work) {
+  return state_->observers.Submit(std::move(work));
+}
+
+}  // namespace firebreak::engine

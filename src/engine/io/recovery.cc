@@ -1,0 +1,212 @@
+#include "src/engine/io/recovery.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "src/engine/io/clock.h"
+
+namespace firebreak::engine {
+namespace {
+
+// How long before a probe is due the connection is looked after: time for a
+// handshake over a slow network.
+constexpr core::Duration kLead = std::chrono::milliseconds(500);
+// Between two looks at an unhealthy breaker and its channels: at first, and
+// when it has been unhealthy for long. In between a tenth of that time, so that
+// a server that comes back waits for us no longer than that, and one that stays
+// away is not knocked at five times a second by every client.
+constexpr core::Duration kFirstPeriod = std::chrono::milliseconds(200);
+constexpr core::Duration kLastPeriod = std::chrono::seconds(5);
+// The longest a watch stays in the queue, and so what an engine's end may wait
+// for one.
+constexpr core::Duration kLongestWatch = std::chrono::seconds(1);
+// A look that finds nothing to wait for comes back no sooner.
+constexpr core::Duration kBreath = std::chrono::milliseconds(1);
+
+}  // namespace
+
+core::Duration RecoveryPeriod(core::Duration unhealthy_for) {
+  return std::min(std::max(unhealthy_for / 10, kFirstPeriod), kLastPeriod);
+}
+
+struct Recovery::Watched {
+  std::string name;
+  std::string target;
+  std::weak_ptr<grpc::Channel> channel;
+  std::atomic<bool> watching{false};
+};
+
+// One pending NotifyOnStateChange. Holds no strong reference to anything but
+// the entry, so that it keeps neither channel nor engine alive.
+class Recovery::StateWatch final : public Completion {
+ public:
+  StateWatch(std::weak_ptr<Recovery> recovery, std::shared_ptr<Watched> watched)
+      : recovery_(std::move(recovery)), watched_(std::move(watched)) {}
+
+  void OnComplete(bool changed) override {
+    watched_->watching = false;
+    if (changed) {
+      if (auto recovery = recovery_.lock()) {
+        core::MutexLock lock(&recovery->mu_);
+        recovery->WakeAt(Now());
+      }
+    }
+    delete this;
+  }
+
+ private:
+  const std::weak_ptr<Recovery> recovery_;
+  const std::shared_ptr<Watched> watched_;
+};
+
+std::shared_ptr<Recovery> Recovery::Create(Io* io) {
+  auto recovery = std::shared_ptr<Recovery>(new Recovery(io));
+  core::MutexLock lock(&recovery->mu_);
+  recovery->timer_.client = recovery;
+  return recovery;
+}
+
+void Recovery::SetOwner(std::weak_ptr<void> owner) {
+  core::MutexLock lock(&mu_);
+  owner_ = std::move(owner);
+}
+
+void Recovery::Stop() {
+  core::MutexLock lock(&mu_);
+  stopped_ = true;
+  due_.clear();
+  io_->Disarm(&timer_);
+}
+
+void Recovery::AddChannel(const std::string& name, const std::string& target,
+                          std::weak_ptr<grpc::Channel> channel) {
+  auto watched = std::make_shared<Watched>();
+  watched->name = name;
+  watched->target = target;
+  watched->channel = std::move(channel);
+  core::MutexLock lock(&mu_);
+  channels_.erase(
+      std::remove_if(channels_.begin(), channels_.end(),
+                     [](const auto& old) { return old->channel.expired(); }),
+      channels_.end());
+  channels_.push_back(std::move(watched));
+}
+
+void Recovery::OnStateChange(core::Breaker* breaker) { LookAt(breaker, Now()); }
+
+void Recovery::OnTickWanted(core::Breaker* breaker) {
+  LookAt(breaker, breaker->next_tick());
+}
+
+void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
+  core::MutexLock lock(&mu_);
+  if (stopped_ || at == core::kInfiniteFuture) return;
+  NoteDue(breaker, at);
+  WakeAt(at);
+}
+
+void Recovery::NoteDue(core::Breaker* breaker, core::Time at) {
+  core::Time& due = due_.try_emplace(breaker, at).first->second;
+  due = std::min(due, at);
+}
+
+void Recovery::WakeAt(core::Time at) {
+  if (stopped_ || at >= wakes_at_) return;
+  wakes_at_ = at;
+  io_->Arm(&timer_, at);
+}
+
+void Recovery::OnTimer() {
+  // Declared first, so that it goes last: when this was the owner's last
+  // reference, io and breakers go with it.
+  std::shared_ptr<void> owner;
+  const core::Time now = Now();
+  std::vector<std::pair<core::Breaker*, core::Time>> looked_at;
+  {
+    core::MutexLock lock(&mu_);
+    owner = owner_.lock();
+    if (owner == nullptr) return;
+    wakes_at_ = core::kInfiniteFuture;
+    // Taken out, and put back below: one that changes while we look puts
+    // itself in again.
+    for (auto it = due_.begin(); it != due_.end();) {
+      const auto each = it++;
+      if (each->second > now) continue;
+      looked_at.push_back(*each);
+      due_.erase(each);
+    }
+  }
+  for (auto& [breaker, next] : looked_at) {
+    absl::optional<core::Duration> reconnect_for;
+    next = Look(breaker, now, &reconnect_for);
+    if (!reconnect_for) continue;
+    for (const auto& watched : ChannelsOf(*breaker)) {
+      Reconnect(watched, *reconnect_for);
+    }
+  }
+  core::MutexLock lock(&mu_);
+  for (const auto& [breaker, next] : looked_at) {
+    if (next == core::kInfiniteFuture) continue;
+    NoteDue(breaker, std::max(next, now + kBreath));
+  }
+  core::Time first = core::kInfiniteFuture;
+  for (const auto& [breaker, at] : due_) first = std::min(first, at);
+  WakeAt(first);
+}
+
+core::Time Recovery::Look(core::Breaker* breaker, core::Time now,
+                          absl::optional<core::Duration>* reconnect_for) {
+  const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
+  core::Time next = core::kInfiniteFuture;
+  core::Duration period = kFirstPeriod;
+  bool reconnect = false;
+  if (snapshot.state == core::BreakerState::kOpen) {
+    const core::Time lead = core::SaturatingAdd(*snapshot.probe_due, -kLead);
+    reconnect = now >= lead;
+    period = RecoveryPeriod(now - lead);
+    next = reconnect ? now + period : lead;
+  } else if (snapshot.state == core::BreakerState::kHalfOpen) {
+    reconnect = true;
+    period = RecoveryPeriod(now - snapshot.since);
+    next = now + period;
+  }
+  // One in SHADOW only looks on.
+  if (reconnect && !snapshot.shadow) {
+    *reconnect_for = std::min(period, kLongestWatch);
+  }
+  return std::min(next, breaker->next_tick());
+}
+
+std::vector<std::shared_ptr<Recovery::Watched>> Recovery::ChannelsOf(
+    const core::Breaker& breaker) {
+  std::vector<std::shared_ptr<Watched>> out;
+  core::MutexLock lock(&mu_);
+  for (const auto& watched : channels_) {
+    if (watched->name == breaker.identity().channel &&
+        watched->target == breaker.identity().target) {
+      out.push_back(watched);
+    }
+  }
+  return out;
+}
+
+void Recovery::Reconnect(const std::shared_ptr<Watched>& watched,
+                         core::Duration watch_for) {
+  std::shared_ptr<grpc::Channel> channel = watched->channel.lock();
+  if (channel == nullptr) return;
+  const grpc_connectivity_state state = channel->GetState(/*try=*/true);
+  if (state == GRPC_CHANNEL_READY || state == GRPC_CHANNEL_SHUTDOWN) return;
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    grpc::experimental::ChannelResetConnectionBackoff(channel.get());
+  }
+  if (watched->watching.exchange(true)) return;
+  channel->NotifyOnStateChange(
+      state,
+      std::chrono::system_clock::now() +
+          std::chrono::duration_cast<std::chrono::system_clock::duration>(
+              watch_for),
+      io_->Begin(), new StateWatch(weak_from_this(), watched));
+}
+
+}  // namespace firebreak::engine

@@ -1,0 +1,93 @@
+// Gets the connection back before a breaker's probes need it.
+//
+//   recovery->AddChannel("payment", "dns:///payment:443", channel);   // weak
+//   // ... and it is the observer of every breaker.
+//
+// Why: a probe on a channel that is still reconnecting fails in microseconds
+// and proves nothing, and an idle gRPC client only reconnects after gRPC's own
+// backoff, up to minutes, and only while somebody polls. So while a breaker is
+// OPEN with its probe due soon, or HALF_OPEN, each of its channels that is not
+// ready is told to connect, its backoff is reset, and its state is watched on
+// the engine's completion queue, whose poller then does the work. Measured on
+// gRPC 1.51: first success after a restart 7.9 s without, 0.2 s with.
+//
+// It also ticks the breakers: what time alone brings about (the lease of a
+// hung probe, an override that expires, calls in flight that become slow) takes
+// effect while no call comes.
+//
+// Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`
+// and the breakers alive; it is held weakly, and for the time of a look.
+// Channels are held weakly too, and a strong reference taken for a moment is
+// dropped on the engine's threads only.
+#ifndef FIREBREAK_SRC_ENGINE_IO_RECOVERY_H_
+#define FIREBREAK_SRC_ENGINE_IO_RECOVERY_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/optional.h"
+#include "src/core/base/mutex.h"
+#include "src/core/breaker/breaker.h"
+#include "src/engine/io/io.h"
+
+namespace firebreak::engine {
+
+// How long until the next look at what has been unhealthy for so long: a tenth
+// of it, between 200 ms and 5 s.
+core::Duration RecoveryPeriod(core::Duration unhealthy_for);
+
+class Recovery : public core::BreakerObserver,
+                 public TimerClient,
+                 public std::enable_shared_from_this<Recovery> {
+ public:
+  static std::shared_ptr<Recovery> Create(Io* io);
+  void SetOwner(std::weak_ptr<void> owner);
+  // The owner's last word, before `io` goes: nothing is armed from then on.
+  void Stop();
+
+  void AddChannel(const std::string& name, const std::string& target,
+                  std::weak_ptr<grpc::Channel> channel);
+
+  void OnStateChange(core::Breaker* breaker) override;
+  void OnTickWanted(core::Breaker* breaker) override;
+  void OnTimer() override;
+
+ private:
+  struct Watched;
+  class StateWatch;
+
+  explicit Recovery(Io* io) : io_(io) {}
+  void LookAt(core::Breaker* breaker, core::Time at);
+  // At the latest.
+  void NoteDue(core::Breaker* breaker, core::Time at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WakeAt(core::Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // When to look at it again; kInfiniteFuture for never. `reconnect_for`: for
+  // how long its channels are to be watched, if they are.
+  core::Time Look(core::Breaker* breaker, core::Time now,
+                  absl::optional<core::Duration>* reconnect_for);
+  std::vector<std::shared_ptr<Watched>> ChannelsOf(
+      const core::Breaker& breaker);
+  void Reconnect(const std::shared_ptr<Watched>& watched,
+                 core::Duration watch_for);
+
+  Io* const io_;
+  core::Mutex mu_;
+  std::weak_ptr<void> owner_ ABSL_GUARDED_BY(mu_);
+  Timer timer_ ABSL_GUARDED_BY(mu_);
+  core::Time wakes_at_ ABSL_GUARDED_BY(mu_) = core::kInfiniteFuture;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::shared_ptr<Watched>> channels_ ABSL_GUARDED_BY(mu_);
+  // When to look at a breaker next. A look costs a lock and a snapshot, and all
+  // that have calls in flight may be here: so only those are looked at whose
+  // time has come.
+  absl::flat_hash_map<core::Breaker*, core::Time> due_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_IO_RECOVERY_H_

@@ -1,0 +1,172 @@
+#include "src/engine/io/timers.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "src/engine/io/clock.h"
+
+namespace firebreak::engine {
+namespace {
+
+// An attempt is started in some 30 us. Shorter, and a thread that has only
+// lost its core for a moment would be taken for one that is held up.
+constexpr core::Duration kHeldUp = std::chrono::milliseconds(2);
+// What is behind by so much for each thread that works gets one more.
+constexpr core::Duration kBehind = std::chrono::milliseconds(20);
+
+}  // namespace
+
+core::Time StepInAt(const TimerWork& work) {
+  if (work.next == core::kInfiniteFuture ||
+      work.leader_inside_since == core::kInfiniteFuture) {
+    return core::kInfiniteFuture;
+  }
+  return std::min(core::SaturatingAdd(
+                      std::max(work.next, work.leader_inside_since), kHeldUp),
+                  core::SaturatingAdd(work.next, kBehind * (1 + work.helpers)));
+}
+
+void Timers::Arm(Timer* timer, core::Time at) {
+  // How long a timer has been due is told by its time.
+  if (at == core::Time::min()) at = Now();
+  core::MutexLock lock(&mu_);
+  queue_.Set(timer, at);
+  // Most timers are deadlines that lie far behind the next event: waking a
+  // thread for each of them would cost a context switch per call.
+  if (at < leader_sleeps_until_) {
+    leader_sleeps_until_ = at;
+    leader_wake_.NotifyOne();
+  }
+  WakeWatch();
+}
+
+void Timers::Disarm(Timer* timer) {
+  core::MutexLock lock(&mu_);
+  queue_.Remove(timer);
+}
+
+std::size_t Timers::size() const {
+  core::MutexLock lock(&mu_);
+  return queue_.size();
+}
+
+void Timers::Stop() {
+  core::MutexLock lock(&mu_);
+  stop_ = true;
+  leader_wake_.NotifyAll();
+  watch_wake_.NotifyAll();
+  spare_wake_.NotifyAll();
+}
+
+void Timers::Run() {
+  Worker self;
+  core::MutexLock lock(&mu_);
+  if (leader_ == nullptr) leader_ = &self;
+  while (!stop_) {
+    if (leader_ != &self && !self.is_helper) {
+      Watch(&self);
+      continue;
+    }
+    const core::Time now = Now();
+    if (Timer* const due = queue_.PopDue(now)) {
+      RunClient(due, now, &self);
+      // Back, and somebody else leads. It works on while there is work, or one
+      // listener that takes its time at every call would have all threads wait
+      // for their turn.
+      if (leader_ != &self && !self.is_helper) {
+        self.is_helper = true;
+        ++helpers_;
+      }
+    } else if (leader_ == &self) {
+      SleepUntilDue();
+    } else {
+      self.is_helper = false;
+      --helpers_;
+    }
+  }
+  if (leader_ == &self) leader_ = nullptr;
+}
+
+TimerWork Timers::Work() const {
+  TimerWork work;
+  work.next = queue_.next();
+  work.leader_inside_since =
+      leader_ == nullptr ? core::kInfiniteFuture : leader_->inside_since;
+  work.helpers = helpers_;
+  return work;
+}
+
+void Timers::RunClient(Timer* due, core::Time now, Worker* self) {
+  // Locked under the mutex: a client that is being destroyed waits for it in
+  // Disarm(), so `due` is still there to be asked.
+  std::shared_ptr<TimerClient> client = due->client.lock();
+  if (client == nullptr) return;
+  self->inside_since = now;
+  if (lacks_watch_) ReplaceWatch();
+  WakeWatch();
+  mu_.Unlock();
+  client->OnTimer();
+  client.reset();
+  mu_.Lock();
+  self->inside_since = core::kInfiniteFuture;
+}
+
+void Timers::SleepUntilDue() {
+  leader_sleeps_until_ = queue_.next();
+  WaitUntil(&leader_wake_, leader_sleeps_until_);
+  leader_sleeps_until_ = core::Time::min();
+}
+
+void Timers::Watch(Worker* self) {
+  while (!stop_ && leader_ != self) {
+    if (on_watch_ != nullptr && on_watch_ != self) {
+      ++spares_;
+      spare_wake_.Wait(&mu_);
+      --spares_;
+      continue;
+    }
+    on_watch_ = self;
+    const core::Time at = StepInAt(Work());
+    if (at <= Now()) {
+      leader_ = self;
+      on_watch_ = nullptr;
+      ReplaceWatch();
+      return;
+    }
+    watch_sleeps_until_ = at;
+    WaitUntil(&watch_wake_, at);
+    watch_sleeps_until_ = core::Time::min();
+  }
+}
+
+void Timers::WakeWatch() {
+  const core::Time at = StepInAt(Work());
+  if (at >= watch_sleeps_until_) return;
+  watch_sleeps_until_ = at;
+  watch_wake_.NotifyOne();
+}
+
+void Timers::ReplaceWatch() {
+  if (spares_ > 0) {
+    spare_wake_.NotifyOne();
+    return;
+  }
+  if (may_start_ == 0) return;
+  --may_start_;
+  // It may take a while.
+  mu_.Unlock();
+  const bool has_started = start_();
+  mu_.Lock();
+  lacks_watch_ = !has_started;
+  if (!has_started) ++may_start_;
+}
+
+void Timers::WaitUntil(core::CondVar* wake, core::Time until) {
+  if (until == core::kInfiniteFuture) {
+    wake->Wait(&mu_);
+  } else {
+    wake->WaitUntil(&mu_, until);
+  }
+}
+
+}  // namespace firebreak::engine

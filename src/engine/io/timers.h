@@ -1,0 +1,116 @@
+// The engine's timers, and the threads that run them: none waits for another.
+//
+//   Timers timers(30, [&] { return threads.Start(..., Run).ok(); });
+//   ... timers.Run() on two threads ...
+//   timers.Arm(&timer, due);        // OnTimer() at or after `due`
+//   timers.Disarm(&timer);
+//
+// What a timer does may run the application's code: an attempt that starts asks
+// its AttemptListener and the channel's other interceptors. So any OnTimer()
+// may dawdle, and the timers of other calls must not wait for it.
+//
+// One thread leads: it sleeps until the next timer is due, and runs it. One is
+// on watch: it does nothing while the leader gets on, and takes the lead over
+// when that has been held up inside of one client while another timer was due
+// (StepInAt() says when). The one on watch is replaced at once, by a thread
+// that has come back or by a new one, up to a bound: so n clients that never
+// come back hold nobody up for longer than that. Who leads sleeps to the
+// nanosecond; the time it takes to step in is paid once, when somebody blocks.
+//
+// In a healthy process the watch costs nothing: it is woken only where a timer
+// is run while another one is due within moments.
+//
+// Thread safety: safe from any thread. Ownership: timers live in their clients,
+// which disarm them before they die. Threads end after Stop(), each when its
+// client lets it go; whoever joins them keeps this alive until then.
+#ifndef FIREBREAK_SRC_ENGINE_IO_TIMERS_H_
+#define FIREBREAK_SRC_ENGINE_IO_TIMERS_H_
+
+#include <cstddef>
+#include <functional>
+
+#include "src/core/base/mutex.h"
+#include "src/core/base/time.h"
+#include "src/engine/io/timer_queue.h"
+
+namespace firebreak::engine {
+
+// What the thread on watch sees.
+struct TimerWork {
+  // When the first of those that nobody has taken is due.
+  core::Time next = core::kInfiniteFuture;
+  // Since when the leader is inside of its present client; never: it is in
+  // none, and takes the next one itself.
+  core::Time leader_inside_since = core::kInfiniteFuture;
+  // Who led before, has come back, and works on what is due.
+  int helpers = 0;
+};
+
+// When the thread on watch is to lead, unless something changes before:
+//   - the leader has been inside of one client for 2 ms, and another timer has
+//     been due as long; or
+//   - it gets on, but no faster than its work comes: 20 ms behind for each
+//     thread that works.
+core::Time StepInAt(const TimerWork& work);
+
+class Timers {
+ public:
+  // Up to `may_start` times `start` is asked for one more thread that calls
+  // Run(); false: there is none to be had now.
+  Timers(int may_start, std::function<bool()> start)
+      : start_(std::move(start)), may_start_(may_start) {}
+  Timers(const Timers&) = delete;
+  Timers& operator=(const Timers&) = delete;
+
+  // Sets or moves. A client that is gone by then is skipped.
+  void Arm(Timer* timer, core::Time at);
+  void Disarm(Timer* timer);
+  // How many are armed.
+  std::size_t size() const;
+
+  // Returns after Stop().
+  void Run();
+  void Stop();
+
+ private:
+  struct Worker {
+    core::Time inside_since = core::kInfiniteFuture;
+    bool is_helper = false;
+  };
+
+  TimerWork Work() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RunClient(Timer* due, core::Time now, Worker* self)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SleepUntilDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Returns when `self` leads, or at the end.
+  void Watch(Worker* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where the one on watch would sleep for too long.
+  void WakeWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReplaceWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WaitUntil(core::CondVar* wake, core::Time until)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const std::function<bool()> start_;
+  mutable core::Mutex mu_;
+  TimerQueue queue_ ABSL_GUARDED_BY(mu_);
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  int may_start_ ABSL_GUARDED_BY(mu_);
+
+  const Worker* leader_ ABSL_GUARDED_BY(mu_) = nullptr;
+  core::CondVar leader_wake_;
+  // Of the leader, and of the one on watch: until when each sleeps. The
+  // distant past while it does not.
+  core::Time leader_sleeps_until_ ABSL_GUARDED_BY(mu_) = core::Time::min();
+  const Worker* on_watch_ ABSL_GUARDED_BY(mu_) = nullptr;
+  core::CondVar watch_wake_;
+  core::Time watch_sleeps_until_ ABSL_GUARDED_BY(mu_) = core::Time::min();
+  // There was no thread to be had for the watch.
+  bool lacks_watch_ ABSL_GUARDED_BY(mu_) = false;
+  int helpers_ ABSL_GUARDED_BY(mu_) = 0;
+  int spares_ ABSL_GUARDED_BY(mu_) = 0;  // wait to be the next on watch
+  core::CondVar spare_wake_;
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_IO_TIMERS_H_

@@ -1,0 +1,48 @@
+// Numbers of one entry that leave no room for each other.
+//
+//   std::vector<LintFinding> findings;
+//   JudgeNumbers(options, &findings);
+//   JudgeShared(options, channel_intake, channel_budget, &findings);
+//
+// Each rule is a matter of arithmetic: what it names can never happen, or can
+// happen only while nothing goes wrong. What might be meant is left alone, the
+// defaults above all. Findings have no `where`; that is for lint.h, which
+// others include. Pure functions.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_LINT_RULES_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_LINT_RULES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "firebreak/policy_update.h"
+#include "src/core/options.h"
+
+namespace firebreak::engine {
+
+// How a finding says which calls it is about: "payment: every method of p.S on
+// channel "c"".
+std::string PlaceOf(absl::string_view channel, absl::string_view service,
+                    absl::string_view method,
+                    const core::MethodOptions& options);
+
+// A warning without its place.
+LintFinding Warning(std::string problem, std::string fix);
+
+// What an entry says by itself.
+void JudgeNumbers(const core::MethodOptions& options,
+                  std::vector<LintFinding>* findings);
+
+// What it says together with its channel's part.
+void JudgeShared(const core::MethodOptions& options,
+                 const core::IntakeOptions& of_channel,
+                 const core::BudgetOptions& budget,
+                 std::vector<LintFinding>* findings);
+
+// Whether a breaker can only open by a rate, judged from `minimum_calls` on
+// within a time, as no other rule is on.
+bool NeedsMinimumCalls(const core::BreakerOptions& breaker);
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_LINT_RULES_H_

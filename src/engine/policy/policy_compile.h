@@ -1,0 +1,83 @@
+// From a PolicySet to a PolicyTable: names, inheritance, ranges.
+//
+//   absl::StatusOr<PolicyTable> table =
+//       PolicyCompiler(set, &tree, "policy.textproto").Run();
+//
+// Part of policy.h, which is what others include. One compiler compiles one
+// policy, once; it keeps references to what it is given. Not thread-safe.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_COMPILE_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_POLICY_COMPILE_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/v1/policy.pb.h"
+#include "google/protobuf/text_format.h"
+#include "src/core/options.h"
+#include "src/engine/policy/policy_draft.h"
+#include "src/engine/policy/policy_errors.h"
+#include "src/engine/policy/policy_table.h"
+
+namespace firebreak::engine {
+
+class PolicyCompiler {
+ public:
+  using InfoTree = google::protobuf::TextFormat::ParseInfoTree;
+
+  // `tree` says on which line each field stands; nullptr when `set` is not
+  // from a text. `errors` may already have some, and gets all that are found.
+  PolicyCompiler(const v1::PolicySet& set, const InfoTree* tree,
+                 PolicyErrors* errors);
+
+  // The table, or the INVALID_ARGUMENT of `errors` when it is not empty.
+  absl::StatusOr<PolicyTable> Run();
+
+ private:
+  // An entry under way. `base` is its index, -1 without one.
+  struct Entry {
+    enum class State { kNew, kOnPath, kDone };
+    State state = State::kNew;
+    int base = -1;
+    PolicyDraft draft;
+    core::FieldErrors found;  // by the checks, inherited ones included
+    std::shared_ptr<const core::MethodOptions> options;
+  };
+
+  void FindBases();
+  void CheckPreset(int index);
+  void Resolve(int index);
+  void Build(int index);
+  void CheckName(const std::string& path, const v1::MethodPolicy::Name& name);
+  void AddNames(int index);
+  void CheckShared(int index, const std::string& channel);
+  void AddChannels();
+
+  // Whether entry `index` inherits this very error, from a base that has
+  // reported it.
+  bool Inherits(int index, const core::FieldError& error) const;
+  std::string NameOf(int index) const;
+  void Report(const std::string& path, absl::string_view problem);
+
+  const v1::PolicySet& set_;
+  const InfoTree* const tree_;
+  PolicyErrors* const errors_;
+  std::vector<Entry> entries_;
+  std::shared_ptr<PolicyTable::Data> data_;
+  // Where each name and each channel stood first, for the second one's error.
+  absl::flat_hash_map<PolicyTable::Name, std::string> first_names_;
+  absl::flat_hash_map<std::string, std::string> first_channels_;
+  // By channel, an entry whose breaker is shared there: in SHADOW, and not.
+  struct Sharers {
+    int entry[2] = {-1, -1};
+  };
+  std::map<std::string, Sharers> sharers_;
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_POLICY_COMPILE_H_

@@ -1,0 +1,65 @@
+// From the messages of a policy to the core's options, one entry at a time.
+//
+//   PolicyDraft draft = drafts[base];           // what the entry inherits
+//   ApplyEntry(entry, &draft, &errors);         // sets only what it sets
+//   core::MethodOptions options = Finish(draft, &check_errors);
+//
+// Inheritance copies drafts, not messages: a draft is small and bounded however
+// long the strings and lists of the file are.
+//
+// Errors have field paths relative to the entry ("breaker.open_duration",
+// "retry.codes[1]"). Part of the policy compiler; pure functions.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_DRAFT_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_POLICY_DRAFT_H_
+
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/types/optional.h"
+#include "firebreak/v1/policy.pb.h"
+#include "src/core/options.h"
+
+namespace firebreak::engine {
+
+// What an entry and its bases set, before defaults that depend on each other.
+struct PolicyDraft {
+  core::Duration timeout = core::Duration::zero();
+  absl::optional<bool> wait_for_ready;
+  absl::optional<bool> idempotent;
+  absl::optional<core::BreakerOptions> breaker;
+  bool breaker_enabled = true;
+  absl::optional<core::RetryOptions> retry;
+  bool retry_enabled = true;
+  absl::optional<int> retry_attempts;
+  bool adaptive_enabled = true;  // of the retries
+  absl::optional<core::HedgingOptions> hedging;
+  bool hedging_enabled = true;
+  absl::optional<int> hedging_attempts;
+  absl::optional<core::DeadlineGateOptions> deadline_gate;
+  bool deadline_gate_enabled = true;
+  core::IntakeOptions intake;
+  bool bulkhead_enabled = true;
+  bool rate_limit_enabled = true;
+  bool throttle_enabled = true;
+  // Fields whose value could not be read and was replaced by a stand-in, so
+  // that nothing is said of the stand-in.
+  absl::flat_hash_set<std::string> unreadable;
+};
+
+// Sets in `draft` what `entry` sets, and reports what cannot be read.
+void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
+                core::FieldErrors* errors);
+
+// The finished options. Reports values out of range and contradictions, also
+// in parts that are switched off: they may be switched on in another entry.
+core::MethodOptions Finish(const PolicyDraft& draft, core::FieldErrors* errors);
+
+// The same for a channel, in one step.
+core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors);
+core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
+                             core::FieldErrors* errors);
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_POLICY_DRAFT_H_

@@ -1,0 +1,28 @@
+// A look at a policy's text before a parser gets it: for what the parser would
+// not survive, and for what it would not notice.
+//
+//   if (!CheckNesting(text, &errors)) return errors.ToStatus();
+//
+// It knows brackets and strings only, which are the same in the text format and
+// in JSON. Part of the policy compiler; pure functions.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_SCAN_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_POLICY_SCAN_H_
+
+#include "absl/strings/string_view.h"
+#include "src/engine/policy/policy_errors.h"
+
+namespace firebreak::engine {
+
+// The language is five deep, and a service config's load balancing some ten.
+inline constexpr int kMaxPolicyDepth = 32;
+
+// False, and an error, when a text is nested deeper: parsers recurse.
+bool CheckNesting(absl::string_view text, PolicyErrors* errors);
+
+// Reports every [] of the text format: it leaves no trace in a message, and
+// would mean the default there.
+void FindEmptyLists(absl::string_view text, PolicyErrors* errors);
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_POLICY_SCAN_H_

@@ -1,0 +1,131 @@
+// Follows the file of a policy while the engine runs.
+//
+//   auto watch = PolicyWatch::Create("/etc/shop/policy.textproto", interval);
+//   absl::Status status = watch->Load(core.get());   // reads it now
+//   watch->Apply(core.get());                        // is in force
+//   watch->Start(core);                              // and from time to time
+//
+// Every `interval` it looks at the file from outside. What looks different is
+// read, and counts only when it has stood still for one interval, so half of a
+// file that is being written does not become the policy: the half may well be a
+// policy too. By content, not by name, so it does not matter how the file is
+// replaced: written in place, renamed over, or by a symbolic link that is
+// changed somewhere on the way (a ConfigMap of Kubernetes).
+//
+// A file that looks the same is the same only when its stamps are old: within
+// one tick of the file system's clock a second write leaves no trace. So it is
+// read again at each look until it was read when it had looked the same for two
+// seconds, by our own clock: that of a file server may go as it likes.
+//
+// Only a change counts: content other than what was read last, good or bad. So
+// a policy that came another way meanwhile stays until the file changes. What
+// is wrong with a file is said once (an event, and a refused update); what was
+// in force goes on. When it is good again that is said too.
+//
+// Why polling: inotify tells of names, and a watch would have to be kept on
+// each link and folder on the way; it is silent on network file systems. One
+// stat() a second costs nothing.
+//
+// Runs on the observers' pool, since a look may block (a network file system),
+// which the timer thread must not. Thread safety: safe from any thread; one
+// look at a time. Ownership: shared with a look under way, which may outlive
+// `io`: Stop() is called before that goes.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_WATCH_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_POLICY_WATCH_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "src/core/base/mutex.h"
+#include "src/core/base/time.h"
+#include "src/engine/io/io.h"
+#include "src/engine/policy/policy.h"
+#include "src/engine/policy/policy_file.h"
+
+namespace firebreak::engine {
+
+class EngineCore;
+
+class PolicyWatch final : public TimerClient,
+                          public std::enable_shared_from_this<PolicyWatch> {
+  struct Key {};  // only Create() has one
+
+ public:
+  // `path` is its name in events and faults; `file`, for tests, what is there.
+  static std::shared_ptr<PolicyWatch> Create(
+      std::string path, core::Duration interval,
+      std::unique_ptr<WatchedFile> file = nullptr);
+  PolicyWatch(Key, std::string path, core::Duration interval,
+              std::unique_ptr<WatchedFile> file)
+      : path_(std::move(path)), interval_(interval), file_(std::move(file)) {}
+
+  // The first look, at once. The status says why the file cannot be the policy;
+  // that is an update refused, too.
+  absl::Status Load(EngineCore* core);
+  // What was loaded is the policy from now on. Once, after Load(), and only
+  // when nobody else's Poll() can come in between: who watched before has been
+  // stopped.
+  void Apply(EngineCore* core);
+  // Arms the timer of `core`, which it holds weakly.
+  void Start(const std::shared_ptr<EngineCore>& core);
+  // Nothing of the file reaches the engine once this is back. Does not wait for
+  // a look that hangs in the file system.
+  void Stop();
+
+  // One look. Called by the timer; by tests, with a time of theirs.
+  void Poll(EngineCore* core, core::Time now);
+  void OnTimer() override;
+
+ private:
+  // Takes down how the file looks. True where it need not be read.
+  bool IsAsRead(const FileLook& seen, core::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether what was read is known, or new and has stood still for long enough.
+  bool IsSettled(const absl::StatusOr<std::string>& text, core::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsKnown(const absl::StatusOr<std::string>& text) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return text.ok() && text_ && *text == *text_;
+  }
+  absl::StatusOr<PolicyTable> Parse(EngineCore* core,
+                                    const std::string& text) const;
+  // What was read, or why it could not be.
+  absl::Status Take(EngineCore* core, const absl::StatusOr<std::string>& text)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LookLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string Source() const;
+
+  const std::string path_;
+  const core::Duration interval_;
+  const std::unique_ptr<WatchedFile> file_;
+
+  core::Mutex mu_;
+  std::weak_ptr<EngineCore> core_ ABSL_GUARDED_BY(mu_);
+  Io* io_ ABSL_GUARDED_BY(mu_) = nullptr;  // there until Stop()
+  Timer timer_ ABSL_GUARDED_BY(mu_);
+  bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Between Load() and Apply().
+  absl::optional<PolicyTable> loaded_ ABSL_GUARDED_BY(mu_);
+
+  // How the file looks, and since when; and whether it was read so late that
+  // any write after it must show.
+  absl::optional<FileLook> look_ ABSL_GUARDED_BY(mu_);
+  core::Time look_since_ ABSL_GUARDED_BY(mu_);
+  bool is_proven_ ABSL_GUARDED_BY(mu_) = false;
+  // What has been read and does not count yet, and since when it says so.
+  absl::optional<absl::StatusOr<std::string>> pending_ ABSL_GUARDED_BY(mu_);
+  core::Time pending_since_ ABSL_GUARDED_BY(mu_);
+  // What counted last, and what was wrong: "" = nothing.
+  absl::optional<std::string> text_ ABSL_GUARDED_BY(mu_);
+  bool text_is_good_ ABSL_GUARDED_BY(mu_) = false;
+  std::string fault_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_POLICY_WATCH_H_

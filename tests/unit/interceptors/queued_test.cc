@@ -1,0 +1,79 @@
+// The wait to be let in: who is told of its end, and when.
+#include "interceptors/queued.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "src/engine/io/clock.h"
+#include "tests/support/engine_fixture.h"
+
+namespace firebreak::interceptors {
+namespace {
+
+class QueuedTest : public ::testing::Test {
+ protected:
+  QueuedTest()
+      : f_("bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"1h\" }"),
+        channel_(f_.engine()->core()->BindChannel("test", {"t"})),
+        method_(channel_->Find(testing::kUnaryMethod)) {}
+
+  core::Visit Visit() {
+    core::Visit visit;
+    visit.Begin(&method_->runtime->settings()->intake, engine::Now(),
+                core::kInfiniteFuture, core::Duration::zero());
+    return visit;
+  }
+  core::Bulkhead::Snapshot Places() {
+    return method_->runtime->settings()->intake.bulkhead()->snapshot();
+  }
+  // The timer thread has done what it was asked for.
+  bool TimersHaveRung() {
+    return testing::Eventually(
+        [&] { return f_.engine()->core()->io()->armed_timers() == 0; });
+  }
+
+  testing::EngineFixture f_;
+  std::shared_ptr<engine::ChannelBinding> channel_;
+  std::shared_ptr<const engine::MethodBinding> method_;
+};
+
+TEST_F(QueuedTest, ACancelBeforeJoinIsForJoinToSee) {
+  core::Visit holder = Visit();
+  auto told = std::make_shared<std::atomic<int>>(0);
+  auto queued = Queued::Create(channel_, method_, Visit(),
+                               [told](Queued::End /*end*/) { ++*told; });
+  queued->Cancel();
+  ASSERT_TRUE(TimersHaveRung());
+  // One more round of that thread, since the timer is off before it is run.
+  queued->OnTimer();
+  EXPECT_EQ(*told, 0);
+  const absl::optional<Queued::End> end = queued->Join();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_TRUE(end->is_cancelled);
+  queued->OnTimer();
+  EXPECT_EQ(*told, 0);
+  EXPECT_EQ(Places().queued, 0);
+}
+
+TEST_F(QueuedTest, IsToldOnceWhenThePlaceComesFree) {
+  core::Visit holder = Visit();
+  auto told = std::make_shared<std::atomic<int>>(0);
+  auto queued =
+      Queued::Create(channel_, method_, Visit(), [told](Queued::End end) {
+        EXPECT_EQ(end.step.kind, core::Intake::Step::Kind::kIn);
+        ++*told;
+      });
+  EXPECT_FALSE(queued->Join().has_value());
+  EXPECT_EQ(Places().queued, 1);
+  holder.End(core::Intake::Verdict::kAccepted, engine::Now());
+  EXPECT_TRUE(testing::Eventually([&] { return *told == 1; }));
+  queued->Cancel();  // too late
+  queued->OnTimer();
+  EXPECT_EQ(*told, 1);
+}
+
+}  // namespace
+}  // namespace firebreak::interceptors
