@@ -20,6 +20,12 @@ target_compile_options(firebreak_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 
+if(CMAKE_UNITY_BUILD)
+  # Every file is then a header for g++, and their local classes look shared.
+  target_compile_options(firebreak_options INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
+
 if(FIREBREAK_SANITIZE)
   add_compile_options(-fsanitize=${FIREBREAK_SANITIZE}
     -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -16,8 +16,6 @@
 namespace firebreak::ctl {
 namespace {
 
-constexpr auto kRight = Table::Align::kRight;
-
 std::string Percent(double share) {
   return absl::StrFormat("%.1f%%", 100 * share);
 }

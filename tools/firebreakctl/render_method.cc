@@ -18,8 +18,6 @@ namespace {
 using google::protobuf::Timestamp;
 using google::protobuf::util::TimeUtil;
 
-constexpr auto kRight = Table::Align::kRight;
-
 // "breaker_open 10, forced_open 2"; "" for none.
 template <class Counts, class NameOf>
 std::string Listed(const Counts& counts, NameOf name_of) {

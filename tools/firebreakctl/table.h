@@ -84,6 +84,8 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 
+inline constexpr auto kRight = Table::Align::kRight;
+
 }  // namespace firebreak::ctl
 
 #endif  // FIREBREAK_TOOLS_FIREBREAKCTL_TABLE_H_

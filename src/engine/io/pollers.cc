@@ -12,7 +12,7 @@ constexpr core::Duration kLinger = std::chrono::milliseconds(20);
 constexpr int kEnough = 8;
 // Without a completion for so long, those who are inside of one are held up.
 // Longer than it takes to parse a reply of a megabyte or two.
-constexpr core::Duration kHeldUp = std::chrono::milliseconds(5);
+constexpr core::Duration kPollersHeldUp = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -100,7 +100,7 @@ bool Pollers::IsLeftAlone() const {
 void Pollers::LookLaterIfLeftAlone() {
   if (!IsLeftAlone() || will_look_.exchange(true)) return;
   completed_before_ = completed_.load();
-  timers_->Arm(&look_, Now() + kHeldUp);
+  timers_->Arm(&look_, Now() + kPollersHeldUp);
 }
 
 void Pollers::OnTimer() {

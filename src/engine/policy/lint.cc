@@ -35,7 +35,7 @@ std::string Codes(core::CodeSet codes) {
 }
 
 // What there is to say of these options, without the place.
-absl::optional<LintFinding> Judge(const core::MethodOptions& options) {
+absl::optional<LintFinding> FindRepeatRisk(const core::MethodOptions& options) {
   if (options.idempotent.has_value()) return absl::nullopt;
   LintFinding finding;
   if (options.hedging) {
@@ -108,7 +108,7 @@ class Linter {
 
   void LintTwice(absl::string_view channel, absl::string_view service,
                  absl::string_view method, const core::MethodOptions& options) {
-    const absl::optional<LintFinding> finding = Judge(options);
+    const absl::optional<LintFinding> finding = FindRepeatRisk(options);
     if (!finding) return;
     const auto add = [&](absl::string_view name) {
       Add(*finding, PlaceOf(channel, service, name, options));

@@ -1,0 +1,33 @@
+# Read by ctest, not by the configuration: makes one test of each suite of a
+# GoogleTest program. One for each single test would start thousands of
+# processes, which takes longer than the tests.
+#
+#   set(program /path/of/core_tests)
+#   set(properties LABELS unit)
+#   include(cmake/TestSuites.cmake)       # BreakerTest, Styles/OriginTest, ...
+
+if(NOT EXISTS "${program}")
+  # It fails, and its name says why.
+  get_filename_component(name "${program}" NAME)
+  add_test(${name}_NOT_BUILT ${name}_NOT_BUILT)
+  return()
+endif()
+execute_process(
+  COMMAND "${program}" --gtest_list_tests
+  OUTPUT_VARIABLE suites
+  RESULT_VARIABLE result
+  TIMEOUT 60)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${program} does not list its tests: ${result}")
+endif()
+# A suite's line begins at the margin and ends with a dot, and with a comment
+# where the suite has a type; a test's is indented. Semicolons part lists.
+string(REPLACE ";" "," suites "${suites}")
+string(REPLACE "\n" ";" suites "${suites}")
+foreach(suite IN LISTS suites)
+  if(suite MATCHES "^([A-Za-z0-9_/]+)\\.( *#.*)?$")
+    set(suite ${CMAKE_MATCH_1})
+    add_test(${suite} "${program}" "--gtest_filter=${suite}.*")
+    set_tests_properties(${suite} PROPERTIES ${properties})
+  endif()
+endforeach()
