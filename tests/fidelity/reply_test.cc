@@ -2,6 +2,7 @@
 #include <google/protobuf/arena.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include "src/compat.h"
 #include "tests/fidelity/modes.h"
 #include "tests/fidelity/raw_server.h"
 #include "tests/support/fault_proxy.h"
@@ -39,8 +40,7 @@ TEST_P(ReplyTest, WhatWasInItBeforeIsGone) {
 TEST_P(ReplyTest, OnAnArena) {
   const Shown native = ExpectAlike([&](Mode mode) {
     google::protobuf::Arena arena;
-    auto* const reply =
-        google::protobuf::Arena::CreateMessage<EchoReply>(&arena);
+    auto* const reply = compat::NewOn<EchoReply>(&arena);
     const auto stub = Echo::NewStub(world_.NewChannel(mode));
     EchoRequest request;
     request.set_text("hello");

@@ -319,6 +319,8 @@ TEST_F(ReactorTest, WithInitialMetadataIsCommitted) {
   UnaryReactor reactor;
   reactor.Start(stub.get(), &call);
   EXPECT_EQ(reactor.metadata_.get_future().get(), 1u);
+  // The caller may have them before the server's own reactor knows.
+  ASSERT_TRUE(server.WaitForSent());
   server.Release();
   reactor.done_.get_future().wait();
   EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "src/compat.h"
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
@@ -24,7 +25,7 @@ std::string ToJson(const google::protobuf::Message& message, bool whitespace) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = whitespace;
   // Scripts find every counter, also a zero.
-  options.always_print_primitive_fields = true;
+  compat::PrintZeros(&options);
   std::string json;
   const auto status =
       google::protobuf::util::MessageToJsonString(message, &json, options);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "src/compat.h"
 #include "tools/firebreakctl/render.h"
 #include "tools/firebreakctl/table.h"
 #include "tools/firebreakctl/words.h"
@@ -264,7 +265,7 @@ std::string Details(const v1::Method& method, const Style& style) {
                         100 * t.rejection_probability(), t.rejected()));
   }
   // Names of fields, as one would write them in a policy file.
-  add("in full", Printable(method.options().policy().ShortDebugString()));
+  add("in full", Printable(compat::OneLine(method.options().policy())));
   return table.Render(style);
 }
 

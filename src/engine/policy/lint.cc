@@ -170,7 +170,8 @@ class Linter {
     constexpr int kShown = 5;
     std::vector<std::string> names;
     for (int i = 0; i < service.method_count(); ++i) {
-      names.push_back(i < kShown ? service.method(i)->name() : "...");
+      names.emplace_back(
+          i < kShown ? absl::string_view(service.method(i)->name()) : "...");
       if (i == kShown) break;
     }
     return absl::StrJoin(names, ", ");

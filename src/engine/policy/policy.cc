@@ -4,6 +4,7 @@
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/text_format.h"
+#include "src/compat.h"
 #include "src/engine/policy/policy_compile.h"
 #include "src/engine/policy/policy_errors.h"
 #include "src/engine/policy/policy_file.h"
@@ -15,22 +16,21 @@ namespace {
 
 using google::protobuf::TextFormat;
 using google::protobuf::io::ArrayInputStream;
-using google::protobuf::io::ErrorCollector;
 
 // What the parser complains of, in places that count from 1.
-class Collector : public ErrorCollector {
+class Collector : public compat::ErrorCollector {
  public:
   explicit Collector(PolicyErrors* errors) : errors_(errors) {}
 
-  void AddError(int line, int column, const std::string& message) override {
+  void OnError(int line, int column, absl::string_view message) override {
     PolicyPlace place;
     place.line = line + 1;
     place.column = column + 1;
     errors_->Add(place, "", Printable(message));
   }
   // Unknown fields come as warnings, so that all of them come.
-  void AddWarning(int line, int column, const std::string& message) override {
-    AddError(line, column, message);
+  void OnWarning(int line, int column, absl::string_view message) override {
+    OnError(line, column, message);
   }
 
  private:

@@ -115,6 +115,12 @@ bool IsJson(absl::string_view text) {
 bool ReadJsonObject(absl::string_view text, Struct* object,
                     PolicyErrors* errors) {
   absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // as some editors write it
+  if (!IsJson(text)) {  // some versions of Protobuf take `null` for an object
+    errors->Add(PolicyPlace(), "",
+                "cannot be read as JSON: it does not begin with {. "
+                "Allowed: one JSON object");
+    return false;
+  }
   return CheckLength(text.size(), kMaxPolicySize, errors) &&
          CheckNesting(text, errors) &&
          Read(text, "one JSON object", object, errors);

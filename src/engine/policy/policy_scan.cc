@@ -6,18 +6,19 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "src/compat.h"
 
 namespace firebreak::engine {
 namespace {
 
 using google::protobuf::io::ArrayInputStream;
-using google::protobuf::io::ErrorCollector;
 using google::protobuf::io::Tokenizer;
 
 // Leaves the tokenizer's complaints to the parser, which repeats them.
-class Ignore : public ErrorCollector {
+class Ignore : public compat::ErrorCollector {
  public:
-  void AddError(int, int, const std::string&) override {}
+  void OnError(int, int, absl::string_view) override {}
+  void OnWarning(int, int, absl::string_view) override {}
 };
 
 PolicyPlace PlaceOf(const Tokenizer::Token& token) {

@@ -72,7 +72,7 @@ void FieldsOf(const Descriptor* type, const std::string& prefix,
               std::set<std::string>* out) {
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
-    const std::string path = prefix + field->name();
+    const std::string path = absl::StrCat(prefix, field->name());
     const bool is_message = field->message_type() != nullptr;
     // A message with a row of its own may leave it at that, as for channels.
     if (!is_message || rows.count(path) != 0) out->insert(path);
