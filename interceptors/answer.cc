@@ -1,6 +1,9 @@
 #include "interceptors/answer.h"
 
-#include <google/protobuf/message_lite.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <memory>
@@ -14,28 +17,77 @@
 namespace firebreak::interceptors {
 namespace {
 
+using google::protobuf::Message;
+using google::protobuf::MessageLite;
 using grpc::experimental::InterceptionHookPoints;
 
 // Generated stubs hand their reply over as a MessageLite, generic ones as a
 // ByteBuffer, and nothing says which: so the channel's codec does.
-bool Parse(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* reply) {
+bool Parse(grpc::ByteBuffer* bytes, MessageLite* reply) {
   grpc::ProtoBufferReader reader(bytes);
   return reader.status().ok() && reply->ParseFromZeroCopyStream(&reader);
 }
 
+// An unknown field, as reading clears them all. The last number there is, which
+// a server does not send as the only one, and unknown.
+constexpr int kMark = (1 << 29) - 1;
+
+// The same on the wire.
+std::string MarkOfLite() {
+  std::string mark;
+  google::protobuf::io::StringOutputStream out(&mark);
+  google::protobuf::io::CodedOutputStream coded(&out);
+  coded.WriteVarint32(static_cast<uint32_t>(kMark) << 3);
+  coded.WriteVarint32(0);
+  coded.Trim();
+  return mark;
+}
+
 }  // namespace
+
+std::unique_ptr<MessageLite> NewReply(const MessageLite& like) {
+  std::unique_ptr<MessageLite> reply(like.New());
+  if (auto* const full = dynamic_cast<Message*>(reply.get())) {
+    full->GetReflection()->MutableUnknownFields(full)->AddVarint(kMark, 0);
+  } else {
+    reply->ParsePartialFromString(MarkOfLite());
+  }
+  return reply;
+}
+
+bool HasBeenRead(const MessageLite& reply) {
+  if (const auto* const full = dynamic_cast<const Message*>(&reply)) {
+    const auto& unknown = full->GetReflection()->GetUnknownFields(*full);
+    return unknown.field_count() != 1 || unknown.field(0).number() != kMark;
+  }
+  return reply.SerializePartialAsString() != MarkOfLite();
+}
 
 bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
   if (codec == Codec::kByteBuffer) {
     static_cast<grpc::ByteBuffer*>(to)->Swap(from);
     reply_is_read = true;
   } else {
-    auto* const message = static_cast<google::protobuf::MessageLite*>(to);
-    reply_is_read = Parse(from, message);
+    auto* const target = static_cast<MessageLite*>(to);
+    reply_is_read = Parse(from, target);
     // One that is missing has left nothing behind.
-    if (!reply_is_read && from->Valid()) message->Clear();
+    if (!reply_is_read && from->Valid()) target->Clear();
   }
   return reply_is_read;
+}
+
+bool Answer::GiveReply(void* to, Codec codec) {
+  if (message == nullptr) return Read(&reply, to, codec);
+  auto* const wanted = static_cast<MessageLite*>(to);
+  // Swapped, since it may be large. Lite messages cannot be.
+  if (auto* const full = dynamic_cast<Message*>(wanted)) {
+    full->GetReflection()->Swap(full, static_cast<Message*>(message.get()));
+  } else {
+    wanted->Clear();
+    wanted->CheckTypeAndMergeFrom(*message);
+  }
+  reply_is_read = true;
+  return true;
 }
 
 grpc::Status UnreadableReply() {
@@ -45,8 +97,8 @@ grpc::Status UnreadableReply() {
 bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec) {
   if (codec == Codec::kByteBuffer) return true;
   grpc::ByteBuffer bytes(from);  // shares them
-  const std::unique_ptr<google::protobuf::MessageLite> message(
-      static_cast<const google::protobuf::MessageLite*>(like)->New());
+  const std::unique_ptr<MessageLite> message(
+      static_cast<const MessageLite*>(like)->New());
   return Parse(&bytes, message.get());
 }
 
@@ -55,7 +107,7 @@ void Answer::Fill(grpc::experimental::InterceptorBatchMethods* methods,
   if (status.ok() && !reply_is_read &&
       methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_RECV_MESSAGE) &&
-      !Read(&reply, methods->GetRecvMessage(), codec)) {
+      !GiveReply(methods->GetRecvMessage(), codec)) {
     status = UnreadableReply();
     AmendReport(absl::StatusCode::kInternal, &trailing);
   }

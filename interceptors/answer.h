@@ -12,11 +12,13 @@
 #ifndef FIREBREAK_INTERCEPTORS_ANSWER_H_
 #define FIREBREAK_INTERCEPTORS_ANSWER_H_
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_interceptor.h>
 #include <grpcpp/support/status.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +35,9 @@ struct Answer {
   using Metadata = std::vector<std::pair<std::string, std::string>>;
 
   grpc::Status status;
-  grpc::ByteBuffer reply;  // of an OK status
+  // The reply of an OK status: where there is no message, the bytes.
+  std::unique_ptr<google::protobuf::MessageLite> message;
+  grpc::ByteBuffer reply;
   Metadata initial;
   Metadata trailing;
   // gRPC's account of an attempt's failure; not by Fill(), since no hook takes
@@ -46,6 +50,8 @@ struct Answer {
   // Reads `from` into the caller's message, once; what was in that goes. False:
   // it cannot be read.
   bool Read(grpc::ByteBuffer* from, void* to, Codec codec);
+  // As Read(), of the answer's own reply in whichever form.
+  bool GiveReply(void* to, Codec codec);
   // Answers whichever PRE_RECV_* hooks this batch has. An OK reply that does
   // not parse turns into INTERNAL.
   void Fill(grpc::experimental::InterceptorBatchMethods* methods, Codec codec);
@@ -53,6 +59,13 @@ struct Answer {
   void FillWithoutReply(
       grpc::experimental::InterceptorBatchMethods* methods) const;
 };
+
+// An empty message of the kind of `like`, marked so that HasBeenRead() tells
+// whether gRPC has read anything into it: it says no word of an OK without
+// reply.
+std::unique_ptr<google::protobuf::MessageLite> NewReply(
+    const google::protobuf::MessageLite& like);
+bool HasBeenRead(const google::protobuf::MessageLite& reply);
 
 // Of an OK whose reply cannot be read.
 grpc::Status UnreadableReply();

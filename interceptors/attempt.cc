@@ -2,6 +2,10 @@
 
 #include <utility>
 
+// For what gRPC reads Protobuf's messages with, which has no header of its own
+// that is public.
+#include "firebreak/v1/admin.grpc.pb.h"
+
 namespace firebreak::interceptors {
 namespace {
 
@@ -19,26 +23,41 @@ bool IsOwnAttempt(const grpc::ClientContext* context) {
   return t_starting == context;
 }
 
-void Attempt::Start(std::shared_ptr<Attempt> attempt, grpc::GenericStub* stub,
+void Attempt::Start(std::shared_ptr<Attempt> attempt,
+                    const std::shared_ptr<grpc::ChannelInterface>& channel,
                     const std::string& method, const grpc::ByteBuffer& request,
                     grpc::CompletionQueue* cq) {
+  using TypedStub = grpc::TemplatedGenericStub<grpc::ByteBuffer,
+                                               google::protobuf::MessageLite>;
   Attempt* const self = attempt.get();
   // An interceptor after ours may make calls of its own here: nested attempts
   // come back to what was.
   const grpc::ClientContext* const before =
       std::exchange(t_starting, &self->context);
-  self->reader_ = stub->PrepareUnaryCall(&self->context, method, request, cq);
+  auto* const tag = static_cast<engine::Completion*>(self);
+  if (self->message != nullptr) {
+    self->typed_reader_ = TypedStub(channel).PrepareUnaryCall(
+        &self->context, method, request, cq);
+    t_starting = before;
+    auto* const reader = self->typed_reader_.get();
+    reader->StartCall();
+    self->self_ = std::move(attempt);
+    // The attempt may be over, and gone, before this returns.
+    reader->Finish(self->message.get(), &self->status, tag);
+    return;
+  }
+  self->reader_ = grpc::GenericStub(channel).PrepareUnaryCall(
+      &self->context, method, request, cq);
   t_starting = before;
-  self->reader_->StartCall();
-  grpc::GenericClientAsyncResponseReader* const reader = self->reader_.get();
+  auto* const reader = self->reader_.get();
+  reader->StartCall();
   self->self_ = std::move(attempt);
-  // The attempt may be over, and gone, before this returns.
-  reader->Finish(&self->reply, &self->status,
-                 static_cast<engine::Completion*>(self));
+  reader->Finish(&self->reply, &self->status, tag);
 }
 
-void Attempt::OnComplete(bool /*ok*/) {
-  // A unary Finish() always has a status; `ok` says no more.
+void Attempt::OnComplete(bool ok) {
+  // A unary Finish() always has a status; `ok` says that there is a message.
+  has_message = ok;
   const std::shared_ptr<AttemptOwner> owner = std::move(owner_);
   const bool before = std::exchange(t_is_polling, true);
   owner->OnAttemptDone(std::move(self_));

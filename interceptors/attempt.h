@@ -2,7 +2,7 @@
 //
 //   auto attempt = std::make_shared<Attempt>(call, n);
 //   ... attempt->context ...
-//   Attempt::Start(std::move(attempt), stub, method, request, cq);
+//   Attempt::Start(std::move(attempt), channel, method, request, cq);
 //
 // It runs on a completion queue of the engine's. From Start() on, the queue
 // owns it; others hold it weakly and only to cancel. It dies on a thread of the
@@ -13,6 +13,7 @@
 #ifndef FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 #define FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -40,8 +41,10 @@ class Attempt final : public engine::Completion, public Mail {
   Attempt(std::shared_ptr<AttemptOwner> owner, int n, int mail_kind)
       : Mail(mail_kind), number(n), owner_(std::move(owner)) {}
 
-  // Prepare `context` first.
-  static void Start(std::shared_ptr<Attempt> attempt, grpc::GenericStub* stub,
+  // Prepare `context` first, and `message` where the type of the reply is
+  // known: interceptors after ours then see it as they do natively.
+  static void Start(std::shared_ptr<Attempt> attempt,
+                    const std::shared_ptr<grpc::ChannelInterface>& channel,
                     const std::string& method, const grpc::ByteBuffer& request,
                     grpc::CompletionQueue* cq);
   void Cancel() { context.TryCancel(); }
@@ -53,8 +56,11 @@ class Attempt final : public engine::Completion, public Mail {
 
   const int number;
   grpc::ClientContext context;
-  grpc::ByteBuffer reply;
+  std::unique_ptr<google::protobuf::MessageLite> message;
+  grpc::ByteBuffer reply;  // without a `message`
   grpc::Status status;
+  // An OK without it has no reply, or one that is not of the message's type.
+  bool has_message = false;
   bool channel_was_not_ready = false;
   // While it is in somebody's box.
   std::shared_ptr<Attempt> in_mail;
@@ -62,8 +68,11 @@ class Attempt final : public engine::Completion, public Mail {
  private:
   std::shared_ptr<AttemptOwner> owner_;
   std::shared_ptr<Attempt> self_;
-  // Lives in the call's arena, so it goes before the context.
+  // One of them. Lives in the call's arena, so it goes before the context.
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
+  std::unique_ptr<
+      grpc::ClientAsyncResponseReader<google::protobuf::MessageLite>>
+      typed_reader_;
 };
 
 // Is a call with this context one of our attempts, being started by the calling

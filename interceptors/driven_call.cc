@@ -271,7 +271,7 @@ void DrivenCall::Deliver() {
     caller_.set_debug_error_string(std::move(answer_.debug_error_string));
   }
   if (is_native && !stands && answer_.status.ok() && !answer_.reply_is_read &&
-      !answer_.Read(&answer_.reply, *caller_reply_, codec_)) {
+      !answer_.GiveReply(*caller_reply_, codec_)) {
     answer_.status = UnreadableReply();
   }
   if (wants_report_) AddReport(finish);

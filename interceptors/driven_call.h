@@ -201,7 +201,9 @@ class DrivenCall final : public AttemptOwner,
   const core::Time deadline_;  // the caller's own, or the policy's timeout
   Methods* first_ = nullptr;   // while nothing is decided on it
   Methods* opens_ = nullptr;   // the same, when it is to go out natively
-  absl::optional<grpc::GenericStub> stub_;
+  // What attempts on the caller's own channel are made on: it passes the
+  // interceptors after ours only. Empty until the first.
+  std::shared_ptr<grpc::ChannelInterface> attempt_channel_;
   const std::shared_ptr<const Fallback> fallback_;
 
   Mailbox box_;

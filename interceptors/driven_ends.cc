@@ -190,6 +190,7 @@ void DrivenCall::HandleAttempt(Attempt* attempt) {
         ResultOf(attempt->status, attempt->context.GetServerTrailingMetadata());
   }
   answer_.status = std::move(attempt->status);
+  answer_.message = std::move(attempt->message);
   answer_.reply.Swap(&attempt->reply);
   answer_.initial = CopyMetadata(attempt->context.GetServerInitialMetadata());
   answer_.trailing = CopyMetadata(attempt->context.GetServerTrailingMetadata());
@@ -218,11 +219,17 @@ bool DrivenCall::ReadReply(Attempt* attempt) {
   }
   // Only now: of a call that is answered nothing of the caller's is left.
   void* const reply = *caller_reply_;
-  if (reply == nullptr) return true;
   // While the native call is under way its reply may be written there.
-  return native_.stage() == NativeCall::Stage::kInFlight
-             ? CanRead(attempt->reply, reply, codec_)
-             : answer_.Read(&attempt->reply, reply, codec_);
+  const bool is_ours = native_.stage() != NativeCall::Stage::kInFlight;
+  if (attempt->message != nullptr) {
+    if (attempt->has_message) return HasBeenRead(*attempt->message);
+    // As natively.
+    if (is_ours) static_cast<google::protobuf::MessageLite*>(reply)->Clear();
+    return false;
+  }
+  if (reply == nullptr) return true;
+  return is_ours ? answer_.Read(&attempt->reply, reply, codec_)
+                 : CanRead(attempt->reply, reply, codec_);
 }
 
 void DrivenCall::RunFallback(const Finish& failed) {

@@ -44,7 +44,7 @@ void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
       base_channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
   // Interceptors before ours see one logical call, those after ours attempts.
   // Else it is asked for when there is something to send again.
-  if (options_->hedging) stub_.emplace(first_->GetInterceptedChannel());
+  if (options_->hedging) attempt_channel_ = first_->GetInterceptedChannel();
   attempts_.emplace_back();
   native_.Start(/*is_split=*/first_->GetRecvStatus() == nullptr);
   is_native_ = true;
@@ -68,14 +68,22 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
   attempt->channel_was_not_ready =
       launch.is_probe &&
       channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
-  if (!stub_) stub_.emplace(KeptBatch()->GetInterceptedChannel());
+  if (!attempt_channel_) {
+    attempt_channel_ = KeptBatch()->GetInterceptedChannel();
+  }
+  // Not known of a queue's call that has not yet asked for it.
+  if (void* const reply = *caller_reply_;
+      reply != nullptr && codec_ == Codec::kProtobuf) {
+    attempt->message =
+        NewReply(*static_cast<const google::protobuf::MessageLite*>(reply));
+  }
   attempts_.push_back(attempt);
   grpc::CompletionQueue* const cq =
       IsOnLaneThread() ? lane_->Begin() : channel_->core()->io()->Begin();
-  absl::optional<grpc::GenericStub> replica;
-  if (launch.target > 0) replica.emplace(channel_->replica(launch.target));
-  Attempt::Start(std::move(attempt), replica ? &*replica : &*stub_,
-                 method_->method, Request(), cq);
+  Attempt::Start(
+      std::move(attempt),
+      launch.target > 0 ? channel_->replica(launch.target) : attempt_channel_,
+      method_->method, Request(), cq);
 }
 
 DrivenCall::Methods* DrivenCall::KeptBatch() const {

@@ -228,8 +228,11 @@ std::shared_ptr<const Answer> GuardedCall::WithReport(
   v1::CallReport report = NewReport(*channel_, *method_);
   FinishReport(static_cast<absl::StatusCode>(refusal->status.error_code()),
                reason, engine::Now() - started_, &report);
-  // A copy: refusals are shared by many calls.
-  auto mine = std::make_shared<Answer>(*refusal);
+  // One of its own: refusals are shared by many calls.
+  auto mine = std::make_shared<Answer>();
+  mine->status = refusal->status;
+  mine->initial = refusal->initial;
+  mine->trailing = refusal->trailing;
   mine->trailing.emplace_back(ReportKey(), report.SerializeAsString());
   return mine;
 }

@@ -49,10 +49,13 @@ TEST(AccountingTest, WhatServersSawIsWhatWasLaunched) {
   Accounting books(calls, [seed](size_t id) { return CalmPlan(seed, id); });
   books.Run();
   books.ExpectBalanced();
-  EXPECT_EQ(books.log().total_seen(), books.launched())
-      << books.attributed(core::Attribution::kTransportFailure)
-      << " lost their connection, "
-      << books.attributed(core::Attribution::kNotSent) << " had none";
+  // A machine that stands still may lose a connection, and what was on it may
+  // have been seen or not.
+  const auto lost = books.attributed(core::Attribution::kTransportFailure) +
+                    books.attributed(core::Attribution::kNotSent);
+  EXPECT_LE(books.log().total_seen(), books.launched());
+  EXPECT_GE(books.log().total_seen() + lost, books.launched())
+      << lost << " lost their connection or had none";
   // And on who is to blame for each.
   EXPECT_EQ(books.attributed(core::Attribution::kSuccess),
             books.served('o') + books.served('f'));
