@@ -79,8 +79,12 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
 bool Answer::GiveReply(void* to, Codec codec) {
   if (message == nullptr) return Read(&reply, to, codec);
   auto* const wanted = static_cast<MessageLite*>(to);
-  // Swapped, since it may be large. Lite messages cannot be.
-  if (auto* const full = dynamic_cast<Message*>(wanted)) {
+  // A swap costs the same whatever is in it, and is not for lite messages.
+  constexpr size_t kSmall = 1024;
+  auto* const full = message->ByteSizeLong() > kSmall
+                         ? dynamic_cast<Message*>(wanted)
+                         : nullptr;
+  if (full != nullptr) {
     full->GetReflection()->Swap(full, static_cast<Message*>(message.get()));
   } else {
     wanted->Clear();
