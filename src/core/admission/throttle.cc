@@ -15,12 +15,16 @@ Window EmptyWindow(Duration length, Time now) {
 }  // namespace
 
 Throttle::Throttle(const ThrottleOptions& options, uint64_t seed, Time now)
-    : options_(options), rng_(seed), ends_(EmptyWindow(options.window, now)) {}
+    : options_(options),
+      rng_(seed),
+      ends_(EmptyWindow(options.window, now)),
+      turned_away_(EmptyWindow(options.window, now)) {}
 
 void Throttle::SetOptions(const ThrottleOptions& options, Time now) {
   MutexLock lock(&mu_);
   if (options.window != options_.window) {
     ends_ = EmptyWindow(options.window, now);
+    turned_away_ = EmptyWindow(options.window, now);
   }
   options_ = options;
 }
@@ -29,7 +33,7 @@ bool Throttle::Admit(Time now) {
   MutexLock lock(&mu_);
   const double probability = Probability(now);
   if (probability <= 0 || rng_.Uniform() >= probability) return true;
-  ends_.Add(/*failed=*/true, now);
+  turned_away_.Add(/*failed=*/true, now);
   ++rejected_;
   return false;
 }
@@ -42,18 +46,24 @@ void Throttle::OnEnd(bool accepted, Time now) {
 Throttle::Snapshot Throttle::snapshot(Time now) {
   MutexLock lock(&mu_);
   Snapshot out;
-  out.requests = ends_.total(now);
-  out.accepts = out.requests - ends_.failures(now);
+  out.requests = ends_.total(now) + turned_away_.total(now);
+  out.accepts = ends_.total(now) - ends_.failures(now);
   out.rejection_probability = Probability(now);
   out.rejected = rejected_;
   return out;
 }
 
 double Throttle::Probability(Time now) {
-  const int64_t total = ends_.total(now);
-  const auto requests = static_cast<double>(total);
-  const auto accepts = static_cast<double>(total - ends_.failures(now));
-  return std::max(0.0, (requests - options_.k * accepts) / (requests + 1));
+  const auto refused = static_cast<double>(ends_.failures(now));
+  if (refused <= 0) return 0;
+  const auto answered = static_cast<double>(ends_.total(now));
+  const double k = options_.k;
+  const double share = refused / answered;
+  // k may be 1, where nothing that the server refuses is sent.
+  const double weight = share * k >= k - 1 ? 1 : share * k / (k - 1);
+  const double requests =
+      answered + weight * static_cast<double>(turned_away_.total(now));
+  return std::max(0.0, (requests - k * (answered - refused)) / (requests + 1));
 }
 
 }  // namespace firebreak::core

@@ -9,16 +9,23 @@
 // Over the window, a call is turned away with the probability
 //
 //   max(0, (requests - k * accepts) / (requests + 1))
+//   requests = answered + weight * turned away here
+//   weight = min(1, refused / answered * k / (k - 1))
 //
-// where calls turned away here count as requests: so the server sees about k
-// times what it accepts, and hears soon that it is better. Source: SRE book
-// ch. 21, "Client-Side Throttling"; k = 2, two minutes.
+// so that the server sees about k times what it accepts. Source: SRE book ch.
+// 21, "Client-Side Throttling"; k = 2, two minutes. The weight is ours. In the
+// book it is always 1: calls that are turned away here then go on to prove that
+// the server refuses, and one that is back after an outage as long as the
+// window gets its calls back after four windows. The weight is 1 while the
+// server refuses its share, which is (k - 1) / k of what it sees at k times
+// what it accepts, and 0 when it has refused nobody for a window: so a server
+// that is back has all calls back within one window.
 //
 // A request counts once it is known what became of it. The book counts it when
 // it is made; then the first hundred calls of a process, all under way and none
 // answered yet, would turn each other away.
 //
-// The window is one of results (window.h), where a call that was not accepted
+// The windows are of results (window.h), where a call that was not accepted
 // has failed. O(1) per call, fixed memory.
 //
 // Thread safety: safe from any thread. `now` may run back a little.
@@ -68,7 +75,8 @@ class Throttle {
   mutable Mutex mu_;
   ThrottleOptions options_ ABSL_GUARDED_BY(mu_);
   Rng rng_ ABSL_GUARDED_BY(mu_);
-  Window ends_ ABSL_GUARDED_BY(mu_);
+  Window ends_ ABSL_GUARDED_BY(mu_);         // what the server said
+  Window turned_away_ ABSL_GUARDED_BY(mu_);  // all of them "failed"
   int64_t rejected_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/support/core_fixtures.h"
 
@@ -77,20 +78,68 @@ TEST(ThrottleTest, AnOverloadedServerSeesKTimesWhatItAccepts) {
   }
 }
 
-TEST(ThrottleTest, AServerThatIsBackIsFoundAgain) {
-  Throttle throttle({}, 1, At(Sec(0)));
-  End(&throttle, 0, 1000, Sec(0));
-  // Some always get through, and their success lets more through: it takes
-  // a few windows of 100 calls a second.
-  int second = 0;
-  for (; ProbabilityAt(&throttle, Sec(second)) > 0.01; ++second) {
-    ASSERT_LT(second, 600);
-    for (int i = 0; i < 100; ++i) {
-      if (throttle.Admit(At(Sec(second)))) {
-        throttle.OnEnd(true, At(Sec(second)));
+// An outage as long as the window, and what comes after it.
+struct Comeback {
+  int sent_while_out = 0;
+  Duration first = kInfiniteDuration;  // accepted, after the outage's end
+  Duration nine_of_ten = kInfiniteDuration;
+};
+Comeback ComeBack(int calls_per_second, Duration window, Duration outage,
+                  uint64_t seed) {
+  ThrottleOptions options;
+  options.window = window;
+  Throttle throttle(options, seed, At(Sec(0)));
+  Comeback out;
+  const Duration step = Sec(1) / calls_per_second;
+  int sent_of_ten = 0;
+  for (int64_t i = 0; i * step < outage + 5 * window; ++i) {
+    const Duration at = i * step;
+    const bool is_out = at < outage;
+    const bool sent = throttle.Admit(At(at));
+    if (sent) throttle.OnEnd(!is_out, At(at));
+    if (is_out) {
+      out.sent_while_out += sent ? 1 : 0;
+      continue;
+    }
+    if (sent) out.first = std::min(out.first, at - outage);
+    sent_of_ten = sent ? sent_of_ten + 1 : 0;
+    if (sent_of_ten == 10) {
+      out.nine_of_ten = std::min(out.nine_of_ten, at - outage);
+    }
+  }
+  return out;
+}
+
+TEST(ThrottleTest, AServerThatIsBackHasItsCallsBackWithinAWindow) {
+  for (const Duration window : {Sec(10), Sec(120)}) {
+    for (const int rate : {5, 50, 1000}) {
+      for (uint64_t seed = 1; seed <= 5; ++seed) {
+        const Comeback back = ComeBack(rate, window, window, seed);
+        SCOPED_TRACE(absl::StrCat(rate, " calls/s, seed ", seed));
+        EXPECT_LE(back.first, window);
+        EXPECT_LE(back.nine_of_ten, window + Sec(1));
+        // The server is spared as before: a handful for each window.
+        EXPECT_LT(back.sent_while_out, 30);
       }
     }
   }
+}
+
+// What was turned away before is no reason to refuse once the server has not
+// refused anything for a window.
+TEST(ThrottleTest, WhatIsTurnedAwayHereProvesNothing) {
+  Throttle throttle({}, 1, At(Sec(0)));
+  End(&throttle, 0, 10, Sec(0));
+  int turned_away = 0;
+  for (int second = 1; second < 120; ++second) {
+    for (int i = 0; i < 20; ++i) {
+      if (!throttle.Admit(At(Sec(second)))) ++turned_away;
+    }
+  }
+  EXPECT_GT(turned_away, 2000);
+  EXPECT_EQ(throttle.snapshot(At(Sec(121))).accepts, 0);
+  EXPECT_GT(throttle.snapshot(At(Sec(121))).requests, 2000);
+  EXPECT_DOUBLE_EQ(ProbabilityAt(&throttle, Sec(121)), 0);
 }
 
 TEST(ThrottleTest, CountsWhomItTurnedAway) {
