@@ -23,9 +23,13 @@
 //    stamped with an older one is counted as stale and moves nothing, so calls
 //    that started before a trip cannot decide a probe. Only from RAMP on to
 //    CLOSED do results stay good: nothing was decided there that they missed.
-//  - A probe's lease ends at now + probe_timeout, or a second after its
-//    deadline: until then the deadline's status is awaited, which tells a
-//    target that hangs from a caller in a hurry. A probe that has shown no sign
+//    But a success that comes too late shows how long calls take, and leases
+//    are longer from then on; that of a probe taken for hung also lets the next
+//    call look again at once.
+//  - A probe's lease ends at now + probe_timeout (more where calls take longer:
+//    probation.h), or a second after its deadline: until then the deadline's
+//    status is awaited, which tells a target that hangs from a caller in a
+//    hurry. A probe that has shown no sign
 //    of life by then has failed (it hangs), and its slot is free; a result
 //    after that is stale. One that has (NoteProgress, for streams) has
 //    succeeded. One that was answered and waits to be judged (NoteAnswered) has
@@ -322,6 +326,8 @@ class Breaker {
   // Those of calls of that epoch or later, which came just now.
   void CountLateSuccesses(int64_t calls, uint64_t epoch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of one that can no longer count.
+  void NoteLateSuccess(const Permit& permit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountLoss(Verdict verdict) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TripIfDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountProbe(bool failed, bool slow, absl::string_view how)
@@ -372,6 +378,7 @@ class Breaker {
   // OPEN.
   Time probe_due_ ABSL_GUARDED_BY(mu_);
   int trips_ ABSL_GUARDED_BY(mu_) = 0;  // since it was last CLOSED
+  bool opened_by_hung_probe_ ABSL_GUARDED_BY(mu_) = false;
   // HALF_OPEN.
   Probation probation_ ABSL_GUARDED_BY(mu_);
   // For operators.

@@ -64,6 +64,10 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
                          probation_.Arrive(permit.probe_, at);
   Advance(at);
   CountLoss(verdict);
+  if (verdict == Verdict::kSuccess && ticket.is_unary && !has_lease &&
+      (permit.is_probe() || permit.epoch_ < oldest_valid_epoch_)) {
+    NoteLateSuccess(permit);
+  }
   if (permit.epoch_ < oldest_valid_epoch_) {
     ++stale_;
   } else if (!permit.is_probe()) {
@@ -87,7 +91,21 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
 void Breaker::NotePermitProgress(const Permit& permit, Time now) {
   Turn turn(this);
   Advance(now);
-  if (permit.epoch_ == epoch_) probation_.NoteProgress(permit.probe_);
+  if (permit.epoch_ == epoch_) {
+    probation_.NoteProgress(permit.probe_);
+  } else if (permit.epoch_ < oldest_valid_epoch_) {
+    NoteLateSuccess(permit);
+  }
+}
+
+void Breaker::NoteLateSuccess(const Permit& permit) {
+  probation_.NoteSuccessTook(latest_ - permit.ticket_.started);
+  // What was taken for hung was only slow: the next call may look again.
+  if (machine_ == BreakerState::kOpen && opened_by_hung_probe_ &&
+      permit.is_probe() && latest_ < probe_due_) {
+    probe_due_ = latest_;
+    WantTick(latest_);
+  }
 }
 
 void Breaker::NotePermitAnswered(Permit* permit, Time now) {

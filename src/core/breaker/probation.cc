@@ -29,7 +29,7 @@ uint64_t Probation::Begin(Time now, Time deadline) {
   if (in_flight() >= std::min(options_.probes, samples() - decided())) return 0;
   if (now >= patience_end()) return 0;
   const Time ends = std::min(SaturatingAdd(std::max(deadline, now), kGrace),
-                             SaturatingAdd(now, options_.probe_timeout));
+                             SaturatingAdd(now, lease_time()));
   leases_.push_back({++last_probe_, ends, Sign::kNothing});
   return last_probe_;
 }
@@ -67,7 +67,19 @@ absl::optional<Probation::Sign> Probation::EndOverdue(Time now) {
   if (first == leases_.end() || first->ends > now) return absl::nullopt;
   const Sign sign = first->sign;
   leases_.erase(first);
+  if (sign == Sign::kNothing) longest_success_ /= 2;
   return sign;
+}
+
+void Probation::NoteSuccessTook(Duration took) {
+  // As far as probe_timeout itself may go.
+  constexpr Duration kLongest = std::chrono::hours(1);
+  longest_success_ = std::max(longest_success_, std::min(took, kLongest));
+}
+
+Duration Probation::lease_time() const {
+  return std::max(options_.probe_timeout,
+                  longest_success_ + longest_success_ / 2);
 }
 
 Probation::Verdict Probation::verdict(Time now) const {

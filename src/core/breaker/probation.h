@@ -10,7 +10,9 @@
 //
 // At most `probes` at a time, and never more than results are missing: one more
 // would only load the target. A lease ends at min(deadline + kGrace, now +
-// probe_timeout). The verdict stands as soon as the success ratio is reached or
+// lease_time()), which is probe_timeout or, where successes are known to take
+// longer (NoteSuccessTook()), one and a half times as long as they do. The
+// verdict stands as soon as the success ratio is reached or
 // out of reach. After `half_open_duration`, the ratio of the results there are
 // decides, if there is one: as soon as the probes under way have ended, which
 // may be the ones that hang, and no more are begun. Where a rule on the
@@ -66,6 +68,12 @@ class Probation {
   // says how far the probe got.
   absl::optional<Sign> EndOverdue(Time now);
 
+  // A success that came too late to count took so long: a lease that is shorter
+  // would call every healthy probe hung. Kept over rounds, and halved by each
+  // lease that ends without an answer.
+  void NoteSuccessTook(Duration took);
+  Duration lease_time() const;
+
   void Count(bool failed, bool slow) {
     ++(failed ? failures_ : successes_);
     if (slow) ++slow_;
@@ -102,6 +110,7 @@ class Probation {
   int successes_ = 0;
   int failures_ = 0;
   int slow_ = 0;
+  Duration longest_success_ = Duration::zero();
 };
 
 }  // namespace firebreak::core
