@@ -1,5 +1,5 @@
 // Back after an outage: the connection is looked after before a probe needs it,
-// and a probe on a channel that is not ready decides nothing.
+// and ends a wait that began for want of one.
 #include <gtest/gtest.h>
 
 #include "tests/support/engine_fixture.h"
@@ -56,8 +56,12 @@ TEST_P(RecoveryTest, AServerThatIsBackIsFoundWithoutWaitingOutGrpcsBackoff) {
   EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
 }
 
-TEST_P(RecoveryTest, AProbeRefusedByAReconnectingChannelDecidesNothing) {
-  EngineFixture f(kOpensQuickly);
+// Half-open it would send each call into the void, one after the other, for as
+// long as nobody is there.
+TEST_P(RecoveryTest, AProbeThatFindsNoConnectionReopensUntilThereIsOne) {
+  EngineFixture f(
+      "breaker { consecutive_failures: 2 probes: 1 open_duration: \"1s\" "
+      "max_open_duration: \"1h\" open_growth: 10 open_jitter: 0 }");
   const std::string address = f.server().address();
   const Caller caller(GetParam(), f.channel());
   UnaryCall healthy;
@@ -67,20 +71,24 @@ TEST_P(RecoveryTest, AProbeRefusedByAReconnectingChannelDecidesNothing) {
   ASSERT_TRUE(
       Eventually([&] { return engine::Now() >= *f.breaker().probe_due; }));
   for (int i = 0; i < 3; ++i) {
-    UnaryCall probe;
-    caller.Run(&probe);
-    EXPECT_EQ(probe.status.error_code(), grpc::StatusCode::UNAVAILABLE);
-    EXPECT_EQ(f.breaker().state, core::BreakerState::kHalfOpen);
-    EXPECT_EQ(f.breaker().probes_in_flight, 0);
+    UnaryCall call;
+    caller.Run(&call);
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    const core::BreakerSnapshot breaker = f.breaker();
+    EXPECT_EQ(breaker.state, core::BreakerState::kOpen);
+    EXPECT_EQ(breaker.cause, "there is no connection for a probe");
+    EXPECT_EQ(breaker.times_opened, 2) << "by the first, which was the probe";
   }
-  EXPECT_EQ(f.breaker().times_opened, 1) << "it has not been opened again";
+  // The connection ends the wait.
+  const core::Time due = *f.breaker().probe_due;
   EchoServer back(address);
   ASSERT_TRUE(Eventually([&] {
     UnaryCall probe;
     caller.Run(&probe);
     return f.breaker().state == core::BreakerState::kClosed;
   }));
-  EXPECT_EQ(f.breaker().times_opened, 1);
+  EXPECT_LT(engine::Now(), due);
+  EXPECT_EQ(f.breaker().times_opened, 2);
 }
 
 TEST_P(RecoveryTest, KilledAndRestartedUnderLoadItAlwaysComesBack) {

@@ -107,7 +107,7 @@ void RetryPacer::OnRetryEnd(absl::StatusCode after, absl::StatusCode code,
   const Verdict verdict = EffectsOf(attribution).verdict;
   // Neutral are those that say nothing of the server, but for overload: a
   // server that is still too busy is why a retry was in vain.
-  if (verdict == Verdict::kNeutral && attribution != Attribution::kOverload) {
+  if (IsNeutral(verdict) && attribution != Attribution::kOverload) {
     return;
   }
   // An answer that ends the call, if only with NOT_FOUND, is what a retry is

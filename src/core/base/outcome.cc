@@ -24,7 +24,7 @@ constexpr std::array<Row, kAttributions> kTable = {{
     {"superseded", {Verdict::kNeutral, false}},
     {"cancelled_by_caller", {Verdict::kNeutral, false}},
     {"deadline_too_short", {Verdict::kNeutral, true}},
-    {"not_sent", {Verdict::kNeutral, true}},
+    {"not_sent", {Verdict::kNotSent, true}},
     {"abandoned", {Verdict::kNeutral, false}},
     {"local_rejection", {Verdict::kNeutral, false}},
     {"local_error", {Verdict::kNeutral, false}},

@@ -100,7 +100,13 @@ enum class Verdict {
   // Neutral; but it had a head start on the attempt it lost against, and who
   // always loses so may be a black hole that no failure ever shows.
   kLost,
+  // Neutral; but a probe that finds no connection has found nobody.
+  kNotSent,
 };
+// Whether it says neither that the target works nor that it does not.
+inline bool IsNeutral(Verdict verdict) {
+  return verdict != Verdict::kSuccess && verdict != Verdict::kFailure;
+}
 
 // What an attribution does to everything that listens to ends of attempts.
 struct Effects {

@@ -249,7 +249,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
     if (IsCounting()) rules_.Clear(latest_);
   }
   if (machine_ == BreakerState::kOpen) {
-    opened_by_hung_probe_ = false;
+    opened_by_hung_probe_ = waits_for_connection_ = false;
     ++times_opened_;
     probe_due_ = SaturatingAdd(latest_, NextOpenDuration());
     ++trips_;

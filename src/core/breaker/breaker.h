@@ -29,15 +29,17 @@
 //  - A probe's lease ends at now + probe_timeout (more where calls take longer:
 //    probation.h), or a second after its deadline: until then the deadline's
 //    status is awaited, which tells a target that hangs from a caller in a
-//    hurry. A probe that has shown no sign
-//    of life by then has failed (it hangs), and its slot is free; a result
-//    after that is stale. One that has (NoteProgress, for streams) has
-//    succeeded. One that was answered and waits to be judged (NoteAnswered) has
-//    kJudgedWithin, and then counts for nothing.
+//    hurry. A probe that has shown no sign of life by then has failed (it
+//    hangs), and its slot is free; a result after that is stale. One that has
+//    (NoteProgress, for streams) has succeeded. One that was answered and waits
+//    to be judged (NoteAnswered) has kJudgedWithin, and then counts for
+//    nothing.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
 //    callback can wedge the breaker half-open. Nor can few calls: after
 //    `half_open_duration` one result is enough. Without any it stays HALF_OPEN,
 //    where the next call finds a free slot.
+//  - A probe that finds no connection (Verdict::kNotSent) reopens it, until its
+//    time has come or NoteConnected() says that there is one.
 //
 // A target that only ever loses against hedges never fails, and never answers:
 // after kLossesToWarn losses in a row (Verdict::kLost) the log has a warning.
@@ -183,6 +185,7 @@ struct BreakerSnapshot {
   uint64_t epoch = 0;
   Time since;                         // of this state
   absl::optional<Time> probe_due;     // while OPEN
+  bool waits_for_connection = false;  // OPEN since a probe found none
   absl::optional<Time> override_end;  // of a forced state that expires
   double admitted_share = 1;          // of the calls, while in RAMP
   int probes_in_flight = 0;
@@ -253,6 +256,10 @@ class Breaker {
   // starts anew. To take the options away closes it for good, until there are
   // some again.
   void SetOptions(const absl::optional<BreakerOptions>& options, Time now);
+
+  // The target can be reached again: one that is OPEN since a probe found no
+  // connection lets the next call look at once.
+  void NoteConnected(Time now);
 
   // Lets what is due by `now` take effect without a call: ends of leases,
   // overrides and the ramp, and calls in flight that have become slow.
@@ -326,6 +333,7 @@ class Breaker {
   // Those of calls of that epoch or later, which came just now.
   void CountLateSuccesses(int64_t calls, uint64_t epoch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FailForWantOfConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of one that can no longer count.
   void NoteLateSuccess(const Permit& permit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountLoss(Verdict verdict) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -379,6 +387,7 @@ class Breaker {
   Time probe_due_ ABSL_GUARDED_BY(mu_);
   int trips_ ABSL_GUARDED_BY(mu_) = 0;  // since it was last CLOSED
   bool opened_by_hung_probe_ ABSL_GUARDED_BY(mu_) = false;
+  bool waits_for_connection_ ABSL_GUARDED_BY(mu_) = false;
   // HALF_OPEN.
   Probation probation_ ABSL_GUARDED_BY(mu_);
   // For operators.

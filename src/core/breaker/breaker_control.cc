@@ -139,7 +139,10 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.shadow = options_.mode == BreakerOptions::Mode::kShadow;
   snapshot.epoch = epoch_;
   snapshot.since = since_;
-  if (snapshot.state == BreakerState::kOpen) snapshot.probe_due = probe_due_;
+  if (snapshot.state == BreakerState::kOpen) {
+    snapshot.probe_due = probe_due_;
+    snapshot.waits_for_connection = waits_for_connection_;
+  }
   if (snapshot.state == BreakerState::kRamp) {
     snapshot.admitted_share = RampShare();
   }

@@ -76,7 +76,9 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
     ++stale_;  // its lease ended first and was judged then
   } else {
     probation_.End(permit.probe_);
-    if (verdict == Verdict::kSuccess || verdict == Verdict::kFailure) {
+    if (verdict == Verdict::kNotSent) {
+      FailForWantOfConnection();
+    } else if (!IsNeutral(verdict)) {
       const bool failed = verdict == Verdict::kFailure;
       const bool slow =
           ticket.is_unary &&
@@ -96,6 +98,22 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
   } else if (permit.epoch_ < oldest_valid_epoch_) {
     NoteLateSuccess(permit);
   }
+}
+
+// Half-open for as long as nobody is there, it would send each call into the
+// void one after the other.
+void Breaker::FailForWantOfConnection() {
+  Enter(BreakerState::kOpen, Event::Kind::kTransition,
+        "there is no connection for a probe");
+  waits_for_connection_ = true;
+}
+
+void Breaker::NoteConnected(Time now) {
+  Turn turn(this);
+  Advance(now);
+  if (machine_ != BreakerState::kOpen || !waits_for_connection_) return;
+  waits_for_connection_ = false;
+  probe_due_ = std::min(probe_due_, latest_);
 }
 
 void Breaker::NoteLateSuccess(const Permit& permit) {
@@ -128,7 +146,7 @@ void Breaker::NotePermitAnswered(Permit* permit, Time now) {
 }
 
 void Breaker::CountLoss(Verdict verdict) {
-  if (verdict == Verdict::kNeutral) return;
+  if (verdict == Verdict::kNeutral || verdict == Verdict::kNotSent) return;
   if (verdict != Verdict::kLost) {
     losses_in_a_row_ = 0;
     return;

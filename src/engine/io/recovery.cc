@@ -49,7 +49,7 @@ class Recovery::StateWatch final : public Completion {
     if (changed) {
       if (auto recovery = recovery_.lock()) {
         core::MutexLock lock(&recovery->mu_);
-        recovery->WakeAt(Now());
+        recovery->LookAtAll(*watched_);
       }
     }
     delete this;
@@ -106,6 +106,17 @@ void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
   WakeAt(at);
 }
 
+void Recovery::LookAtAll(const Watched& watched) {
+  const core::Time now = Now();
+  for (auto& [breaker, due] : due_) {
+    if (watched.name == breaker->identity().channel &&
+        watched.target == breaker->identity().target) {
+      due = std::min(due, now);
+    }
+  }
+  WakeAt(now);
+}
+
 void Recovery::NoteDue(core::Breaker* breaker, core::Time at) {
   core::Time& due = due_.try_emplace(breaker, at).first->second;
   due = std::min(due, at);
@@ -141,9 +152,11 @@ void Recovery::OnTimer() {
     absl::optional<core::Duration> reconnect_for;
     next = Look(breaker, now, &reconnect_for);
     if (!reconnect_for) continue;
+    bool is_connected = false;
     for (const auto& watched : ChannelsOf(*breaker)) {
-      Reconnect(watched, *reconnect_for);
+      is_connected |= Reconnect(watched, *reconnect_for);
     }
+    if (is_connected) breaker->NoteConnected(now);
   }
   core::MutexLock lock(&mu_);
   for (const auto& [breaker, next] : looked_at) {
@@ -163,8 +176,8 @@ core::Time Recovery::Look(core::Breaker* breaker, core::Time now,
   bool reconnect = false;
   if (snapshot.state == core::BreakerState::kOpen) {
     const core::Time lead = core::SaturatingAdd(*snapshot.probe_due, -kLead);
-    reconnect = now >= lead;
-    period = RecoveryPeriod(now - lead);
+    reconnect = now >= lead || snapshot.waits_for_connection;
+    period = RecoveryPeriod(now - std::min(lead, snapshot.since));
     next = reconnect ? now + period : lead;
   } else if (snapshot.state == core::BreakerState::kHalfOpen) {
     reconnect = true;
@@ -191,22 +204,24 @@ std::vector<std::shared_ptr<Recovery::Watched>> Recovery::ChannelsOf(
   return out;
 }
 
-void Recovery::Reconnect(const std::shared_ptr<Watched>& watched,
+bool Recovery::Reconnect(const std::shared_ptr<Watched>& watched,
                          core::Duration watch_for) {
   std::shared_ptr<grpc::Channel> channel = watched->channel.lock();
-  if (channel == nullptr) return;
+  if (channel == nullptr) return false;
   const grpc_connectivity_state state = channel->GetState(/*try=*/true);
-  if (state == GRPC_CHANNEL_READY || state == GRPC_CHANNEL_SHUTDOWN) return;
+  if (state == GRPC_CHANNEL_READY) return true;
+  if (state == GRPC_CHANNEL_SHUTDOWN) return false;
   if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
     grpc::experimental::ChannelResetConnectionBackoff(channel.get());
   }
-  if (watched->watching.exchange(true)) return;
+  if (watched->watching.exchange(true)) return false;
   channel->NotifyOnStateChange(
       state,
       std::chrono::system_clock::now() +
           std::chrono::duration_cast<std::chrono::system_clock::duration>(
               watch_for),
       io_->Begin(), new StateWatch(weak_from_this(), watched));
+  return false;
 }
 
 }  // namespace firebreak::engine

@@ -6,10 +6,11 @@
 // Why: a probe on a channel that is still reconnecting fails in microseconds
 // and proves nothing, and an idle gRPC client only reconnects after gRPC's own
 // backoff, up to minutes, and only while somebody polls. So while a breaker is
-// OPEN with its probe due soon, or HALF_OPEN, each of its channels that is not
-// ready is told to connect, its backoff is reset, and its state is watched on
-// the engine's completion queue, whose poller then does the work. Measured on
-// gRPC 1.51: first success after a restart 7.9 s without, 0.2 s with.
+// OPEN with its probe due soon, OPEN since a probe found no connection, or
+// HALF_OPEN, each of its channels that is not ready is told to connect, its
+// backoff is reset, and its state is watched on the engine's completion queue,
+// whose poller then does the work. Measured on gRPC 1.51: first success after a
+// restart 7.9 s without, 0.2 s with.
 //
 // It also ticks the breakers: what time alone brings about (the lease of a
 // hung probe, an override that expires, calls in flight that become slow) takes
@@ -62,6 +63,8 @@ class Recovery : public core::BreakerObserver,
 
   explicit Recovery(Io* io) : io_(io) {}
   void LookAt(core::Breaker* breaker, core::Time at);
+  // At every breaker of that channel and target, now: its state has changed.
+  void LookAtAll(const Watched& watched) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // At the latest.
   void NoteDue(core::Breaker* breaker, core::Time at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -72,7 +75,8 @@ class Recovery : public core::BreakerObserver,
                   absl::optional<core::Duration>* reconnect_for);
   std::vector<std::shared_ptr<Watched>> ChannelsOf(
       const core::Breaker& breaker);
-  void Reconnect(const std::shared_ptr<Watched>& watched,
+  // Whether it is connected.
+  bool Reconnect(const std::shared_ptr<Watched>& watched,
                  core::Duration watch_for);
 
   Io* const io_;

@@ -228,7 +228,7 @@ TEST(EffectsTest, TheWholeTable) {
        Verdict::kNeutral, false, Evidence::kAtLeast, Evidence::kAtLeast},
       {Attribution::kDeadlineTooShort, "deadline_too_short", Verdict::kNeutral,
        true, Evidence::kAtLeast, Evidence::kAtLeast},
-      {Attribution::kNotSent, "not_sent", Verdict::kNeutral, true,
+      {Attribution::kNotSent, "not_sent", Verdict::kNotSent, true,
        Evidence::kNone, Evidence::kNone},
       {Attribution::kAbandoned, "abandoned", Verdict::kNeutral, false,
        Evidence::kNone, Evidence::kNone},

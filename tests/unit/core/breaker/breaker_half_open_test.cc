@@ -424,5 +424,48 @@ TEST_F(HalfOpenTest, AnAnswerAfterTheLeaseIsStillTooLate) {
   EXPECT_EQ(StateAt(last), BreakerState::kHalfOpen);
 }
 
+TEST_F(HalfOpenTest, AProbeThatFindsNoConnectionReopensUntilThereIsOne) {
+  Make(/*probes=*/2);
+  Permit probe = Probe();
+  Permit other = Probe();
+  probe.Settle(Verdict::kNotSent, kDue);
+  const BreakerSnapshot open = breaker_->Snapshot(kDue);
+  EXPECT_EQ(open.state, BreakerState::kOpen);
+  EXPECT_TRUE(open.waits_for_connection);
+  EXPECT_EQ(open.cause, "there is no connection for a probe");
+  EXPECT_GT(*open.probe_due, kDue + Sec(10)) << "for longer than before";
+  other.Settle(Verdict::kNotSent, kDue);  // stale: it reopens nothing anew
+  EXPECT_EQ(breaker_->Snapshot(kDue).times_opened, open.times_opened);
+
+  const Time later = kDue + Sec(1);
+  breaker_->NoteConnected(later);
+  EXPECT_EQ(*breaker_->Snapshot(later).probe_due, later);
+  EXPECT_FALSE(breaker_->Snapshot(later).waits_for_connection);
+  Probe(later).Settle(Verdict::kSuccess, later);
+  Probe(later).Settle(Verdict::kSuccess, later);
+  EXPECT_EQ(StateAt(later), BreakerState::kClosed);
+}
+
+TEST_F(HalfOpenTest, AConnectionEndsNoOtherWait) {
+  Make(/*probes=*/1);
+  breaker_->NoteConnected(Time{});
+  EXPECT_EQ(*breaker_->Snapshot(Time{}).probe_due, kDue);
+  Probe().Settle(Verdict::kFailure, kDue);
+  const Time due = *breaker_->Snapshot(kDue).probe_due;
+  breaker_->NoteConnected(kDue);
+  EXPECT_EQ(*breaker_->Snapshot(kDue).probe_due, due);
+}
+
+// Closed it is neutral, as ever: gRPC may be on its way.
+TEST_F(HalfOpenTest, ClosedACallWithoutConnectionCountsForNothing) {
+  Make(/*probes=*/1);
+  Probe().Settle(Verdict::kSuccess, kDue);
+  for (int i = 0; i < 100; ++i) {
+    breaker_->Admit(kDue, kInfiniteFuture)
+        .permit.Settle(Verdict::kNotSent, kDue);
+  }
+  EXPECT_EQ(StateAt(kDue), BreakerState::kClosed);
+}
+
 }  // namespace
 }  // namespace firebreak::core
