@@ -36,6 +36,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -113,6 +114,30 @@ enum class Codec {
   kByteBuffer,  // grpc::GenericStub and everything else of ByteBuffers
 };
 
+// Interceptor factories of the application. They are shared, so that options
+// can be copied and used for several channels.
+//
+//   options.interceptors.push_back(std::make_unique<MyFactory>());
+class InterceptorFactories
+    : public std::vector<std::shared_ptr<
+          grpc::experimental::ClientInterceptorFactoryInterface>> {
+ public:
+  using Factory = grpc::experimental::ClientInterceptorFactoryInterface;
+
+  InterceptorFactories() = default;
+  // From what CreateCustomChannelWithInterceptors() takes.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  InterceptorFactories(std::vector<std::unique_ptr<Factory>> factories) {
+    for (std::unique_ptr<Factory>& factory : factories) {
+      push_back(std::move(factory));
+    }
+  }
+  // For CreateCustomChannelWithInterceptors(): each forwards to a shared one.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::vector<std::unique_ptr<Factory>>() const;
+};
+
+// May be copied: the same options may create several channels.
 struct ChannelOptions {
   Codec codec = Codec::kProtobuf;
   // More targets that serve the same methods, in the order of preference.
@@ -130,9 +155,7 @@ struct ChannelOptions {
   // attempts.
   grpc::ChannelArguments args;
   // Placed in front of firebreak's own interceptor, which must be the last.
-  std::vector<
-      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
-      interceptors;
+  InterceptorFactories interceptors;
 };
 
 class Engine {
