@@ -3,7 +3,9 @@
 #include <grpcpp/create_channel.h>
 
 #include <cstring>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "firebreak/engine.h"
 #include "interceptors/factory.h"
@@ -42,7 +44,36 @@ void CheckOwnRetries(const std::string& name, const grpc_channel_args& args,
   core->AddChannelFinding(name, std::move(finding));
 }
 
+// Forwards to a factory that several channels may share.
+class SharedFactory final
+    : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit SharedFactory(
+      std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
+          shared)
+      : shared_(std::move(shared)) {}
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override {
+    return shared_->CreateClientInterceptor(info);
+  }
+
+ private:
+  const std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
+      shared_;
+};
+
 }  // namespace
+
+InterceptorFactories::operator std::vector<
+    std::unique_ptr<InterceptorFactories::Factory>>() const {
+  std::vector<std::unique_ptr<Factory>> factories;
+  factories.reserve(size() + 1);
+  for (const std::shared_ptr<Factory>& factory : *this) {
+    factories.push_back(std::make_unique<SharedFactory>(factory));
+  }
+  return factories;
+}
 
 std::shared_ptr<grpc::Channel> Engine::CreateChannel(
     const std::string& name, const std::string& target,
@@ -64,11 +95,13 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
         grpc::CreateCustomChannel(replica, creds, options.args));
     core_->recovery()->AddChannel(name, replica, extras.replicas.back());
   }
-  options.interceptors.push_back(std::make_unique<interceptors::Factory>(
+  std::vector<std::unique_ptr<InterceptorFactories::Factory>> factories =
+      options.interceptors;
+  factories.push_back(std::make_unique<interceptors::Factory>(
       core_->BindChannel(name, std::move(targets), std::move(extras)),
       options.codec));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
-      target, creds, options.args, std::move(options.interceptors));
+      target, creds, options.args, std::move(factories));
 }
 
 std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>

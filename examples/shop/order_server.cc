@@ -57,7 +57,7 @@ int RunGuarded(const Flags& flags) {
     std::cerr << engine.status() << "\n";
     return 1;
   }
-  // From now on it does what the file says, whatever that comes to say.
+  // From now on a change of the file replaces the policy.
   const absl::Status watched = (*engine)->WatchFile(flags.policy);
   if (!watched.ok()) {
     std::cerr << watched << "\n";
@@ -68,7 +68,7 @@ int RunGuarded(const Flags& flags) {
     metrics = Metrics::Serve(*engine, flags.metrics);
     if (metrics == nullptr) return 1;
   }
-  // All that is different for the calls. Their timeout is in the policy.
+  // The only difference for the calls. Their timeout is in the policy.
   OrderService service(
       v1::PaymentService::NewStub((*engine)->CreateChannel(
           "payment", flags.payment, grpc::InsecureChannelCredentials())),
@@ -88,20 +88,21 @@ int Main(int argc, char** argv) {
   const std::string program = argv[0];
   flags.policy = program.substr(0, program.rfind('/') + 1) + "policy.textproto";
   app.add_option("--address", flags.address,
-                 "HOST:PORT to listen on; port 0 = any")
+                 "HOST:PORT to listen on; port 0 means any free port")
       ->capture_default_str();
   app.add_option("--payment", flags.payment, "HOST:PORT of the payment server")
       ->capture_default_str();
   app.add_option("--policy", flags.policy,
-                 "policy file; followed while it changes")
+                 "policy file; a change of it takes effect while running")
       ->capture_default_str();
   app.add_option("--metrics", flags.metrics,
-                 "HOST:PORT to serve metrics on, for Prometheus; port 0 = any");
+                 "HOST:PORT to serve metrics on, for Prometheus; port 0 "
+                 "means any free port");
   app.add_flag("--no-firebreak", flags.no_firebreak,
                "call payment through a plain channel");
   app.add_option("--timeout-ms", flags.timeout_ms,
-                 "bound of a charge, with --no-firebreak only: otherwise the "
-                 "policy's holds")
+                 "deadline of a charge in milliseconds, with --no-firebreak "
+                 "only: otherwise the policy's timeout holds")
       ->check(CLI::Range(1, 600'000))
       ->capture_default_str();
   try {

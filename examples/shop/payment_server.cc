@@ -54,16 +54,19 @@ class PaymentService final : public v1::PaymentService::Service {
 int Main(int argc, char** argv) {
   CLI::App app("The payment service of the shop example.", "payment_server");
   std::string address = "127.0.0.1:50052";
-  app.add_option("--address", address, "HOST:PORT to listen on; port 0 = any")
+  app.add_option("--address", address,
+                 "HOST:PORT to listen on; port 0 means any "
+                 "free port")
       ->capture_default_str();
   int latency_ms = 2;
-  app.add_option("--latency-ms", latency_ms, "time that a charge takes")
+  app.add_option("--latency-ms", latency_ms,
+                 "how long a charge takes, in milliseconds")
       ->check(CLI::Range(0, 600'000))
       ->capture_default_str();
   std::string ledger_path;
   app.add_option("--ledger", ledger_path,
-                 "file to keep charged orders in; without, they are forgotten "
-                 "with the process");
+                 "file that keeps the charged orders; without it they are lost "
+                 "when the process ends");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -23,9 +23,9 @@ namespace fs = std::filesystem;
 
 constexpr char kHelp[] =
     "Starts a payment and an order server on loopback ports, lets customers "
-    "create orders, freezes payment, kills and restarts it, and shows what "
-    "firebreak makes of it. Takes about 25 s. Exit code 0 means that the story "
-    "happened as it should.\n";
+    "create orders, freezes payment, kills and restarts it, and shows how "
+    "firebreak reacts. It takes about 25 s. The exit code is 0 only if the "
+    "story happened as it should.\n";
 
 // A folder of our own under the temporary one; empty when it cannot be made.
 std::string MakeLogFolder() {
@@ -72,7 +72,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   std::string keep_logs;
   app.add_option("--keep-logs", keep_logs,
-                 "folder for the servers' logs; without, they are removed "
+                 "folder for the servers' logs; without it they are removed "
                  "unless the demo fails");
   bool normal_priority = false;
   app.add_flag("--normal-priority", normal_priority,

@@ -1,4 +1,5 @@
-// The admin service of an engine: what its breakers do, and a hand on them.
+// The admin service of an engine shows what its breakers do, and lets operators
+// control them.
 //
 //   firebreak::AdminService admin(engine);
 //   grpc::ServerBuilder builder;
@@ -10,16 +11,18 @@
 //   admin.Shutdown();  // event streams do not end by themselves
 //   server->Shutdown();
 //
-// `firebreakctl` and any client of proto/firebreak/v1/admin.proto can talk to
-// it. Reading is open to whoever the server lets in; changing (SetOverride,
-// ClearOverride, ResetMethod, ApplyPolicy) needs the authorizer's yes: see
-// admin_auth.h and docs/security.md. Each change and each refusal is an event,
-// with who it was. A Unix socket must have a path, as above: an abstract one
-// ("unix-abstract:") is open to every user of the machine.
+// Its clients are `firebreakctl` and any program that uses
+// proto/firebreak/v1/admin.proto. Everybody who can connect to the server may
+// read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy) needs
+// the consent of the authorizer: see admin_auth.h and docs/security.md. Each
+// change and each refusal is an event that says who it was. A Unix socket must
+// have a path, as above: an abstract one ("unix-abstract:") is open to every
+// user of the machine.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
-// Ownership: the service outlives the server it is registered with, as gRPC
-// asks of every service. It keeps the engine's state alive, but no channel.
+// Ownership: the service must outlive the server that it is registered with, as
+// gRPC asks of every service. It keeps the engine's state alive, but no
+// channel.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_ADMIN_SERVICE_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_ADMIN_SERVICE_H_
 

@@ -1,4 +1,5 @@
-// Told of each attempt on its way: enough for a tracing span per attempt.
+// An attempt listener: it is told of the start and the end of each attempt, for
+// instance to make a tracing span of it.
 //
 //   class Spans : public firebreak::AttemptListener {
 //     void OnAttemptStart(const firebreak::AttemptStart& start) override {
@@ -13,14 +14,15 @@
 //   };
 //   options.attempt_listener = std::make_shared<Spans>();   // ChannelOptions
 //
-// Every start has exactly one end. A loser ends when its cancelled call really
-// does, which may be after its logical call has; a call that is destroyed
-// without a status ends as CANCELLED, "abandoned".
+// Every start has exactly one end. An attempt that lost to another one ends
+// when its cancelled RPC does, which may be after the call has ended. An
+// attempt whose call is destroyed without a status ends as CANCELLED,
+// "abandoned".
 //
-// Thread safety: called from several threads at once, the start of an attempt
-// before its end. It runs on the way of the call, on the caller's thread or one
-// of the engine's: it must not block and not throw.
-// Ownership: the listener is kept by its channel, and by calls in flight.
+// Thread safety: it is called from several threads at once; the start of an
+// attempt comes before its end. The call waits for it, on the caller's thread
+// or on one of the engine's: it must not block and must not throw.
+// Ownership: its channel and calls in flight keep the listener alive.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_ATTEMPT_LISTENER_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_ATTEMPT_LISTENER_H_
 
@@ -40,11 +42,11 @@ struct AttemptStart {
   absl::string_view target;  // as given to CreateChannel()
   int attempt = 0;           // 0, 1, ... of its call
   absl::string_view kind;    // "first", "retry", "hedge"
-  // The attempt's own; says which attempt an end belongs to. Only that: it may
-  // be about to be started.
+  // The attempt's own context, to find the start that an end belongs to. Do not
+  // use it for anything else: the attempt may not have been started yet.
   const grpc::ClientContext* context = nullptr;
-  // What will be sent, of this attempt only: may be changed. What begins with
-  // "firebreak-" is not in it.
+  // The metadata that this attempt will send. The listener may change it. Keys
+  // that begin with "firebreak-" are not in it.
   std::multimap<std::string, std::string>* metadata = nullptr;
 };
 
@@ -54,12 +56,13 @@ struct AttemptEnd {
   absl::string_view target;
   int attempt = 0;
   const grpc::ClientContext* context = nullptr;
-  // Its own: a loser's is mostly CANCELLED, by us.
+  // The status of this attempt. For one that lost to another attempt it is
+  // CANCELLED in most cases, since firebreak cancels it.
   grpc::Status status;
-  // Who is to blame, as in the admin service: "success", "server_failure",
-  // "local_error" (this process itself), "superseded", ...
+  // Who caused this end, as in the admin service: "success", "server_failure",
+  // "local_error" (this process), "superseded" (another attempt won), ...
   absl::string_view attribution;
-  std::string peer;  // whom it went to; empty if unknown
+  std::string peer;  // the server it went to; empty if that is not known
 };
 
 class AttemptListener {

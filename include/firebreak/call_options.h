@@ -1,4 +1,4 @@
-// What one call asks of firebreak, beside the policy of its method.
+// Options for one call, which go before the policy of its method.
 //
 //   grpc::ClientContext context;
 //   firebreak::InheritFrom(*server_context, &context);   // deadline and cancel
@@ -12,18 +12,18 @@
 //   stub->Charge(&context, request, &reply);
 //   auto report = firebreak::GetCallReport(context);      // call_report.h
 //
-// Options travel in the context's own metadata, under a key that no other
-// process can guess, and are taken out before anything is sent: by firebreak,
-// so set them only on contexts of calls on its channels. (A channel without it
-// would send them, and whoever reads the key there can set options on calls of
-// this process into which metadata is copied from outside.) Metadata that
-// begins with "firebreak-" and is not ours, such as a gateway copies in from
-// outside, is taken out too, and counts for nothing.
+// The options travel in the context's own metadata, under a key that no other
+// process can guess. firebreak removes them before anything is sent, so set
+// them only on contexts of calls on its channels. (A channel without firebreak
+// would send them, and whoever reads the key there could set options on those
+// calls of this process that copy metadata from outside.) Metadata that begins
+// with "firebreak-" and was not set here, for instance metadata that a gateway
+// copies from its own caller, is removed too and has no effect.
 //
-// A method without policy passes through untouched: of all these only
-// wait_for_ready and authority, which are the context's own, hold for it.
+// A call of a method without a policy passes through untouched: only
+// wait_for_ready and authority, which belong to the context, hold for it.
 //
-// Thread safety: as grpc::ClientContext, before its call.
+// Thread safety: like that of a grpc::ClientContext before its call.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CALL_OPTIONS_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_CALL_OPTIONS_H_
 
@@ -39,41 +39,45 @@
 namespace firebreak {
 
 struct CallOptions {
-  // May this call run twice? Over what the policy and the method's proto
-  // option say.
+  // Whether this call may run twice. This overrules the policy and the option
+  // `idempotency_level` of the method's proto.
   absl::optional<bool> idempotent;
-  // Then retry.attempt_timeout is off too, as with `retry { enabled: false }`.
+  // No retries. This switches retry.attempt_timeout off too, as
+  // `retry { enabled: false }` does in a policy.
   bool no_retry = false;
+  // No hedges.
   bool no_hedge = false;
-  // Attempts in all, the first included, where the policy retries or hedges.
+  // The most attempts, the first one included, if the policy retries or hedges.
   // [1, 10].
   absl::optional<int> max_attempts;
-  // Between two attempts, where the policy hedges. [0, 1h].
+  // The time between two attempts, if the policy hedges. [0, 1h].
   absl::optional<std::chrono::nanoseconds> hedge_delay;
-  // Over the policy's; the context's deadline still wins when it is earlier.
-  // Unary calls only. (0, 1h].
+  // The deadline of the call, instead of the policy's `timeout`. A deadline of
+  // the context that is earlier still holds. Unary calls only. (0, 1h].
   absl::optional<std::chrono::nanoseconds> timeout;
-  // As the context's own setters; the policy's wait_for_ready holds where
+  // Like the setters of the context. The policy's wait_for_ready holds if
   // neither is used.
   absl::optional<bool> wait_for_ready;
-  std::string authority;  // printable ASCII; empty = the channel's
+  std::string authority;  // printable ASCII; empty means the channel's
   // Ask for a CallReport: see call_report.h.
   bool report = false;
 
-  // Once for each context, before its call. INVALID_ARGUMENT names the field,
-  // its value and what is allowed; FAILED_PRECONDITION: the call has begun.
-  // Then nothing is set. Set twice, the call ends with INVALID_ARGUMENT.
+  // Sets these options on a context, once and before its call.
+  // INVALID_ARGUMENT names the field, its value and the allowed range.
+  // FAILED_PRECONDITION: the call has begun. In both cases nothing is set.
+  // If options are set twice on one context, its call ends with
+  // INVALID_ARGUMENT.
   absl::Status Set(grpc::ClientContext* context) const;
 };
 
-// Makes a call part of the server call that it is made for: its deadline is
-// that of the server call where that is earlier (gRPC's own FromServerContext()
-// enforces it too, but hides it from who looks at the context), and when the
-// server call is cancelled, so are the attempts of this one. Once, before the
-// call; the server call may end before this one does.
+// Makes a call part of the server call that it is made for. The call takes over
+// the deadline of the server call if that is earlier. (gRPC's own
+// FromServerContext() enforces that deadline too, but does not show it in the
+// context.) When the server call is cancelled, the attempts of this call are
+// cancelled. Use it once and before the call. The server call may end first.
 //
-// Built with FIREBREAK_READ_PRIVATE_CONTEXT=OFF, only the deadline: then make
-// the context with FromServerContext() as well.
+// If firebreak is built with FIREBREAK_READ_PRIVATE_CONTEXT=OFF, only the
+// deadline is taken over: then create the context with FromServerContext() too.
 void InheritFrom(const grpc::ServerContextBase& server,
                  grpc::ClientContext* context);
 

@@ -1,4 +1,4 @@
-// What became of one call: every attempt, and why there was no other.
+// The report on one call: every attempt, and why there was no further one.
 //
 //   firebreak::CallOptions options;
 //   options.report = true;
@@ -8,13 +8,14 @@
 //     LOG(INFO) << report->ShortDebugString();
 //   }
 //
-// The report is a message (proto/firebreak/v1/call_report.proto), ready to be
-// logged, or shown as JSON. It lives in the context's trailing metadata, under
-// a key that no server can guess, and goes with the context. A proxy that hands
-// all trailing metadata on to its own caller hands the report on with it: leave
-// out there what begins with "firebreak-report-".
+// The report is a Protobuf message (proto/firebreak/v1/call_report.proto) that
+// can be logged or shown as JSON. It is kept in the context's trailing
+// metadata, under a key that no server can guess, and is destroyed with the
+// context. A proxy that passes all trailing metadata on to its own caller would
+// pass the report on too: it must leave out the keys that begin with
+// "firebreak-report-".
 //
-// Thread safety: as reading trailing metadata: once the call has ended.
+// Thread safety: like reading trailing metadata, so only after the call's end.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CALL_REPORT_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_CALL_REPORT_H_
 
@@ -25,8 +26,8 @@
 
 namespace firebreak {
 
-// Nothing when the call has not asked for one (CallOptions::report), or was
-// none of a method with a policy.
+// The report of a call that has ended. Nothing if the call did not ask for one
+// (CallOptions::report), or if no policy entry covers its method.
 absl::optional<v1::CallReport> GetCallReport(
     const grpc::ClientContext& context);
 

@@ -1,4 +1,5 @@
-// The application's own word on whether a result is the server's failure.
+// A classifier: the application decides whether a result counts as a failure of
+// the server.
 //
 //   engine->SetClassifier(
 //       "payment", "/shop.v1.PaymentService/Charge",
@@ -11,17 +12,19 @@
 //                    : firebreak::Judgement::kIgnore;
 //       });
 //
-// Asked once for each attempt that was answered, OK ones included, or that its
-// deadline ended, after the call has gone on its way: it changes what the
-// breaker counts, never what the caller gets, nor whether the call is retried.
-// It is not asked for what says nothing of the server: cancelled by the caller,
-// lost to a hedge, never sent, granted too little time. What it takes itself is
-// not counted as the server's time.
+// It is asked once for each attempt that was answered (OK included) or that
+// ended at its deadline, and only after the call has gone on. So it changes
+// what the breaker counts, and never what the caller gets or whether the call
+// is retried. It is not asked about attempts that say nothing about the server:
+// those that the caller cancelled, that lost to a hedge, that were never sent
+// or that were granted too little time. The time that the classifier takes does
+// not count as the server's time.
 //
-// Thread safety: called on a bounded pool (EngineOptions::observer_threads),
-// several at a time, so that results of one instant may be counted in either
-// order. One that throws, takes longer than a second or finds the pool full
-// counts as kDefault, and is counted: Engine::callback_faults().
+// Thread safety: it is called on a bounded pool of threads
+// (EngineOptions::observer_threads), several calls at a time. Two results of
+// the same moment may be counted in either order. A classifier that throws,
+// takes longer than a second or finds the pool's queue full counts as kDefault,
+// and Engine::callback_faults() counts how often that happened.
 //
 // Ownership: as for fallbacks, see fallback.h.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CLASSIFIER_H_
@@ -38,12 +41,12 @@ namespace firebreak {
 struct Result {
   grpc::StatusCode code = grpc::StatusCode::OK;
   std::string message;
-  std::string details;  // a serialized google.rpc.Status, if anything
+  std::string details;  // a serialized google.rpc.Status, or empty
   std::multimap<std::string, std::string> trailing;
 };
 
 enum class Judgement {
-  kDefault,  // as the policy has it
+  kDefault,  // what the policy says
   kSuccess,
   kFailure,
   kIgnore,  // counts as neither

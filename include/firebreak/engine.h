@@ -1,5 +1,5 @@
 // Start here. An Engine holds the policy and the state of every method, and
-// makes the channels whose calls it guards.
+// creates the channels whose calls it guards.
 //
 //   absl::StatusOr<std::shared_ptr<firebreak::Engine>> engine =
 //       firebreak::Engine::FromFile("policy.textproto");
@@ -16,12 +16,13 @@
 // retried and hedged inside its deadline, and is counted. Any other call
 // passes through untouched.
 //
-// Thread safety: every method may be called from any thread.
-// Ownership: channels, their stubs and calls in flight keep what they need of
-// an engine alive, so engine, channel, stub and context may go in any order and
-// on any thread; its threads end with the last of them.
-// Errors: absl::Status, with every fault of a policy in one message. A policy
-// that has a fault changes nothing.
+// Thread safety: every member function may be called from any thread.
+// Ownership: channels, their stubs and calls in flight keep alive what they
+// need of an engine. So the engine, a channel, a stub and a context may be
+// destroyed in any order and on any thread. The engine's threads end with the
+// last of them.
+// Errors: absl::Status. One message names every fault of a policy, and a policy
+// with a fault changes nothing.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_ENGINE_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_ENGINE_H_
 
@@ -35,6 +36,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,95 +56,125 @@ class EngineCore;
 }
 
 struct EngineOptions {
-  // Threads that complete the attempts of retried and hedged calls, where the
-  // calling thread does not; they sleep meanwhile. [1, 64].
+  // The number of threads that complete the attempts of retried and hedged
+  // calls, unless the calling thread does so itself. They sleep while there is
+  // nothing to do. [1, 64].
   int poller_threads = 2;
-  // Let a thread that makes a synchronous driven call run the call's attempts
-  // itself, while it waits: no other thread has to wake up for it. It does so
-  // inside Proceed() of the interceptors before firebreak's: where one of them
-  // holds a lock across that, this has to be false, or calls wait for each
-  // other.
+  // Whether the thread that makes a synchronous call with retry, hedging, a
+  // timeout or a fallback runs the attempts itself while it waits, so that no
+  // other thread has to wake up for them. It does so inside Proceed() of the
+  // interceptors in front of firebreak's. Set this to false if one of those
+  // holds a lock across Proceed(): otherwise calls would wait for each other.
   bool drive_on_calling_thread = true;
-  // Threads that run fallbacks. [1, 64].
+  // The number of threads that run fallbacks. [1, 64].
   int callback_threads = 2;
-  // Threads that run classifiers and event listeners, which no call waits for:
-  // apart from the others, so that one that blocks, or has too much to do,
-  // keeps no fallback waiting. [1, 64].
+  // The number of threads that run classifiers and event listeners, for which
+  // no call waits. They are a pool of their own, so that one that blocks or is
+  // too busy does not delay a fallback. [1, 64].
   int observer_threads = 2;
-  // How many fallbacks may wait for a thread, and how many of the others; one
-  // more is skipped. A call whose fallback is skipped ends with the failure
-  // itself, a result whose classifier is counts as the policy has it, and a
-  // listener is told later. [1, 1'000'000].
+  // How many fallbacks may wait for a thread, and how many classifiers and
+  // listeners. What comes on top is skipped: a call whose fallback is skipped
+  // ends with the failure itself, a result whose classifier is skipped counts
+  // as the policy says, and a listener is told later. [1, 1'000'000].
   std::size_t callback_queue = 1024;
-  // Methods with a state of their own. Past it calls of a channel name share
-  // one entry, "other", that counts but never refuses. [1, 1'000'000].
+  // How many methods have a state of their own. The methods after that share
+  // one entry per channel name, "other", which counts calls and never refuses
+  // one. [1, 1'000'000].
   std::size_t max_methods = 1000;
-  // Events kept for the admin service, and the most that wait for each
-  // listener. [1, 1'000'000].
+  // How many events are kept for the admin service, and how many may wait for
+  // each listener. [1, 1'000'000].
   std::size_t event_log_size = 1000;
-  // See log.h. Null: no log.
+  // Receives the log lines: see log.h. Null means no log.
   LogSink log_sink = LogToStderr;
-  // Of a gRPC service config only: a maxAttempts over 5 means 5, as for gRPC
-  // itself. false = it means what it says, up to our own limit of 10.
+  // For a gRPC service config only. true: a maxAttempts above 5 means 5, as it
+  // does for gRPC. false: it means what it says, up to firebreak's limit of 10.
   bool clamp_attempts_at_5 = true;
 };
 
-// Of the application's own callbacks. None of them has harmed a call.
+// What the application's own callbacks did wrong. No call was harmed by it.
 struct CallbackFaults {
   int64_t classifier_threw = 0;
   int64_t classifier_late = 0;     // took longer than a second
-  int64_t classifier_skipped = 0;  // no room on the callback pool
-  int64_t fallback_threw = 0;      // counted as one that has failed
+  int64_t classifier_skipped = 0;  // there was no room in the queue
+  int64_t fallback_threw = 0;      // counts as a fallback that failed
   int64_t listener_threw = 0;
-  int64_t events_missed = 0;  // by a listener that was too slow
+  int64_t events_missed = 0;  // by listeners that were too slow
 };
 
 struct WatchOptions {
-  // Between two looks at the file. [10ms, 1h].
+  // The time between two looks at the file. [10ms, 1h].
   std::chrono::nanoseconds interval = std::chrono::seconds(1);
 };
 
-// What the messages of a channel's stubs are. gRPC does not tell, and a wrong
-// answer reads one type as another.
+// The type of the messages that a channel's stubs exchange. gRPC does not tell
+// an interceptor, and with the wrong codec a message of one type would be read
+// as another.
 enum class Codec {
   kProtobuf,    // stubs generated by protoc
   kByteBuffer,  // grpc::GenericStub and everything else of ByteBuffers
 };
 
+// Interceptor factories of the application. They are shared, so that options
+// can be copied and used for several channels.
+//
+//   options.interceptors.push_back(std::make_unique<MyFactory>());
+class InterceptorFactories
+    : public std::vector<std::shared_ptr<
+          grpc::experimental::ClientInterceptorFactoryInterface>> {
+ public:
+  using Factory = grpc::experimental::ClientInterceptorFactoryInterface;
+
+  InterceptorFactories() = default;
+  // From what CreateCustomChannelWithInterceptors() takes.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  InterceptorFactories(std::vector<std::unique_ptr<Factory>> factories) {
+    for (std::unique_ptr<Factory>& factory : factories) {
+      push_back(std::move(factory));
+    }
+  }
+  // For CreateCustomChannelWithInterceptors(): each forwards to a shared one.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::vector<std::unique_ptr<Factory>>() const;
+};
+
+// May be copied: the same options may create several channels.
 struct ChannelOptions {
   Codec codec = Codec::kProtobuf;
-  // More targets that serve the same, in the order of preference. A retried or
-  // hedged call's attempt n goes to the n-th of them (the channel's own target
-  // is number 0), but never to one whose breaker refuses while another admits.
-  // Each is a channel with the same credentials and `args`, without
-  // `interceptors`. Guarded calls and streams use the own target only.
+  // More targets that serve the same methods, in the order of preference.
+  // Attempt n of a retried or hedged call goes to the n-th of them (the
+  // channel's own target is number 0), but never to one whose breaker refuses
+  // while the breaker of another admits. Each replica is a channel with the
+  // same credentials and `args`, and without `interceptors`. Streams, and calls
+  // with neither retry, hedging, a timeout nor a fallback, use the channel's
+  // own target only.
   std::vector<std::string> replicas;
-  // Told of each attempt: see attempt_listener.h.
+  // Is told of each attempt: see attempt_listener.h.
   std::shared_ptr<AttemptListener> attempt_listener;
-  // Passed on. firebreak adds grpc.service_config_disable_resolution = 1 where
-  // it is not set, so that no retryPolicy from DNS multiplies the attempts.
+  // Passed on to gRPC. firebreak adds grpc.service_config_disable_resolution =
+  // 1 unless it is set, so that no retryPolicy from DNS multiplies the
+  // attempts.
   grpc::ChannelArguments args;
-  // Placed before firebreak's own, which must come last.
-  std::vector<
-      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
-      interceptors;
+  // Placed in front of firebreak's own interceptor, which must be the last.
+  InterceptorFactories interceptors;
 };
 
 class Engine {
  public:
-  // A firebreak.v1.PolicySet as textproto or JSON, or a service config of gRPC
-  // in JSON: see docs/policy.md. The text itself tells which.
-  // NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION: the file.
-  // INVALID_ARGUMENT: its content, or `options`.
+  // Creates an engine from a firebreak.v1.PolicySet in textproto or JSON, or
+  // from a gRPC service config in JSON: see docs/policy.md. The text itself
+  // tells which of them it is.
+  // NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION: the file cannot be read.
+  // INVALID_ARGUMENT: its content, or a value in `options`.
+  // RESOURCE_EXHAUSTED: no thread can be started.
   static absl::StatusOr<std::shared_ptr<Engine>> FromFile(
       const std::string& path, const EngineOptions& options = {});
   static absl::StatusOr<std::shared_ptr<Engine>> FromText(
       absl::string_view text, const EngineOptions& options = {});
   static absl::StatusOr<std::shared_ptr<Engine>> FromProto(
       const v1::PolicySet& policy, const EngineOptions& options = {});
-  // Takes nothing but a service config, the one given to gRPC until now:
-  // retries and hedging as gRFC A6 has them, timeouts, retryThrottling. No
-  // breakers.
+  // Takes nothing but a service config, such as gRPC itself was given so far:
+  // retries and hedging as in gRFC A6, timeouts and retryThrottling. It cannot
+  // ask for a breaker.
   static absl::StatusOr<std::shared_ptr<Engine>> FromServiceConfig(
       absl::string_view json, const EngineOptions& options = {});
 
@@ -150,85 +182,94 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // `name` is what the policy's `channel` fields mean. Channels of one name
-  // share counters and the attempt budget; breakers are one for each target.
-  // Never null; a target that does not exist fails its calls, as in gRPC.
+  // Creates a channel whose calls follow the policy. `name` is what the
+  // policy's `channel` fields refer to. Channels of one name share counters and
+  // the budget for retries and hedges; each target has breakers of its own.
+  // Never null: calls to a target that does not exist fail, as in gRPC.
   std::shared_ptr<grpc::Channel> CreateChannel(
       const std::string& name, const std::string& target,
       const std::shared_ptr<grpc::ChannelCredentials>& creds,
       ChannelOptions options = {});
 
-  // For those who make the channel themselves: push this *last* into the
-  // vector given to CreateCustomChannelWithInterceptors. `target` only tells
-  // breakers of several targets apart.
+  // For applications that create the channel themselves: push this *last* into
+  // the vector given to CreateCustomChannelWithInterceptors(). `target` only
+  // tells the breakers of several targets apart.
   std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
   InterceptorFactory(const std::string& name, const std::string& target = "",
                      Codec codec = Codec::kProtobuf);
 
-  // What to answer when a unary call of `method` ("/pkg.Service/Method") fails:
-  // see fallback.h. Applies to calls that start later; nullptr takes it away.
-  // INVALID_ARGUMENT when `method` is not of that form, NOT_FOUND when the
-  // policy has no entry for it.
+  // Sets what answers a unary call of `method` ("/pkg.Service/Method") that
+  // would fail: see fallback.h. It applies to calls that start later. nullptr
+  // removes it.
+  // INVALID_ARGUMENT: `method` is not of that form.
+  // NOT_FOUND: the policy has no entry for it.
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
 
-  // Says which results of `method` are failures: see classifier.h. For results
-  // that come later; nullptr takes it away. Fails as SetFallback().
+  // Sets what decides which results of `method` are failures: see classifier.h.
+  // It applies to results that come later. nullptr removes it. Errors are those
+  // of SetFallback().
   absl::Status SetClassifier(const std::string& channel,
                              const std::string& method, Classifier classifier);
 
-  // See events.h. Null does nothing.
+  // Adds a listener that is told of every event: see events.h. Null does
+  // nothing.
   void AddEventListener(std::shared_ptr<EventListener> listener);
-  // It is told of nothing more, but for what it is told at the moment.
+  // Removes it. An event that it is being told of at this moment is the last.
   void RemoveEventListener(const std::shared_ptr<EventListener>& listener);
 
-  // What classifiers and listeners did that was contained, since the start.
+  // What the application's callbacks did wrong since the engine was created.
   CallbackFaults callback_faults() const;
 
-  // Replaces the policy while calls run, whole or not at all: calls that begin
-  // from now on follow the new one, those under way end by the old one, and
-  // none fails for it. What the engine knows stays: windows and states of
-  // breakers, overrides, tokens, queues, latencies. A window of another kind or
-  // size starts anew, and a breaker that the policy has no more closes.
+  // Replaces the policy while calls run, as a whole or not at all. Calls that
+  // begin from now on follow the new policy, calls in flight end by the old
+  // one, and no call fails because of the change. The engine keeps what it
+  // knows: the windows and states of breakers, overrides, tokens, queues and
+  // latencies. A window of another kind or size starts empty, and a breaker
+  // that the new policy does not have closes.
   // A policy that says the same as the one in force changes nothing. Updates
-  // come one after the other, in an order that everybody sees; each that swaps
-  // or is refused is an event (EngineEvent::Kind::kPolicy).
-  // INVALID_ARGUMENT with every fault, ABORTED by `if_version`: nothing has
-  // changed.
+  // happen one after the other, in an order that everybody sees. Each update
+  // that changes the policy or is refused is an event
+  // (EngineEvent::Kind::kPolicy).
+  // INVALID_ARGUMENT: every fault of the policy. ABORTED: another version than
+  // `if_version` is in force. In both cases nothing has changed.
   absl::StatusOr<PolicyChange> UpdatePolicy(const v1::PolicySet& policy,
                                             const PolicyUpdate& update = {});
-  // Of a text as for FromText().
+  // The same, from a text that FromText() takes.
   absl::StatusOr<PolicyChange> UpdatePolicy(absl::string_view text,
                                             const PolicyUpdate& update = {});
-  // The same for those who only want to know whether it worked.
+  // The same, for callers that only want to know whether it worked.
   absl::Status SetPolicy(const v1::PolicySet& policy);
   absl::Status SetPolicyText(absl::string_view text);
-  // The one in force.
+  // The policy in force.
   PolicyInForce policy() const;
 
-  // The policy is what is in this file, now and whenever that changes; of a
-  // text as for FromText(). It may be written in place, renamed over, or be
-  // reached by a symbolic link that is changed; it counts once it has stood
-  // still for an interval. A file that is bad, or gone, is an event, and the
-  // policy in force stays. So does a policy that came another way meanwhile:
-  // the file wins when it changes the next time.
-  // Fails as FromFile() where it cannot be used now, and changes nothing then.
-  // An engine watches one file: of the one before nothing arrives any more once
-  // this is back. Ends with the engine and the last of its channels.
+  // Makes the content of this file the policy, now and whenever the file
+  // changes. The content is as for FromText(). The file may be written in
+  // place, replaced by a rename, or be reached by a symbolic link that changes.
+  // A new content counts once it has not changed for an interval. If the file
+  // is bad or gone, that is an event, and the policy in force stays. A policy
+  // that was set in another way meanwhile stays too, until the file changes the
+  // next time.
+  // If the file cannot be used now, the errors are those of FromFile(), and
+  // nothing changes. An engine watches one file: once this returns, nothing of
+  // the file watched before becomes the policy. Watching ends with the engine
+  // and the last of its channels.
   absl::Status WatchFile(const std::string& path,
                          const WatchOptions& options = {});
-  // Nothing of the file reaches the engine once this is back.
+  // Stops watching. Once this returns, the file no longer changes the policy.
   void StopWatching();
 
-  // What in the policy is most likely not meant, errors first: calls that are
-  // sent again though nothing says that they may run twice, times that leave no
-  // room for each other, and so on: docs/policy.md has the list. Knows what the
-  // protos linked into the program say of their methods, what the arguments of
-  // channels say of retries, and, after ten minutes of calls, which names have
-  // matched none. Takes a moment: for start-up, tests and operators.
+  // Lists what in the policy is allowed and most likely a mistake, errors
+  // first: calls that are sent again although nothing says that they may run
+  // twice, times that leave no room for each other, and so on. docs/policy.md
+  // has the list. It takes into account what the protos linked into the program
+  // say about their methods, what the arguments of channels say about retries
+  // and, after ten minutes of calls, which names have matched no call. It takes
+  // some time: use it at start-up, in tests and for operators.
   std::vector<LintFinding> Lint() const;
 
-  // Not API: the way in for firebreak's own parts.
+  // Not part of the API: for firebreak's own components.
   const std::shared_ptr<engine::EngineCore>& core() const { return core_; }
 
  private:

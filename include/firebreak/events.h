@@ -1,4 +1,5 @@
-// Told of what the engine does: changes of state, refusals, trips and why.
+// An event listener: it is told what the engine does, such as changes of state,
+// refused calls, and why a breaker opened.
 //
 //   class Pager : public firebreak::EventListener {
 //     void OnEvent(const firebreak::EngineEvent& event) override {
@@ -8,22 +9,24 @@
 //   auto pager = std::make_shared<Pager>();
 //   engine->AddEventListener(pager);
 //
-// Each listener gets every event from its adding on, one at a time and in
-// order, on threads of the engine's (EngineOptions::observer_threads): under no
-// lock, and never on the way of a call. It may take its time, throw, and call
-// the engine. While it does not come back, events wait for it,
-// EngineOptions::event_log_size at the most; then the oldest refusals go, and
-// where there are none the oldest events, and the next one tells how many
-// (`missed`). Refusals of one method for one reason that wait, with nothing but
-// refusals between them, become one event with a `count`. What a listener
-// throws is dropped and counted (Engine::callback_faults).
+// From the moment it is added, a listener gets every event, one at a time and
+// in order, on threads of the engine (EngineOptions::observer_threads). No lock
+// is held, and no call waits for it. It may be slow, throw, and call the
+// engine.
 //
-// A listener that blocks for ever takes one of those threads with it.
+// While it is busy, up to EngineOptions::event_log_size events wait for it.
+// Past that the oldest refusals are dropped, or the oldest events if no
+// refusals are waiting, and the next event says how many are missing
+// (`missed`). Waiting refusals of one method for one reason become one event
+// with a `count`, as long as only refusals stand between them. An exception of
+// a listener is dropped and counted (Engine::callback_faults()).
 //
-// Ownership: the engine shares the listener until it is removed; one that owns
-// the engine, or a channel or stub of it, keeps both alive for ever. When the
-// engine ends, what waits is dropped; what a listener is told at that moment
-// may still go on.
+// A listener that blocks for ever takes one of those threads out of service.
+//
+// Ownership: the engine shares the listener until it is removed. A listener
+// that owns the engine, or one of its channels or stubs, keeps both alive for
+// ever. When the engine ends, waiting events are dropped; a listener may still
+// be busy with the one that it is being told of.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_
 
@@ -35,61 +38,63 @@
 
 namespace firebreak {
 
-// What was counted in the breaker's window when it tripped.
+// What stood in the breaker's window when it opened.
 struct TripEvidence {
   int64_t calls = 0;
   int64_t failures = 0;
   double failure_rate = 0;
-  // Slow ones, and their share of those whose speed was known; 0 without
+  // Slow calls, and their share of the calls whose speed was known. 0 without
   // `slow_call_duration`.
   int64_t slow_calls = 0;
   double slow_call_rate = 0;
-  // The longest that a unary call took since the breaker was last closed. One
-  // in flight counts with `slow_call_duration`, once it has passed that.
+  // The longest duration of a unary call since the breaker was last closed. A
+  // call in flight counts as `slow_call_duration` once it has taken that long.
   std::chrono::nanoseconds slowest{0};
 };
 
 struct EngineEvent {
   enum class Kind {
-    kStateChange,    // of a breaker; a trip is one `to` "open"
-    kOverrideSet,    // by an operator
-    kOverrideEnded,  // cleared, or expired
-    kReset,          // by an operator
-    kRejection,      // calls that were refused before anything was sent
-    kWarning,        // something an owner should know
-    kAudit,          // somebody changed something, or was refused
-    kPolicy,         // replaced, or an update was refused
+    kStateChange,    // A breaker changed its state; `to` "open" is a trip.
+    kOverrideSet,    // An operator forced a breaker open or closed.
+    kOverrideEnded,  // The override was cleared, or it expired.
+    kReset,          // An operator reset a breaker.
+    kRejection,      // Calls were refused before anything was sent.
+    kWarning,        // The owner of the service should know of something.
+    kAudit,          // Somebody changed something, or was refused.
+    kPolicy,         // The policy was replaced, or an update was refused.
   };
   Kind kind = Kind::kWarning;
   std::chrono::system_clock::time_point time;
   std::string channel;
-  std::string target;  // of a breaker, as given to CreateChannel()
-  // "/pkg.Service/Method"; "*" of a breaker that all methods of a channel
-  // share, "other" past EngineOptions::max_methods.
+  std::string target;  // the breaker's, as given to CreateChannel()
+  // "/pkg.Service/Method". "*" for a breaker that all methods of a channel
+  // share; "other" for methods past EngineOptions::max_methods.
   std::string method;
-  // Of a change: "closed", "open", "half_open", ... as in the admin service. Of
-  // a policy its versions, "3" and "4"; the same one twice when it stays.
+  // For a change of state: "closed", "open", "half_open", ... as in the admin
+  // service. For a policy: its versions, "3" and "4", or the same version twice
+  // if the policy stays.
   std::string from;
   std::string to;
-  // Of a breaker with `mode: SHADOW`, which refuses nothing: what would be.
+  // The breaker has `mode: SHADOW`: it refuses nothing, and the event says what
+  // would have happened.
   bool shadow = false;
-  // The evidence, in one line: "5 failures in a row (limit 5)". Of a rejection
-  // its reason, as in `firebreak-reason`: "bulkhead_full". Of a policy where it
-  // came from and what came of it: "file /etc/p: 3 differences", "file /etc/p:
-  // refused: ..." with the first fault.
+  // The evidence, in one line: "5 failures in a row (limit 5)". For a rejection
+  // its reason, as in `firebreak-reason`: "bulkhead_full". For a policy where
+  // it came from and what the result was: "file /etc/p: 3 differences", or
+  // "file /etc/p: refused: ..." with the first fault.
   std::string cause;
-  // The numbers of it, where a trip rule held. (One that opens again on its
-  // probes has them in `cause`.)
+  // The numbers behind `cause` when a rule opened the breaker. (When a probe
+  // opened it again, `cause` has the numbers.)
   absl::optional<TripEvidence> trip;
-  // Of an audit: who it was, what they asked for ("SetOverride FORCED_OPEN"),
-  // and whether it was refused; then `cause` says why. Of a policy, whether it
+  // For an audit: who it was, what they asked for ("SetOverride FORCED_OPEN"),
+  // and whether it was refused; `cause` then says why. For a policy: whether it
   // was refused.
   std::string actor;
   std::string action;
   bool refused = false;
-  // Calls, of a rejection; else 1.
+  // For a rejection the number of calls; otherwise 1.
   int64_t count = 1;
-  // Events lost to this listener since the one before.
+  // Events that this listener missed since the event before this one.
   int64_t missed = 0;
 };
 

@@ -1,4 +1,4 @@
-// What to answer when all else failed.
+// A fallback: what to answer when a call would otherwise fail.
 //
 //   engine->SetFallback(
 //       "user", "/shop.v1.UserService/GetUser",
@@ -9,22 +9,26 @@
 //             return grpc::Status::OK;
 //           }));
 //
-// A fallback is asked once for a call that would otherwise end with a failure
-// (refused ones included), unless the caller cancelled it or its deadline has
-// passed. OK from it is what the caller gets, with its reply. Anything else,
-// an unreadable request, a full queue or a second in it without a thread to run
-// on leave the first failure as it is, with `firebreak-reason: fallback_failed`
-// beside it where it had no reason yet.
+// It works for unary calls of a method that has an entry in the policy,
+// whatever the entry says: `breaker {}`, or a name and nothing else.
 //
-// Ownership: the engine keeps a fallback until another takes its place. One
-// that owns the engine, or a channel or stub of it, keeps the engine, and so
-// itself, alive for ever: capture those weakly, or take the fallback away in
-// time.
+// The fallback is asked once for a call that would otherwise end with a failure
+// (refused calls included), unless the caller cancelled the call or its
+// deadline has passed. If it returns OK, the caller gets OK and the fallback's
+// reply. In all other cases the original failure stands: the fallback returns a
+// failure, the request cannot be parsed, the queue is full, or no thread is
+// free for a second. If that failure has no reason of its own, its
+// `firebreak-reason` is "fallback_failed".
 //
-// Thread safety: called on the engine's bounded pool, several at a time; it
-// may block, call stubs and the engine. A fallback that never returns takes a
-// thread of that pool (EngineOptions::callback_threads), and its call ends at
-// the call's deadline.
+// Ownership: the engine keeps a fallback until another one replaces it. A
+// fallback that owns the engine, or one of its channels or stubs, keeps the
+// engine and so itself alive for ever: capture weak pointers to those, or
+// remove the fallback in time.
+//
+// Thread safety: it is called on the engine's bounded pool, several calls at a
+// time. It may block, make calls and use the engine. A fallback that never
+// returns takes a thread of that pool (EngineOptions::callback_threads) out of
+// service, and its call ends at the call's deadline.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
 
@@ -38,12 +42,13 @@
 
 namespace firebreak {
 
-// In terms of serialized messages. `request` may be read, not changed.
+// A fallback in terms of serialized messages. It must not change `request`.
 using Fallback = std::function<grpc::Status(const grpc::ByteBuffer& request,
                                             const grpc::Status& failure,
                                             grpc::ByteBuffer* reply)>;
 
-// In terms of Protobuf messages.
+// Makes a fallback from a function of Protobuf messages. Request and Reply must
+// be the types of the method.
 template <class Request, class Reply>
 Fallback MakeFallback(
     std::function<grpc::Status(const Request& request,
@@ -52,7 +57,7 @@ Fallback MakeFallback(
   return [answer = std::move(answer)](const grpc::ByteBuffer& request_bytes,
                                       const grpc::Status& failure,
                                       grpc::ByteBuffer* reply_bytes) {
-    grpc::ByteBuffer bytes = request_bytes;  // a reader needs one of its own
+    grpc::ByteBuffer bytes = request_bytes;  // The reader changes its buffer.
     Request request;
     grpc::ProtoBufferReader reader(&bytes);
     if (!reader.status().ok() || !request.ParseFromZeroCopyStream(&reader)) {

@@ -1,17 +1,17 @@
-// A policy that is replaced while calls run: how, and what came of it.
+// Replacing a policy while calls run: the request, and its result.
 //
 //   firebreak::PolicyUpdate update;
 //   update.source = "deploy 1234";
-//   update.if_version = engine->policy().version;   // nobody else's meanwhile
-//   update.dry_run = true;                           // only look
+//   update.if_version = engine->policy().version;   // fails if it has changed
+//   update.dry_run = true;                           // changes nothing
 //   auto change = engine->UpdatePolicy(text, update);
-//   if (!change.ok()) return change.status();        // every fault of the text
+//   if (!change.ok()) return change.status();        // names every fault
 //   for (const auto& d : change->differences) {
 //     std::cout << d.path << ": " << d.before << " -> " << d.after << "\n";
 //   }
 //
-// Versions are numbered from 1, the policy the engine was made with, without
-// gaps. Plain data, copied freely.
+// Version 1 is the policy that the engine was created with, and each policy
+// that replaces it has the next number. All types here are plain data.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_POLICY_UPDATE_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_POLICY_UPDATE_H_
 
@@ -29,11 +29,11 @@ namespace v1 {
 class PolicySet;
 }
 
-// Something in a policy that is allowed and most likely not meant.
+// Something in a policy that is allowed and most likely a mistake.
 struct LintFinding {
   enum class Severity {
-    kWarning,  // can do harm at times
-    kError,    // does harm
+    kWarning,  // It may do harm in some situations.
+    kError,    // It does harm.
   };
   Severity severity = Severity::kWarning;
   std::string where;    // "payment: /shop.v1.PaymentService/Charge"
@@ -41,46 +41,49 @@ struct LintFinding {
   std::string fix;      // what to write instead
 };
 
-// How a policy is to be replaced.
+// How to replace a policy.
 struct PolicyUpdate {
-  // Everything is checked and compared, and nothing changes.
+  // Check and compare everything, and change nothing.
   bool dry_run = false;
-  // Only while this version is in force; else ABORTED, and nothing changes.
+  // Replace only this version. If another one is in force, the update is
+  // ABORTED and nothing changes.
   absl::optional<std::uint64_t> if_version;
-  // Who or what it comes from, for events: "file /etc/shop.textproto". Cut
-  // after 200 characters, and what cannot be printed becomes '?'.
+  // Who or what the policy comes from, for events: "file /etc/shop.textproto".
+  // It is cut after 200 characters, and '?' replaces what is not printable.
   std::string source;
 };
 
-// One field that the new policy has otherwise.
+// One field that differs between the old policy and the new one.
 struct PolicyDifference {
-  // "method[payment].breaker.failure_rate". An entry goes by its id, else by
+  // "method[payment].breaker.failure_rate". An entry is named by its id, or by
   // the first of its names ("method[/shop.v1.Stock/Get]", "method[*]").
   std::string path;
-  // As the text format has it, in one line, cut after 200 characters; empty =
-  // not there. A part that comes or goes is one difference with all that is in
-  // it, and so is an entry. A list of codes is one value.
+  // The values in the text format, in one line and cut after 200 characters.
+  // Empty means that the field is not set. A part or an entry that is added or
+  // removed is one difference with everything in it. A list of codes is one
+  // value.
   std::string before;
   std::string after;
 };
 
-// What came of it.
+// The result of an update.
 struct PolicyChange {
-  // In force afterwards; of a dry run, now.
+  // The version in force after the update; after a dry run, the one in force.
   std::uint64_t version = 0;
-  // False: the policy in force says the same, and stays. The order of entries,
-  // of their names and of codes says nothing.
+  // false: the policy in force means the same, and stays. The order of entries,
+  // of their names and of codes makes no difference.
   bool changed = false;
-  // The first 500, in the order of the policy; and how many more there are.
+  // The first 500 differences, in the order of the policy, and how many more
+  // there are.
   std::vector<PolicyDifference> differences;
   std::int64_t differences_left_out = 0;
-  // Of the new policy: see Engine::Lint().
+  // The findings in the new policy: see Engine::Lint().
   std::vector<LintFinding> findings;
 };
 
-// What holds now.
+// The policy in force.
 struct PolicyInForce {
-  // Never null. Of a service config: the policy that says the same.
+  // Never null. For a service config: the equivalent policy.
   std::shared_ptr<const v1::PolicySet> policy;
   std::uint64_t version = 0;
   std::string source;

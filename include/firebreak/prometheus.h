@@ -1,4 +1,4 @@
-// An engine's counters, for Prometheus.
+// The metrics of an engine for Prometheus.
 //
 //   #include <prometheus/exposer.h>             // prometheus-cpp::pull
 //
@@ -6,26 +6,27 @@
 //   prometheus::Exposer exposer("0.0.0.0:9464");
 //   exposer.RegisterCollectable(collector);     // GET /metrics
 //
-// In CMake: find_package(firebreak COMPONENTS prometheus) and
-// firebreak::prometheus, where prometheus-cpp is installed. Every metric is in
-// docs/metrics.md; alert rules and a dashboard are in docs/prometheus.
+// In CMake, use find_package(firebreak COMPONENTS prometheus) and link
+// firebreak::prometheus; both exist where prometheus-cpp is installed. Every
+// metric is in docs/metrics.md; docs/prometheus has alert rules and a
+// dashboard.
 //
-// Nothing is counted twice and nothing is done on the way of a call: Collect()
-// reads what the engine has counted. It takes each lock for a moment and keeps
-// none, so a scraper that stalls keeps nobody waiting. Counters are read one
-// after the other: while calls run, they may differ by the calls that run.
+// Collect() reads what the engine counts anyway, so metrics cost a call
+// nothing. It takes each lock for a moment only, so a scraper that stalls
+// delays nobody. Counters are read one after the other: while calls run, they
+// may differ from each other by the calls in flight.
 //
 // There are at most a hundred series for each method and forty for each
-// breaker: of up to EngineOptions::max_methods methods, an "other" for each of
-// so many further channel names, and a breaker for each of a method's first
-// 1000 targets. Names from outside are made printable.
+// breaker. There are up to EngineOptions::max_methods methods, an "other" for
+// each of as many further channel names, and a breaker for each of the first
+// 1000 targets of a method. Names from outside are made printable.
 //
-// Series do not tell engines apart: of several in one process, each needs a
-// page of its own, RegisterCollectable(collector, "/metrics/stock").
+// The series do not say which engine they belong to. Several engines in one
+// process need a page each: RegisterCollectable(collector, "/metrics/stock").
 //
 // Thread safety: safe from any thread.
-// Ownership: keeps the engine's state only while it collects. When the engine
-// and its channels are gone there is nothing to collect.
+// Ownership: the collector keeps the engine's state alive only while it
+// collects. When the engine and its channels are gone, it collects nothing.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_PROMETHEUS_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_PROMETHEUS_H_
 

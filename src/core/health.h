@@ -31,7 +31,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "src/core/breaker/breaker.h"
+#include "src/core/breaker/breaker_snapshot.h"
 
 namespace firebreak::core {
 

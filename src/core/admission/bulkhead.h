@@ -1,22 +1,23 @@
-// At most so many calls at a time, and a short queue before them.
+// A limit on the number of concurrent calls, with a short queue.
 //
 //   switch (bulkhead.Enter(waiter)) {
 //     case Bulkhead::Entry::kIn:     ... bulkhead.Leave();
-//     case Bulkhead::Entry::kQueued: // waiter->OnPlace() may come, once
-//     case Bulkhead::Entry::kFull:   // turned away
+//     case Bulkhead::Entry::kQueued: // waiter->OnPlace() may be called, once
+//     case Bulkhead::Entry::kFull:   // refused
 //   }
-//   if (bulkhead.GiveUp(waiter.get())) ...   // the place has come: it is ours
+//   if (bulkhead.GiveUp(waiter.get())) ...   // a place has come: it is ours
 //
-// A place that is left goes to the first in the queue, in the order they came,
-// before anybody who comes later: so a newcomer never overtakes. How long one
-// waits is the waiter's own affair; the bulkhead knows no time.
+// A place that becomes free goes to the first waiter in the queue, so a new
+// call never overtakes one that waits. The waiter decides how long it waits;
+// the bulkhead does not know the time.
 //
 // Source: the bulkhead of Nygard's "Release It!"; a bounded queue beside the
 // semaphore as in Polly and Envoy's circuit breakers (max pending requests).
 //
-// Thread safety: safe from any thread. OnPlace() is called unlocked, on the
-// thread of whoever left. Ownership: the queue shares its waiters; a waiter is
-// in one queue at a time. The bulkhead outlives what is in it.
+// Thread safety: safe from any thread. OnPlace() is called without a lock, on
+// the thread of the call that has left. Ownership: the queue shares its
+// waiters; a waiter is in one queue at a time. The bulkhead outlives its calls
+// and waiters.
 #ifndef FIREBREAK_SRC_CORE_ADMISSION_BULKHEAD_H_
 #define FIREBREAK_SRC_CORE_ADMISSION_BULKHEAD_H_
 
@@ -37,12 +38,12 @@ class Bulkhead {
  public:
   class Waiter {
    public:
-    // A place that came and that nobody took is left.
+    // Gives back a place that has come and that nobody has taken.
     virtual ~Waiter();
-    // Its turn has come, or it has given up meanwhile: GiveUp() tells. May
-    // enqueue work, nothing else.
+    // A place has come, unless the waiter has given up meanwhile: GiveUp()
+    // tells. It may enqueue work, and do nothing else.
     virtual void OnPlace() = 0;
-    // When it joined the queue, and so for it.
+    // The max_wait of the options at the time when it joined the queue.
     Duration max_wait() const { return max_wait_; }
 
    private:
@@ -62,14 +63,14 @@ class Bulkhead {
     int active = 0;
     int queued = 0;
     int queue_limit = 0;
-    int64_t completed = 0;  // left, having been in
-    int64_t rejected = 0;   // came in vain: full, or waited too long
+    int64_t completed = 0;  // calls that were admitted and have left
+    int64_t rejected = 0;   // calls that found it full, or waited too long
     // How often the last free place was taken.
     int64_t saturated = 0;
 
-    // None below zero, after a limit has been lowered.
+    // Never below zero, also after the limit has been lowered.
     int available() const { return std::max(0, limit - active); }
-    // Calls that could come now without any of them being turned away.
+    // How many calls could come now without a refusal.
     int capacity_left() const {
       return available() + std::max(0, queue_limit - queued);
     }
@@ -79,22 +80,24 @@ class Bulkhead {
   Bulkhead(const Bulkhead&) = delete;
   Bulkhead& operator=(const Bulkhead&) = delete;
 
-  // Takes a place if one is free and nobody waits for it; else joins the queue
-  // if that has room. Without a waiter kQueued only says that it has.
+  // Takes a place if one is free and nobody waits for it; otherwise joins the
+  // queue if it has room. Without a waiter, kQueued only says that it has room.
   Entry Enter(const std::shared_ptr<Waiter>& waiter = nullptr);
   // Gives a place back. `was_used`: a call ran in it.
   void Leave(bool was_used = true);
-  // Whether a place has come; then it is the waiter's from now on.
+  // Whether a place has come for the waiter; if so, the caller has it now.
   bool TakePlace(Waiter* waiter);
-  // As TakePlace(), and leaves the queue if none has.
+  // As TakePlace(), and leaves the queue if no place has come.
   bool GiveUp(Waiter* waiter);
 
-  // A call came in vain: for the snapshot.
+  // Counts a call that was refused, for the snapshot.
   void CountRejection() { rejected_.fetch_add(1, std::memory_order_relaxed); }
 
-  // From now on. More places go to those who wait; with fewer, those inside
-  // stay, and nobody comes in until enough have left. Who waits, waits on.
-  // Those let in are added to `let_in`, whose end may be theirs: unlocked.
+  // Sets options that hold from now on. If there are more places, waiters get
+  // them. If there are fewer, calls that were admitted stay, and no call is
+  // admitted until enough have left. Waiters go on waiting. Waiters that get a
+  // place are added to `let_in`: dropping the last reference to one may run
+  // code, so the caller does that without a lock.
   void SetOptions(const BulkheadOptions& options,
                   std::vector<std::shared_ptr<Waiter>>* let_in);
 
@@ -105,7 +108,7 @@ class Bulkhead {
   }
 
  private:
-  // The first of the queue gets a place that is free for it.
+  // Gives a free place to the first waiter in the queue.
   std::shared_ptr<Waiter> LetFirstIn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   std::atomic<int64_t> rejected_{0};

@@ -1,5 +1,5 @@
-// What a call passes once, before its first attempt: throttle, rate limit,
-// bulkhead.
+// Admission: what a call passes once, before its first attempt. That is the
+// throttle, the rate limit and the bulkhead.
 //
 //   Intake::Step step = visit.Begin(&intake, now, deadline, expected);
 //   while (step.kind == Intake::Step::Kind::kWait) {
@@ -10,21 +10,24 @@
 //   ... the call runs ...
 //   visit.End(Intake::Verdict::kAccepted, now);
 //
-// One of each at most, and each may be shared by several methods. In this
-// order, since a throttled call should not cost a token, nor one that waits for
-// its token a place. What one refuses, those before it give back: the token is
-// there again for the next call, and the throttle has not counted it.
+// There is at most one of each, and several methods may share them. They are
+// asked in this order, since a throttled call should not take a token, and a
+// call that waits for its token should not take a place. If one of them refuses
+// the call, those before it get back what the call has taken: the token is
+// there for the next call, and the throttle has not counted it.
 //
-// Waits are bounded twice. A token may be waited for rate_limit.max_wait, a
-// place bulkhead.max_wait; and nothing is waited for longer than until
-// deadline - expected, `expected` being what the call itself will take: a wait
-// that leaves no time for the answer is work for nobody. A wait that ends by
-// max_wait is RESOURCE_EXHAUSTED, one that ends by the deadline is
-// DEADLINE_EXCEEDED, and one that cannot end well does not begin.
+// Waits have two limits. A call waits for a token up to rate_limit.max_wait,
+// and for a place up to bulkhead.max_wait. And it never waits longer than until
+// deadline - expected, where `expected` is how long the call itself will take:
+// after a longer wait there would be no time for the answer. A call whose wait
+// ends by max_wait is RESOURCE_EXHAUSTED, and one whose wait ends by the
+// deadline is DEADLINE_EXCEEDED. A wait that would certainly end so does not
+// begin.
 //
-// Thread safety: an Intake is safe from any thread, a Visit is its call's own.
+// Thread safety: an Intake is safe from any thread; a Visit belongs to its
+// call.
 // Ownership: the intake outlives its visits and their waiters. A Visit that is
-// dropped, wherever it is, gives back what it holds and waits no more.
+// destroyed, in whatever stage, gives back what it holds and stops waiting.
 #ifndef FIREBREAK_SRC_CORE_ADMISSION_INTAKE_H_
 #define FIREBREAK_SRC_CORE_ADMISSION_INTAKE_H_
 
@@ -45,15 +48,15 @@ namespace firebreak::core {
 
 class Intake {
  public:
-  // Why a call was turned away.
+  // Why a call was refused.
   struct Refusal {
     absl::StatusCode code = absl::StatusCode::kOk;
     Reason reason = Reason::kNone;
-    // When to come back; zero when nobody knows.
+    // When to come back; zero if that is not known.
     Duration retry_after = Duration::zero();
-    // Of the wait that would have been needed, or that was in vain.
+    // How long the wait would have been, or was.
     Duration wait = Duration::zero();
-    // Of the bulkhead, where that is the reason.
+    // The state of the bulkhead, if that is the reason.
     int in_use = 0;
     int queued = 0;
   };
@@ -61,22 +64,22 @@ class Intake {
   struct Step {
     enum class Kind { kIn, kWait, kOut };
     Kind kind = Kind::kIn;
-    Time until = kInfiniteFuture;  // of kWait: when to ask again at the latest
-    Refusal refusal;               // of kOut
+    Time until = kInfiniteFuture;  // for kWait: when to ask again at the latest
+    Refusal refusal;               // for kOut
   };
 
-  // How a call that got in has ended.
+  // How an admitted call has ended.
   enum class Verdict {
-    kAccepted,  // the server took it on, whatever it answered
-    kRefused,   // the server turned it away
-    kUnknown,   // sent, and nobody knows: cancelled, abandoned
+    kAccepted,  // the server accepted it, whatever it answered
+    kRefused,   // the server refused it
+    kUnknown,   // it was sent, and the rest is not known: cancelled, abandoned
     kNotSent,   // no server has seen it: as if it had never come
   };
-  // UNAVAILABLE is what servers shed load with, beside RESOURCE_EXHAUSTED.
-  // After DEADLINE_EXCEEDED nobody knows, whoever said it: neither a server
-  // that took a call on and was slow nor one that let it rot has answered.
-  // What this process's gRPC failed has met no server, but for a message over a
-  // limit: that may have been the reply.
+  // Servers shed load with UNAVAILABLE as well as with RESOURCE_EXHAUSTED.
+  // After DEADLINE_EXCEEDED it is not known whether the server accepted the
+  // call: one that was slow and one that ignored it look the same. A call that
+  // failed in this process's gRPC has not reached a server, except one with a
+  // message over a limit: that may have been the reply.
   static Verdict VerdictOf(absl::StatusCode code, Attribution attribution);
 
   Intake() = default;
@@ -87,15 +90,16 @@ class Intake {
         rate_limit_(std::move(rate_limit)),
         bulkhead_(std::move(bulkhead)) {}
 
-  // One of `options`. A part that this one has as well goes on with its state:
-  // the same bulkhead and throttle, the rate limit's tokens. `let_in`: as
-  // Bulkhead::SetOptions().
+  // An intake with these options. A part that this intake has too keeps its
+  // state: the same bulkhead and throttle, and the tokens of the rate limit.
+  // `let_in`: as for Bulkhead::SetOptions().
   Intake With(const IntakeOptions& options, uint64_t seed, Time now,
               std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const;
-  // Takes from `other` what this one has not, but for what `off` switches off.
+  // This intake, with the parts of `other` that it lacks, except those that
+  // `off` switches off.
   Intake Or(const Intake& other, const IntakeOptions& off) const;
 
-  // Null where there is none.
+  // Null if there is none.
   Throttle* throttle() const { return throttle_.get(); }
   RateLimit* rate_limit() const { return rate_limit_.get(); }
   Bulkhead* bulkhead() const { return bulkhead_.get(); }
@@ -110,7 +114,7 @@ class Intake {
   std::shared_ptr<Bulkhead> bulkhead_;
 };
 
-// One call's way through an intake.
+// The way of one call through an intake.
 class Visit {
  public:
   using Step = Intake::Step;
@@ -120,20 +124,21 @@ class Visit {
   Visit& operator=(Visit&& other) noexcept;
   ~Visit() { End(Intake::Verdict::kNotSent, seen_); }
 
-  // Once. Allocates nothing. kWait: nothing is waited for yet, but for the
-  // token's time; Continue() joins the queue.
+  // Begins; to be called once. It allocates nothing. After kWait the call waits
+  // at most for the time of its token; Continue() joins the queue.
   Step Begin(const Intake* intake, Time now, Time deadline, Duration expected);
-  // At `until`, on OnPlace(), and at any time between: each time with the same
-  // waiter.
+  // Goes on, at `until`, on OnPlace(), or at any time between; each time with
+  // the same waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
-  // Instead: a deadline has passed that Begin() was not told of. kOut.
+  // Instead of Continue(), when a deadline has passed that Begin() did not
+  // know. The result is kOut.
   Step GiveUp(Time now) {
     return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                now);
   }
-  // Gives the place back, and tells the throttle. Before it got in: the caller
-  // wants it no more, so it leaves the queue and gives everything back. Again:
-  // nothing. The next waiter is told of its place.
+  // Ends the visit: gives the place back, and tells the throttle. A call that
+  // was not admitted yet leaves the queue and gives everything back. A second
+  // call of End() does nothing. The next waiter is told of its place.
   void End(Intake::Verdict verdict, Time now);
 
  private:
@@ -152,11 +157,11 @@ class Visit {
       false;  // the wait in the queue, rather than max_wait
   // Of the queue. Weak, since the waiter may be what keeps the visit.
   std::weak_ptr<Bulkhead::Waiter> waiter_;
-  Time seen_;  // the latest `now`
+  Time seen_;  // the latest `now`, for the destructor
   Time deadline_;
   Duration expected_ = Duration::zero();
-  Time began_;    // to wait
-  Time give_up_;  // the wait that is under way
+  Time began_;    // when the present wait began
+  Time give_up_;  // when the present wait ends
 };
 
 }  // namespace firebreak::core

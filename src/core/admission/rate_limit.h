@@ -1,23 +1,24 @@
-// At most so many calls a second: a token bucket, with a bounded wait.
+// A rate limit: a token bucket with a bounded wait.
 //
 //   RateLimit::Turn turn = limit.Take(now, /*latest=*/now + max_wait);
 //   if (!turn.is_ours) return Reject(turn.at - latest);   // come back then
 //   ... not before turn.at ...
 //   limit.GiveBack(turn, now);                         // not sent after all
 //
-// The bucket holds `burst` tokens at the start and at most, and gains `rate` a
-// second. Who finds it empty may take a token that is yet to come, if it comes
-// by `latest`: turns are given in the order they are asked for.
+// The bucket holds `burst` tokens at the start and never more, and gains `rate`
+// tokens a second. A call that finds it empty may take a future token, if that
+// comes by `latest`. Turns are given in the order in which they are asked for.
 //
-// Kept as one number, the time at which the bucket is full again (the "generic
-// cell rate algorithm", ITU-T I.371): so no lock, and no rounding that grows.
-// The step between two tokens is rounded to the nanosecond.
+// The state is one number, the time at which the bucket is full again (the
+// "generic cell rate algorithm", ITU-T I.371). So there is no lock, and no
+// rounding error that grows. The step between two tokens is rounded to the
+// nanosecond.
 //
-// A token that is given back is there again as far as the bucket has not been
-// filled up since: one that is kept for long is lost, or two bursts could be
-// had at once. It goes to the next to come, not to those who wait, whose turns
-// stand. So in any time t at most burst + rate * t turns come, and one more for
-// each that was given back while others waited for theirs.
+// A token that is given back can be used again, unless the bucket has become
+// full since then: otherwise two bursts could come at once. It goes to the next
+// call, and not to those that already wait, whose turns are fixed. So in any
+// time t at most burst + rate * t turns come, and one more for each that was
+// given back while others waited.
 //
 // Thread safety: safe from any thread, without locks. `now` may run back a
 // little between threads.
@@ -36,27 +37,29 @@ class RateLimit {
  public:
   struct Turn {
     bool is_ours = false;
-    // When it comes; `now` when at once. Also of one that is not ours.
+    // When the turn comes; `now` if at once. It is set for a turn that is not
+    // ours too.
     Time at;
-    // When the bucket would be full again, were it the last.
+    // When the bucket would be full again if this were the last turn.
     Time full_at;
   };
 
   RateLimit(const RateLimitOptions& options, Time now);
-  // In place of `before`, with the tokens that it has: those taken before they
-  // came, too. What was taken of it is given back to it, and lost.
+  // Replaces `before` and takes over its tokens, future ones that were taken
+  // included. A turn that came from `before` is given back to `before`, and has
+  // no effect here.
   RateLimit(const RateLimitOptions& options, const RateLimit& before, Time now);
   RateLimit(const RateLimit&) = delete;
   RateLimit& operator=(const RateLimit&) = delete;
 
   Turn Take(Time now, Time latest);
-  // A turn that was ours is not used.
+  // Gives back a turn that was ours and was not used.
   void GiveBack(const Turn& turn, Time now);
 
-  // A call came in vain.
+  // Counts a call that was refused.
   void CountRejection() { rejected_.fetch_add(1, std::memory_order_relaxed); }
   int64_t rejected() const { return rejected_.load(std::memory_order_relaxed); }
-  // Tokens there are; below zero: taken before they came.
+  // The number of tokens; below zero if future ones have been taken.
   double tokens(Time now) const;
   const RateLimitOptions& options() const { return options_; }
 

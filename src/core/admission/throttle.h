@@ -1,32 +1,33 @@
-// Turns calls away here in the share in which the server turns them away
-// there, so that it need not: a refusal, too, costs a server that is
-// overloaded.
+// Client-side throttling: refuses calls here in the share in which the server
+// refuses them, so that the server does not have to. A refusal costs an
+// overloaded server something, too.
 //
 //   if (!throttle.Admit(now)) return Reject();
 //   ...
 //   throttle.OnEnd(/*accepted=*/code != RESOURCE_EXHAUSTED, now);
 //
-// Over the window, a call is turned away with the probability
+// Over the window, a call is refused with the probability
 //
 //   max(0, (requests - k * accepts) / (requests + 1))
-//   requests = answered + weight * turned away here
-//   weight = min(1, refused / answered * k / (k - 1))
+//   requests = answered + weight * refused here
+//   weight = min(1, refused by the server / answered * k / (k - 1))
 //
-// so that the server sees about k times what it accepts. Source: SRE book ch.
-// 21, "Client-Side Throttling"; k = 2, two minutes. The weight is ours. In the
-// book it is always 1: calls that are turned away here then go on to prove that
-// the server refuses, and one that is back after an outage as long as the
-// window gets its calls back after four windows. The weight is 1 while the
-// server refuses its share, which is (k - 1) / k of what it sees at k times
-// what it accepts, and 0 when it has refused nobody for a window: so a server
-// that is back has all calls back within one window.
+// so that the server sees about k times as many calls as it accepts. Source:
+// SRE book ch. 21, "Client-Side Throttling"; k = 2, two minutes. The weight is
+// firebreak's own. In the book it is always 1: then the calls that are refused
+// here go on to prove that the server refuses calls, and after an outage as
+// long as the window a server gets all of its calls back only after four
+// windows. The weight is 1 while the server refuses its share, which is (k - 1)
+// / k of the calls it sees at k times what it accepts. It is 0 when the server
+// has refused no call for a window. So a server that has recovered gets all of
+// its calls back within one window.
 //
-// A request counts once it is known what became of it. The book counts it when
-// it is made; then the first hundred calls of a process, all under way and none
-// answered yet, would turn each other away.
+// A request counts once its result is known. The book counts it when it is
+// made; then the first hundred calls of a process, all in flight and none
+// answered yet, would cause each other's refusal.
 //
-// The windows are of results (window.h), where a call that was not accepted
-// has failed. O(1) per call, fixed memory.
+// The windows are windows of results (window.h), in which a call that was not
+// accepted is a failure. They take O(1) time per call, and fixed memory.
 //
 // Thread safety: safe from any thread. `now` may run back a little.
 #ifndef FIREBREAK_SRC_CORE_ADMISSION_THROTTLE_H_
@@ -45,7 +46,7 @@ namespace firebreak::core {
 class Throttle {
  public:
   struct Snapshot {
-    int64_t requests = 0;  // in the window, those turned away included
+    int64_t requests = 0;  // in the window, refused ones included
     int64_t accepts = 0;
     double rejection_probability = 0;
     int64_t rejected = 0;  // since the start
@@ -56,11 +57,12 @@ class Throttle {
   Throttle& operator=(const Throttle&) = delete;
 
   bool Admit(Time now);
-  // Of a call that was admitted and sent. One that was not sent in the end is
-  // not reported.
+  // Reports the end of a call that was admitted and sent. A call that was not
+  // sent after all is not reported.
   void OnEnd(bool accepted, Time now);
 
-  // From now on; another window starts empty.
+  // Sets options that hold from now on. A window of another length starts
+  // empty.
   void SetOptions(const ThrottleOptions& options, Time now);
 
   Snapshot snapshot(Time now);

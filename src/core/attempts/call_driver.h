@@ -1,4 +1,5 @@
-// One call's state machine: retry and hedging together, events in, actions out.
+// The state machine of one call: retry and hedging together. Events go in,
+// actions come out.
 //
 //   CallDriver driver(plan);
 //   Perform(driver.Start(now));                 // launches attempt 0
@@ -10,7 +11,8 @@
 // The driver owns no thread, timer, clock, socket or random source, so the code
 // that runs in production is the code that is tested in virtual time, fuzzed
 // and simulated. The host launches, cancels, arms one timer for `wake_at()` and
-// finishes; it holds its own lock while it asks, and none while it acts.
+// finishes. It holds its own lock while it asks the driver, and no lock while
+// it acts.
 //
 // What it decides, in the order it asks:
 //   first attempt   deadline still ahead · the deadline gate, if it is for
@@ -24,26 +26,26 @@
 //   hedge timer     attempts left · deadline · not slower than usual
 //                   (hedging.h) · the deadline gate · throttle · budget · a
 //                   breaker that admits hedges (breaker.h) and is not strained
-// How long it waits, and what earlier retries have to say, is retry_pacer.h.
-// What a limit stops is only the extra attempt: those in flight go on, and when
-// none is left the call ends with the last real status and the reason beside
-// it. A call's first hedge leaves the lower half of the budget alone, and a
-// hedge that finds no token asks again when the call has waited as long once
-// more: it is the slowest calls that gain most from one. With only `retry` set
-// this is gRFC A6 retry, with only `hedging` A6 hedging; with both they share
-// max_attempts.
+// retry_pacer.h decides how long it waits, and what follows from earlier
+// retries. A limit stops only the further attempt: those in flight go on, and
+// when none is left, the call ends with the last status of a server and the
+// reason beside it. The first hedge of a call takes no token from the lower
+// half of the budget, and a hedge that finds no token asks again after the same
+// delay, since the slowest calls gain most from a hedge. With only `retry` set
+// this is the retry of gRFC A6, and with only `hedging` its hedging; with both
+// they share max_attempts.
 //
 // The call finishes exactly once: on the first OK, the first fatal status, the
-// last failure, the caller's cancel or the deadline. Then every attempt still
-// in flight is cancelled and settled (superseded, cancelled by the caller, or
-// failed at the deadline), and its real end, when it comes, changes nothing. A
-// fallback, when there is one, is asked before a failure is handed out, unless
-// the caller cancelled or the deadline has passed; and one that has not begun
-// within kFallbackPatience is given up.
+// last failure, the caller's cancel or the deadline. Then every attempt that is
+// still in flight is cancelled and settled (superseded, cancelled by the
+// caller, or failed at the deadline), and its real end, when it comes, changes
+// nothing. If there is a fallback, it is asked before a failure is handed out,
+// unless the caller cancelled or the deadline has passed. A fallback that has
+// not begun within kFallbackPatience is given up.
 //
-// Thread safety: none; the host serializes. Ownership: everything the Plan
-// points to outlives the driver. A driver that is destroyed before it finished
-// settles all as abandoned.
+// Thread safety: none; the host serializes. Ownership: everything that the Plan
+// points to outlives the driver. A driver that is destroyed before it has
+// finished settles its attempts as abandoned.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_CALL_DRIVER_H_
 #define FIREBREAK_SRC_CORE_ATTEMPTS_CALL_DRIVER_H_
 
@@ -77,20 +79,21 @@ class CallDriver {
     absl::Span<Breaker* const> targets;
     AttemptBudget* budget = nullptr;
     MethodStats* stats = nullptr;
-    // What the method takes, to learn from and to add to. May be null: then
-    // live hedge delays are at their maximum, and there is no deadline gate.
+    // The latency of the method, which is used and updated. May be null: then
+    // hedge delays by quantile are at their maximum, and there is no deadline
+    // gate.
     LatencyModel* latency = nullptr;
-    // What earlier retries of the method teach; null for nothing.
+    // What earlier retries of the method have shown. May be null.
     RetryEstimator* estimator = nullptr;
-    // Of the call, the policy's timeout already counted in.
+    // The deadline of the call, the policy's timeout included.
     Time deadline = kInfiniteFuture;
     bool has_fallback = false;
-    uint64_t seed = 0;  // of this call's jitter
+    uint64_t seed = 0;  // for the jitter of this call
   };
 
-  // How long a caller that has a failure to look at waits for somebody to begin
-  // the fallback: what has not by then is most likely stuck behind others that
-  // hang. No peer has such a bound; theirs run where they are asked.
+  // How long a failed call waits for its fallback to begin. One that has not
+  // begun by then is most likely stuck behind others that hang. No other
+  // library has such a limit; their fallbacks run on the thread that asks.
   static constexpr Duration kFallbackPatience = std::chrono::seconds(1);
 
   struct Launch {
@@ -103,37 +106,39 @@ class CallDriver {
 
   struct Finish {
     static constexpr int kNoAttempt = -1;
-    // The attempt whose result the caller gets, or kNoAttempt: then `code` is
-    // ours, or the fallback's reply when `from_fallback`.
+    // The attempt whose result the caller gets. With kNoAttempt, `code` is
+    // firebreak's own or, with `from_fallback`, the reply is the fallback's.
     int attempt = kNoAttempt;
     absl::StatusCode code = absl::StatusCode::kOk;
     bool from_fallback = false;
-    // Why the call ended here; kNone when a server simply answered.
+    // Why the call ended here; kNone if a server simply answered.
     Reason reason = Reason::kNone;
-    // For refusals: when to come back.
+    // For a refused call: when to come back.
     Duration retry_after = Duration::zero();
   };
 
-  // What became of an attempt, for who asks afterwards.
+  // The facts about an attempt, for reports.
   struct Attempt {
     int target = 0;
     AttemptKind kind = AttemptKind::kFirst;
     Time started;
     Time deadline;
-    // Below: once it is settled. A loser is when another attempt decides.
+    // The members below are set once it is settled. An attempt that loses is
+    // settled when another one decides.
     bool settled = false;
     Time ended;
     absl::StatusCode code = absl::StatusCode::kOk;  // of its own answer
     Attribution attribution = Attribution::kAbandoned;
-    // Why no further attempt followed it, neither for its failure nor as a
-    // hedge; kNone when one did, or when there was nothing to decide.
+    // Why no further attempt followed it, neither a retry nor a hedge. kNone if
+    // one followed, or if there was nothing to decide.
     Reason stopped = Reason::kNone;
-    // How its failure was weighed. Absent when there was nothing to weigh: it
-    // did not fail, its code ends the call, or attempts were used up.
+    // How it was decided whether a retry should follow. Absent if there was
+    // nothing to decide: it did not fail, its code ends the call, or all
+    // attempts were used up.
     absl::optional<RetryPace> pace;
   };
 
-  // An ended attempt whose verdict is the host's affair.
+  // An ended attempt whose verdict the host decides, by a classifier.
   struct Unjudged {
     Permit permit;
     Verdict by_default = Verdict::kNeutral;
@@ -143,8 +148,8 @@ class CallDriver {
   struct Actions {
     absl::InlinedVector<int, 2> cancel;
     absl::InlinedVector<Launch, 2> launch;
-    // Ask the fallback, then report to OnFallbackEnd(). `finish` below is what
-    // the caller gets if it fails; it is not to be performed yet.
+    // Ask the fallback, and report its end to OnFallbackEnd(). `finish` below
+    // is what the caller gets if the fallback fails; do not perform it yet.
     bool run_fallback = false;
     absl::optional<Finish> finish;
   };
@@ -154,42 +159,47 @@ class CallDriver {
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
 
-  // The call is there and waits to be let in; counted from now on. Start() or
-  // TurnAway() follows. Optional.
+  // The call has come and waits for admission; it counts from now on. Start()
+  // or TurnAway() follows. Calling this is optional.
   void Arrive(Time now) {
     if (std::exchange(arrived_, true)) return;
     started_ = now;
     plan_.stats->OnCallStarted();
   }
-  // Once, and first, unless the caller cancelled before.
+  // Begins the call; to be called once and first, unless the caller cancelled
+  // before.
   Actions Start(Time now);
-  // Instead: it is not let in. The fallback is asked as ever.
+  // Instead of Start(): the call is not admitted. The fallback is asked.
   Actions TurnAway(absl::StatusCode code, const Refusal& refusal, Time now);
-  // Every launched attempt is reported once, cancelled ones included.
+  // Attempt n has ended. Each launched attempt is reported once, cancelled ones
+  // included.
   Actions OnAttemptEnd(int n, const AttemptEnd& end, Time now);
-  // At wake_at() or later; earlier does nothing. `is_judged_later`: as for an
-  // attempt's end, of those that the call's deadline ends.
+  // The timer has fired, at wake_at() or later; earlier it does nothing.
+  // `is_judged_later` is as for an attempt's end, and holds for the attempts
+  // that end by the call's deadline.
   Actions OnTimer(Time now, bool is_judged_later = false);
-  // Right after either: the attempts that the host now settles. Those that said
-  // nothing of the server are not among them.
+  // The attempts that the host has to settle; to be called right after either
+  // of those. Attempts that say nothing about the server are not among them.
   std::vector<Unjudged> TakeUnjudged() { return std::move(unjudged_); }
-  // The caller has been given the beginning of attempt n's answer, as its
-  // initial metadata: no other can take its place any more (gRFC A6 calls the
-  // call committed then).
+  // The caller has received the beginning of attempt n's answer, for instance
+  // its initial metadata. No other attempt can take its place any more (gRFC A6
+  // calls such a call committed).
   Actions OnCommit(int n, Time now);
-  // At any time, also before Start() and after the end.
+  // The caller cancelled. At any time, also before Start() and after the end.
   Actions OnCallerCancel(Time now);
-  // The same, of a deadline that is not the plan's: the parent call's.
+  // The same for a deadline that the plan does not have: the parent call's.
   Actions OnCallersDeadline(Time now, bool is_judged_later = false);
-  // Somebody is about to run it. False: it is too late for that.
+  // A thread is about to run the fallback. False: it is too late for that.
   bool OnFallbackBegin();
   Actions OnFallbackEnd(bool ok, Time now);
 
-  // What the call, which ended with `finish`, says of the server to its intake:
-  // the word of the attempt that decided, or else of the last that a server can
-  // have seen. So a call is unsent only when all its attempts are.
+  // What a call that ended with `finish` says about the server, for its intake.
+  // It is what the attempt that decided says, or otherwise the last attempt
+  // that a server may have seen. So a call counts as not sent only if none of
+  // its attempts was sent.
   Intake::Verdict VerdictOf(const Finish& finish) const;
-  // Who is to blame for an end of attempt `n`, as OnAttemptEnd() would say now.
+  // The attribution of an end of attempt `n`, as OnAttemptEnd() would decide
+  // now.
   Attribution Judge(int n, AttemptEnd end, Time now) const;
 
   // When to call OnTimer(); kInfiniteFuture for never.
@@ -208,40 +218,42 @@ class CallDriver {
   struct Flight {
     Permit permit;
     Attempt facts;
-    // Of a retry: the failure it was made after.
+    // For a retry: the failure before it.
     absl::StatusCode after = absl::StatusCode::kOk;
   };
 
-  // Launches on the best target that admits; the refusal with the shortest
-  // wait when none does.
+  // Launches an attempt to the best target that admits it. Returns the refusal
+  // with the shortest wait if none does.
   absl::optional<Refusal> TryLaunch(AttemptKind kind, Time now,
                                     Actions* actions);
   absl::optional<Refusal> TryTarget(int target, AttemptKind kind, Time now,
                                     Actions* actions);
   bool IsUnused(int target) const;
-  // May this end be followed by another attempt at all?
+  // Whether another attempt may follow this end at all.
   bool LeavesRoom(const AttemptEnd& end, Attribution attribution) const;
-  // Why nothing more may follow a failure now, or kNone and it is scheduled.
+  // Schedules the next attempt and returns kNone, or returns why none may
+  // follow.
   Reason ScheduleNext(const AttemptEnd& end, Attempt* failed, Time now);
-  // The refusal with the shortest wait when all targets would refuse at `at`.
+  // The refusal with the shortest wait if all targets would refuse at `at`.
   absl::optional<Refusal> WouldRefuse(Time now, Time at) const;
   void ArmHedge(Time now);
-  // Why no hedge may be sent now, or kNone and it is paid for.
+  // Takes a token for a hedge and returns kNone, or returns why none may be
+  // sent.
   Reason PayForHedge(Time now);
-  // False when there is no time left to ask again in.
+  // False if there is no time left to ask again.
   bool PostponeHedge(Time now);
   void FireNext(Time now, Actions* actions);
   void Settle(Flight* flight, absl::StatusCode code, Attribution attribution,
               Verdict verdict, Time now);
-  // By its own end, or by one that we make up for it.
+  // Settles an attempt by its own end, or by one that stands in for it.
   Attribution SettleAnswered(int n, const AttemptEnd& end, Time now);
-  // Those still in flight, and cancels them. `winner`: the attempt that
-  // answered, or kNoAttempt.
+  // Settles and cancels the attempts that are still in flight. `winner` is the
+  // attempt that answered, or kNoAttempt.
   void SettleAll(absl::StatusCode code, Attribution attribution, int winner,
                  Time now, Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }
   void EndAtDeadline(bool is_judged_later, Time now, Actions* actions);
-  // The end, unless a fallback can still turn it.
+  // Ends the call, or asks the fallback first.
   void End(const Finish& finish, Time now, Actions* actions);
   void EndFallback(bool ok, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);

@@ -3,13 +3,15 @@
 //   if (!IsFeasible(options.deadline_gate, model, Remaining(now, deadline),
 //                   now)) ...                       // do not even send it
 //
-// It is when there is at least as much as the gate's quantile of what the
-// method takes now. Below that the attempt most likely fails, after the caller
-// has waited and the server has worked, so the call had better end at once.
+// It is if the remaining time is at least the gate's quantile of the method's
+// present latency. With less time the attempt most likely fails, after the
+// caller has waited and the server has worked, so it is better to end the call
+// at once.
 //
-// What is not known is feasible: without a gate or a model, and with fewer than
-// LatencyModel::kFew successes in it. A gate that stops everything would never
-// see the method get faster; so once a second it lets one through.
+// While nothing is known every attempt is feasible: without a gate or a model,
+// and with fewer than LatencyModel::kFew successes in the model. A gate that
+// stops everything would never notice that the method has become faster; so it
+// admits one attempt a second in any case.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_DEADLINE_GATE_H_
@@ -30,9 +32,10 @@ inline bool IsFeasible(const absl::optional<DeadlineGateOptions>& gate,
   return model->samples(now) < LatencyModel::kFew || model->TakePass(now);
 }
 
-// Whether an attempt that was granted so much was bound to fail: the method
-// usually takes more. Then a deadline that passed says nothing of the server.
-// Usually, not now: a server that has just grown slow is to blame.
+// Whether an attempt with this much time was bound to fail, since the method
+// usually takes longer. Then a deadline that passes says nothing about the
+// server. It is compared with the usual latency and not with the present one,
+// so that a server that has just become slow is still blamed.
 inline bool IsTooShort(Duration granted, LatencyModel* model, Time now) {
   if (model == nullptr) return false;
   const absl::optional<Duration> usual = model->Baseline(now);

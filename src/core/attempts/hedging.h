@@ -3,11 +3,11 @@
 //   Time at = SaturatingAdd(now, HedgeDelay(*options.hedging, model, now));
 //   if (IsSlowerThanUsual(model, now)) ...             // no hedge now
 //
-// A hedge helps against the attempt that is unlucky; when most are slow there
-// is a reason, and load on top makes it worse. So hedging stops by itself while
-// the median of the last 30 s is over twice that of the last ten minutes; and,
-// target by target, while its failures are over half of what opens its breaker
-// (Breaker::IsStrained).
+// A hedge helps if one attempt is unlucky. If most attempts are slow, there is
+// a reason for it, and more load makes it worse. So hedging stops by itself
+// while the median of the last 30 s is over twice that of the last ten minutes
+// and, for each target, while its failures are over half of what opens its
+// breaker (Breaker::IsStrained).
 //
 // `model` may be null: then nothing is known. Thread safety: pure functions of
 // what the model knows.
@@ -20,14 +20,14 @@
 
 namespace firebreak::core {
 
-// The fixed one; or the live quantile, within its bounds. While that is known
-// from fewer than LatencyModel::kMany successes it is the upper bound: a client
-// that knows nothing yet must not send everything twice.
+// The fixed delay, or the live quantile within its bounds. With fewer than
+// LatencyModel::kMany successes it is the upper bound, since a client that
+// knows nothing yet must not send everything twice.
 Duration HedgeDelay(const HedgingOptions& options, LatencyModel* model,
                     Time now);
 
-// Not while there is no baseline, or fewer than LatencyModel::kFew successes to
-// hold against it.
+// False while there is no baseline, or fewer than LatencyModel::kFew successes
+// to compare with it.
 bool IsSlowerThanUsual(LatencyModel* model, Time now);
 
 }  // namespace firebreak::core

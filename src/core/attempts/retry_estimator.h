@@ -1,4 +1,4 @@
-// Whether retries of a method are worth it: after which status they help.
+// Estimates whether retries of a method help, by the status that they follow.
 //
 //   RetryEstimator estimator(*options.retry->adaptive);
 //   estimator.Record(/*after=*/Code::kUnavailable, /*success=*/false, now);
@@ -10,21 +10,21 @@
 //
 //   chance = (successes + 1) / (successes + failures + 2)
 //
-// which is Laplace's rule of succession: the prior is 0.5, and weighs as much
-// as two results. So nothing known is 0.5 (and what was known fades to it), one
-// success is over 0.5, four failures are under 0.2, nine are under the default
-// floor of 0.1. So one unlucky call does not stop the retries of others, and a
-// few dozen calls to a target that is down do.
+// This is Laplace's rule of succession: the prior is 0.5, and weighs as much as
+// two results. So the chance is 0.5 if nothing is known (and returns to that
+// with time), above 0.5 after one success, below 0.2 after four failures, and
+// below the default floor of 0.1 after nine. One unlucky call does not stop the
+// retries of others, and a few dozen calls to a target that is down do.
 //
-// No code remembers more than kMemory results. Without that bound, a storm of
-// ten thousand retries in vain would take minutes to unlearn; with it, four
-// successes in a row lead from the worst back over a floor of 0.1. 40 is about
-// what one result a second comes to at the default half-life, 1 / (1 - 2^(-1/30
-// s)) = 44, so that the trials below decide as much as the storm before did.
+// For each code at most kMemory results are remembered. Without that limit, a
+// storm of ten thousand failed retries would take minutes to forget; with it,
+// four successes in a row lead from the worst chance back above a floor of 0.1.
+// One result a second at the default half-life amounts to 1 / (1 - 2^(-1/30 s))
+// = 44 results, so the trials below weigh as much as the storm before.
 //
-// Below the floor one retry for each code and second is let through, a trial,
-// or nothing would be learnt any more. For each code, not for each method: else
-// the trials of a frequent code would use up those of a rare one.
+// Below the floor, one retry a second for each code is made, a trial, since
+// otherwise nothing would be learned any more. It is for each code and not for
+// each method, since otherwise a frequent code would use up all trials.
 //
 // Thread safety: safe from any thread; one lock, taken only by calls that have
 // failed, which take the attempt budget's as well. Memory: fixed. Time: `now`
@@ -52,19 +52,19 @@ class RetryEstimator {
   struct Estimate {
     absl::StatusCode code;
     double chance;   // that the next retry after it succeeds
-    double results;  // that this is known from, each by its age
+    double results;  // the results behind it, each weighted by its age
   };
 
   explicit RetryEstimator(const AdaptiveRetryOptions& options);
 
   // A retry that was made after `code` has ended.
   void Record(absl::StatusCode code, bool success, Time now);
-  // In (0, 1); 0.5 for a code that nothing is known of.
+  // In (0, 1); 0.5 for a code about which nothing is known.
   double Chance(absl::StatusCode code, Time now);
   // True once for each code and second: make this one although the chance is
   // under the floor.
   bool TakeTrial(absl::StatusCode code, Time now);
-  // Of every code that a result was recorded for, in the codes' order.
+  // The estimates of all codes with a result, in the order of the codes.
   std::vector<Estimate> Estimates(Time now);
 
   double floor() const { return options_.floor; }
@@ -82,7 +82,7 @@ class RetryEstimator {
     }
   };
 
-  // What is known after `code`, aged to `now`.
+  // What is known about retries after `code`, aged to `now`.
   Memory& Aged(absl::StatusCode code, Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -1,5 +1,5 @@
-// When the next attempt of one call may follow a failure, or why none may, as
-// far as the failure itself and earlier retries tell.
+// Decides when the next attempt of a call may follow a failure, or why none
+// may, as far as the failure itself and earlier retries tell.
 //
 //   RetryPacer pacer(&options, estimator);
 //   const RetryPace pace = pacer.AfterFailure(end, attribution, now, &rng);
@@ -9,7 +9,7 @@
 //   ... budget, wait until pace.at, launch; and when the retry has ended:
 //   pacer.OnRetryEnd(pace.after, end.code, attribution, now);
 //
-// The wait, first match wins:
+// The wait; the first line that applies counts:
 //   the server forbids it             no retry any more in this call (gRFC A6)
 //   it may have run, and must not
 //     run twice                       no retry
@@ -27,12 +27,12 @@
 //   by the chance         / 2    over 0.5: it will most likely help
 //                         x 3    under 0.2
 //
-// The AWS SDKs do the like: their standard retries pay double for a timeout,
-// and wait longer after throttling than after other errors. These numbers are
-// ours. Under the floor only trials are made (retry_estimator.h), and those are
-// not stretched by the chance: they are few, and have to fit the deadline to
-// teach anything. The floor holds also where the server named a time: it says
-// when, not that it will help.
+// The AWS SDKs do something similar: their standard retries pay double for a
+// timeout, and wait longer after throttling than after other errors. The
+// numbers here are firebreak's own. Below the floor only trials are made
+// (retry_estimator.h), and the chance does not stretch their wait: they are
+// few, and must fit the deadline to show anything. The floor also holds if the
+// server named a time: that says when to come back, and not that it will help.
 //
 // Thread safety: none, it is a part of the call's driver.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_RETRY_PACER_H_
@@ -53,20 +53,20 @@ enum class FailureKind { kOther, kTimeout, kOverload, kConnection };
 // snake_case, as in the call report.
 absl::string_view FailureKindName(FailureKind kind);
 
-// What is decided after one failure, and from what.
+// The decision after one failure, and its grounds.
 struct RetryPace {
   Reason stop = Reason::kNone;
-  // Of the failure.
+  // The code of the failure.
   absl::StatusCode after = absl::StatusCode::kOk;
-  // The earliest start of the next attempt, unless `stop`.
+  // The earliest start of the next attempt, unless `stop` is set.
   Time at = kInfiniteFuture;
-  // Below: only where an estimator was asked, else as they are here.
+  // The members below are set only if an estimator was asked.
   bool is_adaptive = false;
   FailureKind kind = FailureKind::kOther;
   double kind_factor = 1;  // on the backoff
   double chance = 0.5;
   double chance_factor = 1;  // on the backoff
-  bool is_trial = false;     // it would be stopped, but for this
+  bool is_trial = false;     // below the floor, and made to learn
 };
 
 class RetryPacer {
@@ -74,7 +74,7 @@ class RetryPacer {
   // `estimator` may be null: then nothing is adaptive.
   RetryPacer(const MethodOptions* options, RetryEstimator* estimator);
 
-  // After a failure that leaves room for another attempt.
+  // Decides after a failure that another attempt may follow.
   RetryPace AfterFailure(const AttemptEnd& end, Attribution attribution,
                          Time now, Rng* rng);
   // The last thing to ask before the budget, since it may use up a trial.
@@ -90,7 +90,8 @@ class RetryPacer {
   const MethodOptions* const options_;
   RetryEstimator* const estimator_;  // null: nothing is adaptive
   int backoffs_ = 0;
-  // By the server. It binds every attempt after it; kInfiniteFuture: never.
+  // Set by the server's pushback, for every later attempt. kInfiniteFuture: no
+  // further attempt at all.
   Time not_before_ = Time::min();
 };
 

@@ -72,6 +72,7 @@
 #include "src/core/base/reason.h"
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
+#include "src/core/breaker/breaker_snapshot.h"
 #include "src/core/breaker/probation.h"
 #include "src/core/breaker/quick_path.h"
 #include "src/core/breaker/trip_rules.h"
@@ -87,20 +88,6 @@ class Breaker;
 // a target that gets nothing but hedges would never come back else, and the
 // call loses nothing by it (docs/adr/0010).
 enum class Hedge : uint8_t { kNo, kToUsedTarget, kToUnusedTarget };
-
-enum class BreakerState {
-  kDisabled,
-  kClosed,
-  kOpen,
-  kHalfOpen,
-  kRamp,
-  kForcedOpen,
-  kForcedClosed,
-};
-inline constexpr int kBreakerStates =
-    static_cast<int>(BreakerState::kForcedClosed) + 1;
-// snake_case, as in events and the admin service.
-absl::string_view BreakerStateName(BreakerState state);
 
 // The right to run one attempt. Movable; settled once, by name or by its end.
 class Permit {
@@ -173,37 +160,6 @@ class BreakerObserver {
   // Without a change of state there is something to Tick() for earlier than
   // next_tick() had last said. The same rules hold.
   virtual void OnTickWanted(Breaker* /*breaker*/) {}
-};
-
-// How often one state came after another: [from][to].
-using StateChanges =
-    std::array<std::array<int64_t, kBreakerStates>, kBreakerStates>;
-
-struct BreakerSnapshot {
-  BreakerState state = BreakerState::kDisabled;
-  bool shadow = false;
-  uint64_t epoch = 0;
-  Time since;                         // of this state
-  absl::optional<Time> probe_due;     // while OPEN
-  bool waits_for_connection = false;  // OPEN since a probe found none
-  absl::optional<Time> override_end;  // of a forced state that expires
-  double admitted_share = 1;          // of the calls, while in RAMP
-  int probes_in_flight = 0;
-  int64_t window_calls = 0;  // see TripRules for these
-  int64_t window_failures = 0;
-  int64_t window_timed = 0;
-  int64_t window_slow = 0;
-  int consecutive_failures = 0;
-  int leaky_failures = 0;
-  int leaky_slow_calls = 0;
-  int64_t times_opened = 0;
-  StateChanges changes{};
-  int64_t stale_results = 0;
-  int64_t hung_probes = 0;
-  int64_t shadow_refusals = 0;  // calls that ENFORCE would have refused
-  int64_t losses = 0;           // against attempts that started later
-  int losses_in_a_row = 0;
-  std::string cause;  // of the last change of state; empty before the first
 };
 
 class Breaker {

@@ -1,15 +1,16 @@
-// One result on its way through the application's classifier to the breaker.
+// Hands one result to the application's classifier, and its judgement to the
+// breaker.
 //
 //   Classify(channel, method, classifier, std::move(result),
 //            std::move(permit), /*by_default=*/Verdict::kFailure);
 //
-// The permit is settled once: with the classifier's word, or with the default
-// when that throws, takes too long, or when there is no room on the pool.
-// Meanwhile it keeps the engine alive, and no longer. The breaker knows when
-// the answer came (Permit::NoteAnswered), and takes none of this for the
-// server's time.
+// The permit is settled once: with the classifier's judgement, or with the
+// default if the classifier throws, takes too long or finds no room on the
+// pool. It keeps the engine alive until then. The breaker knows when the answer
+// came (Permit::NoteAnswered), so the classifier's time does not count as the
+// server's.
 //
-// Thread safety: pure function over what it is given.
+// Thread safety: a pure function of its arguments.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_CLASSIFICATION_H_
 #define FIREBREAK_SRC_ENGINE_CALLBACKS_CLASSIFICATION_H_
 
@@ -22,7 +23,7 @@
 
 namespace firebreak::engine {
 
-// How long a classifier may take: a thousand times what one needs.
+// How long a classifier may take: a thousand times as long as one needs.
 inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
 static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 

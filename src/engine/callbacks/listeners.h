@@ -1,22 +1,22 @@
-// Carries events to the application's listeners, in order and in its own time.
+// Delivers events to the application's listeners, in order and asynchronously.
 //
 //   listeners->Add(listener);
 //   listeners->OnRejection(channel, method, reason);   // and it is the sink of
 //                                                      // the EventLog
 //
-// Each listener has a queue of its own, emptied by one job at a time on the
-// observers' pool, which makes room for others after a few events: so one that
-// blocks holds nobody up but itself. Under the locks of whoever has an event
-// only a queue grows and a timer is armed; the timer thread hands the job to
-// the pool, and tries again when that is full.
+// Each listener has a queue of its own, which one job at a time empties on the
+// observers' pool. The job makes room for others after a few events, so a
+// listener that blocks delays only itself. While whoever reports an event holds
+// locks, only a queue grows and a timer is armed; the timer thread hands the
+// job to the pool, and tries again if that is full.
 //
-// A trip is worth more than the thousand refusals that follow it. So refusals
-// that say the same are counted together, and where a queue is full they are
-// the first to go.
+// That a breaker has opened is worth more than the thousand refusals that
+// follow. So refusals that say the same are counted together, and if a queue is
+// full they are dropped first.
 //
-// Thread safety: safe from any thread. Ownership: shared with jobs under way,
-// which may outlive `io`: Stop() is called before it goes, and drops what
-// waits.
+// Thread safety: safe from any thread. Ownership: shared with running jobs,
+// which may outlive `io`: Stop() is called before `io` is destroyed, and drops
+// the events that wait.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_LISTENERS_H_
 #define FIREBREAK_SRC_ENGINE_CALLBACKS_LISTENERS_H_
 
@@ -45,7 +45,7 @@ class Listeners final : public core::EventSink,
  public:
   enum class Interest {
     kAll,
-    kNoRejections,  // then a refused call costs nothing here
+    kNoRejections,  // so that a refused call costs nothing here
   };
 
   static std::shared_ptr<Listeners> Create(Io* io, std::size_t capacity);
@@ -54,7 +54,7 @@ class Listeners final : public core::EventSink,
 
   void Add(std::shared_ptr<EventListener> listener,
            Interest interest = Interest::kAll);
-  // Events that wait for it are dropped; one it is at may still end.
+  // Drops the events that wait for it. It may still be busy with one.
   void Remove(const EventListener* listener);
 
   void OnEvent(const core::Event& event) override;

@@ -1,15 +1,15 @@
-// The engine's log: what its events say, in lines.
+// The engine's log: a line for each event.
 //
 //   listeners->Add(std::make_shared<EventLines>(options.log_sink),
 //                  Listeners::Interest::kNoRejections);
 //
-// Bounded: kLinesAMinute for each method, by the time of the events, so that a
-// breaker that flaps does not fill a disk. The first line after that tells how
-// many were left out. Refused admin calls share so many of their own, since
-// their names are what the caller wrote: nobody who is refused can silence a
-// method, or fill the log with names.
+// The log is limited to kLinesAMinute lines for each method, by the time of the
+// events, so that a breaker that flaps does not fill a disk. The first line
+// after that says how many were left out. All refused admin calls share one
+// limit of their own, since the caller chooses the names in them: nobody who is
+// refused can silence a method, or fill the log with names.
 //
-// Thread safety: as a listener, one event at a time.
+// Thread safety: like every listener, it gets one event at a time.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_LOG_H_
 #define FIREBREAK_SRC_ENGINE_CALLBACKS_LOG_H_
 
@@ -30,7 +30,7 @@ class EventLines final : public EventListener {
   // A trip and its recovery are three or four lines; two of them a minute is
   // already more than anybody reads.
   static constexpr int kLinesAMinute = 10;
-  // Methods remembered. Past it the counts start anew.
+  // How many methods are remembered. After that the counts start anew.
   static constexpr std::size_t kMethods = 10'000;
 
   explicit EventLines(LogSink sink) : sink_(std::move(sink)) {}

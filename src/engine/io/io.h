@@ -2,9 +2,9 @@
 // two bounded pools for the application's callbacks; and lanes, see lane.h.
 //
 //   Io io(options);
-//   if (!io.status().ok()) return io.status();  // no thread was to be had
-//   class Call : public TimerClient { void OnTimer() override; Timer timer_; };
-//   call->timer_.client = call;                 // weak
+//   if (!io.status().ok()) return io.status();  // a thread could not be
+//   started class Call : public TimerClient { void OnTimer() override; Timer
+//   timer_; }; call->timer_.client = call;                 // weak
 //   io->Arm(&call->timer_, due);                // OnTimer() at or after `due`
 //   io->Disarm(&call->timer_);                  // in ~Call
 //   stub->PrepareUnaryCall(..., io->Begin());   // one operation on its queue
@@ -12,31 +12,33 @@
 //   io->Submit([...] { fallback(...); });       // false: no room
 //   io->SubmitAside([...] { classifier(...); });
 //
-// Why own threads: gRPC runs all callbacks of a process on a few threads that
-// the application may block; with attempts there, synchronous calls made inside
-// callback handlers starve each other for ever. And the last reference to a
-// Channel must not be dropped inside a gRPC callback: it double-frees in
-// libgrpc. So whatever may hold one completes, and dies, on these threads.
+// Why threads of its own: gRPC runs all callbacks of a process on a few threads
+// that the application may block. If attempts ran there, synchronous calls made
+// inside callback handlers would starve each other for ever. And the last
+// reference to a Channel must not be dropped inside a gRPC callback: libgrpc
+// frees it twice then. So whatever may hold one completes, and is destroyed, on
+// these threads.
 //
 // Why two pools: calls wait for their fallbacks, and for nothing else that the
-// application runs here. A classifier or listener that blocks, or has more to
-// do than its threads can, must not hold up those.
+// application runs here. A classifier or listener that blocks, or has too much
+// to do, must not delay fallbacks.
 //
-// Why more than a few: completions and timers may run the application's code
-// too (an AttemptListener, the channel's other interceptors). Whoever dawdles
-// there holds up a thread, and then another one takes its place, up to a bound:
-// see pollers.h and timers.h.
+// Why there may be more threads: completions and timers may run the
+// application's code too (an AttemptListener, the channel's other
+// interceptors). If that blocks a thread, another one takes its place, up to a
+// limit: see pollers.h and timers.h.
 //
 // Ownership and end: an Io may be destroyed on any thread, its own included
 // (the last call in flight may hold the engine, and end here). Threads are then
-// told to stop and joined, except the one that is running, and pool threads
-// that are inside the application's code: those are let go and end by
-// themselves. Everything they touch is shared with them. Nothing is submitted
-// to a queue that is shut down, since whoever could submit keeps the Io alive.
-// In a process that was forked off there are no threads to end, and what they
-// had locked stays so: there an Io touches nothing, and leaves its memory.
+// told to stop, and joined, except the one that is running and pool threads
+// that are inside the application's code: those are detached and end by
+// themselves. Everything that they use is shared with them. Nothing is
+// submitted to a queue that is shut down, since whoever could submit keeps the
+// Io alive. In a forked process there are no threads to end, and locks that
+// they held stay locked: there an Io touches nothing, and leaks its memory.
 //
-// Thread safety: all methods, from any thread. Time: steady, see clock.h.
+// Thread safety: every member function may be called from any thread. Time:
+// steady, see clock.h.
 #ifndef FIREBREAK_SRC_ENGINE_IO_IO_H_
 #define FIREBREAK_SRC_ENGINE_IO_IO_H_
 
@@ -57,7 +59,8 @@ namespace firebreak::engine {
 
 class Io {
  public:
-  // Of each kind, those that are started while others are held up included.
+  // The most threads of each kind, with those that are started because others
+  // are blocked.
   static constexpr int kMaxTimerThreads = 32;
   static constexpr int kMorePollers = 30;
 
@@ -74,41 +77,42 @@ class Io {
   Io(const Io&) = delete;
   Io& operator=(const Io&) = delete;
 
-  // RESOURCE_EXHAUSTED where a thread could not be started. Then there is none,
-  // and nothing may be asked of this but to be destroyed.
+  // RESOURCE_EXHAUSTED if a thread could not be started. Then there are no
+  // threads, and the Io may only be destroyed.
   const absl::Status& status() const { return status_; }
-  // This is a copy in a process forked off the one that made it.
+  // Whether this is the copy of a forked process.
   bool IsForked() const;
 
-  // The pollers' queue, on which one operation is about to be started. Its tag
-  // is a Completion pointer.
+  // Returns the pollers' queue, on which the caller is about to start one
+  // operation. The tag of the operation is a Completion pointer.
   grpc::CompletionQueue* Begin();
 
   // A channel that never connects, since nothing is sent on it.
   std::shared_ptr<grpc::Channel> idle_channel();
 
   std::unique_ptr<Lane> TakeLane();
-  // Also while something that began on it has not ended. What has been
-  // cancelled ends within moments, for which it waits; what does not, is left
-  // to a poller. `keep_alive` is whoever owns this Io, and is held until then.
+  // Takes a lane back, even if operations on it have not ended. It waits a
+  // moment for those that were cancelled, and leaves the others to a poller.
+  // `keep_alive` owns this Io, and is held until then.
   void ReturnLane(std::unique_ptr<Lane> lane, std::shared_ptr<void> keep_alive);
 
-  // How many pollers wait for something to begin.
+  // How many pollers wait for an operation to begin.
   int parked_pollers() const;
   // How many timers are armed.
   std::size_t armed_timers() const;
 
-  // Sets or moves. A client that is gone by then is skipped.
+  // Sets or moves a timer. It is skipped if its client is gone by then.
   void Arm(Timer* timer, core::Time at);
   void Disarm(Timer* timer);
 
-  // Runs `what` on a poller: for what must not die on the calling thread.
-  // `keep_alive` is whoever owns this Io, and is held until then.
+  // Runs `what` on a poller, for objects that must not be destroyed on the
+  // calling thread. `keep_alive` owns this Io, and is held until then.
   void Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive);
 
-  // Runs `work`, which a call waits for, on a pool, or answers false at once.
+  // Runs `work`, for which a call waits, on a pool. Returns false at once if
+  // there is no room.
   bool Submit(std::function<void()> work);
-  // The same for work that no call waits for, on a pool of its own.
+  // The same for work for which no call waits, on a pool of its own.
   bool SubmitAside(std::function<void()> work);
 
  private:

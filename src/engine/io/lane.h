@@ -27,11 +27,11 @@
 
 namespace firebreak::engine {
 
-// What a tag of a completion queue of ours points to.
+// What the tags of the engine's completion queues point to.
 class Completion {
  public:
   virtual ~Completion() = default;
-  // On the thread that polls. May delete itself.
+  // Called on the thread that polls. It may delete itself.
   virtual void OnComplete(bool ok) = 0;
 };
 
@@ -41,17 +41,18 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // The queue, on which one operation is about to be started. Its tag is a
-  // Completion pointer.
+  // Returns the queue, on which the caller is about to start one operation. The
+  // tag of the operation is a Completion pointer.
   grpc::CompletionQueue* Begin();
-  // Waits for one end, at the longest until `until`, and runs its OnComplete().
-  // False when none came. A time in the past: only what is there already.
+  // Waits until `until` for the end of one operation, and runs its
+  // OnComplete(). Returns false if none has ended. If `until` is in the past,
+  // it does not wait, and takes only an operation that has ended already.
   bool RunOne(core::Time until);
-  // Ends a RunOne() that waits, or the next one.
+  // Wakes up a RunOne() that waits, or else the next one.
   void Ring();
-  // Whether a ring has ended a RunOne() since the last time.
+  // Whether a Ring() has woken up a RunOne() since the last time.
   bool TakeRing() { return std::exchange(bell_.heard, false); }
-  // Nothing that was begun is still to end.
+  // Whether every operation that was started has ended.
   bool idle() const { return pending_ == 0; }
 
  private:

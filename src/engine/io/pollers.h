@@ -5,17 +5,17 @@
 //   stub->PrepareUnaryCall(..., pollers->Begin());  // one operation
 //   reader->Finish(&reply, &status, static_cast<Completion*>(attempt));
 //
-// Pollers wait in gRPC only while something of ours is to come, and a moment
-// longer. In gRPC one waiting thread of a process polls for all of them: an
-// idle poller of ours in that place would have to wake the application's own
-// threads for each of their native calls.
+// Pollers wait in gRPC only while an operation of the engine is in progress,
+// and a moment longer. In gRPC one waiting thread of a process polls for all
+// the others: if an idle poller of the engine were that thread, it would have
+// to wake up the application's own threads for each of their native calls.
 //
 // A completion may run the application's code (an AttemptListener, another
-// interceptor, the parsing of a reply) and dawdle there. Where that has taken
-// the last thread away from the queue, and something else is to come, a timer
-// sees to it that another one goes there: one that is parked, or a new one, up
-// to a bound. It is armed only in that case, and only once for all that happens
-// until it is due: a healthy process hardly ever meets it.
+// interceptor, the parsing of a reply), which may block. If that takes the last
+// thread away from the queue while other operations are in progress, a timer
+// sends another thread there: one that is parked, or a new one, up to a limit.
+// The timer is armed only in that case, and once for everything that happens
+// until it is due. A healthy process hardly ever needs it.
 //
 // Thread safety: safe from any thread. Ownership: `timers` outlives this;
 // whoever joins the threads keeps this alive until then. Nothing begins after
@@ -55,22 +55,22 @@ class Pollers final : public TimerClient {
   // The queue, on which one operation is about to be started. Its tag is a
   // Completion pointer.
   grpc::CompletionQueue* Begin();
-  // How many wait for something to begin.
+  // How many pollers wait for an operation to begin.
   int parked() const { return parked_; }
 
   // Returns after Stop(), when all that began has ended.
   void Run();
   void Stop();
 
-  // Looks whether the queue is left alone.
+  // Looks whether no thread is at the queue although one is needed.
   void OnTimer() override;
 
  private:
   void Park();
   void Wake();
   void Complete(Completion* completion, bool ok);
-  // Something is to come, and all who could see it come are parked or inside
-  // of a completion.
+  // Whether an operation is in progress while all pollers are parked or inside
+  // a completion.
   bool IsLeftAlone() const;
   void LookLaterIfLeftAlone();
 
@@ -82,7 +82,7 @@ class Pollers final : public TimerClient {
   // whoever did the same the other way round.
   std::atomic<int> threads_;
   std::atomic<int> operations_{0};  // begun and not yet ended
-  std::atomic<int> inside_{0};      // of a completion
+  std::atomic<int> inside_{0};      // threads inside a completion
   std::atomic<int> parked_{0};      // written under the mutex
 
   Timer look_;

@@ -1,9 +1,9 @@
-// Threads for the application's code, and a bounded queue before them.
+// A bounded queue of work for the threads that run the application's code.
 //
 //   Pool pool(1024);
 //   ...                                // on each of its threads: pool.Run();
 //   if (!pool.Submit(work)) ...        // no room
-//   pool.Stop();                       // what is queued is done before
+//   pool.Stop();                       // queued work is still done
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ENGINE_IO_POOL_H_
@@ -57,7 +57,7 @@ class Pool {
     mu_.Unlock();
   }
 
-  // Whether this thread is inside of somebody's work.
+  // Whether this thread is running some work.
   bool IsBusy(std::thread::id id) {
     core::MutexLock lock(&mu_);
     return std::find(busy_.begin(), busy_.end(), id) != busy_.end();

@@ -1,4 +1,4 @@
-// Gets the connection back before a breaker's probes need it.
+// Restores connections before a breaker's probes need them.
 //
 //   recovery->AddChannel("payment", "dns:///payment:443", channel);   // weak
 //   // ... and it is the observer of every breaker.
@@ -12,9 +12,9 @@
 // whose poller then does the work. Measured on gRPC 1.51: first success after a
 // restart 7.9 s without, 0.2 s with.
 //
-// It also ticks the breakers: what time alone brings about (the lease of a
+// It also ticks the breakers, so that what only depends on time (the lease of a
 // hung probe, an override that expires, calls in flight that become slow) takes
-// effect while no call comes.
+// effect even if no call comes.
 //
 // Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`
 // and the breakers alive; it is held weakly, and for the time of a look.
@@ -37,8 +37,8 @@
 
 namespace firebreak::engine {
 
-// How long until the next look at what has been unhealthy for so long: a tenth
-// of it, between 200 ms and 5 s.
+// The time until the next look at something that has been unhealthy for this
+// long: a tenth of it, between 200 ms and 5 s.
 core::Duration RecoveryPeriod(core::Duration unhealthy_for);
 
 class Recovery : public core::BreakerObserver,
@@ -47,7 +47,7 @@ class Recovery : public core::BreakerObserver,
  public:
   static std::shared_ptr<Recovery> Create(Io* io);
   void SetOwner(std::weak_ptr<void> owner);
-  // The owner's last word, before `io` goes: nothing is armed from then on.
+  // Called by the owner before `io` is destroyed: no timer is armed after that.
   void Stop();
 
   void AddChannel(const std::string& name, const std::string& target,
@@ -65,12 +65,12 @@ class Recovery : public core::BreakerObserver,
   void LookAt(core::Breaker* breaker, core::Time at);
   // At every breaker of that channel and target, now: its state has changed.
   void LookAtAll(const Watched& watched) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // At the latest.
+  // Looks at the breaker at `at` or earlier.
   void NoteDue(core::Breaker* breaker, core::Time at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeAt(core::Time at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // When to look at it again; kInfiniteFuture for never. `reconnect_for`: for
-  // how long its channels are to be watched, if they are.
+  // Returns when to look at it again; kInfiniteFuture for never. Sets
+  // `reconnect_for` to how long its channels are to be watched, if they are.
   core::Time Look(core::Breaker* breaker, core::Time now,
                   absl::optional<core::Duration>* reconnect_for);
   std::vector<std::shared_ptr<Watched>> ChannelsOf(

@@ -6,12 +6,12 @@
 //   ...                          // tell them all to stop, and then
 //   threads.Join([](std::thread::id id) { return IsStuck(id); });
 //
-// A system may refuse a thread (RLIMIT_NPROC, a cgroup's pids.max, no memory
-// for its stack); the standard library says so by an exception, which ends
-// here, as RESOURCE_EXHAUSTED.
+// The system may refuse a thread (RLIMIT_NPROC, a cgroup's pids.max, no memory
+// for its stack). The standard library reports that by an exception, which
+// becomes RESOURCE_EXHAUSTED here.
 //
-// Thread safety: safe from any thread. Ownership: what `run` captures goes with
-// its thread.
+// Thread safety: safe from any thread. Ownership: what `run` captures is
+// destroyed with its thread.
 #ifndef FIREBREAK_SRC_ENGINE_IO_THREADS_H_
 #define FIREBREAK_SRC_ENGINE_IO_THREADS_H_
 
@@ -42,12 +42,13 @@ class Threads {
 
   // CANCELLED once Join() has begun.
   absl::Status Start(const char* what, std::function<void()> run);
-  // Waits for the end of all of them, but for the one that calls and for those
-  // that `let_go` names: these end by themselves. None starts any more.
+  // Waits for the end of all threads, except the one that calls and those that
+  // `let_go` names, which end by themselves. After this no thread can be
+  // started.
   void Join(const std::function<bool(std::thread::id)>& let_go);
 
-  // This is a process forked off the one that has the threads: here there are
-  // none. What they held, and locked, stays as it was.
+  // For a forked process, in which these threads do not exist. What they held
+  // and locked stays as it was.
   bool IsForked() const;
 
  private:

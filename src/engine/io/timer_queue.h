@@ -1,4 +1,4 @@
-// Timers in a binary heap that live inside their owners.
+// A binary heap of timers, which are members of their owners.
 //
 // Arm, move and disarm are O(log n) and allocate nothing once the heap has
 // grown to its size, since a call disarms its timer when it ends: millions of
@@ -19,13 +19,13 @@ namespace firebreak::engine {
 class TimerClient {
  public:
   virtual ~TimerClient() = default;
-  // On a timer thread, with the client kept alive. What it does here delays
-  // nobody else for long, but costs a thread while it blocks. Comes on two
-  // threads at once where the timer is armed again meanwhile.
+  // Called on a timer thread, which keeps the client alive. If it blocks,
+  // others are not delayed for long, but a thread is occupied. It may be called
+  // on two threads at once if the timer is armed again meanwhile.
   virtual void OnTimer() = 0;
 };
 
-// Part of its client, which disarms it before it dies.
+// A member of its client, which disarms it before it is destroyed.
 struct Timer {
   std::weak_ptr<TimerClient> client;  // set once, before the first Arm
   // Owned by the timer queue.

@@ -5,24 +5,26 @@
 //   timers.Arm(&timer, due);        // OnTimer() at or after `due`
 //   timers.Disarm(&timer);
 //
-// What a timer does may run the application's code: an attempt that starts asks
-// its AttemptListener and the channel's other interceptors. So any OnTimer()
-// may dawdle, and the timers of other calls must not wait for it.
+// A timer may run the application's code: an attempt that starts asks its
+// AttemptListener and the channel's other interceptors. So any OnTimer() may
+// block, and the timers of other calls must not wait for it.
 //
-// One thread leads: it sleeps until the next timer is due, and runs it. One is
-// on watch: it does nothing while the leader gets on, and takes the lead over
-// when that has been held up inside of one client while another timer was due
-// (StepInAt() says when). The one on watch is replaced at once, by a thread
-// that has come back or by a new one, up to a bound: so n clients that never
-// come back hold nobody up for longer than that. Who leads sleeps to the
-// nanosecond; the time it takes to step in is paid once, when somebody blocks.
+// One thread leads: it sleeps until the next timer is due, and runs it. Another
+// one is on watch: it does nothing while the leader makes progress, and takes
+// over the lead when the leader has been blocked inside a client while another
+// timer was due (StepInAt() says when). The thread on watch is replaced at
+// once, by one that has come back or by a new one, up to a limit. So n clients
+// that never return delay the others by no more than that time. The leader
+// sleeps to the nanosecond; the time until the other one steps in is lost only
+// once for each client that blocks.
 //
-// In a healthy process the watch costs nothing: it is woken only where a timer
-// is run while another one is due within moments.
+// In a healthy process the watch costs nothing: it is woken up only if a timer
+// runs while another one is due within moments.
 //
-// Thread safety: safe from any thread. Ownership: timers live in their clients,
-// which disarm them before they die. Threads end after Stop(), each when its
-// client lets it go; whoever joins them keeps this alive until then.
+// Thread safety: safe from any thread. Ownership: timers are members of their
+// clients, which disarm them before they are destroyed. Threads end after
+// Stop(), each one when its client returns; whoever joins them keeps this alive
+// until then.
 #ifndef FIREBREAK_SRC_ENGINE_IO_TIMERS_H_
 #define FIREBREAK_SRC_ENGINE_IO_TIMERS_H_
 
@@ -55,14 +57,14 @@ core::Time StepInAt(const TimerWork& work);
 
 class Timers {
  public:
-  // Up to `may_start` times `start` is asked for one more thread that calls
-  // Run(); false: there is none to be had now.
+  // Up to `may_start` times, `start` is asked to start one more thread that
+  // calls Run(). It returns false if there cannot be one now.
   Timers(int may_start, std::function<bool()> start)
       : start_(std::move(start)), may_start_(may_start) {}
   Timers(const Timers&) = delete;
   Timers& operator=(const Timers&) = delete;
 
-  // Sets or moves. A client that is gone by then is skipped.
+  // Sets or moves a timer. It is skipped if its client is gone by then.
   void Arm(Timer* timer, core::Time at);
   void Disarm(Timer* timer);
   // How many are armed.

@@ -1,4 +1,4 @@
-// What a method's own proto says about running twice.
+// Finds out from a method's proto whether it may run twice.
 //
 //   rpc GetStock(GetStockRequest) returns (Stock) {
 //     option idempotency_level = NO_SIDE_EFFECTS;
@@ -6,9 +6,10 @@
 //
 //   options = WithDescriptor(options, "/shop.v1.Inventory/GetStock");
 //
-// Known only of methods whose generated code is linked into the program, which
-// a generated stub takes care of. Thread safety: safe from any thread; the
-// first look at a proto's descriptor takes a lock of Protobuf's and some time.
+// This is known only for methods whose generated code is linked into the
+// program; whoever uses a generated stub links it. Thread safety: safe from any
+// thread. The first look at a proto's descriptor takes a lock of Protobuf and
+// some time.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_IDEMPOTENCY_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_IDEMPOTENCY_H_
 
@@ -20,15 +21,17 @@
 
 namespace firebreak::engine {
 
-// Of a path as gRPC has it, "/pkg.Service/Method". Null when not linked in.
+// The descriptor for a path like "/pkg.Service/Method". Null if it is not
+// linked.
 const google::protobuf::MethodDescriptor* FindDescriptor(
     absl::string_view method);
 
-// Whether the proto says that the method may run twice. False: it is silent.
+// Whether the proto says that the method may run twice. False if it says
+// nothing.
 bool IsIdempotent(const google::protobuf::MethodDescriptor& method);
 
-// `options`, or a copy that is idempotent where they are silent and the proto
-// is not. A policy's own word stands, whatever the proto says.
+// `options`, or a copy with `idempotent` set if only the proto says so. What
+// the policy says comes first.
 std::shared_ptr<const core::MethodOptions> WithDescriptor(
     std::shared_ptr<const core::MethodOptions> options,
     absl::string_view method);

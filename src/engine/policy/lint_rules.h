@@ -1,13 +1,13 @@
-// Numbers of one entry that leave no room for each other.
+// Lint rules for the numbers of one entry that leave no room for each other.
 //
 //   std::vector<LintFinding> findings;
 //   JudgeNumbers(options, &findings);
 //   JudgeShared(options, channel_intake, channel_budget, &findings);
 //
-// Each rule is a matter of arithmetic: what it names can never happen, or can
-// happen only while nothing goes wrong. What might be meant is left alone, the
-// defaults above all. Findings have no `where`; that is for lint.h, which
-// others include. Pure functions.
+// Each rule is a matter of arithmetic: what it reports can never happen, or can
+// happen only while nothing goes wrong. What might be meant is not reported,
+// and the defaults never are. The findings have no `where`, which lint.h adds.
+// Pure functions.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_LINT_RULES_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_LINT_RULES_H_
 
@@ -29,11 +29,11 @@ std::string PlaceOf(absl::string_view channel, absl::string_view service,
 // A warning without its place.
 LintFinding Warning(std::string problem, std::string fix);
 
-// What an entry says by itself.
+// Findings in an entry by itself.
 void JudgeNumbers(const core::MethodOptions& options,
                   std::vector<LintFinding>* findings);
 
-// What it says together with its channel's part.
+// Findings in an entry together with what its channel has.
 void JudgeShared(const core::MethodOptions& options,
                  const core::IntakeOptions& of_channel,
                  const core::BudgetOptions& budget,

@@ -1,14 +1,14 @@
-// What a running engine has seen, and what of its policy that leaves without
-// use.
+// Lint rules for a running engine: which parts of its policy its traffic never
+// uses.
 //
 //   Traffic traffic;
 //   traffic.age = now - started;
 //   traffic.methods.push_back({"payment", "/p.S/M", 120, options});
 //   JudgeTraffic(table, traffic, &findings);
 //
-// Says nothing in the first ten minutes of an engine or a policy, nor of names
-// before a thousand calls have been made: a method that is called once an hour
-// is no misspelling. Pure functions.
+// There are no findings in the first ten minutes of an engine or a policy, and
+// none about names before a thousand calls have been made: a method that is
+// called once an hour is not misspelled. Pure functions.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_LINT_TRAFFIC_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_LINT_TRAFFIC_H_
 
@@ -43,7 +43,7 @@ struct Traffic {
   std::vector<LintFinding> of_channels;
 };
 
-// Appends what there is to say, in no order.
+// Appends the findings, in no particular order.
 void JudgeTraffic(const PolicyTable& policy, const Traffic& traffic,
                   std::vector<LintFinding>* findings);
 

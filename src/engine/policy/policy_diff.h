@@ -1,13 +1,14 @@
-// Where two policies differ, field by field.
+// Compares two policies, field by field.
 //
 //   PolicyDiff diff = DiffPolicies(before, after);
 //   // "method[payment].breaker.failure_rate", "0.3", "0.5"
 //
-// Entries are matched by what they are and not by where they stand: methods by
-// their id, those without a match by a name, channels by their name. Lists are
-// sets. All of that as the language has it: see PolicyDifference.
+// Entries are matched by their identity and not by their position: methods by
+// their id, or by a name if they have no id; channels by their name. Lists are
+// compared as sets. Values are written as in the policy language: see
+// PolicyDifference.
 //
-// Takes time and memory in proportion to the two policies, whatever is in them.
+// It takes time and memory in proportion to the size of the two policies.
 // Thread safety: pure function.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_DIFF_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_POLICY_DIFF_H_
@@ -21,7 +22,7 @@
 
 namespace firebreak::engine {
 
-// What a person reads at a time, and an admin reply can hold.
+// As many as a person reads at a time, and as fit into an admin response.
 inline constexpr std::size_t kMaxDifferences = 500;
 
 struct PolicyDiff {
@@ -29,7 +30,7 @@ struct PolicyDiff {
   int64_t left_out = 0;
 };
 
-// Of two policies that compile.
+// Both policies must compile.
 PolicyDiff DiffPolicies(const v1::PolicySet& before,
                         const v1::PolicySet& after);
 

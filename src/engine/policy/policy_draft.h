@@ -1,4 +1,4 @@
-// From the messages of a policy to the core's options, one entry at a time.
+// Turns the messages of a policy into the core's options, one entry at a time.
 //
 //   PolicyDraft draft = drafts[base];           // what the entry inherits
 //   ApplyEntry(entry, &draft, &errors);         // sets only what it sets
@@ -21,7 +21,7 @@
 
 namespace firebreak::engine {
 
-// What an entry and its bases set, before defaults that depend on each other.
+// What an entry and its bases set, without the defaults that depend on others.
 struct PolicyDraft {
   core::Duration timeout = core::Duration::zero();
   absl::optional<bool> wait_for_ready;
@@ -41,8 +41,8 @@ struct PolicyDraft {
   bool bulkhead_enabled = true;
   bool rate_limit_enabled = true;
   bool throttle_enabled = true;
-  // Fields whose value could not be read and was replaced by a stand-in, so
-  // that nothing is said of the stand-in.
+  // The fields whose value could not be read and was replaced by a stand-in,
+  // for which no further error is reported.
   absl::flat_hash_set<std::string> unreadable;
 };
 

@@ -5,31 +5,33 @@
 //   watch->Apply(core.get());                        // is in force
 //   watch->Start(core);                              // and from time to time
 //
-// Every `interval` it looks at the file from outside. What looks different is
-// read, and counts only when it has stood still for one interval, so half of a
-// file that is being written does not become the policy: the half may well be a
-// policy too. By content, not by name, so it does not matter how the file is
-// replaced: written in place, renamed over, or by a symbolic link that is
-// changed somewhere on the way (a ConfigMap of Kubernetes).
+// Every `interval` it looks at the file's metadata. A file that looks different
+// is read, and its content counts once it has not changed for one interval. So
+// half of a file that is being written does not become the policy, although it
+// may well be a valid one. Since the content counts and not the name, it does
+// not matter how the file is replaced: written in place, by a rename, or by a
+// symbolic link that changes somewhere on the path (a ConfigMap of Kubernetes).
 //
-// A file that looks the same is the same only when its stamps are old: within
-// one tick of the file system's clock a second write leaves no trace. So it is
-// read again at each look until it was read when it had looked the same for two
-// seconds, by our own clock: that of a file server may go as it likes.
+// A file that looks the same has the same content only if its time stamps are
+// old: within one tick of the file system's clock a second write leaves no
+// trace. So the file is read again at each look, until it has been read after
+// it had looked the same for two seconds by this machine's clock. The clock of
+// a file server is not trusted.
 //
-// Only a change counts: content other than what was read last, good or bad. So
-// a policy that came another way meanwhile stays until the file changes. What
-// is wrong with a file is said once (an event, and a refused update); what was
-// in force goes on. When it is good again that is said too.
+// Only a change counts, that is, a content other than the one read last, valid
+// or not. So a policy that was set in another way meanwhile stays until the
+// file changes. What is wrong with a file is reported once (an event, and a
+// refused update), and the policy in force stays. When the file is good again,
+// that is reported too.
 //
-// Why polling: inotify tells of names, and a watch would have to be kept on
-// each link and folder on the way; it is silent on network file systems. One
-// stat() a second costs nothing.
+// Why polling: inotify watches names, so there would have to be a watch on each
+// link and folder of the path, and it reports nothing on network file systems.
+// One stat() a second costs nothing.
 //
-// Runs on the observers' pool, since a look may block (a network file system),
-// which the timer thread must not. Thread safety: safe from any thread; one
-// look at a time. Ownership: shared with a look under way, which may outlive
-// `io`: Stop() is called before that goes.
+// It runs on the observers' pool, since a look may block (a network file
+// system) and the timer thread must not. Thread safety: safe from any thread;
+// one look at a time. Ownership: shared with a look in progress, which may
+// outlive `io`: Stop() is called before `io` is destroyed.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_WATCH_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_POLICY_WATCH_H_
 
@@ -72,8 +74,8 @@ class PolicyWatch final : public TimerClient,
   void Apply(EngineCore* core);
   // Arms the timer of `core`, which it holds weakly.
   void Start(const std::shared_ptr<EngineCore>& core);
-  // Nothing of the file reaches the engine once this is back. Does not wait for
-  // a look that hangs in the file system.
+  // Once this returns, the file no longer changes the policy. It does not wait
+  // for a look that hangs in the file system.
   void Stop();
 
   // One look. Called by the timer; by tests, with a time of theirs.

@@ -144,30 +144,6 @@ TEST_F(PolicyFileTest, ErrorsNameTheFileAndLine) {
             path_ + ":3: method[0].timeout: is 7200s; allowed [0s, 3600s]");
 }
 
-// What the guide shows must work when it is pasted.
-TEST(PolicyGuideTest, ItsExamplesCompile) {
-  std::ifstream guide(POLICY_GUIDE_PATH);
-  ASSERT_TRUE(guide.is_open()) << POLICY_GUIDE_PATH;
-  std::string example;
-  bool inside = false;
-  int examples = 0;
-  for (std::string line; std::getline(guide, line);) {
-    if (line == "```textproto" || line == "```json") {
-      inside = true;
-      example.clear();
-    } else if (inside && line == "```") {
-      inside = false;
-      ++examples;
-      EXPECT_TRUE(ParsePolicyText(example, "example").ok())
-          << ParsePolicyText(example, "example").status() << "\n"
-          << example;
-    } else {
-      absl::StrAppend(&example, line, "\n");
-    }
-  }
-  EXPECT_GE(examples, 4);
-}
-
 // --- Garbage --------------------------------------------------------------
 
 // Must come back with a Status, whatever it is, and one fit to be printed.
