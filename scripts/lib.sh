@@ -30,6 +30,10 @@ BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
 # shellcheck disable=SC2034
 CHAOS_PACKAGES=(nftables iproute2)
 
+# Shells that firebreakctl has completion for; without one its test is skipped.
+# shellcheck disable=SC2034
+SHELL_PACKAGES=(zsh fish)
+
 # A gRPC client that is not ours; without it its tests are skipped.
 # shellcheck disable=SC2034
 PYTHON_PACKAGES=(python3-grpcio python3-protobuf)

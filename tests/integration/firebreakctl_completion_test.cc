@@ -86,7 +86,7 @@ TEST_F(CompletionTest, CommandsOptionsAndMethods) {
   EXPECT_THAT(Complete("list -"), HasSubstr("--names\n"));
   EXPECT_EQ(Complete("policy "), "get\nlint\ndiff\napply\n");
   EXPECT_EQ(Complete("policy apply --fo"), "--force\n");
-  EXPECT_EQ(Complete("completion "), "bash\n");
+  EXPECT_EQ(Complete("completion "), "bash\nzsh\nfish\n");
   EXPECT_EQ(Complete("list --target "), "\n");
 }
 

@@ -109,7 +109,7 @@ _firebreakctl() {
           ;;
       esac
       ;;
-    completion) mapfile -t COMPREPLY < <(compgen -W bash -- "$word") ;;
+    completion) mapfile -t COMPREPLY < <(compgen -W "@SHELLS@" -- "$word") ;;
     @METHODS@)
       if [[ -n $argument ]]; then
         [[ $command == override ]] &&
@@ -129,6 +129,14 @@ complete -F _firebreakctl firebreakctl
 
 }  // namespace
 
+std::vector<std::string> CompletionShells() { return {"bash", "zsh", "fish"}; }
+
+std::string Completion(const CLI::App& app, const std::string& shell) {
+  if (shell == "zsh") return ZshCompletion(app);
+  if (shell == "fish") return FishCompletion(app);
+  return BashCompletion(app);
+}
+
 std::string BashCompletion(const CLI::App& app) {
   const std::vector<std::string> commands = CommandsOf(app);
   std::vector<std::string> with_method;
@@ -145,7 +153,8 @@ std::string BashCompletion(const CLI::App& app) {
   absl::StrAppend(&options, "      *) name=\"",
                   absl::StrJoin(OptionsOf(app), " "), "\" ;;");
   return absl::StrReplaceAll(
-      kScript, {{"@WORDS@", absl::StrJoin(commands, " ")},
+      kScript, {{"@SHELLS@", absl::StrJoin(CompletionShells(), " ")},
+                {"@WORDS@", absl::StrJoin(commands, " ")},
                 {"@POLICY@",
                  absl::StrJoin(CommandsOf(*app.get_subcommand("policy")), " ")},
                 {"@METHODS@", absl::StrJoin(with_method, " | ")},

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/types/optional.h"
 #include "src/core/base/duration.h"
 #include "src/engine/policy/presets.h"
@@ -297,14 +298,20 @@ void AddLocalCommands(CLI::App* app, Arguments* args,
       });
   CLI::App* const completion = app->add_subcommand(
       "completion", "Print what a shell needs to complete these commands");
-  completion->footer("Examples:\n  source <(firebreakctl completion bash)");
-  completion->add_option("SHELL", args->shell, "bash")
+  completion->footer(
+      "Examples:\n"
+      "  source <(firebreakctl completion bash)\n"
+      "  source <(firebreakctl completion zsh)\n"
+      "  firebreakctl completion fish | source");
+  completion
+      ->add_option("SHELL", args->shell,
+                   absl::StrJoin(CompletionShells(), ", "))
       ->required()
       ->type_name("")
-      ->check(CLI::IsMember({"bash"}));
-  completion->callback([app, chosen] {
-    *chosen = [app] {
-      std::cout << BashCompletion(*app);
+      ->check(CLI::IsMember(CompletionShells()));
+  completion->callback([app, args, chosen] {
+    *chosen = [app, args] {
+      std::cout << Completion(*app, args->shell);
       return kExitOk;
     };
   });
