@@ -1,7 +1,9 @@
-# What every target of ours shares: warnings as errors, sanitizers, ccache.
+# What every target of ours shares: warnings, visibility, sanitizers, ccache.
 
-find_program(CCACHE_PROGRAM ccache)
-if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(CCACHE_PROGRAM ccache)
+endif()
+if(CCACHE_PROGRAM AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # What ccache asks for before it caches files with precompiled headers, which
   # the tests have; and paths relative to this folder, so that a second clone
   # finds what the first has compiled.
@@ -17,8 +19,11 @@ endif()
 # An interface target for our own code only: generated code does not get it.
 add_library(firebreak_options INTERFACE)
 target_compile_options(firebreak_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+if(FIREBREAK_WERROR)
+  target_compile_options(firebreak_options INTERFACE -Werror)
+endif()
 
 if(CMAKE_UNITY_BUILD)
   # Every file is then a header for g++, and their local classes look shared.
@@ -45,12 +50,22 @@ if(FIREBREAK_SANITIZE)
 endif()
 
 # firebreak_library(NAME SOURCES ... DEPS ...): static library firebreak_NAME
-# with the alias firebreak::NAME, exported under that name.
+# with the alias firebreak::NAME, exported under that name. Where shared
+# libraries are asked for, Libraries.cmake makes those of it, and gives the
+# alias to them.
 function(firebreak_library NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_library(firebreak_${NAME} STATIC ${ARG_SOURCES})
-  add_library(firebreak::${NAME} ALIAS firebreak_${NAME})
-  set_target_properties(firebreak_${NAME} PROPERTIES EXPORT_NAME ${NAME})
+  if(NOT BUILD_SHARED_LIBS)
+    add_library(firebreak::${NAME} ALIAS firebreak_${NAME})
+  endif()
+  # Code that fits either kind, and hides what FIREBREAK_EXPORT does not show:
+  # whoever links a static library into a shared one of theirs wants that too.
+  set_target_properties(firebreak_${NAME} PROPERTIES
+    EXPORT_NAME ${NAME}
+    POSITION_INDEPENDENT_CODE ON
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
   target_include_directories(firebreak_${NAME}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>

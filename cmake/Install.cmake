@@ -3,50 +3,49 @@
 #   find_package(firebreak 0.1 REQUIRED)
 #   target_link_libraries(mine PRIVATE firebreak::firebreak)
 #
-# tests/install is such a project.
+# or `pkg-config firebreak`. tests/install has such projects. The component `dev`
+# is the library, `tools` the command line.
 
 include(CMakePackageConfigHelpers)
 
 set(FIREBREAK_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/firebreak)
 
-install(TARGETS firebreak_core firebreak_proto firebreak_firebreak
-    firebreak_admin
-  EXPORT firebreakTargets
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-# A file of its own: whoever does not want it need not have prometheus-cpp.
-if(TARGET firebreak_prometheus)
-  install(TARGETS firebreak_prometheus
-    EXPORT firebreakPrometheusTargets
-    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(EXPORT firebreakPrometheusTargets
+# install_libraries(EXPORT TARGET...)
+function(install_libraries EXPORT)
+  install(TARGETS ${ARGN}
+    EXPORT ${EXPORT}
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+  install(EXPORT ${EXPORT}
     NAMESPACE firebreak::
-    DESTINATION ${FIREBREAK_CMAKE_DIR})
+    DESTINATION ${FIREBREAK_CMAKE_DIR} COMPONENT dev)
+endfunction()
+
+install_libraries(firebreakTargets ${FIREBREAK_TARGETS})
+# A file of its own: whoever does not want it need not have prometheus-cpp.
+if(FIREBREAK_PROMETHEUS_TARGET)
+  install_libraries(firebreakPrometheusTargets ${FIREBREAK_PROMETHEUS_TARGET})
   install(FILES include/firebreak/prometheus.h
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak)
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak COMPONENT dev)
   # What to do with the metrics.
   install(DIRECTORY docs/prometheus
-    DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak)
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak COMPONENT dev)
 endif()
-install(TARGETS firebreakctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # The public API, and the generated code that it and the admin service speak.
 install(DIRECTORY include/firebreak
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev
   FILES_MATCHING PATTERN "*.h"
   PATTERN "prometheus.h" EXCLUDE)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/firebreak/v1
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak COMPONENT dev
   FILES_MATCHING PATTERN "*.pb.h"
   PATTERN "*_mock.grpc.pb.h" EXCLUDE)
 # For clients of the admin service in other languages.
 install(DIRECTORY proto/firebreak/v1
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak/proto/firebreak
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak/proto/firebreak COMPONENT dev
   FILES_MATCHING PATTERN "*.proto")
 
-install(EXPORT firebreakTargets
-  NAMESPACE firebreak::
-  DESTINATION ${FIREBREAK_CMAKE_DIR})
 configure_package_config_file(
   cmake/firebreakConfig.cmake.in
   ${PROJECT_BINARY_DIR}/firebreakConfig.cmake
@@ -58,4 +57,9 @@ write_basic_package_version_file(
 install(FILES
   ${PROJECT_BINARY_DIR}/firebreakConfig.cmake
   ${PROJECT_BINARY_DIR}/firebreakConfigVersion.cmake
-  DESTINATION ${FIREBREAK_CMAKE_DIR})
+  DESTINATION ${FIREBREAK_CMAKE_DIR} COMPONENT dev)
+
+include(cmake/PkgConfig.cmake)
+if(FIREBREAK_BUILD_CTL)
+  include(cmake/InstallTools.cmake)
+endif()

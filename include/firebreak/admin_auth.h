@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "firebreak/export.h"
 
 namespace firebreak {
 
@@ -64,21 +65,22 @@ using Authorizer = std::function<absl::Status(AdminCall* call)>;
 // ("unix:/run/shop/admin.sock"). An abstract socket ("unix-abstract:") has no
 // file and no permissions, so every user of the machine could connect, and a
 // call does not show which kind of socket it came through.
-Authorizer LocalPeers(bool allow_loopback = false);
+FIREBREAK_EXPORT Authorizer LocalPeers(bool allow_loopback = false);
 
 // Allows callers with "authorization: Bearer TOKEN" in their metadata. The
 // audit shows the name of the token. A token that came in plain text over a
 // network is refused even if it is right, since it is no longer a secret (see
 // AdminCall::is_private).
 // INVALID_ARGUMENT: there is no token, or one of fewer than 16 characters.
-absl::StatusOr<Authorizer> Tokens(
+FIREBREAK_EXPORT absl::StatusOr<Authorizer> Tokens(
     const std::map<std::string, std::string>& token_of_name);
 // The same, with tokens from a file of lines "NAME TOKEN". Empty lines and
 // lines that begin with # are ignored.
 // NOT_FOUND: the file cannot be read. FAILED_PRECONDITION: users other than its
 // owner and group may read or change it, or it is not a regular file.
 // INVALID_ARGUMENT: its content; the message names the line.
-absl::StatusOr<Authorizer> TokensFromFile(const std::string& path);
+FIREBREAK_EXPORT absl::StatusOr<Authorizer> TokensFromFile(
+    const std::string& path);
 
 // Allows callers whose client certificate has exactly one of these names as a
 // subject alternative name or, if it has none of those, as the common name. The
@@ -86,10 +88,10 @@ absl::StatusOr<Authorizer> TokensFromFile(const std::string& path);
 // GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, or the same
 // without REQUIRE. Never use ..._BUT_DONT_VERIFY, which accepts everybody who
 // writes the name into a certificate of their own.
-Authorizer Certificates(std::vector<std::string> names);
+FIREBREAK_EXPORT Authorizer Certificates(std::vector<std::string> names);
 
 // Allows whoever one of these allows; with an empty list, nobody.
-Authorizer AnyOf(std::vector<Authorizer> authorizers);
+FIREBREAK_EXPORT Authorizer AnyOf(std::vector<Authorizer> authorizers);
 
 }  // namespace firebreak
 

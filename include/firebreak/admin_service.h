@@ -36,6 +36,7 @@
 
 #include "firebreak/admin_auth.h"
 #include "firebreak/engine.h"
+#include "firebreak/export.h"
 #include "firebreak/v1/admin.grpc.pb.h"
 
 namespace firebreak {
@@ -71,7 +72,7 @@ struct AdminOptions {
   AlertLimits alerts;
 };
 
-class AdminService final : public v1::Admin::CallbackService {
+class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
  public:
   // `engine` is not null.
   explicit AdminService(const std::shared_ptr<Engine>& engine,

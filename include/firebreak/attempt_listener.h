@@ -33,6 +33,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "firebreak/export.h"
 
 namespace firebreak {
 
@@ -65,7 +66,7 @@ struct AttemptEnd {
   std::string peer;  // the server it went to; empty if that is not known
 };
 
-class AttemptListener {
+class FIREBREAK_EXPORT AttemptListener {
  public:
   virtual ~AttemptListener() = default;
   virtual void OnAttemptStart(const AttemptStart& start) = 0;

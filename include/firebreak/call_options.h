@@ -35,10 +35,11 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
+#include "firebreak/export.h"
 
 namespace firebreak {
 
-struct CallOptions {
+struct FIREBREAK_EXPORT CallOptions {
   // Whether this call may run twice. This overrules the policy and the option
   // `idempotency_level` of the method's proto.
   absl::optional<bool> idempotent;
@@ -78,8 +79,8 @@ struct CallOptions {
 //
 // If firebreak is built with FIREBREAK_READ_PRIVATE_CONTEXT=OFF, only the
 // deadline is taken over: then create the context with FromServerContext() too.
-void InheritFrom(const grpc::ServerContextBase& server,
-                 grpc::ClientContext* context);
+FIREBREAK_EXPORT void InheritFrom(const grpc::ServerContextBase& server,
+                                  grpc::ClientContext* context);
 
 }  // namespace firebreak
 

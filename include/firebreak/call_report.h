@@ -22,13 +22,14 @@
 #include <grpcpp/client_context.h>
 
 #include "absl/types/optional.h"
+#include "firebreak/export.h"
 #include "firebreak/v1/call_report.pb.h"
 
 namespace firebreak {
 
 // The report of a call that has ended. Nothing if the call did not ask for one
 // (CallOptions::report), or if no policy entry covers its method.
-absl::optional<v1::CallReport> GetCallReport(
+FIREBREAK_EXPORT absl::optional<v1::CallReport> GetCallReport(
     const grpc::ClientContext& context);
 
 }  // namespace firebreak

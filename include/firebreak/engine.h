@@ -45,6 +45,7 @@
 #include "firebreak/attempt_listener.h"
 #include "firebreak/classifier.h"
 #include "firebreak/events.h"
+#include "firebreak/export.h"
 #include "firebreak/fallback.h"
 #include "firebreak/log.h"
 #include "firebreak/policy_update.h"
@@ -118,7 +119,7 @@ enum class Codec {
 // can be copied and used for several channels.
 //
 //   options.interceptors.push_back(std::make_unique<MyFactory>());
-class InterceptorFactories
+class FIREBREAK_EXPORT InterceptorFactories
     : public std::vector<std::shared_ptr<
           grpc::experimental::ClientInterceptorFactoryInterface>> {
  public:
@@ -158,7 +159,7 @@ struct ChannelOptions {
   InterceptorFactories interceptors;
 };
 
-class Engine {
+class FIREBREAK_EXPORT Engine {
  public:
   // Creates an engine from a firebreak.v1.PolicySet in textproto or JSON, or
   // from a gRPC service config in JSON: see docs/policy.md. The text itself

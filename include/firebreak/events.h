@@ -35,6 +35,7 @@
 #include <string>
 
 #include "absl/types/optional.h"
+#include "firebreak/export.h"
 
 namespace firebreak {
 
@@ -98,7 +99,7 @@ struct EngineEvent {
   int64_t missed = 0;
 };
 
-class EventListener {
+class FIREBREAK_EXPORT EventListener {
  public:
   virtual ~EventListener() = default;
   virtual void OnEvent(const EngineEvent& event) = 0;

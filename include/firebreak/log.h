@@ -21,6 +21,8 @@
 #include <functional>
 #include <string>
 
+#include "firebreak/export.h"
+
 namespace firebreak {
 
 enum class LogLevel {
@@ -32,7 +34,7 @@ using LogSink = std::function<void(LogLevel level, const std::string& line)>;
 
 // The default: writes "2026-01-31T12:00:00.123Z WARNING firebreak: ..." to
 // stderr.
-void LogToStderr(LogLevel level, const std::string& line);
+FIREBREAK_EXPORT void LogToStderr(LogLevel level, const std::string& line);
 
 }  // namespace firebreak
 

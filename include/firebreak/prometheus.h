@@ -37,10 +37,12 @@
 #include <vector>
 
 #include "firebreak/engine.h"
+#include "firebreak/export.h"
 
 namespace firebreak {
 
-class PrometheusCollector final : public prometheus::Collectable {
+class FIREBREAK_EXPORT PrometheusCollector final
+    : public prometheus::Collectable {
  public:
   // `engine` is not null.
   explicit PrometheusCollector(const std::shared_ptr<Engine>& engine);

@@ -28,6 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/engine.h"
+#include "firebreak/export.h"
 #include "src/core/base/mutex.h"
 #include "src/core/measure/event_log.h"
 #include "src/engine/binding_cache.h"
@@ -139,7 +140,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   absl::StatusOr<PolicyChange> UpdatePolicy(
       const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update);
   PolicyInForce policy_in_force() const;
-  PolicyStats policy_stats() const;
+  // Exported for libfirebreak_prometheus (docs/adr/0021).
+  FIREBREAK_EXPORT PolicyStats policy_stats() const;
   // An event about the policy, which stays as it is. Both texts are printable.
   void NotePolicyIsWell(const std::string& source, absl::string_view what);
   absl::Status WatchFile(const std::string& path, const WatchOptions& options);
@@ -155,8 +157,9 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // Every method seen so far, sorted by channel and method.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
   // And their settings, all of one policy, however often it is replaced.
-  std::vector<std::pair<std::shared_ptr<MethodRuntime>,
-                        std::shared_ptr<const MethodSettings>>>
+  // Exported for libfirebreak_prometheus.
+  FIREBREAK_EXPORT std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                                         std::shared_ptr<const MethodSettings>>>
   MethodsAndSettings() const;
   const core::EventLog& events() const { return events_; }
   // For what happens outside of the engine and belongs in the same log.

@@ -29,6 +29,7 @@
 
 #include "absl/strings/string_view.h"
 #include "firebreak/classifier.h"
+#include "firebreak/export.h"
 #include "firebreak/fallback.h"
 #include "src/core/admission/intake.h"
 #include "src/core/attempts/attempt_budget.h"
@@ -99,8 +100,8 @@ class MethodRuntime {
   void AddShared(std::shared_ptr<core::Breaker> breaker);
   // Those that its policy asks for, its own or shared ones, in the order they
   // were added; then its own that an operator holds by force, though the policy
-  // has no use for them now.
-  std::vector<core::Breaker*> breakers() const;
+  // has no use for them now. Exported for libfirebreak_prometheus.
+  FIREBREAK_EXPORT std::vector<core::Breaker*> breakers() const;
 
   void SetFallback(Fallback fallback);
   bool has_fallback() const { return has_fallback_; }

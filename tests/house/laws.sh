@@ -80,6 +80,18 @@ forbid "interceptors and admin do not know each other" \
 forbid "public headers stand alone: only <firebreak/...> is installed" \
   '#include *[<"](src/|interceptors/|tests/)' "${public[@]}"
 
+# What is not exported is missing in a shared library. Structs, templates and
+# what is only declared have nothing there.
+while read -r line; do
+  [[ -z $line ]] || report "${line%%|*}" \
+    "the API's classes and functions are FIREBREAK_EXPORT" "${line#*|}"
+done < <(((${#public[@]})) && awk '
+  /^template/ { inline = 2 }
+  inline-- > 0 || /FIREBREAK_EXPORT|^(using|typedef|extern|namespace|friend)/ { next }
+  /^class .*[^;]$/ || /^[A-Za-z].*[A-Za-z0-9_]\(/ {
+    print FILENAME ":" FNR "|" $0
+  }' "${public[@]}")
+
 # --- gRPC's public face only --------------------------------------------------
 forbid "gRPC's internals may change with any version" \
   'impl/codegen|grpc::internal|grpc_impl|grpc_core::' "${code[@]}"

@@ -56,6 +56,14 @@ expect_breach src/admin/a.cc 1 '#include "interceptors/a.h"\n'
 expect_breach interceptors/a.cc 1 '#include "src/admin/a.h"\n'
 expect_breach include/firebreak/a.h 3 \
   "$(guarded FIREBREAK_A_H_ '#include "src/core/a.h"')"
+expect_breach include/firebreak/a.h 3 \
+  "$(guarded FIREBREAK_A_H_ 'class Engine {')"
+expect_breach include/firebreak/a.h 3 \
+  "$(guarded FIREBREAK_A_H_ 'absl::StatusOr<int> Load(int a);')"
+expect_clean include/firebreak/a.h "$(guarded FIREBREAK_A_H_ \
+  'class FIREBREAK_EXPORT Engine {\\n  int Size();\\n};\\nclass Core;')"
+expect_clean include/firebreak/a.h "$(guarded FIREBREAK_A_H_ \
+  'template <class T>\\nFallback Make(T a) {\\n  return a;\\n}')"
 expect_breach tools/a.cc 1 '#include <grpcpp/impl/codegen/status.h>\n'
 expect_breach interceptors/context_access.cc 1 'grpc::internal::Call c;\n'
 expect_breach tests/unit/a_test.cc 1 'std::this_thread::sleep_for(d);\n'

@@ -1,3 +1,4 @@
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,17 @@ void AppendFishRules(const std::string& path, const CommandModel& command,
     absl::StrAppend(out, rule, "at 0", path, "' -a ", each.name, " -d ",
                     FishQuoted(each.about), "\n");
     AppendFishRules(absl::StrCat(path, " ", each.name), each, out);
+  }
+}
+
+// All of `command` and those below it: a name means the same in each.
+void AddOptionsWithValue(const CommandModel& command,
+                         std::set<std::string>* names) {
+  for (const ArgumentModel& option : command.options) {
+    if (option.value != ArgumentModel::Value::kNone) names->insert(option.name);
+  }
+  for (const CommandModel& each : command.commands) {
+    AddOptionsWithValue(each, names);
   }
 }
 
@@ -118,11 +130,8 @@ std::string FishCompletion(const CLI::App& app) {
   for (const ArgumentModel& option : model.options) {
     if (TellsWhere(option)) where.push_back(option.name);
   }
-  // Those of some commands only, too: all names mean the same everywhere.
-  std::vector<std::string> with_value = where;
-  for (const char* name : {"--timeout", "--for", "--after", "--if-version"}) {
-    with_value.emplace_back(name);
-  }
+  std::set<std::string> with_value;
+  AddOptionsWithValue(model, &with_value);
   return absl::StrReplaceAll(kFishScript,
                              {{"@RULES@", rules},
                               {"@WITH_VALUE@", absl::StrJoin(with_value, " ")},

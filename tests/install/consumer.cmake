@@ -1,0 +1,9 @@
+# The program that each of the projects in this folder builds, however it has
+# come by firebreak. `prometheus` is asked for where it is there.
+
+add_executable(consumer ${CMAKE_CURRENT_LIST_DIR}/main.cc)
+target_link_libraries(consumer PRIVATE firebreak::firebreak firebreak::admin)
+if(TARGET firebreak::prometheus)
+  target_link_libraries(consumer PRIVATE firebreak::prometheus)
+  target_compile_definitions(consumer PRIVATE CONSUMER_HAS_PROMETHEUS)
+endif()
