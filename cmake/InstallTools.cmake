@@ -8,7 +8,7 @@ if(CMAKE_CROSSCOMPILING)
   return()  # it does not run here
 endif()
 
-set(FIREBREAK_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE PATH
+set(FIREBREAK_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING
   "Where zsh looks for completions")
 set(dir ${PROJECT_BINARY_DIR}/tools/firebreakctl)
 set(outputs)

@@ -34,6 +34,10 @@ CHAOS_PACKAGES=(nftables iproute2)
 # shellcheck disable=SC2034
 SHELL_PACKAGES=(zsh fish)
 
+# What the Debian packages are made with.
+# shellcheck disable=SC2034
+DEB_PACKAGES=(dpkg-dev file help2man man-db)
+
 # A gRPC client that is not ours; without it its tests are skipped.
 # shellcheck disable=SC2034
 PYTHON_PACKAGES=(python3-grpcio python3-protobuf)
