@@ -47,6 +47,14 @@ for pair in core=src/core firebreak=interceptors admin=src/admin; do
   compare BUILD.bazel "in :${pair%=*}" "$(cmake_sources "${pair#*=}")" \
     "$(bazel_sources "${pair%=*}")"
 done
+# CMake finds headers by itself; Bazel has those that it was told of.
+while read -r file; do
+  report BUILD.bazel "lacks $file"
+done < <(comm -23 <(printf '%s\n' include/firebreak/*.h src/*.h \
+  src/{core,engine,admin}/**/*.h interceptors/**/*.h | sort) \
+  <(grep -oE '"[^"]*\*\.h"' BUILD.bazel | tr -d '"' | while read -r pattern; do
+    for file in $pattern; do echo "$file"; done
+  done | sort))
 compare proto/BUILD.bazel "" \
   "$(sed -n '/^firebreak_proto(firebreak_proto/,/)/s/^ *\(.*\)\.proto.*/\1/p' \
     proto/CMakeLists.txt)" \

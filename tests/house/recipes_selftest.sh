@@ -11,7 +11,7 @@ failed=0
 copy() {
   rm -rf "${tree:?}"/*
   (cd "$root" && cp --parents -r CMakeLists.txt MODULE.bazel BUILD.bazel \
-    conanfile.py packaging proto src interceptors "$tree")
+    conanfile.py packaging proto src include interceptors "$tree")
 }
 
 expect() { # COMMAND WANTED...: what breaks the copy, exit code, and what is said
@@ -31,6 +31,10 @@ expect 'touch src/core/base/new.cc' 1 \
   'BUILD.bazel: has in :core src/core/base/new.cc, which CMake lacks'
 expect 'rm src/engine/io/io.cc' 1 \
   'BUILD.bazel: lacks in :firebreak src/engine/io/io.cc, which CMake has'
+expect 'touch src/new.h && sed -i "/src\/\*.h/d" BUILD.bazel' 1 \
+  'BUILD.bazel: lacks src/new.h'
+expect 'mkdir interceptors/new && touch interceptors/new/a.h' 1 \
+  'BUILD.bazel: lacks interceptors/new/a.h'
 expect "sed -i '/admin\/\*.cc/d' BUILD.bazel" 1 'lacks in :admin src/admin/alerts.cc'
 expect "sed -i '/v1\/policy\"/d' proto/BUILD.bazel" 1 \
   'proto/BUILD.bazel: lacks  firebreak/v1/policy'
