@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/core/base/rng.h"
+#include "src/engine/callbacks/fallback_types.h"
 #include "src/engine/callbacks/log.h"
 #include "src/engine/io/clock.h"
 #include "src/engine/policy/idempotency.h"
@@ -99,6 +100,8 @@ absl::Status EngineCore::SetFallback(const std::string& channel,
                                      Fallback fallback) {
   auto runtime = RuntimeToSet(channel, method);
   if (!runtime.ok()) return runtime.status();
+  absl::Status fits = CheckFallback(method, fallback);
+  if (!fits.ok()) return fits;
   (*runtime)->SetFallback(std::move(fallback));
   return absl::OkStatus();
 }
