@@ -5,7 +5,7 @@
 //   options.Set(&context);
 //   stub->Charge(&context, request, &reply);
 //   if (auto report = firebreak::GetCallReport(context)) {
-//     LOG(INFO) << report->ShortDebugString();
+//     LOG(INFO) << *report;
 //   }
 //
 // The report is a message (proto/firebreak/v1/call_report.proto), ready to be
@@ -20,10 +20,20 @@
 
 #include <grpcpp/client_context.h>
 
+#include <ostream>
+
 #include "absl/types/optional.h"
 #include "firebreak/v1/call_report.pb.h"
 
 namespace firebreak {
+
+namespace v1 {
+
+// In one line: "UNAVAILABLE (attempts_exhausted) after 31ms, attempts: first
+// dns:///a:443 UNAVAILABLE server_failure 10ms, retry ...".
+std::ostream& operator<<(std::ostream& out, const CallReport& report);
+
+}  // namespace v1
 
 // Nothing when the call has not asked for one (CallOptions::report), or was
 // none of a method with a policy.
