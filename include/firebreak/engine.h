@@ -213,6 +213,8 @@ class Engine {
   absl::Status SetPolicyText(absl::string_view text);
   // The one in force.
   PolicyInForce policy() const;
+  // Those that were in force before, the last one first; ten at most.
+  std::vector<PolicyInForce> PolicyHistory() const;
 
   // The policy is what is in this file, now and whenever that changes; of a
   // text as for FromText(). It may be written in place, renamed over, or be
@@ -233,7 +235,9 @@ class Engine {
   // room for each other, and so on: docs/policy.md has the list. Knows what the
   // protos linked into the program say of their methods, what the arguments of
   // channels say of retries, and, after ten minutes of calls, which names have
-  // matched none. Takes a moment: for start-up, tests and operators.
+  // matched none. Takes a moment: for start-up, tests and operators. Errors are
+  // logged by themselves, once when the engine is made and with each policy
+  // that comes into force.
   std::vector<LintFinding> Lint() const;
 
   // Not API: the way in for firebreak's own parts.

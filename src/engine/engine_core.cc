@@ -51,6 +51,7 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
       new EngineCore(std::move(policy), options, source));
   if (!core->io_.status().ok()) return core->io_.status();
   core->recovery_->SetOwner(core);
+  core->TellErrors(core->Lint());
   return core;
 }
 
@@ -58,6 +59,7 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
                        absl::string_view source)
     : options_(options),
       started_(Now()),
+      instance_(RandomSeed()),
       events_(options.event_log_size),
       seed_(RandomSeed()),
       policy_(std::move(policy)),
@@ -82,17 +84,6 @@ EngineCore::~EngineCore() {
   recovery_->Stop();
   listeners_->Stop();
   events_.SetSink(nullptr);
-}
-
-std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
-    std::string name, std::vector<std::string> targets, ChannelExtras extras) {
-  {
-    core::MutexLock lock(&mu_);
-    if (channels_.size() < kMaxChannels) channels_.insert(name);
-  }
-  return std::make_shared<ChannelBinding>(shared_from_this(), std::move(name),
-                                          std::move(targets),
-                                          std::move(extras));
 }
 
 absl::Status EngineCore::SetFallback(const std::string& channel,
