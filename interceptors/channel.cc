@@ -104,6 +104,14 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
       target, creds, options.args, std::move(factories));
 }
 
+std::shared_ptr<grpc::Channel> Engine::CreateGenericChannel(
+    const std::string& name, const std::string& target,
+    const std::shared_ptr<grpc::ChannelCredentials>& creds,
+    ChannelOptions options) {
+  options.codec = Codec::kByteBuffer;
+  return CreateChannel(name, target, creds, std::move(options));
+}
+
 std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
 Engine::InterceptorFactory(const std::string& name, const std::string& target,
                            Codec codec) {

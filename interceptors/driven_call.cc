@@ -30,6 +30,7 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       gate_(made.gate),
       caller_reply_(made.reply),
       codec_(made.codec),
+      kinds_(made.kinds),
       is_asynchronous_(made.is_asynchronous),
       parent_(std::move(parent)),
       options_(AdjustOptions(method_->settings->options, made.options)),
@@ -271,8 +272,9 @@ void DrivenCall::Deliver() {
     caller_.set_debug_error_string(std::move(answer_.debug_error_string));
   }
   if (is_native && !stands && answer_.status.ok() && !answer_.reply_is_read &&
-      !answer_.GiveReply(*caller_reply_, codec_)) {
-    answer_.status = UnreadableReply();
+      !(kinds_->Fits(*caller_reply_, codec_) &&
+        answer_.GiveReply(*caller_reply_, codec_))) {
+    answer_.status = ReplyFault(*caller_reply_);
   }
   if (wants_report_) AddReport(finish);
   is_delivered_ = true;

@@ -56,6 +56,7 @@
 #include "interceptors/native_call.h"
 #include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
+#include "interceptors/reply_kind.h"
 #include "src/core/attempts/call_driver.h"
 #include "src/engine/engine_core.h"
 
@@ -76,6 +77,7 @@ class DrivenCall final : public AttemptOwner,
     // Where the caller wants its reply; null until that batch was seen.
     const std::atomic<void*>* reply = nullptr;
     Codec codec = Codec::kProtobuf;
+    ReplyKinds* kinds = nullptr;  // of the channel
     // Certainly not by a synchronous stub.
     bool is_asynchronous = false;
     CallOptions options;
@@ -100,7 +102,7 @@ class DrivenCall final : public AttemptOwner,
   // A batch of a call that went out natively comes back. True: it is kept.
   bool KeepOnItsWayUp(Methods* batch);
   // Answers whichever PRE_RECV_* hooks a hijacked batch has.
-  void Fill(Methods* batch) { answer_.Fill(batch, codec_); }
+  void Fill(Methods* batch);
 
   void OnAttemptDone(std::shared_ptr<Attempt> attempt) override;
   void OnTimer() override;
@@ -155,6 +157,8 @@ class DrivenCall final : public AttemptOwner,
   // Reads an OK reply while it can still turn out not to be one. False: it
   // cannot be read, and the attempt has failed.
   bool ReadReply(Attempt* attempt);
+  // Of what could not be read into `reply`.
+  grpc::Status ReplyFault(const void* reply) const;
 
   // Performs what the driver decided.
   void Act(const Actions& actions, core::Time now);
@@ -193,6 +197,7 @@ class DrivenCall final : public AttemptOwner,
   Gate* const gate_;
   const std::atomic<void*>* const caller_reply_;
   const Codec codec_;
+  ReplyKinds* const kinds_;
   const bool is_asynchronous_;
   ParentRef parent_;
   const std::shared_ptr<const core::MethodOptions> options_;

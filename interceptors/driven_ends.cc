@@ -171,7 +171,7 @@ void DrivenCall::HandleNativeEnd() {
 
 void DrivenCall::HandleAttempt(Attempt* attempt) {
   if (!ReadReply(attempt)) {
-    attempt->status = UnreadableReply();
+    attempt->status = ReplyFault(*caller_reply_);
   }
   core::AttemptEnd end =
       ReadEnd(attempt->status, attempt->context, channel_->targets());
@@ -219,6 +219,7 @@ bool DrivenCall::ReadReply(Attempt* attempt) {
   }
   // Only now: of a call that is answered nothing of the caller's is left.
   void* const reply = *caller_reply_;
+  if (!kinds_->Fits(reply, codec_)) return false;
   // While the native call is under way its reply may be written there.
   const bool is_ours = native_.stage() != NativeCall::Stage::kInFlight;
   if (attempt->message != nullptr) {
@@ -230,6 +231,23 @@ bool DrivenCall::ReadReply(Attempt* attempt) {
   if (reply == nullptr) return true;
   return is_ours ? answer_.Read(&attempt->reply, reply, codec_)
                  : CanRead(attempt->reply, reply, codec_);
+}
+
+grpc::Status DrivenCall::ReplyFault(const void* reply) const {
+  return kinds_->Fits(reply, codec_) ? UnreadableReply()
+                                     : WrongCodec(method_->method, codec_);
+}
+
+void DrivenCall::Fill(Methods* batch) {
+  // Of a reply that was asked for after the decision.
+  if (answer_.status.ok() && !answer_.reply_is_read &&
+      batch->QueryInterceptionHookPoint(
+          grpc::experimental::InterceptionHookPoints::PRE_RECV_MESSAGE) &&
+      !kinds_->Fits(batch->GetRecvMessage(), codec_)) {
+    answer_.status = ReplyFault(batch->GetRecvMessage());
+    AmendReport(absl::StatusCode::kInternal, &answer_.trailing);
+  }
+  answer_.Fill(batch, codec_);
 }
 
 void DrivenCall::RunFallback(const Finish& failed) {
@@ -273,7 +291,8 @@ bool DrivenCall::StopFallback() {
 void DrivenCall::HandleFallback() {
   if (concluded_.has_value()) return;
   void* const reply = *caller_reply_;
-  fallback_ok_ &= reply == nullptr || CanRead(fallback_reply_, reply, codec_);
+  fallback_ok_ &= reply == nullptr || (kinds_->Fits(reply, codec_) &&
+                                       CanRead(fallback_reply_, reply, codec_));
   const core::Time now = engine::Now();
   Act(driver_.OnFallbackEnd(fallback_ok_, now), now);
 }

@@ -72,8 +72,9 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
     attempt_channel_ = KeptBatch()->GetInterceptedChannel();
   }
   // Not known of a queue's call that has not yet asked for it.
-  if (void* const reply = *caller_reply_;
-      reply != nullptr && codec_ == Codec::kProtobuf) {
+  if (void* const reply = *caller_reply_; reply != nullptr &&
+                                          codec_ == Codec::kProtobuf &&
+                                          kinds_->Fits(reply, codec_)) {
     attempt->message =
         NewReply(*static_cast<const google::protobuf::MessageLite*>(reply));
   }

@@ -29,7 +29,7 @@ grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
       channel_->Find(info->method());
   if (method == nullptr) return new Strip(channel_->core().get());
   return new Interceptor(shares_[core::MyStripe()], std::move(method), codec_,
-                         &refusals_, info);
+                         &refusals_, &kinds_, info);
 }
 
 Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {

@@ -20,6 +20,7 @@
 
 #include "firebreak/engine.h"
 #include "interceptors/refusals.h"
+#include "interceptors/reply_kind.h"
 #include "src/core/base/striped.h"
 #include "src/engine/engine_core.h"
 
@@ -47,6 +48,7 @@ class Factory final
   const Codec codec_;
   std::atomic<Role> role_{Role::kUnknown};
   Refusals refusals_;
+  ReplyKinds kinds_;
 };
 
 }  // namespace firebreak::interceptors

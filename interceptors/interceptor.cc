@@ -35,12 +35,13 @@ bool IsOnItsWayDown(grpc::experimental::InterceptorBatchMethods* methods) {
 
 Interceptor::Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
                          std::shared_ptr<const engine::MethodBinding> method,
-                         Codec codec, Refusals* refusals,
+                         Codec codec, Refusals* refusals, ReplyKinds* kinds,
                          grpc::experimental::ClientRpcInfo* info)
     : channel_(std::move(channel)),
       method_(std::move(method)),
       codec_(codec),
       refusals_(refusals),
+      kinds_(kinds),
       info_(info),
       is_unary_(info->type() == grpc::experimental::ClientRpcInfo::Type::UNARY),
       stack_(CallerStack::Current()),
@@ -118,7 +119,18 @@ void Interceptor::Begin(Methods* first) {
        method_->runtime->has_fallback()) &&
       first->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+    if (!kinds_->Fits(reply_, codec_)) {
+      method_->runtime->stats.OnCallStarted();
+      method_->runtime->stats.OnRejected(core::Reason::kInvalidOptions);
+      const grpc::Status wrong = WrongCodec(method_->method, codec_);
+      Refuse(first,
+             std::make_shared<const Answer>(LocalAnswer(
+                 wrong.error_code(), wrong.error_message(),
+                 core::Reason::kInvalidOptions, core::Duration::zero())));
+      return;
+    }
     DrivenCall::Made made;
+    made.kinds = kinds_;
     made.info = info_;
     made.gate = &gate_;
     made.reply = &reply_;

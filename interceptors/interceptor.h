@@ -33,6 +33,7 @@
 #include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
 #include "interceptors/recycled.h"
+#include "interceptors/reply_kind.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -42,7 +43,8 @@ class Interceptor final : public grpc::experimental::Interceptor,
  public:
   Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
               std::shared_ptr<const engine::MethodBinding> method, Codec codec,
-              Refusals* refusals, grpc::experimental::ClientRpcInfo* info);
+              Refusals* refusals, ReplyKinds* kinds,
+              grpc::experimental::ClientRpcInfo* info);
   ~Interceptor() override;
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;
@@ -69,7 +71,9 @@ class Interceptor final : public grpc::experimental::Interceptor,
   std::shared_ptr<engine::ChannelBinding> channel_;
   std::shared_ptr<const engine::MethodBinding> method_;
   const Codec codec_;
-  Refusals* const refusals_;  // the factory's, which outlives its calls
+  // The factory's, which outlives its calls.
+  Refusals* const refusals_;
+  ReplyKinds* const kinds_;
   grpc::experimental::ClientRpcInfo* const info_;
   const bool is_unary_;
   // Of the thread that makes the call.

@@ -1,7 +1,10 @@
 #include "interceptors/report.h"
 
+#include <chrono>
+
 #include "firebreak/call_report.h"
 #include "interceptors/carried_options.h"
+#include "src/core/base/duration.h"
 
 namespace firebreak {
 namespace interceptors {
@@ -111,4 +114,36 @@ absl::optional<v1::CallReport> GetCallReport(
   return report;
 }
 
+namespace v1 {
+namespace {
+
+std::string TimeText(const google::protobuf::Duration& d) {
+  const core::Duration duration =
+      std::chrono::seconds(d.seconds()) + std::chrono::nanoseconds(d.nanos());
+  // A report is read, not calculated with.
+  return core::FormatDuration(
+      std::chrono::floor<std::chrono::microseconds>(duration));
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const CallReport& report) {
+  out << Code_Name(report.code());
+  if (!report.reason().empty()) out << " (" << report.reason() << ")";
+  out << " after " << TimeText(report.took());
+  if (report.from_fallback()) out << ", by the fallback";
+  const char* separator = ", attempts: ";
+  for (const CallReport::Attempt& each : report.attempt()) {
+    const std::string& where =
+        each.peer().empty() ? each.target() : each.peer();
+    out << separator << each.kind() << " " << where << " "
+        << Code_Name(each.code()) << " " << each.attribution() << " "
+        << TimeText(each.started()) << " to " << TimeText(each.ended());
+    if (!each.stopped().empty()) out << " (" << each.stopped() << ")";
+    separator = ", ";
+  }
+  return out;
+}
+
+}  // namespace v1
 }  // namespace firebreak

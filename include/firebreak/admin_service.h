@@ -33,6 +33,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "firebreak/admin_auth.h"
 #include "firebreak/engine.h"
@@ -42,12 +43,8 @@
 namespace firebreak {
 
 namespace admin {
-class Changes;
-class EventStreams;
-class Gate;
+class Engines;
 class HealthReporter;
-class Policies;
-class Rates;
 }  // namespace admin
 
 // When ListAlerts warns, before a breaker opens or where none is.
@@ -72,10 +69,24 @@ struct AdminOptions {
   AlertLimits alerts;
 };
 
+// One of several engines in a process.
+struct NamedEngine {
+  std::string name;  // how requests name it, and how answers tell it
+  std::shared_ptr<Engine> engine;
+};
+
 class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
  public:
   // `engine` is not null.
   explicit AdminService(const std::shared_ptr<Engine>& engine,
+                        const AdminOptions& options = {});
+  // One service for several engines: gRPC lets a server have one of a kind, and
+  // BuildAndStart() is null for two. Lists, health and alerts show all of them,
+  // one after the other, and say which each item is of; events and policies are
+  // of one engine, which the request names. Engines that are null are left out;
+  // those without a name, or with that of another, are called by their place,
+  // "1", "2", ... At least one is not null.
+  explicit AdminService(const std::vector<NamedEngine>& engines,
                         const AdminOptions& options = {});
   ~AdminService() override;
 
@@ -86,7 +97,8 @@ class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
   void Shutdown();
 
   // From now on `service` is SERVING in grpc.health.v1 while the engine is
-  // healthy or degraded, and NOT_SERVING while it is unhealthy; looked at every
+  // healthy or degraded, and NOT_SERVING while it is unhealthy (of several: any
+  // of them); looked at every
   // second, and told when it changes. `health` is
   // Server::GetHealthCheckService(), and must not be used after Shutdown() of
   // this. Null does nothing. Again with another name: that one, and the one
@@ -135,13 +147,8 @@ class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
       const v1::ApplyPolicyRequest* request,
       v1::ApplyPolicyResponse* response) override;
 
-  const std::shared_ptr<engine::EngineCore> core_;
   const AlertLimits limits_;
-  const std::shared_ptr<admin::Gate> gate_;
-  const std::unique_ptr<admin::Changes> changes_;
-  const std::unique_ptr<admin::Policies> policies_;
-  const std::shared_ptr<admin::Rates> rates_;
-  const std::shared_ptr<admin::EventStreams> streams_;
+  const std::unique_ptr<admin::Engines> engines_;
   const std::shared_ptr<admin::HealthReporter> reporter_;
 };
 

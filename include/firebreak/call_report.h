@@ -5,7 +5,7 @@
 //   options.Set(&context);
 //   stub->Charge(&context, request, &reply);
 //   if (auto report = firebreak::GetCallReport(context)) {
-//     LOG(INFO) << report->ShortDebugString();
+//     LOG(INFO) << *report;
 //   }
 //
 // The report is a Protobuf message (proto/firebreak/v1/call_report.proto) that
@@ -21,11 +21,22 @@
 
 #include <grpcpp/client_context.h>
 
+#include <ostream>
+
 #include "absl/types/optional.h"
 #include "firebreak/export.h"
 #include "firebreak/v1/call_report.pb.h"
 
 namespace firebreak {
+
+namespace v1 {
+
+// In one line: "UNAVAILABLE (attempts_exhausted) after 31ms, attempts: first
+// dns:///a:443 UNAVAILABLE server_failure 10ms, retry ...".
+FIREBREAK_EXPORT std::ostream& operator<<(std::ostream& out,
+                                          const CallReport& report);
+
+}  // namespace v1
 
 // The report of a call that has ended. Nothing if the call did not ask for one
 // (CallOptions::report), or if no policy entry covers its method.

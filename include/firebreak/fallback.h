@@ -38,6 +38,7 @@
 #include <grpcpp/support/status.h>
 
 #include <functional>
+#include <string>
 #include <utility>
 
 namespace firebreak {
@@ -47,6 +48,23 @@ using Fallback = std::function<grpc::Status(const grpc::ByteBuffer& request,
                                             const grpc::Status& failure,
                                             grpc::ByteBuffer* reply)>;
 
+// What MakeFallback() makes: a fallback that knows the types it is for, so that
+// SetFallback() can refuse those of another method. Kept as a Fallback.
+struct MessageFallback {
+  std::string request_type;  // "shop.v1.GetUserRequest"
+  std::string reply_type;
+  std::function<grpc::Status(const grpc::ByteBuffer& request,
+                             const grpc::Status& failure,
+                             grpc::ByteBuffer* reply)>
+      answer;
+
+  grpc::Status operator()(const grpc::ByteBuffer& request,
+                          const grpc::Status& failure,
+                          grpc::ByteBuffer* reply) const {
+    return answer(request, failure, reply);
+  }
+};
+
 // Makes a fallback from a function of Protobuf messages. Request and Reply must
 // be the types of the method.
 template <class Request, class Reply>
@@ -54,9 +72,13 @@ Fallback MakeFallback(
     std::function<grpc::Status(const Request& request,
                                const grpc::Status& failure, Reply* reply)>
         answer) {
-  return [answer = std::move(answer)](const grpc::ByteBuffer& request_bytes,
-                                      const grpc::Status& failure,
-                                      grpc::ByteBuffer* reply_bytes) {
+  MessageFallback fallback;
+  fallback.request_type = std::string(Request().GetTypeName());
+  fallback.reply_type = std::string(Reply().GetTypeName());
+  fallback.answer = [answer = std::move(answer)](
+                        const grpc::ByteBuffer& request_bytes,
+                        const grpc::Status& failure,
+                        grpc::ByteBuffer* reply_bytes) {
     grpc::ByteBuffer bytes = request_bytes;  // The reader changes its buffer.
     Request request;
     grpc::ProtoBufferReader reader(&bytes);
@@ -80,6 +102,7 @@ Fallback MakeFallback(
     reply_bytes->Swap(&out);
     return grpc::Status::OK;
   };
+  return fallback;
 }
 
 }  // namespace firebreak

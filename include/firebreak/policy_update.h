@@ -18,10 +18,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "absl/types/optional.h"
+#include "firebreak/export.h"
 
 namespace firebreak {
 
@@ -40,6 +42,9 @@ struct LintFinding {
   std::string problem;  // what may happen, and why
   std::string fix;      // what to write instead
 };
+// "error: payment: /shop.v1.PaymentService/Charge: is hedged, ...; fix: ...".
+FIREBREAK_EXPORT std::ostream& operator<<(std::ostream& out,
+                                          const LintFinding& finding);
 
 // How to replace a policy.
 struct PolicyUpdate {
@@ -79,6 +84,11 @@ struct PolicyChange {
   std::int64_t differences_left_out = 0;
   // The findings in the new policy: see Engine::Lint().
   std::vector<LintFinding> findings;
+  // Calls that have a breaker by the old policy and none that refuses by the
+  // new one: "/shop.v1.PaymentService/Charge on channel "payment"". The first
+  // 100, sorted, and how many more there are.
+  std::vector<std::string> lost_breakers;
+  std::int64_t lost_breakers_left_out = 0;
 };
 
 // The policy in force.

@@ -8,15 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "src/admin/alerts.h"
-#include "src/admin/changes.h"
-#include "src/admin/event_streams.h"
-#include "src/admin/gate.h"
+#include "src/admin/engines.h"
 #include "src/admin/health_reporter.h"
 #include "src/admin/health_view.h"
 #include "src/admin/method_view.h"
-#include "src/admin/nearest.h"
 #include "src/admin/paging.h"
-#include "src/admin/policies.h"
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
@@ -163,26 +159,76 @@ absl::Status Warn(const engine::EngineCore& core, const admin::Rates& rates,
   return absl::OkStatus();
 }
 
+// The sums of all engines, whatever page this is.
+absl::Status CountAll(const std::vector<const admin::OneEngine*>& engines,
+                      const v1::GetHealthRequest& request,
+                      v1::GetHealthResponse* response) {
+  core::HealthCounts counts;
+  for (const admin::OneEngine* each : engines) {
+    v1::GetHealthRequest one = request;
+    one.clear_page_token();
+    one.set_page_size(1);
+    v1::GetHealthResponse part;
+    const absl::Status status = Judge(*each->core, *each->rates, one, &part);
+    if (!status.ok()) return status;
+    counts.healthy += part.healthy();
+    counts.degraded += part.degraded();
+    counts.unhealthy += part.unhealthy();
+  }
+  response->set_level(admin::LevelView(counts.level()));
+  response->set_healthy(counts.healthy);
+  response->set_degraded(counts.degraded);
+  response->set_unhealthy(counts.unhealthy);
+  return absl::OkStatus();
+}
+
+// Lets a read in, and asks the engines that it is about, in turn.
+template <class Request, class Response, class Ask>
+absl::Status Read(const grpc::CallbackServerContext& context,
+                  const admin::Engines& engines, const std::string& rpc,
+                  const Request& request, Response* response, const Ask& ask) {
+  const v1::MethodSelector& selector = request.selector();
+  auto chosen = engines.Named(selector.engine());
+  const admin::OneEngine& first =
+      chosen.ok() ? *chosen->front() : *engines.all().front();
+  absl::Status may = first.gate->EnterToRead(context, rpc);
+  if (!may.ok()) return may;
+  if (!chosen.ok()) return chosen.status();
+  return admin::AskInTurn(
+      *chosen, request, response,
+      [&](const admin::OneEngine& one, const Request& asked, Response* answer) {
+        const absl::Status known =
+            admin::CheckChannel(*one.core, selector.channel());
+        return known.ok() ? ask(one, asked, answer) : known;
+      });
+}
+
+std::vector<admin::HealthReporter::Source> SourcesOf(
+    const admin::Engines& engines) {
+  std::vector<admin::HealthReporter::Source> sources;
+  for (const auto& each : engines.all()) {
+    sources.push_back({each->core, each->rates});
+  }
+  return sources;
+}
+
 }  // namespace
 
 AdminService::AdminService(const std::shared_ptr<Engine>& engine,
                            const AdminOptions& options)
-    : core_(engine->core()),
-      limits_(options.alerts),
-      gate_(std::make_shared<admin::Gate>(core_, options)),
-      changes_(std::make_unique<admin::Changes>(core_, gate_)),
-      policies_(std::make_unique<admin::Policies>(core_, gate_)),
-      rates_(admin::Rates::Create(core_)),
-      streams_(admin::EventStreams::Create(core_)),
-      reporter_(admin::HealthReporter::Create(core_, rates_)) {
-  rates_->Start();
-}
+    : AdminService(std::vector<NamedEngine>{{"", engine}}, options) {}
+
+AdminService::AdminService(const std::vector<NamedEngine>& engines,
+                           const AdminOptions& options)
+    : limits_(options.alerts),
+      engines_(std::make_unique<admin::Engines>(engines, options)),
+      reporter_(admin::HealthReporter::Create(SourcesOf(*engines_))) {}
 
 AdminService::~AdminService() = default;
 
 void AdminService::Shutdown() {
   reporter_->Stop();
-  streams_->Shutdown();
+  for (const auto& each : engines_->all()) each->streams->Shutdown();
 }
 
 void AdminService::ReportHealthTo(grpc::HealthCheckServiceInterface* health,
@@ -193,71 +239,112 @@ void AdminService::ReportHealthTo(grpc::HealthCheckServiceInterface* health,
 grpc::ServerUnaryReactor* AdminService::ListMethods(
     grpc::CallbackServerContext* context, const v1::ListMethodsRequest* request,
     v1::ListMethodsResponse* response) {
-  absl::Status status = gate_->EnterToRead(*context, "ListMethods");
-  if (status.ok()) status = List(*core_, *rates_, *request, response);
-  return Answer(context, status);
+  return Answer(
+      context,
+      Read(*context, *engines_, "ListMethods", *request, response,
+           [](const admin::OneEngine& one, const v1::ListMethodsRequest& asked,
+              v1::ListMethodsResponse* answer) {
+             return List(*one.core, *one.rates, asked, answer);
+           }));
 }
 
 grpc::ServerUnaryReactor* AdminService::GetMethod(
     grpc::CallbackServerContext* context, const v1::GetMethodRequest* request,
     v1::GetMethodResponse* response) {
-  absl::Status status = gate_->EnterToRead(*context, "GetMethod");
-  if (status.ok()) status = Get(*core_, *rates_, *request, response);
+  const auto one = engines_->With(request->selector());
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  absl::Status status = its.gate->EnterToRead(*context, "GetMethod");
+  if (status.ok()) status = one.status();
+  if (status.ok()) status = Get(*its.core, *its.rates, *request, response);
+  if (status.ok()) response->mutable_method()->set_engine(its.name);
   return Answer(context, status);
 }
 
 grpc::ServerUnaryReactor* AdminService::GetHealth(
     grpc::CallbackServerContext* context, const v1::GetHealthRequest* request,
     v1::GetHealthResponse* response) {
-  absl::Status status = gate_->EnterToRead(*context, "GetHealth");
-  if (status.ok()) status = Judge(*core_, *rates_, *request, response);
+  absl::Status status =
+      Read(*context, *engines_, "GetHealth", *request, response,
+           [](const admin::OneEngine& one, const v1::GetHealthRequest& asked,
+              v1::GetHealthResponse* answer) {
+             return Judge(*one.core, *one.rates, asked, answer);
+           });
+  const auto chosen = engines_->Named(request->selector().engine());
+  if (status.ok() && chosen->size() > 1) {
+    status = CountAll(*chosen, *request, response);
+  }
   return Answer(context, status);
 }
 
 grpc::ServerUnaryReactor* AdminService::ListAlerts(
     grpc::CallbackServerContext* context, const v1::ListAlertsRequest* request,
     v1::ListAlertsResponse* response) {
-  absl::Status status = gate_->EnterToRead(*context, "ListAlerts");
-  if (status.ok()) status = Warn(*core_, *rates_, limits_, *request, response);
-  return Answer(context, status);
+  return Answer(context,
+                Read(*context, *engines_, "ListAlerts", *request, response,
+                     [this](const admin::OneEngine& one,
+                            const v1::ListAlertsRequest& asked,
+                            v1::ListAlertsResponse* answer) {
+                       return Warn(*one.core, *one.rates, limits_, asked,
+                                   answer);
+                     }));
 }
 
 grpc::ServerWriteReactor<v1::WatchEventsResponse>* AdminService::WatchEvents(
     grpc::CallbackServerContext* context,
     const v1::WatchEventsRequest* request) {
-  return streams_->Open(context, *request,
-                        gate_->EnterToRead(*context, "WatchEvents"));
+  const auto one =
+      engines_->Of(request->selector().engine(), "selector.engine");
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  absl::Status may = its.gate->EnterToRead(*context, "WatchEvents");
+  if (may.ok()) may = one.status();
+  return its.streams->Open(context, *request, may);
 }
 
+// Who may is asked before which: an answer names what there is.
 grpc::ServerUnaryReactor* AdminService::SetOverride(
     grpc::CallbackServerContext* context, const v1::SetOverrideRequest* request,
     v1::SetOverrideResponse* response) {
-  return Answer(context, changes_->SetOverride(*context, *request, response));
+  const auto one = engines_->With(request->selector());
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  return Answer(context, its.changes->SetOverride(*context, *request,
+                                                  one.status(), response));
 }
 
 grpc::ServerUnaryReactor* AdminService::ClearOverride(
     grpc::CallbackServerContext* context,
     const v1::ClearOverrideRequest* request,
     v1::ClearOverrideResponse* response) {
-  return Answer(context, changes_->ClearOverride(*context, *request, response));
+  const auto one = engines_->With(request->selector());
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  return Answer(context, its.changes->ClearOverride(*context, *request,
+                                                    one.status(), response));
 }
 
 grpc::ServerUnaryReactor* AdminService::ResetMethod(
     grpc::CallbackServerContext* context, const v1::ResetMethodRequest* request,
     v1::ResetMethodResponse* response) {
-  return Answer(context, changes_->ResetMethod(*context, *request, response));
+  const auto one = engines_->With(request->selector());
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  return Answer(context, its.changes->ResetMethod(*context, *request,
+                                                  one.status(), response));
 }
 
 grpc::ServerUnaryReactor* AdminService::GetPolicy(
     grpc::CallbackServerContext* context, const v1::GetPolicyRequest* request,
     v1::GetPolicyResponse* response) {
-  return Answer(context, policies_->Get(*context, *request, response));
+  const auto one = engines_->Of(request->engine(), "engine");
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  return Answer(context,
+                its.policies->Get(*context, *request, one.status(), response));
 }
 
 grpc::ServerUnaryReactor* AdminService::ApplyPolicy(
     grpc::CallbackServerContext* context, const v1::ApplyPolicyRequest* request,
     v1::ApplyPolicyResponse* response) {
-  return Answer(context, policies_->Apply(*context, *request, response));
+  const auto one = engines_->Of(request->engine(), "engine");
+  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  return Answer(
+      context, its.policies->Apply(*context, *request, one.status(), response));
 }
 
 }  // namespace firebreak

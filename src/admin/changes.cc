@@ -9,11 +9,13 @@
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
 #include "src/admin/method_view.h"
-#include "src/admin/nearest.h"
 #include "src/admin/selector.h"
+#include "src/admin/text.h"
 #include "src/core/base/duration.h"
 #include "src/core/options.h"
 #include "src/engine/io/clock.h"
+#include "src/engine/policy/idempotency.h"
+#include "src/engine/policy/policy_table.h"
 
 namespace firebreak::admin {
 namespace {
@@ -84,9 +86,25 @@ absl::Status Changes::Enter(const grpc::CallbackServerContext& context,
       {selector.channel(), selector.target(), selector.method()}, visitor);
 }
 
+void Changes::Prepare(const v1::MethodSelector& selector) {
+  // The whole name: "/pkg.Service/Method", the slash in front aside.
+  const std::string path =
+      absl::StrCat("/", absl::StripPrefix(selector.method(), "/"));
+  const size_t slash = path.rfind('/');
+  if (slash == 0) return;
+  const bool is_linked = engine::FindDescriptor(path) != nullptr;
+  const engine::PolicyTable policy = core_->policy();
+  for (const std::string& channel : core_->ChannelNames()) {
+    if (!selector.channel().empty() && selector.channel() != channel) continue;
+    if (!is_linked && !policy.NamesMethod(channel, path)) continue;
+    core_->Prepare(channel, path);
+  }
+}
+
 absl::Status Changes::Apply(const Gate::Visitor& visitor,
                             const v1::MethodSelector& selector,
                             const Change& change, Breakers* changed) {
+  Prepare(selector);
   absl::StatusOr<std::vector<Selected>> selected =
       SelectBreakers(*core_, selector);
   if (!selected.ok()) return selected.status();
@@ -108,6 +126,7 @@ absl::Status Changes::Apply(const Gate::Visitor& visitor,
 
 absl::Status Changes::SetOverride(const grpc::CallbackServerContext& context,
                                   const v1::SetOverrideRequest& request,
+                                  const absl::Status& which,
                                   v1::SetOverrideResponse* response) {
   core::FieldErrors errors;
   const bool open = request.state() == v1::BREAKER_STATE_FORCED_OPEN;
@@ -125,10 +144,12 @@ absl::Status Changes::SetOverride(const grpc::CallbackServerContext& context,
   if (duration.has_value()) {
     absl::StrAppend(&action, " for ", core::FormatDuration(*duration));
   }
+  action += Because(request.reason());
   Gate::Visitor visitor;
   absl::Status may =
       Enter(context, "SetOverride", action, request.selector(), &visitor);
   if (!may.ok()) return may;
+  if (!which.ok()) return which;
   if (!errors.empty()) return core::ToStatus(errors);
   return Apply(
       visitor, request.selector(),
@@ -145,11 +166,14 @@ absl::Status Changes::SetOverride(const grpc::CallbackServerContext& context,
 
 absl::Status Changes::ClearOverride(const grpc::CallbackServerContext& context,
                                     const v1::ClearOverrideRequest& request,
+                                    const absl::Status& which,
                                     v1::ClearOverrideResponse* response) {
   Gate::Visitor visitor;
-  absl::Status may = Enter(context, "ClearOverride", "ClearOverride",
+  absl::Status may = Enter(context, "ClearOverride",
+                           "ClearOverride" + Because(request.reason()),
                            request.selector(), &visitor);
   if (!may.ok()) return may;
+  if (!which.ok()) return which;
   return Apply(
       visitor, request.selector(),
       [](core::Breaker* breaker, core::Time now) {
@@ -160,11 +184,14 @@ absl::Status Changes::ClearOverride(const grpc::CallbackServerContext& context,
 
 absl::Status Changes::ResetMethod(const grpc::CallbackServerContext& context,
                                   const v1::ResetMethodRequest& request,
+                                  const absl::Status& which,
                                   v1::ResetMethodResponse* response) {
   Gate::Visitor visitor;
-  absl::Status may = Enter(context, "ResetMethod", "ResetMethod",
-                           request.selector(), &visitor);
+  absl::Status may =
+      Enter(context, "ResetMethod", "ResetMethod" + Because(request.reason()),
+            request.selector(), &visitor);
   if (!may.ok()) return may;
+  if (!which.ok()) return which;
   return Apply(
       visitor, request.selector(),
       [](core::Breaker* breaker, core::Time now) {

@@ -27,14 +27,19 @@ class Changes {
   Changes(std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate)
       : core_(std::move(core)), gate_(std::move(gate)) {}
 
+  // `which`: why it is not known which engine is meant; asked after whether
+  // the caller may.
   absl::Status SetOverride(const grpc::CallbackServerContext& context,
                            const v1::SetOverrideRequest& request,
+                           const absl::Status& which,
                            v1::SetOverrideResponse* response);
   absl::Status ClearOverride(const grpc::CallbackServerContext& context,
                              const v1::ClearOverrideRequest& request,
+                             const absl::Status& which,
                              v1::ClearOverrideResponse* response);
   absl::Status ResetMethod(const grpc::CallbackServerContext& context,
                            const v1::ResetMethodRequest& request,
+                           const absl::Status& which,
                            v1::ResetMethodResponse* response);
 
  private:
@@ -46,6 +51,9 @@ class Changes {
                      const std::string& rpc, const std::string& action,
                      const v1::MethodSelector& selector,
                      Gate::Visitor* visitor);
+  // Makes breakers of a method that has not been called yet, where its name is
+  // no slip.
+  void Prepare(const v1::MethodSelector& selector);
   // Does `change` to each breaker selected, and adds those that it changed to
   // `changed`.
   absl::Status Apply(const Gate::Visitor& visitor,

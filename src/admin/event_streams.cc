@@ -46,6 +46,12 @@ absl::optional<core::Duration> HeartbeatOf(
   return heartbeat;
 }
 
+// The reader goes on from what it knows of the process before: all is new.
+bool IsOfAnother(const engine::EngineCore& core,
+                 const v1::WatchEventsRequest& request) {
+  return request.instance() != 0 && request.instance() != core.instance();
+}
+
 class Refused : public EventStreams::Reactor {
  public:
   explicit Refused(const absl::Status& why) { Finish(ToGrpc(why)); }
@@ -68,7 +74,7 @@ class EventStreams::Stream : public Reactor {
         stop_at_(request.stop_at_newest() ? core->events().last() : -1),
         heartbeat_(HeartbeatOf(request).value_or(kHeartbeat)),
         context_(context),
-        cursor_(FirstCursor(core->events(), request)) {}
+        cursor_(FirstCursor(*core, request)) {}
 
   // Writes what there is to write, if nothing is being written.
   void Pump() {
@@ -145,10 +151,12 @@ class EventStreams::Stream : public Reactor {
   }
 
  private:
-  static int64_t FirstCursor(const core::EventLog& log,
+  static int64_t FirstCursor(const engine::EngineCore& core,
                              const v1::WatchEventsRequest& request) {
+    if (IsOfAnother(core, request)) return 0;
     if (request.after_sequence() > 0) return request.after_sequence();
-    return request.replay() || request.stop_at_newest() ? 0 : log.last();
+    return request.replay() || request.stop_at_newest() ? 0
+                                                        : core.events().last();
   }
 
   // Fills `response_`; false when there is nothing to say.
@@ -170,6 +178,7 @@ class EventStreams::Stream : public Reactor {
       *response_.add_events() = EventView(event, clock);
     }
     response_.set_missed(missed);
+    response_.set_instance(core_->instance());
     response_.set_last_sequence(page.next);
     *response_.mutable_as_of() = TimestampOf(now, clock);
     return true;
@@ -233,7 +242,7 @@ absl::Status EventStreams::Check(const v1::WatchEventsRequest& request) const {
   // A number from the future is one of another process, most likely of this
   // one before a restart: silence would hide what happened since.
   const int64_t last = core_->events().last();
-  if (after > last) {
+  if (after > last && !IsOfAnother(*core_, request)) {
     return absl::OutOfRangeError(absl::StrCat(
         "after_sequence: is ", after, "; allowed [0, ", last,
         "]: the newest event has the number ", last, ". Was it restarted?"));

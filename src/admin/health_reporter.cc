@@ -1,5 +1,7 @@
 #include "src/admin/health_reporter.h"
 
+#include <algorithm>
+
 #include "src/admin/health_view.h"
 #include "src/engine/io/clock.h"
 
@@ -11,14 +13,14 @@ constexpr core::Duration kInterval = std::chrono::seconds(1);
 }  // namespace
 
 std::shared_ptr<HealthReporter> HealthReporter::Create(
-    std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Rates> rates) {
-  auto reporter = std::shared_ptr<HealthReporter>(
-      new HealthReporter(std::move(core), std::move(rates)));
+    std::vector<Source> sources) {
+  auto reporter =
+      std::shared_ptr<HealthReporter>(new HealthReporter(std::move(sources)));
   reporter->timer_.client = reporter;
   return reporter;
 }
 
-HealthReporter::~HealthReporter() { core_->io()->Disarm(&timer_); }
+HealthReporter::~HealthReporter() { io()->Disarm(&timer_); }
 
 void HealthReporter::Start(grpc::HealthCheckServiceInterface* health,
                            std::string service) {
@@ -43,15 +45,18 @@ bool HealthReporter::Report() {
   // Under the lock: nothing is told after Stop(), and no old news after new.
   core::MutexLock lock(&mu_);
   if (health_ == nullptr) return false;
-  const bool serving = SystemHealth(*core_, rates_.get(), engine::Now()) !=
-                       core::HealthLevel::kUnhealthy;
+  const bool serving =
+      std::all_of(sources_.begin(), sources_.end(), [](const Source& each) {
+        return SystemHealth(*each.core, each.rates.get(), engine::Now()) !=
+               core::HealthLevel::kUnhealthy;
+      });
   if (serving_ != serving) health_->SetServingStatus(service_, serving);
   serving_ = serving;
   return true;
 }
 
 void HealthReporter::OnTimer() {
-  if (Report()) core_->io()->Arm(&timer_, engine::Now() + kInterval);
+  if (Report()) io()->Arm(&timer_, engine::Now() + kInterval);
 }
 
 }  // namespace firebreak::admin

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/types/optional.h"
@@ -26,8 +27,16 @@ namespace firebreak::admin {
 
 class HealthReporter final : public engine::TimerClient {
  public:
+  struct Source {
+    std::shared_ptr<engine::EngineCore> core;
+    std::shared_ptr<Rates> rates;
+  };
+  // At least one. Of several: well while all are.
+  static std::shared_ptr<HealthReporter> Create(std::vector<Source> sources);
   static std::shared_ptr<HealthReporter> Create(
-      std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Rates> rates);
+      std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Rates> rates) {
+    return Create({Source{std::move(core), std::move(rates)}});
+  }
   ~HealthReporter() override;
 
   // Once more: the name before is not serving from then on.
@@ -40,12 +49,11 @@ class HealthReporter final : public engine::TimerClient {
   void OnTimer() override;
 
  private:
-  HealthReporter(std::shared_ptr<engine::EngineCore> core,
-                 std::shared_ptr<Rates> rates)
-      : core_(std::move(core)), rates_(std::move(rates)) {}
+  explicit HealthReporter(std::vector<Source> sources)
+      : sources_(std::move(sources)) {}
+  engine::Io* io() const { return sources_.front().core->io(); }
 
-  const std::shared_ptr<engine::EngineCore> core_;
-  const std::shared_ptr<Rates> rates_;
+  const std::vector<Source> sources_;
   engine::Timer timer_;
   core::Mutex mu_;
   grpc::HealthCheckServiceInterface* health_ ABSL_GUARDED_BY(mu_) = nullptr;

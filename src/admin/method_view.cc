@@ -164,7 +164,9 @@ v1::LatencyModel ModelView(engine::MethodRuntime* runtime,
   if (const auto usual = model.Baseline(now)) {
     *view.mutable_usual_p50() = DurationOf(*usual);
   }
-  if (options.hedging.has_value()) {
+  if (options.hedging.has_value() && !options.idempotent.value_or(true)) {
+    view.set_hedging_paused("idempotent: false, so none is ever sent");
+  } else if (options.hedging.has_value()) {
     *view.mutable_hedge_delay() =
         DurationOf(core::HedgeDelay(*options.hedging, &model, now));
     view.set_hedging_paused(HedgingPaused(runtime, now));

@@ -102,16 +102,40 @@ absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
 }  // namespace
 
 absl::Status Policies::Get(const grpc::CallbackServerContext& context,
-                           const v1::GetPolicyRequest& /*request*/,
+                           const v1::GetPolicyRequest& request,
+                           const absl::Status& which,
                            v1::GetPolicyResponse* response) const {
   absl::Status may = gate_->EnterToRead(context, "GetPolicy");
   if (!may.ok()) return may;
+  if (!which.ok()) return which;
   PolicyInForce now;
   std::vector<LintFinding> findings;
   do {  // both of one version
     now = core_->policy_in_force();
     findings = core_->Lint();
   } while (core_->policy_in_force().version != now.version);
+  std::vector<PolicyInForce> kept = core_->policy_history();
+  if (kept.empty() || kept.front().version < now.version) {
+    kept.insert(kept.begin(), now);
+  }
+  for (const PolicyInForce& each : kept) {
+    v1::PolicyVersion* const view = response->add_history();
+    view->set_version(each.version);
+    view->set_source(ToUtf8(each.source));
+    *view->mutable_since() = TimestampOf(each.since);
+  }
+  if (request.version() != 0 && request.version() != now.version) {
+    const auto found = std::find_if(
+        kept.begin(), kept.end(),
+        [&](const auto& each) { return each.version == request.version(); });
+    if (found == kept.end()) {
+      return absl::NotFoundError(
+          absl::StrCat("version: is ", request.version(), "; kept are [",
+                       kept.back().version, ", ", kept.front().version, "]"));
+    }
+    now = *found;
+    findings.clear();
+  }
   *response->mutable_policy() = *now.policy;
   response->set_text(TextOf(*now.policy));
   response->set_version(now.version);
@@ -123,13 +147,17 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
 
 absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
                              const v1::ApplyPolicyRequest& request,
+                             const absl::Status& which,
                              v1::ApplyPolicyResponse* response) {
   Gate::Visitor visitor;
-  absl::Status may = request.dry_run()
-                         ? gate_->EnterToRead(context, "ApplyPolicy dry_run")
-                         : gate_->EnterToChange(context, "ApplyPolicy",
-                                                "ApplyPolicy", {}, &visitor);
+  absl::Status may =
+      request.dry_run()
+          ? gate_->EnterToRead(context, "ApplyPolicy dry_run")
+          : gate_->EnterToChange(context, "ApplyPolicy",
+                                 "ApplyPolicy" + Because(request.reason()), {},
+                                 &visitor);
   if (!may.ok()) return may;
+  if (!which.ok()) return which;
   PolicyUpdate how;
   how.dry_run = request.dry_run();
   if (request.if_version() != 0) how.if_version = request.if_version();
@@ -153,6 +181,10 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
     view->set_after(ToUtf8(each.after));
   }
   response->set_more_differences(change->differences_left_out);
+  for (const std::string& each : change->lost_breakers) {
+    response->add_lost_breakers(ToUtf8(each));
+  }
+  response->set_more_lost_breakers(change->lost_breakers_left_out);
   AddFindings(change->findings, response);
   return absl::OkStatus();
 }

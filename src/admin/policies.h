@@ -28,11 +28,15 @@ class Policies {
   Policies(std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate)
       : core_(std::move(core)), gate_(std::move(gate)) {}
 
+  // `which`: why it is not known which engine is meant; asked after whether the
+  // caller may.
   absl::Status Get(const grpc::CallbackServerContext& context,
                    const v1::GetPolicyRequest& request,
+                   const absl::Status& which,
                    v1::GetPolicyResponse* response) const;
   absl::Status Apply(const grpc::CallbackServerContext& context,
                      const v1::ApplyPolicyRequest& request,
+                     const absl::Status& which,
                      v1::ApplyPolicyResponse* response);
 
  private:

@@ -6,7 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "src/admin/nearest.h"
+#include "src/admin/text.h"
+#include "src/core/base/nearest.h"
 
 namespace firebreak::admin {
 namespace {
@@ -51,7 +52,7 @@ std::vector<std::string> Listed(const std::set<std::string>& names) {
 
 absl::Status NotFound(absl::string_view kind, const std::string& wanted,
                       const std::set<std::string>& known) {
-  const std::string nearest = Nearest(wanted, Listed(known));
+  const std::string nearest = core::Nearest(wanted, Listed(known));
   std::string hint;
   if (!nearest.empty()) {
     hint = absl::StrCat("; nearest: ", Quote(nearest));
@@ -143,6 +144,19 @@ bool NamesMethod(absl::string_view wanted, absl::string_view path) {
   if (wanted.empty() || IsPathOf(wanted, path)) return true;
   if (!absl::ConsumeSuffix(&path, wanted) || path.empty()) return false;
   return path.back() == '/' || path.back() == '.';
+}
+
+absl::Status CheckChannel(const engine::EngineCore& core,
+                          const std::string& channel) {
+  if (channel.empty()) return absl::OkStatus();
+  std::set<std::string> known;
+  for (std::string& name : core.ChannelNames()) known.insert(std::move(name));
+  if (known.count(channel) > 0) return absl::OkStatus();
+  const std::string nearest = core::Nearest(channel, Listed(known));
+  return absl::NotFoundError(absl::StrCat(
+      "no channel ", Quote(channel),
+      nearest.empty() ? "; none has been made yet"
+                      : absl::StrCat("; nearest: ", Quote(nearest))));
 }
 
 std::vector<Selected> SelectAll(const engine::EngineCore& core,

@@ -58,6 +58,11 @@ class EventFilter {
   absl::optional<Places> shared_;
 };
 
+// NOT_FOUND: no channel of that name has been made; the message names the
+// nearest. An empty name fits all.
+absl::Status CheckChannel(const engine::EngineCore& core,
+                          const std::string& channel);
+
 // Every method that fits, in the engine's order; maybe none.
 std::vector<Selected> SelectAll(const engine::EngineCore& core,
                                 const v1::MethodSelector& selector);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "src/core/base/printable.h"
 
 namespace firebreak::admin {
@@ -19,6 +20,18 @@ std::string ToLine(absl::string_view text, size_t longest) {
   size_t end = longest;
   while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0U) == 0x80) --end;
   return absl::StrCat(core::Printable(text.substr(0, end)), "...");
+}
+
+std::string Quote(absl::string_view name) {
+  constexpr size_t kLongest = 200;
+  // As Printable() doubles backslashes, no two names look the same.
+  return absl::StrCat(
+      "\"", absl::StrReplaceAll(ToLine(name, kLongest), {{"\"", "\\\""}}),
+      "\"");
+}
+
+std::string Because(absl::string_view reason) {
+  return reason.empty() ? "" : absl::StrCat(" (reason: ", Quote(reason), ")");
 }
 
 }  // namespace firebreak::admin

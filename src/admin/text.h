@@ -19,6 +19,13 @@ std::string ToUtf8(absl::string_view text);
 // bytes.
 std::string ToLine(absl::string_view text, size_t longest = 500);
 
+// A name for a message: in double quotes, printable, cut when it is very long.
+std::string Quote(absl::string_view name);
+
+// What an operator gives as the reason, for the audit: " (reason: "drill")", or
+// nothing.
+std::string Because(absl::string_view reason);
+
 }  // namespace firebreak::admin
 
 #endif  // FIREBREAK_SRC_ADMIN_TEXT_H_

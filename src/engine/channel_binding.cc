@@ -57,7 +57,10 @@ std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
   binding->runtime = core_->RuntimeFor(name_, method);
   // Not remembered here: what has no policy may be any number of names, as what
   // is past max_methods.
-  if (binding->runtime == nullptr) return nullptr;
+  if (binding->runtime == nullptr) {
+    core_->NoteUnguarded(method);
+    return nullptr;
+  }
   core_->Bind(targets_, binding.get());
   if (binding->runtime->method == kOtherMethod) return binding;
   core::MutexLock lock(&mu_);

@@ -92,6 +92,10 @@ void Engine::StopWatching() { core_->StopWatching(); }
 
 PolicyInForce Engine::policy() const { return core_->policy_in_force(); }
 
+std::vector<PolicyInForce> Engine::PolicyHistory() const {
+  return core_->policy_history();
+}
+
 std::vector<LintFinding> Engine::Lint() const { return core_->Lint(); }
 
 absl::Status Engine::SetClassifier(const std::string& channel,

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/core/base/rng.h"
+#include "src/engine/callbacks/fallback_types.h"
 #include "src/engine/callbacks/log.h"
 #include "src/engine/io/clock.h"
 #include "src/engine/policy/idempotency.h"
@@ -50,6 +51,7 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
       new EngineCore(std::move(policy), options, source));
   if (!core->io_.status().ok()) return core->io_.status();
   core->recovery_->SetOwner(core);
+  core->TellErrors(core->Lint());
   return core;
 }
 
@@ -57,6 +59,7 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
                        absl::string_view source)
     : options_(options),
       started_(Now()),
+      instance_(RandomSeed()),
       events_(options.event_log_size),
       seed_(RandomSeed()),
       policy_(std::move(policy)),
@@ -83,22 +86,13 @@ EngineCore::~EngineCore() {
   events_.SetSink(nullptr);
 }
 
-std::shared_ptr<ChannelBinding> EngineCore::BindChannel(
-    std::string name, std::vector<std::string> targets, ChannelExtras extras) {
-  {
-    core::MutexLock lock(&mu_);
-    if (channels_.size() < kMaxChannels) channels_.insert(name);
-  }
-  return std::make_shared<ChannelBinding>(shared_from_this(), std::move(name),
-                                          std::move(targets),
-                                          std::move(extras));
-}
-
 absl::Status EngineCore::SetFallback(const std::string& channel,
                                      const std::string& method,
                                      Fallback fallback) {
   auto runtime = RuntimeToSet(channel, method);
   if (!runtime.ok()) return runtime.status();
+  absl::Status fits = CheckFallback(method, fallback);
+  if (!fits.ok()) return fits;
   (*runtime)->SetFallback(std::move(fallback));
   return absl::OkStatus();
 }

@@ -17,12 +17,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
@@ -36,6 +38,7 @@
 #include "src/engine/io/io.h"
 #include "src/engine/io/recovery.h"
 #include "src/engine/method_runtime.h"
+#include "src/engine/policy/lint_traffic.h"
 #include "src/engine/policy/policy.h"
 #include "src/engine/policy/policy_watch.h"
 
@@ -128,6 +131,12 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   std::shared_ptr<ChannelBinding> BindChannel(std::string name,
                                               std::vector<std::string> targets,
                                               ChannelExtras extras = {});
+  // Names that channels have been made with, sorted.
+  std::vector<std::string> ChannelNames() const;
+  // Makes the breakers of a method that has not been called yet, one for each
+  // target of the channel; nothing where there is no policy for it, or no such
+  // channel.
+  void Prepare(const std::string& channel, const std::string& method);
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
   absl::Status SetClassifier(const std::string& channel,
@@ -140,6 +149,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   absl::StatusOr<PolicyChange> UpdatePolicy(
       const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update);
   PolicyInForce policy_in_force() const;
+  // Those that were in force before, the last one first; at most kMaxHistory.
+  std::vector<PolicyInForce> policy_history() const;
   // Exported for libfirebreak_prometheus (docs/adr/0021).
   FIREBREAK_EXPORT PolicyStats policy_stats() const;
   // An event about the policy, which stays as it is. Both texts are printable.
@@ -151,6 +162,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
 
   // Of the policy in force, with what the engine has seen.
   std::vector<LintFinding> Lint() const;
+  // A service that was called and has no policy.
+  void NoteUnguarded(absl::string_view method);
   // Something about a channel that Lint() is to say; a warning at once.
   void AddChannelFinding(const std::string& channel, LintFinding finding);
 
@@ -165,6 +178,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // For what happens outside of the engine and belongs in the same log.
   core::EventLog* event_log() { return &events_; }
   const EngineOptions& options() const { return options_; }
+  // Drawn at the start: tells its events from those of the process before.
+  uint64_t instance() const { return instance_; }
   // And `version`, if it is wanted.
   PolicyTable policy(uint64_t* version = nullptr) const;
   Io* io() { return &io_; }
@@ -237,6 +252,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
       const PolicyUpdate& update) const;
   void Swap(const PolicyTable& policy, const std::string& source)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(update_mu_);
+  // What is known of the calls so far.
+  Traffic SeenTraffic() const;
+  // The first errors, as warnings in the log.
+  void TellErrors(const std::vector<LintFinding>& findings);
   void AppendPolicyEvent(uint64_t from, uint64_t to, std::string cause,
                          bool refused = false);
   void SetChannelPolicy(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -244,6 +263,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
 
   const EngineOptions options_;
   const core::Time started_;
+  const uint64_t instance_;
   core::EventLog events_;
   std::atomic<uint64_t> seed_;
   std::atomic<int64_t> foreign_metadata_{0};
@@ -266,7 +286,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   PolicyTable policy_ ABSL_GUARDED_BY(mu_);
   std::string policy_source_ ABSL_GUARDED_BY(mu_);
   std::chrono::system_clock::time_point policy_since_ ABSL_GUARDED_BY(mu_);
-  core::Time policy_began_ ABSL_GUARDED_BY(mu_);   // the same moment
+  core::Time policy_began_ ABSL_GUARDED_BY(mu_);  // the same moment
+  // Enough to get back from a bad evening; of a megabyte each at most.
+  static constexpr std::size_t kMaxHistory = 10;
+  std::deque<PolicyInForce> history_ ABSL_GUARDED_BY(mu_);
   PolicyStats policy_stats_ ABSL_GUARDED_BY(mu_);  // but for its version
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);
@@ -287,8 +310,12 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   // Names that channels have been made with, and what is to be said of them; so
   // many are remembered, which is more than any program has.
   static constexpr std::size_t kMaxChannels = 1000;
-  absl::flat_hash_set<std::string> channels_ ABSL_GUARDED_BY(mu_);
+  // With their targets.
+  absl::flat_hash_map<std::string, absl::btree_set<std::string>> channels_
+      ABSL_GUARDED_BY(mu_);
   std::vector<LintFinding> channel_findings_ ABSL_GUARDED_BY(mu_);
+  // Of calls without policy; as many as channels.
+  absl::flat_hash_set<std::string> unguarded_ ABSL_GUARDED_BY(mu_);
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
 

@@ -3,12 +3,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
 #include "src/engine/policy/idempotency.h"
 #include "src/engine/policy/lint.h"
 #include "src/engine/policy/policy_diff.h"
 #include "src/engine/policy/policy_errors.h"
+#include "src/engine/policy/protection.h"
 
 namespace firebreak::engine {
 namespace {
@@ -30,11 +32,31 @@ std::string FirstFault(const absl::Status& status) {
                       more == 0 ? "" : absl::StrCat(more, " more"));
 }
 
+// "; takes the breaker of 2: /p.S/M, every method of p.T"
+std::string ToldOfLost(const PolicyChange& change) {
+  constexpr size_t kMost = 3;
+  const auto& lost = change.lost_breakers;
+  if (lost.empty()) return "";
+  const size_t told = std::min(lost.size(), kMost);
+  const int64_t all =
+      static_cast<int64_t>(lost.size()) + change.lost_breakers_left_out;
+  return absl::StrCat(
+      "; takes the breaker of ", all, ": ",
+      Printable(absl::StrJoin(lost.begin(), lost.begin() + told, ", "),
+                kMaxFault),
+      all > static_cast<int64_t>(told) ? ", ..." : "");
+}
+
 }  // namespace
 
 PolicyInForce EngineCore::policy_in_force() const {
   core::MutexLock lock(&mu_);
   return {policy_.source(), version_, policy_source_, policy_since_};
+}
+
+std::vector<PolicyInForce> EngineCore::policy_history() const {
+  core::MutexLock lock(&mu_);
+  return {history_.begin(), history_.end()};
 }
 
 PolicyStats EngineCore::policy_stats() const {
@@ -60,7 +82,16 @@ absl::StatusOr<PolicyChange> EngineCore::Examine(
   change.changed = !diff.differences.empty();
   change.differences = std::move(diff.differences);
   change.differences_left_out = diff.left_out;
-  change.findings = engine::Lint(*policy);
+  Traffic traffic = SeenTraffic();
+  traffic.policy_age = core::Duration::zero();
+  change.findings = engine::Lint(*policy, &traffic);
+  std::vector<std::pair<std::string, std::string>> called;
+  for (const Traffic::Method& each : traffic.methods) {
+    called.emplace_back(each.channel, each.method);
+  }
+  Lost lost = FindLostBreakers(this->policy(), *policy, called);
+  change.lost_breakers = std::move(lost.calls);
+  change.lost_breakers_left_out = lost.left_out;
   return change;
 }
 
@@ -97,7 +128,9 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
   AppendPolicyEvent(
       before, change->version,
       absl::StrCat(Told(source), differences,
-                   differences == 1 ? " difference" : " differences"));
+                   differences == 1 ? " difference" : " differences",
+                   ToldOfLost(*change)));
+  TellErrors(change->findings);
   return change;
 }
 
@@ -183,6 +216,9 @@ void EngineCore::Swap(const PolicyTable& policy, const std::string& source) {
     core::MutexLock lock(&mu_);
     // Runtimes are never taken away: a new one has come meanwhile.
     if (methods_.size() != found.size()) continue;
+    history_.push_front(
+        {policy_.source(), version_, policy_source_, policy_since_});
+    if (history_.size() > kMaxHistory) history_.pop_back();
     policy_ = policy;
     policy_source_ = source;
     policy_since_ = std::chrono::system_clock::now();

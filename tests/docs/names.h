@@ -27,6 +27,7 @@
 
 // What the application has: an engine, a channel and a stub, a server.
 extern std::shared_ptr<firebreak::Engine> engine;
+extern std::shared_ptr<firebreak::Engine> other_engine;
 extern std::shared_ptr<grpc::ChannelCredentials> creds;
 extern std::shared_ptr<grpc::Channel> channel;
 extern std::unique_ptr<shop::v1::PaymentService::Stub> stub;

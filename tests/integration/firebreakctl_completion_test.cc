@@ -84,8 +84,15 @@ TEST_F(CompletionTest, CommandsOptionsAndMethods) {
   EXPECT_EQ(Complete("events --fo"), "--follow\n");
   EXPECT_EQ(Complete("--tok"), "--token-file\n");
   EXPECT_THAT(Complete("list -"), HasSubstr("--names\n"));
-  EXPECT_EQ(Complete("policy "), "get\nlint\ndiff\napply\n");
+  EXPECT_EQ(Complete("policy "), "get\nlint\ndiff\napply\nhistory\nrollback\n");
   EXPECT_EQ(Complete("policy apply --fo"), "--force\n");
+  EXPECT_EQ(Complete("policy rollback --t"),
+            "--target\n--timeout\n--tls\n"
+            "--to\n--token-file\n");
+  // What an option takes is no command.
+  EXPECT_EQ(Complete("--engine list sho"), "show\n");
+  EXPECT_EQ(Complete("override --reason why Char"),
+            absl::StrCat(kCharge, "\n"));
   EXPECT_EQ(Complete("completion "), "bash\nzsh\nfish\n");
   EXPECT_EQ(Complete("list --target "), "\n");
 }

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/types/optional.h"
 #include "tests/support/admin_fixture.h"
 #include "tests/support/firebreakctl.h"
 
@@ -58,7 +59,7 @@ class FakeAdmin : public v1::Admin::Service {
     kept_.set_last_sequence(event->sequence());
   }
   // The stream after that goes on with it, and then says nothing more, so often
-  // as that; the next one ends at once.
+  // as that; the next one ends at once, and for good.
   void FallSilent(int times) { silent_ = times; }
   const std::string& address() const { return address_; }
   std::vector<v1::WatchEventsRequest> asked() {
@@ -89,7 +90,9 @@ class FakeAdmin : public v1::Admin::Service {
     while (silent && !context->IsCancelled()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    return grpc::Status::OK;
+    return request->stop_at_newest()
+               ? grpc::Status::OK
+               : grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "enough");
   }
 
  private:
@@ -180,13 +183,40 @@ TEST(CtlEventsTest, AServerThatFallsSilentIsAskedAnew) {
               ElementsAre(HasSubstr("at 0"), StartsWith("    2 "),
                           StartsWith("    3 ")));
   const std::vector<std::string> errors = LinesOf(output.err);
-  ASSERT_THAT(errors, SizeIs(2)) << output.err;
+  ASSERT_THAT(errors, SizeIs(3)) << output.err;
   EXPECT_THAT(errors[0], HasSubstr("no sign of life for 6s; trying again"));
-  EXPECT_THAT(errors[1], HasSubstr("the stream of events ended"));
+  EXPECT_THAT(errors[1], AllOf(HasSubstr("answers again after "),
+                               HasSubstr("; going on after event 2")));
+  EXPECT_THAT(errors[2], HasSubstr("enough"));
   const std::vector<v1::WatchEventsRequest> asked = server.asked();
   ASSERT_THAT(asked, SizeIs(3));
   EXPECT_EQ(asked[1].heartbeat().seconds(), 2);
   EXPECT_EQ(asked[2].after_sequence(), 2);
+}
+
+TEST(CtlEventsTest, ATargetThatIsRestartedIsFollowedOn) {
+  const std::string address = NewSocketAddress();
+  absl::optional<AdminFixture> server;
+  server.emplace(AdminOptions(), address);
+  Trip(server->Bind("payment", "a:1", kCharge));
+  Trip(server->Bind("payment", "a:1", kRefund));
+  Follower ctl("events --follow --timeout 500ms --target " + address);
+  ASSERT_TRUE(ctl.WaitForOut(2)) << ctl.err();
+  server->KillServer();
+  ASSERT_TRUE(ctl.WaitForErr(1));
+  EXPECT_THAT(ctl.err(), HasSubstr("; trying again"));
+  server.reset();
+  // As many events as the first had: by their numbers nothing would be new.
+  server.emplace(AdminOptions(), address);
+  Trip(server->Bind("order", "a:1", kCharge));
+  Trip(server->Bind("order", "a:1", kRefund));
+  ASSERT_TRUE(ctl.WaitForOut(4)) << ctl.err();
+  const Output& output = ctl.Stop();
+  const std::vector<std::string> lines = LinesOf(output.out);
+  ASSERT_THAT(lines, SizeIs(4));
+  EXPECT_THAT(lines[2], AllOf(StartsWith("    1 "), HasSubstr("order")));
+  EXPECT_THAT(output.err, AllOf(HasSubstr("answers again after "),
+                                HasSubstr("it has been restarted")));
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST_F(CtlPolicyTest, WhatGetPrintsIsAPolicyFile) {
   EXPECT_EQ(diff.exit_code, 0) << diff.err;
   EXPECT_EQ(diff.out, "no difference\n");
   EXPECT_THAT(Invoke("policy get --json" + one_).out,
-              HasSubstr("\"version\": \"1\""));
+              HasSubstr("\"version\":\"1\""));
   EXPECT_THAT(Invoke("policy get" + both_).out,
               HasSubstr("== " + second_.address()));
 }

@@ -28,9 +28,22 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
+// The one object that every answer comes in, without what is around it.
+std::string Unwrapped(const std::string& line) {
+  EXPECT_THAT(line, StartsWith("{\"target\":\"unix:"));
+  const std::string key = "\"response\":";
+  const size_t begin = line.find(key);
+  const size_t end = line.rfind('}');
+  EXPECT_NE(begin, std::string::npos) << line;
+  return begin == std::string::npos
+             ? ""
+             : line.substr(begin + key.size(), end - begin - key.size());
+}
+
 template <class Message>
-Message FromJson(const std::string& json) {
+Message FromJson(const std::string& line) {
   Message message;
+  const std::string json = Unwrapped(line);
   const auto status =
       google::protobuf::util::JsonStringToMessage(json, &message);
   EXPECT_TRUE(status.ok()) << status << "\n" << json;
@@ -68,7 +81,8 @@ TEST_F(FirebreakctlTest, List) {
                     HasSubstr(kRefund), HasSubstr("  open  "),
                     HasSubstr("  closed  "), Not(HasSubstr("\033"))));
   EXPECT_EQ(Lines(output.out), 3);
-  EXPECT_THAT(Ctl("list --channel other").out, HasSubstr("no method"));
+  f_.core()->BindChannel("idle", {""});
+  EXPECT_THAT(Ctl("list --channel idle").out, HasSubstr("no method"));
 }
 
 TEST_F(FirebreakctlTest, Show) {
@@ -124,25 +138,15 @@ TEST_F(FirebreakctlTest, Events) {
 
 TEST_F(FirebreakctlTest, EventsFollow) {
   charge_->Reset(engine::Now());
-  const std::string stem = NewStem();
-  Output output;
-  std::thread ctl(
-      [&] { output = InvokeAt(stem, "", "events --follow " + Target()); });
-  auto wait_for = [&](int64_t lines) {
-    for (int i = 0; i < 3000; ++i) {
-      if (Lines(ReadFile(stem + ".out")) >= lines) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  };
-  EXPECT_TRUE(wait_for(1));  // what has happened
+  Follower ctl("events --follow " + Target());
+  EXPECT_TRUE(ctl.WaitForOut(1)) << ctl.err();  // what has happened
   Trip(charge_);
-  EXPECT_TRUE(wait_for(2));  // what happens
+  EXPECT_TRUE(ctl.WaitForOut(2)) << ctl.err();  // what happens
+  EXPECT_THAT(ctl.out(), HasSubstr("closed -> open"));
   f_.service()->Shutdown();
-  ctl.join();
-  EXPECT_EQ(output.exit_code, 1);
-  EXPECT_THAT(output.out, HasSubstr("closed -> open"));
-  EXPECT_THAT(output.err, HasSubstr("shutting down"));
+  EXPECT_TRUE(ctl.WaitForErr(1));
+  EXPECT_THAT(ctl.err(),
+              AllOf(HasSubstr("shutting down"), HasSubstr("; trying again\n")));
 }
 
 TEST_F(FirebreakctlTest, JsonParses) {
@@ -153,7 +157,7 @@ TEST_F(FirebreakctlTest, JsonParses) {
   const Output show = Ctl("--json show Charge");
   EXPECT_EQ(FromJson<v1::GetMethodResponse>(show.out).method().method(),
             kCharge);
-  EXPECT_THAT(show.out, HasSubstr("\"hedges\": \"0\""));  // zeros are there
+  EXPECT_THAT(show.out, HasSubstr("\"hedges\":\"0\""));  // zeros are there
   EXPECT_EQ(
       FromJson<v1::SetOverrideResponse>(Ctl("override Charge open --json").out)
           .breakers(0)
@@ -290,8 +294,11 @@ TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
     EXPECT_EQ(output.exit_code, 2) << args;
     EXPECT_THAT(output.out, IsEmpty()) << args;
     EXPECT_THAT(output.err,
-                AllOf(StartsWith("firebreakctl: "), HasSubstr("Usage: ")))
+                AllOf(StartsWith("firebreakctl: "), HasSubstr("Usage: "),
+                      HasSubstr(" --help` tells more.\n")))
         << args;
+    // The fault does not scroll away.
+    EXPECT_LE(Lines(output.err), 5) << output.err;
   }
 }
 

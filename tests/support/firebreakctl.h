@@ -12,11 +12,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 
@@ -74,6 +77,52 @@ inline Output Invoke(const std::string& args,
   unlink((stem + ".err").c_str());
   return output;
 }
+
+inline int64_t Lines(const std::string& text);
+
+// firebreakctl that runs until it is told to stop.
+class Follower {
+ public:
+  explicit Follower(const std::string& args)
+      : stem_(NewStem()), thread_([this, args] {
+          output_ = InvokeAt(
+              stem_, "", args,
+              absl::StrCat("sh -c 'echo $$ >", stem_, ".pid; exec \"$@\"' sh"));
+        }) {}
+  ~Follower() {
+    Stop();
+    for (const char* ext : {".out", ".err", ".pid"}) {
+      unlink((stem_ + ext).c_str());
+    }
+  }
+  // What it has printed.
+  const Output& Stop() {
+    if (!thread_.joinable()) return output_;
+    Wait(".pid", 1);
+    kill(static_cast<pid_t>(std::atoi(ReadFile(stem_ + ".pid").c_str())),
+         SIGTERM);
+    thread_.join();
+    return output_;
+  }
+  // False after a generous time without so many lines.
+  bool WaitForOut(int64_t lines) const { return Wait(".out", lines); }
+  bool WaitForErr(int64_t lines) const { return Wait(".err", lines); }
+  std::string out() const { return ReadFile(stem_ + ".out"); }
+  std::string err() const { return ReadFile(stem_ + ".err"); }
+
+ private:
+  bool Wait(const char* ext, int64_t lines) const {
+    for (int i = 0; i < 3000; ++i) {
+      if (Lines(ReadFile(stem_ + ext)) >= lines) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  const std::string stem_;
+  Output output_;
+  std::thread thread_;  // last: it uses the others
+};
 
 inline int64_t Lines(const std::string& text) {
   return std::count(text.begin(), text.end(), '\n');

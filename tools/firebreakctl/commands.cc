@@ -52,6 +52,7 @@ absl::Status Client::Connect() {
 v1::MethodSelector Client::Select(const std::string& method) const {
   v1::MethodSelector selector;
   selector.set_channel(settings_.channel);
+  selector.set_engine(settings_.engine);
   selector.set_method(method);
   return selector;
 }
@@ -91,18 +92,38 @@ void Client::Complain(const std::string& what) {
   std::cerr << text;
 }
 
-int Client::List() {
+int Client::List(const ListRequest& wanted) {
   v1::ListMethodsRequest request;
   *request.mutable_selector() = Select("");
   request.set_order(v1::METHOD_ORDER_WORST_FIRST);
-  const auto answers = AskAll(&v1::Admin::Stub::ListMethods, request);
+  auto answers = AskAll(&v1::Admin::Stub::ListMethods, request);
+  KeepThoseThatKnow(&answers);
   if (AllFailed(answers)) return kExitFailed;
+  for (auto& each : answers) {
+    auto* const methods = each.response.mutable_methods();
+    each.is_idle = each.error.empty() && methods->empty();
+    if (wanted.bad_only) {
+      methods->erase(std::remove_if(methods->begin(), methods->end(),
+                                    [](const v1::Method& method) {
+                                      return method.health().level() ==
+                                             v1::HEALTH_LEVEL_HEALTHY;
+                                    }),
+                     methods->end());
+    }
+  }
   if (settings_.json) {
+    for (auto& each : answers) {
+      const int size = each.response.methods_size();
+      const int most =
+          wanted.limit == 0 ? size : static_cast<int>(wanted.limit);
+      if (size <= most) continue;
+      each.response.mutable_methods()->DeleteSubrange(most, size - most);
+    }
     PrintJson(answers);
   } else {
-    std::cout << RenderMethods(answers, settings_.style);
+    std::cout << RenderMethods(answers, settings_.style, wanted.limit);
   }
-  return kExitOk;
+  return TellFailures(answers);
 }
 
 int Client::Names() {
@@ -140,7 +161,8 @@ int Client::Show(const std::string& method) {
 int Client::Health() {
   v1::GetHealthRequest request;
   *request.mutable_selector() = Select("");
-  const auto answers = AskAll(&v1::Admin::Stub::GetHealth, request);
+  auto answers = AskAll(&v1::Admin::Stub::GetHealth, request);
+  KeepThoseThatKnow(&answers);
   if (AllFailed(answers)) return kExitUnhealthy;
   // A name that is mistyped must not look well.
   if (!settings_.channel.empty() &&
@@ -151,7 +173,7 @@ int Client::Health() {
       })) {
     Complain(absl::StrCat("--channel: no method of ",
                           Printable(settings_.channel),
-                          " has been called yet, or the name is another"));
+                          " has been called yet"));
     return kExitUnhealthy;
   }
   if (settings_.json) {
@@ -159,9 +181,9 @@ int Client::Health() {
   } else {
     std::cout << RenderHealth(answers, settings_.style);
   }
+  if (TellFailures(answers) != kExitOk) return kExitUnhealthy;
   int exit_code = kExitOk;
   for (const auto& each : answers) {
-    if (!each.error.empty()) return kExitUnhealthy;
     switch (each.response.level()) {
       case v1::HEALTH_LEVEL_HEALTHY:
         break;
@@ -175,34 +197,43 @@ int Client::Health() {
   return exit_code;
 }
 
-int Client::Alerts(bool critical_only) {
+int Client::Alerts(const AlertsRequest& wanted) {
   v1::ListAlertsRequest request;
   *request.mutable_selector() = Select("");
-  if (critical_only) request.set_min_severity(v1::ALERT_SEVERITY_CRITICAL);
-  const auto answers = AskAll(&v1::Admin::Stub::ListAlerts, request);
-  if (AllFailed(answers)) return kExitFailed;
+  if (wanted.critical_only) {
+    request.set_min_severity(v1::ALERT_SEVERITY_CRITICAL);
+  }
+  auto answers = AskAll(&v1::Admin::Stub::ListAlerts, request);
+  KeepThoseThatKnow(&answers);
+  const int failed = wanted.exit_code ? kExitCritical : kExitFailed;
+  if (AllFailed(answers)) return failed;
   if (settings_.json) {
     PrintJson(answers);
   } else {
     std::cout << RenderAlerts(answers, settings_.style);
   }
-  return kExitOk;
+  if (TellFailures(answers) != kExitOk) return failed;
+  int exit_code = kExitOk;
+  if (!wanted.exit_code) return exit_code;
+  for (const auto& each : answers) {
+    for (const v1::Alert& alert : each.response.alerts()) {
+      exit_code =
+          std::max(exit_code, alert.severity() >= v1::ALERT_SEVERITY_CRITICAL
+                                  ? kExitCritical
+                                  : kExitWarning);
+    }
+  }
+  return exit_code;
 }
 
 template <class Response>
 int Client::PrintBreakers(const Answers<Response>& answers,
                           const char* none) const {
   // A change that one target has not made is a failure, whatever the others do.
-  bool failed = false;
-  for (const Answer<Response>& each : answers) {
-    if (!each.error.empty()) {
-      Complain(each.error);
-      failed = true;
-    }
-  }
+  const int exit_code = TellFailures(answers);
   if (settings_.json) {
-    if (answers.size() > 1 || !failed) PrintJson(answers);
-    return failed ? kExitFailed : kExitOk;
+    if (answers.size() > 1 || exit_code == kExitOk) PrintJson(answers);
+    return exit_code;
   }
   for (const Answer<Response>& each : answers) {
     if (!each.error.empty()) continue;
@@ -213,13 +244,14 @@ int Client::PrintBreakers(const Answers<Response>& answers,
       std::cout << RenderBreakers(each.response.breakers(), settings_.style);
     }
   }
-  return failed ? kExitFailed : kExitOk;
+  return exit_code;
 }
 
 int Client::Override(const std::string& method, v1::BreakerState state,
                      absl::optional<core::Duration> duration) {
   v1::SetOverrideRequest request;
   *request.mutable_selector() = Select(method);
+  request.set_reason(settings_.reason);
   request.set_state(state);
   if (duration.has_value()) {
     request.mutable_duration()->set_seconds(duration->count() / 1'000'000'000);
@@ -233,6 +265,7 @@ int Client::Override(const std::string& method, v1::BreakerState state,
 int Client::Clear(const std::string& method) {
   v1::ClearOverrideRequest request;
   *request.mutable_selector() = Select(method);
+  request.set_reason(settings_.reason);
   return PrintBreakers(AskAll(&v1::Admin::Stub::ClearOverride, request),
                        "no override was set");
 }
@@ -240,6 +273,7 @@ int Client::Clear(const std::string& method) {
 int Client::Reset(const std::string& method) {
   v1::ResetMethodRequest request;
   *request.mutable_selector() = Select(method);
+  request.set_reason(settings_.reason);
   return PrintBreakers(AskAll(&v1::Admin::Stub::ResetMethod, request),
                        "nothing to reset");
 }

@@ -8,13 +8,15 @@
 // returns the exit code: 0, or 1 after a line on standard error for each target
 // that says what it answered or why it cannot be reached. Of several targets
 // those that do not answer are a row of what List(), Health() and Alerts()
-// print, which fail only if none does.
+// print. A target without the channel that is asked for is left out, unless
+// none has it.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +37,9 @@ inline constexpr int kExitUsage = 2;
 // Of Health().
 inline constexpr int kExitDegraded = 1;
 inline constexpr int kExitUnhealthy = 2;
+// Of Alerts(), where it is to tell.
+inline constexpr int kExitWarning = 1;
+inline constexpr int kExitCritical = 2;
 // Of DiffPolicy(), as of diff(1).
 inline constexpr int kExitDifferent = 1;
 inline constexpr int kExitTrouble = 2;
@@ -42,10 +47,22 @@ inline constexpr int kExitTrouble = 2;
 struct Settings {
   std::vector<std::string> targets;  // of admin services, in gRPC's terms
   std::string channel;               // only methods of this one; empty = all
+  std::string engine;  // of a service for several; empty = all, or the only one
   core::Duration timeout = std::chrono::seconds(5);  // for one answer
   bool json = false;
+  std::string reason;  // of a change, for the audit
   Style style;
   Security security;
+};
+
+struct ListRequest {
+  size_t limit = 0;       // of methods; 0: all
+  bool bad_only = false;  // those that are not healthy
+};
+
+struct AlertsRequest {
+  bool critical_only = false;
+  bool exit_code = false;  // tells what there is
 };
 
 struct EventsRequest {
@@ -56,7 +73,8 @@ struct EventsRequest {
 struct PolicyRequest {
   std::string path;         // "-": standard input
   uint64_t if_version = 0;  // 0: whichever is in force
-  bool force = false;       // also with findings that are errors
+  bool force = false;       // also with errors, and where breakers go
+  uint64_t to_version = 0;  // of RollBack(); 0: the one before
 };
 
 class Client {
@@ -68,7 +86,7 @@ class Client {
   // First.
   absl::Status Connect();
 
-  int List();
+  int List(const ListRequest& wanted);
   // The methods' names alone, one to a line, for completion. Only those that a
   // shell takes as they are.
   int Names();
@@ -76,16 +94,19 @@ class Client {
   // 0 healthy, 1 degraded, 2 unhealthy, or a target does not answer, or none
   // has a method of the channel that is asked for.
   int Health();
-  int Alerts(bool critical_only);
+  // With `exit_code`: 0 none, 1 warnings, 2 critical ones, or a target does not
+  // answer.
+  int Alerts(const AlertsRequest& wanted);
   // `duration` absent: until cleared.
   int Override(const std::string& method, v1::BreakerState state,
                absl::optional<core::Duration> duration);
   int Clear(const std::string& method);
   int Reset(const std::string& method);
-  // With `follow` until the streams break off, which is a failure; one that
-  // gives no sign of life is opened anew where it was. Those of several targets
-  // are put into one order: as if their clocks were right, and those of one
-  // target always as they are numbered.
+  // With `follow` until it is interrupted, or a target says that it never will
+  // (PERMISSION_DENIED): a stream that ends, or gives no sign of life, is
+  // opened anew, after what was the last; both are told. Those of several
+  // targets are put into one order: as if their clocks were right, and those of
+  // one target always as they are numbered.
   int Events(const EventsRequest& request);
   int GetPolicy();
   // 0 when no server has a finding that is an error.
@@ -94,8 +115,12 @@ class Client {
   int DiffPolicy(const std::string& path);
   // Of several targets all, or, as far as a trial can tell, none. One whose
   // policy is replaced by somebody else between the trial and the change keeps
-  // theirs.
+  // theirs. Not where a finding is an error or a breaker goes, but by `force`.
   int ApplyPolicy(const PolicyRequest& wanted);
+  int PolicyHistory();
+  // Applies what an earlier version was, as ApplyPolicy(). Of several targets
+  // each has its own.
+  int RollBack(const PolicyRequest& wanted);
 
  private:
   struct Target {
@@ -108,6 +133,7 @@ class Client {
                                                 const Request&, Response*);
 
   v1::MethodSelector Select(const std::string& method) const;
+  v1::GetPolicyRequest WhichPolicy() const;
   void Begin(grpc::ClientContext* context) const;
   std::string Explain(const std::string& target,
                       const grpc::Status& status) const;
@@ -122,10 +148,15 @@ class Client {
   template <class Request, class Response>
   Answers<Response> AskEach(Rpc<Request, Response> rpc,
                             const std::vector<Request>& requests) const;
-  // Prints the answers as JSON: of a single target its message, else one object
-  // a line.
+  // Prints the answers as JSON: one object a line, which says whose it is.
   template <class Response>
   void PrintJson(const Answers<Response>& answers) const;
+  // Without those that have not what is asked for, if others have.
+  template <class Response>
+  void KeepThoseThatKnow(Answers<Response>* answers) const;
+  // The exit code.
+  template <class Response>
+  static int TellFailures(const Answers<Response>& answers);
   // Whether there is none to print; then it has said why.
   template <class Response>
   bool AllFailed(const Answers<Response>& answers) const;
@@ -133,15 +164,32 @@ class Client {
   // where there are several.
   template <class Response, class Render>
   int PrintEach(const Answers<Response>& answers, const Render& render) const;
-  Answers<v1::ApplyPolicyResponse> Rehearse(const std::string& text);
+  // What each would come to.
+  Answers<v1::ApplyPolicyResponse> Rehearse(
+      const std::vector<std::string>& texts);
+  bool MayApply(const Answers<v1::ApplyPolicyResponse>& rehearsed,
+                const PolicyRequest& wanted) const;
+  // One for each target.
+  int Replace(const std::vector<std::string>& texts,
+              const PolicyRequest& wanted);
   // Prints the answers to a change, or `none` for those that hold no breaker.
   template <class Response>
   int PrintBreakers(const Answers<Response>& answers, const char* none) const;
 
-  // Reads to the end what is kept, or what happens, from `after` on.
-  grpc::Status ReadKept(const Target& target, int64_t* after,
+  // How far a target's events have been read.
+  struct Place {
+    int64_t after = 0;
+    uint64_t instance = 0;  // whose numbers those are; 0: not known
+  };
+  // Reads what is kept to the end.
+  grpc::Status ReadKept(const Target& target, Place* place,
                         EventPrinter* printer) const;
-  grpc::Status Follow(const Target& target, int64_t* after,
+  // What happens, until the stream ends.
+  grpc::Status FollowOnce(const Target& target, Place* place,
+                          const std::function<void()>& on_open,
+                          EventPrinter* printer) const;
+  // Stream after stream, until one ends in a way that will not change.
+  grpc::Status Follow(const Target& target, Place* place,
                       EventPrinter* printer) const;
 
   const Settings settings_;

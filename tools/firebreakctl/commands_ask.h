@@ -36,6 +36,8 @@ Answers<Response> Client::AskEach(Rpc<Request, Response> rpc,
           &context, requests[i], &answers[i].response);
       if (status.ok()) return;
       answers[i].error = Explain(target.name, status);
+      answers[i].is_not_found =
+          status.error_code() == grpc::StatusCode::NOT_FOUND;
       answers[i].response.Clear();
     });
   }
@@ -46,10 +48,31 @@ Answers<Response> Client::AskEach(Rpc<Request, Response> rpc,
 template <class Response>
 void Client::PrintJson(const Answers<Response>& answers) const {
   for (const Answer<Response>& each : answers) {
-    std::cout << (answers.size() == 1
-                      ? ToJson(each.response, true)
-                      : ToJsonLine(each.target, each.error, each.response));
+    std::cout << ToJsonLine(each.target, each.error, each.response);
   }
+}
+
+template <class Response>
+void Client::KeepThoseThatKnow(Answers<Response>* answers) const {
+  if (std::none_of(answers->begin(), answers->end(),
+                   [](const auto& each) { return each.error.empty(); })) {
+    return;
+  }
+  answers->erase(
+      std::remove_if(answers->begin(), answers->end(),
+                     [](const auto& each) { return each.is_not_found; }),
+      answers->end());
+}
+
+template <class Response>
+int Client::TellFailures(const Answers<Response>& answers) {
+  int exit_code = kExitOk;
+  for (const Answer<Response>& each : answers) {
+    if (each.error.empty()) continue;
+    Complain(each.error);
+    exit_code = kExitFailed;
+  }
+  return exit_code;
 }
 
 template <class Response>
@@ -66,18 +89,18 @@ template <class Response, class Render>
 int Client::PrintEach(const Answers<Response>& answers,
                       const Render& render) const {
   if (AllFailed(answers)) return kExitFailed;
+  const int exit_code = TellFailures(answers);
   if (settings_.json) {
     PrintJson(answers);
-    return kExitOk;
+    return exit_code;
   }
   const char* separator = "";
   for (const Answer<Response>& each : answers) {
     std::cout << std::exchange(separator, "\n");
     if (answers.size() > 1) std::cout << "== " << each.target << "\n";
-    std::cout << (each.error.empty() ? render(each.response)
-                                     : each.error + "\n");
+    std::cout << (each.error.empty() ? render(each.response) : "no answer\n");
   }
-  return kExitOk;
+  return exit_code;
 }
 
 }  // namespace firebreak::ctl

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 #include "src/core/base/duration.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/json.h"
@@ -32,6 +33,19 @@ constexpr core::Duration kShortestBeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestBeat = std::chrono::hours(1);
 // Heartbeats that fail to come before a stream counts as broken.
 constexpr int kMissedBeats = 3;
+
+// Trying again would change nothing.
+bool IsForGood(const grpc::Status& end) {
+  switch (end.error_code()) {
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::UNIMPLEMENTED:
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return true;
+    default:
+      return false;
+  }
+}
 
 int64_t WallNanos() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -160,8 +174,7 @@ class Client::EventPrinter {
 
   void Print(const Target& target, const v1::Event& event) const {
     if (settings_.json) {
-      std::cout << (has_several_ ? ToJsonLine(target.name, "", event)
-                                 : ToJson(event, false));
+      std::cout << ToJsonLine(target.name, "", event);
       return;
     }
     if (has_several_) std::cout << target.name << "  ";
@@ -175,11 +188,11 @@ class Client::EventPrinter {
   std::map<const Target*, int64_t> newest_;
 };
 
-grpc::Status Client::ReadKept(const Target& target, int64_t* after,
+grpc::Status Client::ReadKept(const Target& target, Place* place,
                               EventPrinter* printer) const {
   v1::WatchEventsRequest request;
   *request.mutable_selector() = Select("");
-  request.set_after_sequence(*after);
+  request.set_after_sequence(place->after);
   request.set_stop_at_newest(true);
   grpc::ClientContext context;
   Begin(&context);
@@ -199,7 +212,8 @@ grpc::Status Client::ReadKept(const Target& target, int64_t* after,
                                 : ""));
       }
     }
-    *after = response.last_sequence();
+    place->after = response.last_sequence();
+    place->instance = response.instance();
     printer->Missed(target, response.missed());
     for (const v1::Event& event : response.events()) {
       if (targets_.size() > 1) {
@@ -212,44 +226,88 @@ grpc::Status Client::ReadKept(const Target& target, int64_t* after,
   return reader->Finish();
 }
 
-grpc::Status Client::Follow(const Target& target, int64_t* after,
-                            EventPrinter* printer) const {
+grpc::Status Client::FollowOnce(const Target& target, Place* place,
+                                const std::function<void()>& on_open,
+                                EventPrinter* printer) const {
   const core::Duration beat =
       std::min(std::max(settings_.timeout, kShortestBeat), kLongestBeat);
-  for (;;) {
-    v1::WatchEventsRequest request;
-    *request.mutable_selector() = Select("");
-    request.set_after_sequence(*after);
-    request.set_replay(true);
-    *request.mutable_heartbeat() =
-        TimeUtil::NanosecondsToDuration(beat.count());
-    grpc::ClientContext context;
-    AddToken(settings_.security, &context);
-    LiveStream stream(target.stub.get(), request, &context);
-    v1::WatchEventsResponse response;
-    // The first answer comes at once.
-    bool is_open = false;
-    while (stream.Read(&response,
-                       is_open ? kMissedBeats * beat : settings_.timeout)) {
-      is_open = true;
-      *after = response.last_sequence();
-      printer->Missed(target, response.missed());
-      for (const v1::Event& event : response.events()) {
-        printer->PrintNow(target, event);
-      }
+  v1::WatchEventsRequest request;
+  *request.mutable_selector() = Select("");
+  request.set_after_sequence(place->after);
+  request.set_instance(place->instance);
+  request.set_replay(true);
+  *request.mutable_heartbeat() = TimeUtil::NanosecondsToDuration(beat.count());
+  grpc::ClientContext context;
+  AddToken(settings_.security, &context);
+  LiveStream stream(target.stub.get(), request, &context);
+  v1::WatchEventsResponse response;
+  // The first answer comes at once.
+  bool is_open = false;
+  while (stream.Read(&response,
+                     is_open ? kMissedBeats * beat : settings_.timeout)) {
+    if (!std::exchange(is_open, true)) on_open();
+    if (place->instance != 0 && response.instance() != place->instance) {
+      Complain(absl::StrCat(target.name,
+                            ": it has been restarted; its events "
+                            "are numbered from 1 again"));
     }
-    const grpc::Status end = stream.Finish();
-    if (!stream.is_silent()) return end;
-    if (!is_open) return {grpc::StatusCode::DEADLINE_EXCEEDED, ""};
-    Complain(absl::StrCat(target.name, ": no sign of life for ",
-                          core::FormatDuration(kMissedBeats * beat),
-                          "; trying again"));
+    place->instance = response.instance();
+    place->after = response.last_sequence();
+    printer->Missed(target, response.missed());
+    for (const v1::Event& event : response.events()) {
+      printer->PrintNow(target, event);
+    }
+  }
+  const grpc::Status end = stream.Finish();
+  if (!stream.is_silent()) {
+    return end.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                                   "the stream of events ended")
+                    : end;
+  }
+  return {grpc::StatusCode::DEADLINE_EXCEEDED,
+          absl::StrCat("no sign of life for ",
+                       core::FormatDuration(is_open ? kMissedBeats * beat
+                                                    : settings_.timeout))};
+}
+
+grpc::Status Client::Follow(const Target& target, Place* place,
+                            EventPrinter* printer) const {
+  // As often as somebody would look.
+  const core::Duration pause =
+      std::min<core::Duration>(settings_.timeout, std::chrono::seconds(1));
+  absl::optional<std::chrono::steady_clock::time_point> lost;
+  const auto on_open = [&] {
+    if (!lost.has_value()) return;
+    Complain(absl::StrCat(
+        target.name, ": answers again after ",
+        Brief(core::Duration(std::chrono::steady_clock::now() - *lost).count()),
+        "; going on after event ", place->after));
+    lost.reset();
+  };
+  for (;;) {
+    const grpc::Status end = FollowOnce(target, place, on_open, printer);
+    if (IsForGood(end)) return end;
+    if (end.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
+      // A server that knows no instances: there are fewer than we have seen.
+      Complain(absl::StrCat(target.name,
+                            ": it has been restarted; its events "
+                            "are numbered from 1 again"));
+      *place = {};
+      continue;
+    }
+    if (!lost.has_value()) {
+      lost = std::chrono::steady_clock::now();
+      Complain(absl::StrCat(target.name, ": ", Printable(end.error_message()),
+                            "; trying again"));
+    }
+    std::this_thread::sleep_for(pause);
   }
 }
 
 int Client::Events(const EventsRequest& request) {
   EventPrinter printer(settings_, targets_.size() > 1);
-  std::vector<int64_t> after(targets_.size(), request.after);
+  std::vector<Place> places(targets_.size());
+  for (Place& place : places) place.after = request.after;
   std::vector<grpc::Status> ends(targets_.size());
   const auto for_each_that_is_well = [&](const auto& work) {
     std::vector<std::thread> threads;
@@ -265,7 +323,7 @@ int Client::Events(const EventsRequest& request) {
   // Also when following: what has happened comes within the timeout, or the
   // server is not there. Waiting for what will happen takes signs of life only.
   for_each_that_is_well(
-      [&](size_t i) { ends[i] = ReadKept(targets_[i], &after[i], &printer); });
+      [&](size_t i) { ends[i] = ReadKept(targets_[i], &places[i], &printer); });
   printer.PrintHeld();
   size_t failed = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
@@ -273,14 +331,13 @@ int Client::Events(const EventsRequest& request) {
     failed += ends[i].ok() ? 0 : 1;
   }
   if (failed == targets_.size()) return kExitFailed;
-  if (!request.follow) return kExitOk;
-
+  if (!request.follow) return failed > 0 ? kExitFailed : kExitOk;
+  // One of several that is not there now may come.
+  for (grpc::Status& end : ends) {
+    if (!IsForGood(end)) end = grpc::Status::OK;
+  }
   for_each_that_is_well([&](size_t i) {
-    ends[i] = Follow(targets_[i], &after[i], &printer);
-    if (ends[i].ok()) {
-      ends[i] = grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                             "the stream of events ended");
-    }
+    ends[i] = Follow(targets_[i], &places[i], &printer);
     complain(i);
   });
   return kExitFailed;

@@ -56,16 +56,18 @@ _firebreakctl() {
   local command= argument= where=() name
   for ((i = 1; i < last; i++)); do
     case ${words[i]} in
-      --target | --channel | --ca | --cert | --key | --server-name | --token-file)
+      --target | --channel | --engine | --ca | --cert | --key | --server-name | --token-file)
         ((i + 1 < last)) &&
           where+=("${words[i]}" "${words[i + 1]/#\~\//$HOME/}")
         ((++i))
         ;;
-      --target=* | --channel=* | --ca=* | --cert=* | --key=* | --server-name=* | \
+      --target=* | --channel=* | --engine=* | --ca=* | --cert=* | --key=* | --server-name=* | \
         --token-file=* | --tls)
         where+=("${words[i]}")
         ;;
-      --timeout | --for | --after | --if-version) ((++i)) ;;
+      --timeout | --for | --after | --if-version | --reason | --limit | --to)
+        ((++i))
+        ;;
       -?*) ;;
       *)
         if [[ -z $command ]]; then
@@ -86,7 +88,8 @@ _firebreakctl() {
     --ca | --cert | --key | --token-file)
       command=policy argument=lint
       ;;
-    --target | --channel | --timeout | --server-name | --for | --after | --if-version)
+    --target | --channel | --engine | --timeout | --server-name | --for | --after | \
+      --if-version | --reason | --limit | --to)
       return
       ;;
   esac

@@ -41,7 +41,7 @@ bool IsUtf8() {
 
 void ReadEnvironment(Settings* settings, std::string* timeout) {
   settings->targets = absl::StrSplit(Get("FIREBREAK_TARGET", "127.0.0.1:50051"),
-                                     ',', absl::SkipEmpty());
+                                     ',', absl::SkipWhitespace());
   *timeout = Get("FIREBREAK_TIMEOUT", "5s");
   Security& security = settings->security;
   security.tls = Get("FIREBREAK_TLS", "0") != "0";

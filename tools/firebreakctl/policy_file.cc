@@ -79,7 +79,7 @@ int LintPolicyFile(const std::string& path, bool json, const Style& style) {
     view->set_fix(finding.fix);
     has_error = has_error || view->is_error();
   }
-  std::cout << (json ? ToJson(answer, true)
+  std::cout << (json ? ToJsonLine(path, "", answer)
                 : answer.findings().empty()
                     ? "nothing found\n"
                     : RenderFindings(answer.findings(), style));

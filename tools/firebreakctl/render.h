@@ -27,15 +27,17 @@ struct Answer {
   std::string target;  // as it was asked for; "" = the only one
   std::string error;   // why there is no response; "" = there is one
   Response response;
+  bool is_not_found = false;  // that is why
+  bool is_idle = false;       // no method of it has been called
 };
 template <class Response>
 using Answers = std::vector<Answer<Response>>;
 
 // One line for each breaker; the figures of a method stand at its first. Worst
-// first, and before all servers that do not answer. With more than one server
-// a column says which.
+// first, and before all servers that do not answer, or have nothing to tell.
+// With more than one server a column says which. `limit`: of methods; 0 = all.
 std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
-                          const Style& style);
+                          const Style& style, size_t limit = 0);
 // All methods that are not healthy, and a line for each server.
 std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
                          const Style& style);
@@ -48,6 +50,12 @@ std::string RenderMethod(const v1::GetMethodResponse& response,
 std::string RenderBreakers(
     const google::protobuf::RepeatedPtrField<v1::Breaker>& breakers,
     const Style& style);
+// The versions that are kept, the one in force first.
+std::string RenderHistory(const v1::GetPolicyResponse& response,
+                          const Style& style);
+// The calls that lose their breaker, if there are any.
+std::string RenderLost(const v1::ApplyPolicyResponse& response,
+                       const Style& style);
 // A policy file, with a comment on where it is from in front.
 std::string RenderPolicy(const v1::GetPolicyResponse& response);
 // Each field with its value before ("-") and after ("+").

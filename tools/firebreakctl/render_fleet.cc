@@ -20,6 +20,14 @@ std::string Percent(double share) {
   return absl::StrFormat("%.1f%%", 100 * share);
 }
 
+// With its engine, where the service is for several: "orders: payment".
+template <class Item>
+std::string ChannelText(const Item& item) {
+  return item.engine().empty()
+             ? OrDash(item.channel())
+             : absl::StrCat(item.engine(), ": ", OrDash(item.channel()));
+}
+
 // A table with a first column for the server, where there are several.
 class FleetTable {
  public:
@@ -36,7 +44,8 @@ class FleetTable {
     for (const Answer<Response>& each : answers) {
       if (each.error.empty()) continue;
       std::vector<Table::Cell> cells(place + 1, Table::Cell("-"));
-      cells[place] = {each.error, Colour::kRed};
+      // The reason is told elsewhere: it would widen the column for all.
+      cells[place] = {"no answer", Colour::kRed};
       AddRow(each.target, std::move(cells));
     }
   }
@@ -58,7 +67,7 @@ void AddMethod(const std::string& server, const v1::Method& method,
                FleetTable* table) {
   const v1::CallCounts& calls = method.calls();
   std::vector<Table::Cell> row = {
-      OrDash(method.channel()),
+      ChannelText(method),
       method.method(),
       {"-"},
       {"-"},
@@ -87,20 +96,20 @@ void AddMethod(const std::string& server, const v1::Method& method,
 }  // namespace
 
 std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
-                          const Style& style) {
+                          const Style& style, size_t limit) {
   struct Row {
     const Answer<v1::ListMethodsResponse>* answer;
     const v1::Method* method;
   };
   std::vector<Row> rows;
-  bool all_answer = true;
+  bool all_idle = true;
   for (const auto& answer : answers) {
-    all_answer = all_answer && answer.error.empty();
+    all_idle = all_idle && answer.error.empty() && answer.is_idle;
     for (const v1::Method& method : answer.response.methods()) {
       rows.push_back({&answer, &method});
     }
   }
-  if (rows.empty() && all_answer) {
+  if (all_idle && answers.size() <= 1) {
     return "no method with a policy has been called yet\n";
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
@@ -127,11 +136,22 @@ std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
                                         {"P99", kRight},
                                         {"LAST MINUTE"}});
   table.AddDead(answers, 1);
-  for (const Row& row : rows) {
+  for (const auto& answer : answers) {
+    if (!answer.is_idle) continue;
+    table.AddRow(answer.target, {{"-"}, {"no calls yet", Colour::kDim}});
+  }
+  const size_t shown = limit == 0 ? rows.size() : std::min(limit, rows.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const Row& row = rows[i];
     AddMethod(row.answer->target, *row.method, row.answer->response.as_of(),
               style, &table);
   }
-  return table.table().Render(style);
+  std::string out = table.table().Render(style);
+  if (table.table().empty()) out = "every method is healthy\n";
+  if (shown < rows.size()) {
+    absl::StrAppend(&out, "and ", rows.size() - shown, " more\n");
+  }
+  return out;
 }
 
 std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
@@ -163,7 +183,7 @@ std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
                                      Percent(each.failure_rate()),
                                      Percent(each.slow_call_rate()),
                                      Percent(each.admitted_share()),
-                                     OrDash(method.channel()),
+                                     ChannelText(method),
                                      method.method()});
     }
   }
@@ -206,7 +226,7 @@ std::string RenderAlerts(const Answers<v1::ListAlertsResponse>& answers,
           alert.severity() == v1::ALERT_SEVERITY_CRITICAL ? Colour::kRed
                                                           : Colour::kYellow},
          AlertName(alert.kind()),
-         OrDash(alert.channel()),
+         ChannelText(alert),
          OrDash(alert.method()),
          OrDash(alert.target()),
          alert.has_since()

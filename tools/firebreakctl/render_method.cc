@@ -174,10 +174,10 @@ std::string RecentText(const v1::LatencyModel& model) {
 }
 
 std::string NextHedgeText(const v1::LatencyModel& model) {
-  if (!model.has_hedge_delay()) return "";
   if (!model.hedging_paused().empty()) {
     return "paused: " + model.hedging_paused();
   }
+  if (!model.has_hedge_delay()) return "";
   return "after " + Brief(model.hedge_delay());
 }
 

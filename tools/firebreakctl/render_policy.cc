@@ -22,6 +22,33 @@ std::string RenderPolicy(const v1::GetPolicyResponse& response) {
   return out;
 }
 
+std::string RenderHistory(const v1::GetPolicyResponse& response,
+                          const Style& style) {
+  Table table({{"VERSION", kRight}, {"SINCE"}, {"SOURCE"}});
+  for (const v1::PolicyVersion& each : response.history()) {
+    table.AddRow({absl::StrCat(each.version()),
+                  google::protobuf::util::TimeUtil::ToString(each.since()),
+                  each.source().empty() ? "-" : each.source()});
+  }
+  return table.Render(style);
+}
+
+std::string RenderLost(const v1::ApplyPolicyResponse& response,
+                       const Style& style) {
+  std::string out;
+  for (const std::string& calls : response.lost_breakers()) {
+    const std::string line =
+        absl::StrCat("loses its breaker: ", Printable(calls));
+    absl::StrAppend(&out, style.colours ? Painted(line, Colour::kRed) : line,
+                    "\n");
+  }
+  if (response.more_lost_breakers() > 0) {
+    absl::StrAppend(&out, "and ", response.more_lost_breakers(),
+                    " more lose theirs\n");
+  }
+  return out;
+}
+
 std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
                               const Style& style) {
   if (!response.changed()) return "no difference\n";

@@ -31,7 +31,7 @@ enum class Reason {
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
-  kInvalidOptions,  // of this call
+  kInvalidOptions,  // of this call, or of its channel
   // The call is turned away before its first attempt: see intake.h.
   kBulkheadFull,
   kQueueTimeout,  // no place in the bulkhead came free in time

@@ -9,6 +9,7 @@
 #include "absl/types/optional.h"
 #include "google/protobuf/descriptor.h"
 #include "src/engine/policy/idempotency.h"
+#include "src/engine/policy/lint_names.h"
 #include "src/engine/policy/lint_rules.h"
 
 namespace firebreak::engine {
@@ -210,6 +211,9 @@ void Sort(std::vector<LintFinding>* findings) {
 std::vector<LintFinding> Lint(const PolicyTable& policy,
                               const Traffic* traffic) {
   std::vector<LintFinding> findings = Linter(policy).Run();
+  JudgeEntries(policy, &findings);
+  JudgeHidden(policy, &findings);
+  JudgeSpelling(policy, traffic, &findings);
   if (traffic != nullptr) JudgeTraffic(policy, *traffic, &findings);
   Sort(&findings);
   return findings;

@@ -6,11 +6,13 @@
 //
 // An error: calls that are hedged, where nobody says that they may run twice;
 // neither the entry (`idempotent: true`) nor the method's proto
-// (`idempotency_level`). An entry that says `idempotent: false` is fine: its
-// calls are not hedged, and not sent again when they may have run.
+// (`idempotency_level`). So are an entry without a name and a "*" in a name
+// (lint_names.h), which are for no call.
 //
-// Warnings: retries of that kind; numbers that leave no room for each other
-// (lint_rules.h); methods that their service has not; a name that never wins;
+// Warnings: retries of that kind; names that are most likely misspelt, and
+// entries that hide a wider one's breaker (lint_names.h); numbers that leave no
+// room for each other, and hedging beside `idempotent: false` (lint_rules.h);
+// methods that their service has not; a name that never wins;
 // and, of a running engine, what its traffic leaves without use
 // (lint_traffic.h).
 //

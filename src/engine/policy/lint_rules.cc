@@ -41,6 +41,12 @@ class Judge {
 
   void Hedging() {
     if (!options_.hedging) return;
+    if (!options_.idempotent.value_or(true)) {
+      Add("is hedged, and says idempotent: false, so no hedge is ever sent",
+          "take the hedging out; or say idempotent: true, if the method may "
+          "run twice");
+      return;
+    }
     const core::HedgingOptions& hedging = *options_.hedging;
     const Duration soonest =
         hedging.quantile == 0 ? hedging.delay : hedging.min_delay;

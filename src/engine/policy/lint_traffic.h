@@ -37,6 +37,8 @@ struct Traffic {
   core::Duration policy_age = core::Duration::zero();  // of the policy
   std::vector<Method> methods;
   absl::flat_hash_set<std::string> channels;  // names they were made with
+  // Services that were called, with a policy or without.
+  absl::flat_hash_set<std::string> services;
   // False: there were more than are remembered, so nothing is said of names.
   bool knows_all = true;
   // What was found when channels were made.

@@ -1,10 +1,12 @@
 #include "src/engine/policy/policy.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/text_format.h"
 #include "src/compat.h"
+#include "src/engine/policy/parse_help.h"
 #include "src/engine/policy/policy_compile.h"
 #include "src/engine/policy/policy_errors.h"
 #include "src/engine/policy/policy_file.h"
@@ -20,13 +22,21 @@ using google::protobuf::io::ArrayInputStream;
 // What the parser complains of, in places that count from 1.
 class Collector : public compat::ErrorCollector {
  public:
-  explicit Collector(PolicyErrors* errors) : errors_(errors) {}
+  Collector(absl::string_view text, PolicyErrors* errors)
+      : help_(text), errors_(errors) {}
 
   void OnError(int line, int column, absl::string_view message) override {
     PolicyPlace place;
     place.line = line + 1;
     place.column = column + 1;
-    errors_->Add(place, "", Printable(message));
+    std::string help = help_.For(message, line, column);
+    if (help.empty()) {
+      errors_->Add(place, "", Printable(message));
+      return;
+    }
+    absl::string_view said = message;
+    absl::ConsumeSuffix(&said, ".");
+    errors_->Add(place, "", absl::StrCat(Printable(said), help));
   }
   // Unknown fields come as warnings, so that all of them come.
   void OnWarning(int line, int column, absl::string_view message) override {
@@ -34,6 +44,7 @@ class Collector : public compat::ErrorCollector {
   }
 
  private:
+  ParseHelp help_;
   PolicyErrors* const errors_;
 };
 
@@ -59,7 +70,7 @@ absl::StatusOr<PolicyTable> ParsePolicyText(absl::string_view text,
 
   v1::PolicySet set;
   TextFormat::ParseInfoTree tree;
-  Collector collector(&errors);
+  Collector collector(text, &errors);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&collector);
   parser.WriteLocationsTo(&tree);

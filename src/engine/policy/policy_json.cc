@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "firebreak/v1/policy.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "src/engine/policy/parse_help.h"
 #include "src/engine/policy/policy.h"
 #include "src/engine/policy/policy_compile.h"
 #include "src/engine/policy/policy_scan.h"
@@ -34,6 +35,10 @@ std::string Complaint(absl::string_view message) {
   const size_t until = message.rfind('\n');
   absl::string_view place;
   if (from < until) place = message.substr(from + 1, until - from - 1);
+  std::string help = ParseHelp(message).ForJson(first);
+  if (!help.empty()) {
+    return absl::StrCat(Printable(absl::StripSuffix(first, ".")), help, ".");
+  }
   return absl::StrCat(Printable(first), place.empty() ? "" : " At ",
                       place.empty() ? "" : Quote(place));
 }

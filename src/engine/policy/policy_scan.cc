@@ -65,6 +65,17 @@ bool CheckNesting(absl::string_view text, PolicyErrors* errors) {
   return depth <= kMaxPolicyDepth;
 }
 
+void ForEachBrace(absl::string_view text,
+                  absl::FunctionRef<void(char brace, int line)> visit) {
+  ForEachSymbol(text, [&](const auto& token, const auto&) {
+    const char symbol = token.text[0];
+    if (absl::string_view("{}<>").find(symbol) != absl::string_view::npos) {
+      visit(symbol, token.line + 1);
+    }
+    return true;
+  });
+}
+
 void FindEmptyLists(absl::string_view text, PolicyErrors* errors) {
   ForEachSymbol(text, [&](const auto& token, const auto& previous) {
     if (token.text == "]" && previous.text == "[") {

@@ -8,6 +8,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_SCAN_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_POLICY_SCAN_H_
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "src/engine/policy/policy_errors.h"
 
@@ -18,6 +19,10 @@ inline constexpr int kMaxPolicyDepth = 32;
 
 // False, and an error, when a text is nested deeper: parsers recurse.
 bool CheckNesting(absl::string_view text, PolicyErrors* errors);
+
+// Each brace of the text format, "{}<>", and its line, from 1.
+void ForEachBrace(absl::string_view text,
+                  absl::FunctionRef<void(char brace, int line)> visit);
 
 // Reports every [] of the text format: it leaves no trace in a message, and
 // would mean the default there.

@@ -42,6 +42,11 @@ std::shared_ptr<const core::MethodOptions> PolicyTable::FindNamed(
   return FindAmong(channel, method, 4);
 }
 
+bool PolicyTable::NamesMethod(absl::string_view channel,
+                              absl::string_view method) const {
+  return FindAmong(channel, method, 2) != nullptr;
+}
+
 std::shared_ptr<const core::MethodOptions> PolicyTable::FindAmong(
     absl::string_view channel, absl::string_view method,
     size_t candidates) const {

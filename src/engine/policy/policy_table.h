@@ -53,6 +53,9 @@ class PolicyTable {
   std::shared_ptr<const core::MethodOptions> FindNamed(
       absl::string_view channel, absl::string_view method) const;
 
+  // Whether an entry names just this method, for this channel or any.
+  bool NamesMethod(absl::string_view channel, absl::string_view method) const;
+
   // Every name of the policy and the options of its entry, in no order. An
   // empty part is any.
   using Visitor = absl::FunctionRef<void(

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "src/admin/nearest.h"
 #include "src/admin/text.h"
+#include "src/core/base/nearest.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {
@@ -137,31 +137,31 @@ TEST(AdminNamesTest, HugeOrOddOnesDoNoHarm) {
 }
 
 TEST(NearestTest, CountsEdits) {
-  EXPECT_EQ(admin::EditDistance("", ""), 0);
-  EXPECT_EQ(admin::EditDistance("", "abc"), 3);
-  EXPECT_EQ(admin::EditDistance("abc", ""), 3);
-  EXPECT_EQ(admin::EditDistance("kitten", "sitting"), 3);
-  EXPECT_EQ(admin::EditDistance("Charge", "charge"), 0);
+  EXPECT_EQ(core::EditDistance("", ""), 0);
+  EXPECT_EQ(core::EditDistance("", "abc"), 3);
+  EXPECT_EQ(core::EditDistance("abc", ""), 3);
+  EXPECT_EQ(core::EditDistance("kitten", "sitting"), 3);
+  EXPECT_EQ(core::EditDistance("Charge", "charge"), 0);
   // No further than anybody wants to know.
-  EXPECT_EQ(admin::EditDistance("kitten", "sitting", 3), 3);
-  EXPECT_EQ(admin::EditDistance("kitten", "sitting", 2), 2);
-  EXPECT_EQ(admin::EditDistance("kitten", "sitting", 0), 0);
-  EXPECT_EQ(admin::EditDistance("kit", "kittens", 3), 3);
+  EXPECT_EQ(core::EditDistance("kitten", "sitting", 3), 3);
+  EXPECT_EQ(core::EditDistance("kitten", "sitting", 2), 2);
+  EXPECT_EQ(core::EditDistance("kitten", "sitting", 0), 0);
+  EXPECT_EQ(core::EditDistance("kit", "kittens", 3), 3);
 }
 
 TEST(NearestTest, ComparesWithTheEndsOfPaths) {
   const std::vector<std::string> methods = {"/a.B/Get",
                                             "/shop.v1.PaymentService/Charge"};
-  EXPECT_EQ(admin::Nearest("Chrge", methods), methods[1]);
-  EXPECT_EQ(admin::Nearest("PaymentServce/Charge", methods), methods[1]);
-  EXPECT_EQ(admin::Nearest("/a.B/Git", methods), methods[0]);
-  EXPECT_EQ(admin::Nearest("x", {}), "");
-  EXPECT_EQ(admin::Nearest(std::string(500, 'x'), methods), "");
-  EXPECT_EQ(admin::Nearest(std::string(80, 'x'), methods), methods[0]);
-  EXPECT_EQ(admin::Nearest(std::string(81, 'x'), methods), "");
+  EXPECT_EQ(core::Nearest("Chrge", methods), methods[1]);
+  EXPECT_EQ(core::Nearest("PaymentServce/Charge", methods), methods[1]);
+  EXPECT_EQ(core::Nearest("/a.B/Git", methods), methods[0]);
+  EXPECT_EQ(core::Nearest("x", {}), "");
+  EXPECT_EQ(core::Nearest(std::string(500, 'x'), methods), "");
+  EXPECT_EQ(core::Nearest(std::string(80, 'x'), methods), methods[0]);
+  EXPECT_EQ(core::Nearest(std::string(81, 'x'), methods), "");
   // The ends of a long one still count, whole it does not.
   const std::string far = "/" + std::string(80, 'p') + ".Far/Fetch";
-  EXPECT_EQ(admin::Nearest("Far/Fetsh", {methods[0], far}), far);
+  EXPECT_EQ(core::Nearest("Far/Fetsh", {methods[0], far}), far);
 }
 
 TEST(TextTest, LinesCommandNoTerminal) {

@@ -174,7 +174,9 @@ TEST(RenderMethodsTest, OfAFleetTheDeadComeFirstAndTheWorstNext) {
                                           {"c:1", "cannot reach c:1", {}}},
                                          false);
   EXPECT_THAT(text, StartsWith("SERVER  CHANNEL  METHOD"));
-  EXPECT_LT(text.find("cannot reach c:1"), text.find("b:1  "));
+  EXPECT_LT(text.find("no answer"), text.find("b:1  "));
+  // Why is told elsewhere: it would widen the column for all.
+  EXPECT_EQ(text.find("cannot reach"), std::string::npos);
   EXPECT_LT(text.find("b:1  "), text.find("a:1  "));
 }
 

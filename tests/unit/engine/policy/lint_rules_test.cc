@@ -213,7 +213,8 @@ TEST(LintRulesTest, WhatAChannelHasForAll) {
   EXPECT_THAT(paid("retry {}"),
               ElementsAre(HasSubstr("after the first 10 times never again")));
   EXPECT_THAT(paid("hedging {} idempotent: true").size(), 1u);
-  EXPECT_THAT(paid("hedging {} idempotent: false"), IsEmpty());
+  EXPECT_THAT(paid("hedging {} idempotent: false"),
+              ElementsAre(HasSubstr("no hedge is ever sent")));
   EXPECT_THAT(paid("breaker {}"), IsEmpty());
 }
 
@@ -295,7 +296,8 @@ class TrafficTest : public ::testing::Test {
   TrafficTest()
       : table_(Compile(R"(
           method { id: "any" name {} breaker { consecutive_failures: 0 } }
-          method { id: "e" name { service: "p.S" method: "M" }
+          method { id: "e" breaker { mode: DISABLED }
+                   name { service: "p.S" method: "M" }
                    name { channel: "c" service: "p.T" }
                    name { channel: "d" } })")) {
     traffic_.age = traffic_.policy_age = std::chrono::minutes(10);

@@ -59,20 +59,21 @@ TEST(LintTest, SaysWhereWhyAndWhatToDo) {
 }
 
 TEST(LintTest, NothingToSay) {
-  for (const char* body :
-       {"", "breaker {}", "timeout: \"1s\"", "retry {}",
-        "retry { codes: [UNAVAILABLE, RESOURCE_EXHAUSTED] }",
-        "hedging {} idempotent: true", "hedging {} idempotent: false",
-        "retry { codes: INTERNAL } idempotent: true",
-        "retry { codes: INTERNAL } idempotent: false",
-        "hedging { enabled: false }",
-        "retry { codes: INTERNAL enabled: false }"}) {
+  for (const char* body : {"", "breaker {}", "timeout: \"1s\"", "retry {}",
+                           "retry { codes: [UNAVAILABLE, RESOURCE_EXHAUSTED] }",
+                           "hedging {} idempotent: true",
+                           "retry { codes: INTERNAL } idempotent: true",
+                           "retry { codes: INTERNAL } idempotent: false",
+                           "hedging { enabled: false }",
+                           "retry { codes: INTERNAL enabled: false }"}) {
     EXPECT_THAT(Places(absl::StrCat("method { name {} ", body, " }")),
                 IsEmpty())
         << body;
   }
-  // A base is for nobody.
-  EXPECT_THAT(Places("method { id: \"a\" hedging {} }"), IsEmpty());
+  // A base is for nobody but those that are based on it.
+  EXPECT_THAT(Places("method { id: \"a\" hedging {} }"
+                     "method { base: \"a\" name {} idempotent: true }"),
+              IsEmpty());
   EXPECT_THAT(Places("channel {}"), IsEmpty());
 }
 
@@ -135,7 +136,7 @@ TEST(LintTest, MoreHedgesThanTheBudgetPaysFor) {
   };
   EXPECT_THAT(places("true", "0.9"), IsEmpty());
   EXPECT_THAT(places("true", "0.89"), ElementsAre("a: on channel \"c\""));
-  EXPECT_THAT(places("false", "0.5"), IsEmpty()) << "never hedged";
+  EXPECT_THAT(places("false", "0.5"), ElementsAre("a")) << "never hedged";
   EXPECT_THAT(Places("method { name {} idempotent: true hedging {} }"),
               IsEmpty());
 }

@@ -248,7 +248,8 @@ TEST(PolicyErrorTest, SyntaxHasLineAndColumn) {
   EXPECT_EQ(ErrorOf("method {\n  timeout \"1s\"\n}"),
             "p:2:11: Expected \":\", found \"\"1s\"\".");
   EXPECT_EQ(ErrorOf("method { timeout: 5 }"),
-            "p:1:19: Expected string, got: 5");
+            "p:1:19: Expected string, got: 5; a time is a string with its "
+            "unit: \"5s\"");
   EXPECT_THAT(ErrorOf("method {"), HasSubstr("p:1:"));
   EXPECT_THAT(ErrorOf("}"), HasSubstr("p:1:1: "));
   EXPECT_THAT(ErrorOf("method { timeout: \"1s\" timeout: \"2s\" }"),
@@ -268,7 +269,8 @@ TEST(PolicyErrorTest, UnknownFieldsAreAllNamed) {
       "metod {}");
   EXPECT_THAT(error, HasSubstr("p:1:25: Message type "
                                "\"firebreak.v1.MethodPolicy\" has no field "
-                               "named \"timeuot\"."));
+                               "named \"timeuot\"; did you mean "
+                               "\"timeout\"?"));
   EXPECT_THAT(error, HasSubstr("p:2:"));
   EXPECT_THAT(error, HasSubstr("\"failure_rat\""));
   EXPECT_THAT(error, HasSubstr("breaker.failure_rate: is 2; allowed [0, 1]"));

@@ -1,19 +1,15 @@
-#include "src/admin/nearest.h"
+#include "src/core/base/nearest.h"
 
 #include <algorithm>
 #include <numeric>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
-#include "src/admin/text.h"
 
-namespace firebreak::admin {
+namespace firebreak::core {
 namespace {
 
 constexpr size_t kLongestCompared = 80;
-constexpr size_t kLongestQuoted = 200;
 
 // `limit` when it is not less.
 int PathDistance(absl::string_view wanted, absl::string_view candidate,
@@ -80,11 +76,4 @@ std::string Nearest(absl::string_view wanted,
   return nearest == nullptr ? "" : *nearest;
 }
 
-std::string Quote(absl::string_view name) {
-  // As Printable() doubles backslashes, no two names look the same.
-  return absl::StrCat(
-      "\"", absl::StrReplaceAll(ToLine(name, kLongestQuoted), {{"\"", "\\\""}}),
-      "\"");
-}
-
-}  // namespace firebreak::admin
+}  // namespace firebreak::core

@@ -3,8 +3,8 @@
 //   Nearest("Pay/Charge", {"/shop.v1.PaymentService/Charge", ...})
 //
 // Thread safety: pure functions.
-#ifndef FIREBREAK_SRC_ADMIN_NEAREST_H_
-#define FIREBREAK_SRC_ADMIN_NEAREST_H_
+#ifndef FIREBREAK_SRC_CORE_BASE_NEAREST_H_
+#define FIREBREAK_SRC_CORE_BASE_NEAREST_H_
 
 #include <limits>
 #include <string>
@@ -12,7 +12,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace firebreak::admin {
+namespace firebreak::core {
 
 // Letters to insert, remove or change to get from one to the other, ASCII case
 // aside; `limit`, or more than that, when there are so many. O(a * b), and less
@@ -28,9 +28,6 @@ int EditDistance(absl::string_view a, absl::string_view b,
 std::string Nearest(absl::string_view wanted,
                     const std::vector<std::string>& candidates);
 
-// A name for a message: in double quotes, printable, cut when it is very long.
-std::string Quote(absl::string_view name);
+}  // namespace firebreak::core
 
-}  // namespace firebreak::admin
-
-#endif  // FIREBREAK_SRC_ADMIN_NEAREST_H_
+#endif  // FIREBREAK_SRC_CORE_BASE_NEAREST_H_

@@ -1,0 +1,142 @@
+// The engines that one admin service is for, mostly one.
+//
+//   Engines engines({{"orders", orders}, {"users", users}}, options);
+//   absl::StatusOr<const OneEngine*> one = engines.Of("orders", "engine");
+//   return (*one)->policies->Get(context, request, response);
+//
+// gRPC takes one service of a name for each server, so a process with several
+// engines has one admin service for all. Lists show them one after the other;
+// what is about one engine needs its name, where there are several.
+//
+// Thread safety: safe from any thread; immutable.
+#ifndef FIREBREAK_SRC_ADMIN_ENGINES_H_
+#define FIREBREAK_SRC_ADMIN_ENGINES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/admin_service.h"
+#include "firebreak/v1/admin.pb.h"
+#include "src/admin/changes.h"
+#include "src/admin/event_streams.h"
+#include "src/admin/gate.h"
+#include "src/admin/policies.h"
+#include "src/admin/rates.h"
+#include "src/engine/engine_core.h"
+
+namespace firebreak::admin {
+
+// What the service has for one engine.
+struct OneEngine {
+  OneEngine(std::string its_name, std::shared_ptr<engine::EngineCore> its_core,
+            const AdminOptions& options);
+
+  const std::string name;  // "" = the only one
+  const std::shared_ptr<engine::EngineCore> core;
+  const std::shared_ptr<Gate> gate;
+  const std::unique_ptr<Changes> changes;
+  const std::unique_ptr<Policies> policies;
+  const std::shared_ptr<Rates> rates;
+  const std::shared_ptr<EventStreams> streams;
+};
+
+class Engines {
+ public:
+  // Null engines are left out. Of several those without a name, or with that
+  // of one before, are called by their number, from 1.
+  Engines(const std::vector<NamedEngine>& engines, const AdminOptions& options);
+
+  const std::vector<std::unique_ptr<OneEngine>>& all() const { return all_; }
+  // All where no name is given. NOT_FOUND: no engine of that name.
+  absl::StatusOr<std::vector<const OneEngine*>> Named(
+      const std::string& name) const;
+  // The one of that name; without, the only one.
+  // INVALID_ARGUMENT: there are several, and `field` must say which.
+  absl::StatusOr<const OneEngine*> Of(const std::string& name,
+                                      absl::string_view field) const;
+  // The one that has the method, where none is named.
+  // INVALID_ARGUMENT: several have it. NOT_FOUND: none.
+  absl::StatusOr<const OneEngine*> With(
+      const v1::MethodSelector& selector) const;
+
+ private:
+  absl::Status Ambiguous(const std::vector<const OneEngine*>& fitting,
+                         absl::string_view field, absl::string_view why) const;
+
+  std::vector<std::unique_ptr<OneEngine>> all_;
+};
+
+// Says of each item which engine it is of.
+void SetEngine(const std::string& name, v1::ListMethodsResponse* response);
+void SetEngine(const std::string& name, v1::GetHealthResponse* response);
+void SetEngine(const std::string& name, v1::ListAlertsResponse* response);
+inline int SizeOf(const v1::ListMethodsResponse& r) { return r.methods_size(); }
+inline int SizeOf(const v1::GetHealthResponse& r) { return r.methods_size(); }
+inline int SizeOf(const v1::ListAlertsResponse& r) { return r.alerts_size(); }
+
+// A token of AskInTurn(): which engine is next, and its own token.
+// INVALID_ARGUMENT: it is none.
+absl::Status ReadTurn(const std::string& token, std::size_t engines,
+                      std::size_t* at, std::string* of_engine);
+
+// One list of those of several engines, one engine after the other, page by
+// page. `ask(engine, request, response)` makes that of one; NOT_FOUND of it is
+// that of all only where all say so.
+template <class Request, class Response, class Ask>
+absl::Status AskInTurn(const std::vector<const OneEngine*>& engines,
+                       const Request& request, Response* response,
+                       const Ask& ask) {
+  if (engines.size() == 1) {
+    absl::Status status = ask(*engines.front(), request, response);
+    SetEngine(engines.front()->name, response);
+    return status;
+  }
+  std::size_t at = 0;
+  std::string token;
+  absl::Status read =
+      ReadTurn(request.page_token(), engines.size(), &at, &token);
+  if (!read.ok()) return read;
+  absl::Status missing;
+  bool found = !request.page_token().empty();
+  int32_t left = request.page_size();
+  for (; at < engines.size(); ++at, token.clear()) {
+    Request one = request;
+    one.set_page_token(token);
+    one.set_page_size(left);
+    Response part;
+    const absl::Status status = ask(*engines[at], one, &part);
+    if (absl::IsNotFound(status)) {
+      missing = status;
+      continue;
+    }
+    if (!status.ok()) return status;
+    found = true;
+    SetEngine(engines[at]->name, &part);
+    const std::string next = part.next_page_token();
+    part.clear_next_page_token();
+    left -= request.page_size() == 0 ? 0 : SizeOf(part);
+    response->MergeFrom(part);
+    if (!next.empty()) {
+      response->set_next_page_token(absl::StrCat(at, ":", next));
+      break;
+    }
+    if (request.page_size() != 0 && left <= 0) {
+      if (at + 1 < engines.size()) {
+        response->set_next_page_token(absl::StrCat(at + 1, ":"));
+      }
+      break;
+    }
+  }
+  return found ? absl::OkStatus() : missing;
+}
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_ENGINES_H_

@@ -1,0 +1,38 @@
+// Names of a policy that do not mean what their author thinks, and so leave
+// calls without the protection that was written down for them.
+//
+//   JudgeEntries(policy, &findings);
+//   JudgeHidden(policy, &findings);
+//   JudgeSpelling(policy, traffic, &findings);
+//
+// Pure functions; part of lint.h, which is what others include.
+#ifndef FIREBREAK_SRC_ENGINE_POLICY_LINT_NAMES_H_
+#define FIREBREAK_SRC_ENGINE_POLICY_LINT_NAMES_H_
+
+#include <vector>
+
+#include "firebreak/policy_update.h"
+#include "src/engine/policy/lint_traffic.h"
+#include "src/engine/policy/policy_table.h"
+
+namespace firebreak::engine {
+
+// Errors: an entry that has no name and is nobody's base (nor called as a
+// preset, which is there to be one), and a "*" in a name, of which no call has
+// one.
+void JudgeEntries(const PolicyTable& policy,
+                  std::vector<LintFinding>* findings);
+
+// Warnings: a name whose entry has no breaker, where a wider one has. The
+// winning entry applies whole, so its calls have none.
+void JudgeHidden(const PolicyTable& policy, std::vector<LintFinding>* findings);
+
+// Warnings: a channel or service that nobody has made or called, and that is a
+// letter or two from one that somebody has, or that is linked into the program.
+// `traffic` may be null.
+void JudgeSpelling(const PolicyTable& policy, const Traffic* traffic,
+                   std::vector<LintFinding>* findings);
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_POLICY_LINT_NAMES_H_

@@ -1,0 +1,95 @@
+#include "src/engine/policy/protection.h"
+
+#include <memory>
+
+#include "absl/container/btree_set.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+
+namespace firebreak::engine {
+namespace {
+
+using Options = std::shared_ptr<const core::MethodOptions>;
+
+bool Protects(const core::MethodOptions* options) {
+  return options != nullptr && options->breaker.has_value() &&
+         options->breaker->mode == core::BreakerOptions::Mode::kEnforce;
+}
+
+std::string OnChannel(absl::string_view channel) {
+  return channel.empty() ? "" : absl::StrCat(" on channel \"", channel, "\"");
+}
+
+class Search {
+ public:
+  Search(const PolicyTable& before, const PolicyTable& after)
+      : before_(before), after_(after) {}
+
+  void Called(const std::string& channel, const std::string& method) {
+    if (!Protects(before_.FindForCall(channel, method).get())) return;
+    if (Protects(after_.FindForCall(channel, method).get())) return;
+    lost_.insert(absl::StrCat(method, OnChannel(channel)));
+  }
+
+  void Named(absl::string_view channel, absl::string_view service,
+             absl::string_view method, const core::MethodOptions& options) {
+    if (!Protects(&options)) return;
+    const auto* const linked =
+        service.empty() || !method.empty()
+            ? nullptr
+            : google::protobuf::DescriptorPool::generated_pool()
+                  ->FindServiceByName(std::string(service));
+    if (linked == nullptr) {
+      const std::string path = absl::StrCat("/", service, "/", method);
+      if (Protects(after_.Find(channel, path).get())) return;
+      lost_.insert(absl::StrCat(
+          service.empty()  ? std::string("every method without a better entry")
+          : method.empty() ? absl::StrCat("every method of ", service)
+                           : path,
+          OnChannel(channel)));
+      return;
+    }
+    for (int i = 0; i < linked->method_count(); ++i) {
+      const std::string path =
+          absl::StrCat("/", service, "/", linked->method(i)->name());
+      // Others have an entry of their own.
+      if (before_.Find(channel, path).get() != &options) continue;
+      if (Protects(after_.Find(channel, path).get())) continue;
+      lost_.insert(absl::StrCat(path, OnChannel(channel)));
+    }
+  }
+
+  Lost Take() {
+    Lost lost;
+    for (const std::string& each : lost_) {
+      if (lost.calls.size() < kMostLost) {
+        lost.calls.push_back(each);
+      } else {
+        ++lost.left_out;
+      }
+    }
+    return lost;
+  }
+
+ private:
+  const PolicyTable& before_;
+  const PolicyTable& after_;
+  absl::btree_set<std::string> lost_;
+};
+
+}  // namespace
+
+Lost FindLostBreakers(
+    const PolicyTable& before, const PolicyTable& after,
+    const std::vector<std::pair<std::string, std::string>>& called) {
+  Search search(before, after);
+  for (const auto& [channel, method] : called) search.Called(channel, method);
+  before.ForEachName([&](absl::string_view channel, absl::string_view service,
+                         absl::string_view method,
+                         const core::MethodOptions& options) {
+    search.Named(channel, service, method, options);
+  });
+  return search.Take();
+}
+
+}  // namespace firebreak::engine
