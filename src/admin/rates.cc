@@ -24,7 +24,8 @@ Step CountsOf(const engine::MethodRuntime& runtime) {
   step.rejected = counts.end(core::CallEnd::kRejected);
   step.bad_attempts = attributed(core::Attribution::kServerFailure) +
                       attributed(core::Attribution::kTransportFailure);
-  step.attempts = step.bad_attempts + attributed(core::Attribution::kSuccess);
+  step.attempts = step.bad_attempts + attributed(core::Attribution::kSuccess) +
+                  attributed(core::Attribution::kAnsweredWithError);
   step.no_place = rejected(core::Reason::kBulkheadFull) +
                   rejected(core::Reason::kQueueTimeout);
   step.no_token =

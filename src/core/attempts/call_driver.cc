@@ -105,7 +105,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     // Of the caller's parent call it may be heard through one attempt first.
     const bool is_cancelled = attribution == Attribution::kCancelledByCaller;
     if (is_cancelled) finish.reason = Reason::kCancelled;
-    const bool answered = attribution == Attribution::kSuccess;
+    const bool answered = IsAnswer(attribution);
     SettleAll(absl::StatusCode::kCancelled,
               is_cancelled ? attribution : Attribution::kSuperseded,
               answered ? n : Finish::kNoAttempt, now, &actions);
