@@ -215,6 +215,7 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   attempts_.back().facts.deadline = deadline;
   ++in_flight_;
   plan_.stats->OnAttempt(kind);
+  if (kind == AttemptKind::kFirst) age_ = plan_.stats->ages.Begin(now);
   return absl::nullopt;
 }
 
