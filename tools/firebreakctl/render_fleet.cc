@@ -71,7 +71,8 @@ void AddMethod(const std::string& server, const v1::Method& method,
       absl::StrCat(calls.in_flight()),
       Quantile(method.latency(), method.latency().p50()),
       Quantile(method.latency(), method.latency().p99()),
-      Sparkline(method.recent().started(), style.utf8)};
+      Sparkline(method.recent().started(), style.utf8),
+      NowText(method.recent().now())};
   if (method.breakers().empty()) table->AddRow(server, row);
   std::string shown = server;
   for (const v1::Breaker& breaker : method.breakers()) {
@@ -125,7 +126,8 @@ std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
                                         {"IN FLIGHT", kRight},
                                         {"P50", kRight},
                                         {"P99", kRight},
-                                        {"LAST MINUTE"}});
+                                        {"LAST MINUTE"},
+                                        {"NOW"}});
   table.AddDead(answers, 1);
   for (const Row& row : rows) {
     AddMethod(row.answer->target, *row.method, row.answer->response.as_of(),
@@ -143,6 +145,8 @@ std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
   FleetTable methods(answers.size() > 1, {{"SCORE", kRight},
                                           {"FAILED", kRight},
                                           {"SLOW", kRight},
+                                          {"ERRORS", kRight},
+                                          {"HANG", kRight},
                                           {"LET THROUGH", kRight},
                                           {"CHANNEL"},
                                           {"METHOD"}});
@@ -162,6 +166,8 @@ std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
                                       ColourOf(each.level())},
                                      Percent(each.failure_rate()),
                                      Percent(each.slow_call_rate()),
+                                     Percent(each.error_rate()),
+                                     Percent(each.hanging_share()),
                                      Percent(each.admitted_share()),
                                      OrDash(method.channel()),
                                      method.method()});
