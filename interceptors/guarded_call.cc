@@ -141,6 +141,7 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
   }
   is_running_ = true;
   runtime.stats.OnAttempt(core::AttemptKind::kFirst);
+  if (is_unary()) age_ = runtime.stats.ages.Begin(admitted_);
   runtime.budget->OnCallAdmitted();
   channel_was_not_ready_ = admission.permit.is_probe() &&
                            info_->channel()->GetState(
@@ -173,6 +174,7 @@ void GuardedCall::OnProgress() {
 void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
                            bool cancelled) {
   if (!std::exchange(is_running_, false)) return;
+  age_.End();
   const grpc::Status& status = *methods->GetRecvStatus();
   const grpc::ClientContext& context = *info_->client_context();
   engine::MethodRuntime& runtime = *method_->runtime;

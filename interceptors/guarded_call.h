@@ -25,6 +25,7 @@
 #include "src/core/attempts/call_driver.h"
 #include "src/core/base/mutex.h"
 #include "src/core/breaker/breaker.h"
+#include "src/core/measure/call_ages.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -85,6 +86,7 @@ class GuardedCall {
   core::Time admitted_;  // by the intake
   core::Time deadline_;
   core::Duration granted_ = core::Duration::zero();
+  core::CallAges::Call age_;  // of a unary call, while it runs
   bool is_running_ = false;
   core::Visit visit_;
   bool channel_was_not_ready_ = false;

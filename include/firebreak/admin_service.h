@@ -56,6 +56,10 @@ struct AlertLimits {
   double slow_call_rate = 0.25;
   // Fewer calls say nothing.
   int64_t minimum_calls = 10;
+  // Share of the recent calls that did not get OK, with codes that say that
+  // something is broken, and of those that hang. As above.
+  double calls_fail = 0.25;
+  double calls_hang = 0.25;
 };
 
 struct AdminOptions {

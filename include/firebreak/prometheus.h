@@ -41,16 +41,23 @@
 
 namespace firebreak {
 
+namespace engine {
+class RecentCounts;
+}  // namespace engine
+
 class FIREBREAK_EXPORT PrometheusCollector final
     : public prometheus::Collectable {
  public:
   // `engine` is not null.
   explicit PrometheusCollector(const std::shared_ptr<Engine>& engine);
+  ~PrometheusCollector() override;
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
   const std::weak_ptr<engine::EngineCore> core_;
+  // What earlier scrapes have seen: the health is that of the calls since.
+  const std::unique_ptr<engine::RecentCounts> recent_;
 };
 
 }  // namespace firebreak

@@ -141,6 +141,10 @@ absl::Status Warn(const engine::EngineCore& core, const admin::Rates& rates,
   const core::Time now = engine::Now();
   std::vector<v1::Alert> alerts = admin::FindAlerts(
       admin::SelectAll(core, request.selector()), limits, rates, now);
+  if (request.selector().channel().empty() &&
+      request.selector().method().empty()) {
+    admin::AddPolicyAlert(core.policy_stats(), &alerts);
+  }
   alerts.erase(std::remove_if(alerts.begin(), alerts.end(),
                               [&](const v1::Alert& each) {
                                 return each.severity() < request.min_severity();
@@ -148,8 +152,8 @@ absl::Status Warn(const engine::EngineCore& core, const admin::Rates& rates,
                alerts.end());
   std::vector<SortKey> keys;
   for (const v1::Alert& each : alerts) {
-    // One digit each, so that they sort as numbers.
-    const double rank = 10 * (9 - each.severity()) + each.kind();
+    // So many digits each, so that they sort as numbers.
+    const double rank = 100 * (9 - each.severity()) + each.kind();
     keys.push_back(
         SortKey::Of(rank, {each.channel(), each.method(), each.target()}));
   }

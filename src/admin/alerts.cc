@@ -1,21 +1,32 @@
 #include "src/admin/alerts.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
 #include "src/core/admission/bulkhead.h"
 #include "src/core/attempts/attempt_budget.h"
+#include "src/core/attempts/hedging.h"
+#include "src/core/base/duration.h"
 #include "src/core/breaker/breaker.h"
+#include "src/core/health.h"
+#include "src/engine/call_health.h"
+#include "src/engine/recent_counts.h"
 
 namespace firebreak::admin {
 namespace {
+
+// From that share on, of the calls that fail or hang, it is critical.
+constexpr double kMost = 0.5;
 
 class Finder {
  public:
@@ -25,7 +36,17 @@ class Finder {
   std::vector<v1::Alert> Run(const std::vector<Selected>& methods) {
     for (const Selected& each : methods) LookAt(each);
     for (const auto& [bulkhead, use] : bulkheads_) Judge(*bulkhead, use);
-    for (const auto& [budget, use] : budgets_) Judge(budget, use);
+    std::set<std::string> told;
+    for (const v1::Alert& each : alerts_) told.insert(each.channel());
+    for (const auto& [budget, use] : budgets_) {
+      // That retries are not made is a sign of failures, and never all there is
+      // to say.
+      if (Judge(budget, use) && told.count(ToUtf8(use.channel)) == 0) {
+        for (const Failing& each : some_fail_) {
+          if (each.channel == use.channel) AddFailing(each);
+        }
+      }
+    }
     return std::move(alerts_);
   }
 
@@ -38,22 +59,40 @@ class Finder {
     int64_t in_vain = 0;  // in the last minute
   };
 
+  // Calls of a method that did not get OK.
+  struct Failing {
+    std::string channel;
+    std::string method;
+    engine::RecentCounts::Span span;
+    v1::AlertSeverity severity = v1::ALERT_SEVERITY_WARNING;
+    absl::optional<core::Time> since;
+  };
+
   void LookAt(const Selected& selected) {
-    const engine::MethodRuntime& runtime = *selected.runtime;
+    engine::MethodRuntime& runtime = *selected.runtime;
     const Rates::Step minute = rates_.LastMinute(runtime);
-    bool any_is_on = false;
+    const std::shared_ptr<const engine::MethodSettings> settings =
+        runtime.settings();
+    const core::RecentAttempts recent =
+        engine::RecentOf(&runtime, *settings, &rates_.counts(), now_);
+    bool any_counts = false;
     for (core::Breaker* breaker : selected.breakers) {
       const core::BreakerSnapshot snapshot = breaker->Snapshot(now_);
-      any_is_on = any_is_on || snapshot.state != core::BreakerState::kDisabled;
-      if (seen_.insert(breaker).second) Judge(breaker->identity(), snapshot);
+      any_counts = any_counts || Counts(snapshot.state);
+      if (seen_.insert(breaker).second) {
+        Judge(breaker->identity(), snapshot, recent.is_idle);
+      }
     }
-    if (!any_is_on) {
+    const core::Breaker::Identity all = {runtime.channel, "", runtime.method};
+    JudgeErrors(runtime, *settings->options, recent.none_is_ok);
+    JudgeHang(runtime, recent, all);
+    JudgeSpeed(&runtime, all);
+    if (!any_counts) {
       JudgeRate(v1::ALERT_KIND_FAILURE_RATE, minute.bad_attempts,
-                minute.attempts, limits_.failure_rate, "failed",
-                {runtime.channel, "", runtime.method});
+                minute.attempts, limits_.failure_rate, "failed", all);
     }
     Note(&budgets_[runtime.budget.get()], runtime, minute.no_token);
-    settings_.push_back(runtime.settings());
+    settings_.push_back(settings);
     core::Bulkhead* const bulkhead = settings_.back()->intake.bulkhead();
     if (bulkhead != nullptr) {
       Note(&bulkheads_[bulkhead], runtime, minute.no_place);
@@ -68,25 +107,133 @@ class Finder {
     use->in_vain += in_vain;
   }
 
+  // It is not off, and nobody holds it.
+  static bool Counts(core::BreakerState state) {
+    return state != core::BreakerState::kDisabled &&
+           state != core::BreakerState::kForcedOpen &&
+           state != core::BreakerState::kForcedClosed;
+  }
+
+  void JudgeErrors(const engine::MethodRuntime& runtime,
+                   const core::MethodOptions& options, bool none_is_ok) {
+    Failing failing = {runtime.channel, runtime.method,
+                       engine::JudgedSpan(runtime, rates_.counts(), now_),
+                       v1::ALERT_SEVERITY_WARNING,
+                       rates_.counts().failing_since(runtime, now_)};
+    const engine::CallErrors errors =
+        engine::ErrorsOf(failing.span.counts, options);
+    if (errors.not_ok == 0) return;
+    const auto all = static_cast<double>(errors.calls);
+    const auto bad = static_cast<double>(errors.errors);
+    const bool is_enough = errors.calls >= limits_.minimum_calls;
+    if (is_enough && limits_.calls_fail > 0 &&
+        (bad >= limits_.calls_fail * all || none_is_ok)) {
+      if (bad >= kMost * all) failing.severity = v1::ALERT_SEVERITY_CRITICAL;
+      AddFailing(failing);
+    } else {
+      some_fail_.push_back(std::move(failing));
+    }
+  }
+
+  // "120 of 130 calls of the last 12s were not OK: PERMISSION_DENIED 120".
+  void AddFailing(const Failing& failing) {
+    const engine::RecentCounts::Counts& counts = failing.span.counts;
+    std::string codes;
+    for (size_t i = 1; i < counts.codes.size(); ++i) {
+      if (counts.codes[i] == 0) continue;
+      absl::StrAppend(
+          &codes, codes.empty() ? "" : ", ",
+          absl::StatusCodeToString(static_cast<absl::StatusCode>(i)), " ",
+          counts.codes[i]);
+    }
+    v1::Alert* const alert =
+        Add(failing.severity, v1::ALERT_KIND_CALLS_FAIL,
+            {failing.channel, "", failing.method},
+            absl::StrCat(counts.not_ok(), " of ", counts.with_status(),
+                         " calls of the last ", Rounded(failing.span.length),
+                         " were not OK: ", codes));
+    if (failing.since) *alert->mutable_since() = TimestampOf(*failing.since);
+  }
+
+  void JudgeHang(const engine::MethodRuntime& runtime,
+                 const core::RecentAttempts& recent,
+                 const core::Breaker::Identity& where) {
+    if (recent.hanging == 0 || limits_.calls_hang <= 0) return;
+    const double share =
+        core::CautiousShare(recent.hanging, recent.hanging + recent.answered,
+                            limits_.minimum_calls);
+    if (!(share >= limits_.calls_hang)) return;
+    const engine::Hang hang = engine::HangOf(runtime, now_);
+    if (!hang.oldest) return;
+    v1::Alert* const alert = Add(
+        recent.hang_is_sure && share >= kMost ? v1::ALERT_SEVERITY_CRITICAL
+                                              : v1::ALERT_SEVERITY_WARNING,
+        v1::ALERT_KIND_CALLS_HANG, where,
+        absl::StrFormat("%d calls in flight for over %s, the oldest for %s; "
+                        "%d ended in the last seconds",
+                        hang.calls, Rounded(hang.limit),
+                        Rounded(now_ - *hang.oldest), recent.answered));
+    *alert->mutable_since() = TimestampOf(*hang.oldest);
+  }
+
+  void JudgeSpeed(engine::MethodRuntime* runtime,
+                  const core::Breaker::Identity& where) {
+    if (!core::IsSlowerThanUsual(&runtime->latency, now_) &&
+        !engine::IsMuchSlower(runtime, now_)) {
+      return;
+    }
+    const auto current = runtime->latency.Quantile(0.5, now_);
+    const core::Duration usual = runtime->latency.Baseline(now_).value_or(
+        runtime->stats.latency().Quantile(0.5));
+    if (!current) return;
+    Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_SLOWER_THAN_USUAL, where,
+        absl::StrFormat("the median of the last 30s is %s, usually %s",
+                        Rounded(*current), Rounded(usual)));
+  }
+
+  // To what one can read: three digits at most, or whole seconds.
+  static std::string Rounded(core::Duration d) {
+    core::Duration unit(1);
+    while (d / unit >= 1000 && unit < std::chrono::seconds(1)) unit *= 10;
+    unit = std::min<core::Duration>(unit, std::chrono::seconds(1));
+    return core::FormatDuration(d / unit * unit);
+  }
+
   void Judge(const core::Breaker::Identity& identity,
-             const core::BreakerSnapshot& snapshot) {
+             const core::BreakerSnapshot& snapshot, bool is_idle) {
+    const bool is_forced = snapshot.state == core::BreakerState::kForcedOpen ||
+                           snapshot.state == core::BreakerState::kForcedClosed;
+    if (is_forced && !snapshot.override_end) {
+      v1::Alert* const alert =
+          Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_OVERRIDE_WITHOUT_END,
+              identity,
+              absl::StrCat(core::BreakerStateName(snapshot.state), ": ",
+                           snapshot.cause));
+      *alert->mutable_since() = TimestampOf(snapshot.since);
+    }
     switch (snapshot.state) {
       case core::BreakerState::kOpen:
       case core::BreakerState::kForcedOpen:
       case core::BreakerState::kHalfOpen: {
-        // What refuses nothing, or is on its way back, is less urgent.
-        const bool is_open =
+        // What refuses nothing, or would not refuse the next call, is less
+        // urgent. Half-open is as bad as open: while an outage lasts it is both
+        // by turns.
+        const bool waits = is_idle && snapshot.waits_for_call;
+        const bool refuses =
             snapshot.state == core::BreakerState::kForcedOpen ||
-            (snapshot.state == core::BreakerState::kOpen && !snapshot.shadow);
+            (!snapshot.shadow && !waits);
         v1::Alert* const alert = Add(
-            is_open ? v1::ALERT_SEVERITY_CRITICAL : v1::ALERT_SEVERITY_WARNING,
+            refuses ? v1::ALERT_SEVERITY_CRITICAL : v1::ALERT_SEVERITY_WARNING,
             v1::ALERT_KIND_BREAKER_OPEN, identity,
             absl::StrCat(core::BreakerStateName(snapshot.state),
-                         snapshot.shadow ? " (shadow): " : ": ",
-                         snapshot.cause));
-        *alert->mutable_since() = TimestampOf(snapshot.since);
+                         snapshot.shadow ? " (shadow): " : ": ", snapshot.cause,
+                         waits ? "; it waits for a call" : ""));
+        *alert->mutable_since() =
+            TimestampOf(snapshot.trouble_since.value_or(snapshot.since));
         break;
       }
+      case core::BreakerState::kForcedClosed:
+        break;
       default:
         JudgeRate(v1::ALERT_KIND_FAILURE_RATE, snapshot.window_failures,
                   snapshot.window_calls, limits_.failure_rate, "failed",
@@ -123,10 +270,11 @@ class Finder {
                         snapshot.queue_limit, use.in_vain));
   }
 
-  void Judge(core::AttemptBudget* budget, const Use& use) {
+  // Whether it said something.
+  bool Judge(core::AttemptBudget* budget, const Use& use) {
     const double tokens = budget->tokens(now_);
     const bool throttled = budget->IsThrottled();
-    if (tokens >= 1 && !throttled && use.in_vain == 0) return;
+    if (tokens >= 1 && !throttled && use.in_vain == 0) return false;
     const core::BudgetOptions options = budget->options();
     std::string cause =
         absl::StrFormat("%.1f of %g tokens", tokens, options.burst);
@@ -140,8 +288,9 @@ class Finder {
                           "; %d retries and hedges were not made in the last "
                           "minute for want of one",
                           use.in_vain);
-    Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_BUDGET_EMPTY,
+    Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_RETRIES_NOT_MADE,
         {use.channel, "", ""}, cause);
+    return true;
   }
 
   v1::Alert* Add(v1::AlertSeverity severity, v1::AlertKind kind,
@@ -165,6 +314,7 @@ class Finder {
   std::vector<std::shared_ptr<const engine::MethodSettings>> settings_;
   std::map<core::Bulkhead*, Use> bulkheads_;
   std::map<core::AttemptBudget*, Use> budgets_;
+  std::vector<Failing> some_fail_;  // and not enough for an alert
   std::vector<v1::Alert> alerts_;
 };
 
@@ -174,6 +324,19 @@ std::vector<v1::Alert> FindAlerts(const std::vector<Selected>& methods,
                                   const AlertLimits& limits, const Rates& rates,
                                   core::Time now) {
   return Finder(limits, rates, now).Run(methods);
+}
+
+void AddPolicyAlert(const engine::PolicyStats& policy,
+                    std::vector<v1::Alert>* alerts) {
+  if (!policy.is_refused) return;
+  v1::Alert& alert = alerts->emplace_back();
+  alert.set_severity(v1::ALERT_SEVERITY_WARNING);
+  alert.set_kind(v1::ALERT_KIND_POLICY_REFUSED);
+  alert.set_cause(
+      absl::StrCat("the last policy has faults, which events tell; "
+                   "version ",
+                   policy.version, " stays in force"));
+  *alert.mutable_since() = TimestampOf(policy.refused_since);
 }
 
 }  // namespace firebreak::admin

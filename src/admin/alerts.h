@@ -16,6 +16,7 @@
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
 #include "src/core/base/time.h"
+#include "src/engine/engine_core.h"
 
 namespace firebreak::admin {
 
@@ -23,6 +24,9 @@ namespace firebreak::admin {
 std::vector<v1::Alert> FindAlerts(const std::vector<Selected>& methods,
                                   const AlertLimits& limits, const Rates& rates,
                                   core::Time now);
+// Of the engine's policy.
+void AddPolicyAlert(const engine::PolicyStats& policy,
+                    std::vector<v1::Alert>* alerts);
 
 }  // namespace firebreak::admin
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "src/core/breaker/breaker.h"
+#include "src/engine/call_health.h"
 
 namespace firebreak::admin {
 
@@ -12,19 +13,10 @@ core::Health HealthOf(const Selected& selected, const Rates* rates,
   for (core::Breaker* breaker : selected.breakers) {
     targets.push_back(breaker->Snapshot(now));
   }
-  core::RecentAttempts recent;
-  if (rates != nullptr) {
-    const Rates::Step minute = rates->LastMinute(*selected.runtime);
-    recent.attempts = minute.attempts;
-    recent.failures = minute.bad_attempts;
-  }
-  const std::shared_ptr<const engine::MethodSettings> settings =
-      selected.runtime->settings();
-  core::Throttle* const throttle = settings->intake.throttle();
-  if (throttle != nullptr) {
-    recent.throttled_share = throttle->snapshot(now).rejection_probability;
-  }
-  return core::HealthOf(targets, recent);
+  return core::HealthOf(
+      targets,
+      engine::RecentOf(selected.runtime.get(), *selected.runtime->settings(),
+                       rates == nullptr ? nullptr : &rates->counts(), now));
 }
 
 core::HealthLevel SystemHealth(const engine::EngineCore& core,
@@ -55,6 +47,9 @@ v1::Health HealthView(const core::Health& health) {
   view.set_failure_rate(health.failure_rate);
   view.set_slow_call_rate(health.slow_rate);
   view.set_admitted_share(health.admitted_share);
+  view.set_error_rate(health.error_rate);
+  view.set_hanging_share(health.hanging_share);
+  view.set_waits_for_call(health.waits_for_call);
   return view;
 }
 

@@ -15,8 +15,8 @@
 
 namespace firebreak::admin {
 
-// By the breakers selected. `rates` may be null: nothing is known then of a
-// method without a breaker.
+// By the breakers selected, and by the method's calls. `rates` may be null:
+// then nothing is known of these.
 core::Health HealthOf(const Selected& selected, const Rates* rates,
                       core::Time now);
 // Of all methods.

@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "src/admin/calls_view.h"
 #include "src/admin/health_view.h"
 #include "src/admin/policy_view.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
 #include "src/core/attempts/hedging.h"
-#include "src/core/base/outcome.h"
-#include "src/core/base/reason.h"
 #include "src/core/measure/latency_model.h"
 #include "src/core/measure/method_stats.h"
+#include "src/engine/call_health.h"
 #include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
@@ -69,57 +69,6 @@ v1::EventKind KindView(core::Event::Kind kind) {
       return v1::EVENT_KIND_AUDIT;
   }
   return v1::EVENT_KIND_UNSPECIFIED;
-}
-
-// Appends a NamedCount for each counter that is not zero.
-template <class Counters, class NameOf, class Field>
-void AddNamed(const Counters& counters, NameOf name_of, Field* field) {
-  for (size_t i = 0; i < counters.size(); ++i) {
-    if (counters[i] == 0) continue;
-    v1::NamedCount* const named = field->Add();
-    named->set_name(std::string(name_of(i)));
-    named->set_count(counters[i]);
-  }
-}
-
-absl::string_view ReasonAt(size_t i) {
-  return core::ReasonName(static_cast<core::Reason>(i));
-}
-
-v1::CallCounts CallsView(const core::MethodCounts& counts) {
-  v1::CallCounts view;
-  view.set_started(counts.calls);
-  view.set_in_flight(counts.in_flight);
-  view.set_successes(counts.end(core::CallEnd::kSuccess));
-  view.set_failures(counts.end(core::CallEnd::kFailure));
-  view.set_rejected(counts.end(core::CallEnd::kRejected));
-  view.set_cancelled(counts.end(core::CallEnd::kCancelled));
-  view.set_abandoned(counts.end(core::CallEnd::kAbandoned));
-  view.set_fallbacks(counts.fallbacks);
-  for (size_t code = 1; code < counts.codes.size(); ++code) {
-    if (counts.codes[code] == 0) continue;
-    v1::CodeCount* const each = view.add_codes();
-    each->set_code(static_cast<v1::Code>(code));
-    each->set_count(counts.codes[code]);
-  }
-  AddNamed(counts.rejections, ReasonAt, view.mutable_rejections());
-  return view;
-}
-
-v1::AttemptCounts AttemptsView(const core::MethodCounts& counts) {
-  v1::AttemptCounts view;
-  view.set_first(counts.attempts_of(core::AttemptKind::kFirst));
-  view.set_retries(counts.attempts_of(core::AttemptKind::kRetry));
-  view.set_hedges(counts.attempts_of(core::AttemptKind::kHedge));
-  view.set_hedge_wins(counts.hedge_wins);
-  AddNamed(counts.stops, ReasonAt, view.mutable_stops());
-  AddNamed(
-      counts.attributions,
-      [](size_t i) {
-        return core::AttributionName(static_cast<core::Attribution>(i));
-      },
-      view.mutable_attributions());
-  return view;
 }
 
 v1::Latency LatencyView(const core::Histogram& histogram) {
@@ -228,17 +177,6 @@ void AddRetryChances(core::RetryEstimator* estimator, core::Time now,
   }
 }
 
-v1::RecentCalls RecentView(const std::vector<Rates::Step>& steps) {
-  v1::RecentCalls view;
-  *view.mutable_step() = DurationOf(Rates::kStep);
-  for (const Rates::Step& step : steps) {
-    view.add_started(step.started);
-    view.add_failures(step.failures);
-    view.add_rejected(step.rejected);
-  }
-  return view;
-}
-
 void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
   if (intake.bulkhead() != nullptr) {
     const core::Bulkhead::Snapshot s = intake.bulkhead()->snapshot();
@@ -319,6 +257,11 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   view.set_losses(snapshot.losses);
   view.set_losses_in_a_row(snapshot.losses_in_a_row);
   view.set_cause(snapshot.cause);
+  view.set_slow_in_flight(snapshot.slow_in_flight);
+  if (snapshot.trouble_since.has_value()) {
+    *view.mutable_trouble_since() = TimestampOf(*snapshot.trouble_since);
+  }
+  view.set_waits_for_call(snapshot.waits_for_call);
   return view;
 }
 
@@ -335,7 +278,7 @@ v1::Method MethodView(const Selected& selected, core::Time now,
   for (core::Breaker* breaker : selected.breakers) {
     *view.add_breakers() = BreakerView(breaker, now);
   }
-  *view.mutable_calls() = CallsView(counts);
+  *view.mutable_calls() = CallsView(counts, engine::HangOf(runtime, now));
   *view.mutable_attempts() = AttemptsView(counts);
   *view.mutable_latency() = LatencyView(runtime.stats.latency());
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
@@ -344,7 +287,8 @@ v1::Method MethodView(const Selected& selected, core::Time now,
   AddRetryChances(settings->estimator.get(), now, &view);
   *view.mutable_health() = HealthView(HealthOf(selected, rates, now));
   if (rates != nullptr) {
-    *view.mutable_recent() = RecentView(rates->Of(runtime));
+    *view.mutable_recent() =
+        RecentView(runtime, *settings->options, *rates, now);
   }
   AddIntake(settings->intake, now, &view);
   return view;

@@ -68,8 +68,9 @@ struct PolicyStats {
   uint64_t version = 0;   // in force
   // Of the last that was applied or unchanged, else the engine's start.
   std::chrono::system_clock::time_point last_success;
-  // The last one was refused for its faults.
+  // The last one was refused for its faults, as was each since then.
   bool is_refused = false;
+  std::chrono::system_clock::time_point refused_since;
 };
 
 // What a channel has beside its own target.

@@ -111,7 +111,10 @@ absl::StatusOr<PolicyChange> EngineCore::UpdatePolicy(
     core::MutexLock lock(&mu_);
     ++policy_stats_.refused;
     // To lose a race is no fault of a policy.
-    if (!absl::IsAborted(change.status())) policy_stats_.is_refused = true;
+    if (!absl::IsAborted(change.status()) &&
+        !std::exchange(policy_stats_.is_refused, true)) {
+      policy_stats_.refused_since = std::chrono::system_clock::now();
+    }
     return change;
   }
   if (!change->changed) {

@@ -9,6 +9,7 @@
 #include "firebreak/prometheus.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
+#include "src/engine/recent_counts.h"
 #include "src/prometheus/breaker_samples.h"
 #include "src/prometheus/exposition.h"
 #include "src/prometheus/method_samples.h"
@@ -67,11 +68,18 @@ void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
                .count());
 }
 
+// Scrapes that come faster than that are of one span.
+constexpr core::Duration kLook = std::chrono::seconds(5);
+
 }  // namespace
 }  // namespace metrics
 
 PrometheusCollector::PrometheusCollector(const std::shared_ptr<Engine>& engine)
-    : core_(engine->core()) {}
+    : core_(engine->core()), recent_(std::make_unique<engine::RecentCounts>()) {
+  recent_->Advance(engine->core()->Methods(), engine::Now());
+}
+
+PrometheusCollector::~PrometheusCollector() = default;
 
 std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   const std::shared_ptr<engine::EngineCore> core = core_.lock();
@@ -94,13 +102,14 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
       metrics::AddBreaker(breaker->identity(), breakers.back(),
                           settings.options->breaker, &out);
     }
-    metrics::AddHealth(*runtime, settings, breakers, now, &out);
+    metrics::AddHealth(runtime.get(), settings, breakers, *recent_, now, &out);
     metrics::AddIntake(*runtime, settings, now, &shown, &out);
     if (shown.insert(runtime->budget.get()).second) {
       metrics::AddBudget(*runtime, now, &out);
     }
   }
   metrics::AddEngine(core.get(), static_cast<int64_t>(methods.size()), &out);
+  recent_->AdvanceIfOlder(metrics::kLook, core->Methods(), now);
   return out.Take();
 }
 

@@ -27,7 +27,13 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
     {"firebreak_fallbacks_total", kCounter, "channel,method",
      "Calls that a fallback of the application answered."},
     {"firebreak_health_ratio", kGauge, "channel,method",
-     "How well the method does, 0 to 1, by its breakers and its throttle."},
+     "How well the calls of the method do, 0 to 1."},
+    {"firebreak_oldest_call_seconds", kGauge, "channel,method",
+     "Since when the oldest of the unary calls in flight has been, 0 when none "
+     "is."},
+    {"firebreak_hanging_calls", kGauge, "channel,method",
+     "Unary calls in flight for far longer than usual: three times the p99 and "
+     "5 s."},
 
     {"firebreak_attempts_total", kCounter, "channel,method,kind",
      "Attempts that were sent: first, retry, hedge."},
@@ -67,6 +73,8 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "channel,target,method", "Results in its window of slow calls."},
     {"firebreak_circuit_breaker_window_slow_calls", kGauge,
      "channel,target,method", "Slow ones among them."},
+    {"firebreak_circuit_breaker_slow_calls_in_flight", kGauge,
+     "channel,target,method", "Those of the slow ones that have not ended."},
     {"firebreak_circuit_breaker_admitted_ratio", kGauge,
      "channel,target,method",
      "The share of the calls that the breaker lets through while in ramp; "

@@ -24,6 +24,8 @@ enum class Family : std::size_t {
   kResponseTime,
   kFallbacks,
   kHealth,
+  kOldestCall,
+  kHangingCalls,
   // Of attempts.
   kAttempts,
   kAttemptEnds,
@@ -43,6 +45,7 @@ enum class Family : std::size_t {
   kBreakerWindowFailures,
   kBreakerWindowTimed,
   kBreakerWindowSlow,
+  kBreakerSlowInFlight,
   kBreakerAdmittedRatio,
   kBreakerProbesInFlight,
   kBreakerHungProbes,

@@ -16,6 +16,7 @@
 #include "src/core/health.h"
 #include "src/core/measure/latency_model.h"
 #include "src/core/measure/method_stats.h"
+#include "src/engine/call_health.h"
 
 namespace firebreak::metrics {
 namespace {
@@ -165,21 +166,22 @@ void AddAttempts(engine::MethodRuntime* runtime,
   }
 }
 
-void AddHealth(const engine::MethodRuntime& runtime,
+void AddHealth(engine::MethodRuntime* runtime,
                const engine::MethodSettings& settings,
                const std::vector<core::BreakerSnapshot>& breakers,
-               core::Time now, Exposition* out) {
-  if (std::all_of(breakers.begin(), breakers.end(), [](const auto& each) {
-        return each.state == core::BreakerState::kDisabled;
-      })) {
-    return;
-  }
-  core::RecentAttempts recent;
-  if (core::Throttle* const throttle = settings.intake.throttle()) {
-    recent.throttled_share = throttle->snapshot(now).rejection_probability;
-  }
-  out->Add(Family::kHealth, MethodLabels(runtime),
-           core::HealthOf(breakers, recent).score / 100);
+               const engine::RecentCounts& recent, core::Time now,
+               Exposition* out) {
+  const Labels labels = MethodLabels(*runtime);
+  const core::RecentAttempts calls =
+      engine::RecentOf(runtime, settings, &recent, now);
+  out->Add(Family::kHealth, labels,
+           core::HealthOf(breakers, calls).score / 100);
+  const engine::Hang hang = engine::HangOf(*runtime, now);
+  out->Add(Family::kOldestCall, labels,
+           hang.oldest
+               ? Seconds(std::max(now - *hang.oldest, core::Duration::zero()))
+               : 0.0);
+  out->Add(Family::kHangingCalls, labels, hang.calls);
 }
 
 void AddIntake(const engine::MethodRuntime& runtime,

@@ -12,6 +12,7 @@
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/method_stats.h"
 #include "src/engine/method_runtime.h"
+#include "src/engine/recent_counts.h"
 #include "src/prometheus/exposition.h"
 
 namespace firebreak::metrics {
@@ -24,11 +25,12 @@ void AddAttempts(engine::MethodRuntime* runtime,
                  const engine::MethodSettings& settings,
                  const core::MethodCounts& counts, core::Time now,
                  Exposition* out);
-// Nothing of a method without a breaker that is on.
-void AddHealth(const engine::MethodRuntime& runtime,
+// And which of its calls hang.
+void AddHealth(engine::MethodRuntime* runtime,
                const engine::MethodSettings& settings,
                const std::vector<core::BreakerSnapshot>& breakers,
-               core::Time now, Exposition* out);
+               const engine::RecentCounts& recent, core::Time now,
+               Exposition* out);
 // What is in `shown` is left out, and what is added is put there. What belongs
 // to all methods of the channel has the method "*".
 void AddIntake(const engine::MethodRuntime& runtime,

@@ -57,8 +57,9 @@ TEST(AccountingTest, WhatServersSawIsWhatWasLaunched) {
   EXPECT_GE(books.log().total_seen() + lost, books.launched())
       << lost << " lost their connection or had none";
   // And on who is to blame for each.
-  EXPECT_EQ(books.attributed(core::Attribution::kSuccess),
-            books.served('o') + books.served('f'));
+  EXPECT_EQ(books.attributed(core::Attribution::kSuccess), books.served('o'));
+  EXPECT_EQ(books.attributed(core::Attribution::kAnsweredWithError),
+            books.served('f'));
   EXPECT_EQ(books.attributed(core::Attribution::kServerFailure),
             books.served('u') + books.served('i'));
   EXPECT_EQ(books.attributed(core::Attribution::kOverload),

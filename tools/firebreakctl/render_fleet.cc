@@ -80,7 +80,8 @@ void AddMethod(const std::string& server, const v1::Method& method,
       absl::StrCat(calls.in_flight()),
       Quantile(method.latency(), method.latency().p50()),
       Quantile(method.latency(), method.latency().p99()),
-      Sparkline(method.recent().started(), style.utf8)};
+      Sparkline(method.recent().started(), style.utf8),
+      NowText(method.recent().now())};
   if (method.breakers().empty()) table->AddRow(server, row);
   std::string shown = server;
   for (const v1::Breaker& breaker : method.breakers()) {
@@ -134,7 +135,8 @@ std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
                                         {"IN FLIGHT", kRight},
                                         {"P50", kRight},
                                         {"P99", kRight},
-                                        {"LAST MINUTE"}});
+                                        {"LAST MINUTE"},
+                                        {"NOW"}});
   table.AddDead(answers, 1);
   for (const auto& answer : answers) {
     if (!answer.is_idle) continue;
@@ -163,6 +165,8 @@ std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
   FleetTable methods(answers.size() > 1, {{"SCORE", kRight},
                                           {"FAILED", kRight},
                                           {"SLOW", kRight},
+                                          {"ERRORS", kRight},
+                                          {"HANG", kRight},
                                           {"LET THROUGH", kRight},
                                           {"CHANNEL"},
                                           {"METHOD"}});
@@ -182,6 +186,8 @@ std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
                                       ColourOf(each.level())},
                                      Percent(each.failure_rate()),
                                      Percent(each.slow_call_rate()),
+                                     Percent(each.error_rate()),
+                                     Percent(each.hanging_share()),
                                      Percent(each.admitted_share()),
                                      ChannelText(method),
                                      method.method()});

@@ -153,11 +153,20 @@ std::string RecentText(const v1::RecentCalls& recent,
 }
 
 std::string HealthText(const v1::Health& health) {
-  return absl::StrFormat(
-      "%s, %.0f of 100: %.1f%% failed, %.1f%% slow, %.0f%% "
-      "let through",
+  std::string text = absl::StrFormat(
+      "%s, %.0f of 100: %.1f%% failed, %.1f%% slow, ",
       LevelName(health.level()), health.score(), 100 * health.failure_rate(),
-      100 * health.slow_call_rate(), 100 * health.admitted_share());
+      100 * health.slow_call_rate());
+  if (health.error_rate() > 0) {
+    absl::StrAppendFormat(&text, "%.1f%% errors, ", 100 * health.error_rate());
+  }
+  if (health.hanging_share() > 0) {
+    absl::StrAppendFormat(&text, "%.1f%% hang, ", 100 * health.hanging_share());
+  }
+  absl::StrAppendFormat(&text, "%.0f%% let through%s",
+                        100 * health.admitted_share(),
+                        health.waits_for_call() ? "; waits for a call" : "");
+  return text;
 }
 
 // "" when nothing is known.
@@ -192,7 +201,17 @@ std::string RetryChances(const v1::Method& method) {
                        });
 }
 
-std::string Details(const v1::Method& method, const Style& style) {
+// "20, the oldest for 35s; 20 hang"; "" when no unary call is in flight.
+std::string InFlightText(const v1::CallCounts& calls, const Timestamp& as_of) {
+  if (!calls.has_oldest_in_flight()) return "";
+  return absl::StrCat(
+      calls.in_flight(), ", the oldest for ",
+      Between(calls.oldest_in_flight(), as_of),
+      calls.hanging() > 0 ? absl::StrCat("; ", calls.hanging(), " hang") : "");
+}
+
+std::string Details(const v1::Method& method, const Timestamp& as_of,
+                    const Style& style) {
   const v1::AttemptCounts& attempts = method.attempts();
   const v1::Budget& budget = method.budget();
   Table table({{""}, {""}});
@@ -203,6 +222,8 @@ std::string Details(const v1::Method& method, const Style& style) {
   add("calls", RecentText(recent, recent.started(), style));
   add("failed", RecentText(recent, recent.failures(), style));
   add("rejected", RecentText(recent, recent.rejected(), style));
+  add("now", NowText(recent.now()));
+  add("in flight", InFlightText(method.calls(), as_of));
   for (const v1::Breaker& breaker : method.breakers()) {
     const std::string of =
         breaker.target().empty() ? "" : breaker.target() + ": ";
@@ -283,9 +304,10 @@ std::string RenderMethod(const v1::GetMethodResponse& response,
         {{"health", Colour::kBold},
          {HealthText(method.health()), ColourOf(method.health().level())}});
   }
-  return absl::StrCat(
-      head.Render(style), "\n", BreakerTable(method, response.as_of(), style),
-      "\n", CallTable(method.calls(), style), "\n", Details(method, style));
+  return absl::StrCat(head.Render(style), "\n",
+                      BreakerTable(method, response.as_of(), style), "\n",
+                      CallTable(method.calls(), style), "\n",
+                      Details(method, response.as_of(), style));
 }
 
 }  // namespace firebreak::ctl

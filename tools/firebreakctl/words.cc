@@ -104,6 +104,22 @@ std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
   return out;
 }
 
+std::string NowText(const v1::CallsNow& now) {
+  if (now.calls_per_second() == 0 && now.answered() == 0) return "";
+  std::string text = absl::StrFormat("%.3g/s", now.calls_per_second());
+  if (now.not_ok() == 0 || now.answered() == 0) return text;
+  absl::StrAppendFormat(&text, ", %.0f%% not OK:",
+                        100 * static_cast<double>(now.not_ok()) /
+                            static_cast<double>(now.answered()));
+  const char* before = " ";
+  for (const v1::CodeCount& each : now.codes()) {
+    absl::StrAppend(&text, before, v1::Code_Name(each.code()), " ",
+                    each.count());
+    before = ", ";
+  }
+  return text;
+}
+
 Colour ColourOf(v1::HealthLevel level) {
   switch (level) {
     case v1::HEALTH_LEVEL_HEALTHY:

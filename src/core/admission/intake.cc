@@ -12,11 +12,12 @@ Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
     case Attribution::kOverload:
       return Verdict::kRefused;
     case Attribution::kSuccess:
+    case Attribution::kAnsweredWithError:
     case Attribution::kServerFailure:
     case Attribution::kTransportFailure:
     case Attribution::kIgnored:
       if (code == absl::StatusCode::kDeadlineExceeded) return Verdict::kUnknown;
-      if (attribution == Attribution::kSuccess) return Verdict::kAccepted;
+      if (IsAnswer(attribution)) return Verdict::kAccepted;
       return code == absl::StatusCode::kUnavailable ? Verdict::kRefused
                                                     : Verdict::kAccepted;
     case Attribution::kSuperseded:

@@ -105,7 +105,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     // Of the caller's parent call it may be heard through one attempt first.
     const bool is_cancelled = attribution == Attribution::kCancelledByCaller;
     if (is_cancelled) finish.reason = Reason::kCancelled;
-    const bool answered = attribution == Attribution::kSuccess;
+    const bool answered = IsAnswer(attribution);
     SettleAll(absl::StatusCode::kCancelled,
               is_cancelled ? attribution : Attribution::kSuperseded,
               answered ? n : Finish::kNoAttempt, now, &actions);
@@ -215,6 +215,7 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   attempts_.back().facts.deadline = deadline;
   ++in_flight_;
   plan_.stats->OnAttempt(kind);
+  if (kind == AttemptKind::kFirst) age_ = plan_.stats->ages.Begin(now);
   return absl::nullopt;
 }
 

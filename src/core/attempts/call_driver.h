@@ -263,6 +263,7 @@ class CallDriver {
   Rng rng_;
   RetryPacer pacer_;
   State state_ = State::kIdle;
+  CallAges::Call age_;  // from the first attempt to the decision
   bool arrived_ = false;
   Time started_;
   std::vector<Unjudged> unjudged_;

@@ -169,6 +169,7 @@ void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
 
 void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
   DropNext();
+  age_.End();
   state_ = State::kDone;
   actions->run_fallback = false;
   actions->finish = finish;

@@ -28,6 +28,7 @@ constexpr std::array<Row, kAttributions> kTable = {{
     {"abandoned", {Verdict::kNeutral, false}},
     {"local_rejection", {Verdict::kNeutral, false}},
     {"local_error", {Verdict::kNeutral, false}},
+    {"answered_with_error", {Verdict::kSuccess, true}},
 }};
 
 const Row& RowOf(Attribution attribution) {
@@ -67,8 +68,7 @@ Evidence EvidenceOf(absl::StatusCode code, Attribution attribution) {
 }
 
 bool IsJudgeable(Attribution attribution) {
-  return attribution == Attribution::kSuccess ||
-         attribution == Attribution::kServerFailure ||
+  return IsAnswer(attribution) || attribution == Attribution::kServerFailure ||
          attribution == Attribution::kTransportFailure ||
          attribution == Attribution::kIgnored ||
          attribution == Attribution::kOverload;
@@ -106,7 +106,8 @@ Attribution Attribute(const AttemptEnd& end, const BlameRules& rules) {
       static_cast<int>(end.code) >= kStatusCodes) {
     return Attribution::kServerFailure;
   }
-  return Attribution::kSuccess;
+  return end.code == absl::StatusCode::kOk ? Attribution::kSuccess
+                                           : Attribution::kAnsweredWithError;
 }
 
 Verdict VerdictOn(Attribution attribution, absl::StatusCode code,

@@ -74,7 +74,7 @@ enum class Origin {
 };
 
 enum class Attribution {
-  kSuccess,            // the server did its work, whatever it answered
+  kSuccess,            // the server answered OK
   kServerFailure,      // a failure code, or anything we cannot explain
   kTransportFailure,   // the connection broke or could not be made
   kIgnored,            // a code that is to say nothing about the server
@@ -86,9 +86,19 @@ enum class Attribution {
   kAbandoned,          // destroyed without a status
   kLocalRejection,     // never left: refused by firebreak itself
   kLocalError,  // failed by this process's gRPC: says nothing of a server
+  // The server answered with an error that the policy does not count as its
+  // failure: NOT_FOUND, but PERMISSION_DENIED of an expired token too. To the
+  // breaker it is a success.
+  kAnsweredWithError,
 };
 inline constexpr int kAttributions =
-    static_cast<int>(Attribution::kLocalError) + 1;
+    static_cast<int>(Attribution::kAnsweredWithError) + 1;
+
+// The server did its work, whatever it answered.
+constexpr bool IsAnswer(Attribution attribution) {
+  return attribution == Attribution::kSuccess ||
+         attribution == Attribution::kAnsweredWithError;
+}
 
 // snake_case name, as it appears in metrics and the admin service.
 absl::string_view AttributionName(Attribution attribution);
@@ -172,7 +182,8 @@ struct BlameRules {
 //     failure code                         -> kTransportFailure
 //   failure code, or CANCELLED by someone
 //     unknown                              -> kServerFailure
-//   anything else                          -> kSuccess (it answered)
+//   OK                                     -> kSuccess
+//   anything else                          -> kAnsweredWithError
 Attribution Attribute(const AttemptEnd& end, const BlameRules& rules);
 
 // What the breaker is told; neutral moves nothing and gives a probe's slot

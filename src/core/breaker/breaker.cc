@@ -240,6 +240,14 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   ++epoch_;
   since_ = latest_;
   news_.changed = true;
+  const bool is_well = state() == BreakerState::kClosed ||
+                       state() == BreakerState::kForcedClosed ||
+                       state() == BreakerState::kDisabled;
+  if (is_well) {
+    trouble_since_.reset();
+  } else if (!trouble_since_) {
+    trouble_since_ = latest_;
+  }
   if (machine_ == BreakerState::kClosed) trips_ = 0;
   if (!ramp_is_over) {
     oldest_valid_epoch_ = epoch_;

@@ -334,6 +334,7 @@ class Breaker {
   News news_ ABSL_GUARDED_BY(mu_);
   Time ticks_at_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;  // the host, next
   Time since_ ABSL_GUARDED_BY(mu_);
+  absl::optional<Time> trouble_since_ ABSL_GUARDED_BY(mu_);
   Time latest_ ABSL_GUARDED_BY(mu_);  // of all `now` seen
   Rng rng_ ABSL_GUARDED_BY(mu_);
   // CLOSED and RAMP.

@@ -139,10 +139,16 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.shadow = options_.mode == BreakerOptions::Mode::kShadow;
   snapshot.epoch = epoch_;
   snapshot.since = since_;
+  snapshot.trouble_since = trouble_since_;
   if (snapshot.state == BreakerState::kOpen) {
     snapshot.probe_due = probe_due_;
     snapshot.waits_for_connection = waits_for_connection_;
   }
+  snapshot.waits_for_call =
+      (snapshot.state == BreakerState::kOpen && latest_ >= probe_due_) ||
+      (snapshot.state == BreakerState::kHalfOpen &&
+       probation_.in_flight() == 0);
+  snapshot.minimum_calls = options_.minimum_calls;
   if (snapshot.state == BreakerState::kRamp) {
     snapshot.admitted_share = RampShare();
   }
@@ -155,6 +161,7 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.window_failures = counts.failures;
   snapshot.window_timed = counts.timed;
   snapshot.window_slow = counts.slow;
+  snapshot.slow_in_flight = counts.slow_in_flight;
   snapshot.consecutive_failures = counts.consecutive;
   snapshot.leaky_failures = counts.leaky;
   snapshot.leaky_slow_calls = counts.leaky_slow;

@@ -39,16 +39,23 @@ struct BreakerSnapshot {
   BreakerState state = BreakerState::kDisabled;
   bool shadow = false;
   uint64_t epoch = 0;
-  Time since;                         // of this state
+  Time since;  // of this state
+  // When it began to refuse, through all probes that failed since; while it is
+  // OPEN, HALF_OPEN, RAMP or FORCED_OPEN.
+  absl::optional<Time> trouble_since;
   absl::optional<Time> probe_due;     // while OPEN
   bool waits_for_connection = false;  // OPEN since a probe found none
   absl::optional<Time> override_end;  // of a forced state that expires
   double admitted_share = 1;          // of the calls, while in RAMP
   int probes_in_flight = 0;
+  // It would let the next call through as a probe, and none is under way.
+  bool waits_for_call = false;
+  int minimum_calls = 0;     // fewer are not judged by a rate
   int64_t window_calls = 0;  // see TripRules for these
   int64_t window_failures = 0;
   int64_t window_timed = 0;
   int64_t window_slow = 0;
+  int64_t slow_in_flight = 0;  // of the slow ones, those that have not ended
   int consecutive_failures = 0;
   int leaky_failures = 0;
   int leaky_slow_calls = 0;

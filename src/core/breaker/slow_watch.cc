@@ -7,6 +7,7 @@ SlowWatch::SlowWatch(Duration limit, Time now) { Restart(limit, now); }
 void SlowWatch::Restart(Duration limit, Time now) {
   ++current_;
   Clear();
+  first_ = current_;
   limit_ = limit;
   // Rounded up, so that the slots always hold the limit.
   width_ = limit / kSlices + Duration(1);
@@ -25,11 +26,15 @@ uint64_t SlowWatch::Begin(Time now) {
   return current_;
 }
 
-bool SlowWatch::End(uint64_t ticket) {
-  if (ticket < oldest_) return false;
+SlowWatch::Ended SlowWatch::End(uint64_t ticket) {
+  if (ticket < first_) return Ended::kForgotten;
+  if (ticket < oldest_) {
+    --found_;
+    return Ended::kFound;
+  }
   --Slot(ticket);
   --watched_;
-  return true;
+  return Ended::kWatched;
 }
 
 int64_t SlowWatch::TakeOverdue(Time now) {
@@ -40,6 +45,7 @@ int64_t SlowWatch::TakeOverdue(Time now) {
     Slot(oldest_) = 0;
     ++oldest_;
   }
+  found_ += taken;
   return taken;
 }
 
@@ -53,6 +59,7 @@ Time SlowWatch::next_due() const {
 void SlowWatch::Clear() {
   slots_.fill(0);
   watched_ = 0;
+  found_ = 0;
   oldest_ = current_;
 }
 

@@ -3,7 +3,8 @@
 //   SlowWatch watch(options.slow_call_duration, now);
 //   const uint64_t ticket = watch.Begin(now);
 //   int slow = watch.TakeOverdue(later);   // each call counts there once
-//   if (watch.End(ticket)) ...             // it had not been counted yet
+//   watch.found();                         // of these, those in flight still
+//   if (watch.End(ticket) == SlowWatch::Ended::kWatched) ...  // not found yet
 //
 // Calls are not remembered one by one: those that start within a sixteenth of
 // the limit share one count, and are found together when the last of them has
@@ -24,14 +25,22 @@ namespace firebreak::core {
 
 class SlowWatch {
  public:
+  // What was known of a call that has ended.
+  enum class Ended {
+    kWatched,    // it had not been found slow
+    kFound,      // it had
+    kForgotten,  // it began before Restart()
+  };
+
   SlowWatch(Duration limit, Time now);
 
   // A call starts at `now`, for which TakeOverdue() has been asked. Never 0.
   uint64_t Begin(Time now);
-  // It has ended: true the call had not been found slow before.
-  bool End(uint64_t ticket);
+  Ended End(uint64_t ticket);
   // How many calls have been found slow since it was last asked.
   int64_t TakeOverdue(Time now);
+  // Those that were found slow and have not ended.
+  int64_t found() const { return found_; }
   // When it will find the next, if that does not end before; kInfiniteFuture
   // when no call is watched.
   Time next_due() const;
@@ -39,8 +48,7 @@ class SlowWatch {
   Time last_due() const { return current_start_ + width_ + limit_; }
   // Forgets the calls in flight; their tickets must not come back.
   void Clear();
-  // From now on with this limit. Calls in flight are watched no more; End() of
-  // their tickets is false.
+  // From now on with this limit. Calls in flight are forgotten.
   void Restart(Duration limit, Time now);
 
  private:
@@ -57,6 +65,8 @@ class SlowWatch {
   Duration width_;
   std::array<int64_t, kSlots> slots_{};
   int64_t watched_ = 0;
+  int64_t found_ = 0;
+  uint64_t first_ = 1;    // slices before have been forgotten
   uint64_t oldest_ = 1;   // slices before have been taken
   uint64_t current_ = 0;  // the one that begins at current_start_
   Time current_start_;

@@ -94,9 +94,19 @@ TripRules::Ticket TripRules::Begin(Time now, CallKind kind) {
 bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
   if (std::exchange(ticket->is_over, true) || !ticket->is_unary) return false;
   slowest_ = std::max(slowest_, now - ticket->started);
-  if (ticket->slice == 0 || !watch_->End(ticket->slice)) return false;
+  if (ticket->slice == 0) return false;
+  switch (watch_->End(ticket->slice)) {
+    case SlowWatch::Ended::kForgotten:
+      return false;
+    case SlowWatch::Ended::kFound:
+      // From now on it grows old as others do. It has leaked already.
+      speeds_->Add(/*failed=*/true, now);
+      return true;
+    case SlowWatch::Ended::kWatched:
+      break;
+  }
   const bool slow = IsSlow(*ticket, now);
-  if (slow) CountSpeed(/*slow=*/true, 1, now);
+  if (slow) CountSpeed(/*slow=*/true, now);
   ticket->is_fast = !slow;
   return slow;
 }
@@ -106,7 +116,7 @@ bool TripRules::End(Ticket ticket, Verdict verdict, Time now) {
   if (verdict != Verdict::kSuccess && verdict != Verdict::kFailure) {
     return is_slow;
   }
-  if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, 1, now);
+  if (ticket.is_fast && speeds_) CountSpeed(/*slow=*/false, now);
   if (verdict == Verdict::kSuccess) {
     AddSuccesses(1, now);
     return true;
@@ -144,20 +154,35 @@ bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
 
 bool TripRules::Advance(Time now) {
   if (!watch_) return false;
+  const bool rolls_on = HangsBesideResults() && now >= speeds_->current_until();
   const int64_t overdue = watch_->TakeOverdue(now);
-  if (overdue == 0) return false;
-  slowest_ = std::max(slowest_, watched_limit_);
-  CountSpeed(/*slow=*/true, overdue, now);
-  return true;
+  if (overdue > 0) {
+    slowest_ = std::max(slowest_, watched_limit_);
+    Leak(/*bad=*/true, overdue, &leaky_slow_);
+  }
+  return overdue > 0 || rolls_on;
 }
 
 Time TripRules::next_due() const {
-  return watch_ ? watch_->next_due() : kInfiniteFuture;
+  if (!watch_) return kInfiniteFuture;
+  const Time rolls_on =
+      HangsBesideResults() ? speeds_->current_until() : kInfiniteFuture;
+  return std::min(watch_->next_due(), rolls_on);
 }
 
-void TripRules::CountSpeed(bool slow, int64_t calls, Time now) {
-  speeds_->Add(slow, now, calls);
-  Leak(slow, calls, &leaky_slow_);
+void TripRules::CountSpeed(bool slow, Time now) {
+  speeds_->Add(slow, now);
+  Leak(slow, 1, &leaky_slow_);
+}
+
+TripRules::Share TripRules::Results(Time now) {
+  return {results_.failures(now), results_.total(now)};
+}
+
+TripRules::Share TripRules::Speeds(Time now) {
+  if (!speeds_) return {};
+  return {speeds_->failures(now) + slow_in_flight(),
+          speeds_->total(now) + slow_in_flight()};
 }
 
 TripRules::Rule TripRules::Check(Time now) {
@@ -165,26 +190,22 @@ TripRules::Rule TripRules::Check(Time now) {
     return Rule::kConsecutive;
   }
   if (Reaches(leaky_, options_.leaky_failures)) return Rule::kLeaky;
-  if (RateHolds(&results_, options_.failure_rate, now)) {
+  if (RateHolds(Results(now), options_.failure_rate)) {
     return Rule::kFailureRate;
   }
   if (!speeds_) return Rule::kNone;
-  if (RateHolds(&*speeds_, options_.slow_call_rate, now)) {
+  if (RateHolds(Speeds(now), options_.slow_call_rate)) {
     return Rule::kSlowRate;
   }
   if (Reaches(leaky_slow_, options_.leaky_slow_calls)) return Rule::kLeakySlow;
   return Rule::kNone;
 }
 
-bool TripRules::RateHolds(Window* window, double limit, Time now) const {
-  const int64_t bad = window->failures(now);
-  if (limit <= 0 || bad == 0) return false;
-  const int64_t total = window->total(now);
-  if (total >= options_.minimum_calls) {
-    return window->failure_rate(now) >= limit;
-  }
-  return options_.confidence > 0 && total >= kFewestCalls &&
-         WilsonLowerBound(bad, total, z_) >= limit;
+bool TripRules::RateHolds(const Share& share, double limit) const {
+  if (limit <= 0 || share.bad == 0) return false;
+  if (share.total >= options_.minimum_calls) return share.rate() >= limit;
+  return options_.confidence > 0 && share.total >= kFewestCalls &&
+         WilsonLowerBound(share.bad, share.total, z_) >= limit;
 }
 
 std::string TripRules::Describe(Rule rule, Time now) {
@@ -198,11 +219,10 @@ std::string TripRules::Describe(Rule rule, Time now) {
       return absl::StrCat(leaky_, " more failures than successes (limit ",
                           options_.leaky_failures, ")");
     case Rule::kFailureRate:
-      return DescribeRate("failure rate", &results_, options_.failure_rate,
-                          now);
+      return DescribeRate("failure rate", Results(now), options_.failure_rate);
     case Rule::kSlowRate:
-      return DescribeRate("slow-call rate", &*speeds_, options_.slow_call_rate,
-                          now);
+      return DescribeRate("slow-call rate", Speeds(now),
+                          options_.slow_call_rate);
     case Rule::kLeakySlow:
       return absl::StrCat(leaky_slow_, " more slow calls than fast (limit ",
                           options_.leaky_slow_calls, ")");
@@ -210,14 +230,13 @@ std::string TripRules::Describe(Rule rule, Time now) {
   return "";
 }
 
-std::string TripRules::DescribeRate(const char* what, Window* window,
-                                    double limit, Time now) const {
-  const int64_t total = window->total(now);
+std::string TripRules::DescribeRate(const char* what, const Share& share,
+                                    double limit) const {
   std::string text = absl::StrFormat("%s %.2f over %d calls (limit %g)", what,
-                                     window->failure_rate(now), total, limit);
-  if (total < options_.minimum_calls) {
+                                     share.rate(), share.total, limit);
+  if (share.total < options_.minimum_calls) {
     absl::StrAppendFormat(&text, ", at least %.2f with a confidence of %g",
-                          WilsonLowerBound(window->failures(now), total, z_),
+                          WilsonLowerBound(share.bad, share.total, z_),
                           options_.confidence);
   }
   return text;
@@ -225,12 +244,13 @@ std::string TripRules::DescribeRate(const char* what, Window* window,
 
 TripRules::Counts TripRules::counts(Time now) {
   Counts counts;
-  counts.calls = results_.total(now);
-  counts.failures = results_.failures(now);
-  if (speeds_) {
-    counts.timed = speeds_->total(now);
-    counts.slow = speeds_->failures(now);
-  }
+  const Share results = Results(now);
+  const Share speeds = Speeds(now);
+  counts.calls = results.total;
+  counts.failures = results.bad;
+  counts.timed = speeds.total;
+  counts.slow = speeds.bad;
+  counts.slow_in_flight = slow_in_flight();
   counts.consecutive = consecutive_;
   counts.leaky = leaky_;
   counts.leaky_slow = leaky_slow_;

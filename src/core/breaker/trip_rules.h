@@ -24,9 +24,12 @@
 // looked at after every call, and so errs more often than its confidence says.
 //
 // Slow is a unary call that takes `slow_call_duration`, whatever comes of it.
-// It counts when it passes that limit, once, and need not have ended: a target
-// that swallows calls is found before the first of them times out. Fast is one
-// that ended before, with a result. A stream is neither.
+// It counts from when it passes that limit, and need not have ended: a target
+// that swallows calls is found before the first of them times out. As long as
+// it is in flight it does not grow old and leave the window, so callers that
+// all hang, and make no new calls, still trip the rule once the fast results of
+// before have left. Fast is a call that ended before the limit, with a result.
+// A stream is neither.
 //
 // Every rule is looked at after every result: a success that brings the number
 // of calls to the minimum may be the one that trips.
@@ -79,6 +82,7 @@ class TripRules {
     int64_t failures = 0;
     int64_t timed = 0;  // calls whose speed is known
     int64_t slow = 0;
+    int64_t slow_in_flight = 0;  // of them, those that have not ended
     int consecutive = 0;
     int leaky = 0;
     int leaky_slow = 0;
@@ -113,7 +117,8 @@ class TripRules {
   Duration slowest() const { return slowest_; }
   // Whether a call that began then is slow if it ends now.
   bool IsSlow(const Ticket& ticket, Time now) const;
-  // Counts the calls that have become slow; whether there were any.
+  // Counts the calls that have become slow, and drops what has grown old beside
+  // those that hang; whether there is something new to judge.
   bool Advance(Time now);
   // When Advance() will next have something to count; kInfiniteFuture for
   // never.
@@ -128,10 +133,27 @@ class TripRules {
   Counts counts(Time now);
 
  private:
-  bool RateHolds(Window* window, double limit, Time now) const;
-  std::string DescribeRate(const char* what, Window* window, double limit,
-                           Time now) const;
-  void CountSpeed(bool slow, int64_t calls, Time now);
+  // What a rate is judged on.
+  struct Share {
+    int64_t bad = 0;
+    int64_t total = 0;
+    double rate() const {
+      return total == 0 ? 0.0
+                        : static_cast<double>(bad) / static_cast<double>(total);
+    }
+  };
+  Share Results(Time now);
+  // With those in flight.
+  Share Speeds(Time now);
+  bool RateHolds(const Share& share, double limit) const;
+  std::string DescribeRate(const char* what, const Share& share,
+                           double limit) const;
+  void CountSpeed(bool slow, Time now);
+  int64_t slow_in_flight() const { return watch_ ? watch_->found() : 0; }
+  // Slow calls hang beside results that will grow old.
+  bool HangsBesideResults() const {
+    return slow_in_flight() > 0 && speeds_ && speeds_->last_total() > 0;
+  }
 
   const BreakerOptions& options_;
   double z_;  // of the confidence; 0 when it is off

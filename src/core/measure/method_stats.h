@@ -4,6 +4,7 @@
 //   stats.OnAttempt(AttemptKind::kHedge);
 //   stats.OnAttemptEnd(Attribution::kSuccess);
 //   stats.OnCallEnded(CallEnd::kSuccess, absl::StatusCode::kOk, latency);
+//   CallAges::Call age = stats.ages.Begin(now);      // while it is in flight
 //
 // Every call is counted once at its start and once at its end, so at rest
 //   calls = successes + failures + rejections + cancels + abandoned,
@@ -24,6 +25,7 @@
 #include "src/core/base/reason.h"
 #include "src/core/base/striped.h"
 #include "src/core/base/time.h"
+#include "src/core/measure/call_ages.h"
 #include "src/core/measure/histogram.h"
 
 namespace firebreak::core {
@@ -74,6 +76,8 @@ class MethodStats {
 
   MethodCounts counts() const;
   const Histogram& latency() const { return latency_; }
+  // Of unary calls, from when their first attempt is sent.
+  CallAges ages;
 
  private:
   using Counter = std::atomic<int64_t>;

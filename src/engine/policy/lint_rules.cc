@@ -148,6 +148,27 @@ class Judge {
     MinimumCalls(breaker);
   }
 
+  // A call that never ends is no failure, and so opens no breaker.
+  void Hangs() {
+    const auto& breaker = options_.breaker;
+    const bool has_breaker =
+        breaker && breaker->mode != core::BreakerOptions::Mode::kDisabled;
+    if (!has_breaker && !options_.retry) return;
+    if (LongestAttempt() < core::kInfiniteDuration) return;
+    if (has_breaker && breaker->HasSlowRule() &&
+        breaker->slow_call_duration > kZero && breaker->leaky_slow_calls > 0) {
+      return;
+    }
+    Add(absl::StrCat(
+            "has ", has_breaker ? "a breaker" : "retries",
+            ", and no timeout: where callers set no deadline, calls to "
+            "a server that hangs never end, and are no failures"),
+        has_breaker
+            ? "say timeout; or slow_call_duration and leaky_slow_calls, "
+              "which find such calls while they are in flight"
+            : "say timeout, or retry.attempt_timeout");
+  }
+
   void Waits(const core::IntakeOptions& intake) {
     if (options_.timeout == kZero) return;
     if (intake.bulkhead && intake.bulkhead->max_queue > 0) {
@@ -270,6 +291,7 @@ void JudgeNumbers(const core::MethodOptions& options,
   judge.AttemptTimeout();
   judge.Retries();
   judge.Breaker();
+  judge.Hangs();
   judge.Waits(options.intake);
 }
 

@@ -47,6 +47,10 @@ breaker {
 )"},
     {"log_shipping", R"(# May come late, or not at all: nobody waits for it.
 breaker {
+  # There is no timeout, so calls that hang have to be found in flight.
+  slow_call_duration: "60s"
+  slow_call_rate: 0
+  leaky_slow_calls: 20
   # Left alone until it is plainly gone.
   consecutive_failures: 20
   failure_rate: 0
@@ -61,6 +65,10 @@ breaker {
 # is cut off may have been charged.
 idempotent: false
 breaker {
+  # But calls that hang are found while they are in flight, and not made more.
+  slow_call_duration: "30s"
+  slow_call_rate: 0
+  leaky_slow_calls: 3
   # Each failure is a customer in doubt. No rate: few calls, each counts.
   consecutive_failures: 3
   failure_rate: 0
@@ -71,6 +79,10 @@ breaker {
 )"},
     {"recommendation", R"(# Nice to have: a page without it is still a page.
 breaker {
+  # There is no timeout, so calls that hang have to be found in flight.
+  slow_call_duration: "5s"
+  slow_call_rate: 0
+  leaky_slow_calls: 10
   # Failures cost little, and so does trying; but not for ever.
   consecutive_failures: 10
   failure_rate: 0

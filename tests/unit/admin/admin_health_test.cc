@@ -36,11 +36,20 @@ void Attempt(core::MethodStats* stats, core::Attribution end, int times) {
     stats->OnCallStarted();
     stats->OnAttempt(core::AttemptKind::kFirst);
     stats->OnAttemptEnd(end);
-    const bool ok = end == core::Attribution::kSuccess;
-    stats->OnCallEnded(
-        ok ? core::CallEnd::kSuccess : core::CallEnd::kFailure,
-        ok ? absl::StatusCode::kOk : absl::StatusCode::kUnavailable,
-        std::chrono::milliseconds(1));
+    const auto took = std::chrono::milliseconds(1);
+    switch (end) {
+      case core::Attribution::kSuccess:
+        stats->OnCallEnded(core::CallEnd::kSuccess, absl::StatusCode::kOk,
+                           took);
+        break;
+      case core::Attribution::kCancelledByCaller:
+        stats->OnCallEnded(core::CallEnd::kCancelled,
+                           absl::StatusCode::kCancelled, took);
+        break;
+      default:
+        stats->OnCallEnded(core::CallEnd::kFailure,
+                           absl::StatusCode::kUnavailable, took);
+    }
   }
 }
 
@@ -79,8 +88,10 @@ TEST(AdminHealthTest, WorstFirstWithItsTerms) {
   AdminFixture f;
   Settle(f.Bind("payment", "a:1", kRefund), core::Verdict::kSuccess, 9);
   core::Breaker* const degraded = f.Bind("pay2", "a:1", kCharge);
-  Settle(degraded, core::Verdict::kSuccess, 3);
-  Settle(degraded, core::Verdict::kFailure, 1);
+  for (int i = 0; i < 5; ++i) {
+    Settle(degraded, core::Verdict::kSuccess, 3);
+    Settle(degraded, core::Verdict::kFailure, 1);
+  }
   Trip(f.Bind("payment", "a:1", kCharge));
   const v1::GetHealthResponse health = Health(&f);
   EXPECT_EQ(health.level(), v1::HEALTH_LEVEL_DEGRADED);
@@ -190,20 +201,22 @@ TEST(AdminAlertsTest, CriticalOnesFirst) {
           AllOf(HasSubstr("CRITICAL BREAKER_OPEN z"),
                 HasSubstr("open: 2 failures in a row (limit 2)")),
           AllOf(HasSubstr("WARNING FAILURE_RATE a"),
-                HasSubstr("5 of 15 calls failed: 33 % (warns at 25 %)"))));
+                HasSubstr("5 of 15 calls failed: 33 % (warns at 25 %)")),
+          AllOf(HasSubstr("WARNING OVERRIDE_WITHOUT_END y"),
+                HasSubstr("forced_open: by an operator, until cleared"))));
   v1::ListAlertsRequest critical;
   critical.set_min_severity(v1::ALERT_SEVERITY_CRITICAL);
   EXPECT_THAT(Alerts(&f, critical), SizeIs(2));
   v1::ListAlertsRequest one;
   one.mutable_selector()->set_channel("z");
   EXPECT_THAT(Alerts(&f, one), SizeIs(1));
-  // On its way back it is no less an alert.
+  // On its way back it is no less an alert: half-open and open by turns.
   core::Breaker* const open = f.Bind("z", "t:1", kCharge);
   open->Tick(engine::Now() + std::chrono::seconds(11));
   core::Admission probe = open->Admit(engine::Now() + std::chrono::seconds(11),
                                       core::kInfiniteFuture);
   EXPECT_THAT(Alerts(&f, one),
-              ElementsAre(HasSubstr("WARNING BREAKER_OPEN z")));
+              ElementsAre(HasSubstr("CRITICAL BREAKER_OPEN z")));
 }
 
 TEST(AdminAlertsTest, FewCallsSayNothing) {
@@ -230,8 +243,11 @@ TEST(AdminAlertsTest, WithoutABreakerTheLastMinuteTells) {
   core::MethodStats& stats = f.Method("order", "", kCreate)->runtime->stats;
   Attempt(&stats, core::Attribution::kSuccess, 10);
   Attempt(&stats, core::Attribution::kServerFailure, 10);
-  EXPECT_THAT(Alerts(&f), ElementsAre(AllOf(HasSubstr("FAILURE_RATE order"),
-                                            HasSubstr("10 of 20 calls"))));
+  EXPECT_THAT(Alerts(&f),
+              ElementsAre(AllOf(HasSubstr("CRITICAL CALLS_FAIL order"),
+                                HasSubstr("not OK: UNAVAILABLE 10")),
+                          AllOf(HasSubstr("WARNING FAILURE_RATE order"),
+                                HasSubstr("10 of 20 calls"))));
 }
 
 TEST(AdminAlertsTest, AnEmptyBudgetOncePerChannel) {
@@ -241,7 +257,8 @@ TEST(AdminAlertsTest, AnEmptyBudgetOncePerChannel) {
   // In an hour, so that no second that passes here brings a token.
   while (charge->budget->TryAcquire(engine::Now() + std::chrono::hours(1))) {
   }
-  EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("BUDGET_EMPTY payment  :")));
+  EXPECT_THAT(Alerts(&f),
+              ElementsAre(HasSubstr("RETRIES_NOT_MADE payment  :")));
   for (int i = 0; i < 20; ++i) charge->budget->Refund();
   EXPECT_THAT(Alerts(&f), IsEmpty());
   // It was empty for a moment, and somebody went without.
@@ -257,7 +274,7 @@ TEST(AdminAlertsTest, ThrottledExtraAttempts) {
   pay->budget->OnAttemptEnd(false);
   ASSERT_TRUE(pay->budget->IsThrottled());
   EXPECT_THAT(Alerts(&f),
-              ElementsAre(AllOf(HasSubstr("BUDGET_EMPTY bulky  :"),
+              ElementsAre(AllOf(HasSubstr("RETRIES_NOT_MADE bulky  :"),
                                 HasSubstr("throttling stops them all: it has "
                                           "4 of 8"))));
   for (int i = 0; i < 8; ++i) pay->budget->OnAttemptEnd(true);

@@ -70,7 +70,9 @@ TEST(HealthTest, OfSeveralTargetsTheMeanIsAdmittedAndTheCallsAddUp) {
 }
 
 TEST(HealthTest, RecentAttemptsCountWhereNoBreakerDoes) {
-  const RecentAttempts recent = {10, 4, 0};
+  RecentAttempts recent;
+  recent.attempts = 10;
+  recent.failures = 4;
   EXPECT_DOUBLE_EQ(HealthOf({}, recent).score, 60);
   EXPECT_DOUBLE_EQ(HealthOf({In(BreakerState::kDisabled)}, recent).score, 60);
   // A breaker has just closed: what was before is no news.
@@ -78,9 +80,134 @@ TEST(HealthTest, RecentAttemptsCountWhereNoBreakerDoes) {
 }
 
 TEST(HealthTest, WhatTheThrottleTurnsAwayIsNotAdmitted) {
-  const Health health = HealthOf({Closed(10, 0)}, {0, 0, 0.25});
+  RecentAttempts recent;
+  recent.throttled_share = 0.25;
+  const Health health = HealthOf({Closed(10, 0)}, recent);
   EXPECT_DOUBLE_EQ(health.admitted_share, 0.75);
   EXPECT_DOUBLE_EQ(health.score, 75);
+}
+
+// Of a breaker that judges from twenty calls on.
+BreakerSnapshot Quiet(int64_t calls, int64_t failures) {
+  BreakerSnapshot snapshot = Closed(calls, failures);
+  snapshot.minimum_calls = 20;
+  return snapshot;
+}
+
+TEST(HealthTest, FewCallsMakeAMethodDegradedAtWorst) {
+  const Health one = HealthOf({Quiet(1, 1)});
+  EXPECT_EQ(one.level, HealthLevel::kDegraded);
+  EXPECT_DOUBLE_EQ(one.failure_rate, 1) << "is told as it is";
+  for (int64_t calls = 1; calls < 20; ++calls) {
+    EXPECT_EQ(HealthOf({Quiet(calls, calls)}).level, HealthLevel::kDegraded);
+  }
+  EXPECT_EQ(HealthOf({Quiet(20, 20)}).level, HealthLevel::kUnhealthy);
+  EXPECT_EQ(HealthOf({Quiet(10, 1)}).level, HealthLevel::kHealthy);
+  // Nor do several doubts make a certainty.
+  RecentAttempts recent;
+  recent.calls = recent.errors = 9;
+  recent.hanging = 9;
+  EXPECT_EQ(HealthOf({Quiet(9, 9)}, recent).level, HealthLevel::kDegraded);
+  // But a certainty stays one among doubts.
+  recent.calls = recent.errors = 30;
+  EXPECT_EQ(HealthOf({Quiet(9, 9)}, recent).level, HealthLevel::kUnhealthy);
+}
+
+TEST(HealthTest, ErrorsThatTheBreakerDoesNotCountAreErrorsOfCalls) {
+  RecentAttempts recent;
+  recent.calls = 100;
+  recent.errors = 100;
+  const Health health = HealthOf({Closed(100, 0)}, recent);
+  EXPECT_DOUBLE_EQ(health.error_rate, 1);
+  EXPECT_DOUBLE_EQ(health.failure_rate, 0);
+  EXPECT_EQ(health.level, HealthLevel::kUnhealthy);
+  // Most errors are failures too, and count once.
+  recent.errors = 40;
+  EXPECT_DOUBLE_EQ(HealthOf({Closed(100, 40)}, recent).score, 60);
+}
+
+TEST(HealthTest, WhichCodesSayThatSomethingIsBroken) {
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kPermissionDenied, absl::StatusCode::kUnimplemented,
+        absl::StatusCode::kResourceExhausted,
+        absl::StatusCode::kUnauthenticated, absl::StatusCode::kUnavailable,
+        absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kInternal,
+        absl::StatusCode::kUnknown, absl::StatusCode::kDataLoss,
+        absl::StatusCode::kCancelled}) {
+    EXPECT_TRUE(IsBroken(code)) << absl::StatusCodeToString(code);
+  }
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kOk, absl::StatusCode::kNotFound,
+        absl::StatusCode::kAlreadyExists, absl::StatusCode::kInvalidArgument,
+        absl::StatusCode::kAborted, absl::StatusCode::kFailedPrecondition,
+        absl::StatusCode::kOutOfRange}) {
+    EXPECT_FALSE(IsBroken(code)) << absl::StatusCodeToString(code);
+  }
+}
+
+TEST(HealthTest, NoOkAtAllIsADoubtWhateverTheCode) {
+  RecentAttempts recent;
+  recent.calls = 100;
+  recent.none_is_ok = true;
+  EXPECT_EQ(HealthOf({Closed(100, 0)}, recent).level, HealthLevel::kDegraded);
+}
+
+TEST(HealthTest, CallsThatHangCountAmongThoseThatEndMeanwhile) {
+  RecentAttempts recent;
+  recent.hanging = 20;
+  recent.hang_is_sure = true;
+  EXPECT_EQ(HealthOf({Closed(0, 0)}, recent).level, HealthLevel::kUnhealthy);
+  EXPECT_DOUBLE_EQ(HealthOf({Closed(0, 0)}, recent).hanging_share, 1);
+  recent.hang_is_sure = false;
+  EXPECT_EQ(HealthOf({Closed(0, 0)}, recent).level, HealthLevel::kDegraded);
+  // One that leaked long ago, in a process that is well.
+  recent.hanging = 1;
+  recent.answered = 500;
+  recent.hang_is_sure = true;
+  EXPECT_EQ(HealthOf({Closed(500, 0)}, recent).level, HealthLevel::kHealthy);
+}
+
+TEST(HealthTest, ForcedAndDisabledBreakersAreJudgedByRecentAttempts) {
+  RecentAttempts recent;
+  recent.attempts = recent.failures = 136;
+  BreakerSnapshot forced = Closed(50, 0);  // of before the override
+  forced.state = BreakerState::kForcedClosed;
+  EXPECT_EQ(HealthOf({forced}, recent).level, HealthLevel::kUnhealthy);
+  EXPECT_DOUBLE_EQ(HealthOf({forced}, recent).failure_rate, 1);
+  BreakerSnapshot shadow = Closed(50, 50);
+  shadow.state = BreakerState::kOpen;
+  shadow.shadow = true;
+  recent.failures = 0;
+  EXPECT_EQ(HealthOf({shadow}, recent).level, HealthLevel::kHealthy);
+}
+
+TEST(HealthTest, ABreakerThatWaitsForACallIsDegraded) {
+  BreakerSnapshot waits = Closed(30, 30);
+  waits.state = BreakerState::kOpen;
+  waits.waits_for_call = true;
+  RecentAttempts recent;
+  recent.calls = recent.errors = 40;  // of the outage
+  EXPECT_EQ(HealthOf({waits}, recent).level, HealthLevel::kUnhealthy)
+      << "calls come, and one will be the probe";
+  recent.is_idle = true;
+  EXPECT_TRUE(HealthOf({waits}, recent).waits_for_call);
+  EXPECT_EQ(HealthOf({waits}, recent).level, HealthLevel::kDegraded);
+  waits.state = BreakerState::kHalfOpen;
+  EXPECT_EQ(HealthOf({waits}, recent).level, HealthLevel::kDegraded);
+  waits.waits_for_call = false;
+  EXPECT_EQ(HealthOf({waits}, recent).level, HealthLevel::kUnhealthy);
+}
+
+TEST(HealthTest, ADeadReplicaMakesAProcessThatIsWellDegraded) {
+  BreakerSnapshot dead = Closed(5, 5);
+  dead.state = BreakerState::kOpen;
+  EXPECT_EQ(HealthOf({dead, Closed(100, 1)}).level, HealthLevel::kDegraded);
+  EXPECT_EQ(HealthOf({dead, dead}).level, HealthLevel::kUnhealthy);
+  // Where calls go to the dead one alone, they tell.
+  RecentAttempts recent;
+  recent.calls = recent.errors = 50;
+  EXPECT_EQ(HealthOf({dead, Closed(0, 0)}, recent).level,
+            HealthLevel::kUnhealthy);
 }
 
 TEST(HealthTest, Levels) {
@@ -102,9 +229,14 @@ TEST(HealthTest, BadInputStaysInRange) {
     for (int64_t failures : {kMin, int64_t{0}, int64_t{7}, kMax}) {
       for (double share : {nan, inf, -inf, -1.0, 0.5, 2.0}) {
         const BreakerSnapshot closed = Closed(calls, failures, failures, calls);
+        RecentAttempts recent;
+        recent.attempts = failures;
+        recent.failures = calls;
+        recent.throttled_share = share;
+        recent.calls = recent.hanging = calls;
+        recent.errors = recent.answered = failures;
         const Health health =
-            HealthOf({closed, closed, In(BreakerState::kRamp, share)},
-                     {failures, calls, share});
+            HealthOf({closed, closed, In(BreakerState::kRamp, share)}, recent);
         EXPECT_GE(health.score, 0);
         EXPECT_LE(health.score, 100);
       }

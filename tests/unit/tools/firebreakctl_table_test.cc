@@ -152,7 +152,7 @@ TEST(RenderMethodsTest, FiguresOfAMethodStandOnce) {
   };
   EXPECT_EQ(render(false),
             "CHANNEL  METHOD       TARGET  BREAKER  SINCE  SCORE  CALLS   OK  "
-            "FAILED  REJECTED  IN FLIGHT    P50   P99  LAST MINUTE\n"
+            "FAILED  REJECTED  IN FLIGHT    P50   P99  LAST MINUTE  NOW\n"
             "order    /p.O/New     -       -            -      -      1    0  "
             "     0         0          1      -     -\n"
             "payment  /p.S/Charge  a:1     closed   1m40s     25    120  100  "
@@ -178,6 +178,44 @@ TEST(RenderMethodsTest, OfAFleetTheDeadComeFirstAndTheWorstNext) {
   // Why is told elsewhere: it would widen the column for all.
   EXPECT_EQ(text.find("cannot reach"), std::string::npos);
   EXPECT_LT(text.find("b:1  "), text.find("a:1  "));
+}
+
+TEST(NowTextTest, SaysTheRateAndWhatIsNotOk) {
+  EXPECT_EQ(NowText(v1::CallsNow()), "");
+  EXPECT_EQ(NowText(Parse<v1::CallsNow>("calls_per_second: 12.34")), "12.3/s");
+  EXPECT_EQ(NowText(Parse<v1::CallsNow>(R"pb(
+              calls_per_second: 10
+              answered: 100
+              not_ok: 98
+              codes { code: PERMISSION_DENIED count: 90 }
+              codes { code: INTERNAL count: 8 }
+            )pb")),
+            "10/s, 98% not OK: PERMISSION_DENIED 90, INTERNAL 8");
+}
+
+TEST(RenderMethodTest, SaysWhatHangs) {
+  const std::string text = RenderMethod(Parse<v1::GetMethodResponse>(R"pb(
+                                          method {
+                                            calls {
+                                              in_flight: 20
+                                              hanging: 18
+                                              oldest_in_flight { seconds: 1000 }
+                                            }
+                                            health {
+                                              score: 5
+                                              level: HEALTH_LEVEL_UNHEALTHY
+                                              hanging_share: 0.9
+                                              error_rate: 0.5
+                                              admitted_share: 0.5
+                                              waits_for_call: true
+                                            }
+                                          }
+                                          as_of { seconds: 1035 }
+                                        )pb"),
+                                        false);
+  EXPECT_THAT(text, HasSubstr("20, the oldest for 35s; 18 hang\n"));
+  EXPECT_THAT(text, HasSubstr("50.0% errors, 90.0% hang, 50% let through; "
+                              "waits for a call\n"));
 }
 
 TEST(SparklineTest, OnlyZeroIsFlat) {

@@ -68,15 +68,15 @@ TEST(AttributeTest, OfPlainCodes) {
       // Nobody we know cancelled: the server did, or something between.
       {Code::kCancelled, Attribution::kServerFailure},
       // Answers: they say that the request is wrong, not the server.
-      {Code::kInvalidArgument, Attribution::kSuccess},
-      {Code::kNotFound, Attribution::kSuccess},
-      {Code::kAlreadyExists, Attribution::kSuccess},
-      {Code::kPermissionDenied, Attribution::kSuccess},
-      {Code::kFailedPrecondition, Attribution::kSuccess},
-      {Code::kAborted, Attribution::kSuccess},
-      {Code::kOutOfRange, Attribution::kSuccess},
-      {Code::kUnimplemented, Attribution::kSuccess},
-      {Code::kUnauthenticated, Attribution::kSuccess},
+      {Code::kInvalidArgument, Attribution::kAnsweredWithError},
+      {Code::kNotFound, Attribution::kAnsweredWithError},
+      {Code::kAlreadyExists, Attribution::kAnsweredWithError},
+      {Code::kPermissionDenied, Attribution::kAnsweredWithError},
+      {Code::kFailedPrecondition, Attribution::kAnsweredWithError},
+      {Code::kAborted, Attribution::kAnsweredWithError},
+      {Code::kOutOfRange, Attribution::kAnsweredWithError},
+      {Code::kUnimplemented, Attribution::kAnsweredWithError},
+      {Code::kUnauthenticated, Attribution::kAnsweredWithError},
       // Numbers without a name say nothing, and unknown is the server's fault.
       {static_cast<Code>(17), Attribution::kServerFailure},
       {static_cast<Code>(-1), Attribution::kServerFailure},
@@ -91,7 +91,7 @@ TEST(AttributeTest, FailureCodesAreTheOwnersChoice) {
   EXPECT_EQ(Attribute(EndsWith(Code::kAborted), Failing(Code::kAborted)),
             Attribution::kServerFailure);
   EXPECT_EQ(Attribute(EndsWith(Code::kUnavailable), Failing(Code::kAborted)),
-            Attribution::kSuccess);
+            Attribution::kAnsweredWithError);
 }
 
 TEST(AttributeTest, OnlyACancelThatWeSawIsTheCallers) {
@@ -149,7 +149,8 @@ TEST(AttributeTest, FailureOfAConnectionIsTheTransports) {
     end.origin = origin;
     EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kTransportFailure);
     // Not a failure code: an answer, wherever it was made.
-    EXPECT_EQ(Attribute(end, Failing(Code::kInternal)), Attribution::kSuccess);
+    EXPECT_EQ(Attribute(end, Failing(Code::kInternal)),
+              Attribution::kAnsweredWithError);
   }
 }
 
@@ -178,7 +179,7 @@ TEST(AttributeTest, PushbackTurnsAFailureIntoOverload) {
     EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kOverload);
   }
   end.code = Code::kNotFound;
-  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kSuccess);
+  EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kAnsweredWithError);
 }
 
 TEST(VerdictTest, OverloadCountsWhereTheOwnerCallsItAFailure) {
@@ -236,6 +237,8 @@ TEST(EffectsTest, TheWholeTable) {
        false, Evidence::kNone, Evidence::kNone},
       {Attribution::kLocalError, "local_error", Verdict::kNeutral, false,
        Evidence::kNone, Evidence::kNone},
+      {Attribution::kAnsweredWithError, "answered_with_error",
+       Verdict::kSuccess, true, Evidence::kNone, Evidence::kAtLeast},
   };
   EXPECT_EQ(std::size(kCases), size_t{kAttributions});
   for (const auto& c : kCases) {
@@ -250,7 +253,7 @@ TEST(EffectsTest, TheWholeTable) {
 }
 
 TEST(EvidenceTest, AFailureThatComesFastSaysNothingAboutAnswers) {
-  EXPECT_EQ(EvidenceOf(Code::kInvalidArgument, Attribution::kSuccess),
+  EXPECT_EQ(EvidenceOf(Code::kInvalidArgument, Attribution::kAnsweredWithError),
             Evidence::kNone);
   EXPECT_EQ(EvidenceOf(Code::kUnavailable, Attribution::kServerFailure),
             Evidence::kNone);

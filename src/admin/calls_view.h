@@ -1,0 +1,29 @@
+// The calls and attempts of a method as the messages of the admin service.
+//
+//   *view.mutable_calls() = CallsView(counts, HangOf(*runtime, now));
+//   *view.mutable_recent() = RecentView(*runtime, options, rates, now);
+//
+// Thread safety: pure functions of what the engine knows at that moment.
+#ifndef FIREBREAK_SRC_ADMIN_CALLS_VIEW_H_
+#define FIREBREAK_SRC_ADMIN_CALLS_VIEW_H_
+
+#include "firebreak/v1/admin.pb.h"
+#include "src/admin/rates.h"
+#include "src/core/base/time.h"
+#include "src/core/measure/method_stats.h"
+#include "src/core/options.h"
+#include "src/engine/call_health.h"
+#include "src/engine/method_runtime.h"
+
+namespace firebreak::admin {
+
+v1::CallCounts CallsView(const core::MethodCounts& counts,
+                         const engine::Hang& hang);
+v1::AttemptCounts AttemptsView(const core::MethodCounts& counts);
+v1::RecentCalls RecentView(const engine::MethodRuntime& runtime,
+                           const core::MethodOptions& options,
+                           const Rates& rates, core::Time now);
+
+}  // namespace firebreak::admin
+
+#endif  // FIREBREAK_SRC_ADMIN_CALLS_VIEW_H_

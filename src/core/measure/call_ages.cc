@@ -1,0 +1,74 @@
+#include "src/core/measure/call_ages.h"
+
+#include <algorithm>
+
+namespace firebreak::core {
+namespace {
+
+static_assert(CallAges::kSlots == 32, "a slot is a bit of a uint32_t");
+
+// Of the lowest bit that is not set in `bits`, of which one is not.
+size_t LowestFree(uint32_t bits) {
+  size_t n = 0;
+  for (uint32_t free = ~bits; (free & 1) == 0; free >>= 1) ++n;
+  return n;
+}
+
+}  // namespace
+
+CallAges::CallAges() {
+  for (Stripe& stripe : stripes_) {
+    for (auto& start : stripe.starts) {
+      start.store(kNone, std::memory_order_relaxed);
+    }
+  }
+}
+
+CallAges::Call CallAges::Begin(Time now) {
+  // The next stripe too, since one thread may start all calls there are.
+  for (size_t i = 0; i < 2; ++i) {
+    const size_t stripe = (MyStripe() + i) % kStripes;
+    Stripe& mine = stripes_[stripe];
+    uint32_t taken = mine.taken.load(std::memory_order_relaxed);
+    while (taken != ~uint32_t{0}) {
+      const size_t slot = LowestFree(taken);
+      // Acquire: the slot is written after whoever freed it has.
+      if (!mine.taken.compare_exchange_weak(taken, taken | uint32_t{1} << slot,
+                                            std::memory_order_acquire,
+                                            std::memory_order_relaxed)) {
+        continue;
+      }
+      mine.starts[slot].store(now.time_since_epoch().count(),
+                              std::memory_order_relaxed);
+      return Call(this, stripe * kSlots + slot);
+    }
+  }
+  return Call();
+}
+
+void CallAges::Free(size_t slot) {
+  Stripe& stripe = stripes_[slot / kSlots];
+  stripe.starts[slot % kSlots].store(kNone, std::memory_order_relaxed);
+  stripe.taken.fetch_and(~(uint32_t{1} << slot % kSlots),
+                         std::memory_order_release);
+}
+
+CallAges::Look CallAges::LookAt(Time now, Duration limit) const {
+  Look look;
+  for (const Stripe& stripe : stripes_) {
+    const uint32_t taken = stripe.taken.load(std::memory_order_acquire);
+    for (size_t slot = 0; slot < kSlots; ++slot) {
+      if ((taken >> slot & 1) == 0) continue;
+      const Time::rep count =
+          stripe.starts[slot].load(std::memory_order_relaxed);
+      if (count == kNone) continue;
+      const Time start{Duration(count)};
+      ++look.known;
+      if (start <= now && now - start >= limit) ++look.older;
+      look.oldest = std::min(look.oldest.value_or(start), start);
+    }
+  }
+  return look;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,118 @@
+#include "src/engine/call_health.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+
+#include "src/core/base/duration.h"
+#include "src/core/measure/call_ages.h"
+#include "src/core/measure/histogram.h"
+
+namespace firebreak::engine {
+namespace {
+
+constexpr core::Duration kLeastHang = std::chrono::seconds(5);
+constexpr core::Duration kUnknownHang = std::chrono::seconds(10);
+constexpr core::Duration kSureHang = std::chrono::seconds(30);
+constexpr double kTimesP99 = 3;
+constexpr double kMuchSlower = 10;
+constexpr core::Duration kLeastSlow = std::chrono::milliseconds(50);
+// An outage is to be seen within ten seconds, so nothing of before may be in
+// what is compared with it then.
+constexpr core::Duration kMeanwhile = std::chrono::seconds(4);
+constexpr core::Duration kJudged = std::chrono::seconds(9);
+constexpr core::Duration kMinute = std::chrono::seconds(50);
+// No call in that time: nobody calls.
+constexpr core::Duration kIdle = std::chrono::seconds(9);
+
+}  // namespace
+
+Hang HangOf(const MethodRuntime& runtime, core::Time now) {
+  const core::Histogram& successes = runtime.stats.latency();
+  Hang hang;
+  hang.is_sure = successes.count() >= core::LatencyModel::kFew;
+  hang.limit = hang.is_sure
+                   ? std::max(kLeastHang,
+                              core::Scale(successes.Quantile(0.99), kTimesP99))
+                   : kUnknownHang;
+  const core::CallAges::Look look = runtime.stats.ages.LookAt(now, hang.limit);
+  hang.calls = look.older;
+  hang.oldest = look.oldest;
+  if (look.oldest && now - *look.oldest >= std::max(kSureHang, hang.limit)) {
+    hang.is_sure = true;
+  }
+  return hang;
+}
+
+CallErrors ErrorsOf(const RecentCounts::Counts& counts,
+                    const core::MethodOptions& options) {
+  const core::BlameRules blame = options.blame();
+  CallErrors errors;
+  for (std::size_t i = 0; i < counts.codes.size(); ++i) {
+    const auto code = static_cast<absl::StatusCode>(i);
+    if (blame.ignored.Contains(code)) continue;
+    errors.calls += counts.codes[i];
+    if (i == 0) continue;
+    errors.not_ok += counts.codes[i];
+    if (core::IsBroken(code) || blame.failures.Contains(code)) {
+      errors.errors += counts.codes[i];
+    }
+  }
+  // Of these no server is to blame. Most of them ended a call.
+  const int64_t own = std::min(errors.errors, counts.own_faults);
+  errors.errors -= own;
+  return errors;
+}
+
+bool IsMuchSlower(MethodRuntime* runtime, core::Time now) {
+  core::LatencyModel& model = runtime->latency;
+  if (model.samples(now) < core::LatencyModel::kFew) return false;
+  const absl::optional<core::Duration> current = model.Quantile(0.5, now);
+  absl::optional<core::Duration> usual = model.Baseline(now);
+  const core::Histogram& all = runtime->stats.latency();
+  if (!usual && all.count() >= core::LatencyModel::kMany) {
+    usual = all.Quantile(0.5);
+  }
+  return current && usual && *current >= kLeastSlow &&
+         *current >= core::Scale(*usual, kMuchSlower);
+}
+
+RecentCounts::Span JudgedSpan(const MethodRuntime& runtime,
+                              const RecentCounts& counts, core::Time now) {
+  return counts.LastCalls(runtime, kJudged, core::kEnoughCalls, now);
+}
+
+core::RecentAttempts RecentOf(MethodRuntime* runtime,
+                              const MethodSettings& settings,
+                              const RecentCounts* counts, core::Time now) {
+  core::RecentAttempts recent;
+  if (core::Throttle* const throttle = settings.intake.throttle()) {
+    recent.throttled_share = throttle->snapshot(now).rejection_probability;
+  }
+  recent.much_slower = IsMuchSlower(runtime, now);
+  if (counts == nullptr) return recent;
+  const RecentCounts::Span judged = JudgedSpan(*runtime, *counts, now);
+  recent.attempts = judged.counts.attempts;
+  recent.failures = judged.counts.bad_attempts;
+  const CallErrors errors = ErrorsOf(judged.counts, *settings.options);
+  // Those that a breaker refuses have failed as well, for who makes them.
+  recent.calls = errors.calls + judged.counts.refused;
+  recent.errors = errors.errors + judged.counts.refused;
+  const CallErrors minute =
+      ErrorsOf(counts->Last(*runtime, kMinute, now).counts, *settings.options);
+  recent.none_is_ok = minute.calls >= core::kEnoughWithoutOk &&
+                      static_cast<double>(minute.not_ok) >=
+                          core::kNearlyAll * static_cast<double>(minute.calls);
+  const Hang hang = HangOf(*runtime, now);
+  recent.hanging = hang.calls;
+  recent.hang_is_sure = hang.is_sure;
+  if (hang.calls > 0) {
+    recent.answered =
+        counts->Last(*runtime, kMeanwhile, now).counts.with_status();
+  }
+  const RecentCounts::Span idle = counts->Last(*runtime, kIdle, now);
+  recent.is_idle = idle.length >= kIdle && idle.counts.started == 0;
+  return recent;
+}
+
+}  // namespace firebreak::engine
