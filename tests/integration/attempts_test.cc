@@ -226,7 +226,7 @@ TEST_P(AttemptsTest, AReportTellsOfEachAndWhyTheNextWasMade) {
   EXPECT_THAT(first.peer(), HasSubstr("127.0.0.1"));
   const auto& second = report.attempt(1);
   EXPECT_EQ(second.kind(), "retry");
-  EXPECT_EQ(second.attribution(), "success");
+  EXPECT_EQ(second.attribution(), "answered_with_error");
   EXPECT_TRUE(second.answered());
   EXPECT_GE(second.started().nanos(), first.ended().nanos());
   EXPECT_GE(report.took().nanos(), second.ended().nanos());

@@ -238,7 +238,7 @@ class PolicyLintTest : public ::testing::Test {
 };
 
 TEST_F(PolicyLintTest, GoodBadAndDoubtful) {
-  Output output = Lint("method { name {} breaker {} }");
+  Output output = Lint("method { name {} timeout: \"1s\" breaker {} }");
   EXPECT_EQ(output.exit_code, 0) << output.err;
   EXPECT_EQ(output.out, "nothing found\n");
 

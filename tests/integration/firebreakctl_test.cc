@@ -286,7 +286,7 @@ TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
                            "policy",
                            "policy diff",
                            "completion",
-                           "completion fish",
+                           "completion tcsh",
                            "list --cert /c",
                            "list --ca /nowhere",
                            "list --token-file /nowhere"}) {

@@ -181,8 +181,19 @@ TripRules::Share TripRules::Results(Time now) {
 
 TripRules::Share TripRules::Speeds(Time now) {
   if (!speeds_) return {};
-  return {speeds_->failures(now) + slow_in_flight(),
-          speeds_->total(now) + slow_in_flight()};
+  const int64_t hanging = slow_in_flight();
+  const int64_t slow = speeds_->failures(now);
+  const int64_t total = speeds_->total(now);
+  const int64_t most = options_.window.calls;
+  if (options_.window.kind == WindowOptions::Kind::kTime ||
+      total + hanging <= most) {
+    return {slow + hanging, total + hanging};
+  }
+  // They take the places of the oldest of the last so many. Which of these were
+  // slow the window does not say: the share that all of them have.
+  const int64_t kept = std::max<int64_t>(0, most - hanging);
+  return {std::min(most, hanging) + slow * kept / std::max<int64_t>(1, total),
+          most};
 }
 
 TripRules::Rule TripRules::Check(Time now) {

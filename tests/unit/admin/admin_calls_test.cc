@@ -367,6 +367,7 @@ TEST(AdminPolicyAlertTest, ARefusedPolicy) {
     return response;
   };
   EXPECT_EQ(alerts("").alerts_size(), 0);
+  f.core()->BindChannel("payment", {""});
   EXPECT_FALSE(
       f.core()->UpdatePolicy(absl::InvalidArgumentError("no good"), {}).ok());
   ASSERT_EQ(alerts("").alerts_size(), 1);

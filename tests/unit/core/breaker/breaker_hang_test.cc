@@ -84,7 +84,7 @@ TEST_F(BreakerHangTest, ASlowCallStaysInTheWindowAsLongAsItHangs) {
   EXPECT_EQ(Look().window_slow, 0);
 }
 
-TEST_F(BreakerHangTest, AWindowOfCallsHasThoseInFlightBesideItsOwn) {
+TEST_F(BreakerHangTest, AWindowOfCallsHasThoseInFlightForTheOldest) {
   BreakerOptions options = SlowRule();
   options.window.kind = WindowOptions::Kind::kCalls;
   options.window.calls = 10;
@@ -93,7 +93,7 @@ TEST_F(BreakerHangTest, AWindowOfCallsHasThoseInFlightBesideItsOwn) {
   std::vector<Permit> hung;
   for (int i = 0; i < 9; ++i) hung.push_back(Call());
   Pass(Sec(3));
-  EXPECT_EQ(Look().window_timed, 19);
+  EXPECT_EQ(Look().window_timed, 10);
   EXPECT_EQ(Look().window_slow, 9);
   for (Permit& each : hung) each = Permit();
   EXPECT_EQ(Look().window_timed, 10);

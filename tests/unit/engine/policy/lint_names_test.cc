@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "firebreak/engine.h"
 #include "firebreak/testing/idempotency.pb.h"
@@ -37,6 +38,8 @@ std::vector<std::string> Told(absl::string_view text,
   std::vector<std::string> lines;
   for (const LintFinding& finding : Lint(TableOf(text), traffic)) {
     EXPECT_FALSE(finding.fix.empty());
+    // Calls that hang for ever are another test's.
+    if (absl::StrContains(finding.problem, "no timeout:")) continue;
     lines.push_back(
         absl::StrCat(finding.severity == Severity::kError ? "!" : "",
                      finding.where, ": ", finding.problem));
@@ -147,8 +150,8 @@ TEST(LintSpellingTest, ChannelsNearOneThatHasBeenMade) {
 
 TEST(LintTrafficTest, AnEngineKnowsItsChannelsAndWhatPassesUnguarded) {
   const auto engine = *Engine::FromText(
-      "method { name { service: 'a.Servce' } breaker {} }"
-      "method { name { channel: 'paymnt' } breaker {} }");
+      "method { name { service: 'a.Servce' } timeout: '1s' breaker {} }"
+      "method { name { channel: 'paymnt' } timeout: '1s' breaker {} }");
   EXPECT_THAT(engine->Lint(), IsEmpty());
   const auto channel = engine->core()->BindChannel("payment", {""});
   EXPECT_EQ(channel->Find("/a.Service/M"), nullptr);

@@ -432,7 +432,8 @@ TEST(HasRetryPolicyTest, OnlyARetryPolicyCounts) {
 }
 
 TEST(OwnRetriesTest, AreAWarningAndAFinding) {
-  const auto engine = *Engine::FromText("method { name {} breaker {} }");
+  const auto engine =
+      *Engine::FromText("method { name {} timeout: \"1s\" breaker {} }");
   const auto make = [&](const char* name, bool enabled, const char* config) {
     ChannelOptions options;
     options.args.SetServiceConfigJSON(config);
