@@ -58,7 +58,11 @@ std::unique_ptr<MessageLite> NewReply(const MessageLite& like) {
 bool HasBeenRead(const MessageLite& reply) {
   if (const auto* const full = dynamic_cast<const Message*>(&reply)) {
     const auto& unknown = full->GetReflection()->GetUnknownFields(*full);
-    return unknown.field_count() != 1 || unknown.field(0).number() != kMark;
+    if (unknown.field_count() != 1 || unknown.field(0).number() != kMark) {
+      return true;
+    }
+    // An interceptor that answers for the server sets fields, and reads none.
+    return full->ByteSizeLong() != MarkOfLite().size();
   }
   return reply.SerializePartialAsString() != MarkOfLite();
 }
@@ -79,6 +83,10 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
 bool Answer::GiveReply(void* to, Codec codec) {
   if (message == nullptr) return Read(&reply, to, codec);
   auto* const wanted = static_cast<MessageLite*>(to);
+  if (auto* const marked = dynamic_cast<Message*>(message.get())) {
+    auto* const unknown = marked->GetReflection()->MutableUnknownFields(marked);
+    if (!unknown->empty()) unknown->DeleteByNumber(kMark);
+  }
   // A swap costs the same whatever is in it, and is not for lite messages.
   constexpr size_t kSmall = 1024;
   auto* const full = message->ByteSizeLong() > kSmall

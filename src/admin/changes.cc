@@ -72,7 +72,8 @@ absl::StatusOr<std::vector<Selected>> SelectBreakers(
   // Known from SetFallback() only.
   return absl::FailedPreconditionError(
       absl::StrCat(selected->front().runtime->method,
-                   " has not been called yet, so it has no breaker"));
+                   " has no breaker: its policy has none, or it has not been "
+                   "called yet"));
 }
 
 }  // namespace

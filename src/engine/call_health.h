@@ -1,8 +1,8 @@
 // What core/health.h is told of the calls of a method, from its counters.
 //
-//   core::RecentAttempts recent = RecentOf(runtime.get(), *settings, counts,
-//   now); core::Health health = core::HealthOf(snapshots, recent); Hang hang =
-//   HangOf(*runtime, now);
+//   auto recent = RecentOf(runtime.get(), *settings, counts, now);
+//   core::Health health = core::HealthOf(snapshots, recent);
+//   Hang hang = HangOf(*runtime, now);
 //
 // When a call hangs: the policy cannot tell, since where it has a timeout there
 // is nothing that hangs for long. So it is told by what is usual: a call that
@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "absl/types/optional.h"
+#include "firebreak/export.h"
 #include "src/core/base/time.h"
 #include "src/core/health.h"
 #include "src/engine/method_runtime.h"
@@ -33,7 +34,8 @@ struct Hang {
   // When the oldest of all unary calls in flight was sent.
   absl::optional<core::Time> oldest;
 };
-Hang HangOf(const MethodRuntime& runtime, core::Time now);
+// This and RecentOf() are exported for libfirebreak_prometheus.
+FIREBREAK_EXPORT Hang HangOf(const MethodRuntime& runtime, core::Time now);
 
 // Calls that did not get OK, of a span.
 struct CallErrors {
@@ -53,9 +55,10 @@ RecentCounts::Span JudgedSpan(const MethodRuntime& runtime,
                               const RecentCounts& counts, core::Time now);
 
 // `counts` may be null: then only the throttle is known.
-core::RecentAttempts RecentOf(MethodRuntime* runtime,
-                              const MethodSettings& settings,
-                              const RecentCounts* counts, core::Time now);
+FIREBREAK_EXPORT core::RecentAttempts RecentOf(MethodRuntime* runtime,
+                                               const MethodSettings& settings,
+                                               const RecentCounts* counts,
+                                               core::Time now);
 
 }  // namespace firebreak::engine
 

@@ -169,7 +169,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   void AddChannelFinding(const std::string& channel, LintFinding finding);
 
   // Every method seen so far, sorted by channel and method.
-  std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
+  // Exported for libfirebreak_prometheus.
+  FIREBREAK_EXPORT std::vector<std::shared_ptr<MethodRuntime>> Methods() const;
   // And their settings, all of one policy, however often it is replaced.
   // Exported for libfirebreak_prometheus.
   FIREBREAK_EXPORT std::vector<std::pair<std::shared_ptr<MethodRuntime>,

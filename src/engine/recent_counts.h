@@ -25,6 +25,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/types/optional.h"
+#include "firebreak/export.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/outcome.h"
 #include "src/core/base/time.h"
@@ -72,11 +73,13 @@ class RecentCounts {
   };
 
   // Looks at all of them.
-  void Advance(const std::vector<std::shared_ptr<MethodRuntime>>& methods,
-               core::Time now);
+  // This and the next are exported for libfirebreak_prometheus.
+  FIREBREAK_EXPORT void Advance(
+      const std::vector<std::shared_ptr<MethodRuntime>>& methods,
+      core::Time now);
 
   // The same, if the last look is that old.
-  void AdvanceIfOlder(
+  FIREBREAK_EXPORT void AdvanceIfOlder(
       core::Duration age,
       const std::vector<std::shared_ptr<MethodRuntime>>& methods,
       core::Time now);

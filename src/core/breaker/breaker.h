@@ -131,6 +131,7 @@ class Permit {
   TripRules::Ticket ticket_;
   Kind kind_ = Kind::kNothing;
   bool is_careful_ = false;
+  bool has_progressed_ = false;
 };
 
 struct Refusal {

@@ -18,6 +18,7 @@ Permit& Permit::operator=(Permit&& other) noexcept {
   ticket_ = other.ticket_;
   kind_ = other.kind_;
   is_careful_ = other.is_careful_;
+  has_progressed_ = other.has_progressed_;
   return *this;
 }
 
@@ -35,7 +36,9 @@ void Permit::Settle(Verdict verdict, Time now) {
 }
 
 void Permit::NoteProgress(Time now) {
-  if (breaker_ != nullptr && is_probe()) {
+  // Only the first says how long one waits for it.
+  if (breaker_ != nullptr && is_probe() &&
+      !std::exchange(has_progressed_, true)) {
     breaker_->NotePermitProgress(*this, now);
   }
 }

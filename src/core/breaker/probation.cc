@@ -72,14 +72,14 @@ absl::optional<Probation::Sign> Probation::EndOverdue(Time now) {
 }
 
 void Probation::NoteSuccessTook(Duration took) {
-  // As far as probe_timeout itself may go.
-  constexpr Duration kLongest = std::chrono::hours(1);
-  longest_success_ = std::max(longest_success_, std::min(took, kLongest));
+  longest_success_ =
+      std::max(longest_success_, std::min(took, options_.max_open_duration));
 }
 
 Duration Probation::lease_time() const {
   return std::max(options_.probe_timeout,
-                  longest_success_ + longest_success_ / 2);
+                  std::min(longest_success_ + longest_success_ / 2,
+                           options_.max_open_duration));
 }
 
 Probation::Verdict Probation::verdict(Time now) const {

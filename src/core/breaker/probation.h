@@ -11,11 +11,12 @@
 // At most `probes` at a time, and never more than results are missing: one more
 // would only load the target. A lease ends at min(deadline + kGrace, now +
 // lease_time()), which is probe_timeout or, where successes are known to take
-// longer (NoteSuccessTook()), one and a half times as long as they do. The
-// verdict stands as soon as the success ratio is reached or
-// out of reach. After `half_open_duration`, the ratio of the results there are
-// decides, if there is one: as soon as the probes under way have ended, which
-// may be the ones that hang, and no more are begun. Where a rule on the
+// longer (NoteSuccessTook()), one and a half times as long as they do, but no
+// longer than max_open_duration: a server that hangs is looked at as often as
+// one that is down. The verdict stands as soon as the success ratio is reached
+// or out of reach. After `half_open_duration`, the ratio of the results there
+// are decides, if there is one: as soon as the probes under way have ended,
+// which may be the ones that hang, and no more are begun. Where a rule on the
 // slow-call rate is on, as many slow probes as would trip it are as bad as
 // failed ones.
 //

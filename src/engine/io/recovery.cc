@@ -107,12 +107,17 @@ void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
 }
 
 void Recovery::LookAtAll(const Watched& watched) {
+  if (stopped_) return;
   const core::Time now = Now();
+  const auto is_of = [&](const core::Breaker& breaker) {
+    return watched.name == breaker.identity().channel &&
+           watched.target == breaker.identity().target;
+  };
   for (auto& [breaker, due] : due_) {
-    if (watched.name == breaker->identity().channel &&
-        watched.target == breaker->identity().target) {
-      due = std::min(due, now);
-    }
+    if (is_of(*breaker)) due = std::min(due, now);
+  }
+  for (core::Breaker* breaker : looked_at_) {
+    if (is_of(*breaker)) NoteDue(breaker, now);
   }
   WakeAt(now);
 }
@@ -145,6 +150,7 @@ void Recovery::OnTimer() {
       const auto each = it++;
       if (each->second > now) continue;
       looked_at.push_back(*each);
+      looked_at_.push_back(each->first);
       due_.erase(each);
     }
   }
@@ -159,6 +165,7 @@ void Recovery::OnTimer() {
     if (is_connected) breaker->NoteConnected(now);
   }
   core::MutexLock lock(&mu_);
+  looked_at_.clear();
   for (const auto& [breaker, next] : looked_at) {
     if (next == core::kInfiniteFuture) continue;
     NoteDue(breaker, std::max(next, now + kBreath));

@@ -90,6 +90,8 @@ class Recovery : public core::BreakerObserver,
   // that have calls in flight may be here: so only those are looked at whose
   // time has come.
   absl::flat_hash_map<core::Breaker*, core::Time> due_ ABSL_GUARDED_BY(mu_);
+  // Those that OnTimer() has taken out of it and is looking at.
+  std::vector<core::Breaker*> looked_at_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::engine

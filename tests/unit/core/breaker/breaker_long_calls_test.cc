@@ -120,6 +120,25 @@ TEST(BreakerLongCallsTest, AStreamsFirstMessageIsBelievedLate) {
   EXPECT_EQ(breaker.Snapshot(At(Sec(34))).state, BreakerState::kHalfOpen);
 }
 
+// One that has lasted for an hour does not say that a probe may hang so long.
+TEST(BreakerLongCallsTest, AStreamThatLastsTeachesNothing) {
+  BreakerOptions options = TripsAfter(1);
+  options.probes = 1;
+  Breaker breaker({"c", "t", "m", nullptr, nullptr}, options, 1, Time{});
+  breaker.Admit(Time{}, kInfiniteFuture)
+      .permit.Settle(Verdict::kFailure, Time{});
+  Permit probe =
+      breaker.Admit(At(Sec(10)), kInfiniteFuture, CallKind::kStream).permit;
+  probe.NoteProgress(At(Sec(11)));
+  EXPECT_EQ(breaker.Snapshot(At(Sec(15))).state, BreakerState::kClosed);
+  probe.NoteProgress(At(Sec(3'600)));
+  breaker.Admit(At(Sec(3'600)), kInfiniteFuture)
+      .permit.Settle(Verdict::kFailure, At(Sec(3'600)));
+  Permit next = breaker.Admit(At(Sec(3'610)), kInfiniteFuture).permit;
+  ASSERT_TRUE(next.is_probe());
+  EXPECT_EQ(breaker.Snapshot(At(Sec(3'615))).hung_probes, 1);
+}
+
 // A server that hangs for good gets no more time than it was ever given reason
 // for, and soon as little as before.
 TEST(BreakerLongCallsTest, ProbesThatHangWearThePatienceOut) {
@@ -139,7 +158,7 @@ TEST(BreakerLongCallsTest, ProbesThatHangWearThePatienceOut) {
   }
   EXPECT_EQ(probation.lease_time(), options.probe_timeout);
   probation.NoteSuccessTook(Sec(100'000));
-  EXPECT_EQ(probation.lease_time(), Sec(5'400));
+  EXPECT_EQ(probation.lease_time(), options.max_open_duration);
 }
 
 }  // namespace
