@@ -268,7 +268,10 @@ ABSL_NAMESPACE_END
 extern "C" const char* __tsan_default_options() {
   // Accesses made by interceptors (memcpy, free) on behalf of code that is not
   // instrumented are not judged. No edges by file descriptors, see above.
-  return "ignore_noninstrumented_modules=1:io_sync=0:second_deadlock_stack=1";
+  // gRPC ends its timer's threads in the background, and a program may be over
+  // before it has joined the last one.
+  return "report_thread_leaks=0:ignore_noninstrumented_modules=1:io_sync=0:"
+         "second_deadlock_stack=1";
 }
 
 // Each with its reason.
