@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "tools/firebreakctl/completion_model.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -56,16 +57,15 @@ _firebreakctl() {
   local command= argument= where=() name
   for ((i = 1; i < last; i++)); do
     case ${words[i]} in
-      --target | --channel | --engine | --ca | --cert | --key | --server-name | --token-file)
+      @WHERE_ALONE@)
         ((i + 1 < last)) &&
           where+=("${words[i]}" "${words[i + 1]/#\~\//$HOME/}")
         ((++i))
         ;;
-      --target=* | --channel=* | --engine=* | --ca=* | --cert=* | --key=* | --server-name=* | \
-        --token-file=* | --tls)
+      @WHERE_JOINED@ | --tls)
         where+=("${words[i]}")
         ;;
-      --timeout | --for | --after | --if-version | --reason | --limit | --to)
+      @OTHERS_WITH_VALUE@)
         ((++i))
         ;;
       -?*) ;;
@@ -85,11 +85,10 @@ _firebreakctl() {
     before=
   fi
   case $before in
-    --ca | --cert | --key | --token-file)
+    @WITH_FILE@)
       command=policy argument=lint
       ;;
-    --target | --channel | --engine | --timeout | --server-name | --for | --after | \
-      --if-version | --reason | --limit | --to)
+    @WITHOUT_FILE@)
       return
       ;;
   esac
@@ -155,13 +154,32 @@ std::string BashCompletion(const CLI::App& app) {
   }
   absl::StrAppend(&options, "      *) name=\"",
                   absl::StrJoin(OptionsOf(app), " "), "\" ;;");
+  const CommandModel model = ModelOf(app);
+  const auto pattern = [&](auto fits) {
+    return absl::StrJoin(OptionsThat(model, fits), " | ");
+  };
+  const auto is_file = [](const ArgumentModel& option) {
+    return option.value == ArgumentModel::Value::kFile;
+  };
   return absl::StrReplaceAll(
-      kScript, {{"@SHELLS@", absl::StrJoin(CompletionShells(), " ")},
-                {"@WORDS@", absl::StrJoin(commands, " ")},
-                {"@POLICY@",
-                 absl::StrJoin(CommandsOf(*app.get_subcommand("policy")), " ")},
-                {"@METHODS@", absl::StrJoin(with_method, " | ")},
-                {"@OPTIONS@", options}});
+      kScript,
+      {{"@WHERE_ALONE@", pattern(TellsWhere)},
+       {"@WHERE_JOINED@",
+        absl::StrCat(absl::StrJoin(OptionsThat(model, TellsWhere), "=* | "),
+                     "=*")},
+       {"@OTHERS_WITH_VALUE@", pattern([](const ArgumentModel& option) {
+          return TakesValue(option) && !TellsWhere(option);
+        })},
+       {"@WITH_FILE@", pattern(is_file)},
+       {"@WITHOUT_FILE@", pattern([&](const ArgumentModel& option) {
+          return TakesValue(option) && !is_file(option);
+        })},
+       {"@SHELLS@", absl::StrJoin(CompletionShells(), " ")},
+       {"@WORDS@", absl::StrJoin(commands, " ")},
+       {"@POLICY@",
+        absl::StrJoin(CommandsOf(*app.get_subcommand("policy")), " ")},
+       {"@METHODS@", absl::StrJoin(with_method, " | ")},
+       {"@OPTIONS@", options}});
 }
 
 }  // namespace firebreak::ctl

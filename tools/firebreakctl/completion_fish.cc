@@ -53,17 +53,6 @@ void AppendFishRules(const std::string& path, const CommandModel& command,
   }
 }
 
-// All of `command` and those below it: a name means the same in each.
-void AddOptionsWithValue(const CommandModel& command,
-                         std::set<std::string>* names) {
-  for (const ArgumentModel& option : command.options) {
-    if (option.value != ArgumentModel::Value::kNone) names->insert(option.name);
-  }
-  for (const CommandModel& each : command.commands) {
-    AddOptionsWithValue(each, names);
-  }
-}
-
 // What comes from a server is offered as it is, and never expanded.
 constexpr char kFishScript[] = R"fish(# firebreakctl for fish:
 #   firebreakctl completion fish | source
@@ -126,12 +115,8 @@ std::string FishCompletion(const CLI::App& app) {
   const CommandModel model = ModelOf(app);
   std::string rules;
   AppendFishRules("", model, &rules);
-  std::vector<std::string> where;
-  for (const ArgumentModel& option : model.options) {
-    if (TellsWhere(option)) where.push_back(option.name);
-  }
-  std::set<std::string> with_value;
-  AddOptionsWithValue(model, &with_value);
+  const std::set<std::string> where = OptionsThat(model, TellsWhere);
+  const std::set<std::string> with_value = OptionsThat(model, TakesValue);
   return absl::StrReplaceAll(kFishScript,
                              {{"@RULES@", rules},
                               {"@WITH_VALUE@", absl::StrJoin(with_value, " ")},

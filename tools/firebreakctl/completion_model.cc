@@ -62,8 +62,22 @@ CommandModel ModelOf(const CLI::App& app) {
 }
 
 bool TellsWhere(const ArgumentModel& option) {
-  return IsOneOf(option.name, {"--target", "--channel", "--ca", "--cert",
-                               "--key", "--server-name", "--token-file"});
+  return IsOneOf(option.name,
+                 {"--target", "--channel", "--engine", "--ca", "--cert",
+                  "--key", "--server-name", "--token-file"});
+}
+
+std::set<std::string> OptionsThat(
+    const CommandModel& command,
+    const std::function<bool(const ArgumentModel& option)>& fits) {
+  std::set<std::string> names;
+  for (const ArgumentModel& option : command.options) {
+    if (fits(option)) names.insert(option.name);
+  }
+  for (const CommandModel& each : command.commands) {
+    names.merge(OptionsThat(each, fits));
+  }
+  return names;
 }
 
 }  // namespace firebreak::ctl

@@ -9,6 +9,8 @@
 #define FIREBREAK_TOOLS_FIREBREAKCTL_COMPLETION_MODEL_H_
 
 #include <CLI/CLI.hpp>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,16 @@ CommandModel ModelOf(const CLI::App& app);
 // Options with a value that say where the server is and how to ask it, so that
 // they count when a shell asks for names of methods.
 bool TellsWhere(const ArgumentModel& option);
+
+// The names of those of a command, and of those below it, that `fits`: a name
+// means the same in each.
+std::set<std::string> OptionsThat(
+    const CommandModel& command,
+    const std::function<bool(const ArgumentModel& option)>& fits);
+
+inline bool TakesValue(const ArgumentModel& option) {
+  return option.value != ArgumentModel::Value::kNone;
+}
 
 }  // namespace firebreak::ctl
 

@@ -1,5 +1,5 @@
+#include <set>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -128,17 +128,12 @@ std::string ZshCompletion(const CLI::App& app) {
   const CommandModel model = ModelOf(app);
   std::string functions;
   AppendZshFunctions("_firebreakctl_main", model, &functions);
-  std::vector<std::string> alone;
-  std::vector<std::string> joined;
-  for (const ArgumentModel& option : model.options) {
-    if (!TellsWhere(option)) continue;
-    alone.push_back(option.name);
-    joined.push_back(option.name + "=*");
-  }
+  const std::set<std::string> where = OptionsThat(model, TellsWhere);
   return absl::StrReplaceAll(
-      kZshScript, {{"@FUNCTIONS@", functions},
-                   {"@WHERE_ALONE@", absl::StrJoin(alone, " | ")},
-                   {"@WHERE_JOINED@", absl::StrJoin(joined, " | ")}});
+      kZshScript,
+      {{"@FUNCTIONS@", functions},
+       {"@WHERE_ALONE@", absl::StrJoin(where, " | ")},
+       {"@WHERE_JOINED@", absl::StrCat(absl::StrJoin(where, "=* | "), "=*")}});
 }
 
 }  // namespace firebreak::ctl
