@@ -144,6 +144,11 @@ struct BreakerOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
+// Whether there is a breaker that counts.
+inline bool IsOn(const absl::optional<BreakerOptions>& breaker) {
+  return breaker && breaker->mode != BreakerOptions::Mode::kDisabled;
+}
+
 // The wait before retry n (1, 2, ...): see backoff.h for the formula.
 struct BackoffOptions {
   enum class Jitter { kFull, kEqual, kPlusMinus, kNone };
@@ -339,8 +344,7 @@ struct MethodOptions {
   // Whether it shares a breaker with other methods of its channel. A breaker
   // that is switched off is not shared.
   bool SharesBreaker() const {
-    return breaker && breaker->scope == BreakerOptions::Scope::kChannel &&
-           breaker->mode != BreakerOptions::Mode::kDisabled;
+    return IsOn(breaker) && breaker->scope == BreakerOptions::Scope::kChannel;
   }
   // Whether a call may need attempts made by firebreak; without these parts it
   // runs natively.

@@ -216,7 +216,9 @@ void Breaker::Advance(Time now) {
         if (hangs) ++hung_probes_;
         CountProbe(hangs, /*slow=*/false,
                    hangs ? "a probe hangs" : "probes succeeded");
-        opened_by_hung_probe_ = hangs && machine_ == BreakerState::kOpen;
+        if (hangs && machine_ == BreakerState::kOpen) {
+          reopened_ = Reopened::kProbeHung;
+        }
       }
       if (machine_ == BreakerState::kHalfOpen) {
         EndProbationIfDecided("few calls came");
@@ -257,7 +259,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
     if (IsCounting()) rules_.Clear(latest_);
   }
   if (machine_ == BreakerState::kOpen) {
-    opened_by_hung_probe_ = waits_for_connection_ = false;
+    reopened_ = Reopened::kOther;
     ++times_opened_;
     probe_due_ = SaturatingAdd(latest_, NextOpenDuration());
     ++trips_;

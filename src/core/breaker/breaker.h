@@ -255,10 +255,6 @@ class Breaker {
     uint64_t oldest_valid_epoch_;  // when it began
   };
 
-  static bool IsOn(const absl::optional<BreakerOptions>& options) {
-    return options && options->mode != BreakerOptions::Mode::kDisabled;
-  }
-
   // A clock gone wild must not make sums overflow: times are kept within 73
   // years of the clock's start.
   static Time Bounded(Time now) {
@@ -344,8 +340,9 @@ class Breaker {
   // OPEN.
   Time probe_due_ ABSL_GUARDED_BY(mu_);
   int trips_ ABSL_GUARDED_BY(mu_) = 0;  // since it was last CLOSED
-  bool opened_by_hung_probe_ ABSL_GUARDED_BY(mu_) = false;
-  bool waits_for_connection_ ABSL_GUARDED_BY(mu_) = false;
+  // What made the last probes fail, if it may be over before `probe_due_`.
+  enum class Reopened { kOther, kProbeHung, kNoConnection };
+  Reopened reopened_ ABSL_GUARDED_BY(mu_) = Reopened::kOther;
   // HALF_OPEN.
   Probation probation_ ABSL_GUARDED_BY(mu_);
   // For operators.

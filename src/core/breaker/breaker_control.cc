@@ -142,7 +142,7 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.trouble_since = trouble_since_;
   if (snapshot.state == BreakerState::kOpen) {
     snapshot.probe_due = probe_due_;
-    snapshot.waits_for_connection = waits_for_connection_;
+    snapshot.waits_for_connection = reopened_ == Reopened::kNoConnection;
   }
   snapshot.waits_for_call =
       (snapshot.state == BreakerState::kOpen && latest_ >= probe_due_) ||

@@ -108,24 +108,24 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
 void Breaker::FailForWantOfConnection() {
   Enter(BreakerState::kOpen, Event::Kind::kTransition,
         "there is no connection for a probe");
-  waits_for_connection_ = true;
+  reopened_ = Reopened::kNoConnection;
 }
 
 void Breaker::NoteConnected(Time now) {
   Turn turn(this);
   Advance(now);
-  if (machine_ != BreakerState::kOpen || !waits_for_connection_) return;
-  waits_for_connection_ = false;
+  if (machine_ != BreakerState::kOpen) return;
+  if (reopened_ != Reopened::kNoConnection) return;
+  reopened_ = Reopened::kOther;
   probe_due_ = std::min(probe_due_, latest_);
 }
 
 void Breaker::NoteLateSuccess(const Permit& permit) {
   probation_.NoteSuccessTook(latest_ - permit.ticket_.started);
   // What was taken for hung was only slow: the next call may look again.
-  if (machine_ == BreakerState::kOpen && opened_by_hung_probe_ &&
-      permit.is_probe() && latest_ < probe_due_) {
-    probe_due_ = latest_;
-    WantTick(latest_);
+  if (machine_ == BreakerState::kOpen && reopened_ == Reopened::kProbeHung &&
+      permit.is_probe()) {
+    probe_due_ = std::min(probe_due_, latest_);
   }
 }
 

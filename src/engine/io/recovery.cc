@@ -107,17 +107,12 @@ void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
 }
 
 void Recovery::LookAtAll(const Watched& watched) {
-  if (stopped_) return;
   const core::Time now = Now();
-  const auto is_of = [&](const core::Breaker& breaker) {
-    return watched.name == breaker.identity().channel &&
-           watched.target == breaker.identity().target;
-  };
   for (auto& [breaker, due] : due_) {
-    if (is_of(*breaker)) due = std::min(due, now);
-  }
-  for (core::Breaker* breaker : looked_at_) {
-    if (is_of(*breaker)) NoteDue(breaker, now);
+    if (watched.name == breaker->identity().channel &&
+        watched.target == breaker->identity().target) {
+      due = std::min(due, now);
+    }
   }
   WakeAt(now);
 }
@@ -144,14 +139,11 @@ void Recovery::OnTimer() {
     owner = owner_.lock();
     if (owner == nullptr) return;
     wakes_at_ = core::kInfiniteFuture;
-    // Taken out, and put back below: one that changes while we look puts
-    // itself in again.
-    for (auto it = due_.begin(); it != due_.end();) {
-      const auto each = it++;
-      if (each->second > now) continue;
-      looked_at.push_back(*each);
-      looked_at_.push_back(each->first);
-      due_.erase(each);
+    // One that changes while we look at it is due again.
+    for (auto& [breaker, due] : due_) {
+      if (due > now) continue;
+      looked_at.emplace_back(breaker, due);
+      due = core::kInfiniteFuture;
     }
   }
   for (auto& [breaker, next] : looked_at) {
@@ -165,13 +157,16 @@ void Recovery::OnTimer() {
     if (is_connected) breaker->NoteConnected(now);
   }
   core::MutexLock lock(&mu_);
-  looked_at_.clear();
   for (const auto& [breaker, next] : looked_at) {
     if (next == core::kInfiniteFuture) continue;
     NoteDue(breaker, std::max(next, now + kBreath));
   }
   core::Time first = core::kInfiniteFuture;
-  for (const auto& [breaker, at] : due_) first = std::min(first, at);
+  for (auto it = due_.begin(); it != due_.end();) {
+    const auto each = it++;
+    first = std::min(first, each->second);
+    if (each->second == core::kInfiniteFuture) due_.erase(each);
+  }
   WakeAt(first);
 }
 

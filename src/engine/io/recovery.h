@@ -88,10 +88,8 @@ class Recovery : public core::BreakerObserver,
   std::vector<std::shared_ptr<Watched>> channels_ ABSL_GUARDED_BY(mu_);
   // When to look at a breaker next. A look costs a lock and a snapshot, and all
   // that have calls in flight may be here: so only those are looked at whose
-  // time has come.
+  // time has come. One that OnTimer() looks at is due never, meanwhile.
   absl::flat_hash_map<core::Breaker*, core::Time> due_ ABSL_GUARDED_BY(mu_);
-  // Those that OnTimer() has taken out of it and is looking at.
-  std::vector<core::Breaker*> looked_at_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::engine
