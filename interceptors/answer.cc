@@ -83,17 +83,15 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
 bool Answer::GiveReply(void* to, Codec codec) {
   if (message == nullptr) return Read(&reply, to, codec);
   auto* const wanted = static_cast<MessageLite*>(to);
-  if (auto* const marked = dynamic_cast<Message*>(message.get())) {
-    auto* const unknown = marked->GetReflection()->MutableUnknownFields(marked);
+  auto* const full = dynamic_cast<Message*>(message.get());
+  if (full != nullptr) {
+    auto* const unknown = full->GetReflection()->MutableUnknownFields(full);
     if (!unknown->empty()) unknown->DeleteByNumber(kMark);
   }
   // A swap costs the same whatever is in it, and is not for lite messages.
   constexpr size_t kSmall = 1024;
-  auto* const full = message->ByteSizeLong() > kSmall
-                         ? dynamic_cast<Message*>(wanted)
-                         : nullptr;
-  if (full != nullptr) {
-    full->GetReflection()->Swap(full, static_cast<Message*>(message.get()));
+  if (full != nullptr && full->ByteSizeLong() > kSmall) {
+    full->GetReflection()->Swap(static_cast<Message*>(wanted), full);
   } else {
     wanted->Clear();
     wanted->CheckTypeAndMergeFrom(*message);
@@ -165,7 +163,7 @@ void AddReason(core::Reason reason, Answer* answer) {
   if (reason == core::Reason::kNone || reason == core::Reason::kCancelled) {
     return;
   }
-  answer->trailing.emplace_back("firebreak-reason",
+  answer->trailing.emplace_back(kReasonKey,
                                 std::string(core::ReasonName(reason)));
 }
 

@@ -82,7 +82,8 @@ void Insert(const Answer::Metadata& from,
 Answer::Metadata CopyMetadata(
     const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
 
-// Beside a status: `firebreak-reason`.
+// In the trailing metadata, what firebreak has to say beside a status.
+inline constexpr char kReasonKey[] = "firebreak-reason";
 void AddReason(core::Reason reason, Answer* answer);
 
 // A call that firebreak ends itself: the code's usual name in the message,

@@ -34,25 +34,21 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt,
   // come back to what was.
   const grpc::ClientContext* const before =
       std::exchange(t_starting, &self->context);
-  auto* const tag = static_cast<engine::Completion*>(self);
-  if (self->message != nullptr) {
-    self->typed_reader_ = TypedStub(channel).PrepareUnaryCall(
-        &self->context, method, request, cq);
+  const auto run = [&](auto stub, auto* kept, auto* reply) {
+    *kept = stub.PrepareUnaryCall(&self->context, method, request, cq);
     t_starting = before;
-    auto* const reader = self->typed_reader_.get();
+    auto* const reader = kept->get();
     reader->StartCall();
     self->self_ = std::move(attempt);
     // The attempt may be over, and gone, before this returns.
-    reader->Finish(self->message.get(), &self->status, tag);
-    return;
+    reader->Finish(reply, &self->status,
+                   static_cast<engine::Completion*>(self));
+  };
+  if (self->message != nullptr) {
+    run(TypedStub(channel), &self->typed_reader_, self->message.get());
+  } else {
+    run(grpc::GenericStub(channel), &self->reader_, &self->reply);
   }
-  self->reader_ = grpc::GenericStub(channel).PrepareUnaryCall(
-      &self->context, method, request, cq);
-  t_starting = before;
-  auto* const reader = self->reader_.get();
-  reader->StartCall();
-  self->self_ = std::move(attempt);
-  reader->Finish(&self->reply, &self->status, tag);
 }
 
 void Attempt::OnComplete(bool ok) {

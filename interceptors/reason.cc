@@ -1,5 +1,6 @@
 #include "firebreak/reason.h"
 
+#include "interceptors/answer.h"
 #include "src/core/base/reason.h"
 
 namespace firebreak {
@@ -21,7 +22,7 @@ std::ostream& operator<<(std::ostream& out, Reason reason) {
 
 Reason ReasonOf(const grpc::ClientContext& context) {
   const auto& trailing = context.GetServerTrailingMetadata();
-  const auto found = trailing.find("firebreak-reason");
+  const auto found = trailing.find(interceptors::kReasonKey);
   if (found == trailing.end()) return Reason::kNone;
   const absl::string_view name(found->second.data(), found->second.size());
   for (int n = 1; n < core::kReasons; ++n) {
