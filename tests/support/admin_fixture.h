@@ -178,6 +178,14 @@ class AdminFixture {
   std::unique_ptr<v1::Admin::Stub> stub_;
 };
 
+inline v1::SetOverrideRequest Override(const std::string& method,
+                                       v1::BreakerState state) {
+  v1::SetOverrideRequest request;
+  request.mutable_selector()->set_method(method);
+  request.set_state(state);
+  return request;
+}
+
 }  // namespace firebreak::testing
 
 #endif  // FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_

@@ -18,14 +18,6 @@ using ::testing::SizeIs;
 
 using Stub = v1::Admin::Stub;
 
-v1::SetOverrideRequest Override(const std::string& method,
-                                v1::BreakerState state) {
-  v1::SetOverrideRequest request;
-  request.mutable_selector()->set_method(method);
-  request.set_state(state);
-  return request;
-}
-
 TEST(AdminOverrideTest, HoldsOpenUntilCleared) {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);

@@ -17,14 +17,6 @@ using ::testing::HasSubstr;
 
 using Stub = v1::Admin::Stub;
 
-v1::SetOverrideRequest Override(const std::string& method,
-                                v1::BreakerState state) {
-  v1::SetOverrideRequest request;
-  request.mutable_selector()->set_method(method);
-  request.set_state(state);
-  return request;
-}
-
 TEST(AdminNamesTest, TheEndOfAPathIsEnough) {
   AdminFixture f;
   f.Bind("payment", "", kCharge);
