@@ -256,7 +256,7 @@ grpc::ServerUnaryReactor* AdminService::GetMethod(
     grpc::CallbackServerContext* context, const v1::GetMethodRequest* request,
     v1::GetMethodResponse* response) {
   const auto one = engines_->With(request->selector());
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   absl::Status status = its.gate->EnterToRead(*context, "GetMethod");
   if (status.ok()) status = one.status();
   if (status.ok()) status = Get(*its.core, *its.rates, *request, response);
@@ -298,7 +298,7 @@ grpc::ServerWriteReactor<v1::WatchEventsResponse>* AdminService::WatchEvents(
     const v1::WatchEventsRequest* request) {
   const auto one =
       engines_->Of(request->selector().engine(), "selector.engine");
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   absl::Status may = its.gate->EnterToRead(*context, "WatchEvents");
   if (may.ok()) may = one.status();
   return its.streams->Open(context, *request, may);
@@ -309,7 +309,7 @@ grpc::ServerUnaryReactor* AdminService::SetOverride(
     grpc::CallbackServerContext* context, const v1::SetOverrideRequest* request,
     v1::SetOverrideResponse* response) {
   const auto one = engines_->With(request->selector());
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   return Answer(context, its.changes->SetOverride(*context, *request,
                                                   one.status(), response));
 }
@@ -319,7 +319,7 @@ grpc::ServerUnaryReactor* AdminService::ClearOverride(
     const v1::ClearOverrideRequest* request,
     v1::ClearOverrideResponse* response) {
   const auto one = engines_->With(request->selector());
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   return Answer(context, its.changes->ClearOverride(*context, *request,
                                                     one.status(), response));
 }
@@ -328,7 +328,7 @@ grpc::ServerUnaryReactor* AdminService::ResetMethod(
     grpc::CallbackServerContext* context, const v1::ResetMethodRequest* request,
     v1::ResetMethodResponse* response) {
   const auto one = engines_->With(request->selector());
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   return Answer(context, its.changes->ResetMethod(*context, *request,
                                                   one.status(), response));
 }
@@ -337,7 +337,7 @@ grpc::ServerUnaryReactor* AdminService::GetPolicy(
     grpc::CallbackServerContext* context, const v1::GetPolicyRequest* request,
     v1::GetPolicyResponse* response) {
   const auto one = engines_->Of(request->engine(), "engine");
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   return Answer(context,
                 its.policies->Get(*context, *request, one.status(), response));
 }
@@ -346,7 +346,7 @@ grpc::ServerUnaryReactor* AdminService::ApplyPolicy(
     grpc::CallbackServerContext* context, const v1::ApplyPolicyRequest* request,
     v1::ApplyPolicyResponse* response) {
   const auto one = engines_->Of(request->engine(), "engine");
-  const admin::OneEngine& its = one.ok() ? **one : *engines_->all().front();
+  const admin::OneEngine& its = engines_->OrFirst(one);
   return Answer(
       context, its.policies->Apply(*context, *request, one.status(), response));
 }

@@ -86,7 +86,7 @@ class Finder {
     const core::Breaker::Identity all = {runtime.channel, "", runtime.method};
     JudgeErrors(runtime, *settings->options, recent.none_is_ok);
     JudgeHang(runtime, recent, all);
-    JudgeSpeed(&runtime, all);
+    JudgeSpeed(&runtime, recent.much_slower, all);
     if (!any_counts) {
       JudgeRate(v1::ALERT_KIND_FAILURE_RATE, minute.bad_attempts,
                 minute.attempts, limits_.failure_rate, "failed", all);
@@ -176,10 +176,9 @@ class Finder {
     *alert->mutable_since() = TimestampOf(*hang.oldest);
   }
 
-  void JudgeSpeed(engine::MethodRuntime* runtime,
+  void JudgeSpeed(engine::MethodRuntime* runtime, bool much_slower,
                   const core::Breaker::Identity& where) {
-    if (!core::IsSlowerThanUsual(&runtime->latency, now_) &&
-        !engine::IsMuchSlower(runtime, now_)) {
+    if (!much_slower && !core::IsSlowerThanUsual(&runtime->latency, now_)) {
       return;
     }
     const auto current = runtime->latency.Quantile(0.5, now_);

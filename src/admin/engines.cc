@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "src/admin/selector.h"
 #include "src/admin/text.h"
-#include "src/core/base/nearest.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::admin {
@@ -60,10 +59,8 @@ absl::StatusOr<std::vector<const OneEngine*>> Engines::Named(
     names.push_back(each->name);
   }
   if (!fitting.empty()) return fitting;
-  const std::string nearest = core::Nearest(name, names);
-  return absl::NotFoundError(absl::StrCat(
-      "no engine ", Quote(name), nearest.empty() ? "" : "; nearest: ",
-      nearest.empty() ? "" : Quote(nearest)));
+  return absl::NotFoundError(
+      absl::StrCat("no engine ", Quote(name), NearestHint(name, names)));
 }
 
 absl::Status Engines::Ambiguous(const std::vector<const OneEngine*>& fitting,

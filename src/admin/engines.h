@@ -66,6 +66,11 @@ class Engines {
   absl::StatusOr<const OneEngine*> With(
       const v1::MethodSelector& selector) const;
 
+  // Where none was found: the first, whose gate answers for all of them.
+  const OneEngine& OrFirst(const absl::StatusOr<const OneEngine*>& one) const {
+    return one.ok() ? **one : *all_.front();
+  }
+
  private:
   absl::Status Ambiguous(const std::vector<const OneEngine*>& fitting,
                          absl::string_view field, absl::string_view why) const;

@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "src/admin/text.h"
-#include "src/core/base/nearest.h"
 
 namespace firebreak::admin {
 namespace {
@@ -52,13 +51,8 @@ std::vector<std::string> Listed(const std::set<std::string>& names) {
 
 absl::Status NotFound(absl::string_view kind, const std::string& wanted,
                       const std::set<std::string>& known) {
-  const std::string nearest = core::Nearest(wanted, Listed(known));
-  std::string hint;
-  if (!nearest.empty()) {
-    hint = absl::StrCat("; nearest: ", Quote(nearest));
-  } else if (known.empty()) {
-    hint = "; no method with a policy has been called yet";
-  }
+  std::string hint = NearestHint(wanted, Listed(known));
+  if (known.empty()) hint = "; no method with a policy has been called yet";
   return absl::NotFoundError(
       absl::StrCat("no ", kind, " ", Quote(wanted), hint));
 }
@@ -152,11 +146,10 @@ absl::Status CheckChannel(const engine::EngineCore& core,
   std::set<std::string> known;
   for (std::string& name : core.ChannelNames()) known.insert(std::move(name));
   if (known.count(channel) > 0) return absl::OkStatus();
-  const std::string nearest = core::Nearest(channel, Listed(known));
-  return absl::NotFoundError(absl::StrCat(
-      "no channel ", Quote(channel),
-      nearest.empty() ? "; none has been made yet"
-                      : absl::StrCat("; nearest: ", Quote(nearest))));
+  const std::string hint = NearestHint(channel, Listed(known));
+  return absl::NotFoundError(
+      absl::StrCat("no channel ", Quote(channel),
+                   hint.empty() ? "; none has been made yet" : hint));
 }
 
 std::vector<Selected> SelectAll(const engine::EngineCore& core,

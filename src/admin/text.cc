@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "src/core/base/nearest.h"
 #include "src/core/base/printable.h"
 
 namespace firebreak::admin {
@@ -28,6 +29,12 @@ std::string Quote(absl::string_view name) {
   return absl::StrCat(
       "\"", absl::StrReplaceAll(ToLine(name, kLongest), {{"\"", "\\\""}}),
       "\"");
+}
+
+std::string NearestHint(absl::string_view wanted,
+                        const std::vector<std::string>& known) {
+  const std::string nearest = core::Nearest(wanted, known);
+  return nearest.empty() ? "" : absl::StrCat("; nearest: ", Quote(nearest));
 }
 
 std::string Because(absl::string_view reason) {

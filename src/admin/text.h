@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -21,6 +22,11 @@ std::string ToLine(absl::string_view text, size_t longest = 500);
 
 // A name for a message: in double quotes, printable, cut when it is very long.
 std::string Quote(absl::string_view name);
+
+// "; nearest: "Charge"", the one of `known` that `wanted` is most like; nothing
+// where none is.
+std::string NearestHint(absl::string_view wanted,
+                        const std::vector<std::string>& known);
 
 // What an operator gives as the reason, for the audit: " (reason: "drill")", or
 // nothing.

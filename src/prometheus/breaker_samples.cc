@@ -61,8 +61,7 @@ void AddBreaker(const core::Breaker::Identity& identity,
              With(labels, "state", core::BreakerStateName(state)),
              int64_t{s.state == state});
   }
-  const bool is_enabled =
-      options && options->mode != core::BreakerOptions::Mode::kDisabled;
+  const bool is_enabled = core::IsOn(options);
   AddChanges(s.changes, labels, is_enabled,
              options && options->ramp.duration > core::Duration::zero(), out);
   // It counts nothing, and an operator's override has been shown.

@@ -139,6 +139,7 @@ class Client {
                       const grpc::Status& status) const;
   // On standard error.
   static void Complain(const std::string& what);
+  static void TellRestart(const std::string& target);
 
   // Asks all of them, each on a thread of its own.
   template <class Request, class Response>

@@ -226,6 +226,12 @@ grpc::Status Client::ReadKept(const Target& target, Place* place,
   return reader->Finish();
 }
 
+void Client::TellRestart(const std::string& target) {
+  Complain(absl::StrCat(target,
+                        ": it has been restarted; its events are numbered "
+                        "from 1 again"));
+}
+
 grpc::Status Client::FollowOnce(const Target& target, Place* place,
                                 const std::function<void()>& on_open,
                                 EventPrinter* printer) const {
@@ -247,9 +253,7 @@ grpc::Status Client::FollowOnce(const Target& target, Place* place,
                      is_open ? kMissedBeats * beat : settings_.timeout)) {
     if (!std::exchange(is_open, true)) on_open();
     if (place->instance != 0 && response.instance() != place->instance) {
-      Complain(absl::StrCat(target.name,
-                            ": it has been restarted; its events "
-                            "are numbered from 1 again"));
+      TellRestart(target.name);
     }
     place->instance = response.instance();
     place->after = response.last_sequence();
@@ -289,9 +293,7 @@ grpc::Status Client::Follow(const Target& target, Place* place,
     if (IsForGood(end)) return end;
     if (end.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
       // A server that knows no instances: there are fewer than we have seen.
-      Complain(absl::StrCat(target.name,
-                            ": it has been restarted; its events "
-                            "are numbered from 1 again"));
+      TellRestart(target.name);
       *place = {};
       continue;
     }

@@ -108,11 +108,6 @@ void AddLinked(absl::string_view service, NameSet* known) {
   }
 }
 
-bool HasBreaker(const core::MethodOptions& options) {
-  return options.breaker.has_value() &&
-         options.breaker->mode != core::BreakerOptions::Mode::kDisabled;
-}
-
 // The entries that name all methods of a service, or all there are, and have a
 // breaker: by service, then by channel.
 using WideOnes = absl::flat_hash_map<
@@ -123,7 +118,7 @@ WideOnes FindWide(const PolicyTable& policy) {
   policy.ForEachName([&](absl::string_view channel, absl::string_view service,
                          absl::string_view method,
                          const core::MethodOptions& options) {
-    if (!method.empty() || !HasBreaker(options)) return;
+    if (!method.empty() || !core::IsOn(options.breaker)) return;
     wide[service].emplace(channel, &options);
   });
   return wide;

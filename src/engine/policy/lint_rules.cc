@@ -151,8 +151,7 @@ class Judge {
   // A call that never ends is no failure, and so opens no breaker.
   void Hangs() {
     const auto& breaker = options_.breaker;
-    const bool has_breaker =
-        breaker && breaker->mode != core::BreakerOptions::Mode::kDisabled;
+    const bool has_breaker = core::IsOn(breaker);
     if (!has_breaker && !options_.retry) return;
     if (LongestAttempt() < core::kInfiniteDuration) return;
     if (has_breaker && breaker->HasSlowRule() &&
@@ -257,15 +256,23 @@ class Judge {
 
 }  // namespace
 
-std::string PlaceOf(absl::string_view channel, absl::string_view service,
-                    absl::string_view method,
-                    const core::MethodOptions& options) {
+std::string OnChannel(absl::string_view channel) {
+  return channel.empty() ? "" : absl::StrCat(" on channel \"", channel, "\"");
+}
+
+std::string CallsOf(absl::string_view channel, absl::string_view service,
+                    absl::string_view method) {
   return absl::StrCat(
-      options.policy, ": ",
       service.empty()  ? std::string("every method without a better entry")
       : method.empty() ? absl::StrCat("every method of ", service)
                        : absl::StrCat("/", service, "/", method),
-      channel.empty() ? "" : absl::StrCat(" on channel \"", channel, "\""));
+      OnChannel(channel));
+}
+
+std::string PlaceOf(absl::string_view channel, absl::string_view service,
+                    absl::string_view method,
+                    const core::MethodOptions& options) {
+  return absl::StrCat(options.policy, ": ", CallsOf(channel, service, method));
 }
 
 LintFinding Warning(std::string problem, std::string fix) {

@@ -20,6 +20,12 @@
 
 namespace firebreak::engine {
 
+// " on channel "c""; "" for any.
+std::string OnChannel(absl::string_view channel);
+// The calls that an entry of these names is for: "every method of p.S on
+// channel "c"".
+std::string CallsOf(absl::string_view channel, absl::string_view service,
+                    absl::string_view method);
 // How a finding says which calls it is about: "payment: every method of p.S on
 // channel "c"".
 std::string PlaceOf(absl::string_view channel, absl::string_view service,

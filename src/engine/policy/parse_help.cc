@@ -53,6 +53,13 @@ std::string OfEnum(absl::string_view wanted, const EnumDescriptor& values) {
   return DidYouMean(Near(wanted, names));
 }
 
+// By its name in the text format or in JSON.
+const FieldDescriptor* FindField(const Descriptor& message,
+                                 const std::string& name) {
+  const FieldDescriptor* const found = message.FindFieldByName(name);
+  return found != nullptr ? found : message.FindFieldByCamelcaseName(name);
+}
+
 // `as_json`: field names as JSON has them.
 std::string OfField(absl::string_view wanted, const Descriptor& message,
                     bool as_json) {
@@ -64,10 +71,7 @@ std::string OfField(absl::string_view wanted, const Descriptor& message,
                                : absl::string_view(field.name()));
     const Descriptor* const inner = field.message_type();
     if (inner == nullptr || field.is_repeated()) continue;
-    if (inner->FindFieldByName(name) == nullptr &&
-        inner->FindFieldByCamelcaseName(name) == nullptr) {
-      continue;
-    }
+    if (FindField(*inner, name) == nullptr) continue;
     return absl::StrCat("; it is a field of ", names.back(), ": write ",
                         names.back(), " { ", wanted, ": ... }");
   }
@@ -122,10 +126,7 @@ Found Follow(absl::string_view path) {
     const std::string name(step.substr(0, step.find('[')));
     if (found.field != nullptr) found.message = found.field->message_type();
     if (found.message == nullptr) return {};
-    found.field = found.message->FindFieldByName(name);
-    if (found.field == nullptr) {
-      found.field = found.message->FindFieldByCamelcaseName(name);
-    }
+    found.field = FindField(*found.message, name);
     if (found.field == nullptr) return {};
   }
   return found;

@@ -5,6 +5,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
+#include "src/engine/policy/lint_rules.h"
 
 namespace firebreak::engine {
 namespace {
@@ -14,10 +15,6 @@ using Options = std::shared_ptr<const core::MethodOptions>;
 bool Protects(const core::MethodOptions* options) {
   return options != nullptr && options->breaker.has_value() &&
          options->breaker->mode == core::BreakerOptions::Mode::kEnforce;
-}
-
-std::string OnChannel(absl::string_view channel) {
-  return channel.empty() ? "" : absl::StrCat(" on channel \"", channel, "\"");
 }
 
 class Search {
@@ -42,11 +39,7 @@ class Search {
     if (linked == nullptr) {
       const std::string path = absl::StrCat("/", service, "/", method);
       if (Protects(after_.Find(channel, path).get())) return;
-      lost_.insert(absl::StrCat(
-          service.empty()  ? std::string("every method without a better entry")
-          : method.empty() ? absl::StrCat("every method of ", service)
-                           : path,
-          OnChannel(channel)));
+      lost_.insert(CallsOf(channel, service, method));
       return;
     }
     for (int i = 0; i < linked->method_count(); ++i) {
