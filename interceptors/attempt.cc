@@ -34,14 +34,14 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt,
   // come back to what was.
   const grpc::ClientContext* const before =
       std::exchange(t_starting, &self->context);
-  const auto run = [&](auto stub, auto* kept, auto* reply) {
+  const auto run = [&](auto stub, auto* kept, auto* answer) {
     *kept = stub.PrepareUnaryCall(&self->context, method, request, cq);
     t_starting = before;
     auto* const reader = kept->get();
     reader->StartCall();
     self->self_ = std::move(attempt);
     // The attempt may be over, and gone, before this returns.
-    reader->Finish(reply, &self->status,
+    reader->Finish(answer, &self->status,
                    static_cast<engine::Completion*>(self));
   };
   if (self->message != nullptr) {
