@@ -169,10 +169,11 @@ class Finder {
         recent.hang_is_sure && share >= kMost ? v1::ALERT_SEVERITY_CRITICAL
                                               : v1::ALERT_SEVERITY_WARNING,
         v1::ALERT_KIND_CALLS_HANG, where,
-        absl::StrFormat("%d calls in flight for over %s, the oldest for %s; "
+        absl::StrFormat("%s%d calls in flight for over %s, the oldest for %s; "
                         "%d ended in the last seconds",
-                        hang.calls, Rounded(hang.limit),
-                        Rounded(now_ - *hang.oldest), recent.answered));
+                        hang.is_at_least ? "at least " : "", hang.calls,
+                        Rounded(hang.limit), Rounded(now_ - *hang.oldest),
+                        recent.answered));
     *alert->mutable_since() = TimestampOf(*hang.oldest);
   }
 
@@ -181,13 +182,16 @@ class Finder {
     if (!much_slower && !core::IsSlowerThanUsual(&runtime->latency, now_)) {
       return;
     }
-    const auto current = runtime->latency.Quantile(0.5, now_);
+    absl::optional<core::Duration> lately;
+    if (much_slower) lately = runtime->latency.MedianLately(now_);
+    const auto current = lately ? lately : runtime->latency.Quantile(0.5, now_);
     const core::Duration usual = runtime->latency.Baseline(now_).value_or(
         runtime->stats.latency().Quantile(0.5));
     if (!current) return;
     Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_SLOWER_THAN_USUAL, where,
-        absl::StrFormat("the median of the last 30s is %s, usually %s",
-                        Rounded(*current), Rounded(usual)));
+        absl::StrFormat("the median of the last %s is %s, usually %s",
+                        lately ? "seconds" : "30s", Rounded(*current),
+                        Rounded(usual)));
   }
 
   // To what one can read: three digits at most, or whole seconds.

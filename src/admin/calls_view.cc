@@ -64,6 +64,7 @@ v1::CallCounts CallsView(const core::MethodCounts& counts,
                          const engine::Hang& hang) {
   v1::CallCounts view;
   view.set_hanging(hang.calls);
+  view.set_hanging_is_at_least(hang.is_at_least);
   if (hang.oldest) *view.mutable_oldest_in_flight() = TimestampOf(*hang.oldest);
   view.set_started(counts.calls);
   view.set_in_flight(counts.in_flight);

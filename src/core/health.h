@@ -30,8 +30,7 @@
 //    fails every call and opens no breaker. NOT_FOUND and its like are answers;
 //    only when (nearly) all calls of a minute get them there is doubt.
 //  - The hanging share is that of the calls in flight that have taken far
-//  longer
-//    than usual, among them and those that were answered meanwhile.
+//    longer than usual, among them and those that were answered meanwhile.
 //  - Where answers take many times what is usual, there is a doubt too.
 //  - A breaker that would let the next call through, where no call comes, waits
 //    for it: that is half of a share and no more, since nobody knows. The calls

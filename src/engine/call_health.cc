@@ -37,6 +37,7 @@ Hang HangOf(const MethodRuntime& runtime, core::Time now) {
                    : kUnknownHang;
   const core::CallAges::Look look = runtime.stats.ages.LookAt(now, hang.limit);
   hang.calls = look.older;
+  hang.is_at_least = look.older > 0 && look.unknown > 0;
   hang.oldest = look.oldest;
   if (look.oldest && now - *look.oldest >= std::max(kSureHang, hang.limit)) {
     hang.is_sure = true;
@@ -67,7 +68,8 @@ CallErrors ErrorsOf(const RecentCounts::Counts& counts,
 bool IsMuchSlower(MethodRuntime* runtime, core::Time now) {
   core::LatencyModel& model = runtime->latency;
   if (model.samples(now) < core::LatencyModel::kFew) return false;
-  const absl::optional<core::Duration> current = model.Quantile(0.5, now);
+  absl::optional<core::Duration> current = model.MedianLately(now);
+  if (!current) current = model.Quantile(0.5, now);
   absl::optional<core::Duration> usual = model.Baseline(now);
   const core::Histogram& all = runtime->stats.latency();
   if (!usual && all.count() >= core::LatencyModel::kMany) {

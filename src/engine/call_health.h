@@ -26,9 +26,11 @@
 namespace firebreak::engine {
 
 struct Hang {
-  // Unary calls in flight that are older than `limit`, as far as they are known
-  // one by one (call_ages.h).
+  // Unary calls in flight that are older than `limit`.
   int64_t calls = 0;
+  // There may be more: so many are in flight that not all are known one by one
+  // (call_ages.h).
+  bool is_at_least = false;
   core::Duration limit = core::Duration::zero();
   bool is_sure = false;
   // When the oldest of all unary calls in flight was sent.
@@ -46,7 +48,8 @@ struct CallErrors {
 CallErrors ErrorsOf(const RecentCounts::Counts& counts,
                     const core::MethodOptions& options);
 
-// Whether an attempt takes ten times what is usual, and 50 ms.
+// Whether an attempt takes ten times what is usual, and 50 ms: by the median of
+// the last seconds, or of 30 s where these have few.
 bool IsMuchSlower(MethodRuntime* runtime, core::Time now);
 
 // The span by which a method's calls are judged: the last ten seconds, and as

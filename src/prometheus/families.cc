@@ -32,8 +32,8 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "Since when the oldest of the unary calls in flight has been, 0 when none "
      "is."},
     {"firebreak_hanging_calls", kGauge, "channel,method",
-     "Unary calls in flight for far longer than usual: three times the p99 and "
-     "5 s."},
+     "Unary calls in flight for far longer than usual (three times the p99 and "
+     "5 s); at least so many where a method has more than 256 in flight."},
 
     {"firebreak_attempts_total", kCounter, "channel,method,kind",
      "Attempts that were sent: first, retry, hedge."},

@@ -201,13 +201,17 @@ std::string RetryChances(const v1::Method& method) {
                        });
 }
 
-// "20, the oldest for 35s; 20 hang"; "" when no unary call is in flight.
+// "20, the oldest for 35s; 20 hang", or "at least 64 hang"; "" when no unary
+// call is in flight.
 std::string InFlightText(const v1::CallCounts& calls, const Timestamp& as_of) {
   if (!calls.has_oldest_in_flight()) return "";
   return absl::StrCat(
       calls.in_flight(), ", the oldest for ",
       Between(calls.oldest_in_flight(), as_of),
-      calls.hanging() > 0 ? absl::StrCat("; ", calls.hanging(), " hang") : "");
+      calls.hanging() == 0
+          ? ""
+          : absl::StrCat("; ", calls.hanging_is_at_least() ? "at least " : "",
+                         calls.hanging(), " hang"));
 }
 
 std::string Details(const v1::Method& method, const Timestamp& as_of,

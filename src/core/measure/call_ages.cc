@@ -43,10 +43,15 @@ CallAges::Call CallAges::Begin(Time now) {
       return Call(this, stripe * kSlots + slot);
     }
   }
-  return Call();
+  unknown_.fetch_add(1, std::memory_order_relaxed);
+  return Call(this, kNoSlot);
 }
 
 void CallAges::Free(size_t slot) {
+  if (slot == kNoSlot) {
+    unknown_.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
   Stripe& stripe = stripes_[slot / kSlots];
   stripe.starts[slot % kSlots].store(kNone, std::memory_order_relaxed);
   stripe.taken.fetch_and(~(uint32_t{1} << slot % kSlots),
@@ -55,6 +60,7 @@ void CallAges::Free(size_t slot) {
 
 CallAges::Look CallAges::LookAt(Time now, Duration limit) const {
   Look look;
+  look.unknown = unknown_.load(std::memory_order_relaxed);
   for (const Stripe& stripe : stripes_) {
     const uint32_t taken = stripe.taken.load(std::memory_order_acquire);
     for (size_t slot = 0; slot < kSlots; ++slot) {

@@ -3,16 +3,16 @@
 //   CallAges ages;
 //   CallAges::Call call = ages.Begin(now);           // ends with `call`
 //   CallAges::Look look = ages.LookAt(now, limit);
-//   look.oldest;                                     // its start, if there is
-//   one look.older;                                      // how many passed
-//   `limit`
+//   look.oldest;                            // its start, if there is one
+//   look.older;                             // how many have passed `limit`
 //
 // Counters tell how many calls are in flight, and nothing of how long: a server
 // that swallows calls looks like one that has much to do. So the start of a
 // call is kept in a slot of its thread's stripe, a few dozen of each, and taken
-// out when it ends, wherever that is. Where all slots are taken, further calls
-// are not known: those that are hang the longest of all, since they keep their
-// slots, and are as good as a sample of the rest.
+// out when it ends, wherever that is. Where all slots are taken, the age of a
+// further call is not known, and it is only counted: those that hang the
+// longest keep their slots, so the oldest is known, and `older` is at least so
+// many.
 //
 // Thread safety: safe from any thread, without a lock. Ownership: it outlives
 // its calls. Memory: fixed, 2.5 kB. Cost: two atomic operations for each call,
@@ -61,12 +61,13 @@ class CallAges {
     Call(CallAges* ages, size_t slot) : ages_(ages), slot_(slot) {}
 
     CallAges* ages_ = nullptr;
-    size_t slot_ = 0;  // of all stripes
+    size_t slot_ = 0;  // of all stripes, or kNoSlot
   };
 
   struct Look {
     int64_t known = 0;
     int64_t older = 0;
+    int64_t unknown = 0;          // in flight too, of no known age
     absl::optional<Time> oldest;  // when it began
   };
 
@@ -86,9 +87,13 @@ class CallAges {
   // Of a slot that is free, or taken a moment ago.
   static constexpr Time::rep kNone = Time::min().time_since_epoch().count();
 
+  static constexpr size_t kNoSlot = kStripes * kSlots;
+
   void Free(size_t slot);
 
   std::array<Stripe, kStripes> stripes_;
+  // Only calls that find no slot write here.
+  std::atomic<int64_t> unknown_{0};
 };
 
 }  // namespace firebreak::core

@@ -179,6 +179,16 @@ absl::optional<Duration> LatencyModel::Quantile(double q, Time now) {
   return ToOptional(ns);
 }
 
+absl::optional<Duration> LatencyModel::MedianLately(Time now) {
+  RollIfDue(now);
+  MutexLock lock(&mu_);
+  for (int subs : {1, 2}) {
+    const Curve curve = Gather(subs);
+    if (curve.ended >= kFew) return ToOptional(curve.At(0.5));
+  }
+  return absl::nullopt;
+}
+
 absl::optional<Duration> LatencyModel::Baseline(Time now) {
   Refresh(now);
   return ToOptional(baseline_.load(std::memory_order_relaxed));
@@ -250,12 +260,15 @@ void LatencyModel::Refresh(Time now) {
   }
 }
 
-LatencyModel::Curve LatencyModel::Gather() {
+LatencyModel::Curve LatencyModel::Gather(int subs) {
   HandOn();
   Curve curve;
   std::array<int64_t, kBuckets> ended{};
   std::array<int64_t, kCoarseBuckets> given_up{};
-  for (const SubWindow& sub : subs_) {
+  const int last = current_.load(std::memory_order_relaxed);
+  for (int back = 0; back < subs; ++back) {
+    const SubWindow& sub =
+        subs_[static_cast<size_t>((last + kSubWindows - back) % kSubWindows)];
     for (size_t i = 0; i < ended.size(); ++i) {
       ended[i] += sub.ended[i].load(std::memory_order_relaxed);
     }

@@ -78,6 +78,11 @@ class LatencyModel {
   int64_t samples(Time now);
   // `q` is clamped to [0, 1]. Nothing without a success, and for NaN.
   absl::optional<Duration> Quantile(double q, Time now);
+  // The median of the current sub-window, or of the last two where that has
+  // less than kFew successes; nothing where these have less, too. A server that
+  // has become slow answers fewer calls than while it was fast, and in a longer
+  // span these outweigh them. Looks at all counts: for whoever reports.
+  absl::optional<Duration> MedianLately(Time now);
   // The usual median: of ten minutes.
   absl::optional<Duration> Baseline(Time now);
 
@@ -139,7 +144,8 @@ class LatencyModel {
   void Roll(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KeepPast() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Refresh(Time now);
-  Curve Gather();
+  // Of the last so many sub-windows.
+  Curve Gather(int subs = kSubWindows);
   int64_t MedianOfPasts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   SampleBuffer pending_;

@@ -66,6 +66,16 @@ class AdminCallsTest : public ::testing::Test {
   void AnswerWith(absl::StatusCode code, int times) {
     Ends(code, core::Attribution::kAnsweredWithError, times);
   }
+  // The same, for the model of latencies too, over that many seconds.
+  void SucceedFor(int count, int times_a_second, core::Duration took) {
+    for (int s = 0; s < count; ++s) {
+      Succeed(times_a_second, took);
+      runtime_->latency.Record(took, now_,
+                               static_cast<uint32_t>(times_a_second));
+      now_ += seconds(1);
+      rates_->Advance(now_);
+    }
+  }
   // A call that never ends.
   void Hang(int times) {
     for (int i = 0; i < times; ++i) {
@@ -149,6 +159,39 @@ TEST_F(AdminCallsTest, CallersThatAllHangAreSeenWithinTenSeconds) {
   hung_.clear();
   EXPECT_EQ(Health().level, HealthLevel::kHealthy);
   EXPECT_THAT(Alerts(), IsEmpty());
+}
+
+TEST_F(AdminCallsTest, AServerThatIsFarSlowerIsSeenWithinTenSeconds) {
+  SucceedFor(60, 50, milliseconds(5));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy);
+  EXPECT_THAT(Alerts(), IsEmpty());
+  // It answers so few that those of before are most of the last 30 s.
+  SucceedFor(10, 9, milliseconds(1000));
+  EXPECT_EQ(Health().level, HealthLevel::kDegraded);
+  EXPECT_THAT(Alerts(), ElementsAre(AllOf(
+                            HasSubstr("SLOWER_THAN_USUAL: the median of the "
+                                      "last seconds is 1.01s"),
+                            HasSubstr("usually 4930us"))));
+}
+
+TEST_F(AdminCallsTest, ASecondOfSlowCallsIsNoOutage) {
+  SucceedFor(60, 50, milliseconds(5));
+  SucceedFor(1, 50, milliseconds(1000));
+  SucceedFor(9, 50, milliseconds(5));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy);
+}
+
+TEST_F(AdminCallsTest, WhereNotAllThatHangAreKnownThereAreAtLeastSoMany) {
+  Hang(1000);
+  Pass(seconds(35));
+  const v1::Method view = admin::MethodView(Mine(), now_, rates_.get());
+  EXPECT_EQ(view.calls().hanging(), 2 * int64_t{core::CallAges::kSlots});
+  EXPECT_TRUE(view.calls().hanging_is_at_least());
+  EXPECT_THAT(Alerts(),
+              ElementsAre(HasSubstr("CALLS_HANG: at least 64 calls")));
+  hung_.resize(20);
+  EXPECT_FALSE(
+      admin::MethodView(Mine(), now_, nullptr).calls().hanging_is_at_least());
 }
 
 TEST_F(AdminCallsTest, CallsThatTakeLongEachTimeDoNotHang) {

@@ -216,6 +216,19 @@ TEST(RenderMethodTest, SaysWhatHangs) {
   EXPECT_THAT(text, HasSubstr("20, the oldest for 35s; 18 hang\n"));
   EXPECT_THAT(text, HasSubstr("50.0% errors, 90.0% hang, 50% let through; "
                               "waits for a call\n"));
+  EXPECT_THAT(RenderMethod(Parse<v1::GetMethodResponse>(R"pb(
+                             method {
+                               calls {
+                                 in_flight: 900
+                                 hanging: 64
+                                 hanging_is_at_least: true
+                                 oldest_in_flight { seconds: 1000 }
+                               }
+                             }
+                             as_of { seconds: 1035 }
+                           )pb"),
+                           false),
+              HasSubstr("900, the oldest for 35s; at least 64 hang\n"));
 }
 
 TEST(SparklineTest, OnlyZeroIsFlat) {

@@ -52,8 +52,12 @@ TEST(CallAgesTest, WhatHangsKeepsItsPlaceWhenThereAreTooMany) {
   // One thread has two stripes.
   EXPECT_EQ(look.known, 2 * int64_t{CallAges::kSlots});
   EXPECT_EQ(look.older, look.known);
+  EXPECT_EQ(look.known + look.unknown, 1000);
+  calls.erase(calls.begin());
+  EXPECT_EQ(ages.LookAt(At(Sec(1000)), Sec(1)).unknown, look.unknown);
   calls.clear();
   EXPECT_EQ(ages.LookAt(At(Sec(1000)), Sec(1)).known, 0);
+  EXPECT_EQ(ages.LookAt(At(Sec(1000)), Sec(1)).unknown, 0);
 }
 
 TEST(CallAgesTest, ThreadsDoNotLoseEachOthersCalls) {

@@ -93,6 +93,32 @@ TEST(LatencyModelTest, ForgetsAfter30Seconds) {
   EXPECT_EQ(model.Quantile(0.5, At(Sec(54))), absl::nullopt);
 }
 
+TEST(LatencyModelTest, TheLastSecondsAreNotOutweighedByWhatWasFaster) {
+  // Wherever in a sub-window it becomes slow.
+  for (int begin = 30; begin < 36; ++begin) {
+    LatencyModel model;
+    for (int s = 0; s < begin; ++s) model.Record(Ms(5), At(Sec(s)), 50);
+    EXPECT_LE(ErrorOf(*model.MedianLately(At(Sec(begin))), Ms(5)), 0.02);
+    for (int s = begin; s < begin + 10; ++s) {
+      model.Record(Ms(1000), At(Sec(s)), 8);
+    }
+    const Time later = At(Sec(begin + 9));
+    EXPECT_LE(ErrorOf(*model.MedianLately(later), Ms(1000)), 0.02) << begin;
+    EXPECT_LE(ErrorOf(*model.Quantile(0.5, later), Ms(5)), 0.02) << begin;
+  }
+}
+
+TEST(LatencyModelTest, FewOfTheLastSecondsSayNothing) {
+  LatencyModel model;
+  EXPECT_FALSE(model.MedianLately(At(Sec(1))));
+  model.Record(Ms(5), At(Sec(1)), 1000);
+  model.Record(Ms(5), At(Sec(13)), LatencyModel::kFew - 1);
+  EXPECT_FALSE(model.MedianLately(At(Sec(13))));
+  model.Record(Ms(5), At(Sec(13)));
+  EXPECT_TRUE(model.MedianLately(At(Sec(13))));
+  EXPECT_FALSE(model.MedianLately(At(Sec(25)))) << "and are forgotten";
+}
+
 TEST(LatencyModelTest, AnswersAreAtMost100MsOld) {
   LatencyModel model;
   model.Record(Ms(10), At(Sec(1)));
