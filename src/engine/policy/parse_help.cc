@@ -132,6 +132,17 @@ Found Follow(absl::string_view path) {
   return found;
 }
 
+// The byte of `line` that Protobuf's tokenizer calls `column`: a tab takes it to
+// the next multiple of eight.
+size_t ByteAt(absl::string_view line, int column) {
+  constexpr int kTab = 8;
+  size_t byte = 0;
+  for (int at = 0; at < column && byte < line.size(); ++byte) {
+    at += line[byte] == '\t' ? kTab - at % kTab : 1;
+  }
+  return byte;
+}
+
 }  // namespace
 
 std::string ParseHelp::For(absl::string_view message, int line, int column) {
@@ -208,7 +219,7 @@ std::string ParseHelp::OfString(absl::string_view got, int line,
     rest.remove_prefix(std::min(rest.size(), rest.find('\n') + 1));
   }
   // Back over ": " to the field's name.
-  absl::string_view before = rest.substr(0, static_cast<size_t>(column));
+  absl::string_view before = rest.substr(0, ByteAt(rest, column));
   while (!before.empty() && !IsOfName(before.back())) before.remove_suffix(1);
   size_t begin = before.size();
   while (begin > 0 && IsOfName(before[begin - 1])) --begin;

@@ -29,6 +29,9 @@ TEST(ParseHelpTest, ATimeIsAStringWithItsUnit) {
   // What is no time is no time.
   EXPECT_THAT(FaultOf("method { id: 7 name {} }"),
               AllOf(HasSubstr("write \"7\""), Not(HasSubstr("time"))));
+  // Protobuf counts a tab as up to eight columns.
+  EXPECT_THAT(FaultOf("method {\n\tname {}\n \tid: 7 timeout: '1s'\n}"),
+              AllOf(HasSubstr("write \"7\""), Not(HasSubstr("unit"))));
 }
 
 TEST(ParseHelpTest, BracesThatDoNotMatch) {
