@@ -39,9 +39,7 @@ Hang HangOf(const MethodRuntime& runtime, core::Time now) {
   hang.calls = look.older;
   hang.is_at_least = look.older > 0 && look.unknown > 0;
   hang.oldest = look.oldest;
-  if (look.oldest && now - *look.oldest >= std::max(kSureHang, hang.limit)) {
-    hang.is_sure = true;
-  }
+  if (look.oldest && now - *look.oldest >= kSureHang) hang.is_sure = true;
   return hang;
 }
 

@@ -13,6 +13,8 @@
 #include "src/admin/health_view.h"
 #include "src/admin/method_view.h"
 #include "src/admin/rates.h"
+#include "src/engine/call_health.h"
+#include "src/engine/recent_counts.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {
@@ -131,6 +133,29 @@ class AdminCallsTest : public ::testing::Test {
   std::vector<core::CallAges::Call> hung_;
 };
 
+TEST(ErrorsOfTest, CodesThatThePolicyIgnoresAreNoErrors) {
+  engine::RecentCounts::Counts counts;
+  counts.codes[0] = 5;
+  const auto code = absl::StatusCode::kPermissionDenied;
+  counts.codes[static_cast<size_t>(code)] = 7;
+  core::MethodOptions options;
+  engine::CallErrors errors = engine::ErrorsOf(counts, options);
+  EXPECT_THAT(
+      (std::vector<int64_t>{errors.calls, errors.errors, errors.not_ok}),
+      ElementsAre(12, 7, 7));
+  options.breaker.emplace().ignored_codes.Add(code);
+  errors = engine::ErrorsOf(counts, options);
+  EXPECT_THAT(
+      (std::vector<int64_t>{errors.calls, errors.errors, errors.not_ok}),
+      ElementsAre(5, 0, 0));
+  // Those that it counts as failures are, whatever they say.
+  const auto not_found = absl::StatusCode::kNotFound;
+  counts.codes[static_cast<size_t>(not_found)] = 3;
+  EXPECT_EQ(engine::ErrorsOf(counts, options).errors, 0);
+  options.breaker->failure_codes.Add(not_found);
+  EXPECT_EQ(engine::ErrorsOf(counts, options).errors, 3);
+}
+
 class AdminBreakerCallsTest : public AdminCallsTest {
  protected:
   AdminBreakerCallsTest() : AdminCallsTest(kCharge, "payment") {}
@@ -174,6 +199,18 @@ TEST_F(AdminCallsTest, AServerThatIsFarSlowerIsSeenWithinTenSeconds) {
                             HasSubstr("usually 4930us"))));
 }
 
+TEST_F(AdminCallsTest, SomewhatSlowerIsNoDoubt) {
+  SucceedFor(60, 50, milliseconds(50));
+  SucceedFor(15, 20, milliseconds(450));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy) << "nine times";
+}
+
+TEST_F(AdminCallsTest, FastAnswersMayBecomeManyTimesSlower) {
+  SucceedFor(60, 50, milliseconds(1));
+  SucceedFor(15, 50, milliseconds(45));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy) << "nobody waits for it";
+}
+
 TEST_F(AdminCallsTest, ASecondOfSlowCallsIsNoOutage) {
   SucceedFor(60, 50, milliseconds(5));
   SucceedFor(1, 50, milliseconds(1000));
@@ -183,6 +220,9 @@ TEST_F(AdminCallsTest, ASecondOfSlowCallsIsNoOutage) {
 
 TEST_F(AdminCallsTest, WhereNotAllThatHangAreKnownThereAreAtLeastSoMany) {
   Hang(1000);
+  EXPECT_FALSE(
+      admin::MethodView(Mine(), now_, nullptr).calls().hanging_is_at_least())
+      << "none hangs yet";
   Pass(seconds(35));
   const v1::Method view = admin::MethodView(Mine(), now_, rates_.get());
   EXPECT_EQ(view.calls().hanging(), 2 * int64_t{core::CallAges::kSlots});
@@ -192,6 +232,16 @@ TEST_F(AdminCallsTest, WhereNotAllThatHangAreKnownThereAreAtLeastSoMany) {
   hung_.resize(20);
   EXPECT_FALSE(
       admin::MethodView(Mine(), now_, nullptr).calls().hanging_is_at_least());
+}
+
+TEST_F(AdminCallsTest, TheFirstCallsOfAllAreADoubtForHalfAMinute) {
+  Hang(20);
+  Pass(seconds(5));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy);
+  Pass(seconds(24));
+  EXPECT_EQ(Health().level, HealthLevel::kDegraded);
+  Pass(seconds(1));
+  EXPECT_EQ(Health().level, HealthLevel::kUnhealthy);
 }
 
 TEST_F(AdminCallsTest, CallsThatTakeLongEachTimeDoNotHang) {
@@ -381,6 +431,17 @@ TEST_F(AdminBreakerCallsTest, WhereNobodyCallsAnOutageIsOnlyADoubt) {
   EXPECT_EQ(Health().level, HealthLevel::kUnhealthy);
   EXPECT_EQ(AgeOf(v1::ALERT_KIND_BREAKER_OPEN),
             std::chrono::duration_cast<seconds>(now_ - began).count());
+}
+
+TEST_F(AdminBreakerCallsTest, NineSecondsWithoutACallAreIdle) {
+  Settle(core::Verdict::kFailure, 2);
+  Pass(seconds(15));
+  EXPECT_EQ(Health().level, HealthLevel::kDegraded);
+  stats().OnCallStarted();
+  Pass(seconds(5));
+  EXPECT_EQ(Health().level, HealthLevel::kUnhealthy);
+  Pass(seconds(10));
+  EXPECT_EQ(Health().level, HealthLevel::kDegraded);
 }
 
 TEST_F(AdminBreakerCallsTest, SeverityAndStartStayWhileProbesFail) {

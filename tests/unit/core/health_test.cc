@@ -98,6 +98,8 @@ TEST(HealthTest, FewCallsMakeAMethodDegradedAtWorst) {
   const Health one = HealthOf({Quiet(1, 1)});
   EXPECT_EQ(one.level, HealthLevel::kDegraded);
   EXPECT_DOUBLE_EQ(one.failure_rate, 1) << "is told as it is";
+  // Wilson: 1 / (1 + 1.6449^2) of it are beyond doubt.
+  EXPECT_NEAR(one.score, 73.0, 0.1);
   for (int64_t calls = 1; calls < 20; ++calls) {
     EXPECT_EQ(HealthOf({Quiet(calls, calls)}).level, HealthLevel::kDegraded);
   }
@@ -111,6 +113,18 @@ TEST(HealthTest, FewCallsMakeAMethodDegradedAtWorst) {
   // But a certainty stays one among doubts.
   recent.calls = recent.errors = 30;
   EXPECT_EQ(HealthOf({Quiet(9, 9)}, recent).level, HealthLevel::kUnhealthy);
+}
+
+TEST(HealthTest, FewSlowCallsSayLittleToo) {
+  BreakerSnapshot quiet = Quiet(1, 0);
+  quiet.window_timed = quiet.window_slow = 1;
+  EXPECT_NEAR(HealthOf({quiet}).score, 86.5, 0.1);
+}
+
+TEST(HealthTest, AnswersThatTakeManyTimesWhatIsUsualAreADoubt) {
+  RecentAttempts recent;
+  recent.much_slower = true;
+  EXPECT_EQ(HealthOf({Closed(100, 0)}, recent).level, HealthLevel::kDegraded);
 }
 
 TEST(HealthTest, ErrorsThatTheBreakerDoesNotCountAreErrorsOfCalls) {
@@ -160,6 +174,10 @@ TEST(HealthTest, CallsThatHangCountAmongThoseThatEndMeanwhile) {
   EXPECT_DOUBLE_EQ(HealthOf({Closed(0, 0)}, recent).hanging_share, 1);
   recent.hang_is_sure = false;
   EXPECT_EQ(HealthOf({Closed(0, 0)}, recent).level, HealthLevel::kDegraded);
+  // Few of them are a doubt, however long.
+  recent.hang_is_sure = true;
+  recent.hanging = 9;
+  EXPECT_EQ(HealthOf({Closed(0, 0)}, recent).level, HealthLevel::kDegraded);
   // One that leaked long ago, in a process that is well.
   recent.hanging = 1;
   recent.answered = 500;
@@ -198,11 +216,32 @@ TEST(HealthTest, ABreakerThatWaitsForACallIsDegraded) {
   EXPECT_EQ(HealthOf({waits}, recent).level, HealthLevel::kUnhealthy);
 }
 
+TEST(HealthTest, OfABreakerThatWaitsNothingCountsThatWasBefore) {
+  BreakerSnapshot waits = Closed(30, 30, 30, 30);
+  waits.state = BreakerState::kOpen;
+  waits.waits_for_call = true;
+  RecentAttempts recent;
+  recent.is_idle = true;
+  EXPECT_DOUBLE_EQ(HealthOf({waits}, recent).score, 50);
+  // A shadow refuses nothing, so it waits for nothing.
+  waits.shadow = true;
+  EXPECT_FALSE(HealthOf({waits}, recent).waits_for_call);
+  EXPECT_DOUBLE_EQ(HealthOf({waits}, recent).score, 100);
+  // Nor does a method wait that has another target.
+  waits.shadow = false;
+  EXPECT_FALSE(HealthOf({waits, Closed(0, 0)}, recent).waits_for_call);
+}
+
 TEST(HealthTest, ADeadReplicaMakesAProcessThatIsWellDegraded) {
   BreakerSnapshot dead = Closed(5, 5);
   dead.state = BreakerState::kOpen;
   EXPECT_EQ(HealthOf({dead, Closed(100, 1)}).level, HealthLevel::kDegraded);
   EXPECT_EQ(HealthOf({dead, dead}).level, HealthLevel::kUnhealthy);
+  EXPECT_EQ(HealthOf({In(BreakerState::kOpen), In(BreakerState::kOpen)}).score,
+            0);
+  dead.window_calls = dead.window_failures = 100;
+  EXPECT_DOUBLE_EQ(HealthOf({dead, Closed(100, 1)}).failure_rate, 0.01)
+      << "of those that take calls now";
   // Where calls go to the dead one alone, they tell.
   RecentAttempts recent;
   recent.calls = recent.errors = 50;
