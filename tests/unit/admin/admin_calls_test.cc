@@ -129,7 +129,11 @@ class AdminCallsTest : public ::testing::Test {
   AdminFixture f_;
   std::shared_ptr<engine::MethodRuntime> runtime_;
   std::shared_ptr<admin::Rates> rates_;
-  core::Time now_ = engine::Now();
+  // The first of a half minute, in which a model of latencies has no baseline.
+  core::Time now_ = [] {
+    const core::Duration now = engine::Now().time_since_epoch();
+    return core::Time(now - now % seconds(30) + seconds(30));
+  }();
   std::vector<core::CallAges::Call> hung_;
 };
 
@@ -197,6 +201,25 @@ TEST_F(AdminCallsTest, AServerThatIsFarSlowerIsSeenWithinTenSeconds) {
                             HasSubstr("SLOWER_THAN_USUAL: the median of the "
                                       "last seconds is 1.01s"),
                             HasSubstr("usually 4930us"))));
+}
+
+TEST_F(AdminCallsTest, OfAQuietMethodAHalfMinuteTells) {
+  SucceedFor(60, 50, milliseconds(5));
+  Pass(seconds(40));
+  SucceedFor(5, 1, milliseconds(1000));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy) << "five calls";
+  SucceedFor(23, 1, milliseconds(1000));
+  EXPECT_EQ(Health().level, HealthLevel::kDegraded);
+}
+
+TEST_F(AdminCallsTest, BeforeThereIsABaselineAHundredCallsAreOne) {
+  SucceedFor(10, 5, milliseconds(5));
+  SucceedFor(10, 4, milliseconds(1000));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy) << "90 calls";
+  SucceedFor(1, 200, milliseconds(5));
+  EXPECT_EQ(Health().level, HealthLevel::kHealthy);
+  SucceedFor(7, 16, milliseconds(1000));
+  EXPECT_EQ(Health().level, HealthLevel::kDegraded);
 }
 
 TEST_F(AdminCallsTest, SomewhatSlowerIsNoDoubt) {
@@ -401,6 +424,27 @@ TEST_F(AdminBreakerCallsTest, AForcedBreakerIsJudgedByItsCalls) {
   EXPECT_EQ(AgeOf(v1::ALERT_KIND_OVERRIDE_WITHOUT_END), 10);
   breaker()->ForceClosed(std::chrono::minutes(10), now_);
   EXPECT_THAT(Alerts(), Not(Contains(HasSubstr("OVERRIDE_WITHOUT_END"))));
+}
+
+TEST_F(AdminBreakerCallsTest, WhatRetriesHideIsAFailureRateNoLess) {
+  breaker()->ForceClosed(absl::nullopt, now_);
+  Succeed(60);
+  for (int i = 0; i < 40; ++i) {
+    stats().OnAttemptEnd(core::Attribution::kServerFailure);
+  }
+  Pass(seconds(10));
+  EXPECT_DOUBLE_EQ(Health().failure_rate, 0.4);
+  EXPECT_EQ(Health().error_rate, 0);
+}
+
+TEST_F(AdminBreakerCallsTest, CallsThatABreakerRefusedHaveFailed) {
+  Succeed(50);
+  for (int i = 0; i < 50; ++i) {
+    stats().OnCallStarted();
+    stats().OnRejected(core::Reason::kBreakerOpen);
+  }
+  Pass(seconds(10));
+  EXPECT_DOUBLE_EQ(Health().error_rate, 0.5);
 }
 
 TEST_F(AdminBreakerCallsTest, OneFailedCallOfAQuietMethod) {
