@@ -1,0 +1,81 @@
+// What comes over the wire with a call or its end: metadata that may look like
+// ours, details of a status, and texts from which its origin is told.
+#include <fuzzer/FuzzedDataProvider.h>
+#include <grpcpp/support/status.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "interceptors/carried_options.h"
+#include "interceptors/origin.h"
+#include "interceptors/wire.h"
+#include "tests/fuzz/planted.h"
+
+namespace firebreak::interceptors {
+namespace {
+
+void Metadata(FuzzedDataProvider* data) {
+  std::multimap<std::string, std::string> metadata;
+  while (data->ConsumeBool() && metadata.size() < 20) {
+    std::string key = data->ConsumeRandomLengthString(40);
+    if (data->ConsumeBool()) key = "firebreak-" + key;
+    // The key is secret, and the value is of this program: no stranger has it.
+    if (key == OptionsKey()) continue;
+    metadata.emplace(std::move(key), data->ConsumeRandomLengthString(200));
+  }
+  const Taken taken = TakeCallOptions(&metadata);
+  testing::Always(!taken.is_set && !taken.is_set_twice);
+  for (const auto& each : metadata) {
+    testing::Always(!absl::StartsWith(each.first, "firebreak-"));
+  }
+}
+
+void End(FuzzedDataProvider* data) {
+  EndFacts facts;
+  facts.code = static_cast<grpc::StatusCode>(data->ConsumeIntegral<int8_t>());
+  facts.message = data->ConsumeRandomLengthString(100);
+  facts.peer = data->ConsumeRandomLengthString(60);
+  facts.debug = data->ConsumeRandomLengthString(100);
+  facts.has_details = data->ConsumeBool();
+  facts.has_trailing = data->ConsumeBool();
+  facts.has_credentials = data->ConsumeBool();
+  facts.target_is_address = data->ConsumeBool();
+  const core::Origin origin = OriginOf(facts);
+  // Only who never left may be sent again, and what a server sent has left.
+  if (facts.has_details || facts.has_trailing ||
+      facts.code == grpc::StatusCode::OK) {
+    testing::Always(origin == core::Origin::kPeer);
+  }
+}
+
+void Details(FuzzedDataProvider* data) {
+  const std::string details = data->ConsumeRemainingBytesAsString();
+  const auto delay = RetryInfoDelay(details);
+  if (delay) testing::Always(*delay >= core::Duration::zero());
+  testing::Planted(delay && *delay > core::Duration::zero());
+  std::multimap<grpc::string_ref, grpc::string_ref> trailing;
+  trailing.emplace("grpc-retry-pushback-ms", grpc::string_ref(details));
+  (void)ResultOf(grpc::Status(grpc::StatusCode::UNAVAILABLE, "", details),
+                 trailing);
+}
+
+}  // namespace
+}  // namespace firebreak::interceptors
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  FuzzedDataProvider data(bytes, size);
+  switch (data.ConsumeIntegralInRange<int>(0, 2)) {
+    case 0:
+      firebreak::interceptors::Metadata(&data);
+      break;
+    case 1:
+      firebreak::interceptors::End(&data);
+      break;
+    default:
+      firebreak::interceptors::Details(&data);
+  }
+  return 0;
+}
