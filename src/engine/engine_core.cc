@@ -156,9 +156,8 @@ bool EngineCore::ClaimChannel(const void* channel, const void* factory) {
 
 std::shared_ptr<const core::MethodOptions> EngineCore::Nothing() {
   auto options = std::make_shared<core::MethodOptions>();
-  options->intake.no_bulkhead = true;
-  options->intake.no_rate_limit = true;
-  options->intake.no_throttle = true;
+  options->intake.VisitParts(
+      [](const char*, auto*, bool* is_off) { *is_off = true; });
   return options;
 }
 

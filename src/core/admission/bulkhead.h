@@ -26,13 +26,35 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "src/core/base/field.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/time.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// A limit on the number of concurrent calls, with a queue for further ones.
+struct BulkheadOptions {
+  // [1, 100'000]. 25 as in resilience4j.
+  int max_concurrent = 25;
+  // How many calls may wait for a place. [0, 100'000], 0 = none. A few times
+  // max_concurrent, as for thread pools with a bounded queue.
+  int max_queue = 100;
+  // How long a call may wait. [0, 1h], 0 = not at all. It is short, since a
+  // call that has waited longer than it usually takes is mostly too late.
+  Duration max_wait = std::chrono::milliseconds(100);
+
+  FieldList Fields() {
+    return {{"max_concurrent", &max_concurrent, Within(1, 100'000)},
+            {"max_queue", &max_queue, Within(0, 100'000)},
+            {"max_wait", &max_wait, Within(Duration::zero(), kHour)}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+};
 
 class Bulkhead {
  public:

@@ -80,6 +80,14 @@ Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
   return out;
 }
 
+IntakeOptions Intake::options() const {
+  IntakeOptions options;
+  if (throttle_) options.throttle = throttle_->options();
+  if (rate_limit_) options.rate_limit = rate_limit_->options();
+  if (bulkhead_) options.bulkhead = bulkhead_->options();
+  return options;
+}
+
 Visit& Visit::operator=(Visit&& other) noexcept {
   if (this == &other) return *this;
   End(Intake::Verdict::kNotSent, seen_);

@@ -43,6 +43,7 @@
 #include "src/core/base/outcome.h"
 #include "src/core/base/reason.h"
 #include "src/core/base/time.h"
+#include "src/core/options.h"
 
 namespace firebreak::core {
 
@@ -98,6 +99,9 @@ class Intake {
   // This intake, with the parts of `other` that it lacks, except those that
   // `off` switches off.
   Intake Or(const Intake& other, const IntakeOptions& off) const;
+
+  // Those of its parts, whoever they are from.
+  IntakeOptions options() const;
 
   // Null if there is none.
   Throttle* throttle() const { return throttle_.get(); }

@@ -14,6 +14,10 @@ Time ToTime(Time::rep count) { return Time(Duration(count)); }
 
 }  // namespace
 
+int RateLimitOptions::tokens() const {
+  return burst > 0 ? burst : std::max(1, static_cast<int>(std::ceil(rate)));
+}
+
 RateLimit::RateLimit(const RateLimitOptions& options, Time now)
     : options_(options),
       step_(StepOf(options)),

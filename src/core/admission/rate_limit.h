@@ -27,11 +27,37 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
+#include "src/core/base/field.h"
 #include "src/core/base/time.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// A limit on the number of calls per second.
+struct RateLimitOptions {
+  // [0.001, 1'000'000]. No rate fits all methods, so it has to be set.
+  double rate = 0;
+  // How many calls may come at once after a pause. [0, 1'000'000], 0 = as many
+  // as in one second, at least 1.
+  int burst = 0;
+  // How long a call may wait for its token. [0, 1h], 0 = not at all, like the
+  // status 429 of HTTP.
+  Duration max_wait = Duration::zero();
+
+  int tokens() const;
+  FieldList Fields() {
+    return {{"rate", &rate, Within(0.001, 1'000'000)},
+            {"burst", &burst, Within(0, 1'000'000)},
+            {"max_wait", &max_wait, Within(Duration::zero(), kHour)}};
+  }
+  friend bool operator==(RateLimitOptions a, RateLimitOptions b) {
+    return SameValues(a.Fields(), b.Fields());
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+};
 
 class RateLimit {
  public:

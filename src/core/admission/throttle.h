@@ -34,14 +34,29 @@
 #define FIREBREAK_SRC_CORE_ADMISSION_THROTTLE_H_
 
 #include <cstdint>
+#include <string>
 
+#include "src/core/base/field.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
 #include "src/core/measure/window.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// Refuses calls in the share in which the server does: SRE book, ch. 21.
+struct ThrottleOptions {
+  double k = 2.0;                                  // [1, 1'000]. ibid.
+  Duration window = std::chrono::seconds(2 * 60);  // [1s, 1h]. ibid.
+
+  FieldList Fields() {
+    return {{"k", &k, Within(1, 1'000)},
+            {"window", &window, Within(std::chrono::seconds(1), kHour)}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+};
 
 class Throttle {
  public:
