@@ -52,13 +52,6 @@ void BudgetOptions::Check(const std::string& path, FieldErrors* errors) const {
   if (throttling) throttling->Check(JoinPath(path, "throttling"), errors);
 }
 
-void IntakeOptions::Check(const std::string& path, FieldErrors* errors) const {
-  IntakeOptions copy = *this;
-  copy.VisitParts([&](const char* name, auto* part, bool*) {
-    if (*part) (*part)->Check(JoinPath(path, name), errors);
-  });
-}
-
 int MethodOptions::max_attempts() const {
   return std::max(retry ? retry->max_attempts : 1,
                   hedging ? hedging->max_attempts : 1);
@@ -78,12 +71,6 @@ Duration MethodOptions::attempt_timeout(int n) const {
 bool MethodOptions::IsRetryable(absl::StatusCode code) const {
   return (retry && retry->codes.Contains(code)) ||
          (hedging && hedging->non_fatal_codes.Contains(code));
-}
-
-BlameRules MethodOptions::blame() const {
-  if (!breaker) return {};
-  return {breaker->failure_codes, breaker->ignored_codes,
-          breaker->overload_counts};
 }
 
 void MethodOptions::Check(const std::string& path, FieldErrors* errors) const {

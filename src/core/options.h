@@ -17,9 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
-#include "src/core/admission/bulkhead.h"
-#include "src/core/admission/rate_limit.h"
-#include "src/core/admission/throttle.h"
+#include "src/core/admission/intake.h"
 #include "src/core/base/duration.h"
 #include "src/core/base/field.h"
 #include "src/core/base/outcome.h"
@@ -330,28 +328,6 @@ struct BudgetOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
-// Admission: what a call passes once, before its first attempt.
-struct IntakeOptions {
-  absl::optional<BulkheadOptions> bulkhead;
-  absl::optional<RateLimitOptions> rate_limit;
-  absl::optional<ThrottleOptions> throttle;
-  // The method switches these off, whatever its channel has.
-  bool no_bulkhead = false;
-  bool no_rate_limit = false;
-  bool no_throttle = false;
-
-  // Each policy, with its name in the language and whether it is switched off:
-  // visit(name, optional<Options>*, bool*). What is for all of them, such as
-  // reading, checking and showing, goes through this list.
-  template <class Visitor>
-  void VisitParts(Visitor visit) {
-    visit("bulkhead", &bulkhead, &no_bulkhead);
-    visit("rate_limit", &rate_limit, &no_rate_limit);
-    visit("throttle", &throttle, &no_throttle);
-  }
-  void Check(const std::string& path, FieldErrors* errors) const;
-};
-
 struct MethodOptions {
   // The name of the policy entry these come from, for operators.
   std::string policy;
@@ -393,7 +369,11 @@ struct MethodOptions {
   Duration attempt_timeout(int n) const;
   // Whether another attempt may follow a failure with this code.
   bool IsRetryable(absl::StatusCode code) const;
-  BlameRules blame() const;
+  BlameRules blame() const {
+    if (!breaker) return {};
+    return {breaker->failure_codes, breaker->ignored_codes,
+            breaker->overload_counts};
+  }
   // Whether it shares a breaker with other methods of its channel. A breaker
   // that is switched off is not shared.
   bool SharesBreaker() const {

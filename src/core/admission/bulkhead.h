@@ -29,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "src/core/admission/policy_state.h"
 #include "src/core/base/field.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/time.h"
@@ -96,6 +97,7 @@ class Bulkhead {
     int capacity_left() const {
       return available() + std::max(0, queue_limit - queued);
     }
+    Measures measures() const;
   };
 
   explicit Bulkhead(const BulkheadOptions& options) : options_(options) {}
@@ -123,7 +125,21 @@ class Bulkhead {
   void SetOptions(const BulkheadOptions& options,
                   std::vector<std::shared_ptr<Waiter>>* let_in);
 
+  // `before` with these options, or a new one if it is null. `let_in` as for
+  // SetOptions().
+  static std::shared_ptr<Bulkhead> Next(
+      std::shared_ptr<Bulkhead> before, const BulkheadOptions& options,
+      std::vector<std::shared_ptr<Waiter>>* let_in);
+
   Snapshot snapshot() const;
+
+  // As policy_state.h has them.
+  static constexpr Reason kReasons[] = {Reason::kBulkheadFull,
+                                        Reason::kQueueTimeout};
+  static constexpr bool kMayMakeWait = true;
+  static Measures Kinds() { return Snapshot().measures(); }
+  Measures measures(Time /*now*/) const { return snapshot().measures(); }
+  std::string Explain(const AdmissionRefusal& refusal) const;
   BulkheadOptions options() const {
     MutexLock lock(&mu_);
     return options_;

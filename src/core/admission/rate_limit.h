@@ -27,8 +27,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "src/core/admission/policy_state.h"
 #include "src/core/base/field.h"
 #include "src/core/base/time.h"
 
@@ -75,6 +77,10 @@ class RateLimit {
   // included. A turn that came from `before` is given back to `before`, and has
   // no effect here.
   RateLimit(const RateLimitOptions& options, const RateLimit& before, Time now);
+  // `before` if it has these options, else what replaces it.
+  static std::shared_ptr<RateLimit> Next(std::shared_ptr<RateLimit> before,
+                                         const RateLimitOptions& options,
+                                         uint64_t seed, Time now);
   RateLimit(const RateLimit&) = delete;
   RateLimit& operator=(const RateLimit&) = delete;
 
@@ -89,7 +95,19 @@ class RateLimit {
   double tokens(Time now) const;
   const RateLimitOptions& options() const { return options_; }
 
+  // As policy_state.h has them.
+  static constexpr Reason kReasons[] = {Reason::kRateLimited};
+  static constexpr bool kMayMakeWait = true;
+  static Measures Kinds() { return MeasuresOf(RateLimitOptions(), 0, 0); }
+  Measures measures(Time now) const {
+    return MeasuresOf(options_, tokens(now), rejected());
+  }
+  std::string Explain(const AdmissionRefusal& refusal) const;
+
  private:
+  static Measures MeasuresOf(const RateLimitOptions& options, double tokens,
+                             int64_t rejected);
+
   const RateLimitOptions options_;
   const Duration step_;   // between two tokens
   const Duration depth_;  // all tokens but one

@@ -34,8 +34,10 @@
 #define FIREBREAK_SRC_CORE_ADMISSION_THROTTLE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "src/core/admission/policy_state.h"
 #include "src/core/base/field.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/rng.h"
@@ -65,11 +67,19 @@ class Throttle {
     int64_t accepts = 0;
     double rejection_probability = 0;
     int64_t rejected = 0;  // since the start
+    double k = 0;          // of the options
+
+    Measures measures() const;
   };
 
   Throttle(const ThrottleOptions& options, uint64_t seed, Time now);
   Throttle(const Throttle&) = delete;
   Throttle& operator=(const Throttle&) = delete;
+
+  // `before` with these options, or a new one if it is null.
+  static std::shared_ptr<Throttle> Next(std::shared_ptr<Throttle> before,
+                                        const ThrottleOptions& options,
+                                        uint64_t seed, Time now);
 
   bool Admit(Time now);
   // Reports the end of a call that was admitted and sent. A call that was not
@@ -81,6 +91,13 @@ class Throttle {
   void SetOptions(const ThrottleOptions& options, Time now);
 
   Snapshot snapshot(Time now);
+
+  // As policy_state.h has them.
+  static constexpr Reason kReasons[] = {Reason::kThrottledLocally};
+  static constexpr bool kMayMakeWait = false;
+  static Measures Kinds() { return Snapshot().measures(); }
+  Measures measures(Time now) { return snapshot(now).measures(); }
+  std::string Explain(const AdmissionRefusal& refusal) const;
   ThrottleOptions options() const {
     MutexLock lock(&mu_);
     return options_;

@@ -30,7 +30,6 @@ class Callbacks {
 
   Listeners* listeners() const { return listeners_.get(); }
   CallbackCounters* counters() { return &counters_; }
-  const CallbackCounters& counters() const { return counters_; }
 
  private:
   CallbackCounters counters_;

@@ -25,7 +25,7 @@ namespace firebreak::engine {
 struct PolicyDraft {
   // With the parts that are switched off.
   core::MethodOptions options;
-  // Their names: "breaker", "rate_limit"; "adaptive", which is one of `retry`.
+  // Their names: "breaker", "bulkhead"; "adaptive", which is one of `retry`.
   absl::flat_hash_set<std::string> off;
   // Set there, and not only the default.
   absl::optional<int> retry_attempts;

@@ -194,7 +194,7 @@ const Message* FindPart(const Message& message, absl::string_view name) {
 
 Message* MakePart(Message* message, absl::string_view name) {
   const FieldDescriptor* const field = FieldNamed(*message, name);
-  if (field == nullptr) return nullptr;
+  if (field == nullptr || field->message_type() == nullptr) return nullptr;
   return message->GetReflection()->MutableMessage(message, field);
 }
 

@@ -20,7 +20,6 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
-#include "firebreak/export.h"
 #include "google/protobuf/message.h"
 #include "src/core/base/field.h"
 
@@ -53,16 +52,16 @@ class FieldReader {
 };
 
 // Sets in `message` every field of the table, but for those without a value.
-FIREBREAK_EXPORT void WriteFields(const core::FieldList& fields,
-                                  google::protobuf::Message* message);
+void WriteFields(const core::FieldList& fields,
+                 google::protobuf::Message* message);
 
 // The message that `message` has in the field of this name; null if it has
 // none, or no such field.
 const google::protobuf::Message* FindPart(
     const google::protobuf::Message& message, absl::string_view name);
 // The same, made if it is not there; null only without such a field.
-FIREBREAK_EXPORT google::protobuf::Message* MakePart(
-    google::protobuf::Message* message, absl::string_view name);
+google::protobuf::Message* MakePart(google::protobuf::Message* message,
+                                    absl::string_view name);
 
 }  // namespace firebreak::engine
 
