@@ -41,7 +41,7 @@ void CheckOwnRetries(const std::string& name, const grpc_channel_args& args,
       "gRPC sends each attempt again by itself: out of no budget, and past the "
       "breaker";
   finding.fix = "move it into the policy, or set grpc.enable_retries to 0";
-  core->AddChannelFinding(name, std::move(finding));
+  core->channels()->AddFinding(name, std::move(finding));
 }
 
 // Forwards to a factory that several channels may share.

@@ -343,8 +343,10 @@ void DrivenCall::Classify(
     const std::shared_ptr<const Classifier>& classifier, const Result& result,
     std::vector<core::CallDriver::Unjudged> unjudged) const {
   for (core::CallDriver::Unjudged& each : unjudged) {
-    engine::Classify(channel_, method_, classifier, result,
-                     std::move(each.permit), each.by_default);
+    engine::Classify({channel_->core()->io(),
+                      channel_->core()->callback_counters(), channel_, method_},
+                     classifier, result, std::move(each.permit),
+                     each.by_default);
   }
 }
 

@@ -16,7 +16,7 @@ Factory::Factory(std::shared_ptr<engine::ChannelBinding> channel, Codec codec)
 }
 
 Factory::~Factory() {
-  if (role_ == Role::kFirst) channel_->core()->ReleaseChannel(this);
+  if (role_ == Role::kFirst) channel_->core()->channels()->Release(this);
 }
 
 grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
@@ -35,7 +35,7 @@ grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
 Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {
   engine::EngineCore* const core = channel_->core().get();
   const Role role =
-      core->ClaimChannel(channel, this) ? Role::kFirst : Role::kNotFirst;
+      core->channels()->Claim(channel, this) ? Role::kFirst : Role::kNotFirst;
   // Two first calls at once take the same role; one of them tells the engine.
   Role unknown = Role::kUnknown;
   if (!role_.compare_exchange_strong(unknown, role)) return role;

@@ -197,7 +197,9 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
       core::IsJudgeable(attribution) ? runtime.classifier() : nullptr;
   if (classifier != nullptr) {
     permit.NoteAnswered(now);
-    engine::Classify(channel_, method_, std::move(classifier),
+    engine::Classify({channel_->core()->io(),
+                      channel_->core()->callback_counters(), channel_, method_},
+                     std::move(classifier),
                      ResultOf(status, *methods->GetRecvTrailingMetadata()),
                      std::move(permit), verdict);
   } else {

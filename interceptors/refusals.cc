@@ -4,44 +4,19 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/core/base/duration.h"
 
 namespace firebreak::interceptors {
 
 namespace {
 
-std::string Places(const core::Bulkhead& bulkhead,
-                   const core::Intake::Refusal& refusal) {
-  const core::BulkheadOptions& options = bulkhead.options();
-  return absl::StrCat(refusal.in_use, " of ", options.max_concurrent,
-                      " in use, ", refusal.queued, " of ", options.max_queue,
-                      " waiting");
-}
-
 std::string WhyTurnedAway(const core::Intake& intake,
                           const core::Intake::Refusal& refusal) {
-  const std::string wait = core::FormatDuration(
-      std::chrono::ceil<std::chrono::microseconds>(refusal.wait));
-  switch (refusal.reason) {
-    case core::Reason::kThrottledLocally:
-      return absl::StrCat("the server turns too many calls away (k = ",
-                          intake.throttle()->options().k, ")");
-    case core::Reason::kRateLimited:
-      return absl::StrCat("the rate limit of ",
-                          intake.rate_limit()->options().rate,
-                          " calls/s is used up: the next turn comes in ", wait);
-    case core::Reason::kBulkheadFull:
-      return absl::StrCat("the bulkhead is full: ",
-                          Places(*intake.bulkhead(), refusal));
-    case core::Reason::kQueueTimeout:
-      return absl::StrCat("no place in the bulkhead came free in ", wait, ": ",
-                          Places(*intake.bulkhead(), refusal));
-    case core::Reason::kDeadlineTooClose:
-      return absl::StrCat("the deadline leaves no time to wait: needed ", wait);
-    default:
-      return absl::StrCat("the deadline passed before it was let in, after ",
-                          wait);
+  if (std::string why = intake.Explain(refusal); !why.empty()) return why;
+  const std::string wait = core::FormatWait(refusal);
+  if (refusal.reason == core::Reason::kDeadlineTooClose) {
+    return absl::StrCat("the deadline leaves no time to wait: needed ", wait);
   }
+  return absl::StrCat("the deadline passed before it was let in, after ", wait);
 }
 
 }  // namespace

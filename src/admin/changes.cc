@@ -95,7 +95,7 @@ void Changes::Prepare(const v1::MethodSelector& selector) {
   if (slash == 0) return;
   const bool is_linked = engine::FindDescriptor(path) != nullptr;
   const engine::PolicyTable policy = core_->policy();
-  for (const std::string& channel : core_->ChannelNames()) {
+  for (const std::string& channel : core_->channels()->Names()) {
     if (!selector.channel().empty() && selector.channel() != channel) continue;
     if (!is_linked && !policy.NamesMethod(channel, path)) continue;
     core_->Prepare(channel, path);

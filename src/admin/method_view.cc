@@ -13,8 +13,10 @@
 #include "src/core/attempts/hedging.h"
 #include "src/core/measure/latency_model.h"
 #include "src/core/measure/method_stats.h"
+#include "src/engine/breaker_measures.h"
 #include "src/engine/call_health.h"
 #include "src/engine/io/clock.h"
+#include "src/engine/policy/policy_fields.h"
 
 namespace firebreak::admin {
 namespace {
@@ -81,6 +83,37 @@ v1::Latency LatencyView(const core::Histogram& histogram) {
   *view.mutable_p999() = DurationOf(histogram.Quantile(0.999));
   *view.mutable_max() = DurationOf(histogram.Quantile(1));
   return view;
+}
+
+// Into the fields of these names.
+void WriteMeasures(const core::Measures& measures,
+                   google::protobuf::Message* message) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  for (const core::Measure& each : measures) {
+    const FieldDescriptor* const field =
+        message->GetDescriptor()->FindFieldByName(each.field);
+    if (field == nullptr) continue;
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_INT32:
+        reflection.SetInt32(message, field, static_cast<int32_t>(each.value));
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        reflection.SetInt64(message, field, static_cast<int64_t>(each.value));
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        reflection.SetBool(message, field, each.value != 0);
+        break;
+      case FieldDescriptor::CPPTYPE_UINT64:
+        reflection.SetUInt64(message, field, static_cast<uint64_t>(each.value));
+        break;
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        reflection.SetDouble(message, field, each.value);
+        break;
+      default:
+        break;  // no number
+    }
+  }
 }
 
 // Why no hedge of the method would be sent now; empty when one would.
@@ -178,44 +211,26 @@ void AddRetryChances(core::RetryEstimator* estimator, core::Time now,
 }
 
 void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
-  if (intake.bulkhead() != nullptr) {
-    const core::Bulkhead::Snapshot s = intake.bulkhead()->snapshot();
-    v1::Bulkhead* const out = view->mutable_bulkhead();
-    out->set_limit(s.limit);
-    out->set_active(s.active);
-    out->set_available(s.available());
-    out->set_queued(s.queued);
-    out->set_queue_limit(s.queue_limit);
-    out->set_capacity_left(s.capacity_left());
-    out->set_completed(s.completed);
-    out->set_rejected(s.rejected);
-    const int64_t all = s.completed + s.active + s.rejected;
-    if (all > 0) {
-      out->set_rejection_rate(static_cast<double>(s.rejected) /
-                              static_cast<double>(all));
-    }
-    out->set_saturated_count(s.saturated);
-    out->set_healthy(s.capacity_left() > 0);
-  }
-  if (intake.rate_limit() != nullptr) {
-    v1::RateLimit* const out = view->mutable_rate_limit();
-    out->set_rate(intake.rate_limit()->options().rate);
-    out->set_burst(intake.rate_limit()->options().tokens());
-    out->set_tokens(intake.rate_limit()->tokens(now));
-    out->set_rejected(intake.rate_limit()->rejected());
-  }
-  if (intake.throttle() != nullptr) {
-    const core::Throttle::Snapshot s = intake.throttle()->snapshot(now);
-    v1::Throttle* const out = view->mutable_throttle();
-    out->set_k(intake.throttle()->options().k);
-    out->set_requests(s.requests);
-    out->set_accepts(s.accepts);
-    out->set_rejection_probability(s.rejection_probability);
-    out->set_rejected(s.rejected);
-  }
+  intake.ForEachPart([&](const char* name, auto* part) {
+    AddAdmission(name, part->measures(now), view);
+  });
 }
 
 }  // namespace
+
+void AddAdmission(absl::string_view policy, const core::Measures& measures,
+                  v1::Method* view) {
+  if (auto* const own = engine::MakePart(view, policy)) {
+    return WriteMeasures(measures, own);
+  }
+  v1::AdmissionPolicy* const any = view->add_admission();
+  any->set_name(std::string(policy));
+  for (const core::Measure& each : measures) {
+    v1::AdmissionPolicy::Measure* const measure = any->add_measures();
+    measure->set_name(each.field);
+    measure->set_value(each.value);
+  }
+}
 
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
@@ -231,37 +246,11 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
   if (snapshot.override_end.has_value()) {
     *view.mutable_override_end() = TimestampOf(*snapshot.override_end);
   }
-  view.set_epoch(snapshot.epoch);
-  view.set_window_calls(snapshot.window_calls);
-  view.set_window_failures(snapshot.window_failures);
-  if (snapshot.window_calls > 0) {
-    view.set_failure_rate(static_cast<double>(snapshot.window_failures) /
-                          static_cast<double>(snapshot.window_calls));
-  }
-  view.set_consecutive_failures(snapshot.consecutive_failures);
-  view.set_probes_in_flight(snapshot.probes_in_flight);
-  view.set_times_opened(snapshot.times_opened);
-  view.set_stale_results(snapshot.stale_results);
-  view.set_hung_probes(snapshot.hung_probes);
-  view.set_shadow(snapshot.shadow);
-  view.set_shadow_refusals(snapshot.shadow_refusals);
-  view.set_leaky_failures(snapshot.leaky_failures);
-  view.set_window_timed(snapshot.window_timed);
-  view.set_window_slow(snapshot.window_slow);
-  if (snapshot.window_timed > 0) {
-    view.set_slow_call_rate(static_cast<double>(snapshot.window_slow) /
-                            static_cast<double>(snapshot.window_timed));
-  }
-  view.set_leaky_slow_calls(snapshot.leaky_slow_calls);
-  view.set_admitted_share(snapshot.admitted_share);
-  view.set_losses(snapshot.losses);
-  view.set_losses_in_a_row(snapshot.losses_in_a_row);
   view.set_cause(snapshot.cause);
-  view.set_slow_in_flight(snapshot.slow_in_flight);
+  WriteMeasures(engine::BreakerMeasures(snapshot), &view);
   if (snapshot.trouble_since.has_value()) {
     *view.mutable_trouble_since() = TimestampOf(*snapshot.trouble_since);
   }
-  view.set_waits_for_call(snapshot.waits_for_call);
   return view;
 }
 

@@ -15,6 +15,7 @@
 #include "src/core/base/time.h"
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/event_log.h"
+#include "src/core/measure/measure.h"
 #include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
@@ -24,6 +25,10 @@ v1::Method MethodView(const Selected& selected, core::Time now,
                       const Rates* rates = nullptr);
 // Lets what is due by `now` take effect first.
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
+// Adds what an admission policy shows: to its own message, the field of this
+// name, if there is one.
+void AddAdmission(absl::string_view policy, const core::Measures& measures,
+                  v1::Method* view);
 v1::Event EventView(const core::Event& event, const engine::WallClock& clock);
 
 }  // namespace firebreak::admin

@@ -83,10 +83,10 @@ absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
                                     const PolicyUpdate& how) {
   switch (request.new_policy_case()) {
     case v1::ApplyPolicyRequest::kPolicy:
-      return core->UpdatePolicy(
+      return core->policies()->UpdatePolicy(
           engine::CompilePolicy(request.policy(), kOrigin), how);
     case v1::ApplyPolicyRequest::kText:
-      return core->UpdatePolicy(
+      return core->policies()->UpdatePolicy(
           engine::ParsePolicyText(request.text(), kOrigin,
                                   core->options().clamp_attempts_at_5),
           how);
@@ -111,10 +111,10 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
   PolicyInForce now;
   std::vector<LintFinding> findings;
   do {  // both of one version
-    now = core_->policy_in_force();
-    findings = core_->Lint();
-  } while (core_->policy_in_force().version != now.version);
-  std::vector<PolicyInForce> kept = core_->policy_history();
+    now = core_->policies()->in_force();
+    findings = core_->policies()->Lint();
+  } while (core_->policies()->in_force().version != now.version);
+  std::vector<PolicyInForce> kept = core_->policies()->history();
   if (kept.empty() || kept.front().version < now.version) {
     kept.insert(kept.begin(), now);
   }

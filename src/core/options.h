@@ -17,39 +17,14 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
+#include "src/core/admission/intake.h"
 #include "src/core/base/duration.h"
+#include "src/core/base/field.h"
 #include "src/core/base/outcome.h"
 #include "src/core/base/time.h"
+#include "src/core/measure/window.h"
 
 namespace firebreak::core {
-
-// One field with a wrong value. `field` is a dotted path
-// ("breaker.failure_rate"); `problem` names the value and the allowed range.
-struct FieldError {
-  std::string field;
-  std::string problem;
-};
-using FieldErrors = std::vector<FieldError>;
-
-// The results that the rates of a breaker are judged on.
-struct WindowOptions {
-  enum class Kind { kCalls, kTime };
-  Kind kind = Kind::kTime;
-  // The last `calls` results. [1, 10'000].
-  int calls = 100;
-  // The results of the last `duration`, in ten buckets. [100ms, 1h]. 30 s as in
-  // Polly and Finagle: long enough for little traffic, and short enough to
-  // forget old trouble.
-  Duration duration = std::chrono::seconds(30);
-
-  // True if both windows cover the same results.
-  friend bool operator==(const WindowOptions& a, const WindowOptions& b) {
-    return a.kind == b.kind &&
-           (a.kind == Kind::kCalls ? a.calls == b.calls
-                                   : a.duration == b.duration);
-  }
-  void Check(const std::string& path, FieldErrors* errors) const;
-};
 
 // After probes have succeeded, admits a share of the calls that grows evenly
 // from `initial` to 1 over `duration`, so that a target that has just recovered
@@ -57,8 +32,6 @@ struct WindowOptions {
 struct RampOptions {
   double initial = 0.1;                  // (0, 1]. Envoy's slow start: 10 %
   Duration duration = Duration::zero();  // [0, 1h], 0 = off
-
-  void Check(const std::string& path, FieldErrors* errors) const;
 };
 
 // The breaker opens when any of its rules holds; see trip_rules.h.
@@ -141,8 +114,49 @@ struct BreakerOptions {
            (slow_call_rate > 0 || leaky_slow_calls > 0);
   }
   int samples() const { return probe_samples == 0 ? probes : probe_samples; }
+
+  FieldList Fields();
   void Check(const std::string& path, FieldErrors* errors) const;
 };
+
+// In the order in which errors are reported.
+inline FieldList BreakerOptions::Fields() {
+  constexpr Duration kMilli = std::chrono::milliseconds(1);
+  const Field window_size =
+      window.kind == WindowOptions::Kind::kCalls
+          ? Field("window.calls", &window.calls, Within(1, 10'000))
+          : Field("window.duration", &window.duration,
+                  Within(100 * kMilli, kHour));
+  return {
+      {"mode", &mode},
+      {"scope", &scope},
+      {"consecutive_failures", &consecutive_failures, Within(0, 1'000'000)},
+      {"leaky_failures", &leaky_failures, Within(0, 1'000'000)},
+      {"failure_rate", &failure_rate, Within(0, 1)},
+      {"slow_call_duration", &slow_call_duration,
+       Within(Duration::zero(), kHour)},
+      {"slow_call_rate", &slow_call_rate, Within(0, 1)},
+      {"leaky_slow_calls", &leaky_slow_calls, Within(0, 1'000'000)},
+      {"confidence", &confidence, OrZero(Within(0.5, 0.9999))},
+      {"minimum_calls", &minimum_calls, Within(1, 10'000)},
+      window_size,
+      {"open_duration", &open_duration, Within(kMilli, kHour)},
+      {"open_growth", &open_growth, Within(1, 10)},
+      {"max_open_duration", &max_open_duration, Within(open_duration, kHour)},
+      {"open_jitter", &open_jitter, Within(0, 0.5)},
+      {"probes", &probes, Within(1, 1'000)},
+      {"probe_samples", &probe_samples, OrZero(Within(probes, 10'000))},
+      {"probe_success_ratio", &probe_success_ratio, Over(0, 1)},
+      {"probe_timeout", &probe_timeout, Within(kMilli, kHour)},
+      {"half_open_duration", &half_open_duration,
+       Within(Duration::zero(), kHour)},
+      {"ramp.initial", &ramp.initial, Over(0, 1)},
+      {"ramp.duration", &ramp.duration, Within(Duration::zero(), kHour)},
+      {"failure_codes", &failure_codes, Codes::kAtLeastOne},
+      {"ignored_codes", &ignored_codes, Codes::kAnyNumber},
+      {"overload_counts", &overload_counts},
+  };
+}
 
 // Whether there is a breaker that counts.
 inline bool IsOn(const absl::optional<BreakerOptions>& breaker) {
@@ -159,8 +173,6 @@ struct BackoffOptions {
   // FULL does the least work for the same completion time ("Exponential
   // Backoff and Jitter", AWS architecture blog).
   Jitter jitter = Jitter::kFull;
-
-  void Check(const std::string& path, FieldErrors* errors) const;
 };
 
 // Retries that learn from earlier ones: retry_estimator.h estimates the chance
@@ -183,9 +195,10 @@ struct AdaptiveRetryOptions {
     return a.floor == b.floor && a.half_life == b.half_life &&
            a.max_delay == b.max_delay;
   }
-  void Check(const std::string& path, Duration backoff_max,
-             FieldErrors* errors) const;
 };
+
+// The most attempts of a call, retries and hedges included.
+inline constexpr int kMaxAttempts = 10;
 
 struct RetryOptions {
   // The first attempt included. [2, 10].
@@ -201,8 +214,29 @@ struct RetryOptions {
   double attempt_timeout_growth = 1.0;
   absl::optional<AdaptiveRetryOptions> adaptive;
 
+  FieldList Fields();
   void Check(const std::string& path, FieldErrors* errors) const;
 };
+
+inline FieldList RetryOptions::Fields() {
+  FieldList fields = {
+      {"max_attempts", &max_attempts, Within(2, kMaxAttempts)},
+      {"backoff.initial", &backoff.initial, Within(Duration::zero(), kHour)},
+      {"backoff.multiplier", &backoff.multiplier, Over(0, 100)},
+      {"backoff.max", &backoff.max, Within(backoff.initial, kHour)},
+      {"backoff.jitter", &backoff.jitter},
+      {"codes", &codes, Codes::kAtLeastOne},
+      {"attempt_timeout", &attempt_timeout, Within(Duration::zero(), kHour)},
+      {"attempt_timeout_growth", &attempt_timeout_growth, Within(1, 10)},
+  };
+  if (!adaptive) return fields;
+  fields.emplace_back("adaptive.floor", &adaptive->floor, Within(0, 0.5));
+  fields.emplace_back("adaptive.half_life", &adaptive->half_life,
+                      Within(std::chrono::milliseconds(100), kHour));
+  fields.emplace_back("adaptive.max_delay", &adaptive->max_delay,
+                      Within(backoff.max, kHour));
+  return fields;
+}
 
 struct HedgingOptions {
   // The first attempt included. [2, 10].
@@ -225,7 +259,19 @@ struct HedgingOptions {
   // one is sent at once (nonFatalStatusCodes of gRFC A6). Without OK.
   CodeSet non_fatal_codes = {absl::StatusCode::kUnavailable};
 
-  void Check(const std::string& path, FieldErrors* errors) const;
+  FieldList Fields() {
+    return {
+        {"max_attempts", &max_attempts, Within(2, kMaxAttempts)},
+        {"delay", &delay, Within(Duration::zero(), kHour)},
+        {"quantile", &quantile, OrZero(Between(0, 1))},
+        {"min_delay", &min_delay, Within(Duration::zero(), kHour)},
+        {"max_delay", &max_delay, Within(min_delay, kHour)},
+        {"non_fatal_codes", &non_fatal_codes, Codes::kAnyNumber},
+    };
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
 };
 
 // Does not start an attempt for which the remaining time is most likely too
@@ -239,7 +285,13 @@ struct DeadlineGateOptions {
   // and hedges.
   bool first_attempt = false;
 
-  void Check(const std::string& path, FieldErrors* errors) const;
+  FieldList Fields() {
+    return {{"quantile", &quantile, Between(0, 1)},
+            {"first_attempt", &first_attempt}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
 };
 
 // The retryThrottling of gRFC A6: failures subtract from a count, and successes
@@ -248,7 +300,14 @@ struct ThrottlingOptions {
   double max_tokens = 10;    // [0.001, 1'000], with three decimals
   double token_ratio = 0.1;  // per success. [0.001, 1'000], with three decimals
 
-  void Check(const std::string& path, FieldErrors* errors) const;
+  // What is less than a thousandth would count as nothing.
+  FieldList Fields() {
+    return {{"max_tokens", &max_tokens, Within(0.001, 1'000)},
+            {"token_ratio", &token_ratio, Within(0.001, 1'000)}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
 };
 
 // The budget of a channel name for the retries and hedges of all its methods:
@@ -260,59 +319,12 @@ struct BudgetOptions {
   // If it is set, it must allow retries and hedges too.
   absl::optional<ThrottlingOptions> throttling;
 
-  void Check(const std::string& path, FieldErrors* errors) const;
-};
-
-// A limit on the number of concurrent calls, with a queue for further ones.
-struct BulkheadOptions {
-  // [1, 100'000]. 25 as in resilience4j.
-  int max_concurrent = 25;
-  // How many calls may wait for a place. [0, 100'000], 0 = none. A few times
-  // max_concurrent, as for thread pools with a bounded queue.
-  int max_queue = 100;
-  // How long a call may wait. [0, 1h], 0 = not at all. It is short, since a
-  // call that has waited longer than it usually takes is mostly too late.
-  Duration max_wait = std::chrono::milliseconds(100);
-
-  void Check(const std::string& path, FieldErrors* errors) const;
-};
-
-// A limit on the number of calls per second.
-struct RateLimitOptions {
-  // [0.001, 1'000'000]. No rate fits all methods, so it has to be set.
-  double rate = 0;
-  // How many calls may come at once after a pause. [0, 1'000'000], 0 = as many
-  // as in one second, at least 1.
-  int burst = 0;
-  // How long a call may wait for its token. [0, 1h], 0 = not at all, like the
-  // status 429 of HTTP.
-  Duration max_wait = Duration::zero();
-
-  int tokens() const;
-  friend bool operator==(const RateLimitOptions& a, const RateLimitOptions& b) {
-    return a.rate == b.rate && a.burst == b.burst && a.max_wait == b.max_wait;
+  // Without those of `throttling`, which the language has beside the budget.
+  FieldList Fields() {
+    return {{"ratio", &ratio, Within(0, 1)},
+            {"floor", &floor, Within(0, 1'000)},
+            {"burst", &burst, Within(1, 10'000)}};
   }
-  void Check(const std::string& path, FieldErrors* errors) const;
-};
-
-// Refuses calls in the share in which the server does: SRE book, ch. 21.
-struct ThrottleOptions {
-  double k = 2.0;                                  // [1, 1'000]. ibid.
-  Duration window = std::chrono::seconds(2 * 60);  // [1s, 1h]. ibid.
-
-  void Check(const std::string& path, FieldErrors* errors) const;
-};
-
-// Admission: what a call passes once, before its first attempt.
-struct IntakeOptions {
-  absl::optional<BulkheadOptions> bulkhead;
-  absl::optional<RateLimitOptions> rate_limit;
-  absl::optional<ThrottleOptions> throttle;
-  // The method switches these off, whatever its channel has.
-  bool no_bulkhead = false;
-  bool no_rate_limit = false;
-  bool no_throttle = false;
-
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
@@ -334,13 +346,34 @@ struct MethodOptions {
   absl::optional<DeadlineGateOptions> deadline_gate;
   IntakeOptions intake;
 
+  // Those that are no part.
+  FieldList Fields() {
+    return {{"timeout", &timeout, Within(Duration::zero(), kHour)},
+            {"wait_for_ready", &wait_for_ready},
+            {"idempotent", &idempotent}};
+  }
+  // Each part, with its name in the language: visit(name, optional<Options>*).
+  template <class Visitor>
+  void VisitParts(Visitor visit) {
+    visit("breaker", &breaker);
+    visit("retry", &retry);
+    visit("hedging", &hedging);
+    visit("deadline_gate", &deadline_gate);
+    intake.VisitParts(
+        [&](const char* name, auto* part, bool*) { visit(name, part); });
+  }
+
   // The limit that retries and hedges share; Check() refuses two that differ.
   int max_attempts() const;
   // The timeout of attempt n = 0, 1, ...; zero for none.
   Duration attempt_timeout(int n) const;
   // Whether another attempt may follow a failure with this code.
   bool IsRetryable(absl::StatusCode code) const;
-  BlameRules blame() const;
+  BlameRules blame() const {
+    if (!breaker) return {};
+    return {breaker->failure_codes, breaker->ignored_codes,
+            breaker->overload_counts};
+  }
   // Whether it shares a breaker with other methods of its channel. A breaker
   // that is switched off is not shared.
   bool SharesBreaker() const {

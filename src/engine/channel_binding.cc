@@ -1,4 +1,5 @@
-// One channel's view of the engine.
+#include "src/engine/channel_binding.h"
+
 #include <string>
 #include <utility>
 
@@ -28,13 +29,11 @@ ChannelBinding::~ChannelBinding() {
 
 std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     absl::string_view method) {
-  // Acquire: with the version comes the policy. Whoever set it has set all of
-  // it before, so who reads it here binds to nothing older.
-  const uint64_t version = core_->version_.load(std::memory_order_acquire);
+  const uint64_t version = core_->methods()->version();
   if (auto known = cache_.Find(version, method)) return *std::move(known);
   std::shared_ptr<const MethodBinding> binding = FindShared(version, method);
   uint64_t version_now = 0;
-  const PolicyTable policy = core_->policy(&version_now);
+  const PolicyTable policy = core_->methods()->policy(&version_now);
   // The policy may be another by now: good for this call, and no other.
   if (version_now == version) cache_.Keep(version, policy, method, binding);
   return binding;
@@ -54,14 +53,14 @@ std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
   }
   auto binding = std::make_shared<MethodBinding>();
   binding->method = std::string(method);
-  binding->runtime = core_->RuntimeFor(name_, method);
+  binding->runtime = core_->methods()->RuntimeFor(name_, method);
   // Not remembered here: what has no policy may be any number of names, as what
   // is past max_methods.
   if (binding->runtime == nullptr) {
-    core_->NoteUnguarded(method);
+    core_->channels()->NoteUnguarded(method);
     return nullptr;
   }
-  core_->Bind(targets_, binding.get());
+  core_->methods()->Bind(targets_, binding.get());
   if (binding->runtime->method == kOtherMethod) return binding;
   core::MutexLock lock(&mu_);
   // As above.

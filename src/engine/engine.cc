@@ -64,12 +64,13 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::FromServiceConfig(
 
 absl::StatusOr<PolicyChange> Engine::UpdatePolicy(const v1::PolicySet& policy,
                                                   const PolicyUpdate& update) {
-  return core_->UpdatePolicy(engine::CompilePolicy(policy, "policy"), update);
+  return core_->policies()->UpdatePolicy(
+      engine::CompilePolicy(policy, "policy"), update);
 }
 
 absl::StatusOr<PolicyChange> Engine::UpdatePolicy(absl::string_view text,
                                                   const PolicyUpdate& update) {
-  return core_->UpdatePolicy(
+  return core_->policies()->UpdatePolicy(
       engine::ParsePolicyText(text, "policy",
                               core_->options().clamp_attempts_at_5),
       update);
@@ -85,18 +86,21 @@ absl::Status Engine::SetPolicyText(absl::string_view text) {
 
 absl::Status Engine::WatchFile(const std::string& path,
                                const WatchOptions& options) {
-  return core_->WatchFile(path, options);
+  return core_->policies()->WatchFile(path, options.interval,
+                                      core_->SharedPolicies());
 }
 
-void Engine::StopWatching() { core_->StopWatching(); }
+void Engine::StopWatching() { core_->policies()->StopWatching(); }
 
-PolicyInForce Engine::policy() const { return core_->policy_in_force(); }
+PolicyInForce Engine::policy() const { return core_->policies()->in_force(); }
 
 std::vector<PolicyInForce> Engine::PolicyHistory() const {
-  return core_->policy_history();
+  return core_->policies()->history();
 }
 
-std::vector<LintFinding> Engine::Lint() const { return core_->Lint(); }
+std::vector<LintFinding> Engine::Lint() const {
+  return core_->policies()->Lint();
+}
 
 absl::Status Engine::SetClassifier(const std::string& channel,
                                    const std::string& method,

@@ -27,9 +27,7 @@ MethodRuntime::MethodRuntime(
 
 core::Duration MethodRuntime::ExpectedTime(const core::Intake& intake,
                                            core::Time now) {
-  if (intake.bulkhead() == nullptr && intake.rate_limit() == nullptr) {
-    return core::Duration::zero();
-  }
+  if (!intake.MayMakeWait()) return core::Duration::zero();
   if (latency.samples(now) < core::LatencyModel::kFew) {
     return core::Duration::zero();
   }

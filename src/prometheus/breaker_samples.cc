@@ -1,6 +1,8 @@
 #include "src/prometheus/breaker_samples.h"
 
-#include <utility>
+#include <cstddef>
+
+#include "src/engine/breaker_measures.h"
 
 namespace firebreak::metrics {
 namespace {
@@ -66,22 +68,10 @@ void AddBreaker(const core::Breaker::Identity& identity,
              options && options->ramp.duration > core::Duration::zero(), out);
   // It counts nothing, and an operator's override has been shown.
   if (!is_enabled) return;
-  const std::pair<Family, int64_t> counts[] = {
-      {Family::kBreakerShadow, s.shadow ? 1 : 0},
-      {Family::kBreakerWindowCalls, s.window_calls},
-      {Family::kBreakerWindowFailures, s.window_failures},
-      {Family::kBreakerWindowTimed, s.window_timed},
-      {Family::kBreakerWindowSlow, s.window_slow},
-      {Family::kBreakerSlowInFlight, s.slow_in_flight},
-      {Family::kBreakerProbesInFlight, s.probes_in_flight},
-      {Family::kBreakerHungProbes, s.hung_probes},
-      {Family::kBreakerStaleResults, s.stale_results},
-      {Family::kBreakerShadowRefusals, s.shadow_refusals},
-      {Family::kBreakerLosses, s.losses},
-      {Family::kBreakerLossesInARow, s.losses_in_a_row},
-  };
-  for (const auto& [family, count] : counts) out->Add(family, labels, count);
-  out->Add(Family::kBreakerAdmittedRatio, labels, s.admitted_share);
+  std::size_t family = FirstOf(kBreakerPart);
+  for (const core::Measure& each : engine::BreakerMeasures(s)) {
+    if (*each.metric != 0) out->Add(family++, labels, each.value);
+  }
 }
 
 }  // namespace firebreak::metrics

@@ -89,7 +89,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   // What several methods share is shown once.
   std::set<const void*> shown;
   // Keeps what is `shown`, should a new policy do without.
-  const auto methods = core->MethodsAndSettings();
+  const auto methods = core->methods()->AllWithSettings();
   for (const auto& [runtime, its_own] : methods) {
     const engine::MethodSettings& settings = *its_own;
     const core::MethodCounts counts = runtime->stats.counts();

@@ -31,17 +31,19 @@ const std::vector<core::Duration>& ResponseTimeBounds() {
   return *bounds;
 }
 
-Exposition::Exposition() : families_(kFamilies) {
-  for (std::size_t i = 0; i < kFamilies; ++i) {
-    const FamilyInfo& info = InfoOf(static_cast<Family>(i));
-    families_[i].name = info.name;
-    families_[i].help = info.help;
-    families_[i].type = info.type;
+Exposition::Exposition() {
+  families_.reserve(Families().size());
+  for (const FamilyInfo& info : Families()) {
+    prometheus::MetricFamily& family = families_.emplace_back();
+    family.name = info.name;
+    family.help = info.help;
+    family.type = info.type;
   }
 }
 
-void Exposition::Add(Family family, Labels labels, double value) {
-  prometheus::MetricFamily& to = families_[static_cast<std::size_t>(family)];
+void Exposition::Add(std::size_t index, Labels labels, double value) {
+  if (index >= families_.size()) return;
+  prometheus::MetricFamily& to = families_[index];
   prometheus::ClientMetric& metric = to.metric.emplace_back();
   metric.label = std::move(labels);
   if (to.type == prometheus::MetricType::Counter) {
@@ -54,7 +56,7 @@ void Exposition::Add(Family family, Labels labels, double value) {
 void Exposition::Add(Family family, Labels labels,
                      const core::Histogram::Summary& of) {
   prometheus::ClientMetric& metric =
-      families_[static_cast<std::size_t>(family)].metric.emplace_back();
+      families_[IndexOf(family)].metric.emplace_back();
   metric.label = std::move(labels);
   metric.histogram.sample_count = static_cast<uint64_t>(of.count);
   metric.histogram.sample_sum = of.sum_seconds;

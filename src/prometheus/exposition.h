@@ -12,8 +12,10 @@
 #include <prometheus/client_metric.h>
 #include <prometheus/metric_family.h>
 
+#include <cstddef>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -40,7 +42,11 @@ class Exposition {
   Exposition();
 
   // Of counters and gauges.
-  void Add(Family family, Labels labels, double value);
+  void Add(Family family, Labels labels, double value) {
+    Add(IndexOf(family), std::move(labels), value);
+  }
+  // Of the family that stands there in Families().
+  void Add(std::size_t index, Labels labels, double value);
   void Add(Family family, Labels labels, int64_t value) {
     Add(family, std::move(labels), static_cast<double>(value));
   }

@@ -2,6 +2,11 @@
 
 #include <array>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "src/core/admission/intake.h"
+#include "src/engine/breaker_measures.h"
+
 namespace firebreak::metrics {
 namespace {
 
@@ -9,8 +14,17 @@ constexpr auto kCounter = prometheus::MetricType::Counter;
 constexpr auto kGauge = prometheus::MetricType::Gauge;
 constexpr auto kHistogram = prometheus::MetricType::Histogram;
 
+// Before it stand those that are made of measures.
+constexpr Family kFirstOfEngine = Family::kMethods;
+
 // In the order of Family.
-constexpr std::array<FamilyInfo, kFamilies> kTable = {{
+struct Row {
+  const char* name;
+  prometheus::MetricType type;
+  const char* labels;
+  const char* help;
+};
+constexpr std::array<Row, kFamilies> kTable = {{
     {"firebreak_requests_started_total", kCounter, "channel,method",
      "Calls that were made."},
     {"firebreak_requests_in_flight", kGauge, "channel,method",
@@ -62,67 +76,6 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "1 for the state the breaker is in, 0 for the others."},
     {"firebreak_circuit_breaker_state_changes_total", kCounter,
      "channel,target,method,from,to", "Changes of the breaker's state."},
-    {"firebreak_circuit_breaker_shadow", kGauge, "channel,target,method",
-     "1 when the breaker only shows what it would do, 0 when it refuses "
-     "calls."},
-    {"firebreak_circuit_breaker_window_calls", kGauge, "channel,target,method",
-     "Results in the breaker's window."},
-    {"firebreak_circuit_breaker_window_failures", kGauge,
-     "channel,target,method", "Failures among them."},
-    {"firebreak_circuit_breaker_window_timed_calls", kGauge,
-     "channel,target,method", "Results in its window of slow calls."},
-    {"firebreak_circuit_breaker_window_slow_calls", kGauge,
-     "channel,target,method", "Slow ones among them."},
-    {"firebreak_circuit_breaker_slow_calls_in_flight", kGauge,
-     "channel,target,method", "Those of the slow ones that have not ended."},
-    {"firebreak_circuit_breaker_admitted_ratio", kGauge,
-     "channel,target,method",
-     "The share of the calls that the breaker lets through while in ramp; "
-     "else 1."},
-    {"firebreak_circuit_breaker_probes_in_flight", kGauge,
-     "channel,target,method", "Probes under way while half-open."},
-    {"firebreak_circuit_breaker_hung_probes_total", kCounter,
-     "channel,target,method",
-     "Probes that gave no sign of life in their time."},
-    {"firebreak_circuit_breaker_stale_results_total", kCounter,
-     "channel,target,method",
-     "Results from before a change of state, which moved nothing."},
-    {"firebreak_circuit_breaker_shadow_refusals_total", kCounter,
-     "channel,target,method",
-     "Calls that the breaker would have refused, had it been no shadow."},
-    {"firebreak_circuit_breaker_losses_total", kCounter,
-     "channel,target,method",
-     "Attempts that lost against one that started later."},
-    {"firebreak_circuit_breaker_losses_in_a_row", kGauge,
-     "channel,target,method",
-     "Such losses since the target last answered: many, and it may be a black "
-     "hole that no failure shows."},
-
-    {"firebreak_bulkhead_active", kGauge, "channel,method",
-     "Calls in the bulkhead."},
-    {"firebreak_bulkhead_limit", kGauge, "channel,method",
-     "Calls it lets in at a time."},
-    {"firebreak_bulkhead_queued", kGauge, "channel,method",
-     "Calls that wait before it."},
-    {"firebreak_bulkhead_queue_limit", kGauge, "channel,method",
-     "Calls that may wait before it."},
-    {"firebreak_bulkhead_completed_total", kCounter, "channel,method",
-     "Calls that have left it."},
-    {"firebreak_bulkhead_rejected_total", kCounter, "channel,method",
-     "Calls that found it full, or waited too long."},
-    {"firebreak_bulkhead_saturated_total", kCounter, "channel,method",
-     "How often its last free place was taken."},
-    {"firebreak_rate_limit_tokens", kGauge, "channel,method",
-     "Calls that the rate limit lets through at once; below 0: that wait for "
-     "their turn."},
-    {"firebreak_rate_limit_burst_tokens", kGauge, "channel,method",
-     "What it holds when it is full."},
-    {"firebreak_rate_limit_rejected_total", kCounter, "channel,method",
-     "Calls that the rate limit turned away."},
-    {"firebreak_throttle_rejection_ratio", kGauge, "channel,method",
-     "The share of the calls that the throttle turns away now."},
-    {"firebreak_throttle_rejected_total", kCounter, "channel,method",
-     "Calls that the throttle turned away."},
 
     {"firebreak_methods", kGauge, "",
      "Methods with a state of their own, and entries \"other\"."},
@@ -150,10 +103,58 @@ constexpr std::array<FamilyInfo, kFamilies> kTable = {{
      "When a policy was last applied, or was the same as the one in force."},
 }};
 
+std::string NameOf(absl::string_view part, absl::string_view metric) {
+  return absl::StrCat("firebreak_", part, "_", metric);
+}
+
+void AddPart(absl::string_view part, const core::Measures& measures,
+             const char* labels, std::vector<FamilyInfo>* all) {
+  for (const core::Measure& each : measures) {
+    if (*each.metric == 0) continue;
+    all->push_back({NameOf(part, each.metric),
+                    absl::EndsWith(each.metric, "_total") ? kCounter : kGauge,
+                    labels, each.help});
+  }
+}
+
+void AddMeasured(std::vector<FamilyInfo>* all) {
+  AddPart(kBreakerPart, engine::BreakerMeasures(core::BreakerSnapshot()),
+          "channel,target,method", all);
+  core::Intake::ForEachKind(
+      [&](const char* policy, const core::Measures& measures) {
+        AddPart(policy, measures, "channel,method", all);
+      });
+}
+
 }  // namespace
 
-const FamilyInfo& InfoOf(Family family) {
-  return kTable[static_cast<std::size_t>(family)];
+const std::vector<FamilyInfo>& Families() {
+  static const auto* const families = [] {
+    auto* all = new std::vector<FamilyInfo>;
+    for (std::size_t i = 0; i < kFamilies; ++i) {
+      if (static_cast<Family>(i) == kFirstOfEngine) AddMeasured(all);
+      const Row& row = kTable[i];
+      all->push_back({row.name, row.type, row.labels, row.help});
+    }
+    return all;
+  }();
+  return *families;
+}
+
+std::size_t IndexOf(Family family) {
+  const std::size_t measured = Families().size() - kFamilies;
+  return static_cast<std::size_t>(family) +
+         (family < kFirstOfEngine ? 0 : measured);
+}
+
+std::size_t FirstOf(absl::string_view part) {
+  const std::string prefix = NameOf(part, "");
+  std::size_t i = static_cast<std::size_t>(kFirstOfEngine);
+  while (i < Families().size() &&
+         !absl::StartsWith(Families()[i].name, prefix)) {
+    ++i;
+  }
+  return i;
 }
 
 }  // namespace firebreak::metrics

@@ -11,6 +11,10 @@
 #include <prometheus/metric_type.h>
 
 #include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace firebreak::metrics {
 
@@ -40,32 +44,6 @@ enum class Family : std::size_t {
   // Of breakers.
   kBreakerState,
   kBreakerStateChanges,
-  kBreakerShadow,
-  kBreakerWindowCalls,
-  kBreakerWindowFailures,
-  kBreakerWindowTimed,
-  kBreakerWindowSlow,
-  kBreakerSlowInFlight,
-  kBreakerAdmittedRatio,
-  kBreakerProbesInFlight,
-  kBreakerHungProbes,
-  kBreakerStaleResults,
-  kBreakerShadowRefusals,
-  kBreakerLosses,
-  kBreakerLossesInARow,
-  // Of what a call passes first.
-  kBulkheadActive,
-  kBulkheadLimit,
-  kBulkheadQueued,
-  kBulkheadQueueLimit,
-  kBulkheadCompleted,
-  kBulkheadRejected,
-  kBulkheadSaturated,
-  kRateLimitTokens,
-  kRateLimitBurst,
-  kRateLimitRejected,
-  kThrottleProbability,
-  kThrottleRejected,
   // Of the engine.
   kMethods,
   kMethodsLimit,
@@ -82,12 +60,21 @@ inline constexpr std::size_t kFamilies =
     static_cast<std::size_t>(Family::kPolicyLastSuccess) + 1;
 
 struct FamilyInfo {
-  const char* name;
+  std::string name;
   prometheus::MetricType type;
   const char* labels;  // in their order, with commas between
   const char* help;
 };
-const FamilyInfo& InfoOf(Family family);
+// Every family, in the order of a scrape: those of Family, and before those of
+// the engine what each breaker (engine::BreakerMeasures()) and each admission
+// policy (core::Intake::ForEachKind()) measures.
+const std::vector<FamilyInfo>& Families();
+// Where a family stands there.
+std::size_t IndexOf(Family family);
+// Where the metrics of a part begin, "bulkhead" or kBreakerPart: one after the
+// other, in the order of its measures.
+std::size_t FirstOf(absl::string_view part);
+inline constexpr char kBreakerPart[] = "circuit_breaker";
 
 }  // namespace firebreak::metrics
 

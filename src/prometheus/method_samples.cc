@@ -48,25 +48,14 @@ bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
       return enforces;
     case Reason::kRamping:
       return enforces && breaker->ramp.duration > core::Duration::zero();
-    case Reason::kBulkheadFull:
-    case Reason::kQueueTimeout:
-      return settings.intake.bulkhead() != nullptr;
-    case Reason::kRateLimited:
-      return settings.intake.rate_limit() != nullptr;
-    case Reason::kThrottledLocally:
-      return settings.intake.throttle() != nullptr;
     case Reason::kDeadlineTooClose:
-      return settings.intake.bulkhead() != nullptr ||
-             settings.intake.rate_limit() != nullptr;
+      return settings.intake.MayMakeWait();
     case Reason::kDeadlineInfeasible:
       return settings.options->deadline_gate.has_value();
     case Reason::kDeadlineExceeded:
-      return settings.options->NeedsDriver() ||
-             settings.intake.bulkhead() != nullptr ||
-             settings.intake.rate_limit() != nullptr ||
-             settings.intake.throttle() != nullptr;
+      return settings.options->NeedsDriver() || !settings.intake.empty();
     default:
-      return false;
+      return settings.intake.MayRefuse(reason);
   }
 }
 
@@ -187,44 +176,25 @@ void AddHealth(engine::MethodRuntime* runtime,
 void AddIntake(const engine::MethodRuntime& runtime,
                const engine::MethodSettings& settings, core::Time now,
                std::set<const void*>* shown, Exposition* out) {
-  const core::IntakeOptions& own = settings.options->intake;
+  core::IntakeOptions options = settings.options->intake;
   // What is not the method's own is the channel's.
-  const auto labels = [&](bool is_own) {
-    return Labels{
-        OutsideLabel("channel", runtime.channel),
-        OutsideLabel("method", is_own ? runtime.method : kAllMethods)};
+  const auto is_own = [&](absl::string_view policy) {
+    bool own = false;
+    options.VisitParts([&](const char* name, auto* part, bool*) {
+      own = own || (name == policy && part->has_value());
+    });
+    return own;
   };
-  const core::Bulkhead* const bulkhead = settings.intake.bulkhead();
-  if (bulkhead != nullptr && shown->insert(bulkhead).second) {
-    const core::Bulkhead::Snapshot s = bulkhead->snapshot();
-    const std::pair<Family, int64_t> counts[] = {
-        {Family::kBulkheadActive, s.active},
-        {Family::kBulkheadLimit, s.limit},
-        {Family::kBulkheadQueued, s.queued},
-        {Family::kBulkheadQueueLimit, s.queue_limit},
-        {Family::kBulkheadCompleted, s.completed},
-        {Family::kBulkheadRejected, s.rejected},
-        {Family::kBulkheadSaturated, s.saturated},
-    };
-    for (const auto& [family, count] : counts) {
-      out->Add(family, labels(own.bulkhead.has_value()), count);
+  settings.intake.ForEachPart([&](const char* policy, auto* part) {
+    if (!shown->insert(part).second) return;
+    const Labels labels = {
+        OutsideLabel("channel", runtime.channel),
+        OutsideLabel("method", is_own(policy) ? runtime.method : kAllMethods)};
+    std::size_t family = FirstOf(policy);
+    for (const core::Measure& each : part->measures(now)) {
+      if (*each.metric != 0) out->Add(family++, labels, each.value);
     }
-  }
-  const core::RateLimit* const limit = settings.intake.rate_limit();
-  if (limit != nullptr && shown->insert(limit).second) {
-    const Labels all = labels(own.rate_limit.has_value());
-    out->Add(Family::kRateLimitTokens, all, limit->tokens(now));
-    out->Add(Family::kRateLimitBurst, all,
-             static_cast<double>(limit->options().tokens()));
-    out->Add(Family::kRateLimitRejected, all, limit->rejected());
-  }
-  core::Throttle* const throttle = settings.intake.throttle();
-  if (throttle != nullptr && shown->insert(throttle).second) {
-    const Labels all = labels(own.throttle.has_value());
-    const core::Throttle::Snapshot s = throttle->snapshot(now);
-    out->Add(Family::kThrottleProbability, all, s.rejection_probability);
-    out->Add(Family::kThrottleRejected, all, s.rejected);
-  }
+  });
 }
 
 }  // namespace firebreak::metrics

@@ -73,6 +73,20 @@ forbid "the core includes nothing above it" \
   "${core[@]}"
 forbid "the engine includes nothing above it" \
   '#include *"(interceptors/|src/admin/|src/prometheus/)' "${engine[@]}"
+# The rooms of a floor stand on each other too; what is beside the rooms, as
+# src/core/options.h, joins them and is above.
+room() { # FOLDER ABOVE: what is above it, as a part of a pattern
+  local files
+  mapfile -t files < <(cpp "$1")
+  forbid "${1##*/} includes nothing above it" \
+    "#include *\"${1%/*}/($2|[a-z_]+\\.h)" "${files[@]}"
+}
+room src/core/base 'measure/|admission/|breaker/|attempts/'
+room src/core/measure 'admission/|breaker/|attempts/'
+room src/core/admission 'breaker/|attempts/'
+room src/engine/io 'policy/|callbacks/'
+room src/engine/policy 'callbacks/'
+room src/engine/callbacks 'interceptors/'
 forbid "interceptors and admin do not know each other" \
   '#include *"src/admin/' "${hooks[@]}"
 forbid "interceptors and admin do not know each other" \

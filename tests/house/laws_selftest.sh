@@ -53,6 +53,13 @@ done
 expect_breach src/engine/a.cc 1 '#include "interceptors/a.h"\n'
 expect_breach src/engine/a.cc 1 '#include "src/admin/a.h"\n'
 expect_breach src/admin/a.cc 1 '#include "interceptors/a.h"\n'
+expect_breach src/core/base/a.cc 1 '#include "src/core/measure/window.h"\n'
+expect_breach src/core/measure/a.cc 1 '#include "src/core/options.h"\n'
+expect_breach src/core/admission/a.cc 1 '#include "src/core/breaker/a.h"\n'
+expect_clean src/core/admission/a.cc '#include "src/core/measure/window.h"\n'
+expect_breach src/engine/policy/a.cc 1 '#include "src/engine/engine_core.h"\n'
+expect_breach src/engine/io/a.cc 1 '#include "src/engine/policy/policy.h"\n'
+expect_clean src/engine/callbacks/a.cc '#include "src/engine/policy/a.h"\n'
 expect_breach interceptors/a.cc 1 '#include "src/admin/a.h"\n'
 expect_breach include/firebreak/a.h 3 \
   "$(guarded FIREBREAK_A_H_ '#include "src/core/a.h"')"

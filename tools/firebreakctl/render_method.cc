@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "src/compat.h"
 #include "tools/firebreakctl/render.h"
 #include "tools/firebreakctl/table.h"
@@ -288,6 +289,13 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
                         "far",
                         t.accepts(), t.requests(),
                         100 * t.rejection_probability(), t.rejected()));
+  }
+  for (const v1::AdmissionPolicy& each : method.admission()) {
+    add(absl::StrReplaceAll(each.name(), {{"_", " "}}).c_str(),
+        absl::StrJoin(
+            each.measures(), ", ", [](std::string* out, const auto& m) {
+              absl::StrAppendFormat(out, "%s %g", m.name(), m.value());
+            }));
   }
   // Names of fields, as one would write them in a policy file.
   add("in full", Printable(compat::OneLine(method.options().policy())));

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 namespace firebreak::core {
 
 Bulkhead::Waiter::~Waiter() {
@@ -96,6 +98,47 @@ Bulkhead::Snapshot Bulkhead::snapshot() const {
   out.rejected = rejected_.load(std::memory_order_relaxed);
   out.saturated = saturated_;
   return out;
+}
+
+std::shared_ptr<Bulkhead> Bulkhead::Next(
+    std::shared_ptr<Bulkhead> before, const BulkheadOptions& options,
+    std::vector<std::shared_ptr<Waiter>>* let_in) {
+  if (before == nullptr) return std::make_shared<Bulkhead>(options);
+  before->SetOptions(options, let_in);
+  return before;
+}
+
+Measures Bulkhead::Snapshot::measures() const {
+  const int64_t all = completed + active + rejected;
+  return {
+      {"active", "active", "Calls in the bulkhead.", active},
+      {"limit", "limit", "Calls it lets in at a time.", limit},
+      {"queued", "queued", "Calls that wait before it.", queued},
+      {"queue_limit", "queue_limit", "Calls that may wait before it.",
+       queue_limit},
+      {"completed", "completed_total", "Calls that have left it.", completed},
+      {"rejected", "rejected_total",
+       "Calls that found it full, or waited too long.", rejected},
+      {"saturated_count", "saturated_total",
+       "How often its last free place was taken.", saturated},
+      {"available", "", "", available()},
+      {"capacity_left", "", "", capacity_left()},
+      {"rejection_rate", "", "",
+       all > 0 ? static_cast<double>(rejected) / static_cast<double>(all) : 0},
+      {"healthy", "", "", capacity_left() > 0},
+  };
+}
+
+std::string Bulkhead::Explain(const AdmissionRefusal& refusal) const {
+  const BulkheadOptions now = options();
+  const std::string places =
+      absl::StrCat(refusal.in_use, " of ", now.max_concurrent, " in use, ",
+                   refusal.queued, " of ", now.max_queue, " waiting");
+  if (refusal.reason == Reason::kBulkheadFull) {
+    return absl::StrCat("the bulkhead is full: ", places);
+  }
+  return absl::StrCat("no place in the bulkhead came free in ",
+                      FormatWait(refusal), ": ", places);
 }
 
 }  // namespace firebreak::core

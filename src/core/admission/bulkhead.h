@@ -26,13 +26,36 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "src/core/admission/policy_state.h"
+#include "src/core/base/field.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/time.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// A limit on the number of concurrent calls, with a queue for further ones.
+struct BulkheadOptions {
+  // [1, 100'000]. 25 as in resilience4j.
+  int max_concurrent = 25;
+  // How many calls may wait for a place. [0, 100'000], 0 = none. A few times
+  // max_concurrent, as for thread pools with a bounded queue.
+  int max_queue = 100;
+  // How long a call may wait. [0, 1h], 0 = not at all. It is short, since a
+  // call that has waited longer than it usually takes is mostly too late.
+  Duration max_wait = std::chrono::milliseconds(100);
+
+  FieldList Fields() {
+    return {{"max_concurrent", &max_concurrent, Within(1, 100'000)},
+            {"max_queue", &max_queue, Within(0, 100'000)},
+            {"max_wait", &max_wait, Within(Duration::zero(), kHour)}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+};
 
 class Bulkhead {
  public:
@@ -74,6 +97,7 @@ class Bulkhead {
     int capacity_left() const {
       return available() + std::max(0, queue_limit - queued);
     }
+    Measures measures() const;
   };
 
   explicit Bulkhead(const BulkheadOptions& options) : options_(options) {}
@@ -101,7 +125,21 @@ class Bulkhead {
   void SetOptions(const BulkheadOptions& options,
                   std::vector<std::shared_ptr<Waiter>>* let_in);
 
+  // `before` with these options, or a new one if it is null. `let_in` as for
+  // SetOptions().
+  static std::shared_ptr<Bulkhead> Next(
+      std::shared_ptr<Bulkhead> before, const BulkheadOptions& options,
+      std::vector<std::shared_ptr<Waiter>>* let_in);
+
   Snapshot snapshot() const;
+
+  // As policy_state.h has them.
+  static constexpr Reason kReasons[] = {Reason::kBulkheadFull,
+                                        Reason::kQueueTimeout};
+  static constexpr bool kMayMakeWait = true;
+  static Measures Kinds() { return Snapshot().measures(); }
+  Measures measures(Time /*now*/) const { return snapshot().measures(); }
+  std::string Explain(const AdmissionRefusal& refusal) const;
   BulkheadOptions options() const {
     MutexLock lock(&mu_);
     return options_;

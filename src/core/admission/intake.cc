@@ -1,6 +1,7 @@
 #include "src/core/admission/intake.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "src/core/base/deadline.h"
 
@@ -41,43 +42,66 @@ Intake Intake::With(
     const IntakeOptions& options, uint64_t seed, Time now,
     std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const {
   Intake out;
-  if (options.throttle) {
-    out.throttle_ = throttle_;
-    if (out.throttle_ != nullptr) {
-      out.throttle_->SetOptions(*options.throttle, now);
+  ForEachPolicy([&](const char*, auto part, auto wanted, auto) {
+    using Pointer = std::decay_t<decltype(out.*part)>;
+    if (!(options.*wanted)) return;
+    if constexpr (std::is_same_v<Pointer, std::shared_ptr<Bulkhead>>) {
+      out.*part = Bulkhead::Next(this->*part, *(options.*wanted), let_in);
     } else {
-      out.throttle_ = std::make_shared<Throttle>(*options.throttle, seed, now);
+      out.*part = Pointer::element_type::Next(this->*part, *(options.*wanted),
+                                              seed, now);
     }
-  }
-  if (options.rate_limit) {
-    if (rate_limit_ == nullptr) {
-      out.rate_limit_ = std::make_shared<RateLimit>(*options.rate_limit, now);
-    } else if (rate_limit_->options() == *options.rate_limit) {
-      out.rate_limit_ = rate_limit_;
-    } else {
-      out.rate_limit_ =
-          std::make_shared<RateLimit>(*options.rate_limit, *rate_limit_, now);
-    }
-  }
-  if (options.bulkhead) {
-    out.bulkhead_ = bulkhead_;
-    if (out.bulkhead_ != nullptr) {
-      out.bulkhead_->SetOptions(*options.bulkhead, let_in);
-    } else {
-      out.bulkhead_ = std::make_shared<Bulkhead>(*options.bulkhead);
-    }
-  }
+  });
   return out;
 }
 
 Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
   Intake out = *this;
-  if (!out.throttle_ && !off.no_throttle) out.throttle_ = other.throttle_;
-  if (!out.rate_limit_ && !off.no_rate_limit) {
-    out.rate_limit_ = other.rate_limit_;
-  }
-  if (!out.bulkhead_ && !off.no_bulkhead) out.bulkhead_ = other.bulkhead_;
+  ForEachPolicy([&](const char*, auto part, auto, auto is_off) {
+    if (!(out.*part) && !(off.*is_off)) out.*part = other.*part;
+  });
   return out;
+}
+
+IntakeOptions Intake::options() const {
+  IntakeOptions options;
+  ForEachPolicy([&](const char*, auto part, auto wanted, auto) {
+    if (this->*part) options.*wanted = (this->*part)->options();
+  });
+  return options;
+}
+
+bool Intake::MayMakeWait() const {
+  bool may = false;
+  ForEachPart([&](absl::string_view, const auto* part) {
+    may = may || part->kMayMakeWait;
+  });
+  return may;
+}
+
+bool Intake::MayRefuse(Reason reason) const {
+  bool may = false;
+  ForEachPart([&](absl::string_view, const auto* part) {
+    for (const Reason each : part->kReasons) may = may || each == reason;
+  });
+  return may;
+}
+
+std::string Intake::Explain(const Refusal& refusal) const {
+  std::string text;
+  ForEachPart([&](absl::string_view, const auto* part) {
+    for (const Reason each : part->kReasons) {
+      if (each == refusal.reason) text = part->Explain(refusal);
+    }
+  });
+  return text;
+}
+
+void IntakeOptions::Check(const std::string& path, FieldErrors* errors) const {
+  IntakeOptions copy = *this;
+  copy.VisitParts([&](const char* name, auto* part, bool*) {
+    if (*part) (*part)->Check(JoinPath(path, name), errors);
+  });
 }
 
 Visit& Visit::operator=(Visit&& other) noexcept {
@@ -107,10 +131,16 @@ Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
     return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                now);
   }
-  Throttle* const throttle = intake->throttle();
-  if (throttle != nullptr && !throttle->Admit(now)) {
-    return Out(absl::StatusCode::kResourceExhausted, Reason::kThrottledLocally,
-               now);
+  Reason refused = Reason::kNone;
+  intake->ForEachPart([&](absl::string_view, auto* part) {
+    if constexpr (!std::decay_t<decltype(*part)>::kMayMakeWait) {
+      if (refused == Reason::kNone && !part->Admit(now)) {
+        refused = part->kReasons[0];
+      }
+    }
+  });
+  if (refused != Reason::kNone) {
+    return Out(absl::StatusCode::kResourceExhausted, refused, now);
   }
   if (intake->rate_limit() != nullptr) return TakeToken(now);
   return Enter(nullptr, now);
@@ -157,9 +187,12 @@ void Visit::End(Intake::Verdict verdict, Time now) {
   if (const auto waiter = waiter_.lock(); is_queued && waiter != nullptr) {
     has_place_ |= intake->bulkhead()->GiveUp(waiter.get());
   }
-  if (was_sent && verdict != Intake::Verdict::kUnknown &&
-      intake->throttle() != nullptr) {
-    intake->throttle()->OnEnd(verdict == Intake::Verdict::kAccepted, now);
+  if (was_sent && verdict != Intake::Verdict::kUnknown) {
+    intake->ForEachPart([&](absl::string_view, auto* part) {
+      if constexpr (!std::decay_t<decltype(*part)>::kMayMakeWait) {
+        part->OnEnd(verdict == Intake::Verdict::kAccepted, now);
+      }
+    });
   }
   const RateLimit::Turn turn = std::exchange(turn_, {});
   if (turn.is_ours && !was_sent) intake->rate_limit()->GiveBack(turn, now);

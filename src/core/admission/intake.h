@@ -33,33 +33,47 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "src/core/admission/bulkhead.h"
+#include "src/core/admission/policy_state.h"
 #include "src/core/admission/rate_limit.h"
 #include "src/core/admission/throttle.h"
+#include "src/core/base/field.h"
 #include "src/core/base/outcome.h"
 #include "src/core/base/reason.h"
 #include "src/core/base/time.h"
 
 namespace firebreak::core {
 
+// Admission: what a call passes once, before its first attempt.
+struct IntakeOptions {
+  absl::optional<BulkheadOptions> bulkhead;
+  absl::optional<RateLimitOptions> rate_limit;
+  absl::optional<ThrottleOptions> throttle;
+  // The method switches these off, whatever its channel has.
+  bool no_bulkhead = false;
+  bool no_rate_limit = false;
+  bool no_throttle = false;
+
+  // Each policy, with its name in the language and whether it is switched off:
+  // visit(name, optional<Options>*, bool*). What is for all of them, such as
+  // reading, checking and showing, goes through it. See
+  // Intake::ForEachPolicy().
+  template <class Visitor>
+  void VisitParts(Visitor visit);
+  void Check(const std::string& path, FieldErrors* errors) const;
+};
+
 class Intake {
  public:
-  // Why a call was refused.
-  struct Refusal {
-    absl::StatusCode code = absl::StatusCode::kOk;
-    Reason reason = Reason::kNone;
-    // When to come back; zero if that is not known.
-    Duration retry_after = Duration::zero();
-    // How long the wait would have been, or was.
-    Duration wait = Duration::zero();
-    // The state of the bulkhead, if that is the reason.
-    int in_use = 0;
-    int queued = 0;
-  };
+  using Refusal = AdmissionRefusal;
 
   struct Step {
     enum class Kind { kIn, kWait, kOut };
@@ -99,13 +113,56 @@ class Intake {
   // `off` switches off.
   Intake Or(const Intake& other, const IntakeOptions& off) const;
 
+  // Those of its parts, whoever they are from.
+  IntakeOptions options() const;
+
+  // The list of the admission policies:
+  //
+  //   visit(name in the language, &Intake::part_, &IntakeOptions::options,
+  //         &IntakeOptions::no_part)
+  //
+  // A policy that decides at once needs no other line than this one: see
+  // policy_state.h. One that makes calls wait has a stage of its Visit, too.
+  // The metrics come in this order.
+  template <class Visitor>
+  static void ForEachPolicy(Visitor visit) {
+    visit("bulkhead", &Intake::bulkhead_, &IntakeOptions::bulkhead,
+          &IntakeOptions::no_bulkhead);
+    visit("rate_limit", &Intake::rate_limit_, &IntakeOptions::rate_limit,
+          &IntakeOptions::no_rate_limit);
+    visit("throttle", &Intake::throttle_, &IntakeOptions::throttle,
+          &IntakeOptions::no_throttle);
+  }
+  // Each part that this intake has: visit(name, part*).
+  template <class Visitor>
+  void ForEachPart(Visitor visit) const {
+    ForEachPolicy([&](const char* name, auto part, auto, auto) {
+      if (this->*part) visit(name, (this->*part).get());
+    });
+  }
+  // What each kind of part measures: visit(name, Measures).
+  template <class Visitor>
+  static void ForEachKind(Visitor visit) {
+    ForEachPolicy([&](const char* name, auto part, auto, auto) {
+      using Pointer = std::decay_t<decltype(std::declval<Intake>().*part)>;
+      visit(name, Pointer::element_type::Kinds());
+    });
+  }
+  // Whether a call may have to wait here.
+  bool MayMakeWait() const;
+  // Whether one of its parts refuses calls for this reason.
+  bool MayRefuse(Reason reason) const;
+  // What the part that has refused a call says of it; "" where none has.
+  std::string Explain(const Refusal& refusal) const;
+
   // Null if there is none.
   Throttle* throttle() const { return throttle_.get(); }
   RateLimit* rate_limit() const { return rate_limit_.get(); }
   Bulkhead* bulkhead() const { return bulkhead_.get(); }
   bool empty() const {
-    return throttle_ == nullptr && rate_limit_ == nullptr &&
-           bulkhead_ == nullptr;
+    bool has_any = false;
+    ForEachPart([&](const char*, auto*) { has_any = true; });
+    return !has_any;
   }
 
  private:
@@ -113,6 +170,13 @@ class Intake {
   std::shared_ptr<RateLimit> rate_limit_;
   std::shared_ptr<Bulkhead> bulkhead_;
 };
+
+template <class Visitor>
+void IntakeOptions::VisitParts(Visitor visit) {
+  Intake::ForEachPolicy([&](const char* name, auto, auto options, auto off) {
+    visit(name, &(this->*options), &(this->*off));
+  });
+}
 
 // The way of one call through an intake.
 class Visit {

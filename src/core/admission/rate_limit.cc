@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
+
 namespace firebreak::core {
 namespace {
 
@@ -13,6 +15,10 @@ Duration StepOf(const RateLimitOptions& options) {
 Time ToTime(Time::rep count) { return Time(Duration(count)); }
 
 }  // namespace
+
+int RateLimitOptions::tokens() const {
+  return burst > 0 ? burst : std::max(1, static_cast<int>(std::ceil(rate)));
+}
 
 RateLimit::RateLimit(const RateLimitOptions& options, Time now)
     : options_(options),
@@ -27,6 +33,14 @@ RateLimit::RateLimit(const RateLimitOptions& options, const RateLimit& before,
   const Duration missing = Scale(step_, options.tokens() - tokens);
   full_at_ = SaturatingAdd(now, missing).time_since_epoch().count();
   rejected_ = before.rejected();
+}
+
+std::shared_ptr<RateLimit> RateLimit::Next(std::shared_ptr<RateLimit> before,
+                                           const RateLimitOptions& options,
+                                           uint64_t /*seed*/, Time now) {
+  if (before == nullptr) return std::make_shared<RateLimit>(options, now);
+  if (before->options() == options) return before;
+  return std::make_shared<RateLimit>(options, *before, now);
 }
 
 RateLimit::Turn RateLimit::Take(Time now, Time latest) {
@@ -54,6 +68,27 @@ void RateLimit::GiveBack(const Turn& turn, Time now) {
 double RateLimit::tokens(Time now) const {
   const Time full_at = std::max(ToTime(full_at_.load()), now);
   return options_.tokens() - ToSeconds(full_at - now) / ToSeconds(step_);
+}
+
+Measures RateLimit::MeasuresOf(const RateLimitOptions& options, double tokens,
+                               int64_t rejected) {
+  return {
+      {"tokens", "tokens",
+       "Calls that the rate limit lets through at once; below 0: that wait for "
+       "their turn.",
+       tokens},
+      {"burst", "burst_tokens", "What it holds when it is full.",
+       options.tokens()},
+      {"rejected", "rejected_total", "Calls that the rate limit turned away.",
+       rejected},
+      {"rate", "", "", options.rate},
+  };
+}
+
+std::string RateLimit::Explain(const AdmissionRefusal& refusal) const {
+  return absl::StrCat("the rate limit of ", options_.rate,
+                      " calls/s is used up: the next turn comes in ",
+                      FormatWait(refusal));
 }
 
 }  // namespace firebreak::core

@@ -27,11 +27,39 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <string>
 
+#include "src/core/admission/policy_state.h"
+#include "src/core/base/field.h"
 #include "src/core/base/time.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// A limit on the number of calls per second.
+struct RateLimitOptions {
+  // [0.001, 1'000'000]. No rate fits all methods, so it has to be set.
+  double rate = 0;
+  // How many calls may come at once after a pause. [0, 1'000'000], 0 = as many
+  // as in one second, at least 1.
+  int burst = 0;
+  // How long a call may wait for its token. [0, 1h], 0 = not at all, like the
+  // status 429 of HTTP.
+  Duration max_wait = Duration::zero();
+
+  int tokens() const;
+  FieldList Fields() {
+    return {{"rate", &rate, Within(0.001, 1'000'000)},
+            {"burst", &burst, Within(0, 1'000'000)},
+            {"max_wait", &max_wait, Within(Duration::zero(), kHour)}};
+  }
+  friend bool operator==(RateLimitOptions a, RateLimitOptions b) {
+    return SameValues(a.Fields(), b.Fields());
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+};
 
 class RateLimit {
  public:
@@ -49,6 +77,10 @@ class RateLimit {
   // included. A turn that came from `before` is given back to `before`, and has
   // no effect here.
   RateLimit(const RateLimitOptions& options, const RateLimit& before, Time now);
+  // `before` if it has these options, else what replaces it.
+  static std::shared_ptr<RateLimit> Next(std::shared_ptr<RateLimit> before,
+                                         const RateLimitOptions& options,
+                                         uint64_t seed, Time now);
   RateLimit(const RateLimit&) = delete;
   RateLimit& operator=(const RateLimit&) = delete;
 
@@ -63,7 +95,19 @@ class RateLimit {
   double tokens(Time now) const;
   const RateLimitOptions& options() const { return options_; }
 
+  // As policy_state.h has them.
+  static constexpr Reason kReasons[] = {Reason::kRateLimited};
+  static constexpr bool kMayMakeWait = true;
+  static Measures Kinds() { return MeasuresOf(RateLimitOptions(), 0, 0); }
+  Measures measures(Time now) const {
+    return MeasuresOf(options_, tokens(now), rejected());
+  }
+  std::string Explain(const AdmissionRefusal& refusal) const;
+
  private:
+  static Measures MeasuresOf(const RateLimitOptions& options, double tokens,
+                             int64_t rejected);
+
   const RateLimitOptions options_;
   const Duration step_;   // between two tokens
   const Duration depth_;  // all tokens but one

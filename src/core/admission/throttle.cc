@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace firebreak::core {
 namespace {
 
@@ -13,6 +15,16 @@ Window EmptyWindow(Duration length, Time now) {
 }
 
 }  // namespace
+
+std::shared_ptr<Throttle> Throttle::Next(std::shared_ptr<Throttle> before,
+                                         const ThrottleOptions& options,
+                                         uint64_t seed, Time now) {
+  if (before == nullptr) {
+    return std::make_shared<Throttle>(options, seed, now);
+  }
+  before->SetOptions(options, now);
+  return before;
+}
 
 Throttle::Throttle(const ThrottleOptions& options, uint64_t seed, Time now)
     : options_(options),
@@ -50,6 +62,7 @@ Throttle::Snapshot Throttle::snapshot(Time now) {
   out.accepts = ends_.total(now) - ends_.failures(now);
   out.rejection_probability = Probability(now);
   out.rejected = rejected_;
+  out.k = options_.k;
   return out;
 }
 
@@ -64,6 +77,24 @@ double Throttle::Probability(Time now) {
   const double requests =
       answered + weight * static_cast<double>(turned_away_.total(now));
   return std::max(0.0, (requests - k * (answered - refused)) / (requests + 1));
+}
+
+Measures Throttle::Snapshot::measures() const {
+  return {
+      {"rejection_probability", "rejection_ratio",
+       "The share of the calls that the throttle turns away now.",
+       rejection_probability},
+      {"rejected", "rejected_total", "Calls that the throttle turned away.",
+       rejected},
+      {"requests", "", "", requests},
+      {"accepts", "", "", accepts},
+      {"k", "", "", k},
+  };
+}
+
+std::string Throttle::Explain(const AdmissionRefusal& /*refusal*/) const {
+  return absl::StrCat("the server turns too many calls away (k = ", options().k,
+                      ")");
 }
 
 }  // namespace firebreak::core

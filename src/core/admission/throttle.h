@@ -34,14 +34,31 @@
 #define FIREBREAK_SRC_CORE_ADMISSION_THROTTLE_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
 
+#include "src/core/admission/policy_state.h"
+#include "src/core/base/field.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
 #include "src/core/measure/window.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// Refuses calls in the share in which the server does: SRE book, ch. 21.
+struct ThrottleOptions {
+  double k = 2.0;                                  // [1, 1'000]. ibid.
+  Duration window = std::chrono::seconds(2 * 60);  // [1s, 1h]. ibid.
+
+  FieldList Fields() {
+    return {{"k", &k, Within(1, 1'000)},
+            {"window", &window, Within(std::chrono::seconds(1), kHour)}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+};
 
 class Throttle {
  public:
@@ -50,11 +67,19 @@ class Throttle {
     int64_t accepts = 0;
     double rejection_probability = 0;
     int64_t rejected = 0;  // since the start
+    double k = 0;          // of the options
+
+    Measures measures() const;
   };
 
   Throttle(const ThrottleOptions& options, uint64_t seed, Time now);
   Throttle(const Throttle&) = delete;
   Throttle& operator=(const Throttle&) = delete;
+
+  // `before` with these options, or a new one if it is null.
+  static std::shared_ptr<Throttle> Next(std::shared_ptr<Throttle> before,
+                                        const ThrottleOptions& options,
+                                        uint64_t seed, Time now);
 
   bool Admit(Time now);
   // Reports the end of a call that was admitted and sent. A call that was not
@@ -66,6 +91,13 @@ class Throttle {
   void SetOptions(const ThrottleOptions& options, Time now);
 
   Snapshot snapshot(Time now);
+
+  // As policy_state.h has them.
+  static constexpr Reason kReasons[] = {Reason::kThrottledLocally};
+  static constexpr bool kMayMakeWait = false;
+  static Measures Kinds() { return Snapshot().measures(); }
+  Measures measures(Time now) { return snapshot(now).measures(); }
+  std::string Explain(const AdmissionRefusal& refusal) const;
   ThrottleOptions options() const {
     MutexLock lock(&mu_);
     return options_;

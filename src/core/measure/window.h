@@ -19,9 +19,27 @@
 #include <vector>
 
 #include "src/core/base/time.h"
-#include "src/core/options.h"
 
 namespace firebreak::core {
+
+// The results that the rates of a breaker are judged on.
+struct WindowOptions {
+  enum class Kind { kCalls, kTime };
+  Kind kind = Kind::kTime;
+  // The last `calls` results. [1, 10'000].
+  int calls = 100;
+  // The results of the last `duration`, in ten buckets. [100ms, 1h]. 30 s as in
+  // Polly and Finagle: long enough for little traffic, and short enough to
+  // forget old trouble.
+  Duration duration = std::chrono::seconds(30);
+
+  // True if both windows cover the same results.
+  friend bool operator==(const WindowOptions& a, const WindowOptions& b) {
+    return a.kind == b.kind &&
+           (a.kind == Kind::kCalls ? a.calls == b.calls
+                                   : a.duration == b.duration);
+  }
+};
 
 class Window {
  public:

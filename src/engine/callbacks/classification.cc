@@ -13,24 +13,24 @@ class Classification final
     : public TimerClient,
       public std::enable_shared_from_this<Classification> {
  public:
-  Classification(std::shared_ptr<ChannelBinding> channel,
-                 std::shared_ptr<const MethodBinding> method,
+  Classification(ClassifierHost host,
                  std::shared_ptr<const Classifier> classifier, Result result,
                  core::Permit permit, core::Verdict by_default)
       : classifier_(std::move(classifier)),
         result_(std::move(result)),
         by_default_(by_default),
-        channel_(std::move(channel)),
-        method_(std::move(method)),
+        host_(std::move(host)),
         permit_(std::move(permit)) {}
 
   void Start() {
     {
       core::MutexLock lock(&mu_);
-      Io* const io = channel_->core()->io();
       timer_.client = weak_from_this();
-      io->Arm(&timer_, core::SaturatingAdd(Now(), kClassifierTimeout));
-      if (io->SubmitAside([self = shared_from_this()] { self->Run(); })) return;
+      host_->io->Arm(&timer_, core::SaturatingAdd(Now(), kClassifierTimeout));
+      if (host_->io->SubmitAside(
+              [self = shared_from_this()] { self->Run(); })) {
+        return;
+      }
     }
     Settle(by_default_, &CallbackCounters::classifier_skipped);
   }
@@ -45,7 +45,7 @@ class Classification final
   void Run() {
     {
       core::MutexLock lock(&mu_);
-      if (channel_ == nullptr) return;  // too late to be asked
+      if (!host_) return;  // too late to be asked
     }
     Counter counter = nullptr;
     core::Verdict verdict = by_default_;
@@ -73,18 +73,16 @@ class Classification final
   // The first word counts.
   void Settle(core::Verdict verdict, Counter counter) {
     // Go unlocked, in this order: the permit needs its breaker.
-    std::shared_ptr<ChannelBinding> channel;
-    std::shared_ptr<const MethodBinding> method;
+    absl::optional<ClassifierHost> host;
     core::Permit permit;
     {
       core::MutexLock lock(&mu_);
-      if (channel_ == nullptr) return;
-      channel_->core()->io()->Disarm(&timer_);
-      channel = std::move(channel_);
-      method = std::move(method_);
+      if (!host_) return;
+      host_->io->Disarm(&timer_);
+      host.swap(host_);
       permit = std::move(permit_);
     }
-    if (counter != nullptr) ++(channel->core()->callback_counters()->*counter);
+    if (counter != nullptr) ++(host->counters->*counter);
     permit.Settle(verdict, Now());
   }
 
@@ -93,21 +91,18 @@ class Classification final
   const core::Verdict by_default_;
   core::Mutex mu_;
   Timer timer_ ABSL_GUARDED_BY(mu_);
-  // Null once it is settled; the timer is disarmed then.
-  std::shared_ptr<ChannelBinding> channel_ ABSL_GUARDED_BY(mu_);
-  std::shared_ptr<const MethodBinding> method_ ABSL_GUARDED_BY(mu_);
+  // Empty once it is settled; the timer is disarmed then.
+  absl::optional<ClassifierHost> host_ ABSL_GUARDED_BY(mu_);
   core::Permit permit_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace
 
-void Classify(std::shared_ptr<ChannelBinding> channel,
-              std::shared_ptr<const MethodBinding> method,
-              std::shared_ptr<const Classifier> classifier, Result result,
-              core::Permit permit, core::Verdict by_default) {
-  std::make_shared<Classification>(std::move(channel), std::move(method),
-                                   std::move(classifier), std::move(result),
-                                   std::move(permit), by_default)
+void Classify(ClassifierHost host, std::shared_ptr<const Classifier> classifier,
+              Result result, core::Permit permit, core::Verdict by_default) {
+  std::make_shared<Classification>(std::move(host), std::move(classifier),
+                                   std::move(result), std::move(permit),
+                                   by_default)
       ->Start();
 }
 

@@ -1,14 +1,14 @@
 // Hands one result to the application's classifier, and its judgement to the
 // breaker.
 //
-//   Classify(channel, method, classifier, std::move(result),
+//   Classify({io, counters, engine, method}, classifier, std::move(result),
 //            std::move(permit), /*by_default=*/Verdict::kFailure);
 //
 // The permit is settled once: with the classifier's judgement, or with the
 // default if the classifier throws, takes too long or finds no room on the
-// pool. It keeps the engine alive until then. The breaker knows when the answer
-// came (Permit::NoteAnswered), so the classifier's time does not count as the
-// server's.
+// pool. The host's engine is kept alive until then. The breaker knows when the
+// answer came (Permit::NoteAnswered), so the classifier's time does not count
+// as the server's.
 //
 // Thread safety: a pure function of its arguments.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_CLASSIFICATION_H_
@@ -19,7 +19,8 @@
 #include "firebreak/classifier.h"
 #include "src/core/base/outcome.h"
 #include "src/core/breaker/breaker.h"
-#include "src/engine/engine_core.h"
+#include "src/engine/callbacks/counters.h"
+#include "src/engine/io/io.h"
 
 namespace firebreak::engine {
 
@@ -27,10 +28,17 @@ namespace firebreak::engine {
 inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
 static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 
-void Classify(std::shared_ptr<ChannelBinding> channel,
-              std::shared_ptr<const MethodBinding> method,
-              std::shared_ptr<const Classifier> classifier, Result result,
-              core::Permit permit, core::Verdict by_default);
+// What it runs on and counts in, and what has to live until the permit is
+// settled: whoever owns these two, and whoever owns the breaker.
+struct ClassifierHost {
+  Io* io;
+  CallbackCounters* counters;
+  std::shared_ptr<const void> engine;
+  std::shared_ptr<const void> method;
+};
+
+void Classify(ClassifierHost host, std::shared_ptr<const Classifier> classifier,
+              Result result, core::Permit permit, core::Verdict by_default);
 
 }  // namespace firebreak::engine
 

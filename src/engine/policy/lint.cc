@@ -12,6 +12,18 @@
 #include "src/engine/policy/lint_names.h"
 #include "src/engine/policy/lint_rules.h"
 
+namespace firebreak {
+
+std::ostream& operator<<(std::ostream& out, const LintFinding& finding) {
+  return out << (finding.severity == LintFinding::Severity::kError
+                     ? "error: "
+                     : "warning: ")
+             << finding.where << ": " << finding.problem
+             << "; fix: " << finding.fix;
+}
+
+}  // namespace firebreak
+
 namespace firebreak::engine {
 namespace {
 

@@ -23,24 +23,13 @@ namespace firebreak::engine {
 
 // What an entry and its bases set, without the defaults that depend on others.
 struct PolicyDraft {
-  core::Duration timeout = core::Duration::zero();
-  absl::optional<bool> wait_for_ready;
-  absl::optional<bool> idempotent;
-  absl::optional<core::BreakerOptions> breaker;
-  bool breaker_enabled = true;
-  absl::optional<core::RetryOptions> retry;
-  bool retry_enabled = true;
+  // With the parts that are switched off.
+  core::MethodOptions options;
+  // Their names: "breaker", "bulkhead"; "adaptive", which is one of `retry`.
+  absl::flat_hash_set<std::string> off;
+  // Set there, and not only the default.
   absl::optional<int> retry_attempts;
-  bool adaptive_enabled = true;  // of the retries
-  absl::optional<core::HedgingOptions> hedging;
-  bool hedging_enabled = true;
   absl::optional<int> hedging_attempts;
-  absl::optional<core::DeadlineGateOptions> deadline_gate;
-  bool deadline_gate_enabled = true;
-  core::IntakeOptions intake;
-  bool bulkhead_enabled = true;
-  bool rate_limit_enabled = true;
-  bool throttle_enabled = true;
   // The fields whose value could not be read and was replaced by a stand-in,
   // for which no further error is reported.
   absl::flat_hash_set<std::string> unreadable;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
 #include "src/engine/policy/policy_errors.h"
 
@@ -36,33 +35,33 @@ std::shared_ptr<PolicyWatch> PolicyWatch::Create(
 
 std::string PolicyWatch::Source() const { return Printable("file " + path_); }
 
-absl::Status PolicyWatch::Load(EngineCore* core) {
+absl::Status PolicyWatch::Load(PolicyTarget* target) {
   FileLook look;
   const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);
-  if (!text.ok()) return Take(core, text);
-  absl::StatusOr<PolicyTable> table = Parse(core, *text);
-  if (!table.ok()) return Take(core, text);
+  if (!text.ok()) return Take(target, text);
+  absl::StatusOr<PolicyTable> table = Parse(*target, *text);
+  if (!table.ok()) return Take(target, text);
   text_ = *text;
   text_is_good_ = true;
   loaded_ = *std::move(table);
   return absl::OkStatus();
 }
 
-void PolicyWatch::Apply(EngineCore* core) {
+void PolicyWatch::Apply(PolicyTarget* target) {
   core::MutexLock lock(&mu_);
   PolicyUpdate update;
   update.source = Source();
   // It has been parsed, and asks for no version: nothing is left to fail.
-  core->UpdatePolicy(*loaded_, update).IgnoreError();
+  target->UpdatePolicy(*loaded_, update).IgnoreError();
   loaded_.reset();
 }
 
-void PolicyWatch::Start(const std::shared_ptr<EngineCore>& core) {
+void PolicyWatch::Start(const std::shared_ptr<PolicyTarget>& target, Io* io) {
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
-  core_ = core;
-  io_ = core->io();
+  target_ = target;
+  io_ = io;
   LookLater();
 }
 
@@ -80,20 +79,20 @@ void PolicyWatch::OnTimer() {
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
   const bool has_room = io_->SubmitAside([self = shared_from_this()] {
-    std::shared_ptr<EngineCore> core;
+    std::shared_ptr<PolicyTarget> target;
     {
       core::MutexLock self_lock(&self->mu_);
-      core = self->core_.lock();
+      target = self->target_.lock();
     }
-    if (core == nullptr) return;
-    self->Poll(core.get(), Now());
+    if (target == nullptr) return;
+    self->Poll(target.get(), Now());
     core::MutexLock self_lock(&self->mu_);
     if (!self->is_stopped_) self->LookLater();
   });
   if (!has_room) LookLater();
 }
 
-void PolicyWatch::Poll(EngineCore* core, core::Time now) {
+void PolicyWatch::Poll(PolicyTarget* target, core::Time now) {
   const FileLook seen = file_->Look();
   {
     core::MutexLock lock(&mu_);
@@ -110,7 +109,7 @@ void PolicyWatch::Poll(EngineCore* core, core::Time now) {
     pending_.reset();
     is_proven_ = now - look_since_ >= kCoarsestTick;
   }
-  Take(core, text).IgnoreError();
+  Take(target, text).IgnoreError();
 }
 
 bool PolicyWatch::IsAsRead(const FileLook& seen, core::Time now) {
@@ -131,23 +130,23 @@ bool PolicyWatch::IsSettled(const absl::StatusOr<std::string>& text,
   return now - std::max(pending_since_, look_since_) >= interval_;
 }
 
-absl::StatusOr<PolicyTable> PolicyWatch::Parse(EngineCore* core,
+absl::StatusOr<PolicyTable> PolicyWatch::Parse(const PolicyTarget& target,
                                                const std::string& text) const {
-  return ParsePolicyText(text, path_, core->options().clamp_attempts_at_5);
+  return ParsePolicyText(text, path_, target.clamps_attempts_at_5());
 }
 
-absl::Status PolicyWatch::Take(EngineCore* core,
+absl::Status PolicyWatch::Take(PolicyTarget* target,
                                const absl::StatusOr<std::string>& text) {
   const bool is_known = IsKnown(text);
   if (is_known && text_is_good_) {
     if (!std::exchange(fault_, "").empty()) {
-      core->NotePolicyIsWell(Source(),
-                             "can be read again, and says what it did");
+      target->NotePolicyIsWell(Source(),
+                               "can be read again, and says what it did");
     }
     return absl::OkStatus();
   }
   const absl::StatusOr<PolicyTable> table =
-      text.ok() ? Parse(core, *text)
+      text.ok() ? Parse(*target, *text)
                 : absl::StatusOr<PolicyTable>(text.status());
   if (text.ok()) {
     text_ = *text;
@@ -159,13 +158,14 @@ absl::Status PolicyWatch::Take(EngineCore* core,
     std::string fault(table.status().message());
     if ((is_known || !text.ok()) && fault == fault_) return table.status();
     fault_ = std::move(fault);
-    return core->UpdatePolicy(table, update).status();
+    return target->UpdatePolicy(table, update).status();
   }
   const bool had_fault = !std::exchange(fault_, "").empty();
-  const absl::StatusOr<PolicyChange> change = core->UpdatePolicy(table, update);
+  const absl::StatusOr<PolicyChange> change =
+      target->UpdatePolicy(table, update);
   if (had_fault && change.ok() && !change->changed) {
-    core->NotePolicyIsWell(Source(),
-                           "is good again, and says what is in force");
+    target->NotePolicyIsWell(Source(),
+                             "is good again, and says what is in force");
   }
   return change.status();
 }

@@ -1,9 +1,9 @@
 // Follows the file of a policy while the engine runs.
 //
 //   auto watch = PolicyWatch::Create("/etc/shop/policy.textproto", interval);
-//   absl::Status status = watch->Load(core.get());   // reads it now
-//   watch->Apply(core.get());                        // is in force
-//   watch->Start(core);                              // and from time to time
+//   absl::Status status = watch->Load(store.get());  // reads it now
+//   watch->Apply(store.get());                       // is in force
+//   watch->Start(store, io);                         // and from time to time
 //
 // Every `interval` it looks at the file's metadata. A file that looks different
 // is read, and its content counts once it has not changed for one interval. So
@@ -41,7 +41,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "firebreak/policy_update.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/time.h"
 #include "src/engine/io/io.h"
@@ -50,7 +52,21 @@
 
 namespace firebreak::engine {
 
-class EngineCore;
+// Whose policy the file is to be.
+class PolicyTarget {
+ public:
+  // As PolicyStore has them.
+  virtual absl::StatusOr<PolicyChange> UpdatePolicy(
+      const absl::StatusOr<PolicyTable>& policy,
+      const PolicyUpdate& update) = 0;
+  virtual void NotePolicyIsWell(const std::string& source,
+                                absl::string_view what) = 0;
+  // Of a service config: EngineOptions::clamp_attempts_at_5.
+  virtual bool clamps_attempts_at_5() const = 0;
+
+ protected:
+  ~PolicyTarget() = default;
+};
 
 class PolicyWatch final : public TimerClient,
                           public std::enable_shared_from_this<PolicyWatch> {
@@ -67,19 +83,19 @@ class PolicyWatch final : public TimerClient,
 
   // The first look, at once. The status says why the file cannot be the policy;
   // that is an update refused, too.
-  absl::Status Load(EngineCore* core);
+  absl::Status Load(PolicyTarget* target);
   // What was loaded is the policy from now on. Once, after Load(), and only
   // when nobody else's Poll() can come in between: who watched before has been
   // stopped.
-  void Apply(EngineCore* core);
-  // Arms the timer of `core`, which it holds weakly.
-  void Start(const std::shared_ptr<EngineCore>& core);
+  void Apply(PolicyTarget* target);
+  // Arms a timer of `io`. Holds `target` weakly; that keeps `io` alive.
+  void Start(const std::shared_ptr<PolicyTarget>& target, Io* io);
   // Once this returns, the file no longer changes the policy. It does not wait
   // for a look that hangs in the file system.
   void Stop();
 
   // One look. Called by the timer; by tests, with a time of theirs.
-  void Poll(EngineCore* core, core::Time now);
+  void Poll(PolicyTarget* target, core::Time now);
   void OnTimer() override;
 
  private:
@@ -93,10 +109,11 @@ class PolicyWatch final : public TimerClient,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return text.ok() && text_ && *text == *text_;
   }
-  absl::StatusOr<PolicyTable> Parse(EngineCore* core,
+  absl::StatusOr<PolicyTable> Parse(const PolicyTarget& target,
                                     const std::string& text) const;
   // What was read, or why it could not be.
-  absl::Status Take(EngineCore* core, const absl::StatusOr<std::string>& text)
+  absl::Status Take(PolicyTarget* target,
+                    const absl::StatusOr<std::string>& text)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LookLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Source() const;
@@ -106,7 +123,7 @@ class PolicyWatch final : public TimerClient,
   const std::unique_ptr<WatchedFile> file_;
 
   core::Mutex mu_;
-  std::weak_ptr<EngineCore> core_ ABSL_GUARDED_BY(mu_);
+  std::weak_ptr<PolicyTarget> target_ ABSL_GUARDED_BY(mu_);
   Io* io_ ABSL_GUARDED_BY(mu_) = nullptr;  // there until Stop()
   Timer timer_ ABSL_GUARDED_BY(mu_);
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;

@@ -516,8 +516,10 @@ TEST(AdminPolicyAlertTest, ARefusedPolicy) {
   };
   EXPECT_EQ(alerts("").alerts_size(), 0);
   f.core()->BindChannel("payment", {""});
-  EXPECT_FALSE(
-      f.core()->UpdatePolicy(absl::InvalidArgumentError("no good"), {}).ok());
+  EXPECT_FALSE(f.core()
+                   ->policies()
+                   ->UpdatePolicy(absl::InvalidArgumentError("no good"), {})
+                   .ok());
   ASSERT_EQ(alerts("").alerts_size(), 1);
   EXPECT_EQ(alerts("").alerts(0).kind(), v1::ALERT_KIND_POLICY_REFUSED);
   EXPECT_THAT(alerts("").alerts(0).cause(),

@@ -27,6 +27,26 @@ std::string Named(
   return out;
 }
 
+TEST(MethodViewTest, AnAdmissionPolicyWithoutAMessageIsShownAsAny) {
+  const core::Measures measures = {{"tokens", "tokens", "", 2.5},
+                                   {"rejected", "rejected_total", "", 7}};
+  v1::Method view;
+  admin::AddAdmission("rate_limit", measures, &view);
+  EXPECT_EQ(view.rate_limit().tokens(), 2.5);
+  EXPECT_EQ(view.rate_limit().rejected(), 7);
+  EXPECT_EQ(view.admission_size(), 0);
+
+  admin::AddAdmission("cool_down", measures, &view);
+  // No part, though there is a field of this name.
+  admin::AddAdmission("policy", measures, &view);
+  ASSERT_EQ(view.admission_size(), 2);
+  EXPECT_EQ(view.admission(0).name(), "cool_down");
+  ASSERT_EQ(view.admission(0).measures_size(), 2);
+  EXPECT_EQ(view.admission(0).measures(1).name(), "rejected");
+  EXPECT_EQ(view.admission(0).measures(1).value(), 7);
+  EXPECT_EQ(view.policy(), "");
+}
+
 TEST(AdminListTest, NothingBeforeTheFirstCall) {
   AdminFixture f;
   v1::ListMethodsResponse response;

@@ -124,6 +124,7 @@ TEST_F(AdminToolsTest, AnOverrideBeforeTheFirstCall) {
   ASSERT_NE(EchoRequest::descriptor(), nullptr);
   ASSERT_TRUE(
       f_.core()
+          ->policies()
           ->UpdatePolicy(
               engine::ParsePolicyText("method { name {} breaker {} }", "p"), {})
           .ok());
@@ -150,6 +151,7 @@ TEST_F(AdminToolsTest, AnOverrideBeforeTheFirstCall) {
 TEST_F(AdminToolsTest, AnOverrideOfWhatThePolicyNames) {
   ASSERT_TRUE(
       f_.core()
+          ->policies()
           ->UpdatePolicy(engine::ParsePolicyText(
                              "method { name { service: 'x.Y' method: 'Z' } "
                              "breaker {} }",
@@ -223,6 +225,7 @@ TEST_F(AdminToolsTest, EventsAreOfOneProcess) {
 // It was "next hedge after 20ms", and none was ever sent.
 TEST_F(AdminToolsTest, NoHedgeIsAnnouncedThatIsNeverSent) {
   ASSERT_TRUE(f_.core()
+                  ->policies()
                   ->UpdatePolicy(engine::ParsePolicyText(
                                      "method { name {} idempotent: false "
                                      "hedging { delay: '20ms' } }",

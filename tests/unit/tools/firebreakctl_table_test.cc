@@ -231,6 +231,22 @@ TEST(RenderMethodTest, SaysWhatHangs) {
               HasSubstr("900, the oldest for 35s; at least 64 hang\n"));
 }
 
+TEST(RenderMethodTest, ShowsAnAdmissionPolicyThatItDoesNotKnow) {
+  const std::string text =
+      RenderMethod(Parse<v1::GetMethodResponse>(R"pb(
+                     method {
+                       method: "/a.B/C"
+                       admission {
+                         name: "cool_down"
+                         measures { name: "active" value: 3 }
+                         measures { name: "share" value: 0.25 }
+                       }
+                     })pb"),
+                   false);
+  EXPECT_THAT(text, HasSubstr("cool down"));
+  EXPECT_THAT(text, HasSubstr("active 3, share 0.25"));
+}
+
 TEST(SparklineTest, OnlyZeroIsFlat) {
   google::protobuf::RepeatedField<int64_t> values;
   EXPECT_EQ(Sparkline(values, false), "");

@@ -304,78 +304,54 @@ TEST(PolicyGuideTest, OtherRangesTooAreThoseOfTheCompiler) {
 
 // --- defaults ----------------------------------------------------------------
 
-std::string Show(core::Duration d) { return core::FormatDuration(d); }
-std::string Show(core::CodeSet codes) {
-  std::string out = "[";
-  for (int n = 0; n < core::kStatusCodes; ++n) {
-    if (codes.Contains(static_cast<absl::StatusCode>(n))) {
-      absl::StrAppend(&out, n, " ");
+struct ShowValue {
+  std::string operator()(const core::Duration* d) const {
+    return core::FormatDuration(*d);
+  }
+  std::string operator()(const core::CodeSet* codes) const {
+    std::string out = "[";
+    for (int n = 0; n < core::kStatusCodes; ++n) {
+      if (codes->Contains(static_cast<absl::StatusCode>(n))) {
+        absl::StrAppend(&out, n, " ");
+      }
     }
+    return out + "]";
   }
-  return out + "]";
-}
-template <class T>
-std::string Show(const absl::optional<T>& value) {
-  return value ? absl::StrCat(static_cast<int>(*value)) : "none";
-}
-template <class... T>
-std::string Join(const T&... values) {
-  return absl::StrCat((absl::StrCat(values) + " ")...);
-}
+  std::string operator()(const absl::optional<bool>* value) const {
+    return *value ? absl::StrCat(**value) : "none";
+  }
+  std::string operator()(core::EnumRef value) const {
+    return absl::StrCat(value.get(value.value));
+  }
+  template <class T>
+  std::string operator()(const T* value) const {
+    return absl::StrCat(*value);
+  }
+};
 
-std::string Show(const core::IntakeOptions& in) {
-  std::string out = Join(in.no_bulkhead, in.no_rate_limit, in.no_throttle);
-  if (in.bulkhead) {
-    out += Join("bulkhead", in.bulkhead->max_concurrent, in.bulkhead->max_queue,
-                Show(in.bulkhead->max_wait));
-  }
-  if (in.rate_limit) {
-    out += Join("rate", in.rate_limit->rate, in.rate_limit->burst,
-                Show(in.rate_limit->max_wait));
-  }
-  if (in.throttle) {
-    out += Join("throttle", in.throttle->k, Show(in.throttle->window));
+std::string Show(const core::FieldList& fields) {
+  std::string out;
+  for (const core::Field& field : fields) {
+    absl::StrAppend(&out, field.name, "=", std::visit(ShowValue(), field.value),
+                    " ");
   }
   return out;
 }
 
-std::string Show(const core::BreakerOptions& b) {
-  return Join("breaker", static_cast<int>(b.mode), static_cast<int>(b.scope),
-              b.consecutive_failures, b.leaky_failures, b.failure_rate,
-              Show(b.slow_call_duration), b.slow_call_rate, b.leaky_slow_calls,
-              b.minimum_calls, b.confidence, static_cast<int>(b.window.kind),
-              Show(b.window.duration), Show(b.open_duration), b.open_growth,
-              Show(b.max_open_duration), b.open_jitter, b.probes) +
-         Join(b.probe_samples, b.probe_success_ratio, Show(b.probe_timeout),
-              Show(b.half_open_duration), b.ramp.initial, Show(b.ramp.duration),
-              Show(b.failure_codes), Show(b.ignored_codes), b.overload_counts);
+std::string Show(core::IntakeOptions in) {
+  std::string out;
+  in.VisitParts([&](const char* name, auto* part, bool* is_off) {
+    absl::StrAppend(&out, name, *is_off ? " off " : " ",
+                    *part ? Show((*part)->Fields()) : "");
+  });
+  return out;
 }
 
-std::string Show(const core::MethodOptions& o) {
-  std::string out =
-      Join(Show(o.timeout), Show(o.wait_for_ready), Show(o.idempotent)) +
-      Show(o.intake);
-  if (o.breaker) out += Show(*o.breaker);
-  if (o.retry) {
-    const core::RetryOptions& r = *o.retry;
-    out += Join("retry", r.max_attempts, Show(r.backoff.initial),
-                r.backoff.multiplier, Show(r.backoff.max),
-                static_cast<int>(r.backoff.jitter), Show(r.codes),
-                Show(r.attempt_timeout), r.attempt_timeout_growth);
-    if (r.adaptive) {
-      out += Join("adaptive", r.adaptive->floor, Show(r.adaptive->half_life),
-                  Show(r.adaptive->max_delay));
-    }
-  }
-  if (o.hedging) {
-    const core::HedgingOptions& h = *o.hedging;
-    out += Join("hedging", h.max_attempts, Show(h.delay), h.quantile,
-                Show(h.min_delay), Show(h.max_delay), Show(h.non_fatal_codes));
-  }
-  if (o.deadline_gate) {
-    out +=
-        Join("gate", o.deadline_gate->quantile, o.deadline_gate->first_attempt);
-  }
+std::string Show(core::MethodOptions o) {
+  std::string out = Show(o.Fields()) + Show(o.intake);
+  o.VisitParts([&](const char* name, auto* part) {
+    if (*part) absl::StrAppend(&out, name, " ", Show((*part)->Fields()));
+  });
   return out;
 }
 
@@ -383,13 +359,12 @@ std::string Meaning(const v1::PolicySet& set) {
   const absl::StatusOr<PolicyTable> table = CompilePolicy(set, "p");
   EXPECT_TRUE(table.ok()) << table.status();
   if (!table.ok()) return "";
-  const core::BudgetOptions budget = table->BudgetFor("");
+  core::BudgetOptions budget = table->BudgetFor("");
   const auto options = table->Find("", "/s/m");
-  return Join(options == nullptr ? "" : Show(*options), budget.ratio,
-              budget.floor, budget.burst,
-              budget.throttling ? budget.throttling->max_tokens : 0,
-              budget.throttling ? budget.throttling->token_ratio : 0,
-              Show(table->IntakeFor("")));
+  return absl::StrCat(
+      options == nullptr ? "" : Show(*options), Show(budget.Fields()),
+      budget.throttling ? Show(budget.throttling->Fields()) : "",
+      Show(table->IntakeFor("")));
 }
 
 // What is written where nothing was changes nothing, if it is the default.

@@ -47,15 +47,15 @@ class PolicyStampTest : public ::testing::Test {
 
   void Begin(std::unique_ptr<WatchedFile> file = nullptr) {
     watch_ = PolicyWatch::Create(path_, kInterval, std::move(file));
-    const absl::Status status = watch_->Load(core());
+    const absl::Status status = watch_->Load(core()->policies());
     ASSERT_TRUE(status.ok()) << status;
-    watch_->Apply(core());
+    watch_->Apply(core()->policies());
   }
   void BeginWith(FakeFile* file) { Begin(file->NewWatched()); }
   void Look(int times = 1) {
     for (int i = 0; i < times; ++i) {
       now_ += kInterval;
-      watch_->Poll(core(), now_);
+      watch_->Poll(core()->policies(), now_);
     }
   }
 

@@ -37,6 +37,9 @@ class PolicyWatchChangeTest : public ::testing::Test {
     return PolicyWatch::Create(name, std::chrono::hours(1), file->NewWatched());
   }
   EngineCore* core() { return engine_->core().get(); }
+  absl::Status Watch(const std::shared_ptr<PolicyWatch>& watch) {
+    return core()->policies()->Watch(watch, core()->SharedPolicies());
+  }
   // Of the policy in force.
   int timeout() {
     return static_cast<int>(
@@ -64,11 +67,11 @@ TEST_F(PolicyWatchChangeTest, AFileIsLetGoBeforeTheNextIsThePolicy) {
   FakeFile b;
   a.Write(Timeout(1));
   b.Write(Timeout(2));
-  ASSERT_TRUE(core()->Watch(WatchOf("a", &a)).ok());
+  ASSERT_TRUE(Watch(WatchOf("a", &a)).ok());
   ASSERT_EQ(core()->io()->armed_timers(), 1u);
   ArmedTimersAtEvents sink(core()->io());
   core()->event_log()->SetSink(&sink);
-  ASSERT_TRUE(core()->Watch(WatchOf("b", &b)).ok());
+  ASSERT_TRUE(Watch(WatchOf("b", &b)).ok());
   core()->event_log()->SetSink(core()->listeners());
   EXPECT_EQ(sink.seen, 0u) << "the timer of the first was armed";
   EXPECT_EQ(core()->io()->armed_timers(), 1u);
@@ -81,7 +84,7 @@ TEST_F(PolicyWatchChangeTest, NothingOfAFileArrivesOnceAnotherIsWatched) {
   for (int round = 0; round < 30; ++round) {
     a.Write(Timeout(1));
     const auto watch = WatchOf("a", &a);
-    ASSERT_TRUE(core()->Watch(watch).ok());
+    ASSERT_TRUE(Watch(watch).ok());
     std::atomic<int> looks{0};
     std::atomic<bool> is_over{false};
     std::thread looker([&] {
@@ -92,13 +95,13 @@ TEST_F(PolicyWatchChangeTest, NothingOfAFileArrivesOnceAnotherIsWatched) {
         a.Write(Timeout(1 + looks % 90));
         for (int i = 0; i < 3; ++i) {
           now += std::chrono::hours(1);
-          watch->Poll(core(), now);
+          watch->Poll(core()->policies(), now);
         }
         ++looks;
       }
     });
     while (looks < 1 + round % 5) std::this_thread::yield();
-    ASSERT_TRUE(core()->Watch(WatchOf("b", &b)).ok());
+    ASSERT_TRUE(Watch(WatchOf("b", &b)).ok());
     EXPECT_EQ(engine_->policy().source, "file b");
     const int before = looks;
     while (looks < before + 3) std::this_thread::yield();
@@ -118,9 +121,8 @@ TEST_F(PolicyWatchChangeTest, ManyFilesAtATimeAndTheLastOneRules) {
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
       watches[i] = WatchOf(absl::StrCat(i), &files[i]);
-      threads.emplace_back([this, watch = watches[i]] {
-        EXPECT_TRUE(core()->Watch(watch).ok());
-      });
+      threads.emplace_back(
+          [this, watch = watches[i]] { EXPECT_TRUE(Watch(watch).ok()); });
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(core()->io()->armed_timers(), 1u);
@@ -132,7 +134,7 @@ TEST_F(PolicyWatchChangeTest, ManyFilesAtATimeAndTheLastOneRules) {
       files[i].Write(Timeout(10 + i));
       for (int look = 0; look < 3; ++look) {
         now += std::chrono::hours(1);
-        watches[i]->Poll(core(), now);
+        watches[i]->Poll(core()->policies(), now);
       }
       files[i].Write(Timeout(i));
     }
@@ -146,16 +148,16 @@ TEST_F(PolicyWatchChangeTest, AFileThatCannotBeWatchedChangesNothing) {
   a.Write(Timeout(1));
   b.Write("garbage");
   const auto watch = WatchOf("a", &a);
-  ASSERT_TRUE(core()->Watch(watch).ok());
-  EXPECT_FALSE(core()->Watch(WatchOf("b", &b)).ok());
+  ASSERT_TRUE(Watch(watch).ok());
+  EXPECT_FALSE(Watch(WatchOf("b", &b)).ok());
   b.Lose();
-  EXPECT_FALSE(core()->Watch(WatchOf("b", &b)).ok());
+  EXPECT_FALSE(Watch(WatchOf("b", &b)).ok());
   EXPECT_EQ(core()->policy_stats().refused, 2);
   EXPECT_EQ(core()->io()->armed_timers(), 1u);
   a.Tick();
   a.Write(Timeout(3));
   for (int i = 1; i < 4; ++i) {
-    watch->Poll(core(), core::Time() + i * std::chrono::hours(1));
+    watch->Poll(core()->policies(), core::Time() + i * std::chrono::hours(1));
   }
   EXPECT_EQ(timeout(), 3);
 }

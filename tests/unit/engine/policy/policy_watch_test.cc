@@ -60,14 +60,14 @@ class PolicyWatchTest : public ::testing::Test {
   void Begin(const std::string& text) {
     Write(text);
     watch_ = PolicyWatch::Create(path_, kInterval);
-    const absl::Status status = watch_->Load(core());
+    const absl::Status status = watch_->Load(core()->policies());
     ASSERT_TRUE(status.ok()) << status;
-    watch_->Apply(core());
+    watch_->Apply(core()->policies());
   }
   // One look, an interval after the last.
   void Look() {
     now_ += kInterval;
-    watch_->Poll(core(), now_);
+    watch_->Poll(core()->policies(), now_);
   }
   // As many as it takes.
   void Settle() {
@@ -134,8 +134,8 @@ TEST_F(PolicyWatchTest, FollowsAFolderThatIsSwappedBehindALink) {
   fs::create_symlink("..1", dir_ + "/..data");
   fs::create_symlink("..data/policy.textproto", path_);
   watch_ = PolicyWatch::Create(path_, kInterval);
-  ASSERT_TRUE(watch_->Load(core()).ok());
-  watch_->Apply(core());
+  ASSERT_TRUE(watch_->Load(core()->policies()).ok());
+  watch_->Apply(core()->policies());
   EXPECT_EQ(timeout(), 1);
   fs::create_symlink("..2", dir_ + "/..data_tmp");
   fs::rename(dir_ + "/..data_tmp", dir_ + "/..data");
@@ -166,11 +166,11 @@ TEST_F(PolicyWatchTest, LooksThatComeTooSoonDoNotCount) {
   Look();
   for (int i = 0; i < 9; ++i) {
     now_ += kInterval / 10;
-    watch_->Poll(core(), now_);
+    watch_->Poll(core()->policies(), now_);
     EXPECT_EQ(timeout(), 5);
   }
   now_ += kInterval / 10;
-  watch_->Poll(core(), now_);
+  watch_->Poll(core()->policies(), now_);
   EXPECT_EQ(timeout(), 6);
 }
 

@@ -1,0 +1,81 @@
+// One channel's view of the engine: its name, its targets, its methods.
+//
+//   std::shared_ptr<ChannelBinding> channel =
+//       core->BindChannel("payment", {""});
+//   std::shared_ptr<const MethodBinding> method = channel->Find("/p.S/M");
+//   if (method == nullptr) ...  // no policy: pass through
+//
+// Thread safety: safe from any thread. Ownership: it keeps the engine alive.
+#ifndef FIREBREAK_SRC_ENGINE_CHANNEL_BINDING_H_
+#define FIREBREAK_SRC_ENGINE_CHANNEL_BINDING_H_
+
+#include <grpcpp/channel.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/attempt_listener.h"
+#include "src/core/base/mutex.h"
+#include "src/engine/binding_cache.h"
+#include "src/engine/method_runtime.h"
+
+namespace firebreak::engine {
+
+class EngineCore;
+
+// What a channel has beside its own target.
+struct ChannelExtras {
+  // The channels of the targets 1, 2, ...
+  std::vector<std::shared_ptr<grpc::Channel>> replicas;
+  std::shared_ptr<AttemptListener> listener;
+};
+
+class ChannelBinding {
+ public:
+  ChannelBinding(std::shared_ptr<EngineCore> core, std::string name,
+                 std::vector<std::string> targets, ChannelExtras extras);
+  // On any thread, a gRPC callback's included: the replicas go on the engine's.
+  ~ChannelBinding();
+  ChannelBinding(const ChannelBinding&) = delete;
+  ChannelBinding& operator=(const ChannelBinding&) = delete;
+
+  // As the policy now has it. Null when no entry names the method. Takes a lock
+  // only for a method that its threads have not called yet under this policy.
+  std::shared_ptr<const MethodBinding> Find(absl::string_view method);
+
+  const std::shared_ptr<EngineCore>& core() const { return core_; }
+  const std::string& name() const { return name_; }
+  const std::vector<std::string>& targets() const { return targets_; }
+  // Of target n > 0.
+  const std::shared_ptr<grpc::Channel>& replica(int n) const {
+    return extras_.replicas[static_cast<size_t>(n - 1)];
+  }
+  AttemptListener* listener() const { return extras_.listener.get(); }
+  // For Find(); bounded (binding_cache.h).
+  size_t names_remembered() { return cache_.size(); }
+
+ private:
+  // One binding for all threads. `version`: of the policy, just now.
+  std::shared_ptr<const MethodBinding> FindShared(uint64_t version,
+                                                  absl::string_view method);
+
+  const std::shared_ptr<EngineCore> core_;
+  const std::string name_;
+  const std::vector<std::string> targets_;
+  ChannelExtras extras_;
+  BindingCache cache_;
+  core::Mutex mu_;
+  // Of the engine's policy that `methods_` are from.
+  uint64_t version_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
+      methods_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_CHANNEL_BINDING_H_

@@ -1,0 +1,74 @@
+// The channels that have been made: their names and targets, whose calls they
+// are, and what is to be said of them.
+//
+//   registry.Add("payment", {"a:1", "b:1"});
+//   registry.Names();                             // {"payment"}
+//   if (!registry.Claim(channel, this)) ...       // another factory acts there
+//
+// What it remembers is bounded: a program may make and drop channels for ever.
+//
+// Thread safety: safe from any thread. Ownership: `events` outlives it.
+#ifndef FIREBREAK_SRC_ENGINE_CHANNEL_REGISTRY_H_
+#define FIREBREAK_SRC_ENGINE_CHANNEL_REGISTRY_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/policy_update.h"
+#include "src/core/base/mutex.h"
+#include "src/core/measure/event_log.h"
+#include "src/engine/policy/lint_traffic.h"
+
+namespace firebreak::engine {
+
+class ChannelRegistry {
+ public:
+  explicit ChannelRegistry(core::EventLog* events) : events_(events) {}
+
+  // A channel of this name has been made, to these targets.
+  void Add(const std::string& name, const std::vector<std::string>& targets);
+  // Names that channels have been made with, sorted.
+  std::vector<std::string> Names() const;
+  // Their targets, sorted; none for a name that is not known.
+  std::vector<std::string> TargetsOf(const std::string& name) const;
+
+  // Something about a channel that the lint is to say; a warning at once.
+  void AddFinding(const std::string& channel, LintFinding finding);
+  // A service that was called and has no policy.
+  void NoteUnguarded(absl::string_view method);
+  // Adds all that to what the lint is told.
+  void Describe(Traffic* traffic) const;
+
+  // Of several factories on one channel only the first may act, or a call
+  // would be counted once for each. True for the first `factory` that claims
+  // `channel`, and for it again.
+  bool Claim(const void* channel, const void* factory);
+  void Release(const void* factory);
+
+ private:
+  // So many names, findings and services are remembered, which is more than any
+  // program has.
+  static constexpr std::size_t kMaxChannels = 1000;
+
+  core::EventLog* const events_;
+
+  mutable core::Mutex mu_;
+  // The targets of each name.
+  absl::flat_hash_map<std::string, absl::btree_set<std::string>> channels_
+      ABSL_GUARDED_BY(mu_);
+  std::vector<LintFinding> findings_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<std::string> unguarded_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
+};
+
+// "shop.v1.PaymentService" of "/shop.v1.PaymentService/Charge".
+absl::string_view ServiceOf(absl::string_view method);
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_CHANNEL_REGISTRY_H_

@@ -1,0 +1,279 @@
+#include "src/engine/method_registry.h"
+
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/policy/idempotency.h"
+
+namespace firebreak::engine {
+
+MethodRegistry::MethodRegistry(PolicyTable policy, std::size_t max_methods,
+                               uint64_t seed, core::EventLog* events)
+    : max_methods_(max_methods),
+      events_(events),
+      seed_(seed),
+      policy_(std::move(policy)) {}
+
+std::shared_ptr<MethodRuntime> MethodRegistry::RuntimeFor(
+    const std::string& channel, absl::string_view method) {
+  const std::pair<std::string, std::string> key(channel, method);
+  for (;;) {
+    uint64_t version = 0;
+    std::shared_ptr<const core::MethodOptions> options;
+    {
+      core::MutexLock lock(&mu_);
+      version = version_;
+      options = policy_.FindForCall(channel, method);
+      if (options == nullptr) return nullptr;
+      auto found = methods_.find(key);
+      if (found != methods_.end()) return found->second;
+      if (methods_.size() >= max_methods_) return OtherRuntime(key);
+    }
+    // Not under the lock: the first look at a proto's descriptor builds it.
+    options = WithDescriptor(std::move(options), method);
+    core::MutexLock lock(&mu_);
+    if (version != version_) continue;
+    auto found = methods_.find(key);
+    if (found != methods_.end()) return found->second;
+    if (methods_.size() >= max_methods_) return OtherRuntime(key);
+    return MakeRuntime(channel, method, std::move(options));
+  }
+}
+
+void MethodRegistry::Bind(const std::vector<std::string>& targets,
+                          MethodBinding* binding) {
+  core::MutexLock lock(&mu_);
+  binding->settings = binding->runtime->settings();
+  for (const std::string& target : targets) {
+    binding->targets.push_back(BreakerFor(binding->runtime.get(),
+                                          *binding->settings->options, target));
+  }
+}
+
+std::vector<std::shared_ptr<MethodRuntime>> MethodRegistry::All() const {
+  core::MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<MethodRuntime>> out;
+  out.reserve(methods_.size());
+  for (const auto& entry : methods_) out.push_back(entry.second);
+  return out;
+}
+
+std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                      std::shared_ptr<const MethodSettings>>>
+MethodRegistry::AllWithSettings() const {
+  core::MutexLock lock(&mu_);
+  std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                        std::shared_ptr<const MethodSettings>>>
+      out;
+  out.reserve(methods_.size());
+  for (const auto& [name, runtime] : methods_) {
+    out.emplace_back(runtime, runtime->settings());
+  }
+  return out;
+}
+
+PolicyTable MethodRegistry::policy(uint64_t* version) const {
+  core::MutexLock lock(&mu_);
+  if (version != nullptr) *version = version_;
+  return policy_;
+}
+
+void MethodRegistry::Use(const PolicyTable& policy,
+                         absl::FunctionRef<void(uint64_t version)> record) {
+  // Looked up before, since the first look at a proto's descriptor builds it.
+  absl::flat_hash_map<const MethodRuntime*,
+                      std::shared_ptr<const core::MethodOptions>>
+      found;
+  LetIn let_in;
+  for (;;) {
+    for (const std::shared_ptr<MethodRuntime>& runtime : All()) {
+      auto [entry, is_new] = found.try_emplace(runtime.get());
+      if (!is_new || runtime->method == kOtherMethod) continue;
+      entry->second = policy.FindForCall(runtime->channel, runtime->method);
+      entry->second = entry->second == nullptr
+                          ? Nothing()
+                          : WithDescriptor(entry->second, runtime->method);
+    }
+    // All at once, so that nobody is bound to half of it.
+    core::MutexLock lock(&mu_);
+    // Runtimes are never taken away: a new one has come meanwhile.
+    if (methods_.size() != found.size()) continue;
+    policy_ = policy;
+    SetShared(&let_in);
+    for (const auto& [key, runtime] : methods_) {
+      std::shared_ptr<const core::MethodOptions> options = found[runtime.get()];
+      if (options == nullptr) continue;
+      runtime->SetSettings(MakeSettings(runtime->channel, std::move(options),
+                                        *runtime->settings(), &let_in),
+                           Now());
+    }
+    SetChannelBreakers();
+    record(version_.fetch_add(1, std::memory_order_release) + 1);
+    return;
+  }
+}
+
+void MethodRegistry::SetShared(LetIn* let_in) {
+  for (auto& [channel, budget] : budgets_) {
+    budget->SetOptions(policy_.BudgetFor(channel), Now());
+  }
+  for (auto& [channel, intake] : intakes_) {
+    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now(), let_in);
+  }
+}
+
+void MethodRegistry::SetChannelBreakers() {
+  for (auto& [key, shared] : channel_breakers_) {
+    // Of the entry it has its numbers from, if some method still has that, else
+    // of the first method by name.
+    std::shared_ptr<const core::MethodOptions> next;
+    for (const auto& [name, runtime] : methods_) {
+      std::shared_ptr<const core::MethodOptions> options =
+          runtime->settings()->options;
+      if (runtime->channel != key.first || !options->SharesBreaker()) continue;
+      if (next == nullptr || options->policy == shared.policy) {
+        const bool is_the_same = options->policy == shared.policy;
+        next = std::move(options);
+        if (is_the_same) break;
+      }
+    }
+    const std::string policy = next == nullptr ? "" : next->policy;
+    if (policy != shared.policy) shared.warned = false;
+    shared.policy = policy;
+    shared.breaker->SetOptions(next == nullptr ? absl::nullopt : next->breaker,
+                               Now());
+  }
+}
+
+std::shared_ptr<const core::MethodOptions> MethodRegistry::Nothing() {
+  auto options = std::make_shared<core::MethodOptions>();
+  options->intake.VisitParts(
+      [](const char*, auto*, bool* is_off) { *is_off = true; });
+  return options;
+}
+
+void MethodRegistry::Warn(const std::string& channel, const std::string& target,
+                          const std::string& method, std::string cause) {
+  core::Event event;
+  event.at = Now();
+  event.channel = channel;
+  event.target = target;
+  event.method = method;
+  event.cause = std::move(cause);
+  events_->Append(std::move(event));
+}
+
+core::Breaker* MethodRegistry::BreakerFor(MethodRuntime* runtime,
+                                          const core::MethodOptions& options,
+                                          const std::string& target) {
+  if (!options.SharesBreaker()) {
+    return runtime->BreakerFor(target, events_, observer_, NextSeed(), Now());
+  }
+  if (IsOneTooMany(runtime->channel, target)) {
+    return runtime->OtherBreaker(events_, Now());
+  }
+  ChannelBreaker& shared = channel_breakers_[{runtime->channel, target}];
+  if (shared.breaker == nullptr) {
+    shared.policy = options.policy;
+    shared.breaker = std::make_shared<core::Breaker>(
+        core::Breaker::Identity{runtime->channel, target, kAllMethods, events_,
+                                observer_},
+        options.breaker, NextSeed(), Now());
+  } else if (shared.policy.empty()) {
+    shared.policy = options.policy;
+    shared.breaker->SetOptions(options.breaker, Now());
+  } else if (shared.policy != options.policy && !shared.warned) {
+    // Two entries may well inherit the same numbers; that they do is for their
+    // owner to know.
+    shared.warned = true;
+    Warn(runtime->channel, target, runtime->method,
+         absl::StrCat("shares the channel's breaker, whose numbers are those "
+                      "of policy ",
+                      shared.policy, ", not of ", options.policy));
+  }
+  runtime->AddShared(shared.breaker);
+  return shared.breaker.get();
+}
+
+bool MethodRegistry::IsOneTooMany(const std::string& channel,
+                                  const std::string& target) const {
+  if (channel_breakers_.count({channel, target}) != 0) return false;
+  std::size_t targets = 0;
+  for (auto it = channel_breakers_.lower_bound({channel, ""});
+       it != channel_breakers_.end() && it->first.first == channel; ++it) {
+    ++targets;
+  }
+  return targets >= kMaxTargets;
+}
+
+std::shared_ptr<MethodRuntime> MethodRegistry::OtherRuntime(
+    const std::pair<std::string, std::string>& asked_for) {
+  const auto& [channel, method] = asked_for;
+  if (!warned_of_cap_) {
+    warned_of_cap_ = true;
+    Warn(channel, /*target=*/"", method,
+         absl::StrCat("more than ", max_methods_,
+                      " methods: further ones share the entry \"", kOtherMethod,
+                      "\", which only counts"));
+  }
+  auto found = methods_.find({channel, kOtherMethod});
+  if (found != methods_.end()) return found->second;
+  // Each channel name is one more: as many of them as methods.
+  if (methods_.size() >= 2 * max_methods_ && channel != kOtherMethod) {
+    if (methods_.count({kOtherMethod, kOtherMethod}) == 0) {
+      Warn(channel, /*target=*/"", method,
+           absl::StrCat("more than ", max_methods_,
+                        " channel names besides: further ones share one \"",
+                        kOtherMethod, "\""));
+    }
+    return OtherRuntime({kOtherMethod, kOtherMethod});
+  }
+  auto counting_only = std::make_shared<core::MethodOptions>(*Nothing());
+  counting_only->policy = kOtherMethod;
+  return MakeRuntime(channel, kOtherMethod, std::move(counting_only));
+}
+
+std::shared_ptr<MethodRuntime> MethodRegistry::MakeRuntime(
+    const std::string& channel, absl::string_view method,
+    std::shared_ptr<const core::MethodOptions> options) {
+  std::shared_ptr<core::AttemptBudget>& budget = budgets_[channel];
+  if (budget == nullptr) {
+    budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
+                                                   Now());
+  }
+  LetIn nobody;  // waits yet
+  auto runtime = std::make_shared<MethodRuntime>(
+      channel, std::string(method), budget,
+      MakeSettings(channel, std::move(options), MethodSettings(), &nobody));
+  methods_[{channel, runtime->method}] = runtime;
+  return runtime;
+}
+
+MethodSettings MethodRegistry::MakeSettings(
+    const std::string& channel,
+    std::shared_ptr<const core::MethodOptions> options,
+    const MethodSettings& before, LetIn* let_in) {
+  MethodSettings settings;
+  auto [of_channel, is_new] = intakes_.try_emplace(channel);
+  if (is_new) {
+    of_channel->second = core::Intake().With(policy_.IntakeFor(channel),
+                                             NextSeed(), Now(), let_in);
+  }
+  settings.own = before.own.With(options->intake, NextSeed(), Now(), let_in);
+  settings.intake = settings.own.Or(of_channel->second, options->intake);
+  if (options->retry && options->retry->adaptive) {
+    const core::AdaptiveRetryOptions& adaptive = *options->retry->adaptive;
+    // What has been learned by other numbers is nothing to go on with.
+    const bool is_as_before = before.estimator != nullptr &&
+                              *before.options->retry->adaptive == adaptive;
+    settings.estimator = is_as_before
+                             ? before.estimator
+                             : std::make_shared<core::RetryEstimator>(adaptive);
+  }
+  settings.options = std::move(options);
+  return settings;
+}
+
+}  // namespace firebreak::engine

@@ -1,0 +1,143 @@
+// The methods that have been called, and what the policy in force makes of
+// each: its settings, its breakers, and what it shares with the other methods
+// of its channel.
+//
+//   std::shared_ptr<MethodRuntime> runtime =
+//       registry.RuntimeFor("payment", "/p.S/M");
+//   if (runtime == nullptr) ...  // no policy: pass through
+//   registry.Use(policy, [](uint64_t version) { ... });   // a new policy
+//
+// It knows policies only as tables (policy_table.h): where they come from and
+// what became of them is the PolicyStore's.
+//
+// Thread safety: safe from any thread. Ownership: runtimes, breakers and
+// budgets live as long as the registry, and are shared.
+#ifndef FIREBREAK_SRC_ENGINE_METHOD_REGISTRY_H_
+#define FIREBREAK_SRC_ENGINE_METHOD_REGISTRY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
+#include "firebreak/export.h"
+#include "src/core/base/mutex.h"
+#include "src/core/measure/event_log.h"
+#include "src/engine/method_runtime.h"
+#include "src/engine/policy/policy_table.h"
+#include "src/engine/policy/policy_user.h"
+
+namespace firebreak::engine {
+
+class MethodRegistry final : public PolicyUser {
+ public:
+  // Methods past `max_methods` share an entry. `events` outlives it.
+  MethodRegistry(PolicyTable policy, std::size_t max_methods, uint64_t seed,
+                 core::EventLog* events);
+  // Who is told what breakers do. Before any is made; outlives them.
+  void SetObserver(core::BreakerObserver* observer) { observer_ = observer; }
+
+  // The runtime of a method, made when first asked for; null without policy.
+  std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
+                                            absl::string_view method);
+  // Gives a binding what the policy now has for its runtime.
+  void Bind(const std::vector<std::string>& targets, MethodBinding* binding);
+
+  // Every method seen so far, sorted by channel and method.
+  // Exported for libfirebreak_prometheus (docs/adr/0021).
+  FIREBREAK_EXPORT std::vector<std::shared_ptr<MethodRuntime>> All() const;
+  // And their settings, all of one policy, however often it is replaced.
+  // Exported for libfirebreak_prometheus.
+  FIREBREAK_EXPORT std::vector<std::pair<std::shared_ptr<MethodRuntime>,
+                                         std::shared_ptr<const MethodSettings>>>
+  AllWithSettings() const;
+
+  // Of the policy; bindings of another one are out of date. Acquire: with the
+  // version comes the policy. Whoever set it has set all of it before, so who
+  // reads it here binds to nothing older.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  PolicyTable policy(uint64_t* version) const override;
+  void Use(const PolicyTable& policy,
+           absl::FunctionRef<void(uint64_t version)> record) override;
+
+  // A new seed for whoever needs one.
+  uint64_t NextSeed() {
+    return seed_.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);
+  }
+
+ private:
+  // A breaker of scope CHANNEL, and the policy entry whose numbers it has;
+  // none: it is switched off.
+  struct ChannelBreaker {
+    std::shared_ptr<core::Breaker> breaker;
+    std::string policy;
+    bool warned = false;
+  };
+  // Those who came in by a new policy; they go where nothing is locked.
+  using LetIn = std::vector<std::shared_ptr<core::Bulkhead::Waiter>>;
+
+  // Of a method that has been called, and that the policy names no more. Its
+  // calls pass untouched, so these only say that there is nothing.
+  static std::shared_ptr<const core::MethodOptions> Nothing();
+  void Warn(const std::string& channel, const std::string& target,
+            const std::string& method, std::string cause);
+
+  // The breaker that the method's policy asks for: its own, or the channel's.
+  core::Breaker* BreakerFor(MethodRuntime* runtime,
+                            const core::MethodOptions& options,
+                            const std::string& target)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether `target` would be one too many for the shared breakers of
+  // `channel`.
+  bool IsOneTooMany(const std::string& channel, const std::string& target) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For a channel and method past max_methods: the channel's, or one for all
+  // channels where these are too many themselves.
+  std::shared_ptr<MethodRuntime> OtherRuntime(
+      const std::pair<std::string, std::string>& asked_for)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<MethodRuntime> MakeRuntime(
+      const std::string& channel, absl::string_view method,
+      std::shared_ptr<const core::MethodOptions> options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `before`: what the method has had until now.
+  MethodSettings MakeSettings(
+      const std::string& channel,
+      std::shared_ptr<const core::MethodOptions> options,
+      const MethodSettings& before, LetIn* let_in)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What channels share, by the policy in force.
+  void SetShared(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const std::size_t max_methods_;
+  core::EventLog* const events_;
+  core::BreakerObserver* observer_ = nullptr;
+  std::atomic<uint64_t> seed_;
+
+  // Taken before the locks of runtimes, breakers and bulkheads.
+  mutable core::Mutex mu_;
+  std::atomic<uint64_t> version_{1};  // written under `mu_`
+  PolicyTable policy_ ABSL_GUARDED_BY(mu_);
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
+      methods_ ABSL_GUARDED_BY(mu_);
+  // By channel and target.
+  std::map<std::pair<std::string, std::string>, ChannelBreaker>
+      channel_breakers_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::shared_ptr<core::AttemptBudget>> budgets_
+      ABSL_GUARDED_BY(mu_);
+  // What the methods of a channel name share, where they have none of their
+  // own.
+  std::map<std::string, core::Intake> intakes_ ABSL_GUARDED_BY(mu_);
+  bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_METHOD_REGISTRY_H_
