@@ -50,7 +50,7 @@ std::unique_ptr<MessageLite> NewReply(const MessageLite& like) {
   if (auto* const full = dynamic_cast<Message*>(reply.get())) {
     full->GetReflection()->MutableUnknownFields(full)->AddVarint(kMark, 0);
   } else {
-    reply->ParsePartialFromString(MarkOfLite());
+    (void)reply->ParsePartialFromString(MarkOfLite());
   }
   return reply;
 }

@@ -53,7 +53,9 @@ constexpr Row kTable[] = {
     {kExhausted, "received trailing metadata size exceeds", Origin::kHere,
      If::kAlways, "1.51 source"},
     {kExhausted, "received metadata size exceeds", Origin::kHere, If::kAlways,
-     "newer source"},
+     "1.83"},
+    {kExhausted, "Stream removed (received metadata size exceeds",
+     Origin::kHere, If::kAlways, "1.83"},
     // Call credentials.
     {StatusCode::OK, "Getting metadata from plugin failed with error: ",
      Origin::kHere, If::kNotReached, "1.51 as UNAVAILABLE"},

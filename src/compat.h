@@ -11,6 +11,7 @@
 #define FIREBREAK_SRC_COMPAT_H_
 
 #include <google/protobuf/arena.h>
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/stubs/common.h>
@@ -18,6 +19,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/version_info.h>
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -70,16 +72,38 @@ inline void PrintZeros(google::protobuf::util::JsonPrintOptions* options) {
 #endif
 }
 
+// Into a string nothing can fail, but Protobuf 36 wants results to be looked
+// at.
+inline std::string Print(const google::protobuf::Message& message,
+                         const google::protobuf::TextFormat::Printer& printer) {
+  std::string text;
+  (void)printer.PrintToString(message, &text);
+  return text;
+}
+
 // The text format on one line, which a parser takes again. From Protobuf 30 on
 // DebugString() is for eyes only: it begins with a word that does not parse.
 inline std::string OneLine(const google::protobuf::Message& message) {
   google::protobuf::TextFormat::Printer printer;
   printer.SetSingleLineMode(true);
-  std::string text;
-  printer.PrintToString(message, &text);
+  std::string text = Print(message, printer);
   // As ShortDebugString(): without the blank at its end.
   if (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
+}
+
+// The line of element `index` of a field, or with -1 of a field that is no
+// list, from 0 on; -1 if it is not there. Protobuf 35 asks otherwise.
+inline int LineOf(const google::protobuf::TextFormat::ParseInfoTree& tree,
+                  const google::protobuf::FieldDescriptor* field, int index) {
+#if GOOGLE_PROTOBUF_VERSION >= 7035000
+  const auto at =
+      index < 0 ? tree.GetFieldLocation(field)
+                : tree.GetFieldLocation(field, static_cast<uint32_t>(index));
+  return at.ok() ? at->full.start.line : -1;
+#else
+  return tree.GetLocation(field, index).line;
+#endif
 }
 
 // A message on an arena. Protobuf 30 dropped CreateMessage(), and only messages

@@ -13,6 +13,7 @@
 #include "firebreak/policy_update.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
+#include "src/compat.h"
 #include "src/engine/policy/policy.h"
 
 namespace firebreak::admin {
@@ -22,9 +23,7 @@ namespace {
 constexpr char kOrigin[] = "ApplyPolicy";
 
 std::string TextOf(const v1::PolicySet& policy) {
-  std::string text;
-  google::protobuf::TextFormat::PrintToString(policy, &text);
-  return text;
+  return compat::Print(policy, google::protobuf::TextFormat::Printer());
 }
 
 template <class Response>

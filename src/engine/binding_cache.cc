@@ -9,12 +9,10 @@ absl::optional<BindingCache::Binding> BindingCache::Find(
   Bindings outdated;
   const auto copy = copies_.TryHoldAny();
   if (!copy || copy->version != version) return absl::nullopt;
-  const size_t hash = copy->methods.hash_function()(method);
-  if (auto it = copy->methods.find(method, hash); it != copy->methods.end()) {
+  if (auto it = copy->methods.find(method); it != copy->methods.end()) {
     return it->second;
   }
-  if (auto it = copy->strangers.find(method, hash);
-      it != copy->strangers.end()) {
+  if (auto it = copy->strangers.find(method); it != copy->strangers.end()) {
     return it->second;
   }
   if (copy->policy->FindForCall(channel_, method) != nullptr) {

@@ -45,11 +45,14 @@ Certificate MakeCertificate(const std::string& name) {
   X509_gmtime_adj(X509_getm_notBefore(x509.get()), -3600);
   X509_gmtime_adj(X509_getm_notAfter(x509.get()), 24 * 3600);
   X509_set_pubkey(x509.get(), key.get());
-  X509_NAME* const subject = X509_get_subject_name(x509.get());
+  // Of its own: from OpenSSL 4 on the certificate's own cannot be changed.
+  const std::unique_ptr<X509_NAME, decltype(&X509_NAME_free)> subject(
+      X509_NAME_new(), &X509_NAME_free);
   X509_NAME_add_entry_by_txt(
-      subject, "CN", MBSTRING_ASC,
+      subject.get(), "CN", MBSTRING_ASC,
       reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-  X509_set_issuer_name(x509.get(), subject);
+  X509_set_subject_name(x509.get(), subject.get());
+  X509_set_issuer_name(x509.get(), subject.get());
   const std::string names = "DNS:" + name;
   const std::unique_ptr<X509_EXTENSION, decltype(&X509_EXTENSION_free)>
       extension(Must(X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name,

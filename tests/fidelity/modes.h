@@ -31,6 +31,7 @@
 #include "firebreak/engine.h"
 #include "tests/support/echo_server.h"
 #include "tests/support/engine_fixture.h"
+#include "tests/support/grpc_texts.h"
 #include "tests/support/stub_styles.h"
 
 namespace firebreak::testing {

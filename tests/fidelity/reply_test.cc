@@ -79,9 +79,10 @@ TEST_P(ReplyTest, TooLargeToReceive) {
         Run(world_.NewChannel(mode, std::move(options)), &call);
         return ShowCall(call);
       },
-      TakenOver(GetParam(), {{"peer", world_.server.address()}, {"auth", ""}}));
+      TakenOver(GetParam(), {{"peer", TargetAsPeer(world_.server.address())},
+                             {"auth", ""}}));
   EXPECT_EQ(native.at("code"), "8");
-  EXPECT_EQ(native.at("message").find("Received message larger than max"), 0U);
+  EXPECT_EQ(native.at("message").find(kTooLargeToReceive), 0U);
   EXPECT_EQ(native.at("reply"), "as it was");
 }
 

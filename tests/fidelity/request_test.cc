@@ -223,7 +223,7 @@ TEST_P(RequestTest, TooLargeToSend) {
     return With(shown, {{"calls", absl::StrCat(world_.server.calls())}});
   });
   EXPECT_EQ(native.at("code"), "8");
-  EXPECT_EQ(native.at("message").find("Sent message larger than max"), 0U);
+  EXPECT_EQ(native.at("message").find(kTooLargeToSend), 0U);
   EXPECT_EQ(native.at("reply"), "as it was");
   EXPECT_EQ(native.at("calls"), "0");
 }

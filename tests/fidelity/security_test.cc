@@ -93,7 +93,8 @@ TEST_P(SecurityTest, TlsOfTheChannel) {
         Run(&tls_, mode, &call);
         return With(ShowCall(call), {{"server saw", server_saw}});
       },
-      TakenOver(GetParam(), {{"peer", tls_.server.address()}, {"auth", ""}}));
+      TakenOver(GetParam(),
+                {{"peer", TargetAsPeer(tls_.server.address())}, {"auth", ""}}));
   EXPECT_EQ(native.at("code"), "0");
   EXPECT_EQ(native.at("server saw"), "authenticated");
   EXPECT_NE(native.at("auth").find("transport_security_type=ssl;"),

@@ -110,6 +110,10 @@ done < <(((${#public[@]})) && awk '
 forbid "gRPC's internals may change with any version" \
   'impl/codegen|grpc::internal|grpc_impl|grpc_core::' "${code[@]}"
 
+mapfile -t alarmed < <(printf '%s\n' "${product[@]}" | grep -v '/io/alarm\.h$')
+forbid "an alarm may go with its own end: take src/engine/io/alarm.h" \
+  'grpc::Alarm|grpcpp/alarm' "${alarmed[@]}"
+
 # --- Style that a formatter cannot see ----------------------------------------
 forbid "unit tests run in virtual time: no sleeping" \
   'sleep_(for|until)|absl::SleepFor|\bu?sleep\(|nanosleep' "${unit[@]}"

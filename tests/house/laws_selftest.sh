@@ -73,6 +73,9 @@ expect_clean include/firebreak/a.h "$(guarded FIREBREAK_A_H_ \
   'template <class T>\\nFallback Make(T a) {\\n  return a;\\n}')"
 expect_breach tools/a.cc 1 '#include <grpcpp/impl/codegen/status.h>\n'
 expect_breach interceptors/context_access.cc 1 'grpc::internal::Call c;\n'
+expect_breach src/engine/io/a.cc 1 'grpc::Alarm alarm;\n'
+expect_clean src/engine/io/alarm.h \
+  "$(guarded FIREBREAK_SRC_ENGINE_IO_ALARM_H_ 'grpc::Alarm alarm;')"
 expect_breach tests/unit/a_test.cc 1 'std::this_thread::sleep_for(d);\n'
 expect_breach tests/unit/a_test.cc 1 'GTEST_SKIP();\n'
 expect_breach tests/unit/b_test.cc 1 'int a;\n'

@@ -43,6 +43,10 @@ class DawdlingListener final : public AttemptListener {
 
 class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
  protected:
+  // First attempts hang, and hedges answer, whichever of several calls' come
+  // to the server first.
+  DawdlersTest() { f_.server().ScriptAttempts({Step::Hang(), Step::Ok()}); }
+
   struct Call {
     Call(const std::string& text, StubStyle style)
         : call(text), flight(style) {}
@@ -73,9 +77,6 @@ class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
     options.attempt_listener = std::make_shared<DawdlingListener>(at, &gate_);
     const std::shared_ptr<Echo::Stub> stub =
         Echo::NewStub(f_.NewChannel(std::move(options)));
-    if (at == DawdlingListener::At::kHedge) {
-      f_.server().Script("dawdles", std::vector<Step>(kDawdlers, Step::Hang()));
-    }
     for (int i = 0; i < kDawdlers; ++i) {
       dawdlers_.push_back(
           std::make_unique<Call>("dawdles", StubStyle::kCallback));
@@ -97,7 +98,8 @@ class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
 
   Gate gate_;
   EngineFixture f_{kHedged};
-  const std::unique_ptr<Echo::Stub> stub_ = Echo::NewStub(f_.channel());
+  const std::unique_ptr<Echo::Stub> stub_ =
+      Echo::NewStub(f_.NewNumberingChannel());
   std::vector<std::unique_ptr<Call>> dawdlers_;
   std::vector<std::thread> starters_;
 };
@@ -106,7 +108,6 @@ INSTANTIATE_TEST_SUITE_P(Styles, DawdlersTest, AllStyles(), StyleName);
 TEST_P(DawdlersTest, AtAHedgeTheyDelayNoHedgeOfOthers) {
   ASSERT_NO_FATAL_FAILURE(Dawdle(DawdlingListener::At::kHedge));
   for (int i = 0; i < 5; ++i) {
-    f_.server().Script("hedged", {Step::Hang(), Step::Ok()});
     auto call = Start("hedged");
     EXPECT_TRUE(call->Ends());
     if (HasFailure()) f_.server().Release();
@@ -130,12 +131,9 @@ TEST_P(DawdlersTest, AtAHedgeTheyDelayNoDeadlineOfOthers) {
 }
 
 TEST_P(DawdlersTest, AtAnEndTheyDelayNoEndOfOthers) {
-  f_.server().ScriptAttempts({Step::Hang(), Step::Ok()});
   ASSERT_NO_FATAL_FAILURE(Dawdle(DawdlingListener::At::kEnd));
-  const auto stub = Echo::NewStub(f_.NewNumberingChannel());
   for (int i = 0; i < 5; ++i) {
-    auto call = std::make_unique<Call>("fine", GetParam());
-    call->flight.Start(stub.get(), &call->call);
+    auto call = Start("fine");
     EXPECT_TRUE(call->Ends());
     if (HasFailure()) gate_.Open([] {});
     call->flight.Wait();
@@ -149,10 +147,10 @@ TEST_P(DawdlersTest, WhenTheyComeBackAllIsAsBefore) {
   ComeBack();
   for (auto& each : dawdlers_) {
     EXPECT_TRUE(each->Ends());
+    if (HasFailure()) f_.server().Release();
     each->flight.Wait();
     EXPECT_TRUE(each->flight.status().ok());
   }
-  f_.server().Script("hedged", {Step::Hang(), Step::Ok()});
   auto call = Start("hedged");
   EXPECT_TRUE(call->Ends());
   if (HasFailure()) f_.server().Release();

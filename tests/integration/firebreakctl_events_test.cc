@@ -142,7 +142,6 @@ TEST(CtlEventsTest, ClocksThatDisagreeChangeTheOrderAndNoTime) {
   const std::vector<std::string> json =
       LinesOf(Invoke("events --json" + targets).out);
   ASSERT_THAT(json, SizeIs(4));
-  v1::Event first;
   const auto time_of = [](const std::string& line) {
     const std::string key = "\"time\":\"";
     const size_t at = line.find(key) + key.size();

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/support/echo_server.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/grpc_texts.h"
 #include "tests/support/server_process.h"
 #include "tests/support/stub_styles.h"
 
@@ -88,24 +89,25 @@ std::vector<Row> Rows() {
   const std::string big(100, 'a');
   const auto say_much = [big](UnaryCall* call) { call->request.set_text(big); };
   Row* row = &add("a request over the limit", StatusCode::RESOURCE_EXHAUSTED,
-                  "Sent message larger than max (", Origin::kHere);
+                  kTooLargeToSend, Origin::kHere);
   row->prepare = say_much;
   row->args = [](auto* args) { args->SetMaxSendMessageSize(10); };
   row = &add("a reply over the limit", StatusCode::RESOURCE_EXHAUSTED,
-             "Received message larger than max (", Origin::kHere);
+             kTooLargeToReceive, Origin::kHere);
   row->prepare = say_much;
   row->args = [](auto* args) { args->SetMaxReceiveMessageSize(10); };
   row = &add("metadata over the server's limit", StatusCode::RESOURCE_EXHAUSTED,
-             "received initial metadata size exceeds", Origin::kHere);
+             kTooMuchMetadata, Origin::kHere);
   row->prepare = [](UnaryCall* call) {
     for (int i = 0; i < 3; ++i) {
-      call->context.AddMetadata(absl::StrCat("k", i), std::string(6000, 'x'));
+      call->context.AddMetadata(absl::StrCat("k", i),
+                                std::string(kOverMetadataLimit / 3, 'x'));
     }
   };
   Step much;
-  much.trailing.emplace("k", std::string(9000, 'x'));
+  much.trailing.emplace("k", std::string(kOverMetadataLimit, 'x'));
   row = &add("metadata over our own limit", StatusCode::RESOURCE_EXHAUSTED,
-             "received initial metadata size exceeds", Origin::kHere);
+             kTooMuchMetadata, Origin::kHere);
   row->script = {much};
 
   for (const StatusCode code :
@@ -147,7 +149,7 @@ std::vector<Row> Rows() {
       "failed to connect to all addresses", Origin::kTransport)
       .target = "unix:/nonexistent/socket";
   row = &add("a name that does not resolve", StatusCode::UNAVAILABLE,
-             "DNS resolution failed", Origin::kNowhere);
+             kUnresolved, Origin::kNowhere);
   row->target = "no-such-host.invalid:1";
   add("call credentials, and nobody listens", StatusCode::UNAVAILABLE,
       "failed to connect to all addresses", Origin::kNowhere)
@@ -184,8 +186,15 @@ std::vector<Row> Rows() {
           "Established channel does not have a sufficient security level",
           "Sent message larger than max (9 vs. 1)"}) {
       const auto c = static_cast<StatusCode>(code);
+      // In gRPC's own words.
+      const bool may_be_ours =
+          !kDebugTellsOrigin &&
+          ((c == StatusCode::CANCELLED &&
+            absl::string_view(message) == "CANCELLED") ||
+           (c == StatusCode::DEADLINE_EXCEEDED &&
+            absl::string_view(message) == "Deadline Exceeded"));
       add(absl::StrCat("a server's ", code, " ", message), c, message,
-          Origin::kPeer)
+          may_be_ours ? Origin::kUnknown : Origin::kPeer)
           .script = {Step::Fail(c, message)};
     }
   }

@@ -108,13 +108,13 @@ class EchoServer::Service final : public Echo::Service {
 
   // Under `mu`.
   Step NextStep(const SeenCall& call) {
-    if (!by_attempt.empty()) {
+    const auto own = scripts.find(call.text);
+    if (!by_attempt.empty() && (own == scripts.end() || call.text.empty())) {
       const auto before = call.metadata.find("grpc-previous-rpc-attempts");
       const size_t n =
           before == call.metadata.end() ? 0 : std::stoul(before->second);
       return n < by_attempt.size() ? by_attempt[n] : Step{};
     }
-    const auto own = scripts.find(call.text);
     std::deque<Step>* const script =
         &(own != scripts.end() ? own : scripts.find(""))->second;
     if (script->empty()) return {};

@@ -69,7 +69,7 @@ class EchoServer {
   const std::string& address() const { return address_; }
 
   void Script(std::vector<Step> steps);
-  // For the calls of this text only, which take none from the script for all.
+  // For the calls of this text only, which take none from the scripts for all.
   void Script(const std::string& text, std::vector<Step> steps);
   // For the attempts of each call, by the numbers that they carry on a channel
   // of EngineFixture::NewNumberingChannel(): a hedge can be here before the

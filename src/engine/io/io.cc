@@ -1,6 +1,5 @@
 #include "src/engine/io/io.h"
 
-#include <grpcpp/alarm.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "src/core/base/mutex.h"
+#include "src/engine/io/alarm.h"
 #include "src/engine/io/clock.h"
 #include "src/engine/io/pollers.h"
 #include "src/engine/io/pool.h"
@@ -108,8 +108,7 @@ class Io::LaneEnd final : public Completion {
   void LookLater() {
     const core::Duration delay = delay_;
     delay_ = std::min(delay * 2, kLastLook);
-    alarm_.Set(state_->pollers->Begin(), ToGrpcTime(Now() + delay),
-               static_cast<Completion*>(this));
+    alarm_.Set(state_->pollers->Begin(), ToGrpcTime(Now() + delay), this);
   }
 
   void OnComplete(bool /*ok*/) override {
@@ -126,7 +125,7 @@ class Io::LaneEnd final : public Completion {
   std::unique_ptr<Lane> lane_;
   const std::shared_ptr<void> keep_alive_;
   core::Duration delay_ = kFirstLook;
-  grpc::Alarm alarm_;
+  Alarm alarm_;
 };
 
 Io::Io(const Options& options) : state_(std::make_shared<State>(options)) {
@@ -204,15 +203,14 @@ void Io::Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive) {
     }
     std::function<void()> what;
     std::shared_ptr<void> keep_alive;
-    grpc::Alarm alarm;
+    Alarm alarm;
   };
   auto* const disposal = new Disposal;
   disposal->what = std::move(what);
   disposal->keep_alive = std::move(keep_alive);
   // Nobody polls in a process that was forked off: never freed, as in ~Io.
   if (IsForked()) return;
-  disposal->alarm.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC),
-                      static_cast<Completion*>(disposal));
+  disposal->alarm.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC), disposal);
 }
 
 void Io::Arm(Timer* timer, core::Time at) { state_->timers.Arm(timer, at); }

@@ -26,8 +26,7 @@ bool Lane::RunOne(core::Time until) {
 void Lane::Ring() {
   // An alarm is free again once its tag has come.
   if (bell_.rung.exchange(true)) return;
-  alarm_.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC),
-             static_cast<Completion*>(&bell_));
+  alarm_.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &bell_);
 }
 
 gpr_timespec ToGrpcTime(core::Time time) {

@@ -17,13 +17,13 @@
 #ifndef FIREBREAK_SRC_ENGINE_IO_LANE_H_
 #define FIREBREAK_SRC_ENGINE_IO_LANE_H_
 
-#include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
 #include <atomic>
 #include <utility>
 
 #include "src/core/base/time.h"
+#include "src/engine/io/alarm.h"
 
 namespace firebreak::engine {
 
@@ -69,7 +69,7 @@ class Lane {
   grpc::CompletionQueue cq_;
   std::atomic<int> pending_{0};
   Bell bell_;
-  grpc::Alarm alarm_;
+  Alarm alarm_;
 };
 
 // For completion queues and alarms.

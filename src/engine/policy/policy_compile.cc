@@ -140,8 +140,8 @@ void PolicyCompiler::Build(int index) {
   core::FieldErrors unreadable;
   if (const Preset* const preset = FindPreset(policy.preset())) {
     v1::MethodPolicy built_in;
-    google::protobuf::TextFormat::ParseFromString(std::string(preset->text),
-                                                  &built_in);
+    (void)google::protobuf::TextFormat::ParseFromString(
+        std::string(preset->text), &built_in);
     ApplyEntry(built_in, &entry.draft, &unreadable);
   }
   ApplyEntry(policy, &entry.draft, &unreadable);

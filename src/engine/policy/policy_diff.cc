@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/text_format.h"
+#include "src/compat.h"
 #include "src/engine/policy/policy_errors.h"
 
 namespace firebreak::engine {
@@ -29,8 +30,7 @@ class Writer {
   Writer() { printer_.SetSingleLineMode(true); }
 
   std::string Whole(const Message& message) const {
-    std::string text;
-    printer_.PrintToString(message, &text);
+    const std::string text = compat::Print(message, printer_);
     absl::string_view inner = absl::StripSuffix(text, " ");
     return inner.empty() ? "{}" : absl::StrCat("{ ", inner, " }");
   }

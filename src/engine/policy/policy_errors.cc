@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "src/compat.h"
 
 namespace firebreak::engine {
 namespace {
@@ -55,8 +56,8 @@ PolicyPlace Locate(const Message& message,
     }
     place.is_set = true;
     if (tree != nullptr) {
-      const TextFormat::ParseLocation at = tree->GetLocation(field, index);
-      if (at.line >= 0) place.line = at.line + 1;
+      const int line = compat::LineOf(*tree, field, index);
+      if (line >= 0) place.line = line + 1;
     }
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
       current = nullptr;
