@@ -241,8 +241,9 @@ absl::Status WorstDay::Conclude() {
   facts_.healthy_pages_p99 =
       SlowestPages(customers_->Between(start_ + absl::Seconds(1), dead));
 
-  // The last second has not been judged.
-  const int judged = static_cast<int>(facts_.seconds.size()) - 1;
+  // The orders of the last second may still be answered in time.
+  facts_.seconds.pop_back();
+  const int judged = static_cast<int>(facts_.seconds.size());
   const auto is_normal = [&](int at) {
     const Second& second = facts_.seconds[static_cast<size_t>(at)];
     return Share(second.answered, second.came) >= kNormal &&

@@ -79,10 +79,12 @@ std::string SecondsText(double seconds) {
                      : absl::StrFormat("%.0f", seconds);
 }
 
-void Table(const Facts& plain, const Facts& guarded) {
+// `plain` may be null.
+void Table(const Facts* plain, const Facts& guarded) {
   const auto row = [&](const char* what,
                        const std::function<std::string(const Facts&)>& value) {
-    absl::PrintF("  %-58s %12s %12s\n", what, value(plain), value(guarded));
+    absl::PrintF("  %-58s %12s %12s\n", what,
+                 plain == nullptr ? "-" : value(*plain), value(guarded));
   };
   const auto count = [&](const char* what, int64_t Facts::*member) {
     row(what, [=](const Facts& f) { return absl::StrCat(f.*member); });
@@ -194,15 +196,17 @@ absl::Status Run(const Folders& folders,
   options.settle = 15;
   const auto guarded = Play(options, only_firebreak ? nullptr : &plain);
   if (!guarded.ok()) return guarded.status();
-  Table(plain, *guarded);
-  if (!picture.empty()) {
+  Table(only_firebreak ? nullptr : &plain, *guarded);
+  if (!only_firebreak) {
     if (absl::Status s = Draw(plain, *guarded, picture); !s.ok()) return s;
     std::cout << "\npicture: " << picture << "\n";
   }
-  if (!only_firebreak && plain.back_s >= 0) {
-    std::cout << "\nplain gRPC came back: this outage was too kind to it.\n";
+  if (!only_firebreak) {
+    if (plain.back_s >= 0) {
+      std::cout << "\nplain gRPC came back: this outage was too kind to it.\n";
+    }
+    std::cout << "\n" << FinalLine(plain, *guarded) << std::endl;
   }
-  std::cout << "\n" << FinalLine(plain, *guarded) << std::endl;
   if (plain.lost + guarded->lost > 0) {
     return absl::InternalError("orders were lost");
   }
@@ -218,9 +222,10 @@ int Main(int argc, char** argv) {
   app.add_option("--without", without,
                  "leave out the policy lines of this name: breaker, bulkhead, "
                  "pacing, gateway-bulkhead");
-  std::string picture = "worst-day.svg";
-  app.add_option("--picture", picture, "SVG file to write")
-      ->capture_default_str();
+  std::string picture;
+  app.add_option("--picture", picture,
+                 "SVG file to write; by default worst-day.svg beside the "
+                 "program");
   bool only_firebreak = false;
   app.add_flag("--only-firebreak", only_firebreak,
                "leave out the run without firebreak");
@@ -243,6 +248,7 @@ int Main(int argc, char** argv) {
   Folders folders;
   folders.programs =
       fs::read_symlink("/proc/self/exe", error).parent_path().string();
+  if (picture.empty()) picture = folders.programs + "/worst-day.svg";
   folders.logs = keep_logs.empty() ? MakeLogFolder() : keep_logs;
   if (!keep_logs.empty()) fs::create_directories(keep_logs, error);
   if (folders.logs.empty() || error) {
