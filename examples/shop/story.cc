@@ -19,6 +19,8 @@ namespace {
 constexpr char kAnyPort[] = "127.0.0.1:0";
 // For what takes a second or two. Generous, for machines that are busy.
 constexpr absl::Duration kLimit = absl::Seconds(20);
+// For the queue, which takes five seconds and a few processes.
+constexpr absl::Duration kDrainLimit = absl::Seconds(60);
 // Between two readings of the admin service.
 constexpr absl::Duration kReadingPeriod = absl::Milliseconds(20);
 
@@ -226,7 +228,7 @@ absl::Status Story::PlayDrain() {
       grpc::CreateChannel(orders_.address, grpc::InsecureChannelCredentials()));
   absl::StatusOr<v1::GetOrderStatsReply> orders;
   if (absl::Status s =
-          WaitUntil("queued orders to be charged or undone", kLimit,
+          WaitUntil("queued orders to be charged or undone", kDrainLimit,
                     [&] {
                       orders = OrderStats(stub.get());
                       return !orders.ok() ||
@@ -265,7 +267,7 @@ absl::Status Story::PlayDrain() {
                              " declined and undone"));
   // Those that were paid last may still be on their way to be confirmed.
   absl::StatusOr<v1::GetStockReply> stock;
-  WaitUntil("the stock to be confirmed or released", kLimit, [&] {
+  WaitUntil("the stock to be confirmed or released", kDrainLimit, [&] {
     stock = StockOf(helpers_.inventory);
     return !stock.ok() || stock->reserved() == 0;
   }).IgnoreError();
