@@ -58,7 +58,7 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
   plan.latency = &method_->runtime->latency;
   plan.estimator = method_->settings->estimator.get();
   plan.deadline = deadline_;
-  plan.has_fallback = fallback_ != nullptr;
+  if (fallback_ != nullptr) plan.fallback_times = fallback_->times();
   plan.seed = channel_->core()->NextSeed();
   return plan;
 }
@@ -160,8 +160,8 @@ void DrivenCall::Handle(Mail* mail) {
     case kNativeEnd:
       HandleNativeEnd();
       return;
-    case kFallback:
-      HandleFallback();
+    case kLink:
+      HandleLink(mail);
       return;
     case kParent:
       HandleParentEnd();
@@ -220,8 +220,8 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
       Launch(launch);
     }
   }
-  if (actions.run_fallback) {
-    RunFallback(*actions.finish);
+  if (actions.ask_link.has_value()) {
+    AskLink(*actions.ask_link, *actions.finish);
   } else if (actions.finish.has_value()) {
     Conclude(*actions.finish, now);
   }
@@ -235,7 +235,8 @@ void DrivenCall::Conclude(const Finish& finish, core::Time now) {
   concluded_ = finish;
   visit_.End(driver_.VerdictOf(finish), now);
   if (queued_ != nullptr) queued_->Cancel();
-  StopFallback();
+  StopLink();
+  if (fallback_ != nullptr) CountLinks();
   if (driver_.launched() == 0 && !finish.from_fallback &&
       finish.code != absl::StatusCode::kCancelled) {
     channel_->core()->listeners()->OnRejection(
@@ -263,8 +264,7 @@ void DrivenCall::Deliver() {
     answer_ = Answer{};
     if (finish.attempt == 0) AddReason(finish.reason, &answer_);
   } else if (finish.from_fallback) {
-    answer_ = Answer{};
-    answer_.reply.Swap(&fallback_reply_);
+    answer_ = LinkAnswer();
   } else if (finish.attempt == Finish::kNoAttempt) {
     answer_ = OwnAnswer(finish);
   } else {
@@ -276,6 +276,7 @@ void DrivenCall::Deliver() {
         answer_.GiveReply(*caller_reply_, codec_))) {
     answer_.status = ReplyFault(*caller_reply_);
   }
+  if (fallback_ != nullptr && fallback_->learns()) LearnReply(finish);
   if (wants_report_) AddReport(finish);
   is_delivered_ = true;
   // No attempt is launched from here on.

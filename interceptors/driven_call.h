@@ -46,6 +46,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/optional.h"
+#include "firebreak/v1/call_report.pb.h"
 #include "interceptors/answer.h"
 #include "interceptors/attempt.h"
 #include "interceptors/caller_context.h"
@@ -117,7 +118,7 @@ class DrivenCall final : public AttemptOwner,
     kAttempt,
     kNativeInitial,
     kNativeEnd,
-    kFallback,
+    kLink,
     kParent,
   };
 
@@ -141,7 +142,7 @@ class DrivenCall final : public AttemptOwner,
   void HandleNativeInitial();
   void HandleNativeEnd();
   void HandleParentEnd();
-  void HandleFallback();
+  void HandleLink(Mail* mail);
   // What all ends of attempts have in common.
   void EndAttempt(int n, const grpc::ClientContext& context,
                   const core::AttemptEnd& end,
@@ -171,9 +172,23 @@ class DrivenCall final : public AttemptOwner,
   void TellStart(const core::CallDriver::Launch& launch,
                  const grpc::ClientContext* context,
                  CallerContext::Metadata* metadata) const;
-  void RunFallback(const Finish& failed);
-  // False: it has begun.
-  bool StopFallback();
+  // Of the fallback; see driven_fallback.cc.
+  struct LinkRun;
+  void AskLink(int link, const Finish& failed);
+  // True: the answer is there.
+  bool AskHere(LinkRun* run);
+  void AskOnPool(const std::shared_ptr<LinkRun>& run);
+  void Refill(const std::shared_ptr<LinkRun>& run);
+  void EndLink(LinkRun* run);
+  Answer LinkAnswer();
+  // When its time is over: before the driver gives up a link that has begun, it
+  // is told that it has; one that has not never will.
+  void NoteLinkBegun(core::Time now);
+  void StopLink();
+  void CountLinks() const;
+  void AddLinks(v1::CallReport* report) const;
+  // The caller gets the reply of a server: caches want it.
+  void LearnReply(const Finish& finish);
   void WatchParent();
   // The decision is there: nothing is waited for any more but, perhaps, the
   // native call's end.
@@ -209,7 +224,7 @@ class DrivenCall final : public AttemptOwner,
   // What attempts on the caller's own channel are made on: it passes the
   // interceptors after ours only. Empty until the first.
   std::shared_ptr<grpc::ChannelInterface> attempt_channel_;
-  const std::shared_ptr<const Fallback> fallback_;
+  const std::shared_ptr<const engine::FallbackLinks> fallback_;
 
   Mailbox box_;
   Mail timer_mail_{kTimer};
@@ -223,11 +238,6 @@ class DrivenCall final : public AttemptOwner,
   Methods* native_initial_ = nullptr;
   Mail native_end_mail_{kNativeEnd};
   Methods* native_end_ = nullptr;
-  Mail fallback_mail_{kFallback};
-  enum class FallbackStage { kWaits, kBegun, kTooLate };
-  std::atomic<FallbackStage> fallback_stage_{FallbackStage::kWaits};
-  bool fallback_ok_ = false;
-  grpc::ByteBuffer fallback_reply_;
   Mail parent_mail_{kParent};
   grpc::StatusCode parent_code_ = grpc::StatusCode::CANCELLED;
 
@@ -258,6 +268,9 @@ class DrivenCall final : public AttemptOwner,
   absl::optional<Finish> concluded_;
   bool is_delivered_ = false;
   std::vector<std::string> peers_;  // of the attempts, for the report
+  // Each link that was asked, in their order, and what for.
+  absl::InlinedVector<std::shared_ptr<LinkRun>, 1> links_;
+  grpc::Status failure_;
 
   // Until the decision the result of the last attempt of ours that ended: what
   // the caller gets, unless the driver has a word of its own. Read by the

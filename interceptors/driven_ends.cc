@@ -1,6 +1,6 @@
-// What happens to a driven call: its way in, the ends of its attempts, timers,
-// fallback and parent, and the answers that are no attempt's. How it acts is in
-// driven_call.cc.
+// What happens to a driven call: its way in, the ends of its attempts, timers
+// and parent, and the answers that are no attempt's. How it acts is in
+// driven_call.cc, how it asks its fallbacks in driven_fallback.cc.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -57,10 +57,7 @@ void DrivenCall::OnAdmitted(Queued::End end) {
 
 void DrivenCall::HandleTimer() {
   const core::Time now = engine::Now();
-  // A fallback that has not begun by now is given up; one that has is not.
-  if (driver_.is_in_fallback() && now >= driver_.wake_at() && !StopFallback()) {
-    driver_.OnFallbackBegin();
-  }
+  NoteLinkBegun(now);
   const auto classifier = method_->runtime->classifier();
   const Actions actions = driver_.OnTimer(now, classifier != nullptr);
   ClassifyLate(classifier);
@@ -250,53 +247,6 @@ void DrivenCall::Fill(Methods* batch) {
   answer_.Fill(batch, codec_);
 }
 
-void DrivenCall::RunFallback(const Finish& failed) {
-  grpc::Status failure;
-  if (failed.attempt == Finish::kNoAttempt) {
-    failure = OwnAnswer(failed).status;
-  } else if (failed.attempt == 0 &&
-             native_.stage() == NativeCall::Stage::kEnded) {
-    failure = native_.status();
-  } else {
-    failure = answer_.status;
-  }
-  // The request is copied since the call may end meanwhile.
-  auto work = [self = shared_from_this(), failure = std::move(failure),
-               request = Request()] {
-    // Over before a thread of the pool was free: nobody would see the reply.
-    auto waits = FallbackStage::kWaits;
-    if (!self->fallback_stage_.compare_exchange_strong(waits,
-                                                       FallbackStage::kBegun)) {
-      return;
-    }
-    try {
-      self->fallback_ok_ =
-          (*self->fallback_)(request, failure, &self->fallback_reply_).ok();
-    } catch (...) {
-      ++self->channel_->core()->callback_counters()->fallback_threw;
-    }
-    self->Post(&self->fallback_mail_);
-  };
-  if (channel_->core()->io()->Submit(std::move(work))) return;
-  const core::Time now = engine::Now();
-  Act(driver_.OnFallbackEnd(false, now), now);
-}
-
-bool DrivenCall::StopFallback() {
-  auto waits = FallbackStage::kWaits;
-  return fallback_stage_.compare_exchange_strong(waits,
-                                                 FallbackStage::kTooLate);
-}
-
-void DrivenCall::HandleFallback() {
-  if (concluded_.has_value()) return;
-  void* const reply = *caller_reply_;
-  fallback_ok_ &= reply == nullptr || (kinds_->Fits(reply, codec_) &&
-                                       CanRead(fallback_reply_, reply, codec_));
-  const core::Time now = engine::Now();
-  Act(driver_.OnFallbackEnd(fallback_ok_, now), now);
-}
-
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   if (turned_away_ && finish.code != absl::StatusCode::kCancelled) {
     return TurnedAwayAnswer(*method_, *turned_away_);
@@ -359,6 +309,7 @@ void DrivenCall::AddReport(const Finish& finish) {
         ->set_answered(n == finish.attempt);
   }
   report.set_from_fallback(finish.from_fallback);
+  AddLinks(&report);
   FinishReport(finish.code, finish.reason, engine::Now() - began_, &report);
   answer_.trailing.emplace_back(ReportKey(), report.SerializeAsString());
 }

@@ -5,6 +5,8 @@
 #include "firebreak/call_report.h"
 #include "interceptors/carried_options.h"
 #include "src/core/base/duration.h"
+#include "src/core/base/printable.h"
+#include "src/engine/callbacks/fallback_links.h"
 
 namespace firebreak {
 namespace interceptors {
@@ -83,6 +85,31 @@ v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
   return out;
 }
 
+v1::CallReport::FallbackLink* AddLink(const std::string& name,
+                                      const core::CallDriver::Link& facts,
+                                      core::Time began,
+                                      v1::CallReport* report) {
+  v1::CallReport::FallbackLink* const out = report->add_fallback();
+  out->set_name(name);
+  out->set_result(std::string(engine::LinkEndName(facts.end)));
+  SetDuration(facts.asked - began, out->mutable_started());
+  SetDuration(facts.ended - began, out->mutable_ended());
+  return out;
+}
+
+void DescribeLink(const grpc::Status& said, absl::optional<core::Duration> age,
+                  v1::CallReport::FallbackLink* link) {
+  link->set_code(ToCode(static_cast<absl::StatusCode>(said.error_code())));
+  link->set_message(core::Printable(said.error_message()));
+  if (age.has_value()) SetDuration(*age, link->mutable_stale());
+}
+
+void SetFailure(const grpc::Status& failure, v1::CallReport* report) {
+  report->set_failure_code(
+      ToCode(static_cast<absl::StatusCode>(failure.error_code())));
+  report->set_failure_message(core::Printable(failure.error_message()));
+}
+
 void FinishReport(absl::StatusCode code, core::Reason reason,
                   core::Duration took, v1::CallReport* report) {
   report->set_code(ToCode(code));
@@ -132,6 +159,11 @@ std::ostream& operator<<(std::ostream& out, const CallReport& report) {
   if (!report.reason().empty()) out << " (" << report.reason() << ")";
   out << " after " << TimeText(report.took());
   if (report.from_fallback()) out << ", by the fallback";
+  for (const CallReport::FallbackLink& link : report.fallback()) {
+    out << ", " << link.name() << " " << link.result();
+    if (link.has_stale()) out << " (" << TimeText(link.stale()) << " old)";
+    if (!link.message().empty()) out << " (" << link.message() << ")";
+  }
   const char* separator = ", attempts: ";
   for (const CallReport::Attempt& each : report.attempt()) {
     const std::string& where =

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "firebreak/v1/call_report.pb.h"
 #include "interceptors/answer.h"
 #include "src/core/attempts/call_driver.h"
@@ -29,6 +30,14 @@ v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
                                     const core::CallDriver::Attempt& facts,
                                     const std::string& peer, core::Time began,
                                     v1::CallReport* report);
+// One fallback that was asked; of one that has ended, what it said too.
+v1::CallReport::FallbackLink* AddLink(const std::string& name,
+                                      const core::CallDriver::Link& facts,
+                                      core::Time began, v1::CallReport* report);
+void DescribeLink(const grpc::Status& said, absl::optional<core::Duration> age,
+                  v1::CallReport::FallbackLink* link);
+// What the fallbacks were asked for.
+void SetFailure(const grpc::Status& failure, v1::CallReport* report);
 void FinishReport(absl::StatusCode code, core::Reason reason,
                   core::Duration took, v1::CallReport* report);
 

@@ -19,7 +19,8 @@ cd "$ROOT" || exit 1
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
   protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
-  libgtest-dev libgmock-dev libcli11-dev prometheus-cpp-dev nlohmann-json3-dev)
+  libgtest-dev libgmock-dev libcli11-dev libsqlite3-dev prometheus-cpp-dev
+  nlohmann-json3-dev)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format clang-tidy)
 # shellcheck disable=SC2034

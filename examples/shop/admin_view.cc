@@ -14,12 +14,8 @@ namespace {
 
 constexpr absl::Duration kLimit = absl::Seconds(5);
 
-firebreak::v1::MethodSelector ChargeSelector() {
-  firebreak::v1::MethodSelector selector;
-  selector.set_channel("payment");
-  selector.set_method("/shop.v1.PaymentService/Charge");
-  return selector;
-}
+constexpr char kChannel[] = "payment";
+constexpr char kCharge[] = "/shop.v1.PaymentService/Charge";
 
 absl::Status ToAbsl(const grpc::Status& status) {
   return absl::Status(
@@ -42,7 +38,8 @@ absl::StatusOr<firebreak::v1::Method> AdminView::Charge() const {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kLimit));
   firebreak::v1::GetMethodRequest request;
-  *request.mutable_selector() = ChargeSelector();
+  request.mutable_selector()->set_channel(kChannel);
+  request.mutable_selector()->set_method(kCharge);
   firebreak::v1::GetMethodResponse response;
   const grpc::Status status = admin_->GetMethod(&context, request, &response);
   if (!status.ok()) return ToAbsl(status);
@@ -53,7 +50,8 @@ absl::StatusOr<std::vector<firebreak::v1::Event>> AdminView::Events() const {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kLimit));
   firebreak::v1::WatchEventsRequest request;
-  *request.mutable_selector() = ChargeSelector();
+  // Of all its methods, which share one breaker.
+  request.mutable_selector()->set_channel(kChannel);
   request.set_stop_at_newest(true);
   const auto stream = admin_->WatchEvents(&context, request);
   std::vector<firebreak::v1::Event> events;

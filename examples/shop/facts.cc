@@ -25,10 +25,11 @@ std::string FinalLine(const Facts& facts) {
   return absl::StrFormat(
       "demo: ok states=%s calls=%d answered=%d lost=%d "
       "frozen_baseline_p99_ms=%.0f open_p99_ms=%.2f reached_while_open=%d "
-      "recovery_s=%.3f",
+      "recovery_s=%.3f compensated=%d stock_leaked=%d double_charged=%d",
       facts.states, facts.calls, facts.answered, facts.lost,
       Ms(facts.frozen_baseline_p99), Ms(facts.open_p99),
-      facts.reached_while_open, absl::ToDoubleSeconds(facts.recovery));
+      facts.reached_while_open, absl::ToDoubleSeconds(facts.recovery),
+      facts.compensated, facts.stock_leaked, facts.double_charged);
 }
 
 absl::Status Judge(const Facts& facts) {
@@ -53,6 +54,15 @@ absl::Status Judge(const Facts& facts) {
     wrong.push_back(
         absl::StrFormat("%d calls reached payment while the breaker was open",
                         facts.reached_while_open));
+  }
+  if (facts.compensated == 0) wrong.push_back("no order was undone");
+  if (facts.stock_leaked != 0) {
+    wrong.push_back(absl::StrFormat("%d pieces are reserved for no order",
+                                    facts.stock_leaked));
+  }
+  if (facts.double_charged != 0) {
+    wrong.push_back(
+        absl::StrFormat("%d orders were charged twice", facts.double_charged));
   }
   if (wrong.empty()) return absl::OkStatus();
   return absl::InternalError(absl::StrJoin(wrong, "; "));

@@ -27,6 +27,12 @@ struct Facts {
   int64_t reached_while_open = 0;
   // From the first probe being due, and payment being up, to CLOSED.
   absl::Duration recovery;
+  // Orders that were undone because payment declined them.
+  int64_t compensated = 0;
+  // Pieces that are reserved for no order, once all orders are done.
+  int64_t stock_leaked = 0;
+  // Orders that are in payment's ledger more than once.
+  int64_t double_charged = 0;
 };
 
 // "demo: ok states=..."

@@ -19,6 +19,8 @@ constexpr int kThreads = 8;
 constexpr absl::Duration kPeriod = absl::Milliseconds(40);
 // A call that has no answer by then is lost: ten times what a charge may take.
 constexpr absl::Duration kGiveUp = absl::Seconds(10);
+// One order in so many is more than its card allows.
+constexpr int kDeclinedEvery = 50;
 
 // The nearest rank: a time that was really measured. `sorted` is not empty.
 absl::Duration Quantile(const std::vector<absl::Duration>& sorted, double q) {
@@ -51,7 +53,7 @@ void Load::Stop() {
 void Load::Run(int thread) {
   // Spread over the period.
   absl::Time next = absl::Now() + kPeriod * thread / kThreads;
-  for (;;) {
+  for (int order = thread;; ++order) {
     absl::SleepFor(next - absl::Now());
     Call* call;
     {
@@ -61,7 +63,7 @@ void Load::Run(int thread) {
       call->start = absl::Now();
     }
     std::string error;
-    const Result result = CreateOrder(&error);
+    const Result result = CreateOrder(order % kDeclinedEvery == 0, &error);
     const absl::Time end = absl::Now();
     {
       std::lock_guard<std::mutex> lock(mu_);
@@ -73,12 +75,12 @@ void Load::Run(int thread) {
   }
 }
 
-Load::Result Load::CreateOrder(std::string* error) {
+Load::Result Load::CreateOrder(bool is_too_much, std::string* error) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kGiveUp));
   v1::CreateOrderRequest request;
   request.set_user("demo");
-  request.set_cents(499);
+  request.set_cents(is_too_much ? 1'000'000 : 499);
   v1::CreateOrderReply reply;
   const grpc::Status status = orders_->CreateOrder(&context, request, &reply);
   if (!status.ok()) {
@@ -86,8 +88,14 @@ Load::Result Load::CreateOrder(std::string* error) {
                           status.error_message());
     return Result::kFailed;
   }
-  return reply.state() == v1::CreateOrderReply::PAID ? Result::kPaid
-                                                     : Result::kQueued;
+  switch (reply.state()) {
+    case v1::CreateOrderReply::PAID:
+      return Result::kPaid;
+    case v1::CreateOrderReply::CANCELLED:
+      return Result::kCancelled;
+    default:
+      return Result::kQueued;
+  }
 }
 
 Load::Summary Load::Between(absl::Time from, absl::Time to,
@@ -107,10 +115,11 @@ Load::Summary Load::Between(absl::Time from, absl::Time to,
       times.push_back(call.took);
       if (call.result == Result::kPaid) ++summary.paid;
       if (call.result == Result::kQueued) ++summary.queued;
+      if (call.result == Result::kCancelled) ++summary.cancelled;
       if (call.result == Result::kFailed) ++summary.failed;
     }
   }
-  summary.answered = summary.paid + summary.queued;
+  summary.answered = summary.paid + summary.queued + summary.cancelled;
   if (!times.empty()) {
     std::sort(times.begin(), times.end());
     summary.p50 = Quantile(times, 0.50);

@@ -32,10 +32,11 @@ class Load {
  public:
   struct Summary {
     int64_t calls = 0;     // that were started
-    int64_t answered = 0;  // with OK, as PAID or QUEUED
+    int64_t answered = 0;  // with OK: as PAID, QUEUED or CANCELLED
     int64_t failed = 0;    // with another status; else still in flight
     int64_t paid = 0;
     int64_t queued = 0;
+    int64_t cancelled = 0;  // their cards were declined
     // Of the calls that have ended. Zero when there is none.
     absl::Duration p50;
     absl::Duration p99;
@@ -54,7 +55,7 @@ class Load {
   std::string first_error() const;
 
  private:
-  enum class Result { kInFlight, kPaid, kQueued, kFailed };
+  enum class Result { kInFlight, kPaid, kQueued, kCancelled, kFailed };
   struct Call {
     absl::Time start;
     absl::Duration took;
@@ -62,7 +63,7 @@ class Load {
   };
 
   void Run(int thread);
-  Result CreateOrder(std::string* error);
+  Result CreateOrder(bool is_too_much, std::string* error);
 
   const std::unique_ptr<v1::OrderService::Stub> orders_;
   mutable std::mutex mu_;

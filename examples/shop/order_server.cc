@@ -1,16 +1,15 @@
-// The order service of the example. It calls payment through firebreak, and
+// The order service of the example. It calls the others through firebreak, and
 // serves firebreak's admin service, for firebreakctl, beside its own.
 //
-//   order_server --address 127.0.0.1:50051 --payment 127.0.0.1:50052
+//   order_server --address 127.0.0.1:50051 --payment 127.0.0.1:50052 ...
 //
 // With --metrics HOST:PORT it serves firebreak's metrics there, for Prometheus.
-// With --no-firebreak the same code calls payment through a plain channel.
+// With --no-firebreak the same code calls through plain channels.
 #include <firebreak/admin_service.h>
 #include <firebreak/engine.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
 
-#include <chrono>
+#include <atomic>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -23,32 +22,83 @@ namespace shop {
 namespace {
 
 struct Flags {
-  std::string address = "127.0.0.1:50051";
+  ServerFlags server{"127.0.0.1:50051"};
   std::string payment = "127.0.0.1:50052";
+  std::string user = "127.0.0.1:50053";
+  std::string inventory = "127.0.0.1:50054";
+  std::string notification = "127.0.0.1:50055";
+  std::string database;
   std::string policy;
   std::string metrics;
   bool no_firebreak = false;
   int timeout_ms = 1000;
+  int retries = 0;
+  int first_wait_ms = 1000;
+  int chargers = 4;
 };
 
-int Serve(OrderService* service, firebreak::AdminService* admin,
-          const std::string& address) {
-  grpc::ServerBuilder builder;
-  builder.RegisterService(service);
-  if (admin != nullptr) builder.RegisterService(admin);
-  const auto server = Listen(address, &builder);
-  if (server == nullptr) return 1;
-  WaitForShutdownSignal();
-  if (admin != nullptr) admin->Shutdown();
-  Shutdown(server.get());
-  return 0;
+using MakeChannel = std::function<std::shared_ptr<grpc::Channel>(
+    const std::string& name, const std::string& target)>;
+
+int Run(const Flags& flags, const MakeChannel& channel,
+        OrderService::Options options, firebreak::AdminService* admin) {
+  auto book = OrderBook::Open(flags.database);
+  if (!book.ok()) {
+    std::cerr << book.status() << "\n";
+    return 1;
+  }
+  OrderStubs stubs;
+  stubs.user = v1::UserService::NewStub(channel("user", flags.user));
+  stubs.inventory =
+      v1::InventoryService::NewStub(channel("inventory", flags.inventory));
+  stubs.payment =
+      v1::PaymentService::NewStub(channel("payment", flags.payment));
+  stubs.notification = v1::NotificationService::NewStub(
+      channel("notification", flags.notification));
+  options.chargers = flags.chargers;
+  WorkerPool pool(flags.server.capacity);
+  OrderService service(&pool, book->get(), std::move(stubs), options);
+  std::vector<grpc::Service*> services = {&service};
+  if (admin != nullptr) services.push_back(admin);
+  return Serve(flags.server, &pool, services, [&] {
+    service.Stop();
+    if (admin != nullptr) admin->Shutdown();
+  });
 }
 
 int RunPlain(const Flags& flags) {
-  OrderService service(v1::PaymentService::NewStub(grpc::CreateChannel(
-                           flags.payment, grpc::InsecureChannelCredentials())),
-                       std::chrono::milliseconds(flags.timeout_ms));
-  return Serve(&service, nullptr, flags.address);
+  OrderService::Options options;
+  options.plan.timeout = std::chrono::milliseconds(flags.timeout_ms);
+  options.plan.retries = flags.retries;
+  options.plan.first_wait = std::chrono::milliseconds(flags.first_wait_ms);
+  return Run(
+      flags,
+      [](const std::string& /*name*/, const std::string& target) {
+        return grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+      },
+      options, nullptr);
+}
+
+// Counts what firebreak sends: of what it is asked for it may refuse much.
+class Attempts : public firebreak::AttemptListener {
+ public:
+  void OnAttemptStart(const firebreak::AttemptStart& /*start*/) override {
+    ++started_;
+  }
+  void OnAttemptEnd(const firebreak::AttemptEnd& /*end*/) override {}
+  int64_t started() const { return started_; }
+
+ private:
+  std::atomic<int64_t> started_{0};
+};
+
+// A user who was verified before is good enough while the user service is down.
+absl::Status SetFallbacks(firebreak::Engine* engine) {
+  firebreak::CachedReplyOptions options;
+  options.max_age = std::chrono::minutes(10);
+  return engine->SetFallback(
+      "user", "/shop.v1.UserService/VerifyUser",
+      firebreak::FallbackChain({firebreak::CachedReply(options)}));
 }
 
 int RunGuarded(const Flags& flags) {
@@ -58,9 +108,10 @@ int RunGuarded(const Flags& flags) {
     return 1;
   }
   // From now on a change of the file replaces the policy.
-  const absl::Status watched = (*engine)->WatchFile(flags.policy);
-  if (!watched.ok()) {
-    std::cerr << watched << "\n";
+  for (const absl::Status& set :
+       {(*engine)->WatchFile(flags.policy), SetFallbacks(engine->get())}) {
+    if (set.ok()) continue;
+    std::cerr << set << "\n";
     return 1;
   }
   std::unique_ptr<Metrics> metrics;
@@ -68,17 +119,25 @@ int RunGuarded(const Flags& flags) {
     metrics = Metrics::Serve(*engine, flags.metrics);
     if (metrics == nullptr) return 1;
   }
-  // The only difference for the calls. Their timeout is in the policy.
-  OrderService service(
-      v1::PaymentService::NewStub((*engine)->CreateChannel(
-          "payment", flags.payment, grpc::InsecureChannelCredentials())),
-      std::chrono::milliseconds::zero());
   firebreak::AdminOptions options;
   // So that firebreakctl on this machine may change things. Not behind a proxy
   // on the same machine: every peer is on the loopback interface then.
   options.allow_loopback = true;
   firebreak::AdminService admin(*engine, options);
-  return Serve(&service, &admin, flags.address);
+  // The only difference for the calls. Their timeouts and retries are in the
+  // policy.
+  const auto charges = std::make_shared<Attempts>();
+  OrderService::Options service;
+  service.charges_sent = [charges] { return charges->started(); };
+  return Run(
+      flags,
+      [&](const std::string& name, const std::string& target) {
+        firebreak::ChannelOptions channel;
+        if (name == "payment") channel.attempt_listener = charges;
+        return (*engine)->CreateChannel(
+            name, target, grpc::InsecureChannelCredentials(), channel);
+      },
+      service, &admin);
 }
 
 int Main(int argc, char** argv) {
@@ -86,11 +145,22 @@ int Main(int argc, char** argv) {
   Flags flags;
   // The build puts the policy beside the program.
   const std::string program = argv[0];
-  flags.policy = program.substr(0, program.rfind('/') + 1) + "policy.textproto";
-  app.add_option("--address", flags.address,
-                 "HOST:PORT to listen on; port 0 means any free port")
-      ->capture_default_str();
+  const std::string folder = program.substr(0, program.rfind('/') + 1);
+  flags.policy = folder + "policy.textproto";
+  flags.database = "orders.sqlite";
+  flags.server.AddTo(&app);
   app.add_option("--payment", flags.payment, "HOST:PORT of the payment server")
+      ->capture_default_str();
+  app.add_option("--user", flags.user, "HOST:PORT of the user server")
+      ->capture_default_str();
+  app.add_option("--inventory", flags.inventory,
+                 "HOST:PORT of the inventory server")
+      ->capture_default_str();
+  app.add_option("--notification", flags.notification,
+                 "HOST:PORT of the notification server")
+      ->capture_default_str();
+  app.add_option("--database", flags.database,
+                 "SQLite file that keeps the orders; made when it is missing")
       ->capture_default_str();
   app.add_option("--policy", flags.policy,
                  "policy file; a change of it takes effect while running")
@@ -99,11 +169,24 @@ int Main(int argc, char** argv) {
                  "HOST:PORT to serve metrics on, for Prometheus; port 0 "
                  "means any free port");
   app.add_flag("--no-firebreak", flags.no_firebreak,
-               "call payment through a plain channel");
+               "call through plain channels");
   app.add_option("--timeout-ms", flags.timeout_ms,
-                 "deadline of a charge in milliseconds, with --no-firebreak "
-                 "only: otherwise the policy's timeout holds")
+                 "deadline of a call in milliseconds, with --no-firebreak "
+                 "only: otherwise the policy's timeouts hold")
       ->check(CLI::Range(1, 600'000))
+      ->capture_default_str();
+  app.add_option("--chargers", flags.chargers,
+                 "threads that charge the orders that wait")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  app.add_option("--retries", flags.retries,
+                 "tries after a failed call, with --no-firebreak only")
+      ->check(CLI::Range(0, 10))
+      ->capture_default_str();
+  app.add_option("--first-wait-ms", flags.first_wait_ms,
+                 "milliseconds before the first of them; the next waits are "
+                 "each twice as long")
+      ->check(CLI::Range(0, 60'000))
       ->capture_default_str();
   try {
     app.parse(argc, argv);

@@ -1,66 +1,122 @@
-// Takes orders, and has each of them charged: now, or else later.
+// Takes orders and sees each of them through: verify the user, reserve the
+// stock, charge, confirm, notify.
 //
-//   shop::OrderService service(PaymentService::NewStub(channel));
+//   shop::OrderService service(&pool, book.get(), stubs, options);
 //   builder.RegisterService(&service);
+//   ...
+//   service.Stop();
 //
-// An order whose charge fails for any reason is queued and answered so; a
-// thread charges the queue in order, under the same order id, and so at most
-// once however often it tries. This code does not know about firebreak: it only
-// gets its failures sooner.
+// Each step is written in the order book before the next one begins, so that an
+// order is where it was after any end of the process; and each can be repeated.
+//
+//   the user is unknown, or cannot be verified   there is no order
+//   nothing can be reserved                      the order is undone
+//   payment declines                             undone: its stock is released
+//   payment cannot be had                        QUEUED, charged later
+//   a confirmation fails                         repeated later
+//   the notification fails                       the order stands
+//
+// What is to be done later is done by threads of this class, again and again
+// until it is done: for orders that were answered, and for those that an
+// earlier process left behind. An order whose customer got no answer is undone
+// if it had no reservation yet, and else charged: under the same id, so once.
+//
+// This code does not know about firebreak: it only gets its failures sooner.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_ORDER_SERVICE_H_
 #define FIREBREAK_EXAMPLES_SHOP_ORDER_SERVICE_H_
 
-#include <grpcpp/server_context.h>
-
-#include <chrono>
+#include <atomic>
 #include <condition_variable>
-#include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_set>
+#include <vector>
 
+#include "examples/shop/calls.h"
+#include "examples/shop/order_book.h"
 #include "shop/v1/shop.grpc.pb.h"
 
 namespace shop {
 
-class OrderService final : public v1::OrderService::Service {
+struct OrderStubs {
+  std::unique_ptr<v1::UserService::Stub> user;
+  std::unique_ptr<v1::InventoryService::Stub> inventory;
+  std::unique_ptr<v1::PaymentService::Stub> payment;
+  std::unique_ptr<v1::NotificationService::Stub> notification;
+};
+
+class OrderService final : public v1::OrderService::CallbackService {
  public:
-  // `timeout` bounds each charge; zero leaves it to the channel's policy.
-  OrderService(std::unique_ptr<v1::PaymentService::Stub> payment,
-               std::chrono::milliseconds timeout);
-  // Waits for a charge in progress. What is still queued is forgotten: a real
-  // shop would keep its queue on disk.
+  struct Options {
+    Calls::Plan plan;
+    // Orders that may wait for payment. Past it they are refused rather than
+    // promised.
+    int64_t max_waiting = 100'000;
+    // How many threads charge those that wait.
+    int chargers = 4;
+    // How many charges have been sent; null: as many as were asked for.
+    std::function<int64_t()> charges_sent;
+  };
+
+  // `pool` and `book` outlive the service.
+  OrderService(WorkerPool* pool, OrderBook* book, OrderStubs stubs,
+               const Options& options);
   ~OrderService() override;
 
-  grpc::Status CreateOrder(grpc::ServerContext* context,
-                           const v1::CreateOrderRequest* request,
-                           v1::CreateOrderReply* reply) override;
-  grpc::Status GetOrderStats(grpc::ServerContext* context,
-                             const v1::GetOrderStatsRequest* request,
-                             v1::GetOrderStatsReply* reply) override;
+  // What is to be done later is left to the next process.
+  void Stop();
+
+  grpc::ServerUnaryReactor* CreateOrder(grpc::CallbackServerContext* context,
+                                        const v1::CreateOrderRequest* request,
+                                        v1::CreateOrderReply* reply) override;
+  grpc::ServerUnaryReactor* GetOrderStats(
+      grpc::CallbackServerContext* context, const v1::GetOrderStatsRequest*,
+      v1::GetOrderStatsReply* reply) override;
 
  private:
-  grpc::Status Charge(const v1::ChargeRequest& order);
-  void ChargeQueue();
+  using State = OrderBook::State;
+  using Order = OrderBook::Order;
+  // While it lives nobody else works on the order.
+  class Claim;
 
-  const std::unique_ptr<v1::PaymentService::Stub> payment_;
-  const std::chrono::milliseconds timeout_;
-  const std::string id_prefix_;
+  grpc::Status Create(const v1::CreateOrderRequest& request,
+                      v1::CreateOrderReply* reply);
+  grpc::Status Tell(const Order& order, v1::CreateOrderReply* reply);
+  grpc::Status Reserve(const std::string& id);
+  grpc::Status Release(const std::string& id);
+  grpc::Status Charge(const Order& order, bool is_waiting);
+  // Of an order that is paid. False: it is still to be confirmed.
+  bool Finish(const Order& order);
+
+  // The threads' work: what there is to do about orders in `state`. False:
+  // nothing has come of it.
+  bool Advance(State state, int part, int parts);
+  enum class Result { kDone, kNotMine, kFailed };
+  Result AdvanceOne(const Order& order);
+  void Keep(const std::vector<State>& states, int part, int parts);
+
+  WorkerPool* const pool_;
+  OrderBook* const book_;
+  const OrderStubs stubs_;
+  const Options options_;
+  const Calls calls_;
+  std::atomic<int64_t> waiting_{0};  // about as many
+  std::atomic<int64_t> charges_sent_{0};
+  std::atomic<int64_t> unnotified_{0};
 
   std::mutex mu_;
   std::condition_variable changed_;
-  // All guarded by mu_. The front is being charged and only goes when it is.
-  std::deque<v1::ChargeRequest> queue_;
-  int64_t accepted_ = 0;
-  int64_t paid_ = 0;
+  // Guarded by mu_.
+  std::unordered_set<std::string> claimed_;
   bool stopping_ = false;
 
-  std::thread charger_;  // last: it uses all of the above
+  std::vector<std::thread> threads_;  // last: they use all of the above
 };
 
 }  // namespace shop

@@ -1,15 +1,11 @@
-// The payment service of the example: slow on request, and knows what it has
-// charged. It has nothing of firebreak: that is for those who call.
+// The payment service of the example: knows what it has charged, and declines
+// what is too much. It has nothing of firebreak: that is for those who call.
 //
-//   payment_server --address 127.0.0.1:50052 --latency-ms 5
-#include <grpcpp/grpcpp.h>
-
+//   payment_server --address 127.0.0.1:50052 --workers 16 --latency-ms 5
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <iostream>
 #include <string>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "examples/shop/ledger.h"
@@ -19,49 +15,65 @@
 namespace shop {
 namespace {
 
-class PaymentService final : public v1::PaymentService::Service {
+class PaymentService final : public v1::PaymentService::CallbackService {
  public:
-  PaymentService(std::chrono::milliseconds latency, Ledger* ledger)
-      : latency_(latency), ledger_(ledger) {}
+  PaymentService(WorkerPool* pool, int service_ms, int64_t limit,
+                 Ledger* ledger)
+      : pool_(pool), service_ms_(service_ms), limit_(limit), ledger_(ledger) {}
 
-  grpc::Status Charge(grpc::ServerContext*, const v1::ChargeRequest* request,
-                      v1::ChargeReply* reply) override {
+  grpc::ServerUnaryReactor* Charge(grpc::CallbackServerContext* context,
+                                   const v1::ChargeRequest* request,
+                                   v1::ChargeReply* reply) override {
     ++calls_;
-    if (request->order_id().empty() ||
-        request->order_id().find('\n') != std::string::npos) {
-      return {grpc::StatusCode::INVALID_ARGUMENT,
-              "order_id is empty or not one line"};
-    }
-    std::this_thread::sleep_for(latency_);
-    ledger_->Charge(request->order_id());
-    reply->set_receipt(absl::StrCat("receipt for ", request->order_id()));
-    return grpc::Status::OK;
+    return InPool(pool_, context, service_ms_,
+                  [=] { return Charge(*request, reply); });
+  }
+  grpc::ServerUnaryReactor* ChargeWaiting(grpc::CallbackServerContext* context,
+                                          const v1::ChargeRequest* request,
+                                          v1::ChargeReply* reply) override {
+    return Charge(context, request, reply);
   }
 
-  grpc::Status GetStats(grpc::ServerContext*, const v1::GetStatsRequest*,
-                        v1::GetStatsReply* reply) override {
+  grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,
+                                     const v1::GetStatsRequest*,
+                                     v1::GetStatsReply* reply) override {
     reply->set_charges(ledger_->size());
     reply->set_calls(calls_);
-    return grpc::Status::OK;
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
   }
 
  private:
-  const std::chrono::milliseconds latency_;
+  grpc::Status Charge(const v1::ChargeRequest& request,
+                      v1::ChargeReply* reply) {
+    const std::string& id = request.order_id();
+    if (id.empty() || id.find('\n') != std::string::npos) {
+      return {grpc::StatusCode::INVALID_ARGUMENT,
+              "order_id is empty or not one line"};
+    }
+    if (request.cents() > limit_) {
+      return {grpc::StatusCode::FAILED_PRECONDITION, "the card is declined"};
+    }
+    ledger_->Charge(id);
+    reply->set_receipt(absl::StrCat("receipt for ", id));
+    return grpc::Status::OK;
+  }
+
+  WorkerPool* const pool_;
+  const int service_ms_;
+  const int64_t limit_;
   Ledger* const ledger_;
   std::atomic<int64_t> calls_{0};
 };
 
 int Main(int argc, char** argv) {
   CLI::App app("The payment service of the shop example.", "payment_server");
-  std::string address = "127.0.0.1:50052";
-  app.add_option("--address", address,
-                 "HOST:PORT to listen on; port 0 means any "
-                 "free port")
-      ->capture_default_str();
-  int latency_ms = 2;
-  app.add_option("--latency-ms", latency_ms,
-                 "how long a charge takes, in milliseconds")
-      ->check(CLI::Range(0, 600'000))
+  ServerFlags flags("127.0.0.1:50052");
+  flags.service_ms = 2;
+  flags.AddTo(&app);
+  int64_t limit = 100'000;
+  app.add_option("--limit", limit, "cents; orders of more are declined")
       ->capture_default_str();
   std::string ledger_path;
   app.add_option("--ledger", ledger_path,
@@ -79,14 +91,9 @@ int Main(int argc, char** argv) {
     std::cerr << ledger_path << ": " << std::strerror(errno) << "\n";
     return 1;
   }
-  PaymentService service(std::chrono::milliseconds(latency_ms), &ledger);
-  grpc::ServerBuilder builder;
-  builder.RegisterService(&service);
-  const auto server = Listen(address, &builder);
-  if (server == nullptr) return 1;
-  WaitForShutdownSignal();
-  Shutdown(server.get());
-  return 0;
+  WorkerPool pool(flags.capacity);
+  PaymentService service(&pool, flags.service_ms, limit, &ledger);
+  return Serve(flags, &pool, {&service});
 }
 
 }  // namespace

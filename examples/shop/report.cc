@@ -60,9 +60,13 @@ void Report::Counters(const firebreak::v1::Method& method) const {
 
 void Report::Events(const std::vector<firebreak::v1::Event>& events) const {
   for (const firebreak::v1::Event& event : events) {
-    absl::PrintF("  %7.3f s  %s -> %s: %s\n",
-                 absl::ToDoubleSeconds(TimeOf(event) - start_),
-                 StateName(event.from()), StateName(event.to()), event.cause());
+    const std::string what = event.kind() == firebreak::v1::EVENT_KIND_WARNING
+                                 ? "warning"
+                                 : absl::StrCat(StateName(event.from()), " -> ",
+                                                StateName(event.to()));
+    absl::PrintF("  %7.3f s  %s: %s\n",
+                 absl::ToDoubleSeconds(TimeOf(event) - start_), what,
+                 event.cause());
   }
   std::fflush(stdout);
 }

@@ -3,8 +3,10 @@
 #ifndef FIREBREAK_EXAMPLES_SHOP_SERVERS_H_
 #define FIREBREAK_EXAMPLES_SHOP_SERVERS_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "examples/shop/process.h"
@@ -23,20 +25,45 @@ struct Folders {
   std::string logs;
 };
 
-// `address` may have port 0. `log` is the name of its log file, and of its
-// ledger when `ledger` is not empty. They return when the server listens.
+// Returns when the server listens: `program` ("user_server") with `flags`, on
+// `address`, which may have port 0. `log` is the name of its log file.
+absl::StatusOr<Server> StartServer(const Folders& folders,
+                                   const std::string& program,
+                                   const std::string& log,
+                                   const std::string& address,
+                                   const std::vector<std::string>& flags = {});
+// `ledger` is the name of its ledger; empty: it has none.
 absl::StatusOr<Server> StartPayment(const Folders& folders,
                                     const std::string& log,
                                     const std::string& address,
                                     const std::string& ledger);
+
+// The services that an order needs beside payment.
+struct Helpers {
+  Server user;
+  Server inventory;
+  Server notification;
+};
+absl::StatusOr<Helpers> StartHelpers(
+    const Folders& folders, const std::string& log_prefix,
+    const std::vector<std::string>& flags = {});
+// Its database is the file `log` + ".sqlite", its address any port.
 absl::StatusOr<Server> StartOrders(const Folders& folders,
                                    const std::string& log,
-                                   const std::string& payment, bool firebreak);
+                                   const std::string& payment,
+                                   const Helpers& helpers,
+                                   const std::vector<std::string>& flags);
 
 absl::StatusOr<v1::GetStatsReply> PaymentStats(
     v1::PaymentService::Stub* payment);
 absl::StatusOr<v1::GetOrderStatsReply> OrderStats(
     v1::OrderService::Stub* orders);
+absl::StatusOr<v1::GetStockReply> StockOf(const Server& inventory);
+// Nothing, where a server does not answer at once.
+absl::StatusOr<v1::GetLoadReply> LoadOf(v1::LoadService::Stub* server);
+
+// How often orders are in a ledger file a second time.
+int64_t ChargedTwice(const std::string& ledger_path);
 
 }  // namespace shop
 

@@ -1,23 +1,37 @@
 // What the servers of this example do beside serving.
 //
+//   shop::ServerFlags flags{"127.0.0.1:50052"};
+//   flags.AddTo(&app);
+//   ...
 //   shop::BlockShutdownSignals();            // before there are threads
-//   grpc::ServerBuilder builder;
-//   builder.RegisterService(&service);
-//   auto server = shop::Listen("127.0.0.1:0", &builder);
-//   if (server == nullptr) return 1;
-//   shop::WaitForShutdownSignal();
-//   shop::Shutdown(server.get());
+//   shop::WorkerPool pool(flags.capacity);
+//   UserService service(&pool);              // its calls: InPool(), below
+//   return shop::Serve(flags, &pool, {&service});
 #ifndef FIREBREAK_EXAMPLES_SHOP_SERVING_H_
 #define FIREBREAK_EXAMPLES_SHOP_SERVING_H_
 
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
+#include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
-#include <memory>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "examples/shop/worker_pool.h"
 
 namespace shop {
+
+struct ServerFlags {
+  explicit ServerFlags(std::string by_default)
+      : address(std::move(by_default)) {}
+
+  std::string address;  // HOST:PORT
+  WorkerPool::Capacity capacity;
+  int service_ms = 0;  // how long a call takes
+
+  void AddTo(CLI::App* app);
+};
 
 // The exit code for `error`, after its text is printed: 0 for --help, 2 for
 // wrong flags.
@@ -28,13 +42,24 @@ int ExitFor(const CLI::App& app, const CLI::ParseError& error);
 void BlockShutdownSignals();
 void WaitForShutdownSignal();
 
-// Starts a server on HOST:PORT, and prints "listening on HOST:PORT" with the
-// port that port 0 became. Null, with the reason on stderr, when it cannot.
-std::unique_ptr<grpc::Server> Listen(const std::string& address,
-                                     grpc::ServerBuilder* builder);
+// Serves `services`, and LoadService for `pool`, until a signal asks to end. It
+// prints "listening on HOST:PORT" with the port that port 0 became. Returns the
+// exit code: 1, with the reason on stderr, when it cannot listen. `stopping` is
+// called before calls are waited for.
+int Serve(const ServerFlags& flags, WorkerPool* pool,
+          const std::vector<grpc::Service*>& services,
+          const std::function<void()>& stopping = nullptr);
 
-// Lets the calls in progress end, for a second.
-void Shutdown(grpc::Server* server);
+// Answers a call from a worker of `pool`, with what `work` returns.
+grpc::ServerUnaryReactor* InPool(WorkerPool* pool,
+                                 grpc::CallbackServerContext* context,
+                                 std::function<grpc::Status()> work);
+
+// The same, for a call that takes so long.
+grpc::ServerUnaryReactor* InPool(WorkerPool* pool,
+                                 grpc::CallbackServerContext* context,
+                                 int service_ms,
+                                 std::function<grpc::Status()> work);
 
 }  // namespace shop
 

@@ -1,9 +1,5 @@
 // Plays the story of the shop example: see story.h. scripts/demo builds and
 // runs it.
-#include <sched.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "examples/shop/facts.h"
+#include "examples/shop/priority.h"
 #include "examples/shop/report.h"
 #include "examples/shop/story.h"
 #include "examples/shop/wait.h"
@@ -22,31 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kHelp[] =
-    "Starts a payment and an order server on loopback ports, lets customers "
+    "Starts the servers of a shop on loopback ports, lets customers "
     "create orders, freezes payment, kills and restarts it, and shows how "
     "firebreak reacts. It takes about 25 s. The exit code is 0 only if the "
     "story happened as it should.\n";
-
-// A folder of our own under the temporary one; empty when it cannot be made.
-std::string MakeLogFolder() {
-  std::error_code error;
-  std::string path =
-      (fs::temp_directory_path(error) / "shop_demo.XXXXXX").string();
-  return mkdtemp(path.data()) == nullptr ? std::string() : path;
-}
-
-// A demo of answers in under a millisecond would, on a machine that builds
-// something else meanwhile, mostly show for how long others keep the cores. So
-// it and the servers it starts go first, where that is permitted: they need a
-// few percent of one core. Before there are threads.
-void GoFirst() {
-  sched_param priority = {};
-  priority.sched_priority = sched_get_priority_min(SCHED_RR);
-  if (sched_setscheduler(0, SCHED_RR, &priority) == 0) {
-    std::cout << "with real-time priority, so that other work on this machine "
-                 "is not measured\n";
-  }
-}
 
 absl::Status Run(const Story::Options& options) {
   const Report report;
@@ -98,8 +74,12 @@ int Main(int argc, char** argv) {
               << error.message() << "\n";
     return 1;
   }
-  // A ledger from an earlier run would count as charged.
-  fs::remove(options.folders.logs + "/ledger", error);
+  // Books from an earlier run would count as this one's.
+  for (const char* file :
+       {"ledger", "orders.log.sqlite", "orders.log.sqlite-wal",
+        "baseline-orders.log.sqlite", "baseline-orders.log.sqlite-wal"}) {
+    fs::remove(options.folders.logs + "/" + file, error);
+  }
 
   const absl::Status status = Run(options);
   if (status.ok()) {

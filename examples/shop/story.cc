@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,8 @@ namespace {
 constexpr char kAnyPort[] = "127.0.0.1:0";
 // For what takes a second or two. Generous, for machines that are busy.
 constexpr absl::Duration kLimit = absl::Seconds(20);
+// For the queue, which takes five seconds and a few processes.
+constexpr absl::Duration kDrainLimit = absl::Seconds(60);
 // Between two readings of the admin service.
 constexpr absl::Duration kReadingPeriod = absl::Milliseconds(20);
 
@@ -53,9 +56,12 @@ absl::Status Story::PlayBaseline() {
   absl::StatusOr<Server> payment = StartPayment(
       options_.folders, "baseline-payment.log", kAnyPort, /*ledger=*/"");
   if (!payment.ok()) return payment.status();
+  const absl::StatusOr<Helpers> helpers =
+      StartHelpers(options_.folders, "baseline-");
+  if (!helpers.ok()) return helpers.status();
   absl::StatusOr<Server> orders =
       StartOrders(options_.folders, "baseline-orders.log", payment->address,
-                  /*firebreak=*/false);
+                  *helpers, {"--no-firebreak"});
   if (!orders.ok()) return orders.status();
 
   Load load(orders->address);
@@ -83,9 +89,11 @@ absl::Status Story::Start() {
       StartPayment(options_.folders, "payment-1.log", kAnyPort, "ledger");
   if (!payment.ok()) return payment.status();
   payment_ = *std::move(payment);
-  absl::StatusOr<Server> orders =
-      StartOrders(options_.folders, "orders.log", payment_.address,
-                  /*firebreak=*/true);
+  absl::StatusOr<Helpers> helpers = StartHelpers(options_.folders, "");
+  if (!helpers.ok()) return helpers.status();
+  helpers_ = *std::move(helpers);
+  absl::StatusOr<Server> orders = StartOrders(options_.folders, "orders.log",
+                                              payment_.address, helpers_, {});
   if (!orders.ok()) return orders.status();
   orders_ = *std::move(orders);
   admin_ = std::make_unique<AdminView>(orders_.address);
@@ -219,11 +227,13 @@ absl::Status Story::PlayDrain() {
   const auto stub = v1::OrderService::NewStub(
       grpc::CreateChannel(orders_.address, grpc::InsecureChannelCredentials()));
   absl::StatusOr<v1::GetOrderStatsReply> orders;
-  if (absl::Status s = WaitUntil("queued orders to be charged", kLimit,
-                                 [&] {
-                                   orders = OrderStats(stub.get());
-                                   return !orders.ok() || orders->queued() == 0;
-                                 });
+  if (absl::Status s =
+          WaitUntil("queued orders to be charged or undone", kDrainLimit,
+                    [&] {
+                      orders = OrderStats(stub.get());
+                      return !orders.ok() ||
+                             (orders->queued() == 0 && orders->undoing() == 0);
+                    });
       !s.ok()) {
     return s;
   }
@@ -237,7 +247,8 @@ absl::Status Story::PlayDrain() {
   facts_.answered = all.answered;
   // By payment's own ledger, which has each order once: what the order server
   // says of itself proves nothing.
-  const int64_t missing = all.answered - payment->charges() - orders->queued();
+  const int64_t missing =
+      all.answered - payment->charges() - orders->queued() - orders->undone();
   facts_.lost = all.calls - all.answered + std::max<int64_t>(0, missing);
   report_->Note(absl::StrCat("customers: ", all.calls, " orders, ",
                              all.answered, " answered, ", all.queued,
@@ -248,8 +259,24 @@ absl::Status Story::PlayDrain() {
   report_->Note(absl::StrCat("orders: ", orders->accepted(), " accepted, ",
                              orders->paid(), " paid, ", orders->queued(),
                              " still queued"));
+  facts_.compensated = orders->undone();
+  facts_.double_charged = ChargedTwice(options_.folders.logs + "/ledger");
   report_->Note(absl::StrCat("payment: ", payment->charges(),
-                             " orders charged, each once"));
+                             " orders charged, ", facts_.double_charged,
+                             " of them twice; ", facts_.compensated,
+                             " declined and undone"));
+  // Those that were paid last may still be on their way to be confirmed.
+  absl::StatusOr<v1::GetStockReply> stock;
+  WaitUntil("the stock to be confirmed or released", kDrainLimit, [&] {
+    stock = StockOf(helpers_.inventory);
+    return !stock.ok() || stock->reserved() == 0;
+  }).IgnoreError();
+  if (!stock.ok()) return stock.status();
+  facts_.stock_leaked =
+      stock->reserved() + std::abs(stock->confirmed() - orders->paid());
+  report_->Note(absl::StrCat("inventory: ", stock->confirmed(), " sold, ",
+                             stock->released(), " released, ",
+                             stock->reserved(), " still reserved"));
   return absl::OkStatus();
 }
 

@@ -57,6 +57,7 @@ class Story {
   const Report* const report_;
   Facts facts_;
 
+  Helpers helpers_;
   Server payment_;
   Server orders_;
   std::unique_ptr<v1::PaymentService::Stub> restarted_payment_;

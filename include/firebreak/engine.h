@@ -214,6 +214,11 @@ class FIREBREAK_EXPORT Engine {
   // NOT_FOUND: the policy has no entry for it.
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
+  // The same with several, which are asked in their order.
+  // INVALID_ARGUMENT also: there are none or too many, or a name, a time or a
+  // bound of a cache is out of its range.
+  absl::Status SetFallback(const std::string& channel,
+                           const std::string& method, FallbackChain chain);
 
   // Sets what decides which results of `method` are failures: see classifier.h.
   // It applies to results that come later. nullptr removes it. Errors are those

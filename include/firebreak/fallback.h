@@ -9,16 +9,28 @@
 //             return grpc::Status::OK;
 //           }));
 //
+// Or several, a chain, which are asked in their order until one answers:
+//
+//   engine->SetFallback("user", "/shop.v1.UserService/GetUser",
+//                       firebreak::FallbackChain({
+//                           firebreak::CachedReply(),
+//                           {"replica", ask_replica, milliseconds(50)},
+//                           firebreak::DefaultReply(unknown_user),
+//                       }));
+//
 // It works for unary calls of a method that has an entry in the policy,
 // whatever the entry says: `breaker {}`, or a name and nothing else.
 //
 // The fallback is asked once for a call that would otherwise end with a failure
 // (refused calls included), unless the caller cancelled the call or its
 // deadline has passed. If it returns OK, the caller gets OK and the fallback's
-// reply. In all other cases the original failure stands: the fallback returns a
-// failure, the request cannot be parsed, the queue is full, or no thread is
-// free for a second. If that failure has no reason of its own, its
-// `firebreak-reason` is "fallback_failed".
+// reply, and the trailing metadata `firebreak-fallback` names the link that
+// answered ("fallback" where there is no chain). In all other cases the next
+// link is asked: the fallback returns a failure or throws, the request cannot
+// be parsed, the queue is full, no thread is free for a second, or the link's
+// time is over. After the last one the original failure stands. If that failure
+// has no reason of its own, its `firebreak-reason` is "fallback_failed". A
+// CallReport says what became of each link, and why the call failed.
 //
 // Ownership: the engine keeps a fallback until another one replaces it. A
 // fallback that owns the engine, or one of its channels or stubs, keeps the
@@ -32,16 +44,27 @@
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/proto_buffer_writer.h>
 #include <grpcpp/support/status.h>
 
+#include <chrono>
+#include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "firebreak/export.h"
 
 namespace firebreak {
+
+namespace core {
+class ReplyCache;
+}
 
 // A fallback in terms of serialized messages. It must not change `request`.
 using Fallback = std::function<grpc::Status(const grpc::ByteBuffer& request,
@@ -104,6 +127,78 @@ Fallback MakeFallback(
   };
   return fallback;
 }
+
+// One link of a chain.
+struct FallbackLink {
+  // What metrics, the admin service and reports call it: 1 to 32 of a-z, 0-9,
+  // "_" and "-". Unique in its chain.
+  std::string name;
+  Fallback answer;
+  // How long it may take, counted from when it is asked. After that the next
+  // link is asked, though this one keeps its thread until it returns. Zero: as
+  // long as the call has.
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero();
+  // Set by CachedReply(). Not part of the API.
+  std::shared_ptr<core::ReplyCache> cache = nullptr;
+};
+
+// One to eight links, in the order in which they are asked.
+class FIREBREAK_EXPORT FallbackChain {
+ public:
+  explicit FallbackChain(std::vector<FallbackLink> links)
+      : links_(std::move(links)) {}
+  const std::vector<FallbackLink>& links() const { return links_; }
+
+ private:
+  std::vector<FallbackLink> links_;
+};
+
+struct CachedReplyOptions {
+  std::string name = "cached";
+  // A reply that is older is not used. [1ms, 366 days].
+  std::chrono::nanoseconds max_age = std::chrono::minutes(5);
+  // What is kept; the entry goes that was not used for the longest time.
+  // [1, 1'000'000] and [1, 1 GiB], of requests and replies together.
+  std::size_t max_entries = 1000;
+  std::size_t max_bytes = 16 << 20;
+  // Where a reply can be had that is not in the cache, another store for
+  // instance. Of all calls with the same request one asks it at a time, and the
+  // others wait for what it gets. Null: nowhere.
+  Fallback refill = nullptr;
+  // As in FallbackLink, for a refill and those who wait for it.
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero();
+};
+
+// A link that answers with the last reply that a server gave to the same
+// request. Such a reply is stale, and says so: the trailing metadata
+// `firebreak-stale-ms` has its age, as has the CallReport. It needs no thread
+// but for a refill.
+//
+// "The same request" is the same bytes on the channel name and method: not the
+// metadata. So it is not for methods whose reply depends on the caller's
+// credentials or other metadata; and messages with maps, which have no fixed
+// order of bytes, are found less often. Each success of the method pays for a
+// copy of its request and reply, and takes the cache's lock.
+//
+// Several methods may have the same link; they share its bounds.
+FIREBREAK_EXPORT FallbackLink CachedReply(CachedReplyOptions options = {});
+
+// What DefaultReply() makes; kept as a Fallback. It needs no thread.
+struct FixedReply {
+  std::string reply_type;
+  grpc::ByteBuffer reply;
+
+  grpc::Status operator()(const grpc::ByteBuffer& /*request*/,
+                          const grpc::Status& /*failure*/,
+                          grpc::ByteBuffer* out) const {
+    *out = reply;
+    return grpc::Status::OK;
+  }
+};
+
+// A link that always answers with `reply`, which must be of the method's type.
+FIREBREAK_EXPORT FallbackLink DefaultReply(
+    const google::protobuf::MessageLite& reply, std::string name = "default");
 
 }  // namespace firebreak
 

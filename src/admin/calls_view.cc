@@ -79,6 +79,22 @@ v1::CallCounts CallsView(const core::MethodCounts& counts,
   return view;
 }
 
+void AddFallbackLinks(const engine::MethodRuntime& runtime,
+                      v1::CallCounts* view) {
+  using engine::LinkEnd;
+  const auto fallback = runtime.fallback();
+  if (fallback == nullptr) return;
+  for (const engine::FallbackLinks::Link& link : fallback->links()) {
+    v1::FallbackCounts* const counts = view->add_fallback_links();
+    counts->set_name(link.name);
+    counts->set_answered(link.counters->of(LinkEnd::kAnswered));
+    counts->set_failed(link.counters->of(LinkEnd::kFailed));
+    counts->set_late(link.counters->of(LinkEnd::kLate));
+    counts->set_not_begun(link.counters->of(LinkEnd::kNotBegun));
+    counts->set_abandoned(link.counters->of(LinkEnd::kAbandoned));
+  }
+}
+
 v1::AttemptCounts AttemptsView(const core::MethodCounts& counts) {
   v1::AttemptCounts view;
   view.set_first(counts.attempts_of(core::AttemptKind::kFirst));

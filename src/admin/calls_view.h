@@ -19,6 +19,9 @@ namespace firebreak::admin {
 
 v1::CallCounts CallsView(const core::MethodCounts& counts,
                          const engine::Hang& hang);
+// Of the fallback that is set now.
+void AddFallbackLinks(const engine::MethodRuntime& runtime,
+                      v1::CallCounts* view);
 v1::AttemptCounts AttemptsView(const core::MethodCounts& counts);
 v1::RecentCalls RecentView(const engine::MethodRuntime& runtime,
                            const core::MethodOptions& options,

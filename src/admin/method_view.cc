@@ -268,6 +268,7 @@ v1::Method MethodView(const Selected& selected, core::Time now,
     *view.add_breakers() = BreakerView(breaker, now);
   }
   *view.mutable_calls() = CallsView(counts, engine::HangOf(runtime, now));
+  AddFallbackLinks(runtime, view.mutable_calls());
   *view.mutable_attempts() = AttemptsView(counts);
   *view.mutable_latency() = LatencyView(runtime.stats.latency());
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);

@@ -134,4 +134,10 @@ absl::Status Engine::SetFallback(const std::string& channel,
   return core_->SetFallback(channel, method, std::move(fallback));
 }
 
+absl::Status Engine::SetFallback(const std::string& channel,
+                                 const std::string& method,
+                                 FallbackChain chain) {
+  return core_->SetFallback(channel, method, chain);
+}
+
 }  // namespace firebreak

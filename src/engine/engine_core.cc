@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/callbacks/fallback_types.h"
+#include "src/engine/callbacks/fallback_links.h"
 #include "src/engine/io/clock.h"
 
 namespace firebreak::engine {
@@ -105,11 +105,26 @@ void EngineCore::Prepare(const std::string& channel,
 absl::Status EngineCore::SetFallback(const std::string& channel,
                                      const std::string& method,
                                      Fallback fallback) {
+  if (fallback) {
+    return SetFallback(
+        channel, method,
+        FallbackChain({{FallbackLinks::kOnlyLink, std::move(fallback)}}));
+  }
   auto runtime = RuntimeToSet(channel, method);
   if (!runtime.ok()) return runtime.status();
-  absl::Status fits = CheckFallback(method, fallback);
-  if (!fits.ok()) return fits;
-  (*runtime)->SetFallback(std::move(fallback));
+  (*runtime)->SetFallback(nullptr);
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::SetFallback(const std::string& channel,
+                                     const std::string& method,
+                                     const FallbackChain& chain) {
+  auto runtime = RuntimeToSet(channel, method);
+  if (!runtime.ok()) return runtime.status();
+  auto links = FallbackLinks::Create(channel, method, chain,
+                                     (*runtime)->fallback().get());
+  if (!links.ok()) return links.status();
+  (*runtime)->SetFallback(*std::move(links));
   return absl::OkStatus();
 }
 

@@ -85,6 +85,9 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   void Prepare(const std::string& channel, const std::string& method);
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
+  absl::Status SetFallback(const std::string& channel,
+                           const std::string& method,
+                           const FallbackChain& chain);
   absl::Status SetClassifier(const std::string& channel,
                              const std::string& method, Classifier classifier);
   // The store, for who must not outlive the engine's end.

@@ -114,23 +114,23 @@ std::vector<core::Breaker*> MethodRuntime::breakers() const {
   return out;
 }
 
-void MethodRuntime::SetFallback(Fallback fallback) {
-  // Outside the lock: an old fallback's captures may do anything when they go.
-  std::shared_ptr<const Fallback> next;
-  if (fallback) next = std::make_shared<const Fallback>(std::move(fallback));
+void MethodRuntime::SetFallback(std::shared_ptr<const FallbackLinks> fallback) {
+  // The old one goes outside the lock, with the argument: its captures may do
+  // anything then.
   core::MutexLock lock(&mu_);
-  has_fallback_ = next != nullptr;
-  fallback_.swap(next);
+  has_fallback_ = fallback != nullptr;
+  fallback_.swap(fallback);
 }
 
-std::shared_ptr<const Fallback> MethodRuntime::fallback() const {
+std::shared_ptr<const FallbackLinks> MethodRuntime::fallback() const {
   if (!has_fallback_) return nullptr;
   core::MutexLock lock(&mu_);
   return fallback_;
 }
 
 void MethodRuntime::SetClassifier(Classifier classifier) {
-  // As above.
+  // Outside the lock: an old classifier's captures may do anything when they
+  // go.
   std::shared_ptr<const Classifier> next;
   if (classifier) {
     next = std::make_shared<const Classifier>(std::move(classifier));

@@ -30,7 +30,6 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/classifier.h"
 #include "firebreak/export.h"
-#include "firebreak/fallback.h"
 #include "src/core/admission/intake.h"
 #include "src/core/attempts/attempt_budget.h"
 #include "src/core/attempts/retry_estimator.h"
@@ -39,6 +38,7 @@
 #include "src/core/measure/latency_model.h"
 #include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
+#include "src/engine/callbacks/fallback_links.h"
 
 namespace firebreak::engine {
 
@@ -103,10 +103,12 @@ class MethodRuntime {
   // has no use for them now. Exported for libfirebreak_prometheus.
   FIREBREAK_EXPORT std::vector<core::Breaker*> breakers() const;
 
-  void SetFallback(Fallback fallback);
+  // Null: none.
+  void SetFallback(std::shared_ptr<const FallbackLinks> fallback);
   bool has_fallback() const { return has_fallback_; }
   // Null when there is none. Shared, so that a call in flight keeps its own.
-  std::shared_ptr<const Fallback> fallback() const;
+  // Exported for libfirebreak_prometheus.
+  FIREBREAK_EXPORT std::shared_ptr<const FallbackLinks> fallback() const;
   // Likewise.
   void SetClassifier(Classifier classifier);
   std::shared_ptr<const Classifier> classifier() const;
@@ -122,7 +124,7 @@ class MethodRuntime {
   // None is ever taken out: calls under way point to them.
   std::vector<std::unique_ptr<core::Breaker>> own_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<core::Breaker>> shared_ ABSL_GUARDED_BY(mu_);
-  std::shared_ptr<const Fallback> fallback_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const FallbackLinks> fallback_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const Classifier> classifier_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -40,6 +40,10 @@ constexpr std::array<Row, kFamilies> kTable = {{
      "What successful calls took, waits and retries included. Exact to 1.6 %."},
     {"firebreak_fallbacks_total", kCounter, "channel,method",
      "Calls that a fallback of the application answered."},
+    {"firebreak_fallback_links_total", kCounter, "channel,method,link,result",
+     "Links of a fallback that were asked, by what became of them: answered, "
+     "failed, late, not_begun (no thread was free), abandoned (the call was "
+     "over)."},
     {"firebreak_health_ratio", kGauge, "channel,method",
      "How well the calls of the method do, 0 to 1."},
     {"firebreak_oldest_call_seconds", kGauge, "channel,method",

@@ -27,6 +27,7 @@ enum class Family : std::size_t {
   kRejectedRequests,
   kResponseTime,
   kFallbacks,
+  kFallbackLinks,
   kHealth,
   kOldestCall,
   kHangingCalls,

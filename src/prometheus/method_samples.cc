@@ -105,6 +105,16 @@ void AddCalls(const engine::MethodRuntime& runtime,
   out->Add(Family::kResponseTime, labels,
            runtime.stats.latency().Summarize(ResponseTimeBounds()));
   out->Add(Family::kFallbacks, labels, counts.fallbacks);
+  const auto fallback = runtime.fallback();
+  if (fallback == nullptr) return;
+  for (const engine::FallbackLinks::Link& link : fallback->links()) {
+    const Labels of_link = With(labels, "link", link.name);
+    for (const engine::LinkEnd end : engine::kLinkEnds) {
+      out->Add(Family::kFallbackLinks,
+               With(of_link, "result", engine::LinkEndName(end)),
+               link.counters->of(end));
+    }
+  }
 }
 
 void AddAttempts(engine::MethodRuntime* runtime,

@@ -45,6 +45,8 @@ extern shop::v1::ChargeReply reply;
 int Fail(const absl::Status& status);
 std::string ReadFile(const std::string& path);
 void Log(const std::string& line);
+grpc::Status AskReplica(const grpc::ByteBuffer& request,
+                        grpc::ByteBuffer* reply);
 void Page(const std::string& subject, const std::string& text);
 
 #endif  // FIREBREAK_TESTS_DOCS_NAMES_H_

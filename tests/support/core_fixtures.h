@@ -107,7 +107,8 @@ class CallRig {
   struct Setup {
     int targets = 1;
     Duration deadline = kInfiniteDuration;  // after the start of virtual time
-    bool has_fallback = false;
+    // For each fallback its time.
+    std::vector<Duration> fallbacks;
     bool fallback_begins = true;  // as soon as it is asked
     BudgetOptions budget;
     // Instead of one of its own by `budget`; outlives the rig.
@@ -123,6 +124,7 @@ class CallRig {
       : CallRig(std::move(options), Setup{}) {}
   CallRig(MethodOptions options, Setup setup)
       : options_(std::move(options)),
+        fallback_times_(setup.fallbacks),
         fallback_begins_(setup.fallback_begins),
         own_budget_(setup.budget, Time{}),
         budget_(setup.shared_budget != nullptr ? setup.shared_budget
@@ -143,7 +145,7 @@ class CallRig {
     plan.estimator = setup.estimator;
     plan.deadline = setup.deadline == kInfiniteDuration ? kInfiniteFuture
                                                         : At(setup.deadline);
-    plan.has_fallback = setup.has_fallback;
+    plan.fallback_times = fallback_times_;
     plan.seed = setup.seed;
     driver_ = std::make_unique<CallDriver>(plan);
   }
@@ -214,7 +216,9 @@ class CallRig {
   void Cancel() { Do(driver_->OnCallerCancel(now_)); }
   void Commit(int n) { Do(driver_->OnCommit(n, now_)); }
   void CallersDeadline() { Do(driver_->OnCallersDeadline(now_)); }
-  void FallbackEnds(bool ok) { Do(driver_->OnFallbackEnd(ok, now_)); }
+  void FallbackEnds(bool ok, int link = 0) {
+    Do(driver_->OnLinkEnd(link, ok, now_));
+  }
   void Destroy() { driver_.reset(); }
 
   const std::vector<std::string>& lines() const { return lines_; }
@@ -264,9 +268,12 @@ class CallRig {
         due_[launch.attempt] = SaturatingAdd(now_, answer->second.first);
       }
     }
-    if (actions.run_fallback) {
-      lines_.push_back(absl::StrCat(when, "ask the fallback"));
-      if (fallback_begins_) driver_->OnFallbackBegin();
+    if (actions.ask_link.has_value()) {
+      const int link = *actions.ask_link;
+      lines_.push_back(
+          absl::StrCat(when, link == 0 ? "ask the fallback" : "ask fallback ",
+                       link == 0 ? "" : absl::StrCat(link)));
+      if (fallback_begins_) driver_->OnLinkBegin(link);
     } else if (actions.finish.has_value()) {
       lines_.push_back(when + Describe(*actions.finish));
     }
@@ -288,6 +295,7 @@ class CallRig {
 
   EventLog log_{1000};
   const MethodOptions options_;
+  const std::vector<Duration> fallback_times_;
   const bool fallback_begins_;
   std::vector<std::unique_ptr<Breaker>> breakers_;
   std::vector<Breaker*> targets_;

@@ -248,6 +248,13 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
         return v1::Code_Name(each.code());
       }));
   add("rejections", Listed(method.calls().rejections()));
+  for (const v1::FallbackCounts& link : method.calls().fallback_links()) {
+    add("fallback",
+        absl::StrFormat("%s: answered %d, failed %d, late %d, not begun %d, "
+                        "abandoned %d",
+                        Printable(link.name()), link.answered(), link.failed(),
+                        link.late(), link.not_begun(), link.abandoned()));
+  }
   add("attempts", absl::StrFormat("first %d, retries %d, hedges %d (won %d)",
                                   attempts.first(), attempts.retries(),
                                   attempts.hedges(), attempts.hedge_wins()));

@@ -136,8 +136,10 @@ CallDriver::Actions CallDriver::OnTimer(Time now, bool is_judged_later) {
     EndAtDeadline(is_judged_later, now, &actions);
   } else if (state_ == State::kRunning) {
     FireNext(now, &actions);
-  } else if (now >= begin_by_) {
-    EndFallback(/*ok=*/false, now, &actions);
+  } else if (now >= std::min(begin_by_, link_until_)) {
+    const bool has_begun = begin_by_ == kInfiniteFuture;
+    EndLink(*link_in_flight(), has_begun ? LinkEnd::kLate : LinkEnd::kNotBegun,
+            now, &actions);
   }
   return actions;
 }
@@ -160,7 +162,7 @@ Time CallDriver::wake_at() const {
     case State::kRunning:
       return std::min(next_.at, plan_.deadline);
     case State::kFallback:
-      return std::min(begin_by_, plan_.deadline);
+      return std::min({begin_by_, link_until_, plan_.deadline});
     case State::kIdle:
     case State::kDone:
       break;

@@ -39,9 +39,10 @@
 // last failure, the caller's cancel or the deadline. Then every attempt that is
 // still in flight is cancelled and settled (superseded, cancelled by the
 // caller, or failed at the deadline), and its real end, when it comes, changes
-// nothing. If there is a fallback, it is asked before a failure is handed out,
-// unless the caller cancelled or the deadline has passed. A fallback that has
-// not begun within kFallbackPatience is given up.
+// nothing. If there are fallbacks, they are asked before a failure is handed
+// out, one after the other until one answers, unless the caller cancelled or
+// the deadline has passed. One that has not begun within kFallbackPatience, or
+// is not done within its own time, is given up, and the next one is asked.
 //
 // Thread safety: none; the host serializes. Ownership: everything that the Plan
 // points to outlives the driver. A driver that is destroyed before it has
@@ -87,7 +88,9 @@ class CallDriver {
     RetryEstimator* estimator = nullptr;
     // The deadline of the call, the policy's timeout included.
     Time deadline = kInfiniteFuture;
-    bool has_fallback = false;
+    // For each fallback, in their order: how long it may take from when it is
+    // asked. Infinite: as long as the call has.
+    absl::Span<const Duration> fallback_times;
     uint64_t seed = 0;  // for the jitter of this call
   };
 
@@ -138,6 +141,20 @@ class CallDriver {
     absl::optional<RetryPace> pace;
   };
 
+  // What became of a fallback that was asked.
+  enum class LinkEnd {
+    kAnswered,
+    kFailed,     // it had no answer
+    kLate,       // it was not done within its time
+    kNotBegun,   // no thread was free to run it
+    kAbandoned,  // the call was over before it was done
+  };
+  struct Link {
+    Time asked;
+    Time ended;  // set with `end`, which is kAbandoned until then
+    LinkEnd end = LinkEnd::kAbandoned;
+  };
+
   // An ended attempt whose verdict the host decides, by a classifier.
   struct Unjudged {
     Permit permit;
@@ -148,9 +165,9 @@ class CallDriver {
   struct Actions {
     absl::InlinedVector<int, 2> cancel;
     absl::InlinedVector<Launch, 2> launch;
-    // Ask the fallback, and report its end to OnFallbackEnd(). `finish` below
-    // is what the caller gets if the fallback fails; do not perform it yet.
-    bool run_fallback = false;
+    // Ask this fallback, and report its end to OnLinkEnd(). `finish` below is
+    // what the caller gets if all fail; do not perform it yet.
+    absl::optional<int> ask_link;
     absl::optional<Finish> finish;
   };
 
@@ -189,9 +206,12 @@ class CallDriver {
   Actions OnCallerCancel(Time now);
   // The same for a deadline that the plan does not have: the parent call's.
   Actions OnCallersDeadline(Time now, bool is_judged_later = false);
-  // A thread is about to run the fallback. False: it is too late for that.
-  bool OnFallbackBegin();
-  Actions OnFallbackEnd(bool ok, Time now);
+  // A thread is about to run fallback `link`. False: it is too late for that.
+  bool OnLinkBegin(int link);
+  // Of one that was given up meanwhile, it changes nothing.
+  Actions OnLinkEnd(int link, bool ok, Time now);
+  // The same for one that no thread will run.
+  Actions OnLinkNotBegun(int link, Time now);
 
   // What a call that ended with `finish` says about the server, for its intake.
   // It is what the attempt that decided says, or otherwise the last attempt
@@ -205,7 +225,13 @@ class CallDriver {
   // When to call OnTimer(); kInfiniteFuture for never.
   Time wake_at() const;
   bool finished() const { return state_ == State::kDone; }
-  bool is_in_fallback() const { return state_ == State::kFallback; }
+  // The fallbacks that were asked, in their order.
+  absl::Span<const Link> links() const { return links_; }
+  // The fallback that is being asked, if any.
+  absl::optional<int> link_in_flight() const {
+    if (state_ != State::kFallback) return absl::nullopt;
+    return static_cast<int>(links_.size()) - 1;
+  }
   int in_flight() const { return in_flight_; }
   int launched() const { return static_cast<int>(attempts_.size()); }
   // 0 <= n < launched().
@@ -253,9 +279,10 @@ class CallDriver {
                  Time now, Actions* actions);
   bool AnyInFlight() const { return in_flight_ > 0; }
   void EndAtDeadline(bool is_judged_later, Time now, Actions* actions);
-  // Ends the call, or asks the fallback first.
+  // Ends the call, or asks the fallbacks first.
   void End(const Finish& finish, Time now, Actions* actions);
-  void EndFallback(bool ok, Time now, Actions* actions);
+  void AskNextLink(Time now, Actions* actions);
+  void EndLink(int link, LinkEnd end, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);
   void DropNext();
 
@@ -283,9 +310,11 @@ class CallDriver {
 
   int last_failure_ = Finish::kNoAttempt;
   absl::StatusCode last_code_ = absl::StatusCode::kOk;
-  // While the fallback runs, or waits to.
+  // While a fallback runs, or waits to.
   Finish failed_;
+  absl::InlinedVector<Link, 1> links_;
   Time begin_by_ = kInfiniteFuture;  // infinite once it has begun
+  Time link_until_ = kInfiniteFuture;
 };
 
 }  // namespace firebreak::core

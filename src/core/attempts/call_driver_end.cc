@@ -1,31 +1,55 @@
-// How a call ends: attempts are settled, the fallback is asked, one answer goes
-// out. What comes before is in call_driver.cc.
+// How a call ends: attempts are settled, the fallbacks are asked, one answer
+// goes out. What comes before is in call_driver.cc.
 #include "src/core/attempts/call_driver.h"
 #include "src/core/attempts/deadline_gate.h"
 #include "src/core/base/deadline.h"
 
 namespace firebreak::core {
 
-bool CallDriver::OnFallbackBegin() {
+bool CallDriver::OnLinkBegin(int link) {
+  if (link_in_flight() != link) return false;
   begin_by_ = kInfiniteFuture;
-  return state_ == State::kFallback;
+  return true;
 }
 
-CallDriver::Actions CallDriver::OnFallbackEnd(bool ok, Time now) {
+CallDriver::Actions CallDriver::OnLinkEnd(int link, bool ok, Time now) {
   Actions actions;
-  if (state_ == State::kFallback) EndFallback(ok, now, &actions);
+  EndLink(link, ok ? LinkEnd::kAnswered : LinkEnd::kFailed, now, &actions);
   return actions;
 }
 
-void CallDriver::EndFallback(bool ok, Time now, Actions* actions) {
-  Finish finish = failed_;
-  if (ok) {
-    finish = Finish{};
-    finish.from_fallback = true;
-    plan_.stats->OnFallback();
-  } else if (finish.reason == Reason::kNone) {
-    finish.reason = Reason::kFallbackFailed;
+CallDriver::Actions CallDriver::OnLinkNotBegun(int link, Time now) {
+  Actions actions;
+  EndLink(link, LinkEnd::kNotBegun, now, &actions);
+  return actions;
+}
+
+void CallDriver::AskNextLink(Time now, Actions* actions) {
+  const auto link = links_.size();
+  if (link == plan_.fallback_times.size() || !CanPayFor(plan_.deadline, now)) {
+    Finish finish = failed_;
+    if (finish.reason == Reason::kNone) finish.reason = Reason::kFallbackFailed;
+    Close(finish, now, actions);
+    return;
   }
+  links_.push_back({now, now});
+  begin_by_ = SaturatingAdd(now, kFallbackPatience);
+  link_until_ = SaturatingAdd(now, plan_.fallback_times[link]);
+  actions->ask_link = static_cast<int>(link);
+  actions->finish = failed_;
+}
+
+void CallDriver::EndLink(int link, LinkEnd end, Time now, Actions* actions) {
+  if (link_in_flight() != link) return;
+  links_.back().end = end;
+  links_.back().ended = now;
+  if (end != LinkEnd::kAnswered) {
+    AskNextLink(now, actions);
+    return;
+  }
+  Finish finish;
+  finish.from_fallback = true;
+  plan_.stats->OnFallback();
   Close(finish, now, actions);
 }
 
@@ -154,14 +178,12 @@ void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
 
 void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
   DropNext();
-  if (plan_.has_fallback && finish.code != absl::StatusCode::kOk &&
+  if (!plan_.fallback_times.empty() && finish.code != absl::StatusCode::kOk &&
       finish.reason != Reason::kCancelled && !is_committed_ &&
       !callers_deadline_passed_ && CanPayFor(plan_.deadline, now)) {
     state_ = State::kFallback;
     failed_ = finish;
-    begin_by_ = SaturatingAdd(now, kFallbackPatience);
-    actions->run_fallback = true;
-    actions->finish = finish;
+    AskNextLink(now, actions);
     return;
   }
   Close(finish, now, actions);
@@ -170,8 +192,11 @@ void CallDriver::End(const Finish& finish, Time now, Actions* actions) {
 void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
   DropNext();
   age_.End();
+  if (state_ == State::kFallback && links_.back().end == LinkEnd::kAbandoned) {
+    links_.back().ended = now;
+  }
   state_ = State::kDone;
-  actions->run_fallback = false;
+  actions->ask_link = absl::nullopt;
   actions->finish = finish;
   if (finish.attempt != Finish::kNoAttempt &&
       finish.code == absl::StatusCode::kOk &&

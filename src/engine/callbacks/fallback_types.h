@@ -4,8 +4,9 @@
 //   fallback);
 //
 // Protobuf reads the bytes of most messages as any other, so a fallback of the
-// wrong type would answer garbage with OK. Known of those of MakeFallback(),
-// for methods whose proto is linked into the program; others pass.
+// wrong type would answer garbage with OK. Known of those of MakeFallback()
+// and DefaultReply(), for methods whose proto is linked into the program;
+// others pass.
 //
 // Thread safety: a pure function.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_FALLBACK_TYPES_H_

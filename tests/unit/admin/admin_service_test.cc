@@ -118,6 +118,12 @@ TEST(AdminGetTest, TellsCounters) {
   stats.OnHedgeWin();
   stats.OnStop(core::Reason::kBudgetExhausted);
   stats.OnFallback();
+  const auto chain = engine::FallbackLinks::Create(
+      "payment", kCharge, FallbackChain({CachedReply()}), nullptr);
+  ASSERT_TRUE(chain.ok());
+  (*chain)->at(0).counters->Add(engine::LinkEnd::kAnswered);
+  (*chain)->at(0).counters->Add(engine::LinkEnd::kLate);
+  f.core()->Methods().front()->SetFallback(*chain);
 
   v1::GetMethodResponse response;
   ASSERT_TRUE(f.Get(kCharge, &response).ok());
@@ -130,6 +136,11 @@ TEST(AdminGetTest, TellsCounters) {
   EXPECT_EQ(calls.cancelled(), 1);
   EXPECT_EQ(calls.abandoned(), 1);
   EXPECT_EQ(calls.fallbacks(), 1);
+  ASSERT_THAT(calls.fallback_links(), SizeIs(1));
+  EXPECT_EQ(calls.fallback_links(0).name(), "cached");
+  EXPECT_EQ(calls.fallback_links(0).answered(), 1);
+  EXPECT_EQ(calls.fallback_links(0).late(), 1);
+  EXPECT_EQ(calls.fallback_links(0).failed(), 0);
   ASSERT_THAT(calls.codes(), SizeIs(3));  // not OK
   EXPECT_EQ(calls.codes(0).code(), v1::CANCELLED);
   EXPECT_EQ(calls.codes(1).code(), v1::INTERNAL);

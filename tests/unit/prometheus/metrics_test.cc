@@ -30,7 +30,14 @@ Labels Pay(Labels all = {}) {
 
 TEST(MetricsTest, CallsByTypeCodeAndReason) {
   MetricsScene scene;
-  core::MethodStats& stats = scene.Bind("payment", kPay)->runtime->stats;
+  const auto runtime = scene.Bind("payment", kPay)->runtime;
+  const auto chain = engine::FallbackLinks::Create(
+      "payment", kPay, FallbackChain({CachedReply()}), nullptr);
+  ASSERT_TRUE(chain.ok());
+  (*chain)->at(0).counters->Add(engine::LinkEnd::kAnswered);
+  (*chain)->at(0).counters->Add(engine::LinkEnd::kLate);
+  runtime->SetFallback(*chain);
+  core::MethodStats& stats = runtime->stats;
   for (int i = 0; i < 9; ++i) stats.OnCallStarted();
   stats.OnCallEnded(End::kSuccess, Code::kOk, milliseconds(3));
   stats.OnCallEnded(End::kSuccess, Code::kOk, milliseconds(3));
@@ -71,6 +78,13 @@ TEST(MetricsTest, CallsByTypeCodeAndReason) {
       s.Find("firebreak_rejected_requests_total", {{"reason", "rate_limited"}}),
       IsEmpty());
   EXPECT_EQ(s.Of("firebreak_fallbacks_total", Pay()), 1);
+  const auto link = [&](const char* result) {
+    return s.Of("firebreak_fallback_links_total",
+                Pay({{"link", "cached"}, {"result", result}}));
+  };
+  EXPECT_EQ(link("answered"), 1);
+  EXPECT_EQ(link("late"), 1);
+  EXPECT_EQ(link("not_begun"), 0);
 }
 
 TEST(MetricsTest, ResponseTimesOfSuccesses) {

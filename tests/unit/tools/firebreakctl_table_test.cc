@@ -321,6 +321,13 @@ TEST(RenderMethodTest, AllThereIsToSay) {
         codes { code: UNAVAILABLE count: 12 }
         codes { code: INTERNAL count: 3 }
         rejections { name: "breaker_open" count: 5 }
+        fallback_links {
+          name: "cached"
+          answered: 4
+          failed: 3
+          late: 2
+          not_begun: 1
+        }
       }
       attempts {
         first: 45
@@ -376,6 +383,8 @@ TEST(RenderMethodTest, AllThereIsToSay) {
       "losses         9 against later attempts, 4 in a row\n"
       "codes          UNAVAILABLE 12, INTERNAL 3\n"
       "rejections     breaker_open 5\n"
+      "fallback       cached: answered 4, failed 3, late 2, not begun 1, "
+      "abandoned 0\n"
       "attempts       first 45, retries 4, hedges 2 (won 1)\n"
       "attempt ends   success 30\n"
       "not attempted  budget_exhausted 7\n"

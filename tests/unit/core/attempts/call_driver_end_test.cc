@@ -23,7 +23,7 @@ int64_t Ended(const CallRig& rig, Attribution a) {
 CallRig::Setup WithFallback(Duration deadline = kInfiniteDuration) {
   CallRig::Setup setup;
   setup.deadline = deadline;
-  setup.has_fallback = true;
+  setup.fallbacks = {kInfiniteDuration};
   setup.budget.floor = 0;
   return setup;
 }
@@ -90,7 +90,7 @@ TEST(CallDriverEndTest, TheCallersDeadlineEndsABackoff) {
   // more for whom a fallback would answer.
   EXPECT_EQ(rig.last().finish->attempt, 0);
   EXPECT_EQ(rig.last().finish->code, Code::kUnavailable);
-  EXPECT_FALSE(rig.last().run_fallback);
+  EXPECT_FALSE(rig.last().ask_link.has_value());
   EXPECT_EQ(rig.counts().end(CallEnd::kFailure), 1);
 }
 
@@ -250,7 +250,7 @@ TEST(CallDriverEndTest, TheFallbackTurnsAFailureIntoAnAnswer) {
   CallRig rig(Retrying(2), WithFallback());
   rig.Answer(0, Ms(5), Code::kInternal);
   rig.Run();
-  EXPECT_TRUE(rig.last().run_fallback);
+  EXPECT_EQ(rig.last().ask_link, 0);
   ASSERT_TRUE(rig.last().finish.has_value());
   EXPECT_EQ(rig.last().finish->code, Code::kInternal);
   EXPECT_FALSE(rig.driver().finished());
@@ -350,7 +350,7 @@ TEST(CallDriverEndTest, AFallbackThatNobodyBeginsIsGivenUp) {
               ElementsAre("0s launch 0", "5ms ask the fallback",
                           "1.005s finish attempt 0 INTERNAL fallback_failed"));
   // Its thread comes now: too late.
-  EXPECT_FALSE(rig.driver().OnFallbackBegin());
+  EXPECT_FALSE(rig.driver().OnLinkBegin(0));
   EXPECT_EQ(rig.driver().wake_at(), kInfiniteFuture);
 }
 
@@ -360,13 +360,97 @@ TEST(CallDriverEndTest, AFallbackThatHasBegunHasAllTheTimeThereIs) {
   CallRig rig(Retrying(2), setup);
   rig.Answer(0, Ms(5), Code::kInternal);
   rig.Run(Ms(900));
-  EXPECT_TRUE(rig.driver().OnFallbackBegin());
+  EXPECT_TRUE(rig.driver().OnLinkBegin(0));
   rig.MoveTo(Sec(30));
   rig.Timer();
   EXPECT_FALSE(rig.driver().finished());
   EXPECT_EQ(rig.driver().wake_at(), At(Sec(60)));
   rig.FallbackEnds(true);
   EXPECT_EQ(rig.lines().back(), "30s finish fallback OK");
+}
+
+// --- A chain of them ------------------------------------------------------
+
+using LinkEnd = CallDriver::LinkEnd;
+
+CallRig::Setup WithChain(std::vector<Duration> times) {
+  CallRig::Setup setup = WithFallback(Sec(60));
+  setup.fallbacks = std::move(times);
+  return setup;
+}
+
+std::vector<LinkEnd> EndsOf(CallRig* rig) {
+  std::vector<LinkEnd> ends;
+  for (const CallDriver::Link& link : rig->driver().links()) {
+    ends.push_back(link.end);
+  }
+  return ends;
+}
+
+TEST(CallDriverEndTest, LinksAreAskedInOrderUntilOneAnswers) {
+  CallRig rig(Retrying(2),
+              WithChain({kInfiniteDuration, kInfiniteDuration, Ms(10)}));
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run(Ms(6));
+  rig.FallbackEnds(false, 0);
+  EXPECT_EQ(rig.last().finish->code, Code::kInternal);
+  rig.MoveTo(Ms(8));
+  rig.FallbackEnds(true, 1);
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "5ms ask the fallback",
+                          "6ms ask fallback 1", "8ms finish fallback OK"));
+  EXPECT_THAT(EndsOf(&rig), ElementsAre(LinkEnd::kFailed, LinkEnd::kAnswered));
+  EXPECT_EQ(rig.counts().fallbacks, 1);
+}
+
+TEST(CallDriverEndTest, ALinkThatIsLateIsGivenUpForTheNext) {
+  CallRig rig(Retrying(2), WithChain({Ms(20), kInfiniteDuration}));
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run(Ms(30));
+  EXPECT_EQ(rig.lines().back(), "25ms ask fallback 1");
+  // Its answer comes after all, and is the first link's no more.
+  rig.FallbackEnds(true, 0);
+  EXPECT_FALSE(rig.driver().finished());
+  rig.FallbackEnds(true, 1);
+  EXPECT_EQ(rig.lines().back(), "30ms finish fallback OK");
+  EXPECT_THAT(EndsOf(&rig), ElementsAre(LinkEnd::kLate, LinkEnd::kAnswered));
+}
+
+TEST(CallDriverEndTest, ALinkThatNobodyBeginsIsGivenUpForTheNext) {
+  CallRig::Setup setup = WithChain({kInfiniteDuration, Ms(20)});
+  setup.fallback_begins = false;
+  CallRig rig(Retrying(2), setup);
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run();
+  EXPECT_THAT(rig.lines(),
+              ElementsAre("0s launch 0", "5ms ask the fallback",
+                          "1.005s ask fallback 1",
+                          "1.025s finish attempt 0 INTERNAL fallback_failed"));
+  EXPECT_THAT(EndsOf(&rig),
+              ElementsAre(LinkEnd::kNotBegun, LinkEnd::kNotBegun));
+}
+
+TEST(CallDriverEndTest, WhenAllLinksFailTheFailureStands) {
+  CallRig rig(Retrying(2), WithChain({Ms(20), Ms(20)}));
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run(Ms(5));
+  rig.FallbackEnds(false, 0);
+  rig.Run();
+  EXPECT_EQ(rig.lines().back(),
+            "25ms finish attempt 0 INTERNAL fallback_failed");
+  EXPECT_THAT(EndsOf(&rig), ElementsAre(LinkEnd::kFailed, LinkEnd::kLate));
+  EXPECT_EQ(rig.counts().fallbacks, 0);
+  EXPECT_EQ(rig.counts().end(CallEnd::kFailure), 1);
+}
+
+TEST(CallDriverEndTest, ACallThatIsCancelledMeanwhileAbandonsItsLink) {
+  CallRig rig(Retrying(2), WithChain({Ms(20), Ms(20)}));
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run(Ms(7));
+  rig.Cancel();
+  EXPECT_THAT(EndsOf(&rig), ElementsAre(LinkEnd::kAbandoned));
+  EXPECT_EQ(rig.driver().links()[0].ended, At(Ms(7)));
+  EXPECT_EQ(rig.driver().wake_at(), kInfiniteFuture);
 }
 
 TEST(CallDriverEndTest, NoFallbackAfterTheDeadline) {

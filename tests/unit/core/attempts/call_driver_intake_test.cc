@@ -20,12 +20,13 @@ struct Rig {
     plan.targets = targets;
     plan.budget = &budget;
     plan.stats = &stats;
-    plan.has_fallback = has_fallback;
+    if (has_fallback) plan.fallback_times = fallback_times;
     plan.deadline = deadline;
     driver = std::make_unique<CallDriver>(plan);
   }
   int64_t ended(CallEnd end) const { return stats.counts().end(end); }
 
+  const Duration fallback_times[1] = {kInfiniteDuration};
   MethodOptions options;
   Breaker breaker;
   Breaker* const targets[1] = {&breaker};
@@ -83,9 +84,8 @@ TEST(CallDriverIntakeTest, TheFallbackIsAskedForOneThatIsTurnedAway) {
   Rig rig(TripsAtOnce(), /*has_fallback=*/true);
   const CallDriver::Actions actions = rig.driver->TurnAway(
       absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
-  EXPECT_TRUE(actions.run_fallback);
-  EXPECT_TRUE(
-      rig.driver->OnFallbackEnd(true, At(Sec(2))).finish->from_fallback);
+  EXPECT_TRUE(actions.ask_link.has_value());
+  EXPECT_TRUE(rig.driver->OnLinkEnd(0, true, At(Sec(2))).finish->from_fallback);
   EXPECT_EQ(rig.ended(CallEnd::kSuccess), 1);
 }
 
@@ -145,7 +145,7 @@ Intake::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
     actions = rig.driver->OnTimer(now);
   }
   if (!actions.finish.has_value()) actions = rig.driver->OnCallerCancel(now);
-  if (has_fallback) actions = rig.driver->OnFallbackEnd(true, now);
+  if (has_fallback) actions = rig.driver->OnLinkEnd(0, true, now);
   return rig.driver->VerdictOf(*actions.finish);
 }
 

@@ -112,16 +112,27 @@ class Laws {
         dice_(*dice),
         deadline_(dice->Chance(0.2) ? kInfiniteFuture
                                     : world->now + dice->Upto(Ms(400)) - Ms(2)),
-        has_fallback_(dice->Chance(0.4)) {
+        fallback_times_(RandomTimes(dice)) {
     CallDriver::Plan plan;
     plan.options = &world_.options;
     plan.targets = world_.targets;
     plan.budget = &world_.budget;
     plan.stats = &world_.stats;
     plan.deadline = deadline_;
-    plan.has_fallback = has_fallback_;
+    plan.fallback_times = fallback_times_;
     plan.seed = dice->Seed();
     driver_ = std::make_unique<CallDriver>(plan);
+  }
+
+  // No fallback, or a chain of up to three.
+  static std::vector<Duration> RandomTimes(Dice* dice) {
+    std::vector<Duration> times;
+    if (!dice->Chance(0.4)) return times;
+    for (int links = dice->Int(1, 3); links > 0; --links) {
+      times.push_back(dice->Chance(0.5) ? kInfiniteDuration
+                                        : Ms(1) + dice->Upto(Ms(50)));
+    }
+    return times;
   }
 
   // Something happens to the call. False when nothing is left that could.
@@ -144,10 +155,13 @@ class Laws {
       EXPECT_GT(driver_->wake_at(), now);
       return true;
     }
-    if (dice_.Chance(0.05)) driver_->OnFallbackBegin();
+    const int link = dice_.Int(0, 2);
+    if (dice_.Chance(0.05)) driver_->OnLinkBegin(link);
     if (dice_.Chance(0.05) || asked_fallback_) {
-      Obey(driver_->OnFallbackEnd(dice_.Chance(0.5), now), now);
-      EXPECT_TRUE(finished_ || !asked_fallback_);
+      Obey(driver_->OnLinkEnd(driver_->link_in_flight().value_or(link),
+                              dice_.Chance(0.5), now),
+           now);
+      EXPECT_TRUE(finished_ || !asked_fallback_ || driver_->link_in_flight());
     }
     return EndAnAttempt(now) || !finished_;
   }
@@ -205,7 +219,7 @@ class Laws {
     if (finished_) {
       EXPECT_TRUE(actions.cancel.empty());
       EXPECT_TRUE(actions.launch.empty());
-      EXPECT_FALSE(actions.run_fallback);
+      EXPECT_FALSE(actions.ask_link.has_value());
       EXPECT_FALSE(actions.finish.has_value()) << "finished twice";
     }
     for (int n : actions.cancel) {
@@ -227,16 +241,16 @@ class Laws {
     if (actions.finish.has_value()) {
       EXPECT_EQ(in_flight, 0) << "an attempt is left behind";
       EXPECT_TRUE(actions.launch.empty());
-      if (actions.run_fallback) {
-        EXPECT_TRUE(has_fallback_);
-        EXPECT_FALSE(asked_fallback_);
+      if (actions.ask_link.has_value()) {
+        EXPECT_EQ(static_cast<size_t>(*actions.ask_link), asked_links_++);
+        EXPECT_LE(asked_links_, fallback_times_.size());
         EXPECT_LT(now, deadline_);
         asked_fallback_ = true;
       } else {
         finished_ = true;
         ++world_.finished;
       }
-      Judge(*actions.finish, actions.run_fallback);
+      Judge(*actions.finish, actions.ask_link.has_value());
     }
     EXPECT_EQ(driver_->finished(), finished_);
     if (finished_) {
@@ -292,7 +306,8 @@ class Laws {
   World& world_;
   Dice& dice_;
   const Time deadline_;
-  const bool has_fallback_;
+  const std::vector<Duration> fallback_times_;
+  size_t asked_links_ = 0;
   std::unique_ptr<CallDriver> driver_;
   bool started_ = false;
   bool finished_ = false;

@@ -1,0 +1,195 @@
+// The gateway of the example: customers come through it, and it calls order,
+// user and inventory for them. All three share its workers.
+//
+//   gateway_server --address 127.0.0.1:50050 --order 127.0.0.1:50051 ...
+//
+// With --no-firebreak it calls through plain channels.
+#include <firebreak/engine.h>
+
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "examples/shop/calls.h"
+#include "examples/shop/serving.h"
+#include "shop/v1/shop.grpc.pb.h"
+
+namespace shop {
+namespace {
+
+struct Flags {
+  ServerFlags server{"127.0.0.1:50050"};
+  std::string order = "127.0.0.1:50051";
+  std::string user = "127.0.0.1:50053";
+  std::string inventory = "127.0.0.1:50054";
+  std::string policy;
+  bool no_firebreak = false;
+  int timeout_ms = 1000;
+  int retries = 0;
+  int first_wait_ms = 1000;
+};
+
+// Each passes one method on, to the service behind.
+template <class Base>
+class Proxy : public Base {
+ public:
+  Proxy(WorkerPool* pool, const Calls::Plan& plan)
+      : pool_(pool), calls_(pool, plan) {}
+
+ protected:
+  template <class Stub, class Request, class Reply>
+  grpc::ServerUnaryReactor* Pass(
+      grpc::CallbackServerContext* context, Stub* stub,
+      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                   Reply*),
+      const Request* request, Reply* reply) {
+    return InPool(pool_, context, [=] {
+      return calls_.Run([=](grpc::ClientContext* client) {
+        return (stub->*method)(client, *request, reply);
+      });
+    });
+  }
+
+ private:
+  WorkerPool* const pool_;
+  const Calls calls_;
+};
+
+class Orders final : public Proxy<v1::OrderService::CallbackService> {
+ public:
+  Orders(WorkerPool* pool, const Calls::Plan& plan,
+         const std::shared_ptr<grpc::Channel>& channel)
+      : Proxy(pool, plan), stub_(channel) {}
+  grpc::ServerUnaryReactor* CreateOrder(grpc::CallbackServerContext* context,
+                                        const v1::CreateOrderRequest* request,
+                                        v1::CreateOrderReply* reply) override {
+    return Pass(context, &stub_, &v1::OrderService::Stub::CreateOrder, request,
+                reply);
+  }
+
+ private:
+  v1::OrderService::Stub stub_;
+};
+
+class Users final : public Proxy<v1::UserService::CallbackService> {
+ public:
+  Users(WorkerPool* pool, const Calls::Plan& plan,
+        const std::shared_ptr<grpc::Channel>& channel)
+      : Proxy(pool, plan), stub_(channel) {}
+  grpc::ServerUnaryReactor* GetProfile(grpc::CallbackServerContext* context,
+                                       const v1::GetProfileRequest* request,
+                                       v1::GetProfileReply* reply) override {
+    return Pass(context, &stub_, &v1::UserService::Stub::GetProfile, request,
+                reply);
+  }
+
+ private:
+  v1::UserService::Stub stub_;
+};
+
+class Inventory final : public Proxy<v1::InventoryService::CallbackService> {
+ public:
+  Inventory(WorkerPool* pool, const Calls::Plan& plan,
+            const std::shared_ptr<grpc::Channel>& channel)
+      : Proxy(pool, plan), stub_(channel) {}
+  grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext* context,
+                                   const v1::SearchRequest* request,
+                                   v1::SearchReply* reply) override {
+    return Pass(context, &stub_, &v1::InventoryService::Stub::Search, request,
+                reply);
+  }
+
+ private:
+  v1::InventoryService::Stub stub_;
+};
+
+// A profile of a minute ago is better than none, and one without a name too.
+absl::Status SetFallbacks(firebreak::Engine* engine) {
+  v1::GetProfileReply unknown;
+  unknown.set_name("Dear customer");
+  absl::Status set = engine->SetFallback(
+      "user", "/shop.v1.UserService/GetProfile",
+      firebreak::FallbackChain(
+          {firebreak::CachedReply(), firebreak::DefaultReply(unknown)}));
+  if (!set.ok()) return set;
+  return engine->SetFallback(
+      "inventory", "/shop.v1.InventoryService/Search",
+      firebreak::FallbackChain({firebreak::CachedReply()}));
+}
+
+int Run(const Flags& flags) {
+  std::shared_ptr<firebreak::Engine> engine;
+  Calls::Plan plan;
+  if (flags.no_firebreak) {
+    plan.timeout = std::chrono::milliseconds(flags.timeout_ms);
+    plan.retries = flags.retries;
+    plan.first_wait = std::chrono::milliseconds(flags.first_wait_ms);
+  } else {
+    auto made = firebreak::Engine::FromFile(flags.policy);
+    if (!made.ok()) {
+      std::cerr << made.status() << "\n";
+      return 1;
+    }
+    engine = *std::move(made);
+    if (const absl::Status set = SetFallbacks(engine.get()); !set.ok()) {
+      std::cerr << set << "\n";
+      return 1;
+    }
+  }
+  const auto channel = [&](const std::string& name, const std::string& target) {
+    const auto creds = grpc::InsecureChannelCredentials();
+    return engine == nullptr ? grpc::CreateChannel(target, creds)
+                             : engine->CreateChannel(name, target, creds);
+  };
+  WorkerPool pool(flags.server.capacity);
+  Orders orders(&pool, plan, channel("order", flags.order));
+  Users users(&pool, plan, channel("user", flags.user));
+  Inventory inventory(&pool, plan, channel("inventory", flags.inventory));
+  return Serve(flags.server, &pool, {&orders, &users, &inventory});
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("The gateway of the shop example.", "gateway_server");
+  Flags flags;
+  // The build puts the policy beside the program.
+  const std::string program = argv[0];
+  flags.policy =
+      program.substr(0, program.rfind('/') + 1) + "gateway.textproto";
+  flags.server.AddTo(&app);
+  app.add_option("--order", flags.order, "HOST:PORT of the order server")
+      ->capture_default_str();
+  app.add_option("--user", flags.user, "HOST:PORT of the user server")
+      ->capture_default_str();
+  app.add_option("--inventory", flags.inventory,
+                 "HOST:PORT of the inventory server")
+      ->capture_default_str();
+  app.add_option("--policy", flags.policy, "policy file")
+      ->capture_default_str();
+  app.add_flag("--no-firebreak", flags.no_firebreak,
+               "call through plain channels");
+  app.add_option("--timeout-ms", flags.timeout_ms,
+                 "deadline of a call in milliseconds, with --no-firebreak only")
+      ->check(CLI::Range(1, 600'000))
+      ->capture_default_str();
+  app.add_option("--retries", flags.retries,
+                 "tries after a failed call, with --no-firebreak only")
+      ->check(CLI::Range(0, 10))
+      ->capture_default_str();
+  app.add_option("--first-wait-ms", flags.first_wait_ms,
+                 "milliseconds before the first of them; the next waits are "
+                 "each twice as long")
+      ->check(CLI::Range(0, 60'000))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ExitFor(app, error);
+  }
+  BlockShutdownSignals();
+  return Run(flags);
+}
+
+}  // namespace
+}  // namespace shop
+
+int main(int argc, char** argv) { return shop::Main(argc, argv); }
