@@ -77,8 +77,10 @@ TEST(AdminWatchersTest, OfAThousandAHundredGetInAndEveryoneElseIsServed) {
   EXPECT_EQ(refused, 900);
   breaker->Reset(engine::Now());
   for (const auto& watcher : in) {
-    ASSERT_TRUE(watcher->Read());
-    EXPECT_EQ(watcher->response().last_sequence(), 1);
+    // After signs of life, where this took long.
+    while (watcher->response().last_sequence() < 1) {
+      ASSERT_TRUE(watcher->Read());
+    }
   }
   v1::GetMethodResponse response;
   EXPECT_TRUE(f.Get("Charge", &response).ok());

@@ -107,7 +107,7 @@ std::vector<Row> Rows() {
   Step much;
   much.trailing.emplace("k", std::string(kOverMetadataLimit, 'x'));
   row = &add("metadata over our own limit", StatusCode::RESOURCE_EXHAUSTED,
-             kTooMuchMetadata, Origin::kHere);
+             kTooMuchMetadataHere, Origin::kHere);
   row->script = {much};
 
   for (const StatusCode code :

@@ -26,6 +26,10 @@ inline constexpr const char* kTooLargeToReceive =
 inline constexpr const char* kTooMuchMetadata =
     kIsGrpc1_63 ? "received metadata size exceeds"
                 : "received initial metadata size exceeds";
+// The same of a server's, in the client.
+inline constexpr const char* kTooMuchMetadataHere =
+    kIsGrpc1_63 ? "Stream removed (received metadata size exceeds"
+                : kTooMuchMetadata;
 inline constexpr const char* kUnresolved =
     kIsGrpc1_63 ? "errors resolving " : "DNS resolution failed";
 

@@ -193,6 +193,16 @@ int ExitOf(const CLI::App& app, const CLI::ParseError& error) {
   return Misuse(app, error.what());
 }
 
+// Newer versions of CLI11 (2.6 does) make paragraphs of what is put below, and
+// examples are lines.
+template <class Formatter>
+auto KeepLinesBelow(Formatter* formatter, int /*preferred*/)
+    -> decltype(formatter->enable_footer_formatting(false)) {
+  formatter->enable_footer_formatting(false);
+}
+template <class Formatter>
+void KeepLinesBelow(Formatter* /*formatter*/, long /*otherwise*/) {}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "Looks at and controls the circuit breakers of a running process through "
@@ -203,6 +213,7 @@ int Main(int argc, char** argv) {
   ReadEnvironment(&args.settings, &args.timeout);
   Command chosen;
   std::function<int()> chosen_here;
+  KeepLinesBelow(app.get_formatter().get(), 0);  // also for its commands
   app.footer(kExamples);
   app.set_version_flag("--version", "firebreakctl " FIREBREAK_VERSION);
   app.require_subcommand(1);
