@@ -95,6 +95,9 @@ inline void LetEverythingHappen(MetricsScene* scene) {
   using std::chrono::milliseconds;
   const auto pay = scene->Bind("payment", kPay);
   scene->Bind("stock", kStock);
+  EXPECT_TRUE(scene->engine()
+                  ->SetFallback("payment", kPay, FallbackChain({CachedReply()}))
+                  .ok());
   core::MethodStats& stats = pay->runtime->stats;
   stats.OnCallStarted();
   stats.OnCallEnded(core::CallEnd::kSuccess, absl::StatusCode::kOk,
