@@ -9,6 +9,9 @@
 // the disk each time (WAL, synchronous=NORMAL): a power cut may take the last
 // orders along, but leaves no half ones.
 //
+// No row has a time in it, and no id is made of one: a clock that jumps changes
+// nothing.
+//
 // One process has the file at a time: another one's Open() fails. Errors:
 //   UNAVAILABLE         somebody else has it, and did not let go in time
 //   DATA_LOSS           it is no database, or a broken one

@@ -220,7 +220,7 @@ TEST_F(ShopTest, TwentyKillsLoseNothingAndChargeNothingTwice) {
   stop = true;
   for (std::thread& customer : customers) customer.join();
   WaitUntilDone();
-  ASSERT_TRUE(orders_.process.Terminate());
+  orders_.process.Terminate();  // which lets go of the database
 
   // The books, one against the other.
   const std::multiset<std::string> ledger = Ledger();

@@ -95,6 +95,10 @@ inline void LetEverythingHappen(MetricsScene* scene) {
   using std::chrono::milliseconds;
   const auto pay = scene->Bind("payment", kPay);
   scene->Bind("stock", kStock);
+  // (A method past max_methods can have none.)
+  scene->engine()
+      ->SetFallback("payment", kPay, FallbackChain({CachedReply()}))
+      .IgnoreError();
   core::MethodStats& stats = pay->runtime->stats;
   stats.OnCallStarted();
   stats.OnCallEnded(core::CallEnd::kSuccess, absl::StatusCode::kOk,
