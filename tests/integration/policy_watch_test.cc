@@ -91,7 +91,7 @@ TEST_F(PolicyFileWatchTest, EndsWithTheLastChannel) {
   engine.reset();
   Replace(Attempts(3));
   EXPECT_TRUE(
-      Eventually([&] { return core.lock()->policy_in_force().version == 2; }));
+      Eventually([&] { return core.lock()->policy_stats().version == 2; }));
   channel.reset();
   // A look that is under way ends first.
   EXPECT_TRUE(Eventually([&] { return core.expired(); }));
