@@ -19,6 +19,7 @@ class Judge {
   std::string operator()(const double* value) const { return Number(*value); }
   std::string operator()(const Duration* value) const {
     const TimeRange& range = field_.time_range;
+    if (range.or_zero && *value == Duration::zero()) return "";
     if (*value >= range.low && *value <= range.high) return "";
     return absl::StrCat("is ", FormatDuration(*value), "; allowed [",
                         FormatDuration(range.low), ", ",
@@ -32,10 +33,11 @@ class Judge {
                ? "is empty; allowed: at least one code"
                : "";
   }
-  std::string operator()(const bool* /*value*/) const { return ""; }
-  std::string operator()(const absl::optional<bool>* /*value*/) const {
-    return "";
+  template <class T>
+  std::string operator()(const absl::optional<T>* value) const {
+    return *value ? (*this)(&**value) : "";
   }
+  std::string operator()(const bool* /*value*/) const { return ""; }
   std::string operator()(EnumRef /*value*/) const { return ""; }
 
  private:

@@ -54,6 +54,7 @@ struct NumberRange {
 struct TimeRange {
   Duration low = Duration::zero();
   Duration high = kHour;
+  bool or_zero = false;
 };
 
 // [low, high], (low, high], (low, high).
@@ -69,6 +70,10 @@ constexpr NumberRange OrZero(NumberRange range) {
   return range;
 }
 constexpr TimeRange Within(Duration low, Duration high) { return {low, high}; }
+constexpr TimeRange OrZero(TimeRange range) {
+  range.or_zero = true;
+  return range;
+}
 
 // Codes other than OK.
 enum class Codes { kAtLeastOne, kAnyNumber };
@@ -90,7 +95,11 @@ struct Field {
   Field(const char* field_name, CodeSet* at, Codes allowed)
       : name(field_name), value(at), codes(allowed) {}
   Field(const char* field_name, bool* at) : name(field_name), value(at) {}
-  // Absent: not set.
+  // Those that may be absent: then they are in every range, and not shown.
+  Field(const char* field_name, absl::optional<double>* at, NumberRange allowed)
+      : name(field_name), value(at), range(allowed) {}
+  Field(const char* field_name, absl::optional<Duration>* at, TimeRange allowed)
+      : name(field_name), value(at), time_range(allowed) {}
   Field(const char* field_name, absl::optional<bool>* at)
       : name(field_name), value(at) {}
   template <class E, class = std::enable_if_t<std::is_enum_v<E>>>
@@ -102,7 +111,7 @@ struct Field {
 
   const char* name;
   std::variant<int*, double*, Duration*, CodeSet*, bool*, absl::optional<bool>*,
-               EnumRef>
+               absl::optional<double>*, absl::optional<Duration>*, EnumRef>
       value;
   // Of numbers, of times and of codes.
   NumberRange range;

@@ -54,6 +54,10 @@ struct ValueReader {
   const Message& message;
   const FieldDescriptor* field;
 
+  template <class T>
+  void operator()(absl::optional<T>* out) const {
+    (*this)(&out->emplace());
+  }
   void operator()(int* out) const {
     *out = message.GetReflection()->GetInt32(message, field);
   }
@@ -61,9 +65,6 @@ struct ValueReader {
     *out = message.GetReflection()->GetDouble(message, field);
   }
   void operator()(bool* out) const {
-    *out = message.GetReflection()->GetBool(message, field);
-  }
-  void operator()(absl::optional<bool>* out) const {
     *out = message.GetReflection()->GetBool(message, field);
   }
 
@@ -127,8 +128,9 @@ struct ValueWriter {
   void operator()(const bool* value) const {
     message->GetReflection()->SetBool(message, field, *value);
   }
-  void operator()(const absl::optional<bool>* value) const {
-    if (*value) message->GetReflection()->SetBool(message, field, **value);
+  template <class T>
+  void operator()(const absl::optional<T>* value) const {
+    if (*value) (*this)(&**value);
   }
   void operator()(const core::Duration* value) const {
     message->GetReflection()->SetString(message, field,

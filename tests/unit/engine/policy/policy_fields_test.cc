@@ -67,8 +67,9 @@ struct CppType {
   FieldDescriptor::CppType operator()(const bool*) const {
     return FieldDescriptor::CPPTYPE_BOOL;
   }
-  FieldDescriptor::CppType operator()(const absl::optional<bool>*) const {
-    return FieldDescriptor::CPPTYPE_BOOL;
+  template <class T>
+  FieldDescriptor::CppType operator()(const absl::optional<T>* value) const {
+    return (*this)(value->has_value() ? &**value : nullptr);
   }
   FieldDescriptor::CppType operator()(core::EnumRef) const {
     return FieldDescriptor::CPPTYPE_ENUM;
@@ -188,6 +189,39 @@ TEST(PolicyFieldsTest, WhatIsWrittenIsReadAgain) {
   after.burst = 8;
   EXPECT_FALSE(before == after);
   EXPECT_TRUE(errors.empty());
+}
+
+TEST(PolicyFieldsTest, AFieldMayBeAbsent) {
+  absl::optional<double> confidence;
+  absl::optional<core::Duration> wait;
+  const core::FieldList fields = {
+      {"confidence", &confidence, core::OrZero(core::Within(0.5, 0.9))},
+      {"open_duration", &wait,
+       core::OrZero(core::Within(std::chrono::milliseconds(1), core::kHour))}};
+  v1::BreakerPolicy message;
+  WriteFields(fields, &message);
+  EXPECT_FALSE(message.has_confidence());
+  EXPECT_FALSE(message.has_open_duration());
+  core::FieldErrors errors;
+  core::CheckFields(fields, "breaker", &errors);
+  EXPECT_TRUE(errors.empty());
+
+  message.set_confidence(0.4);
+  message.set_open_duration("10us");
+  absl::flat_hash_set<std::string> unreadable;
+  FieldReader("breaker", &unreadable, &errors).Read(message, fields);
+  EXPECT_EQ(confidence, 0.4);
+  EXPECT_EQ(wait, core::Duration(10'000));
+  core::CheckFields(fields, "breaker", &errors);
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors[0].problem, "is 0.4; allowed [0.5, 0.9]");
+  EXPECT_EQ(errors[1].problem, "is 10us; allowed [1ms, 3600s]");
+
+  confidence = 0;
+  wait = core::Duration::zero();
+  errors.clear();
+  core::CheckFields(fields, "breaker", &errors);
+  EXPECT_TRUE(errors.empty()) << "0 is off";
 }
 
 TEST(PolicyFieldsTest, WhatCannotBeReadIsNotedUntilItCanBe) {

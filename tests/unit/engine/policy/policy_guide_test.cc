@@ -317,8 +317,9 @@ struct ShowValue {
     }
     return out + "]";
   }
-  std::string operator()(const absl::optional<bool>* value) const {
-    return *value ? absl::StrCat(**value) : "none";
+  template <class T>
+  std::string operator()(const absl::optional<T>* value) const {
+    return *value ? (*this)(&**value) : "none";
   }
   std::string operator()(core::EnumRef value) const {
     return absl::StrCat(value.get(value.value));
