@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "src/core/breaker/trip_rules.h"
+
 namespace firebreak::core {
 namespace {
 
