@@ -60,6 +60,10 @@ inline constexpr char kGuarded[] = "firebreak";
 inline constexpr char kQuick[] = "firebreak, open 1s";
 
 std::vector<Strategy> MetastableStrategies(const MetastableStudy& study);
+// When the last bad quarter of a second after the trigger is over.
+absl::optional<Duration> RecoveryIn(const std::vector<sim::Tally::Bucket>& of,
+                                    Duration trigger_end, Duration length);
+inline constexpr Duration kRecoveryBucket = Ms(250);
 MetastableRow RunMetastable(const MetastableStudy& study,
                             const Strategy& strategy);
 

@@ -66,7 +66,7 @@ std::vector<Strategy> StormStrategies() {
           Firebreak(kFirebreak, retry, budget),
           Firebreak(kFirebreakNoFloor, retry, no_floor),
           Firebreak("firebreak, adaptive", adaptive, budget),
-          Firebreak("firebreak, breaker", guarded, budget)};
+          Firebreak(kFirebreakBreaker, guarded, budget)};
 }
 
 std::vector<StormRow> RunStorm(const StormStudy& study) {
@@ -108,6 +108,41 @@ int WorseThan(const StormRow& none, const StormRow& row) {
     if (cell.success < SuccessAt(none, cell.failure_rate)) ++worse;
   }
   return worse;
+}
+
+double Hurt(const std::vector<StormRow>& rows) {
+  const StormRow& none = Find(rows, kNoRetry);
+  const StormRow& alone = Find(rows, kFirebreak);
+  double most = 0;
+  for (const StormCell& cell : Find(rows, kFirebreakBreaker).cells) {
+    if (cell.failure_rate > 0.5) continue;
+    const double best = std::max(SuccessAt(none, cell.failure_rate),
+                                 SuccessAt(alone, cell.failure_rate));
+    most = std::max(most, best - cell.success);
+  }
+  return most;
+}
+
+std::vector<LoadCell> RunLoads(uint64_t seed) {
+  core::MethodOptions retry;
+  retry.retry = core::RetryOptions{};
+  const Strategy strategy = Firebreak(kFirebreak, retry);
+  std::vector<LoadCell> cells;
+  for (const double rate : {0.1, 10.0, 10'000.0}) {
+    StormStudy study;
+    study.seed = seed;
+    study.calls_per_second = rate;
+    study.clients = rate > 100 ? 2 : 50;
+    study.length = core::Scale(Sec(1), (rate > 100 ? 20'000 : 1'000) / rate);
+    LoadCell cell{rate, 0, 0};
+    for (const double failure_rate : study.failure_rates) {
+      const StormCell one = RunCell(study, strategy, failure_rate);
+      cell.load = std::max(cell.load, one.load);
+      if (failure_rate == 0.05) cell.success_at_5 = one.success;
+    }
+    cells.push_back(cell);
+  }
+  return cells;
 }
 
 double LoadBound(const StormStudy& study, const core::BudgetOptions& budget) {
