@@ -239,6 +239,8 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
                           static_cast<double>(snapshot.window_calls));
   }
   view.set_consecutive_failures(snapshot.consecutive_failures);
+  view.set_consecutive_limit(snapshot.consecutive_limit);
+  view.set_usual_failure_rate(snapshot.usual_failure_rate);
   view.set_probes_in_flight(snapshot.probes_in_flight);
   view.set_times_opened(snapshot.times_opened);
   view.set_stale_results(snapshot.stale_results);

@@ -54,13 +54,16 @@ v1::BreakerPolicy BreakerView(const core::BreakerOptions& options) {
   view.set_slow_call_rate(options.slow_call_rate);
   view.set_leaky_slow_calls(options.leaky_slow_calls);
   view.set_minimum_calls(options.minimum_calls);
-  view.set_confidence(options.confidence);
+  if (options.confidence.has_value()) {
+    view.set_confidence(*options.confidence);
+  }
   if (options.window.kind == core::WindowOptions::Kind::kCalls) {
     view.mutable_window()->set_calls(options.window.calls);
   } else {
     view.mutable_window()->set_duration(
         FormatDuration(options.window.duration));
   }
+  view.set_probe_interval(FormatDuration(options.probe_interval));
   view.set_open_duration(FormatDuration(options.open_duration));
   view.set_open_growth(options.open_growth);
   view.set_max_open_duration(FormatDuration(options.max_open_duration));
@@ -70,9 +73,9 @@ v1::BreakerPolicy BreakerView(const core::BreakerOptions& options) {
   view.set_probe_success_ratio(options.probe_success_ratio);
   view.set_probe_timeout(FormatDuration(options.probe_timeout));
   view.set_half_open_duration(FormatDuration(options.half_open_duration));
-  if (options.ramp.duration > core::Duration::zero()) {
+  if (options.ramp.duration.has_value()) {
     view.mutable_ramp()->set_initial(options.ramp.initial);
-    view.mutable_ramp()->set_duration(FormatDuration(options.ramp.duration));
+    view.mutable_ramp()->set_duration(FormatDuration(*options.ramp.duration));
   }
   AddCodes(options.failure_codes, view.mutable_failure_codes());
   AddCodes(options.ignored_codes, view.mutable_ignored_codes());

@@ -79,7 +79,8 @@ void WindowOptions::Check(const std::string& path, FieldErrors* errors) const {
 void RampOptions::Check(const std::string& path, FieldErrors* errors) const {
   Checker check(path, errors);
   check.Number("initial", initial, 0, 1, /*low_open=*/true);
-  check.Range("duration", duration, Duration::zero(), kHour);
+  check.Range("duration", duration.value_or(Duration::zero()), Duration::zero(),
+              kHour);
 }
 
 void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
@@ -97,7 +98,9 @@ void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
               "is 0, and every other trip rule is off; allowed: at least one "
               "trip rule");
   }
-  if (confidence != 0) check.Number("confidence", confidence, 0.5, 0.9999);
+  if (confidence.value_or(0) != 0) {
+    check.Number("confidence", *confidence, 0.5, 0.9999);
+  }
   check.Number("minimum_calls", minimum_calls, 1, 10'000);
   window.Check(check.Join("window"), errors);
   const bool has_rate_rule =
@@ -108,6 +111,9 @@ void BreakerOptions::Check(const std::string& path, FieldErrors* errors) const {
               absl::StrCat("is ", minimum_calls,
                            "; allowed [1, window.calls = ", window.calls,
                            "], or the rate rule can never hold"));
+  }
+  if (probe_interval != Duration::zero()) {
+    check.Range("probe_interval", probe_interval, kMilli, kHour);
   }
   check.Range("open_duration", open_duration, kMilli, kHour);
   check.Number("open_growth", open_growth, 1, 10);
@@ -186,6 +192,7 @@ void BudgetOptions::Check(const std::string& path, FieldErrors* errors) const {
   check.Number("ratio", ratio, 0, 1);
   check.Number("floor", floor, 0, 1'000);
   check.Number("burst", burst, 1, 10'000);
+  if (initial.has_value()) check.Number("initial", *initial, 0, 10'000);
   if (throttling) throttling->Check(check.Join("throttling"), errors);
 }
 

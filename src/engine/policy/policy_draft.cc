@@ -35,6 +35,14 @@ void ApplyTripRules(const v1::BreakerPolicy& in, PolicyReader* read,
 // What comes after the trip: OPEN, HALF_OPEN, the ramp.
 void ApplyReturn(const v1::BreakerPolicy& in, PolicyReader* read,
                  core::BreakerOptions* out) {
+  // Who says how long it stays open wants no attempts before.
+  if (in.has_open_duration() || in.has_open_growth() ||
+      in.has_max_open_duration()) {
+    out->probe_interval = core::Duration::zero();
+  }
+  if (in.has_probe_interval()) {
+    read->Duration("probe_interval", in.probe_interval(), &out->probe_interval);
+  }
   if (in.has_open_duration()) {
     read->Duration("open_duration", in.open_duration(), &out->open_duration);
   }
@@ -59,8 +67,11 @@ void ApplyReturn(const v1::BreakerPolicy& in, PolicyReader* read,
   if (!in.has_ramp()) return;
   if (in.ramp().has_initial()) out->ramp.initial = in.ramp().initial();
   if (in.ramp().has_duration()) {
-    read->Duration("ramp.duration", in.ramp().duration(), &out->ramp.duration);
-  } else if (out->ramp.duration == core::Duration::zero()) {
+    core::Duration duration{};
+    read->Duration("ramp.duration", in.ramp().duration(), &duration);
+    out->ramp.duration = duration;
+  } else if (out->ramp.duration.value_or(core::Duration::zero()) ==
+             core::Duration::zero()) {
     out->ramp.duration = kRampDuration;
   }
 }
@@ -340,7 +351,10 @@ core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
   const v1::BudgetPolicy& in = entry.budget();
   if (in.has_ratio()) out.ratio = in.ratio();
   if (in.has_floor()) out.floor = in.floor();
-  if (in.has_burst()) out.burst = in.burst();
+  if (in.has_burst()) {
+    out.burst = in.burst();
+    out.initial.reset();  // what somebody asks for is there at once
+  }
   out.Check("budget", errors);
   if (!entry.has_throttling()) return out;
   core::ThrottlingOptions throttling;

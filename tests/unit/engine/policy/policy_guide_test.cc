@@ -343,11 +343,13 @@ std::string Show(const core::BreakerOptions& b) {
   return Join("breaker", static_cast<int>(b.mode), static_cast<int>(b.scope),
               b.consecutive_failures, b.leaky_failures, b.failure_rate,
               Show(b.slow_call_duration), b.slow_call_rate, b.leaky_slow_calls,
-              b.minimum_calls, b.confidence, static_cast<int>(b.window.kind),
-              Show(b.window.duration), Show(b.open_duration), b.open_growth,
-              Show(b.max_open_duration), b.open_jitter, b.probes) +
+              b.minimum_calls, b.confidence.value_or(-1),
+              static_cast<int>(b.window.kind), Show(b.window.duration),
+              Show(b.open_duration), b.open_growth, Show(b.max_open_duration),
+              b.open_jitter, b.probes) +
          Join(b.probe_samples, b.probe_success_ratio, Show(b.probe_timeout),
-              Show(b.half_open_duration), b.ramp.initial, Show(b.ramp.duration),
+              Show(b.half_open_duration), b.ramp.initial,
+              Show(b.ramp.duration.value_or(core::Duration(-1))),
               Show(b.failure_codes), Show(b.ignored_codes), b.overload_counts);
 }
 
@@ -412,6 +414,8 @@ TEST(PolicyGuideTest, DefaultsAreThoseOfTheCompiler) {
                                                      "idempotent",
                                                      "ramp.duration",
                                                      "breaker.ramp.duration",
+                                                     "confidence",
+                                                     "breaker.confidence",
                                                      "breaker.window.calls",
                                                      "breaker.ignored_codes",
                                                      "rate_limit.rate",
