@@ -65,6 +65,7 @@ std::vector<Strategy> MetastableStrategies(const MetastableStudy& study) {
   core::MethodOptions guarded = retry;
   guarded.breaker = core::BreakerOptions{};
   core::MethodOptions quick = guarded;
+  quick.breaker->probe_interval = Duration::zero();
   quick.breaker->open_duration = Sec(1);
   quick.breaker->max_open_duration = Sec(4);
   return {Naive("none", none),

@@ -55,7 +55,7 @@ struct MetastableRow {
 };
 
 // Names of rows that are asked for elsewhere: with the breaker's defaults, and
-// with one that stays open for a second at first, and for four at most.
+// with one that refuses everything for a second at first, and for four at most.
 inline constexpr char kGuarded[] = "firebreak";
 inline constexpr char kQuick[] = "firebreak, open 1s";
 

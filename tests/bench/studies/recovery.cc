@@ -35,9 +35,9 @@ Phase RunPhase(const RecoveryStudy& study, Outage outage, Duration trigger,
                uint64_t seed) {
   const MetastableStudy setting;
   const auto strategies = MetastableStrategies(setting);
-  const Strategy& strategy = *std::find_if(
-      strategies.begin(), strategies.end(),
-      [](const Strategy& each) { return each.name == kGuarded; });
+  const Strategy& strategy =
+      *std::find_if(strategies.begin(), strategies.end(),
+                    [](const Strategy& each) { return each.name == kGuarded; });
   sim::Simulation sim;
   sim::ServerOptions options;
   options.workers = setting.workers;

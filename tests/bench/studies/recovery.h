@@ -39,7 +39,8 @@ struct RecoveryStudy {
   std::vector<Duration> triggers = {Sec(1),  Sec(2),  Sec(5), Sec(10),
                                     Sec(20), Sec(30), Sec(60)};
   int phases = 20;
-  Duration phase_step = Ms(53);  // what each phase is longer than the one before
+  Duration phase_step =
+      Ms(53);  // what each phase is longer than the one before
   Duration warm_up = Sec(10);
   Duration after = Sec(30);
 };

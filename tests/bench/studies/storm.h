@@ -46,12 +46,9 @@ struct StormRow {
 // Names of rows that are asked for elsewhere.
 inline constexpr char kNoRetry[] = "none";
 inline constexpr char kFirebreak[] = "firebreak";
-inline constexpr char kFirebreakNoFloor[] = "firebreak, floor 0";
+inline constexpr char kFirebreakFloor[] = "firebreak, floor 1";
 inline constexpr char kFirebreakBreaker[] = "firebreak, breaker";
 
-// firebreak's in this study: the defaults, but for a burst of 5, which is what
-// the published token bucket holds.
-core::BudgetOptions StormBudget();
 std::vector<Strategy> StormStrategies();
 std::vector<StormRow> RunStorm(const StormStudy& study);
 
@@ -73,7 +70,8 @@ struct LoadCell {
   double success_at_5;
 };
 std::vector<LoadCell> RunLoads(uint64_t seed);
-// The load that an attempt budget allows: 1 + ratio + floor per call + burst.
+// The load that an attempt budget allows: 1 + ratio + floor per call, and what
+// it starts with.
 double LoadBound(const StormStudy& study, const core::BudgetOptions& budget);
 
 }  // namespace firebreak::studies

@@ -93,8 +93,8 @@ nlohmann::json PrintTriggers() {
 // The slowest recovery of all; absent: one did not.
 absl::optional<Duration> PrintRecoveries(nlohmann::json* json) {
   absl::optional<Duration> slowest = Duration::zero();
-  for (const Outage outage : {Outage::kSlow, Outage::kBlackHole,
-                              Outage::kFrozen, Outage::kDead}) {
+  for (const Outage outage :
+       {Outage::kSlow, Outage::kBlackHole, Outage::kFrozen, Outage::kDead}) {
     std::printf(
         "\nrecovery (s) from a server that is %s, 20 phases\n"
         "  %-8s %8s %8s %12s %12s\n",
@@ -163,16 +163,11 @@ bool ReportStorm(const std::string& folder) {
   const StormStudy storm;
   const std::vector<StormRow> rows = RunStorm(storm);
   PrintStorm(rows);
-  const core::BudgetOptions budget = StormBudget();
-  core::BudgetOptions no_floor = budget;
-  no_floor.floor = 0;
+  const core::BudgetOptions budget;
   std::printf(
-      "\nload allowed to firebreak: %.3f = 1 + ratio %.2f + floor %.2f + burst "
-      "%.3f; without floor %.3f\n",
-      LoadBound(storm, budget), budget.ratio,
-      budget.floor / storm.calls_per_second,
-      LoadBound(storm, no_floor) - 1 - budget.ratio,
-      LoadBound(storm, no_floor));
+      "\nload allowed to firebreak: %.3f = 1 + ratio %.2f + %g tokens at the "
+      "start\n",
+      LoadBound(storm, budget), budget.ratio, *budget.initial);
 
   const MetastableStudy study;
   const std::vector<MetastableRow> metastable = RunAll(study);
