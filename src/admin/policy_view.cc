@@ -23,9 +23,7 @@ void Adapt(core::RateLimitOptions* options) {
 }
 
 void Tidy(const core::BreakerOptions& options, v1::MethodPolicy* view) {
-  if (options.ramp.duration == core::Duration::zero()) {
-    view->mutable_breaker()->clear_ramp();
-  }
+  if (!options.ramp.duration) view->mutable_breaker()->clear_ramp();
 }
 
 // Only one of the two ways to say a delay is allowed.

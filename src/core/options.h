@@ -30,8 +30,13 @@ namespace firebreak::core {
 // from `initial` to 1 over `duration`, so that a target that has just recovered
 // does not get all calls at once.
 struct RampOptions {
-  double initial = 0.1;                  // (0, 1]. Envoy's slow start: 10 %
-  Duration duration = Duration::zero();  // [0, 1h], 0 = off
+  double initial = 0.1;  // (0, 1]. Envoy's slow start: 10 %
+  // [0, 1h], 0 = off. Absent: half a second after an outage of ten or more,
+  // after which connections, caches and threads of a server may be cold; else
+  // none. No longer, since who comes back is to be back.
+  absl::optional<Duration> duration;
+
+  bool IsOn() const { return !duration || *duration > Duration::zero(); }
 };
 
 // The breaker opens when any of its rules holds; see trip_rules.h.
@@ -72,15 +77,24 @@ struct BreakerOptions {
   // [1, 10'000]. 20 as in Hystrix. With the 100 of resilience4j and Envoy, the
   // breaker of a client with few calls would never judge.
   int minimum_calls = 20;
-  // With fewer results, the breaker opens as soon as it is this certain that
-  // the true rate has reached its limit. 0 = never, or [0.5, 0.9999]. With a
-  // limit of 0.5, a confidence of 0.95 takes 3 failures of 3, and 0.99 takes 6
-  // of 6 or 11 of 13.
-  double confidence = 0;
+  // Absent: a rule that holds opens the breaker unless chance explains it, at
+  // the method's own rate of failures (usual_rate.h). Present: it opens
+  // whatever is usual; and where it is not 0, also with fewer results than
+  // `minimum_calls`, as soon as it is this certain that the true rate has
+  // reached its limit. 0, or [0.5, 0.9999]. With a limit of 0.5, a confidence
+  // of 0.95 takes 3 failures of 3, and 0.99 takes 6 of 6 or 11 of 13.
+  absl::optional<double> confidence;
   WindowOptions window;
 
-  // OPEN lasts open_duration * growth^re-trips, at most max_open_duration,
-  // times U(1 - jitter, 1 + jitter).
+  // While OPEN one attempt is let through so often, and what becomes of it says
+  // whether the target is back. As the outage goes on, a sixtieth of its length
+  // if that is more, up to five times as much: who was away for an hour may be
+  // so for five seconds more. 1 s: who is back is found at once, and that is a
+  // tenth of the attempts of a client with ten calls a second. [1ms, 1h], or 0
+  // = the times below. Times U(1 - open_jitter, 1 + open_jitter).
+  Duration probe_interval = std::chrono::seconds(1);
+  // Without a probe_interval: OPEN lasts open_duration * growth^re-trips, at
+  // most max_open_duration, times U(1 - jitter, 1 + jitter).
   Duration open_duration = std::chrono::seconds(10);      // [1ms, 1h]
   double open_growth = 2.0;                               // [1, 10]
   Duration max_open_duration = std::chrono::seconds(60);  // >= open_duration
@@ -140,6 +154,7 @@ inline FieldList BreakerOptions::Fields() {
       {"confidence", &confidence, OrZero(Within(0.5, 0.9999))},
       {"minimum_calls", &minimum_calls, Within(1, 10'000)},
       window_size,
+      {"probe_interval", &probe_interval, OrZero(Within(kMilli, kHour))},
       {"open_duration", &open_duration, Within(kMilli, kHour)},
       {"open_growth", &open_growth, Within(1, 10)},
       {"max_open_duration", &max_open_duration, Within(open_duration, kHour)},
@@ -278,9 +293,10 @@ struct HedgingOptions {
 // short: less than this quantile of the method's present latency. While the
 // latency is not known, every attempt may start.
 struct DeadlineGateOptions {
-  // (0, 1). The median: an attempt that is more likely to fail than to succeed
-  // is not worth sending.
-  double quantile = 0.5;
+  // (0, 1). An attempt that fails five times of six is not worth sending. With
+  // the median, a method whose callers are in a hurry by habit would lose
+  // successes by the gate alone (docs/tails.md).
+  double quantile = 0.17;
   // Whether the gate applies to the first attempt too, and not only to retries
   // and hedges.
   bool first_attempt = false;
@@ -313,11 +329,19 @@ struct ThrottlingOptions {
 // The budget of a channel name for the retries and hedges of all its methods:
 // each takes a token.
 struct BudgetOptions {
-  double ratio = 0.1;   // tokens per admitted call. [0, 1]. SRE book, ch. 21
-  double floor = 1.0;   // tokens per second, for low traffic. [0, 1'000]
-  double burst = 10.0;  // tokens at the start, and the most. [1, 10'000]
+  double ratio = 0.1;  // tokens per admitted call. [0, 1]. SRE book, ch. 21
+  // Tokens per second, whatever the traffic. [0, 1'000]. 0: one a second would
+  // triple the load of a client with a call each ten seconds, and is nothing to
+  // one with a thousand. What a slow client needs is in the burst.
+  double floor = 0.0;
+  double burst = 10.0;  // the most tokens. [1, 10'000]
   // If it is set, it must allow retries and hedges too.
   absl::optional<ThrottlingOptions> throttling;
+  // Tokens at the start, at most `burst`; absent: `burst`. [0, 10'000]. With
+  // 6.5, from 650 calls on a client has made no more than 1.11 attempts for
+  // each, at any rate and whatever fails; and where 5 % fail hardly any retry
+  // lacks a token, which with 5 some do (docs/tails.md).
+  absl::optional<double> initial = 6.5;
 
   // Without those of `throttling`, which the language has beside the budget.
   FieldList Fields() {

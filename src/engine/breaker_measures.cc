@@ -52,6 +52,8 @@ core::Measures BreakerMeasures(const core::BreakerSnapshot& s) {
       {"failure_rate", "", "", Share(s.window_failures, s.window_calls)},
       {"slow_call_rate", "", "", Share(s.window_slow, s.window_timed)},
       {"consecutive_failures", "", "", s.consecutive_failures},
+      {"consecutive_limit", "", "", s.consecutive_limit},
+      {"usual_failure_rate", "", "", s.usual_failure_rate},
       {"leaky_failures", "", "", s.leaky_failures},
       {"leaky_slow_calls", "", "", s.leaky_slow_calls},
       {"times_opened", "", "", s.times_opened},

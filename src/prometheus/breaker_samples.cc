@@ -48,6 +48,12 @@ void AddChanges(const core::StateChanges& changes, const Labels& labels,
   }
 }
 
+// By its policy, or after a long outage.
+bool MayRamp(const core::BreakerOptions& options) {
+  return options.ramp.IsOn() &&
+         (options.ramp.duration || options.probe_interval > core::Duration{});
+}
+
 }  // namespace
 
 void AddBreaker(const core::Breaker::Identity& identity,
@@ -64,8 +70,7 @@ void AddBreaker(const core::Breaker::Identity& identity,
              int64_t{s.state == state});
   }
   const bool is_enabled = core::IsOn(options);
-  AddChanges(s.changes, labels, is_enabled,
-             options && options->ramp.duration > core::Duration::zero(), out);
+  AddChanges(s.changes, labels, is_enabled, options && MayRamp(*options), out);
   // It counts nothing, and an operator's override has been shown.
   if (!is_enabled) return;
   std::size_t family = FirstOf(kBreakerPart);

@@ -47,7 +47,9 @@ bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
     case Reason::kForcedOpen:
       return enforces;
     case Reason::kRamping:
-      return enforces && breaker->ramp.duration > core::Duration::zero();
+      return enforces && breaker->ramp.IsOn() &&
+             (breaker->ramp.duration ||
+              breaker->probe_interval > core::Duration{});
     case Reason::kDeadlineTooClose:
       return settings.intake.MayMakeWait();
     case Reason::kDeadlineInfeasible:

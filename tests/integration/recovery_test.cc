@@ -2,6 +2,12 @@
 // and ends a wait that began for want of one.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 
@@ -112,6 +118,76 @@ TEST_P(RecoveryTest, KilledAndRestartedUnderLoadItAlwaysComesBack) {
   EXPECT_EQ(f.counts().in_flight, 0);
 }
 
+// With the default policy: one trip for each outage, however often it looks.
+TEST_P(RecoveryTest, WithTheDefaultsItIsBackSoonAfterTheServerListens) {
+  EngineFixture f("breaker {}");
+  const std::string address = f.server().address();
+  const Caller caller(GetParam(), f.channel());
+  UnaryCall healthy;
+  caller.Run(&healthy);
+  ASSERT_TRUE(healthy.status.ok());
+  f.server().Stop();
+  constexpr int kRounds = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    ASSERT_TRUE(Eventually([&] {
+      UnaryCall call;
+      caller.Run(&call);
+      return f.breaker().state == core::BreakerState::kOpen;
+    })) << round;
+    // Past the first look of the breaker.
+    ASSERT_TRUE(Eventually([&] {
+      UnaryCall call;
+      caller.Run(&call);
+      return f.breaker().waits_for_connection;
+    })) << round;
+    EchoServer server(address);
+    ASSERT_TRUE(Eventually([&] {
+      UnaryCall call;
+      caller.Run(&call);
+      return f.breaker().state == core::BreakerState::kClosed;
+    })) << round;
+  }
+  // Once more for each at most: a server may fail right after its start.
+  EXPECT_LE(f.breaker().times_opened, 2 * kRounds);
+}
+
+// Watchers, whose first message comes when something happens: that they stay
+// open on a connection is all that they can show.
+TEST(SilentStreamsTest, CloseABreakerOnceTheServerIsBack) {
+  constexpr char kMethod[] = "/firebreak.testing.Echo/BidiStream";
+  EngineFixture f("breaker {}");
+  const std::string address = f.server().address();
+  const auto stub = Echo::NewStub(f.channel());
+  struct Watcher {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReaderWriter<EchoRequest, EchoReply>> stream;
+  };
+  std::vector<std::unique_ptr<Watcher>> watchers;
+  const auto watch = [&] {
+    watchers.push_back(std::make_unique<Watcher>());
+    watchers.back()->stream = stub->BidiStream(&watchers.back()->context);
+  };
+  watch();  // connects
+  watchers.back()->stream->WritesDone();
+  EXPECT_TRUE(watchers.back()->stream->Finish().ok());
+  watchers.pop_back();
+  f.server().Stop();
+  ASSERT_TRUE(Eventually([&] {
+    watch();
+    watchers.back()->stream->Finish();
+    watchers.pop_back();
+    return f.breaker(kMethod).state == core::BreakerState::kOpen;
+  }));
+  EchoServer back(address);
+  ASSERT_TRUE(Eventually([&] {
+    if (watchers.size() < 500) watch();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return f.breaker(kMethod).state == core::BreakerState::kClosed;
+  }));
+  for (const auto& watcher : watchers) watcher->context.TryCancel();
+  for (const auto& watcher : watchers) watcher->stream->Finish();
+}
+
 // An engine that goes while a breaker is open, and its channel watched.
 TEST(RecoveryLifetimeTest, EngineAndChannelMayGoWhileTheyAreLookedAfter) {
   for (int i = 0; i < 20; ++i) {
@@ -138,7 +214,8 @@ TEST(RecoveryPeriodTest, GrowsWithTheTroubleAndHasAnEnd) {
   using std::chrono::seconds;
   EXPECT_EQ(engine::RecoveryPeriod(-seconds(1)), milliseconds(200));
   EXPECT_EQ(engine::RecoveryPeriod(seconds(2)), milliseconds(200));
-  EXPECT_EQ(engine::RecoveryPeriod(seconds(20)), seconds(2));
+  EXPECT_EQ(engine::RecoveryPeriod(seconds(12)), milliseconds(200));
+  EXPECT_EQ(engine::RecoveryPeriod(seconds(120)), seconds(2));
   EXPECT_EQ(engine::RecoveryPeriod(hours(1)), seconds(5));
 }
 

@@ -43,13 +43,16 @@ constexpr Duration Sec(int64_t n) { return std::chrono::seconds(n); }
 // A point of virtual time.
 constexpr Time At(Duration since_start) { return Time{} + since_start; }
 
-// A breaker without jitter that trips on `failures` in a row, opens for 10 s,
-// then wants 3 probes of 3 within 5 s each.
+// A breaker without jitter that trips on `failures` in a row whatever is usual,
+// opens for 10 s, then wants 3 probes of 3 within 5 s each.
 inline BreakerOptions TripsAfter(int failures) {
   BreakerOptions options;
   options.consecutive_failures = failures;
   options.failure_rate = 0;
+  options.confidence = 0;
+  options.probe_interval = Duration::zero();
   options.open_jitter = 0;
+  options.ramp.duration = Duration::zero();
   return options;
 }
 
@@ -102,6 +105,13 @@ inline std::vector<std::string> Told(const EventLog& log) {
   return lines;
 }
 
+// A budget that starts with all that it holds.
+inline BudgetOptions FullBudget() {
+  BudgetOptions options;
+  options.initial.reset();
+  return options;
+}
+
 class CallRig {
  public:
   struct Setup {
@@ -110,7 +120,7 @@ class CallRig {
     // For each fallback its time.
     std::vector<Duration> fallbacks;
     bool fallback_begins = true;  // as soon as it is asked
-    BudgetOptions budget;
+    BudgetOptions budget = FullBudget();
     // Instead of one of its own by `budget`; outlives the rig.
     AttemptBudget* shared_budget = nullptr;
     LatencyModel* latency = nullptr;  // outlives the rig

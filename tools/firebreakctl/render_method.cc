@@ -75,6 +75,17 @@ std::string PolicyText(const v1::Method& method) {
       parts.empty() ? "counts only" : absl::StrJoin(parts, ", "));
 }
 
+// With the limit where that is not the policy's: where failures are usual.
+std::string InARow(const v1::Breaker& breaker) {
+  constexpr double kUsual = 0.05;
+  std::string cell = absl::StrCat(breaker.consecutive_failures());
+  if (breaker.usual_failure_rate() >= kUsual &&
+      breaker.consecutive_limit() > 0) {
+    absl::StrAppend(&cell, " of ", breaker.consecutive_limit());
+  }
+  return cell;
+}
+
 std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
                          const Style& style) {
   Table table({{"TARGET"},
@@ -108,8 +119,7 @@ std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
          breaker.window_timed() == 0
              ? "-"
              : absl::StrFormat("%.0f%%", 100 * breaker.slow_call_rate()),
-         absl::StrCat(breaker.consecutive_failures()),
-         absl::StrCat(breaker.probes_in_flight()),
+         InARow(breaker), absl::StrCat(breaker.probes_in_flight()),
          absl::StrCat(breaker.hung_probes()),
          absl::StrCat(breaker.times_opened()),
          absl::StrCat(breaker.stale_results())});

@@ -30,7 +30,7 @@ AttemptBudget::AttemptBudget(const BudgetOptions& options, Time now)
       throttle_step_(StepOf(options)),
       throttle_(throttle_max_.load()),
       options_(options),
-      tokens_(options.burst),
+      tokens_(std::min(options.initial.value_or(options.burst), options.burst)),
       refilled_(now) {}
 
 void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {

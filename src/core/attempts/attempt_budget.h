@@ -6,16 +6,20 @@
 //   if (budget.TryAcquire(now)) ...      // one extra attempt is scheduled
 //   budget.Refund();                     // and was never launched
 //
-// A token bucket: full (`burst`) at the start, + `ratio` per call admitted,
-// + `floor` per second, never over `burst`. An extra attempt costs one token
+// A token bucket: `initial` at the start, + `ratio` per call admitted, +
+// `floor` per second, never over `burst`. An extra attempt costs one token
 // *when it is scheduled*, so that a thousand calls that fail in one instant
 // cannot all promise themselves a retry and pay later. What the driver never
 // launched is refunded; a failure is not. So at any time
 //
-//   extra attempts <= ratio * calls + floor * seconds + burst
+//   extra attempts <= ratio * calls + floor * seconds + initial
+//
+// since the start, and + burst instead of initial since any other time.
 //
 // Source: retry budgets of the SRE book (ch. 21, 10 %) and of Finagle (a
-// share plus a floor per second, since a pure share starves a slow client).
+// share plus a floor per second, since a pure share starves a slow client). Our
+// floor is 0 by default: a client that makes a call each ten seconds has its
+// burst, and a second's token for each would triple what it sends.
 //
 // Where `throttling` is set, gRFC A6's retryThrottling must agree as well: a
 // count that starts at max_tokens, - 1 per failure, + token_ratio per success,

@@ -8,8 +8,12 @@
 // caller has waited and the server has worked, so it is better to end the call
 // at once.
 //
+// Attempts that were given up are evidence too: they would have taken longer
+// (latency_model.h). So a server that answers nobody in time is known for what
+// it is, by those who waited in vain.
+//
 // While nothing is known every attempt is feasible: without a gate or a model,
-// and with fewer than LatencyModel::kFew successes in the model. A gate that
+// and with fewer than LatencyModel::kFew attempts in the model. A gate that
 // stops everything would never notice that the method has become faster; so it
 // admits one attempt a second in any case.
 //
@@ -27,9 +31,9 @@ namespace firebreak::core {
 inline bool IsFeasible(const absl::optional<DeadlineGateOptions>& gate,
                        LatencyModel* model, Duration remaining, Time now) {
   if (!gate || model == nullptr || remaining == kInfiniteDuration) return true;
-  const absl::optional<Duration> needed = model->Quantile(gate->quantile, now);
+  const absl::optional<Duration> needed = model->AtLeast(gate->quantile, now);
   if (!needed || remaining >= *needed) return true;
-  return model->samples(now) < LatencyModel::kFew || model->TakePass(now);
+  return model->evidence(now) < LatencyModel::kFew || model->TakePass(now);
 }
 
 // Whether an attempt with this much time was bound to fail, since the method

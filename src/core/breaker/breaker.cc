@@ -75,7 +75,7 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
     return admission;
   }
   if (machine_ == BreakerState::kRamp) {
-    const Time end = SaturatingAdd(since_, options_.ramp.duration);
+    const Time end = SaturatingAdd(since_, RampDuration());
     admission.refusal = {
         Reason::kRamping,
         std::min(Remaining(latest_, end), options_.open_duration), epoch_};
@@ -90,11 +90,15 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
     admission.refusal = {Reason::kProbesTaken, Duration::zero(), epoch_};
     return admission;
   }
-  if (machine_ == BreakerState::kOpen) {
+  if (machine_ == BreakerState::kOpen && !HasCanaries()) {
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
           "a call came after the open time");
   }
-  if (const uint64_t probe = probation_.Begin(latest_, deadline)) {
+  if (const uint64_t probe =
+          probation_.Begin(latest_, deadline, kind == CallKind::kStream)) {
+    if (machine_ == BreakerState::kOpen) {
+      probe_due_ = SaturatingAdd(latest_, NextProbeInterval());
+    }
     admission.permit = MakePermit(Permit::Kind::kProbe, kind);
     admission.permit.probe_ = probe;
     WantTick(probation_.next_end());
@@ -117,9 +121,18 @@ Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
   return permit;
 }
 
+Duration Breaker::RampAfterOutage() const {
+  constexpr Duration kLongOutage = std::chrono::seconds(10);
+  constexpr Duration kRamp = std::chrono::milliseconds(500);
+  // One that cannot look before has not been out for long by that alone.
+  const bool was_long =
+      HasCanaries() &&
+      latest_ - trouble_since_.value_or(latest_) >= kLongOutage;
+  return was_long ? kRamp : Duration::zero();
+}
+
 double Breaker::RampShare() const {
-  const double gone =
-      ToSeconds(latest_ - since_) / ToSeconds(options_.ramp.duration);
+  const double gone = ToSeconds(latest_ - since_) / ToSeconds(RampDuration());
   return options_.ramp.initial + (1 - options_.ramp.initial) * gone;
 }
 
@@ -161,6 +174,31 @@ void Breaker::TripIfDue() {
              counts.slowest});
 }
 
+void Breaker::EndProbe(bool failed, bool slow, absl::string_view how) {
+  if (machine_ == BreakerState::kOpen) {
+    reopened_ = Reopened::kOther;
+    if (failed) return;
+    Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
+          "a probe succeeded");
+  }
+  CountProbe(failed, slow, how);
+}
+
+void Breaker::EndOverdueProbes() {
+  // A change of state ends all leases.
+  while (const absl::optional<Probation::Sign> sign =
+             probation_.EndOverdue(latest_)) {
+    if (*sign == Probation::Sign::kAnswer) continue;
+    const bool hangs = *sign == Probation::Sign::kNothing;
+    if (hangs) ++hung_probes_;
+    EndProbe(hangs, /*slow=*/false,
+             hangs ? "a probe hangs" : "probes succeeded");
+    if (hangs && machine_ == BreakerState::kOpen) {
+      reopened_ = Reopened::kProbeHung;
+    }
+  }
+}
+
 void Breaker::CountProbe(bool failed, bool slow, absl::string_view how) {
   probation_.Count(failed, slow);
   EndProbationIfDecided(how);
@@ -172,8 +210,9 @@ void Breaker::EndProbationIfDecided(absl::string_view how) {
       WantTick(probation_.next_end());
       return;
     case Probation::Verdict::kPassed:
-      Enter(options_.ramp.duration > Duration::zero() ? BreakerState::kRamp
-                                                      : BreakerState::kClosed,
+      ramp_ = RampAfterOutage();
+      Enter(RampDuration() > Duration::zero() ? BreakerState::kRamp
+                                              : BreakerState::kClosed,
             Event::Kind::kTransition,
             absl::StrCat(how, " (", probation_.successes(), " of ",
                          probation_.samples(), ")"));
@@ -199,7 +238,7 @@ void Breaker::Advance(Time now) {
   }
   switch (machine_) {
     case BreakerState::kRamp:
-      if (latest_ - since_ >= options_.ramp.duration) {
+      if (latest_ - since_ >= RampDuration()) {
         Enter(BreakerState::kClosed, Event::Kind::kTransition,
               "the ramp is over");
       }
@@ -208,21 +247,13 @@ void Breaker::Advance(Time now) {
       if (rules_.Advance(latest_)) TripIfDue();
       return;
     case BreakerState::kHalfOpen:
-      // A verdict changes the state, and so ends all leases.
-      while (const absl::optional<Probation::Sign> sign =
-                 probation_.EndOverdue(latest_)) {
-        if (*sign == Probation::Sign::kAnswer) continue;
-        const bool hangs = *sign == Probation::Sign::kNothing;
-        if (hangs) ++hung_probes_;
-        CountProbe(hangs, /*slow=*/false,
-                   hangs ? "a probe hangs" : "probes succeeded");
-        if (hangs && machine_ == BreakerState::kOpen) {
-          reopened_ = Reopened::kProbeHung;
-        }
-      }
+      EndOverdueProbes();
       if (machine_ == BreakerState::kHalfOpen) {
         EndProbationIfDecided("few calls came");
       }
+      return;
+    case BreakerState::kOpen:
+      EndOverdueProbes();
       return;
     default:
       return;
@@ -261,12 +292,24 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   if (machine_ == BreakerState::kOpen) {
     reopened_ = Reopened::kOther;
     ++times_opened_;
-    probe_due_ = SaturatingAdd(latest_, NextOpenDuration());
+    probe_due_ = SaturatingAdd(
+        latest_, HasCanaries() ? NextProbeInterval() : NextOpenDuration());
     ++trips_;
   }
   cause_ = std::move(cause);
   ++changes_[static_cast<size_t>(from)][static_cast<size_t>(state())];
   Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_, trip);
+}
+
+Duration Breaker::NextProbeInterval() {
+  constexpr int kShareOfOutage = 60;
+  constexpr int kMostGrowth = 5;
+  const Duration outage = latest_ - trouble_since_.value_or(latest_);
+  const Duration interval =
+      std::min(std::max(outage / kShareOfOutage, options_.probe_interval),
+               options_.probe_interval * kMostGrowth);
+  return Scale(interval, rng_.Uniform(1.0 - options_.open_jitter,
+                                      1.0 + options_.open_jitter));
 }
 
 Duration Breaker::NextOpenDuration() {

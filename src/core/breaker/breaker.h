@@ -6,11 +6,16 @@
 //   admission.permit.Settle(Verdict::kFailure, now);
 //
 // States: CLOSED lets everything through and counts (trip_rules.h); OPEN
-// refuses until `probe_due`; HALF_OPEN lets a few probes through and closes or
-// reopens on their results (probation.h); RAMP, where the policy has one, lets
-// an even share of the calls through that grows to all, and reopens when a trip
-// rule holds over the calls since its start. The first Admit() at or after
-// `probe_due` makes the step to HALF_OPEN. An operator can hold it FORCED_OPEN
+// refuses all but one attempt for each `probe_interval`, the canary, until one
+// succeeds; HALF_OPEN lets a few probes through, the canary the first of them,
+// and closes or reopens on their results (probation.h); RAMP, where the policy
+// has one or the outage was long, lets an even share of the calls through that
+// grows to all, and reopens when a trip rule holds over the calls since its
+// start. Without a `probe_interval` OPEN refuses all until `probe_due`, and the
+// first Admit() from then on makes the step to HALF_OPEN. A canary that fails
+// is no change of state: there is one OPEN for each outage, with one event. Nor
+// do canaries wait for each other, up to `probes` of them: one that hangs hides
+// no server that is back. An operator can hold the breaker FORCED_OPEN
 // or FORCED_CLOSED, which beats every timer, rule and mode. Without options, or
 // with mode DISABLED, it admits all and counts nothing.
 //
@@ -31,7 +36,9 @@
 //    status is awaited, which tells a target that hangs from a caller in a
 //    hurry. A probe that has shown no sign of life by then has failed (it
 //    hangs), and its slot is free; a result after that is stale. One that has
-//    (NoteProgress, for streams) has succeeded. One that was answered and waits
+//    (NoteProgress, for streams) has succeeded; so has a stream that stays open
+//    on a connection that is there (NoteConnected). One that was answered and
+//    waits
 //    to be judged (NoteAnswered) has kJudgedWithin, and then counts for
 //    nothing.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
@@ -214,8 +221,10 @@ class Breaker {
   // some again.
   void SetOptions(const absl::optional<BreakerOptions>& options, Time now);
 
-  // The target can be reached again: one that is OPEN since a probe found no
-  // connection lets the next call look at once.
+  // The target can be reached, now and whenever this is said again: one that is
+  // OPEN since a probe found no connection lets the next call look at once. And
+  // streams that are probes and have been open for a second have succeeded,
+  // though they are silent: many say nothing until something happens.
   void NoteConnected(Time now);
 
   // Lets what is due by `now` take effect without a call: ends of leases,
@@ -275,6 +284,11 @@ class Breaker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Permit MakePermit(Permit::Kind kind, CallKind call)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The ramp's, after an outage that began at `trouble_since_`.
+  Duration RampAfterOutage() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Duration RampDuration() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return options_.ramp.duration.value_or(ramp_);
+  }
   // The share of RAMP, and whether the next call falls into it.
   double RampShare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TakesRampTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -286,6 +300,14 @@ class Breaker {
   // Those of calls of that epoch or later, which came just now.
   void CountLateSuccesses(int64_t calls, uint64_t epoch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A probe has ended, or its lease; what it is worth is known.
+  void EndProbe(bool failed, bool slow, absl::string_view how)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndOverdueProbes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool HasCanaries() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return options_.probe_interval > Duration::zero();
+  }
+  Duration NextProbeInterval() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FailForWantOfConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of one that can no longer count.
   void NoteLateSuccess(const Permit& permit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -336,6 +358,7 @@ class Breaker {
   Rng rng_ ABSL_GUARDED_BY(mu_);
   // CLOSED and RAMP.
   TripRules rules_ ABSL_GUARDED_BY(mu_);
+  Duration ramp_ ABSL_GUARDED_BY(mu_){};        // where the policy has none
   double ramp_turns_ ABSL_GUARDED_BY(mu_) = 0;  // 1 pays for one call
   // OPEN.
   Time probe_due_ ABSL_GUARDED_BY(mu_);

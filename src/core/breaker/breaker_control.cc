@@ -81,6 +81,7 @@ void Breaker::Reset(Time now) {
   Turn turn(this);
   Advance(now);
   Enter(BreakerState::kClosed, Event::Kind::kReset, "by an operator");
+  rules_.ForgetWhatIsUsual(latest_);
 }
 
 void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
@@ -122,10 +123,12 @@ Time Breaker::next_tick() {
     next = forced_until_;
   } else if (machine_ == BreakerState::kHalfOpen) {
     next = probation_.next_end();
+  } else if (machine_ == BreakerState::kOpen) {
+    next = probation_.next_lease_end();
   } else if (IsCounting()) {
     next = rules_.next_due();
     if (machine_ == BreakerState::kRamp) {
-      next = std::min(next, SaturatingAdd(since_, options_.ramp.duration));
+      next = std::min(next, SaturatingAdd(since_, RampDuration()));
     }
   }
   return ticks_at_ = next;
@@ -144,10 +147,15 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
     snapshot.probe_due = probe_due_;
     snapshot.waits_for_connection = reopened_ == Reopened::kNoConnection;
   }
+  // With a few calls a minute a look is mostly due. What waits is one that
+  // nobody has asked for as long as OPEN lasts without looks.
+  const Time waits_from =
+      HasCanaries() ? SaturatingAdd(probe_due_, options_.open_duration)
+                    : probe_due_;
   snapshot.waits_for_call =
-      (snapshot.state == BreakerState::kOpen && latest_ >= probe_due_) ||
-      (snapshot.state == BreakerState::kHalfOpen &&
-       probation_.in_flight() == 0);
+      probation_.in_flight() == 0 &&
+      ((snapshot.state == BreakerState::kOpen && latest_ >= waits_from) ||
+       snapshot.state == BreakerState::kHalfOpen);
   snapshot.minimum_calls = options_.minimum_calls;
   if (snapshot.state == BreakerState::kRamp) {
     snapshot.admitted_share = RampShare();
@@ -163,6 +171,8 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   snapshot.window_slow = counts.slow;
   snapshot.slow_in_flight = counts.slow_in_flight;
   snapshot.consecutive_failures = counts.consecutive;
+  snapshot.consecutive_limit = counts.consecutive_limit;
+  snapshot.usual_failure_rate = counts.usual_failure_rate;
   snapshot.leaky_failures = counts.leaky;
   snapshot.leaky_slow_calls = counts.leaky_slow;
   snapshot.times_opened = times_opened_;

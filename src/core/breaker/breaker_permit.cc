@@ -86,8 +86,8 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
       const bool slow =
           ticket.is_unary &&
           (ticket.is_over ? !ticket.is_fast : rules_.IsSlow(ticket, latest_));
-      CountProbe(failed, slow, failed ? "a probe failed" : "probes succeeded");
-    } else {
+      EndProbe(failed, slow, failed ? "a probe failed" : "probes succeeded");
+    } else if (machine_ == BreakerState::kHalfOpen) {
       EndProbationIfDecided("few calls came");
     }
   }
@@ -106,14 +106,20 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
 // Half-open for as long as nobody is there, it would send each call into the
 // void one after the other.
 void Breaker::FailForWantOfConnection() {
-  Enter(BreakerState::kOpen, Event::Kind::kTransition,
-        "there is no connection for a probe");
+  if (machine_ != BreakerState::kOpen) {
+    Enter(BreakerState::kOpen, Event::Kind::kTransition,
+          "there is no connection for a probe");
+  }
   reopened_ = Reopened::kNoConnection;
 }
 
 void Breaker::NoteConnected(Time now) {
   Turn turn(this);
   Advance(now);
+  // A change of state ends all leases.
+  while (probation_.EndSilentStream(latest_)) {
+    EndProbe(/*failed=*/false, /*slow=*/false, "streams stay open");
+  }
   if (machine_ != BreakerState::kOpen) return;
   if (reopened_ != Reopened::kNoConnection) return;
   reopened_ = Reopened::kOther;

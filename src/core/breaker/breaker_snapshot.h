@@ -57,6 +57,10 @@ struct BreakerSnapshot {
   int64_t window_slow = 0;
   int64_t slow_in_flight = 0;  // of the slow ones, those that have not ended
   int consecutive_failures = 0;
+  // So many of these open it: more than the policy says where the method fails
+  // often as a rule. 0: none do.
+  int64_t consecutive_limit = 0;
+  double usual_failure_rate = 0;  // see usual_rate.h
   int leaky_failures = 0;
   int leaky_slow_calls = 0;
   int64_t times_opened = 0;

@@ -25,12 +25,12 @@ void Probation::Restart(Time now) {
   started_ = now;
 }
 
-uint64_t Probation::Begin(Time now, Time deadline) {
+uint64_t Probation::Begin(Time now, Time deadline, bool is_stream) {
   if (in_flight() >= std::min(options_.probes, samples() - decided())) return 0;
   if (now >= patience_end()) return 0;
   const Time ends = std::min(SaturatingAdd(std::max(deadline, now), kGrace),
                              SaturatingAdd(now, lease_time()));
-  leases_.push_back({++last_probe_, ends, Sign::kNothing});
+  leases_.push_back({++last_probe_, ends, Sign::kNothing, now, is_stream});
   return last_probe_;
 }
 
@@ -44,6 +44,17 @@ bool Probation::Arrive(uint64_t probe, Time now) {
 void Probation::End(uint64_t probe) {
   auto lease = Find(probe);
   if (lease != leases_.end()) leases_.erase(lease);
+}
+
+bool Probation::EndSilentStream(Time now) {
+  const auto silent =
+      std::find_if(leases_.begin(), leases_.end(), [&](const Lease& lease) {
+        return lease.is_stream && lease.sign == Sign::kNothing &&
+               now - lease.begun >= kSilentFor;
+      });
+  if (silent == leases_.end()) return false;
+  leases_.erase(silent);
+  return true;
 }
 
 void Probation::NoteProgress(uint64_t probe) {

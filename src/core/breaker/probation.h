@@ -44,6 +44,9 @@ class Probation {
   // that is to judge the probe, since it may not be the target's fault. Longer
   // by far, so that a lease that does end there means a status that got lost.
   static constexpr Duration kGrace = std::chrono::seconds(1);
+  // A server that is not there has ended a stream by then, if there is a
+  // connection to it.
+  static constexpr Duration kSilentFor = std::chrono::seconds(1);
 
   // Reads `options` at every turn: it outlives this, and what is in it may
   // change.
@@ -54,12 +57,15 @@ class Probation {
   void Restart(Time now);
 
   // The number of a new probe, or 0.
-  uint64_t Begin(Time now, Time deadline);
+  uint64_t Begin(Time now, Time deadline, bool is_stream = false);
   // It has ended: its lease runs until End() now, so that leases that ended
   // before can be judged before. False when its own has.
   bool Arrive(uint64_t probe, Time now);
   // Gives its slot back.
   void End(uint64_t probe);
+  // The same for a stream that has been open for kSilentFor without a sign;
+  // false when there is none.
+  bool EndSilentStream(Time now);
   // It does not hang: should its lease end, it has succeeded.
   void NoteProgress(uint64_t probe);
   // Its answer came at `now`, and what it is worth is known by `judged_by`: if
@@ -97,6 +103,8 @@ class Probation {
     uint64_t probe;
     Time ends;
     Sign sign;
+    Time begun;
+    bool is_stream;
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);

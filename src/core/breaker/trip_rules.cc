@@ -20,6 +20,9 @@ void Leak(bool bad, int64_t calls, int* count) {
   *count = bad ? std::min(*count + by, kMaxCount) : std::max(*count - by, 0);
 }
 
+// Over the limit at which the policy calls a method broken nothing is usual.
+double MostUsual(double limit) { return limit > 0 ? limit : 0.5; }
+
 bool Reaches(int count, int limit) { return limit > 0 && count >= limit; }
 
 }  // namespace
@@ -46,12 +49,17 @@ double NormalQuantile(double p) {
 }
 
 TripRules::TripRules(const BreakerOptions& options, Time now)
-    : options_(options), z_(0), results_(options.window, now) {
+    : options_(options),
+      z_(0),
+      results_(options.window, now),
+      failures_(now),
+      slow_calls_(now) {
   OnOptionsChanged(now);
 }
 
 void TripRules::OnOptionsChanged(Time now) {
-  z_ = options_.confidence > 0 ? NormalQuantile(options_.confidence) : 0;
+  const double confidence = options_.confidence.value_or(0);
+  z_ = confidence > 0 ? NormalQuantile(confidence) : 0;
   if (!(results_.options() == options_.window)) {
     results_ = Window(options_.window, now);
   }
@@ -72,9 +80,16 @@ void TripRules::OnOptionsChanged(Time now) {
 
 void TripRules::Clear(Time now) {
   results_.Clear(now);
-  consecutive_ = leaky_ = leaky_slow_ = 0;
+  leaky_ = leaky_slow_ = 0;
+  failures_.Resume(now);
+  slow_calls_.Resume(now);
   slowest_ = Duration::zero();
   if (speeds_) speeds_->Clear(now);
+}
+
+void TripRules::ForgetWhatIsUsual(Time now) {
+  failures_ = UsualRate(now);
+  slow_calls_ = UsualRate(now);
 }
 
 void TripRules::ForgetCalls() {
@@ -122,14 +137,14 @@ bool TripRules::End(Ticket ticket, Verdict verdict, Time now) {
     return true;
   }
   results_.Add(/*failed=*/true, now);
-  consecutive_ = std::min(consecutive_ + 1, kMaxCount);
+  failures_.AddBad(now);
   Leak(/*bad=*/true, 1, &leaky_);
   return true;
 }
 
 void TripRules::AddSuccesses(int64_t calls, Time now) {
   results_.Add(/*failed=*/false, now, calls);
-  consecutive_ = 0;
+  failures_.AddGood(calls);
   Leak(/*bad=*/false, calls, &leaky_);
 }
 
@@ -140,11 +155,17 @@ bool TripRules::AreSuccessesHarmless() const {
   const int64_t bad = results_.last_failures();
   if (options_.failure_rate <= 0 || bad == 0) return true;
   const int64_t total = results_.last_total();
-  if (options_.confidence > 0 && total < options_.minimum_calls) return false;
-  // More successes only lower the rate, once it is judged.
+  if (z_ > 0 && total < options_.minimum_calls) return false;
+  // More successes only lower the rate, once it is judged, and make it less
+  // news.
   const int64_t judged = std::max<int64_t>(total, options_.minimum_calls);
-  return static_cast<double>(bad) / static_cast<double>(judged) <
-         options_.failure_rate;
+  return !RateHolds({bad, judged}, failures_, options_.failure_rate);
+}
+
+int64_t TripRules::consecutive_limit() const {
+  const int64_t least = options_.consecutive_failures;
+  if (least == 0 || !MustBeNews()) return least;
+  return failures_.TellingRun(least, MostUsual(options_.failure_rate));
 }
 
 bool TripRules::IsSlow(const Ticket& ticket, Time now) const {
@@ -158,6 +179,7 @@ bool TripRules::Advance(Time now) {
   const int64_t overdue = watch_->TakeOverdue(now);
   if (overdue > 0) {
     slowest_ = std::max(slowest_, watched_limit_);
+    slow_calls_.AddBad(now, overdue);
     Leak(/*bad=*/true, overdue, &leaky_slow_);
   }
   return overdue > 0 || rolls_on;
@@ -172,6 +194,11 @@ Time TripRules::next_due() const {
 
 void TripRules::CountSpeed(bool slow, Time now) {
   speeds_->Add(slow, now);
+  if (slow) {
+    slow_calls_.AddBad(now);
+  } else {
+    slow_calls_.AddGood(1);
+  }
   Leak(slow, 1, &leaky_slow_);
 }
 
@@ -197,25 +224,32 @@ TripRules::Share TripRules::Speeds(Time now) {
 }
 
 TripRules::Rule TripRules::Check(Time now) {
-  if (Reaches(consecutive_, options_.consecutive_failures)) {
+  // The limit costs a logarithm, which is spent where it may matter.
+  if (options_.consecutive_failures > 0 &&
+      failures_.run() >= options_.consecutive_failures &&
+      failures_.run() >= consecutive_limit()) {
     return Rule::kConsecutive;
   }
   if (Reaches(leaky_, options_.leaky_failures)) return Rule::kLeaky;
-  if (RateHolds(Results(now), options_.failure_rate)) {
+  if (RateHolds(Results(now), failures_, options_.failure_rate)) {
     return Rule::kFailureRate;
   }
   if (!speeds_) return Rule::kNone;
-  if (RateHolds(Speeds(now), options_.slow_call_rate)) {
+  if (RateHolds(Speeds(now), slow_calls_, options_.slow_call_rate)) {
     return Rule::kSlowRate;
   }
   if (Reaches(leaky_slow_, options_.leaky_slow_calls)) return Rule::kLeakySlow;
   return Rule::kNone;
 }
 
-bool TripRules::RateHolds(const Share& share, double limit) const {
+bool TripRules::RateHolds(const Share& share, const UsualRate& usual,
+                          double limit) const {
   if (limit <= 0 || share.bad == 0) return false;
-  if (share.total >= options_.minimum_calls) return share.rate() >= limit;
-  return options_.confidence > 0 && share.total >= kFewestCalls &&
+  if (share.total >= options_.minimum_calls) {
+    return share.rate() >= limit &&
+           !(MustBeNews() && usual.Explains(share.bad, share.total, limit));
+  }
+  return z_ > 0 && share.total >= kFewestCalls &&
          WilsonLowerBound(share.bad, share.total, z_) >= limit;
 }
 
@@ -224,8 +258,7 @@ std::string TripRules::Describe(Rule rule, Time now) {
     case Rule::kNone:
       break;
     case Rule::kConsecutive:
-      return absl::StrCat(consecutive_, " failures in a row (limit ",
-                          options_.consecutive_failures, ")");
+      return DescribeRun();
     case Rule::kLeaky:
       return absl::StrCat(leaky_, " more failures than successes (limit ",
                           options_.leaky_failures, ")");
@@ -241,6 +274,16 @@ std::string TripRules::Describe(Rule rule, Time now) {
   return "";
 }
 
+std::string TripRules::DescribeRun() const {
+  std::string text = absl::StrCat(failures_.run(), " failures in a row (limit ",
+                                  options_.consecutive_failures);
+  if (consecutive_limit() > options_.consecutive_failures) {
+    absl::StrAppendFormat(&text, "; %d where %.2f fail as a rule",
+                          consecutive_limit(), failures_.rate());
+  }
+  return text + ")";
+}
+
 std::string TripRules::DescribeRate(const char* what, const Share& share,
                                     double limit) const {
   std::string text = absl::StrFormat("%s %.2f over %d calls (limit %g)", what,
@@ -248,7 +291,7 @@ std::string TripRules::DescribeRate(const char* what, const Share& share,
   if (share.total < options_.minimum_calls) {
     absl::StrAppendFormat(&text, ", at least %.2f with a confidence of %g",
                           WilsonLowerBound(share.bad, share.total, z_),
-                          options_.confidence);
+                          options_.confidence.value_or(0));
   }
   return text;
 }
@@ -262,7 +305,10 @@ TripRules::Counts TripRules::counts(Time now) {
   counts.timed = speeds.total;
   counts.slow = speeds.bad;
   counts.slow_in_flight = slow_in_flight();
-  counts.consecutive = consecutive_;
+  counts.consecutive =
+      static_cast<int>(std::min<int64_t>(failures_.run(), kMaxCount));
+  counts.consecutive_limit = consecutive_limit();
+  counts.usual_failure_rate = failures_.rate();
   counts.leaky = leaky_;
   counts.leaky_slow = leaky_slow_;
   counts.slowest = slowest_;

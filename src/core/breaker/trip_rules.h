@@ -13,8 +13,13 @@
 //   failure rate  share of failures among the results in the window
 //   slow rate     share of slow calls among those whose speed is known
 //   leaky slow    the leaky count, of slow and fast calls
-// The rates are judged when the window holds `minimum_calls`. Below that, and
-// only with `confidence`, they are judged by the lower end of the one-sided
+// The rates are judged when the window holds `minimum_calls`.
+//
+// Neither failures in a row nor a rate is enough where chance explains it:
+// where the method fails so often as a rule that as much is likelier than once
+// a day (usual_rate.h). `confidence` switches that off, also when it is 0. With
+// a `confidence` the rates are judged by fewer calls, by the lower end of the
+// one-sided
 // Wilson score interval (E. B. Wilson, "Probable inference, the law of
 // succession, and statistical inference", JASA 22, 1927): with p = bad / n and
 // z the normal quantile of the confidence,
@@ -46,6 +51,7 @@
 #include "src/core/base/outcome.h"
 #include "src/core/base/time.h"
 #include "src/core/breaker/slow_watch.h"
+#include "src/core/breaker/usual_rate.h"
 #include "src/core/measure/window.h"
 #include "src/core/options.h"
 
@@ -87,11 +93,16 @@ class TripRules {
     int leaky = 0;
     int leaky_slow = 0;
     Duration slowest = Duration::zero();  // see Trip
+    // How many failures in a row trip it now; 0 when none do.
+    int64_t consecutive_limit = 0;
+    double usual_failure_rate = 0;  // see usual_rate.h
   };
 
   // `options` outlives this.
   TripRules(const BreakerOptions& options, Time now);
+  // What is usual stays.
   void Clear(Time now);
+  void ForgetWhatIsUsual(Time now);
   // Forgets the calls in flight: their tickets must not come back.
   void ForgetCalls();
   // There are others in the options that it was made with. A window of another
@@ -145,7 +156,11 @@ class TripRules {
   Share Results(Time now);
   // With those in flight.
   Share Speeds(Time now);
-  bool RateHolds(const Share& share, double limit) const;
+  bool RateHolds(const Share& share, const UsualRate& usual,
+                 double limit) const;
+  bool MustBeNews() const { return !options_.confidence.has_value(); }
+  int64_t consecutive_limit() const;
+  std::string DescribeRun() const;
   std::string DescribeRate(const char* what, const Share& share,
                            double limit) const;
   void CountSpeed(bool slow, Time now);
@@ -158,12 +173,13 @@ class TripRules {
   const BreakerOptions& options_;
   double z_;  // of the confidence; 0 when it is off
   Window results_;
-  int consecutive_ = 0;
+  UsualRate failures_;
   int leaky_ = 0;
   // Only once there is, or was, a rule on slow calls.
   absl::optional<SlowWatch> watch_;
   Duration watched_limit_ = Duration::zero();
   absl::optional<Window> speeds_;
+  UsualRate slow_calls_;
   int leaky_slow_ = 0;
   Duration slowest_ = Duration::zero();
 };

@@ -55,6 +55,7 @@ struct LatencyModel::Curve {
   std::array<double, kBuckets> longer;  // only where an attempt ended
   std::array<bool, kBuckets> has_any;
   int64_t ended = 0;
+  int64_t evidence = 0;
   int64_t longest = 0;
 
   // The first bucket that at most the share 1 - q outlasts.
@@ -156,6 +157,17 @@ int64_t LatencyModel::samples(Time now) {
   return samples_.load(std::memory_order_relaxed);
 }
 
+int64_t LatencyModel::evidence(Time now) {
+  Refresh(now);
+  return evidence_.load(std::memory_order_relaxed);
+}
+
+absl::optional<Duration> LatencyModel::AtLeast(double q, Time now) {
+  const absl::optional<Duration> quantile = Quantile(q, now);
+  if (quantile) return quantile;
+  return ToOptional(longest_.load(std::memory_order_relaxed));
+}
+
 absl::optional<Duration> LatencyModel::Quantile(double q, Time now) {
   if (std::isnan(q)) return absl::nullopt;
   q = std::clamp(q, 0.0, 1.0);
@@ -252,6 +264,10 @@ void LatencyModel::Refresh(Time now) {
   Roll(now);
   const Curve curve = Gather();
   samples_.store(curve.ended, std::memory_order_relaxed);
+  evidence_.store(curve.evidence, std::memory_order_relaxed);
+  longest_.store(
+      curve.ended == 0 && curve.evidence > 0 ? curve.longest : kNothing,
+      std::memory_order_relaxed);
   baseline_.store(MedianOfPasts(), std::memory_order_relaxed);
   for (Cached& each : cached_) {
     const double q = each.q.load(std::memory_order_relaxed);
@@ -283,6 +299,7 @@ LatencyModel::Curve LatencyModel::Gather(int subs) {
   for (int64_t n : ended) lasting += n;
   curve.ended = lasting;
   for (int64_t n : given_up) lasting += n;
+  curve.evidence = lasting;
   double longer = 1;
   for (size_t i = 0; i < ended.size(); ++i) {
     curve.has_any[i] = ended[i] > 0;

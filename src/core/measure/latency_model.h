@@ -76,6 +76,8 @@ class LatencyModel {
 
   // Successes in the window.
   int64_t samples(Time now);
+  // The same, and what was given up.
+  int64_t evidence(Time now);
   // `q` is clamped to [0, 1]. Nothing without a success, and for NaN.
   absl::optional<Duration> Quantile(double q, Time now);
   // The median of the current sub-window, or of the last two where that has
@@ -83,6 +85,9 @@ class LatencyModel {
   // has become slow answers fewer calls than while it was fast, and in a longer
   // span these outweigh them. Looks at all counts: for whoever reports.
   absl::optional<Duration> MedianLately(Time now);
+  // The same, but for what is known without a success: the longest that was
+  // waited in vain.
+  absl::optional<Duration> AtLeast(double q, Time now);
   // The usual median: of ten minutes.
   absl::optional<Duration> Baseline(Time now);
 
@@ -156,6 +161,8 @@ class LatencyModel {
   std::atomic<int64_t> refreshes_at_;  // when the answers below are too old
   std::array<Cached, kCached> cached_;
   std::atomic<int64_t> samples_{0};
+  std::atomic<int64_t> evidence_{0};
+  std::atomic<int64_t> longest_{kNothing};  // that was waited, if none ended
   std::atomic<int64_t> baseline_{kNothing};
   std::atomic<int64_t> next_pass_;
 

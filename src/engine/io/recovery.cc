@@ -13,9 +13,10 @@ namespace {
 // handshake over a slow network.
 constexpr core::Duration kLead = std::chrono::milliseconds(500);
 // Between two looks at an unhealthy breaker and its channels: at first, and
-// when it has been unhealthy for long. In between a tenth of that time, so that
-// a server that comes back waits for us no longer than that, and one that stays
-// away is not knocked at five times a second by every client.
+// when it has been unhealthy for long. In between a sixtieth of that time, as a
+// breaker probes: so that a server that comes back waits for us no longer than
+// that, and one that stays away is not knocked at five times a second by every
+// client.
 constexpr core::Duration kFirstPeriod = std::chrono::milliseconds(200);
 constexpr core::Duration kLastPeriod = std::chrono::seconds(5);
 // The longest a watch stays in the queue, and so what an engine's end may wait
@@ -27,7 +28,7 @@ constexpr core::Duration kBreath = std::chrono::milliseconds(1);
 }  // namespace
 
 core::Duration RecoveryPeriod(core::Duration unhealthy_for) {
-  return std::min(std::max(unhealthy_for / 10, kFirstPeriod), kLastPeriod);
+  return std::min(std::max(unhealthy_for / 60, kFirstPeriod), kLastPeriod);
 }
 
 struct Recovery::Watched {

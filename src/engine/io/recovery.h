@@ -38,7 +38,7 @@
 namespace firebreak::engine {
 
 // The time until the next look at something that has been unhealthy for this
-// long: a tenth of it, between 200 ms and 5 s.
+// long: a sixtieth of it, between 200 ms and 5 s.
 core::Duration RecoveryPeriod(core::Duration unhealthy_for);
 
 class Recovery : public core::BreakerObserver,

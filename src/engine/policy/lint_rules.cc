@@ -286,7 +286,7 @@ bool NeedsMinimumCalls(const core::BreakerOptions& breaker) {
   const bool counts = breaker.consecutive_failures > 0 ||
                       breaker.leaky_failures > 0 ||
                       (breaker.HasSlowRule() && breaker.leaky_slow_calls > 0);
-  return !counts && breaker.confidence == 0 &&
+  return !counts && breaker.confidence.value_or(0) == 0 &&
          breaker.window.kind == core::WindowOptions::Kind::kTime &&
          breaker.mode != core::BreakerOptions::Mode::kDisabled;
 }

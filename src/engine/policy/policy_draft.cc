@@ -31,13 +31,19 @@ void Before(const Message& message, PolicyDraft* /*draft*/,
   using Kind = core::WindowOptions::Kind;
   if (in.window().has_calls()) out->window.kind = Kind::kCalls;
   if (in.window().has_duration()) out->window.kind = Kind::kTime;
+  // Who says how long it stays open wants no attempts before.
+  if (in.has_open_duration() || in.has_open_growth() ||
+      in.has_max_open_duration()) {
+    out->probe_interval = core::Duration::zero();
+  }
 }
 
 void After(const Message& message, FieldReader* /*read*/,
            core::BreakerOptions* out) {
   const auto& in = static_cast<const v1::BreakerPolicy&>(message);
   if (in.has_ramp() && !in.ramp().has_duration() &&
-      out->ramp.duration == core::Duration::zero()) {
+      out->ramp.duration.value_or(core::Duration::zero()) ==
+          core::Duration::zero()) {
     out->ramp.duration = kRampDuration;
   }
 }
@@ -195,6 +201,8 @@ core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
   absl::flat_hash_set<std::string> unreadable;
   core::BudgetOptions out;
   FieldReader("budget", &unreadable, errors).Read(entry.budget(), out.Fields());
+  // What somebody asks for is there at once.
+  if (entry.budget().has_burst()) out.initial.reset();
   out.Check("budget", errors);
   if (!entry.has_throttling()) return out;
   // The core has it inside the budget, the language beside it.

@@ -6,28 +6,10 @@
 namespace firebreak::studies {
 namespace {
 
-constexpr Duration kBucket = Ms(250);
+constexpr Duration kBucket = kRecoveryBucket;
 
 size_t BucketAt(Duration since_start) {
   return static_cast<size_t>(since_start / kBucket);
-}
-
-// The time after the trigger at which the last bad bucket is over.
-absl::optional<Duration> Recovery(const std::vector<sim::Tally::Bucket>& of,
-                                  const MetastableStudy& study) {
-  const size_t end = BucketAt(study.trigger_at + study.trigger);
-  const size_t last = BucketAt(study.length);
-  size_t good_from = end;
-  for (size_t i = end; i < last && i < of.size(); ++i) {
-    constexpr double kGood = 0.95;
-    if (static_cast<double>(of[i].good) <
-        kGood * static_cast<double>(of[i].begun)) {
-      good_from = i + 1;
-    }
-  }
-  // What was good only in its last moments has not recovered.
-  if (good_from + BucketAt(Sec(2)) > last) return absl::nullopt;
-  return kBucket * static_cast<int64_t>(good_from - end);
 }
 
 double Goodput(const std::vector<sim::Tally::Bucket>& of, Duration from,
@@ -43,6 +25,24 @@ double Goodput(const std::vector<sim::Tally::Bucket>& of, Duration from,
 }
 
 }  // namespace
+
+absl::optional<Duration> RecoveryIn(const std::vector<sim::Tally::Bucket>& of,
+                                    Duration trigger_end, Duration length) {
+  const size_t end = BucketAt(trigger_end);
+  const size_t last = BucketAt(length);
+  size_t good_from = end;
+  for (size_t i = end; i < last && i < of.size(); ++i) {
+    constexpr double kGood = 0.95;
+    if (static_cast<double>(of[i].good) <
+        kGood * static_cast<double>(of[i].begun)) {
+      good_from = i + 1;
+    }
+  }
+  // What was good only in its last moments has not recovered.
+  if (good_from + BucketAt(Sec(2)) > last) return absl::nullopt;
+  return std::max(kBucket * static_cast<int64_t>(good_from) - trigger_end,
+                  Duration::zero());
+}
 
 std::vector<Strategy> MetastableStrategies(const MetastableStudy& study) {
   sim::NaiveOptions none;
@@ -65,6 +65,7 @@ std::vector<Strategy> MetastableStrategies(const MetastableStudy& study) {
   core::MethodOptions guarded = retry;
   guarded.breaker = core::BreakerOptions{};
   core::MethodOptions quick = guarded;
+  quick.breaker->probe_interval = Duration::zero();
   quick.breaker->open_duration = Sec(1);
   quick.breaker->max_open_duration = Sec(4);
   return {Naive("none", none),
@@ -110,7 +111,7 @@ MetastableRow RunMetastable(const MetastableStudy& study,
   const sim::Server::Stats stats = server.stats();
   MetastableRow row;
   row.strategy = strategy.name;
-  row.recovery = Recovery(tally.buckets(), study);
+  row.recovery = RecoveryIn(tally.buckets(), end, study.length);
   row.goodput_in_trigger = Goodput(tally.buckets(), study.trigger_at, end);
   row.goodput_after = Goodput(tally.buckets(), end, study.length);
   row.amplification = static_cast<double>(counts.sent - sent_before) /

@@ -55,11 +55,15 @@ struct MetastableRow {
 };
 
 // Names of rows that are asked for elsewhere: with the breaker's defaults, and
-// with one that stays open for a second at first, and for four at most.
+// with one that refuses everything for a second at first, and for four at most.
 inline constexpr char kGuarded[] = "firebreak";
 inline constexpr char kQuick[] = "firebreak, open 1s";
 
 std::vector<Strategy> MetastableStrategies(const MetastableStudy& study);
+// When the last bad quarter of a second after the trigger is over.
+absl::optional<Duration> RecoveryIn(const std::vector<sim::Tally::Bucket>& of,
+                                    Duration trigger_end, Duration length);
+inline constexpr Duration kRecoveryBucket = Ms(250);
 MetastableRow RunMetastable(const MetastableStudy& study,
                             const Strategy& strategy);
 

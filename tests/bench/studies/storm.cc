@@ -33,12 +33,6 @@ StormCell RunCell(const StormStudy& study, const Strategy& strategy,
 
 }  // namespace
 
-core::BudgetOptions StormBudget() {
-  core::BudgetOptions budget;
-  budget.burst = 5;
-  return budget;
-}
-
 std::vector<Strategy> StormStrategies() {
   sim::NaiveOptions none;
   sim::NaiveOptions three;
@@ -52,9 +46,8 @@ std::vector<Strategy> StormStrategies() {
 
   core::MethodOptions retry;
   retry.retry = core::RetryOptions{};
-  const core::BudgetOptions budget = StormBudget();
-  core::BudgetOptions no_floor = budget;
-  no_floor.floor = 0;
+  core::BudgetOptions floor;
+  floor.floor = 1;
   core::MethodOptions adaptive = retry;
   adaptive.retry->adaptive.emplace();
   core::MethodOptions guarded = retry;
@@ -63,10 +56,10 @@ std::vector<Strategy> StormStrategies() {
           Naive("3 retries", three),
           Naive("token bucket", bucket),
           Naive("stop above 10 %", breaker),
-          Firebreak(kFirebreak, retry, budget),
-          Firebreak(kFirebreakNoFloor, retry, no_floor),
-          Firebreak("firebreak, adaptive", adaptive, budget),
-          Firebreak("firebreak, breaker", guarded, budget)};
+          Firebreak(kFirebreak, retry),
+          Firebreak(kFirebreakFloor, retry, floor),
+          Firebreak("firebreak, adaptive", adaptive),
+          Firebreak(kFirebreakBreaker, guarded)};
 }
 
 std::vector<StormRow> RunStorm(const StormStudy& study) {
@@ -110,11 +103,46 @@ int WorseThan(const StormRow& none, const StormRow& row) {
   return worse;
 }
 
+double Hurt(const std::vector<StormRow>& rows) {
+  const StormRow& none = Find(rows, kNoRetry);
+  const StormRow& alone = Find(rows, kFirebreak);
+  double most = 0;
+  for (const StormCell& cell : Find(rows, kFirebreakBreaker).cells) {
+    if (cell.failure_rate > 0.5) continue;
+    const double best = std::max(SuccessAt(none, cell.failure_rate),
+                                 SuccessAt(alone, cell.failure_rate));
+    most = std::max(most, best - cell.success);
+  }
+  return most;
+}
+
+std::vector<LoadCell> RunLoads(uint64_t seed) {
+  core::MethodOptions retry;
+  retry.retry = core::RetryOptions{};
+  const Strategy strategy = Firebreak(kFirebreak, retry);
+  std::vector<LoadCell> cells;
+  for (const double rate : {0.1, 10.0, 10'000.0}) {
+    StormStudy study;
+    study.seed = seed;
+    study.calls_per_second = rate;
+    study.clients = rate > 100 ? 2 : 50;
+    study.length = core::Scale(Sec(1), (rate > 100 ? 50'000 : 1'000) / rate);
+    LoadCell cell{rate, 0, 0};
+    for (const double failure_rate : study.failure_rates) {
+      const StormCell one = RunCell(study, strategy, failure_rate);
+      cell.load = std::max(cell.load, one.load);
+      if (failure_rate == 0.05) cell.success_at_5 = one.success;
+    }
+    cells.push_back(cell);
+  }
+  return cells;
+}
+
 double LoadBound(const StormStudy& study, const core::BudgetOptions& budget) {
   const double calls_each =
       study.calls_per_second * core::ToSeconds(study.length);
   return 1 + budget.ratio + budget.floor / study.calls_per_second +
-         budget.burst / calls_each;
+         budget.initial.value_or(budget.burst) / calls_each;
 }
 
 }  // namespace firebreak::studies

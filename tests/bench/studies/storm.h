@@ -28,7 +28,7 @@ struct StormStudy {
   double calls_per_second = 10;  // of each
   Duration length = Sec(60);
   Duration mean_leg = Ms(10);
-  std::vector<double> failure_rates = {.01, .05, .1, .2, .3, .5, .75, 1};
+  std::vector<double> failure_rates = {.01, .05, .1, .2, .3, .4, .5, .75, 1};
   uint64_t seed = 1;
 };
 
@@ -46,11 +46,9 @@ struct StormRow {
 // Names of rows that are asked for elsewhere.
 inline constexpr char kNoRetry[] = "none";
 inline constexpr char kFirebreak[] = "firebreak";
-inline constexpr char kFirebreakNoFloor[] = "firebreak, floor 0";
+inline constexpr char kFirebreakFloor[] = "firebreak, floor 1";
+inline constexpr char kFirebreakBreaker[] = "firebreak, breaker";
 
-// firebreak's in this study: the defaults, but for a burst of 5, which is what
-// the published token bucket holds.
-core::BudgetOptions StormBudget();
 std::vector<Strategy> StormStrategies();
 std::vector<StormRow> RunStorm(const StormStudy& study);
 
@@ -60,7 +58,20 @@ double LargestLoad(const StormRow& row);
 double SuccessAt(const StormRow& row, double failure_rate);
 // At how many failure rates `row` succeeds less often than `none`.
 int WorseThan(const StormRow& none, const StormRow& row);
-// The load that an attempt budget allows: 1 + ratio + floor per call + burst.
+// The most that the breaker takes away from the better of no retry and retries
+// alone, at any failure rate up to a half.
+double Hurt(const std::vector<StormRow>& rows);
+
+// The load that firebreak's default budget makes of clients of one rate: the
+// most at any failure rate. The study is as long as a thousand calls of each.
+struct LoadCell {
+  double calls_per_second;
+  double load;
+  double success_at_5;
+};
+std::vector<LoadCell> RunLoads(uint64_t seed);
+// The load that an attempt budget allows: 1 + ratio + floor per call, and what
+// it starts with.
 double LoadBound(const StormStudy& study, const core::BudgetOptions& budget);
 
 }  // namespace firebreak::studies

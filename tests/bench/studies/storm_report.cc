@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "tests/bench/studies/deadlines.h"
 #include "tests/bench/studies/metastable.h"
+#include "tests/bench/studies/recovery.h"
 #include "tests/bench/studies/report.h"
 #include "tests/bench/studies/storm.h"
 
@@ -88,6 +90,51 @@ nlohmann::json PrintTriggers() {
   return json;
 }
 
+// The slowest recovery of all; absent: one did not.
+absl::optional<Duration> PrintRecoveries(nlohmann::json* json) {
+  absl::optional<Duration> slowest = Duration::zero();
+  for (const Outage outage :
+       {Outage::kSlow, Outage::kBlackHole, Outage::kFrozen, Outage::kDead}) {
+    std::printf(
+        "\nrecovery (s) from a server that is %s, 20 phases\n"
+        "  %-8s %8s %8s %12s %12s\n",
+        OutageName(outage), "trigger", "median", "max", "sent in it",
+        "sent after");
+    for (const RecoveryRow& row : RunRecovery(RecoveryStudy{}, outage)) {
+      std::printf("  %6.0f s %8s %8s %11.3fx %11.3fx\n",
+                  core::ToSeconds(row.trigger), Seconds(row.median()).c_str(),
+                  Seconds(row.max()).c_str(), row.sent_in_trouble,
+                  row.sent_after);
+      if (!row.max()) {
+        slowest.reset();
+      } else if (slowest) {
+        slowest = std::max(*slowest, *row.max());
+      }
+      (*json)[OutageName(outage)].push_back(
+          {{"trigger_s", core::ToSeconds(row.trigger)},
+           {"median_s", Seconds(row.median())},
+           {"max_s", Seconds(row.max())},
+           {"sent_in_trouble", row.sent_in_trouble},
+           {"sent_after", row.sent_after}});
+    }
+  }
+  return slowest;
+}
+
+double PrintLoads(nlohmann::json* json) {
+  std::puts("\nattempts per call at the worst failure rate, default budget");
+  double most = 0;
+  for (const LoadCell& cell : RunLoads(/*seed=*/1)) {
+    std::printf("  %8.1f calls/s: %.4f; success at f = .05: %.5f\n",
+                cell.calls_per_second, cell.load, cell.success_at_5);
+    json->push_back({{"calls_per_second", cell.calls_per_second},
+                     {"load", cell.load},
+                     {"success_at_5", cell.success_at_5}});
+    most = std::max(most, cell.load);
+  }
+  return most;
+}
+
 void WriteData(const std::vector<StormRow>& rows,
                const std::vector<MetastableRow>& lines, std::ofstream* data) {
   const char* gap = "";
@@ -116,16 +163,11 @@ bool ReportStorm(const std::string& folder) {
   const StormStudy storm;
   const std::vector<StormRow> rows = RunStorm(storm);
   PrintStorm(rows);
-  const core::BudgetOptions budget = StormBudget();
-  core::BudgetOptions no_floor = budget;
-  no_floor.floor = 0;
+  const core::BudgetOptions budget;
   std::printf(
-      "\nload allowed to firebreak: %.3f = 1 + ratio %.2f + floor %.2f + burst "
-      "%.3f; without floor %.3f\n",
-      LoadBound(storm, budget), budget.ratio,
-      budget.floor / storm.calls_per_second,
-      LoadBound(storm, no_floor) - 1 - budget.ratio,
-      LoadBound(storm, no_floor));
+      "\nload allowed to firebreak: %.3f = 1 + ratio %.2f + %g tokens at the "
+      "start\n",
+      LoadBound(storm, budget), budget.ratio, *budget.initial);
 
   const MetastableStudy study;
   const std::vector<MetastableRow> metastable = RunAll(study);
@@ -146,6 +188,18 @@ bool ReportStorm(const std::string& folder) {
   }
   json["metastable"] = ToJson(metastable);
   json["metastable_server_drops"] = ToJson(dropped);
+  const absl::optional<Duration> slowest = PrintRecoveries(&json["recovery"]);
+  const double load = PrintLoads(&json["load"]);
+  const std::vector<DeadlineRow> gates = RunDeadlines(DeadlineStudy{});
+  const double drowned = Find(gates, "drowned", Gate::kAll).all().success;
+  const double idle_loss = Find(gates, "idle", Gate::kOff).all().success -
+                           Find(gates, "idle", Gate::kAll).all().success;
+  std::printf(
+      "\ndeadline gate for all: success %.4f on the drowned server (%.4f "
+      "without), %.4f lost on the idle one\n",
+      drowned, Find(gates, "drowned", Gate::kOff).all().success, idle_loss);
+  json["drowned"] = drowned;
+  json["idle_loss"] = idle_loss;
 
   const StormRow& ours = Find(rows, kFirebreak);
   const auto guarded = std::find_if(
@@ -153,9 +207,9 @@ bool ReportStorm(const std::string& folder) {
       [](const MetastableRow& row) { return row.strategy == kGuarded; });
   const std::string line = absl::StrFormat(
       "storm: load_max=%.3f success_at_5=%.4f worse_than_none=%d "
-      "recovery_s=%s",
-      LargestLoad(ours), SuccessAt(ours, 0.05),
-      WorseThan(Find(rows, kNoRetry), ours), Seconds(guarded->recovery));
+      "recovery_s=%s recovery_max_s=%s hurt_max=%.3f drowned=%.3f",
+      load, SuccessAt(ours, 0.05), WorseThan(Find(rows, kNoRetry), ours),
+      Seconds(guarded->recovery), Seconds(slowest), Hurt(rows), drowned);
   json["line"] = line;
   std::ofstream file(folder + "/storm.json");
   file << json.dump(2) << '\n';

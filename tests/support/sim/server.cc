@@ -22,6 +22,11 @@ Server::Server(Simulation* sim, ServerOptions options)
 Server::Handle Server::Submit(Work work) {
   Count();
   ++stats_.arrived;
+  if (trouble_ == Trouble::kSwallows) return {};
+  if (trouble_ == Trouble::kRefuses) {
+    work.on_end({options_.failure_code, Duration::zero()});
+    return {};
+  }
   auto job = std::make_shared<Job>(std::move(work), sim_->now());
   const bool must_wait =
       !(speed_ > 0) || (options_.workers > 0 && under_way_ >= options_.workers);

@@ -87,6 +87,13 @@ class Server {
   // Work that is begun from now on takes 1 / speed times as long; what is under
   // way goes on as before. At 0 or below nothing is begun.
   void SetSpeed(double speed);
+  // What comes from now on meets this; what came before is not touched.
+  enum class Trouble {
+    kNone,
+    kSwallows,  // it is lost without a word
+    kRefuses,   // it is sent back at once, with `failure_code`
+  };
+  void SetTrouble(Trouble trouble) { trouble_ = trouble; }
   // Told by who took the reply: it came to nobody.
   void NoteWasted(Duration work) { stats_.wasted += work; }
 
@@ -103,6 +110,7 @@ class Server {
   Simulation* const sim_;
   const ServerOptions options_;
   double speed_ = 1;
+  Trouble trouble_ = Trouble::kNone;
   std::deque<std::shared_ptr<Job>> queue_;  // with those that were cancelled
   int64_t queued_ = 0;                      // without
   int64_t under_way_ = 0;

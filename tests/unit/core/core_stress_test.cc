@@ -146,7 +146,7 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
 }
 
 TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
-  BudgetOptions options;
+  BudgetOptions options = FullBudget();
   options.ratio = 0.25;
   options.floor = 100;
   AttemptBudget budget(options, Time{});
@@ -180,7 +180,7 @@ TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
 }
 
 TEST(CoreStressTest, EveryDepositOfEveryThreadArrives) {
-  BudgetOptions options;
+  BudgetOptions options = FullBudget();
   options.ratio = 1;
   options.floor = 0;
   options.burst = 1'000'000;

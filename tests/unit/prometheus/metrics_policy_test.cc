@@ -35,8 +35,12 @@ std::set<std::string> Rejections(const std::string& policy) {
 
 TEST(MetricsPolicyTest, WhatItCanRejectIsThereFromTheFirstCallOn) {
   EXPECT_THAT(
-      Rejections("method { name {} breaker {} }"),
+      Rejections("method { name {} breaker { open_duration: '1s' } }"),
       UnorderedElementsAre("breaker_open", "probes_taken", "forced_open"));
+  // After a long outage it has a short ramp.
+  EXPECT_THAT(Rejections("method { name {} breaker {} }"),
+              UnorderedElementsAre("breaker_open", "probes_taken",
+                                   "forced_open", "breaker_ramping"));
   EXPECT_THAT(Rejections("method { name {} deadline_gate {} }"),
               UnorderedElementsAre("deadline_infeasible"));
   EXPECT_THAT(Rejections("method { name {} retry {} }"),

@@ -14,6 +14,7 @@ BudgetOptions With(double ratio, double floor, double burst) {
   options.ratio = ratio;
   options.floor = floor;
   options.burst = burst;
+  options.initial.reset();
   return options;
 }
 
@@ -41,6 +42,28 @@ TEST(AttemptBudgetTest, StartsFull) {
   EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(5))), 10);
   EXPECT_EQ(AcquireAll(&budget, At(Sec(5))), 10);
   EXPECT_DOUBLE_EQ(budget.tokens(At(Sec(5))), 0);
+}
+
+TEST(AttemptBudgetTest, StartsWithWhatItIsToStartWith) {
+  BudgetOptions options = With(0.1, 0, 10);
+  options.initial = 6.5;
+  EXPECT_DOUBLE_EQ(AttemptBudget(options, Time{}).tokens(Time{}), 6.5);
+  options.burst = 2;
+  EXPECT_DOUBLE_EQ(AttemptBudget(options, Time{}).tokens(Time{}), 2);
+}
+
+// 1.11 attempts a call, whatever fails and however many calls there are.
+TEST(AttemptBudgetTest, TheDefaultsAddATenthAndNoFloor) {
+  for (const Duration gap : {Duration(100'000), Ms(100), Sec(10)}) {
+    AttemptBudget budget(BudgetOptions{}, Time{});
+    int extra = 0;
+    for (int i = 0; i < 1'000; ++i) {
+      budget.OnCallAdmitted();
+      extra += AcquireAll(&budget, At(gap * i));
+    }
+    EXPECT_LE(extra, 110);
+    EXPECT_GE(extra, 105);
+  }
 }
 
 TEST(AttemptBudgetTest, EveryCallAddsItsShare) {

@@ -47,6 +47,8 @@ MethodOptions SomeOptions(Dice* dice) {
     } else {
       o.breaker->window.duration = Ms(dice->Int(100, 2000));
     }
+    if (dice->Chance(0.5)) o.breaker->confidence = 0;
+    o.breaker->probe_interval = Ms(dice->Chance(0.5) ? dice->Int(1, 200) : 0);
     o.breaker->open_duration = Ms(dice->Int(1, 200));
     o.breaker->max_open_duration = Ms(dice->Int(200, 2000));
     o.breaker->probes = dice->Int(1, 4);
@@ -350,6 +352,10 @@ void LeadBack(Breaker* breaker, Time now) {
     }
     if (s.probe_due.has_value()) now = *s.probe_due;
     Admission a = breaker->Admit(now, kInfiniteFuture);
+    if (s.state == BreakerState::kRamp && !a.permit) {
+      now += Ms(100);
+      continue;
+    }
     ASSERT_TRUE(a.permit) << ReasonName(a.refusal.reason);
     a.permit.Settle(Verdict::kSuccess, now);
   }

@@ -376,7 +376,8 @@ TEST(DeadlineGateTest, WhatIsNotKnownIsFeasible) {
 }
 
 TEST(DeadlineGateTest, NeedsAsMuchAsTheQuantileButForOneASecond) {
-  const absl::optional<DeadlineGateOptions> gate = DeadlineGateOptions{};
+  const absl::optional<DeadlineGateOptions> gate =
+      DeadlineGateOptions{0.5, false};
   LatencyModel model;
   const Time now = At(Sec(1));
   model.Record(Ms(10), now, 100);
@@ -387,6 +388,29 @@ TEST(DeadlineGateTest, NeedsAsMuchAsTheQuantileButForOneASecond) {
   EXPECT_FALSE(IsFeasible(gate, &model, p50 - Duration(1), now));
   EXPECT_FALSE(IsFeasible(gate, &model, p50 - Duration(1), now + Ms(999)));
   EXPECT_TRUE(IsFeasible(gate, &model, p50 - Duration(1), now + Sec(1)));
+}
+
+// Nobody is answered: what the gate knows, it knows from those who gave up.
+TEST(DeadlineGateTest, SeesAServerThatAnswersNobodyInTime) {
+  const absl::optional<DeadlineGateOptions> gate = DeadlineGateOptions{};
+  LatencyModel model;
+  const Time now = At(Sec(1));
+  model.RecordAtLeast(Ms(50), now, LatencyModel::kFew - 1);
+  EXPECT_FALSE(model.Quantile(0.5, now).has_value());
+  EXPECT_TRUE(IsFeasible(gate, &model, Ms(10), now)) << "a few may be chance";
+  EXPECT_TRUE(IsFeasible(gate, &model, Ms(10), now));
+  model.RecordAtLeast(Ms(50), now);
+  const Time later = now + Sec(2);
+  EXPECT_TRUE(IsFeasible(gate, &model, Ms(10), later)) << "one a second";
+  EXPECT_FALSE(IsFeasible(gate, &model, Ms(10), later));
+  EXPECT_TRUE(IsFeasible(gate, &model, Ms(60), later)) << "nobody has tried";
+  EXPECT_EQ(model.samples(later), 0);
+  EXPECT_EQ(model.evidence(later), LatencyModel::kFew);
+  // As soon as it answers some of them, they count against each other.
+  model.Record(Ms(5), later, 10);
+  const Time after = later + Sec(2);
+  EXPECT_TRUE(IsFeasible(gate, &model, Ms(10), after));
+  EXPECT_TRUE(IsFeasible(gate, &model, Ms(10), after));
 }
 
 TEST(DeadlineGateTest, NoRetryThatTheRestOfTheTimeDoesNotPayFor) {

@@ -135,7 +135,7 @@ class World {
     // Twice, since those that are out may yet hang, or be slow: the open time
     // at its cap, and the ramp. And some for the steps.
     const Time bound =
-        now_ + 2 * (options_.max_open_duration + options_.ramp.duration) +
+        now_ + 2 * (options_.max_open_duration + *options_.ramp.duration) +
         options_.probe_timeout + Sec(5);
     while (State() != BreakerState::kClosed) {
       ASSERT_LE(now_, bound) << "never closes";
@@ -189,6 +189,11 @@ class World {
     if (after.state == BreakerState::kOpen) {
       reopened_ = before.state == BreakerState::kClosed ? 0 : reopened_ + 1;
     }
+    // The canary is the first of the probes.
+    if (before.state == BreakerState::kOpen &&
+        after.state == BreakerState::kHalfOpen && HasCanaries()) {
+      NoteResult(true);
+    }
     if (after.state == BreakerState::kRamp) {
       ramp_turns_ = 1 - options_.ramp.initial;
     }
@@ -223,7 +228,11 @@ class World {
         EXPECT_TRUE(a.permit) << "closed, and refuses";
         break;
       case BreakerState::kOpen:
-        EXPECT_EQ(would_admit, now_ >= *before.probe_due);
+        EXPECT_EQ(would_admit, now_ >= *before.probe_due &&
+                                   before.probes_in_flight < options_.probes);
+        if (HasCanaries()) {
+          EXPECT_EQ(after.state, BreakerState::kOpen);
+        }
         break;
       default:
         break;
@@ -234,7 +243,8 @@ class World {
     }
     if (!a.permit) return;
     EXPECT_EQ(a.permit.is_probe(),
-              would_admit && after.state == BreakerState::kHalfOpen);
+              would_admit && (after.state == BreakerState::kHalfOpen ||
+                              after.state == BreakerState::kOpen));
     const Time ends = std::min(SaturatingAdd(deadline, Probation::kGrace),
                                now_ + options_.probe_timeout);
     out_.push_back({std::move(a.permit), after.epoch, now_, ends});
@@ -293,6 +303,8 @@ class World {
     NoteRamp(after);
   }
 
+  bool HasCanaries() const { return options_.probe_interval > Ms(0); }
+
   Duration UntilNext(const BreakerSnapshot& before) {
     const Time tick = breaker_.next_tick();
     Time next = before.probe_due.value_or(kInfiniteFuture);
@@ -316,7 +328,12 @@ class World {
       EXPECT_EQ(after.state, before.state) << "a timer beat the operator";
       EXPECT_EQ(after.epoch, before.epoch);
     }
-    if (before.state == BreakerState::kOpen) {
+    const bool is_alive =
+        std::any_of(out_.begin(), out_.end(), [&](const Out& out) {
+          return out.permit.is_probe() && out.epoch == before.epoch &&
+                 out.progressed && out.ends <= now_;
+        });
+    if (before.state == BreakerState::kOpen && !is_alive) {
       EXPECT_EQ(after.state, BreakerState::kOpen) << "only a call ends OPEN";
     }
     NoteRamp(before);
@@ -389,7 +406,11 @@ std::vector<Shape> Shapes() {
   slow.options.leaky_slow_calls = 2;
   slow.options.minimum_calls = 2;
   slow.options.window = window.options.window;
-  return {plain, ramp, shadow, ratio, window, slow};
+  Shape canary{"canary", Small(), 6};
+  canary.options.probe_interval = Sec(1);
+  canary.start = {Act::kAdmit, Act::kAdmit, Act::kFailOldest, Act::kFailOldest,
+                  Act::kPassToNext};
+  return {plain, ramp, shadow, ratio, window, slow, canary};
 }
 
 class BreakerExplorationTest : public ::testing::TestWithParam<Shape> {};

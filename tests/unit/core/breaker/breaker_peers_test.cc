@@ -163,6 +163,8 @@ BreakerOptions Alike() {
   BreakerOptions options;
   options.consecutive_failures = 0;
   options.failure_rate = 0;
+  options.confidence = 0;
+  options.probe_interval = Duration::zero();
   options.open_duration = options.max_open_duration = kOpenTime;
   options.open_growth = 1;
   options.open_jitter = 0;

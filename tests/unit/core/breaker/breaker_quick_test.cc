@@ -65,7 +65,8 @@ class Twins {
     options.leaky_failures = maybe(1, 8);
     options.failure_rate = dice_.Chance(0.3) ? 0 : 0.1 * dice_.Int(1, 10);
     options.minimum_calls = dice_.Int(1, 30);
-    options.confidence = dice_.Chance(0.2) ? 0.9 : 0;
+    if (dice_.Chance(0.6)) options.confidence = dice_.Chance(0.3) ? 0.9 : 0;
+    options.probe_interval = dice_.Chance(0.5) ? Ms(dice_.Int(1, 30)) : Ms(0);
     if (dice_.Chance(0.5)) {
       options.window.kind = WindowOptions::Kind::kCalls;
       options.window.calls = dice_.Int(1, 60);

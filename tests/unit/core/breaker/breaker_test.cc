@@ -19,6 +19,7 @@ constexpr Time kStart = At(Sec(100));
 
 BreakerOptions RateRule(double rate, int minimum_calls, WindowOptions window) {
   BreakerOptions options;
+  options.confidence = 0;
   options.consecutive_failures = 0;
   options.failure_rate = rate;
   options.minimum_calls = minimum_calls;

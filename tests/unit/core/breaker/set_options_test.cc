@@ -378,7 +378,7 @@ TEST_F(IntakeWithTest,
 }
 
 TEST(BudgetSetOptionsTest, ThePurseStaysUpToTheNewBurst) {
-  BudgetOptions options;
+  BudgetOptions options = FullBudget();
   options.floor = 0;
   options.burst = 10;
   AttemptBudget budget(options, At(Ms(0)));
@@ -392,7 +392,7 @@ TEST(BudgetSetOptionsTest, ThePurseStaysUpToTheNewBurst) {
 }
 
 TEST(BudgetSetOptionsTest, TheThrottleKeepsItsShareAndANewOneIsFull) {
-  BudgetOptions options;
+  BudgetOptions options = FullBudget();
   AttemptBudget budget(options, At(Ms(0)));
   options.throttling = ThrottlingOptions{10, 0.1};
   budget.SetOptions(options, At(Ms(0)));

@@ -19,6 +19,7 @@ using Rule = TripRules::Rule;
 // All rules off.
 BreakerOptions NoRules() {
   BreakerOptions options;
+  options.confidence = 0;
   options.consecutive_failures = 0;
   options.failure_rate = 0;
   return options;

@@ -388,6 +388,8 @@ TEST(PolicyGuideTest, DefaultsAreThoseOfTheCompiler) {
                                                      "idempotent",
                                                      "ramp.duration",
                                                      "breaker.ramp.duration",
+                                                     "confidence",
+                                                     "breaker.confidence",
                                                      "breaker.window.calls",
                                                      "breaker.ignored_codes",
                                                      "rate_limit.rate",

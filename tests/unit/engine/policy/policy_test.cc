@@ -267,12 +267,32 @@ TEST(PolicyFieldsTest, EveryFurtherFieldOfTheBreakerArrives) {
             BreakerOptions::Mode::kDisabled);
 }
 
-TEST(PolicyFieldsTest, ARampIsOffUnlessThereAndThenTakesTenSeconds) {
-  EXPECT_EQ(Options("breaker {}").breaker->ramp.duration, seconds(0));
+TEST(PolicyFieldsTest, ARampIsByTheOutageUnlessThereAndThenTakesTenSeconds) {
+  EXPECT_FALSE(Options("breaker {}").breaker->ramp.duration.has_value());
   EXPECT_EQ(Options("breaker { ramp {} }").breaker->ramp.duration, seconds(10));
   EXPECT_EQ(
       Options("breaker { ramp { duration: \"0\" } }").breaker->ramp.duration,
       seconds(0));
+}
+
+TEST(PolicyFieldsTest, WhoSaysHowLongItStaysOpenHasNoProbesBefore) {
+  const auto interval = [](absl::string_view breaker) {
+    return Options(absl::StrCat("breaker { ", breaker, " }"))
+        .breaker->probe_interval;
+  };
+  EXPECT_EQ(interval(""), seconds(1));
+  EXPECT_EQ(interval("probe_interval: \"3s\""), seconds(3));
+  EXPECT_EQ(interval("open_duration: \"3s\""), seconds(0));
+  EXPECT_EQ(interval("open_growth: 3"), seconds(0));
+  EXPECT_EQ(interval("max_open_duration: \"90s\""), seconds(0));
+  EXPECT_EQ(interval("open_duration: \"3s\" probe_interval: \"2s\""),
+            seconds(2));
+  EXPECT_EQ(interval("probe_interval: \"0\""), seconds(0));
+}
+
+TEST(PolicyFieldsTest, RulesAskForCertaintyUnlessTheyAreToldNotTo) {
+  EXPECT_FALSE(Options("breaker {}").breaker->confidence.has_value());
+  EXPECT_EQ(Options("breaker { confidence: 0 }").breaker->confidence, 0);
 }
 
 TEST(PolicyFieldsTest, EveryCodeHasItsCanonicalNumber) {

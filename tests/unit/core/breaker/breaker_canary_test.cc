@@ -1,0 +1,191 @@
+// While it is open, one attempt a second looks whether the target is back.
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "src/core/breaker/breaker.h"
+#include "tests/support/core_fixtures.h"
+
+namespace firebreak::core {
+namespace {
+
+BreakerOptions WithCanaries() {
+  BreakerOptions options = TripsAfter(1);
+  options.probe_interval = Sec(1);
+  return options;
+}
+
+class CanaryTest : public ::testing::Test {
+ protected:
+  void Make(const BreakerOptions& options = WithCanaries()) {
+    breaker_ = std::make_unique<Breaker>(
+        Breaker::Identity{"c", "t", "m", &log_, nullptr}, options, 1, At({}));
+    Call({}).Settle(Verdict::kFailure, At({}));
+    ASSERT_EQ(StateAt({}), BreakerState::kOpen);
+  }
+  Permit Call(Duration at, CallKind kind = CallKind::kUnary) {
+    return breaker_->Admit(At(at), kInfiniteFuture, kind).permit;
+  }
+  BreakerState StateAt(Duration at) { return breaker_->Snapshot(At(at)).state; }
+
+  EventLog log_{100};
+  std::unique_ptr<Breaker> breaker_;
+};
+
+TEST_F(CanaryTest, OneAttemptASecondAndNoMore) {
+  Make();
+  int let_through = 0;
+  for (int i = 0; i < 600; ++i) {
+    Permit permit = Call(Ms(100) * i);
+    if (!permit) continue;
+    ++let_through;
+    EXPECT_TRUE(permit.is_probe());
+    EXPECT_TRUE(permit.is_careful());
+    permit.Settle(Verdict::kFailure, At(Ms(100) * i + Ms(5)));
+  }
+  EXPECT_EQ(let_through, 59);
+  EXPECT_EQ(StateAt(Sec(60)), BreakerState::kOpen);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(60))).times_opened, 1);
+  EXPECT_EQ(Told(log_).size(), 1u) << "an outage is one event";
+}
+
+TEST_F(CanaryTest, OneThatSucceedsIsTheFirstOfTheProbes) {
+  Make();
+  Call(Sec(1)).Settle(Verdict::kSuccess, At(Sec(1)));
+  EXPECT_EQ(StateAt(Sec(1)), BreakerState::kHalfOpen);
+  Call(Sec(1)).Settle(Verdict::kSuccess, At(Sec(1)));
+  EXPECT_EQ(StateAt(Sec(1)), BreakerState::kHalfOpen);
+  Call(Sec(1)).Settle(Verdict::kSuccess, At(Sec(1)));
+  EXPECT_EQ(StateAt(Sec(1)), BreakerState::kClosed);
+}
+
+TEST_F(CanaryTest, AServerThatIsBackIsFoundWithinAnInterval) {
+  for (int back = 2'000; back < 30'000; back += 700) {
+    Make();
+    Duration closed{};
+    for (int ms = 0; ms < 60'000 && closed == Duration{}; ms += 100) {
+      Permit permit = Call(Ms(ms));
+      permit.Settle(ms < back ? Verdict::kFailure : Verdict::kSuccess,
+                    At(Ms(ms)));
+      if (StateAt(Ms(ms)) == BreakerState::kClosed) closed = Ms(ms);
+    }
+    EXPECT_LE(closed - Ms(back), Ms(1'400)) << back;
+  }
+}
+
+TEST_F(CanaryTest, OneThatHangsHidesNoServerThatIsBack) {
+  Make();
+  std::vector<Permit> hung;
+  hung.push_back(Call(Sec(1)));
+  hung.push_back(Call(Sec(2)));
+  EXPECT_TRUE(hung[0] && hung[1]);
+  Call(Sec(3)).Settle(Verdict::kSuccess, At(Sec(3)));
+  EXPECT_EQ(StateAt(Sec(3)), BreakerState::kHalfOpen);
+}
+
+TEST_F(CanaryTest, NoMoreHangAtATimeThanThereAreProbes) {
+  Make();
+  std::vector<Permit> hung;
+  for (int ms = 0; ms < 5'900; ms += 100) {
+    if (Permit permit = Call(Ms(ms))) hung.push_back(std::move(permit));
+  }
+  EXPECT_EQ(hung.size(), 3u);
+  // Each lasts for 5 s, and its place is free then.
+  EXPECT_TRUE(Call(Sec(6)));
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(6))).hung_probes, 1);
+  EXPECT_EQ(breaker_->next_tick(), At(Sec(7)));
+}
+
+TEST_F(CanaryTest, InALongOutageTheyAreFewer) {
+  Make();
+  int let_through = 0;
+  Duration last{};
+  Duration longest{};
+  for (int64_t ms = 0; ms < 3'600'000; ms += 100) {
+    Permit permit = Call(Ms(ms));
+    if (!permit) continue;
+    ++let_through;
+    longest = std::max(longest, Ms(ms) - last);
+    last = Ms(ms);
+    permit.Settle(Verdict::kFailure, At(Ms(ms)));
+  }
+  EXPECT_LE(longest, Ms(5'100));
+  EXPECT_LE(let_through, 3'600 / 5 + 120);
+}
+
+// A look that is due for a moment is no sign that nobody calls.
+TEST_F(CanaryTest, WhatNobodyAsksForTenSecondsWaitsForACall) {
+  Make();
+  EXPECT_FALSE(breaker_->Snapshot(At(Sec(9))).waits_for_call);
+  EXPECT_TRUE(breaker_->Snapshot(At(Sec(11))).waits_for_call);
+  Call(Sec(11)).Settle(Verdict::kFailure, At(Sec(11)));
+  EXPECT_FALSE(breaker_->Snapshot(At(Sec(13))).waits_for_call);
+}
+
+TEST_F(CanaryTest, WithoutAConnectionItWaitsForOne) {
+  Make();
+  Call(Sec(1)).Settle(Verdict::kNotSent, At(Sec(1)));
+  BreakerSnapshot open = breaker_->Snapshot(At(Sec(1)));
+  EXPECT_EQ(open.state, BreakerState::kOpen);
+  EXPECT_TRUE(open.waits_for_connection);
+  EXPECT_FALSE(Call(Ms(1'200)));
+  breaker_->NoteConnected(At(Ms(1'300)));
+  EXPECT_TRUE(Call(Ms(1'300)));
+}
+
+TEST_F(CanaryTest, AfterALongOutageThereIsAShortRamp) {
+  BreakerOptions options = WithCanaries();
+  options.ramp.duration.reset();
+  options.probes = 1;
+  Make(options);
+  for (int s = 1; s < 12; ++s) {
+    Call(Sec(s)).Settle(Verdict::kFailure, At(Sec(s)));
+  }
+  Call(Sec(12)).Settle(Verdict::kSuccess, At(Sec(12)));
+  EXPECT_EQ(StateAt(Sec(12)), BreakerState::kRamp);
+  EXPECT_EQ(StateAt(Ms(12'500)), BreakerState::kClosed);
+  // And none after a short one.
+  Make(options);
+  Call(Sec(1)).Settle(Verdict::kSuccess, At(Sec(1)));
+  EXPECT_EQ(StateAt(Sec(1)), BreakerState::kClosed);
+}
+
+// Ten watchers, whose first message comes when something happens.
+TEST_F(CanaryTest, SilentStreamsOnAConnectionCloseIt) {
+  Make();
+  std::vector<Permit> watchers;
+  for (int ms = 0; ms <= 6'000; ms += 200) {
+    if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
+      watchers.push_back(std::move(permit));
+    }
+    breaker_->NoteConnected(At(Ms(ms)));
+  }
+  EXPECT_EQ(StateAt(Sec(6)), BreakerState::kClosed);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(6))).hung_probes, 0);
+}
+
+TEST_F(CanaryTest, SilentStreamsWithoutAConnectionHang) {
+  Make();
+  std::vector<Permit> watchers;
+  for (int ms = 0; ms <= 20'000; ms += 200) {
+    if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
+      watchers.push_back(std::move(permit));
+    }
+  }
+  EXPECT_EQ(StateAt(Sec(20)), BreakerState::kOpen);
+  EXPECT_GT(breaker_->Snapshot(At(Sec(20))).hung_probes, 3);
+}
+
+TEST_F(CanaryTest, AUnaryCallThatIsSilentHangsOnAnyConnection) {
+  Make();
+  const Permit probe = Call(Sec(1));
+  ASSERT_TRUE(probe);
+  breaker_->NoteConnected(At(Sec(3)));
+  EXPECT_EQ(StateAt(Sec(3)), BreakerState::kOpen);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(6))).hung_probes, 1);
+}
+
+}  // namespace
+}  // namespace firebreak::core
