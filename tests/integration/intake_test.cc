@@ -668,6 +668,8 @@ TEST_F(HeldStreamTest, AHeldStreamEndsByItsDeadline) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_EQ(Trailing(context, "firebreak-reason"), "deadline_exceeded");
   EXPECT_EQ(Places("ServerStream").queued, 0);
+  // That of the other, which may have been on its way until now.
+  EXPECT_TRUE(f_.server().WaitForCalls(1));
   EXPECT_EQ(f_.server().calls(), 1);
   LeaveAndJoin();
 }

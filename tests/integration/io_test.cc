@@ -152,8 +152,8 @@ TEST(LaneTest, ManyAreGivenBackEarlyAtOnce) {
 
 TEST(LaneTest, OneWhoseLastEndIsNearIsWaitedForByWhoGivesItBack) {
   Io io({});
-  // How near it is, is up to gRPC: before 1.59 an alarm ends where it is set,
-  // and since then on a thread that may have to wait for its turn.
+  // How near it is, is up to gRPC: in 1.51 an alarm ends where it is set,
+  // and in 1.83 on a thread that may have to wait for its turn.
   const bool is_waited_for = testing::Eventually([&] {
     EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
     auto owner = std::make_shared<int>(1);

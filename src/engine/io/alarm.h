@@ -8,9 +8,9 @@
 //     Alarm alarm_;
 //   };
 //
-// gRPC's own may not, though its reference counts say so: from 1.59 on Set()
-// writes down what it has set when that may have ended already. On 1.83 a
-// poller had deleted the alarm by then, and the write went into a map of a
+// gRPC's own may not, though its reference counts say so: from 1.63 on, if not
+// earlier, Set() writes down what it has set when that may have ended. On 1.83
+// a poller had deleted the alarm by then, and the write went into a map of a
 // channel. So this one keeps it until Set() is back.
 //
 // Thread safety: Set() again from any thread once its end has come.
