@@ -337,11 +337,11 @@ struct BudgetOptions {
   double burst = 10.0;  // the most tokens. [1, 10'000]
   // If it is set, it must allow retries and hedges too.
   absl::optional<ThrottlingOptions> throttling;
-  // Tokens at the start, at most `burst`; absent: `burst`. [0, 10'000]. With
-  // 6.5, from 650 calls on a client has made no more than 1.11 attempts for
-  // each, at any rate and whatever fails; and where 5 % fail hardly any retry
-  // lacks a token, which with 5 some do (docs/tails.md).
-  absl::optional<double> initial = 6.5;
+  // Tokens at the start, at most `burst`; absent: `burst`. [0, 10'000]. With 8,
+  // from 800 calls on a client has made no more than 1.11 attempts for each, at
+  // any rate and whatever fails; and where 5 % fail hardly any retry lacks a
+  // token, which with 5 some do (docs/tails.md).
+  absl::optional<double> initial = 8.0;
 
   // Without those of `throttling`, which the language has beside the budget.
   FieldList Fields() {

@@ -38,8 +38,7 @@
 //    hangs), and its slot is free; a result after that is stale. One that has
 //    (NoteProgress, for streams) has succeeded; so has a stream that stays open
 //    on a connection that is there (NoteConnected). One that was answered and
-//    waits
-//    to be judged (NoteAnswered) has kJudgedWithin, and then counts for
+//    waits to be judged (NoteAnswered) has kJudgedWithin, and then counts for
 //    nothing.
 //  - A permit that is dropped unsettled settles itself as neutral, so no lost
 //    callback can wedge the breaker half-open. Nor can few calls: after

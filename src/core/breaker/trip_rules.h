@@ -18,11 +18,10 @@
 // Neither failures in a row nor a rate is enough where chance explains it:
 // where the method fails so often as a rule that as much is likelier than once
 // a day (usual_rate.h). `confidence` switches that off, also when it is 0. With
-// a `confidence` the rates are judged by fewer calls, by the lower end of the
-// one-sided
-// Wilson score interval (E. B. Wilson, "Probable inference, the law of
-// succession, and statistical inference", JASA 22, 1927): with p = bad / n and
-// z the normal quantile of the confidence,
+// a `confidence` the rates are judged by fewer calls too, by the lower end of
+// the one-sided Wilson score interval (E. B. Wilson, "Probable inference, the
+// law of succession, and statistical inference", JASA 22, 1927): with p = bad /
+// n and z the normal quantile of the confidence,
 //   (p + z^2/2n - z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n) >= limit.
 // So few calls trip when they leave little doubt: at one call a second a target
 // that is down is out in seconds. Never fewer than three: the interval is

@@ -34,7 +34,7 @@ TEST(Storm, RetriesHelpWithinTheirBudget) {
   EXPECT_EQ(WorseThan(none, ours), 0);
   // In the long run 1.1; what the budget starts with once.
   EXPECT_LE(LargestLoad(ours), LoadBound(study, core::BudgetOptions{}));
-  EXPECT_LE(LargestLoad(ours), 1.111);
+  EXPECT_LE(LargestLoad(ours), 1.1 + 8.0 / 600);
   // The breaker takes hardly anything away where failures come by chance.
   EXPECT_LE(Hurt(rows), 0.03);
   EXPECT_GE(SuccessAt(guarded, 0.3), 0.95 * SuccessAt(ours, 0.3));

@@ -219,7 +219,7 @@ TEST(PolicyFieldsTest, ALiveHedgeDelayAndADeadlineGate) {
   EXPECT_EQ(defaults.hedging->quantile, 0);
   EXPECT_EQ(defaults.hedging->min_delay, milliseconds(1));
   EXPECT_EQ(defaults.hedging->max_delay, seconds(1));
-  EXPECT_EQ(defaults.deadline_gate->quantile, 0.5);
+  EXPECT_EQ(defaults.deadline_gate->quantile, 0.17);
   EXPECT_FALSE(defaults.deadline_gate->first_attempt);
   EXPECT_FALSE(Options("deadline_gate { enabled: false }").deadline_gate);
 }
