@@ -9,10 +9,17 @@ namespace {
 
 using core::BreakerState;
 
+// By its policy, or after a long outage.
+bool MayRamp(const core::BreakerOptions& options) {
+  return options.ramp.IsOn() &&
+         (options.ramp.duration || options.probe_interval > core::Duration{});
+}
+
 // The changes that a breaker makes by itself. They are shown from the first
 // call on, at 0: of a series that appears with its first change, Prometheus'
 // rate() and increase() do not see that change.
-bool IsExpected(BreakerState from, BreakerState to, bool has_ramp) {
+bool IsExpected(BreakerState from, BreakerState to, bool may_ramp,
+                bool must_ramp) {
   switch (from) {
     case BreakerState::kClosed:
       return to == BreakerState::kOpen;
@@ -20,9 +27,10 @@ bool IsExpected(BreakerState from, BreakerState to, bool has_ramp) {
       return to == BreakerState::kHalfOpen;
     case BreakerState::kHalfOpen:
       return to == BreakerState::kOpen ||
-             to == (has_ramp ? BreakerState::kRamp : BreakerState::kClosed);
+             (may_ramp && to == BreakerState::kRamp) ||
+             (!must_ramp && to == BreakerState::kClosed);
     case BreakerState::kRamp:
-      return has_ramp &&
+      return may_ramp &&
              (to == BreakerState::kOpen || to == BreakerState::kClosed);
     default:
       return false;
@@ -30,7 +38,10 @@ bool IsExpected(BreakerState from, BreakerState to, bool has_ramp) {
 }
 
 void AddChanges(const core::StateChanges& changes, const Labels& labels,
-                bool is_enabled, bool has_ramp, Exposition* out) {
+                bool is_enabled, const core::BreakerOptions& options,
+                Exposition* out) {
+  const bool may_ramp = MayRamp(options);
+  const bool must_ramp = may_ramp && options.ramp.duration.has_value();
   for (int from = 0; from < core::kBreakerStates; ++from) {
     for (int to = 0; to < core::kBreakerStates; ++to) {
       // A reset of what is closed is none.
@@ -39,19 +50,16 @@ void AddChanges(const core::StateChanges& changes, const Labels& labels,
       const auto b = static_cast<BreakerState>(to);
       const int64_t count =
           changes[static_cast<size_t>(from)][static_cast<size_t>(to)];
-      if (count == 0 && !(is_enabled && IsExpected(a, b, has_ramp))) continue;
+      if (count == 0 &&
+          !(is_enabled && IsExpected(a, b, may_ramp, must_ramp))) {
+        continue;
+      }
       out->Add(Family::kBreakerStateChanges,
                With(With(labels, "from", core::BreakerStateName(a)), "to",
                     core::BreakerStateName(b)),
                count);
     }
   }
-}
-
-// By its policy, or after a long outage.
-bool MayRamp(const core::BreakerOptions& options) {
-  return options.ramp.IsOn() &&
-         (options.ramp.duration || options.probe_interval > core::Duration{});
 }
 
 }  // namespace
@@ -70,7 +78,8 @@ void AddBreaker(const core::Breaker::Identity& identity,
              int64_t{s.state == state});
   }
   const bool is_enabled = core::IsOn(options);
-  AddChanges(s.changes, labels, is_enabled, options && MayRamp(*options), out);
+  AddChanges(s.changes, labels, is_enabled,
+             options.value_or(core::BreakerOptions()), out);
   // It counts nothing, and an operator's override has been shown.
   if (!is_enabled) return;
   std::size_t family = FirstOf(kBreakerPart);

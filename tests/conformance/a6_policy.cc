@@ -92,6 +92,7 @@ core::BudgetOptions A6Policy::Budget() const {
   core::BudgetOptions options;
   options.ratio = 1;
   options.burst = 10'000;
+  options.initial.reset();
   options.throttling = throttling;
   return options;
 }

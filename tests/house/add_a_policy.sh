@@ -36,7 +36,10 @@ fields=$(sed -n '/^message BreakerPolicy/,/^}/s/^  optional [a-z0-9A-Z]* \([a-z_
   proto/firebreak/v1/policy.proto)
 [[ $(wc -w <<<"$fields") -ge 20 ]] || fault "cannot read policy.proto"
 for field in $fields; do
-  case $field in enabled | ramp | window | probe_samples) continue ;; esac
+  # Those that depend on other fields.
+  case $field in
+    enabled | ramp | window | probe_samples | probe_interval) continue ;;
+  esac
   for file in src/engine/policy/policy_{draft,fields,diff}.cc \
     src/admin/policy_view.cc; do
     ! grep -qw "$field" "$file" ||

@@ -48,7 +48,12 @@ inline constexpr char kAdminPolicy[] = R"pb(
     id: "payment"
     idempotent: true
     timeout: "2s"
-    breaker { consecutive_failures: 2 failure_rate: 0 open_jitter: 0 }
+    breaker {
+      consecutive_failures: 2
+      failure_rate: 0
+      open_duration: "10s"
+      open_jitter: 0
+    }
     retry {}
     hedging { delay: "20ms" }
   }
@@ -63,7 +68,12 @@ inline constexpr char kAdminPolicy[] = R"pb(
   method {
     name { service: "shop.v1.CatalogService" }
     id: "catalog"
-    breaker { scope: CHANNEL consecutive_failures: 2 open_jitter: 0 }
+    breaker {
+      scope: CHANNEL
+      consecutive_failures: 2
+      open_duration: "10s"
+      open_jitter: 0
+    }
   }
   channel { budget { ratio: 0.25 floor: 2 burst: 20 } }
   channel {

@@ -60,7 +60,7 @@ double UsualRate::NatsPerDay() const {
 }
 
 bool UsualRate::Explains(int64_t bad, int64_t n, double most) const {
-  if (all_ <= 0) return false;
+  if (bad_ <= 0) return false;
   const double p = std::min(rate(), most);
   const double b = static_cast<double>(bad) / static_cast<double>(n);
   if (b <= p) return true;
@@ -69,7 +69,7 @@ bool UsualRate::Explains(int64_t bad, int64_t n, double most) const {
 }
 
 int64_t UsualRate::TellingRun(int64_t least, double most) const {
-  if (all_ <= 0) return least;
+  if (bad_ <= 0) return least;
   const double p = std::min(rate(), most);
   if (p >= 1) return least;
   const double run = std::ceil(NatsPerDay() / -std::log(p));
