@@ -34,9 +34,9 @@ class CtlPolicyTest : public ::testing::Test {
   }
   const std::string& FileWithLimit(int failures) {
     return File(absl::StrReplaceAll(
-        kAdminPolicy, {{"breaker { consecutive_failures: 2 failure_rate",
-                        absl::StrCat("breaker { consecutive_failures: ",
-                                     failures, " failure_rate")}}));
+        kAdminPolicy, {{"consecutive_failures: 2\n      failure_rate",
+                        absl::StrCat("consecutive_failures: ", failures,
+                                     "\n      failure_rate")}}));
   }
   static uint64_t VersionOf(AdminFixture* f) {
     v1::GetPolicyResponse response;
