@@ -141,9 +141,11 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
     grpc::ByteBuffer reply;
     // Somebody else may have been here since we looked.
     absl::optional<ReplyCache::Found> found = cache->Find(key, engine::Now());
-    if (!found.has_value() && Ask(fallback->at(run->link).answer, request,
-                                  failure, channel->core().get(), &reply)
-                                  .ok()) {
+    if (!found.has_value() &&
+        Ask(fallback->at(run->link).answer, request, failure,
+            channel->core().get(), &reply)
+            .ok() &&
+        reply.Valid()) {
       found.emplace();
       found->reply =
           std::make_shared<const std::string>(engine::BytesOf(reply));
@@ -153,8 +155,13 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
   };
   if (turn == ReplyCache::Turn::kLead) {
     if (channel_->core()->io()->Submit(std::move(work))) return;
-    // Who has joined meanwhile finds out when its patience ends.
-    cache->Land(key);
+    // Who has joined meanwhile is told elsewhere: this thread has this call.
+    run->Stop();
+    channel_->core()->io()->Dispose(
+        [waiters = cache->Land(key)] {
+          for (const ReplyCache::Waiter& each : waiters) each(absl::nullopt);
+        },
+        channel_);
   }
   const core::Time now = engine::Now();
   Act(driver_.OnLinkNotBegun(run->link, now), now);
@@ -172,6 +179,9 @@ void DrivenCall::EndLink(LinkRun* run) {
       !(kinds_->Fits(reply, codec_) && CanRead(run->reply, reply, codec_))) {
     run->status = {grpc::StatusCode::INTERNAL,
                    "the fallback's reply cannot be read"};
+    // Or it would be found, and not read, until it is too old.
+    const auto& cache = fallback_->at(run->link).cache;
+    if (cache != nullptr) cache->Forget(fallback_->KeyOf(Request()));
   }
   const core::Time now = engine::Now();
   Act(driver_.OnLinkEnd(run->link, run->status.ok(), now), now);
@@ -227,6 +237,9 @@ void DrivenCall::LearnReply(const Finish& finish) {
   std::string bytes;
   const bool stands =
       finish.attempt == 0 && native_.stage() == NativeCall::Stage::kEnded;
+  // An OK may come without a message, or with one that cannot be read. gRPC
+  // shows none then, and the caller's object may hold what it held before.
+  if (stands && native_.end()->GetRecvMessage() == nullptr) return;
   if (stands || answer_.reply_is_read) {
     void* const reply = *caller_reply_;
     if (reply == nullptr || !kinds_->Fits(reply, codec_)) return;

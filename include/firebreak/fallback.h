@@ -165,7 +165,8 @@ struct CachedReplyOptions {
   // instance. Of all calls with the same request one asks it at a time, and the
   // others wait for what it gets. Null: nowhere.
   Fallback refill = nullptr;
-  // As in FallbackLink, for a refill and those who wait for it.
+  // As in FallbackLink, for a refill. Who waits for another call's waits for a
+  // second at most. A refill that never returns ends those of its request.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero();
 };
 

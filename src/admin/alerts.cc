@@ -277,7 +277,8 @@ class Finder {
   bool Judge(core::AttemptBudget* budget, const Use& use) {
     const double tokens = budget->tokens(now_);
     const bool throttled = budget->IsThrottled();
-    if (tokens >= 1 && !throttled && use.in_vain == 0) return false;
+    // One that is empty, and nobody wants of, is no news: it may stay so.
+    if (!throttled && use.in_vain == 0) return false;
     const core::BudgetOptions options = budget->options();
     std::string cause =
         absl::StrFormat("%.1f of %g tokens", tokens, options.burst);

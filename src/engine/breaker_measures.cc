@@ -32,7 +32,7 @@ core::Measures BreakerMeasures(const core::BreakerSnapshot& s) {
        "else 1.",
        s.admitted_share},
       {"probes_in_flight", "probes_in_flight",
-       "Probes under way while half-open.", s.probes_in_flight},
+       "Probes under way while open or half-open.", s.probes_in_flight},
       {"hung_probes", "hung_probes_total",
        "Probes that gave no sign of life in their time.", s.hung_probes},
       {"stale_results", "stale_results_total",

@@ -14,7 +14,13 @@ bool CallDriver::OnLinkBegin(int link) {
 
 CallDriver::Actions CallDriver::OnLinkEnd(int link, bool ok, Time now) {
   Actions actions;
-  EndLink(link, ok ? LinkEnd::kAnswered : LinkEnd::kFailed, now, &actions);
+  // Its news may be here before that of the timer.
+  const bool is_late = now >= link_until_ || !CanPayFor(plan_.deadline, now);
+  EndLink(link,
+          !ok       ? LinkEnd::kFailed
+          : is_late ? LinkEnd::kLate
+                    : LinkEnd::kAnswered,
+          now, &actions);
   return actions;
 }
 

@@ -70,6 +70,7 @@ void TripRules::OnOptionsChanged(Time now) {
     if (!watch_) watch_.emplace(limit, now);
     watch_->Restart(limit, now);
     leaky_slow_ = 0;
+    slow_calls_ = UsualRate(now);
     speeds_.reset();
   }
   if (limit > Duration::zero() &&
@@ -247,7 +248,9 @@ bool TripRules::RateHolds(const Share& share, const UsualRate& usual,
   if (limit <= 0 || share.bad == 0) return false;
   if (share.total >= options_.minimum_calls) {
     return share.rate() >= limit &&
-           !(MustBeNews() && usual.Explains(share.bad, share.total, limit));
+           !(MustBeNews() && usual.Explains(share.bad, share.total, limit) &&
+             // A small window has no room for what would be news.
+             usual.run() < usual.TellingRun(1, limit));
   }
   return z_ > 0 && share.total >= kFewestCalls &&
          WilsonLowerBound(share.bad, share.total, z_) >= limit;

@@ -43,6 +43,12 @@ absl::optional<ReplyCache::Found> ReplyCache::Find(absl::string_view key,
   return Found{entry->reply, age};
 }
 
+void ReplyCache::Forget(absl::string_view key) {
+  MutexLock lock(&mu_);
+  const auto known = by_key_.find(key);
+  if (known != by_key_.end()) Drop(known->second);
+}
+
 ReplyCache::Turn ReplyCache::Join(const std::string& key, Waiter waiter) {
   MutexLock lock(&mu_);
   const auto [flight, is_first] = flights_.try_emplace(key);

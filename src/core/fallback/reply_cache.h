@@ -61,6 +61,8 @@ class ReplyCache {
   // last good reply any more.
   void Keep(absl::string_view key, std::string reply, Time now);
   absl::optional<Found> Find(absl::string_view key, Time now);
+  // What nobody can read, say.
+  void Forget(absl::string_view key);
 
   // The first to join leads. Its waiter is among those of Land() too.
   Turn Join(const std::string& key, Waiter waiter);

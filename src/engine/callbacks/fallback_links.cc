@@ -106,7 +106,8 @@ absl::StatusOr<std::shared_ptr<const FallbackLinks>> FallbackLinks::Create(
     link.name = each.name;
     link.answer = each.answer;
     link.cache = each.cache;
-    link.needs_no_thread = each.answer.target<FixedReply>() != nullptr;
+    link.needs_no_thread =
+        each.cache == nullptr && each.answer.target<FixedReply>() != nullptr;
     if (before != nullptr) {
       for (const Link& known : before->links_) {
         if (known.name == each.name) link.counters = known.counters;

@@ -25,15 +25,17 @@ void Before(const Message& /*in*/, PolicyDraft* /*draft*/, Options* /*out*/) {}
 template <class Options>
 void After(const Message& /*in*/, FieldReader* /*read*/, Options* /*out*/) {}
 
-void Before(const Message& message, PolicyDraft* /*draft*/,
+void Before(const Message& message, PolicyDraft* draft,
             core::BreakerOptions* out) {
   const auto& in = static_cast<const v1::BreakerPolicy&>(message);
   using Kind = core::WindowOptions::Kind;
   if (in.window().has_calls()) out->window.kind = Kind::kCalls;
   if (in.window().has_duration()) out->window.kind = Kind::kTime;
   // Who says how long it stays open wants no attempts before.
-  if (in.has_open_duration() || in.has_open_growth() ||
-      in.has_max_open_duration()) {
+  draft->has_probe_interval |= in.has_probe_interval();
+  if (!draft->has_probe_interval &&
+      (in.has_open_duration() || in.has_open_growth() ||
+       in.has_max_open_duration())) {
     out->probe_interval = core::Duration::zero();
   }
 }

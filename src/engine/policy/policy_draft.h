@@ -30,6 +30,7 @@ struct PolicyDraft {
   // Set there, and not only the default.
   absl::optional<int> retry_attempts;
   absl::optional<int> hedging_attempts;
+  bool has_probe_interval = false;
   // The fields whose value could not be read and was replaced by a stand-in,
   // for which no further error is reported.
   absl::flat_hash_set<std::string> unreadable;

@@ -257,10 +257,8 @@ TEST(AdminAlertsTest, AnEmptyBudgetOncePerChannel) {
   // In an hour, so that no second that passes here brings a token.
   while (charge->budget->TryAcquire(engine::Now() + std::chrono::hours(1))) {
   }
-  EXPECT_THAT(Alerts(&f),
-              ElementsAre(HasSubstr("RETRIES_NOT_MADE payment  :")));
+  EXPECT_THAT(Alerts(&f), IsEmpty()) << "nobody wants any";
   for (int i = 0; i < 20; ++i) charge->budget->Refund();
-  EXPECT_THAT(Alerts(&f), IsEmpty());
   // It was empty for a moment, and somebody went without.
   charge->stats.OnStop(core::Reason::kBudgetExhausted);
   EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 retries and hedges")));

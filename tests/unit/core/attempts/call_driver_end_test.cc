@@ -416,6 +416,18 @@ TEST(CallDriverEndTest, ALinkThatIsLateIsGivenUpForTheNext) {
   EXPECT_THAT(EndsOf(&rig), ElementsAre(LinkEnd::kLate, LinkEnd::kAnswered));
 }
 
+TEST(CallDriverEndTest, ALinkIsLateThoughItsTimerIsLaterStill) {
+  CallRig rig(Retrying(2), WithChain({Ms(20), kInfiniteDuration}));
+  rig.Answer(0, Ms(5), Code::kInternal);
+  rig.Run(Ms(5));
+  // The timer's news is not here yet.
+  rig.MoveTo(Ms(26));
+  rig.FallbackEnds(true, 0);
+  EXPECT_EQ(rig.lines().back(), "26ms ask fallback 1");
+  rig.FallbackEnds(true, 1);
+  EXPECT_THAT(EndsOf(&rig), ElementsAre(LinkEnd::kLate, LinkEnd::kAnswered));
+}
+
 TEST(CallDriverEndTest, ALinkThatNobodyBeginsIsGivenUpForTheNext) {
   CallRig::Setup setup = WithChain({kInfiniteDuration, Ms(20)});
   setup.fallback_begins = false;

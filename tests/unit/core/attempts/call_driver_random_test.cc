@@ -358,6 +358,8 @@ void LeadBack(Breaker* breaker, Time now) {
     }
     ASSERT_TRUE(a.permit) << ReasonName(a.refusal.reason);
     a.permit.Settle(Verdict::kSuccess, now);
+    // At the end of a ramp nearly all are admitted; only time ends it.
+    if (s.state == BreakerState::kRamp) now += Ms(1);
   }
   ADD_FAILURE() << "successes do not close it";
 }

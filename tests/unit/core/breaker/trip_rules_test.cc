@@ -52,6 +52,42 @@ class TripRulesTest : public ::testing::Test {
   Time now_ = At(Sec(1));
 };
 
+TEST_F(TripRulesTest, ASmallWindowFindsAnOutageWhateverIsUsual) {
+  // Ten failures of ten are no news to chance at a hundred calls a second of
+  // which a quarter fail, and more than ten the window does not hold.
+  BreakerOptions options;
+  options.consecutive_failures = 0;
+  options.minimum_calls = 10;
+  options.window.kind = WindowOptions::Kind::kCalls;
+  options.window.calls = 10;
+  Make(options);
+  for (int i = 0; i < 500; ++i) {
+    Call(i % 4 == 0 ? Verdict::kFailure : Verdict::kSuccess, Ms(10));
+    ASSERT_EQ(Check(), Rule::kNone) << i;
+  }
+  int failures = 0;
+  while (Check() == Rule::kNone && failures < 30) {
+    Call(Verdict::kFailure, Ms(10));
+    ++failures;
+  }
+  EXPECT_LT(failures, 20);
+}
+
+TEST_F(TripRulesTest, AnotherLimitForSlowCallsForgetsHowManyWereSlow) {
+  BreakerOptions options;
+  options.consecutive_failures = 0;
+  options.failure_rate = 0;
+  options.slow_call_duration = Ms(1);
+  Make(options);
+  for (int i = 0; i < 300; ++i) {
+    Call(Verdict::kSuccess, i % 3 == 0 ? Duration::zero() : Ms(100));
+  }
+  options_.slow_call_duration = Ms(500);
+  rules_->OnOptionsChanged(now_);
+  for (int i = 0; i < 20; ++i) Call(Verdict::kSuccess, Ms(600));
+  EXPECT_EQ(Check(), Rule::kSlowRate);
+}
+
 TEST_F(TripRulesTest, LeakyCountGoesUpAndDownAndNotBelowZero) {
   BreakerOptions options = NoRules();
   options.leaky_failures = 3;

@@ -56,6 +56,17 @@ TEST(ReplyCacheTest, AClockThatRunsBackMakesNoReplyOlder) {
   EXPECT_EQ(found->age, Duration::zero());
 }
 
+TEST(ReplyCacheTest, WhatIsForgottenIsNotFound) {
+  ReplyCache cache(Bounds(10));
+  cache.Keep("a", "one", At(Sec(1)));
+  cache.Keep("b", "two", At(Sec(1)));
+  cache.Forget("a");
+  cache.Forget("nobody");
+  EXPECT_EQ(Text(cache.Find("a", At(Sec(1)))), "nothing");
+  EXPECT_EQ(Text(cache.Find("b", At(Sec(1)))), "two");
+  EXPECT_EQ(cache.bytes(), 4U);
+}
+
 TEST(ReplyCacheTest, WhatWasUsedLongestAgoMakesRoom) {
   ReplyCache cache(Bounds(2));
   cache.Keep("a", "1", At(Sec(1)));

@@ -288,6 +288,15 @@ TEST(PolicyFieldsTest, WhoSaysHowLongItStaysOpenHasNoProbesBefore) {
   EXPECT_EQ(interval("open_duration: \"3s\" probe_interval: \"2s\""),
             seconds(2));
   EXPECT_EQ(interval("probe_interval: \"0\""), seconds(0));
+  // What is inherited has been said, too.
+  const auto table = ParsePolicyText(
+      "method { name { service: 's' method: 'a' } id: 'a' "
+      "  breaker { probe_interval: '5s' } } "
+      "method { name { service: 's' method: 'b' } base: 'a' "
+      "  breaker { open_growth: 1.5 } }",
+      "p");
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_EQ(table->Find("c", "/s/b")->breaker->probe_interval, seconds(5));
 }
 
 TEST(PolicyFieldsTest, RulesAskForCertaintyUnlessTheyAreToldNotTo) {
