@@ -42,7 +42,13 @@ TEST_P(TsanEdgesTest, WhatIsHandedOverIsNoRace) {
 }
 
 TEST_P(TsanEdgesTest, WhatIsWrittenAfterwardsIsOne) {
-  const Ended ended = RunHandover(std::string(GetParam()) + " racy");
+  // Where the taker has let go of what both hold before the giver does, it is
+  // none that time: an alarm of the engine's counts who holds it.
+  constexpr int kTries = 20;
+  Ended ended;
+  for (int i = 0; i < kTries && ended.exit_code != kTsanFound; ++i) {
+    ended = RunHandover(std::string(GetParam()) + " racy");
+  }
   EXPECT_EQ(ended.exit_code, kTsanFound) << ended.output;
   EXPECT_NE(ended.output.find("WARNING: ThreadSanitizer: data race"),
             std::string::npos)
