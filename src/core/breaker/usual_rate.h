@@ -28,9 +28,9 @@
 //
 // p and the traffic are those of the last 1,000 results and some ten minutes,
 // by decay. The run of bad results that goes on is not among them: it is what
-// is judged. Of a method that has not gone wrong before, chance explains nothing:
-// the limits are those of the policy. Once it has there is a prior too, of 2
-// results and a rate of 0.02.
+// is judged. Of a method that has not gone wrong before, chance explains
+// nothing: the limits are those of the policy. Once it has there is a prior
+// too, of 2 results and a rate of 0.02.
 //
 // Only AddBad() changes p. What good results change shows with the next bad
 // one, so good ones may be counted late and in any number at once.

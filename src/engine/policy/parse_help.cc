@@ -132,8 +132,8 @@ Found Follow(absl::string_view path) {
   return found;
 }
 
-// The byte of `line` that Protobuf's tokenizer calls `column`: a tab takes it to
-// the next multiple of eight.
+// The byte of `line` that Protobuf's tokenizer calls `column`: a tab takes it
+// to the next multiple of eight.
 size_t ByteAt(absl::string_view line, int column) {
   constexpr int kTab = 8;
   size_t byte = 0;
