@@ -16,9 +16,9 @@
 
 #include <grpcpp/client_context.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>
-#include <thread>
 
 #include "examples/shop/worker_pool.h"
 
@@ -36,25 +36,23 @@ class Calls {
   Calls(WorkerPool* pool, const Plan& plan) : pool_(pool), plan_(plan) {}
 
   grpc::Status Run(
-      const std::function<grpc::Status(grpc::ClientContext*)>& call) const {
-    const WorkerPool::Blocked blocked(pool_);
-    for (int retry = 0;; ++retry) {
-      grpc::ClientContext context;
-      if (plan_.timeout.count() > 0) {
-        context.set_deadline(std::chrono::system_clock::now() + plan_.timeout);
-      }
-      const grpc::Status status = call(&context);
-      if (status.ok() || retry >= plan_.retries ||
-          status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) {
-        return status;
-      }
-      std::this_thread::sleep_for(plan_.first_wait * (1 << retry));
-    }
-  }
+      const std::function<grpc::Status(grpc::ClientContext*)>& call) const;
 
  private:
   WorkerPool* const pool_;
   const Plan plan_;
+};
+
+// How a server calls the others, from its command line.
+struct CallFlags {
+  bool no_firebreak = false;
+  // Without firebreak.
+  int timeout_ms = 1000;
+  int retries = 0;
+  int first_wait_ms = 1000;
+
+  void AddTo(CLI::App* app);
+  Calls::Plan plan() const;
 };
 
 }  // namespace shop

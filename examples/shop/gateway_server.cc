@@ -11,6 +11,7 @@
 #include <string>
 
 #include "examples/shop/calls.h"
+#include "examples/shop/flags.h"
 #include "examples/shop/serving.h"
 #include "shop/v1/shop.grpc.pb.h"
 
@@ -23,10 +24,7 @@ struct Flags {
   std::string user = "127.0.0.1:50053";
   std::string inventory = "127.0.0.1:50054";
   std::string policy;
-  bool no_firebreak = false;
-  int timeout_ms = 1000;
-  int retries = 0;
-  int first_wait_ms = 1000;
+  CallFlags calls;
 };
 
 // Each passes one method on, to the service behind.
@@ -119,12 +117,7 @@ absl::Status SetFallbacks(firebreak::Engine* engine) {
 
 int Run(const Flags& flags) {
   std::shared_ptr<firebreak::Engine> engine;
-  Calls::Plan plan;
-  if (flags.no_firebreak) {
-    plan.timeout = std::chrono::milliseconds(flags.timeout_ms);
-    plan.retries = flags.retries;
-    plan.first_wait = std::chrono::milliseconds(flags.first_wait_ms);
-  } else {
+  if (!flags.calls.no_firebreak) {
     auto made = firebreak::Engine::FromFile(flags.policy);
     if (!made.ok()) {
       std::cerr << made.status() << "\n";
@@ -141,6 +134,7 @@ int Run(const Flags& flags) {
     return engine == nullptr ? grpc::CreateChannel(target, creds)
                              : engine->CreateChannel(name, target, creds);
   };
+  const Calls::Plan plan = flags.calls.plan();
   WorkerPool pool(flags.server.capacity);
   Orders orders(&pool, plan, channel("order", flags.order));
   Users users(&pool, plan, channel("user", flags.user));
@@ -151,10 +145,7 @@ int Run(const Flags& flags) {
 int Main(int argc, char** argv) {
   CLI::App app("The gateway of the shop example.", "gateway_server");
   Flags flags;
-  // The build puts the policy beside the program.
-  const std::string program = argv[0];
-  flags.policy =
-      program.substr(0, program.rfind('/') + 1) + "gateway.textproto";
+  flags.policy = Beside(argv[0], "gateway.textproto");
   flags.server.AddTo(&app);
   app.add_option("--order", flags.order, "HOST:PORT of the order server")
       ->capture_default_str();
@@ -165,26 +156,8 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--policy", flags.policy, "policy file")
       ->capture_default_str();
-  app.add_flag("--no-firebreak", flags.no_firebreak,
-               "call through plain channels");
-  app.add_option("--timeout-ms", flags.timeout_ms,
-                 "deadline of a call in milliseconds, with --no-firebreak only")
-      ->check(CLI::Range(1, 600'000))
-      ->capture_default_str();
-  app.add_option("--retries", flags.retries,
-                 "tries after a failed call, with --no-firebreak only")
-      ->check(CLI::Range(0, 10))
-      ->capture_default_str();
-  app.add_option("--first-wait-ms", flags.first_wait_ms,
-                 "milliseconds before the first of them; the next waits are "
-                 "each twice as long")
-      ->check(CLI::Range(0, 60'000))
-      ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return ExitFor(app, error);
-  }
+  flags.calls.AddTo(&app);
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
   BlockShutdownSignals();
   return Run(flags);
 }

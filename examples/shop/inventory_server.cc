@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "examples/shop/flags.h"
 #include "examples/shop/serving.h"
 #include "shop/v1/shop.grpc.pb.h"
 
@@ -120,9 +121,7 @@ class InventoryService final : public v1::InventoryService::CallbackService {
                                      const v1::GetStockRequest*,
                                      v1::GetStockReply* reply) override {
     stock_.Tell(reply);
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
+    return AtOnce(context);
   }
 
  private:
@@ -140,11 +139,7 @@ int Main(int argc, char** argv) {
   app.add_option("--stock", pieces, "how many pieces there are")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return ExitFor(app, error);
-  }
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
   BlockShutdownSignals();
   WorkerPool pool(flags.capacity);
   InventoryService service(&pool, flags.service_ms, pieces);

@@ -2,6 +2,7 @@
 // customer.
 //
 //   notification_server --address 127.0.0.1:50055
+#include "examples/shop/flags.h"
 #include "examples/shop/serving.h"
 #include "shop/v1/shop.grpc.pb.h"
 
@@ -30,11 +31,7 @@ int Main(int argc, char** argv) {
                "notification_server");
   ServerFlags flags("127.0.0.1:50055");
   flags.AddTo(&app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return ExitFor(app, error);
-  }
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
   BlockShutdownSignals();
   WorkerPool pool(flags.capacity);
   NotificationService service(&pool, flags.service_ms);

@@ -14,6 +14,8 @@
 #include <memory>
 #include <string>
 
+#include "examples/shop/calls.h"
+#include "examples/shop/flags.h"
 #include "examples/shop/metrics.h"
 #include "examples/shop/order_service.h"
 #include "examples/shop/serving.h"
@@ -30,10 +32,7 @@ struct Flags {
   std::string database;
   std::string policy;
   std::string metrics;
-  bool no_firebreak = false;
-  int timeout_ms = 1000;
-  int retries = 0;
-  int first_wait_ms = 1000;
+  CallFlags calls;
   int chargers = 4;
 };
 
@@ -68,9 +67,7 @@ int Run(const Flags& flags, const MakeChannel& channel,
 
 int RunPlain(const Flags& flags) {
   OrderService::Options options;
-  options.plan.timeout = std::chrono::milliseconds(flags.timeout_ms);
-  options.plan.retries = flags.retries;
-  options.plan.first_wait = std::chrono::milliseconds(flags.first_wait_ms);
+  options.plan = flags.calls.plan();
   return Run(
       flags,
       [](const std::string& /*name*/, const std::string& target) {
@@ -143,10 +140,7 @@ int RunGuarded(const Flags& flags) {
 int Main(int argc, char** argv) {
   CLI::App app("The order service of the shop example.", "order_server");
   Flags flags;
-  // The build puts the policy beside the program.
-  const std::string program = argv[0];
-  const std::string folder = program.substr(0, program.rfind('/') + 1);
-  flags.policy = folder + "policy.textproto";
+  flags.policy = Beside(argv[0], "policy.textproto");
   flags.database = "orders.sqlite";
   flags.server.AddTo(&app);
   app.add_option("--payment", flags.payment, "HOST:PORT of the payment server")
@@ -168,34 +162,15 @@ int Main(int argc, char** argv) {
   app.add_option("--metrics", flags.metrics,
                  "HOST:PORT to serve metrics on, for Prometheus; port 0 "
                  "means any free port");
-  app.add_flag("--no-firebreak", flags.no_firebreak,
-               "call through plain channels");
-  app.add_option("--timeout-ms", flags.timeout_ms,
-                 "deadline of a call in milliseconds, with --no-firebreak "
-                 "only: otherwise the policy's timeouts hold")
-      ->check(CLI::Range(1, 600'000))
-      ->capture_default_str();
   app.add_option("--chargers", flags.chargers,
                  "threads that charge the orders that wait")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  app.add_option("--retries", flags.retries,
-                 "tries after a failed call, with --no-firebreak only")
-      ->check(CLI::Range(0, 10))
-      ->capture_default_str();
-  app.add_option("--first-wait-ms", flags.first_wait_ms,
-                 "milliseconds before the first of them; the next waits are "
-                 "each twice as long")
-      ->check(CLI::Range(0, 60'000))
-      ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return ExitFor(app, error);
-  }
+  flags.calls.AddTo(&app);
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
   BlockShutdownSignals();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  return flags.no_firebreak ? RunPlain(flags) : RunGuarded(flags);
+  return flags.calls.no_firebreak ? RunPlain(flags) : RunGuarded(flags);
 }
 
 }  // namespace

@@ -296,12 +296,10 @@ void OrderService::Keep(const std::vector<State>& states, int part, int parts) {
 grpc::ServerUnaryReactor* OrderService::GetOrderStats(
     grpc::CallbackServerContext* context, const v1::GetOrderStatsRequest*,
     v1::GetOrderStatsReply* reply) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   const auto counts = book_->Counts();
   if (!counts.ok()) {
-    reactor->Finish({grpc::StatusCode::UNAVAILABLE,
-                     std::string(counts.status().message())});
-    return reactor;
+    return AtOnce(context, {grpc::StatusCode::UNAVAILABLE,
+                            std::string(counts.status().message())});
   }
   const auto in = [&](State state) {
     return (*counts)[static_cast<size_t>(state)];
@@ -316,8 +314,7 @@ grpc::ServerUnaryReactor* OrderService::GetOrderStats(
   reply->set_charges_sent(options_.charges_sent ? options_.charges_sent()
                                                 : charges_sent_.load());
   reply->set_unnotified(unnotified_);
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return AtOnce(context);
 }
 
 }  // namespace shop

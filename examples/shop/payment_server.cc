@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "examples/shop/flags.h"
 #include "examples/shop/ledger.h"
 #include "examples/shop/serving.h"
 #include "shop/v1/shop.grpc.pb.h"
@@ -39,9 +40,7 @@ class PaymentService final : public v1::PaymentService::CallbackService {
                                      v1::GetStatsReply* reply) override {
     reply->set_charges(ledger_->size());
     reply->set_calls(calls_);
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
+    return AtOnce(context);
   }
 
  private:
@@ -79,11 +78,7 @@ int Main(int argc, char** argv) {
   app.add_option("--ledger", ledger_path,
                  "file that keeps the charged orders; without it they are lost "
                  "when the process ends");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return ExitFor(app, error);
-  }
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
 
   BlockShutdownSignals();
   Ledger ledger;

@@ -22,6 +22,12 @@ sigset_t ShutdownSignals() {
   return signals;
 }
 
+void WaitForShutdownSignal() {
+  const sigset_t signals = ShutdownSignals();
+  int received = 0;
+  sigwait(&signals, &received);
+}
+
 class LoadService final : public v1::LoadService::CallbackService {
  public:
   explicit LoadService(const WorkerPool* pool) : pool_(pool) {}
@@ -30,9 +36,7 @@ class LoadService final : public v1::LoadService::CallbackService {
                                     const v1::GetLoadRequest* /*request*/,
                                     v1::GetLoadReply* reply) override {
     *reply = pool_->Load();
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
+    return AtOnce(context);
   }
 
  private:
@@ -60,19 +64,9 @@ void ServerFlags::AddTo(CLI::App* app) {
       ->capture_default_str();
 }
 
-int ExitFor(const CLI::App& app, const CLI::ParseError& error) {
-  return app.exit(error) == 0 ? 0 : 2;
-}
-
 void BlockShutdownSignals() {
   const sigset_t signals = ShutdownSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-void WaitForShutdownSignal() {
-  const sigset_t signals = ShutdownSignals();
-  int received = 0;
-  sigwait(&signals, &received);
 }
 
 int Serve(const ServerFlags& flags, WorkerPool* pool,
@@ -98,6 +92,13 @@ int Serve(const ServerFlags& flags, WorkerPool* pool,
   if (stopping) stopping();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   return 0;
+}
+
+grpc::ServerUnaryReactor* AtOnce(grpc::CallbackServerContext* context,
+                                 const grpc::Status& status) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* InPool(WorkerPool* pool,

@@ -33,14 +33,9 @@ struct ServerFlags {
   void AddTo(CLI::App* app);
 };
 
-// The exit code for `error`, after its text is printed: 0 for --help, 2 for
-// wrong flags.
-int ExitFor(const CLI::App& app, const CLI::ParseError& error);
-
-// SIGINT and SIGTERM from now on wait for WaitForShutdownSignal(), in this
-// thread and in those it starts.
+// SIGINT and SIGTERM from now on wait for Serve(), in this thread and in those
+// it starts.
 void BlockShutdownSignals();
-void WaitForShutdownSignal();
 
 // Serves `services`, and LoadService for `pool`, until a signal asks to end. It
 // prints "listening on HOST:PORT" with the port that port 0 became. Returns the
@@ -49,6 +44,10 @@ void WaitForShutdownSignal();
 int Serve(const ServerFlags& flags, WorkerPool* pool,
           const std::vector<grpc::Service*>& services,
           const std::function<void()>& stopping = nullptr);
+
+// Answers a call at once, whatever the pool is busy with.
+grpc::ServerUnaryReactor* AtOnce(grpc::CallbackServerContext* context,
+                                 const grpc::Status& status = grpc::Status::OK);
 
 // Answers a call from a worker of `pool`, with what `work` returns.
 grpc::ServerUnaryReactor* InPool(WorkerPool* pool,

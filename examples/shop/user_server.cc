@@ -3,6 +3,7 @@
 //
 //   user_server --address 127.0.0.1:50053 --workers 16 --latency-ms 2
 #include "absl/strings/str_cat.h"
+#include "examples/shop/flags.h"
 #include "examples/shop/serving.h"
 #include "shop/v1/shop.grpc.pb.h"
 
@@ -42,11 +43,7 @@ int Main(int argc, char** argv) {
   CLI::App app("The user service of the shop example.", "user_server");
   ServerFlags flags("127.0.0.1:50053");
   flags.AddTo(&app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return ExitFor(app, error);
-  }
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
   BlockShutdownSignals();
   WorkerPool pool(flags.capacity);
   UserService service(&pool, flags.service_ms);

@@ -1,27 +1,25 @@
 // Plays the worst day twice, without firebreak and with it, and compares: see
 // worst_day.h. scripts/demo worst-day builds and runs it.
-#include <stdlib.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "examples/shop/demo_run.h"
+#include "examples/shop/flags.h"
 #include "examples/shop/picture.h"
-#include "examples/shop/priority.h"
-#include "examples/shop/wait.h"
 #include "examples/shop/worst_day.h"
 
 namespace shop {
 namespace {
 
-namespace fs = std::filesystem;
 using Second = WorstDay::Second;
 using Facts = WorstDay::Facts;
 
@@ -168,6 +166,15 @@ absl::StatusOr<std::string> Without(const std::vector<std::string>& names,
 absl::Status Run(const Folders& folders,
                  const std::vector<std::string>& without,
                  const std::string& picture, bool only_firebreak) {
+  // Books from an earlier run would count as this one's.
+  for (const char* prefix : {"plain-", "fb-"}) {
+    for (const char* file :
+         {"ledger", "orders.log.sqlite", "orders.log.sqlite-wal"}) {
+      std::error_code error;
+      std::filesystem::remove(absl::StrCat(folders.logs, "/", prefix, file),
+                              error);
+    }
+  }
   WorstDay::Options options;
   options.folders = folders;
   int left_out = 0;
@@ -229,47 +236,14 @@ int Main(int argc, char** argv) {
   bool only_firebreak = false;
   app.add_flag("--only-firebreak", only_firebreak,
                "leave out the run without firebreak");
-  bool normal_priority = false;
-  app.add_flag("--normal-priority", normal_priority,
-               "share the cores with other programs on equal terms; otherwise "
-               "it goes first, when run by root");
-  std::string keep_logs;
-  app.add_option("--keep-logs", keep_logs,
-                 "folder for the servers' logs and databases; without it they "
-                 "are removed unless it fails");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  if (!normal_priority) GoFirst();
-  CatchInterrupts();
-  std::error_code error;
-  Folders folders;
-  folders.programs =
-      fs::read_symlink("/proc/self/exe", error).parent_path().string();
-  if (picture.empty()) picture = folders.programs + "/worst-day.svg";
-  folders.logs = keep_logs.empty() ? MakeLogFolder() : keep_logs;
-  if (!keep_logs.empty()) fs::create_directories(keep_logs, error);
-  if (folders.logs.empty() || error) {
-    std::cerr << "worst-day: failed: cannot create a folder for logs\n";
-    return 1;
-  }
-  for (const char* prefix : {"plain-", "fb-"}) {
-    for (const char* file :
-         {"ledger", "orders.log.sqlite", "orders.log.sqlite-wal"}) {
-      fs::remove(absl::StrCat(folders.logs, "/", prefix, file), error);
-    }
-  }
-  const absl::Status status = Run(folders, without, picture, only_firebreak);
-  if (status.ok()) {
-    if (keep_logs.empty()) fs::remove_all(folders.logs, error);
-    return 0;
-  }
-  std::cout.flush();
-  std::cerr << "\nlogs: " << folders.logs
-            << "\nworst-day: failed: " << status.message() << "\n";
-  return 1;
+  DemoFlags flags;
+  flags.AddTo(&app);
+  if (const auto exit = ParseFlags(&app, argc, argv)) return *exit;
+  return RunDemo("worst-day", flags, [&](const Folders& folders) {
+    return Run(folders, without,
+               picture.empty() ? folders.programs + "/worst-day.svg" : picture,
+               only_firebreak);
+  });
 }
 
 }  // namespace
