@@ -9,12 +9,6 @@ namespace {
 
 using core::BreakerState;
 
-// By its policy, or after a long outage.
-bool MayRamp(const core::BreakerOptions& options) {
-  return options.ramp.IsOn() &&
-         (options.ramp.duration || options.probe_interval > core::Duration{});
-}
-
 // The changes that a breaker makes by itself. They are shown from the first
 // call on, at 0: of a series that appears with its first change, Prometheus'
 // rate() and increase() do not see that change.
@@ -40,7 +34,7 @@ bool IsExpected(BreakerState from, BreakerState to, bool may_ramp,
 void AddChanges(const core::StateChanges& changes, const Labels& labels,
                 bool is_enabled, const core::BreakerOptions& options,
                 Exposition* out) {
-  const bool may_ramp = MayRamp(options);
+  const bool may_ramp = options.MayRamp();
   const bool must_ramp = may_ramp && options.ramp.duration.has_value();
   for (int from = 0; from < core::kBreakerStates; ++from) {
     for (int to = 0; to < core::kBreakerStates; ++to) {
@@ -82,10 +76,7 @@ void AddBreaker(const core::Breaker::Identity& identity,
              options.value_or(core::BreakerOptions()), out);
   // It counts nothing, and an operator's override has been shown.
   if (!is_enabled) return;
-  std::size_t family = FirstOf(kBreakerPart);
-  for (const core::Measure& each : engine::BreakerMeasures(s)) {
-    if (*each.metric != 0) out->Add(family++, labels, each.value);
-  }
+  out->AddPart(kBreakerPart, labels, engine::BreakerMeasures(s));
 }
 
 }  // namespace firebreak::metrics

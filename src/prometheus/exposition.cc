@@ -70,4 +70,12 @@ void Exposition::Add(Family family, Labels labels,
       {metric.histogram.sample_count, std::numeric_limits<double>::infinity()});
 }
 
+void Exposition::AddPart(absl::string_view part, const Labels& labels,
+                         const core::Measures& measures) {
+  std::size_t family = FirstOf(part);
+  for (const core::Measure& each : measures) {
+    if (*each.metric != 0) Add(family++, labels, each.value);
+  }
+}
+
 }  // namespace firebreak::metrics

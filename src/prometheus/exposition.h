@@ -20,6 +20,7 @@
 
 #include "absl/strings/string_view.h"
 #include "src/core/measure/histogram.h"
+#include "src/core/measure/measure.h"
 #include "src/prometheus/families.h"
 
 namespace firebreak::metrics {
@@ -45,17 +46,21 @@ class Exposition {
   void Add(Family family, Labels labels, double value) {
     Add(IndexOf(family), std::move(labels), value);
   }
-  // Of the family that stands there in Families().
-  void Add(std::size_t index, Labels labels, double value);
   void Add(Family family, Labels labels, int64_t value) {
     Add(family, std::move(labels), static_cast<double>(value));
   }
   // Whose `at_most` are those of ResponseTimeBounds().
   void Add(Family family, Labels labels, const core::Histogram::Summary& of);
+  // Those of `measures` that are metrics, of "bulkhead" or kBreakerPart.
+  void AddPart(absl::string_view part, const Labels& labels,
+               const core::Measures& measures);
 
   std::vector<prometheus::MetricFamily> Take() { return std::move(families_); }
 
  private:
+  // Of the family that stands there in Families().
+  void Add(std::size_t index, Labels labels, double value);
+
   std::vector<prometheus::MetricFamily> families_;
 };
 

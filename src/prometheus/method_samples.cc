@@ -47,9 +47,7 @@ bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
     case Reason::kForcedOpen:
       return enforces;
     case Reason::kRamping:
-      return enforces && breaker->ramp.IsOn() &&
-             (breaker->ramp.duration ||
-              breaker->probe_interval > core::Duration{});
+      return enforces && breaker->MayRamp();
     case Reason::kDeadlineTooClose:
       return settings.intake.MayMakeWait();
     case Reason::kDeadlineInfeasible:
@@ -202,10 +200,7 @@ void AddIntake(const engine::MethodRuntime& runtime,
     const Labels labels = {
         OutsideLabel("channel", runtime.channel),
         OutsideLabel("method", is_own(policy) ? runtime.method : kAllMethods)};
-    std::size_t family = FirstOf(policy);
-    for (const core::Measure& each : part->measures(now)) {
-      if (*each.metric != 0) out->Add(family++, labels, each.value);
-    }
+    out->AddPart(policy, labels, part->measures(now));
   });
 }
 

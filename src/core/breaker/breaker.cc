@@ -90,7 +90,7 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
     admission.refusal = {Reason::kProbesTaken, Duration::zero(), epoch_};
     return admission;
   }
-  if (machine_ == BreakerState::kOpen && !HasCanaries()) {
+  if (machine_ == BreakerState::kOpen && !options_.HasCanaries()) {
     Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
           "a call came after the open time");
   }
@@ -126,7 +126,7 @@ Duration Breaker::RampAfterOutage() const {
   constexpr Duration kRamp = std::chrono::milliseconds(500);
   // One that cannot look before has not been out for long by that alone.
   const bool was_long =
-      HasCanaries() &&
+      options_.HasCanaries() &&
       latest_ - trouble_since_.value_or(latest_) >= kLongOutage;
   return was_long ? kRamp : Duration::zero();
 }
@@ -292,8 +292,9 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   if (machine_ == BreakerState::kOpen) {
     reopened_ = Reopened::kOther;
     ++times_opened_;
-    probe_due_ = SaturatingAdd(
-        latest_, HasCanaries() ? NextProbeInterval() : NextOpenDuration());
+    probe_due_ =
+        SaturatingAdd(latest_, options_.HasCanaries() ? NextProbeInterval()
+                                                      : NextOpenDuration());
     ++trips_;
   }
   cause_ = std::move(cause);

@@ -303,9 +303,6 @@ class Breaker {
   void EndProbe(bool failed, bool slow, absl::string_view how)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndOverdueProbes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool HasCanaries() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return options_.probe_interval > Duration::zero();
-  }
   Duration NextProbeInterval() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FailForWantOfConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of one that can no longer count.

@@ -150,8 +150,8 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   // With a few calls a minute a look is mostly due. What waits is one that
   // nobody has asked for as long as OPEN lasts without looks.
   const Time waits_from =
-      HasCanaries() ? SaturatingAdd(probe_due_, options_.open_duration)
-                    : probe_due_;
+      options_.HasCanaries() ? SaturatingAdd(probe_due_, options_.open_duration)
+                             : probe_due_;
   snapshot.waits_for_call =
       probation_.in_flight() == 0 &&
       ((snapshot.state == BreakerState::kOpen && latest_ >= waits_from) ||

@@ -30,8 +30,6 @@ struct RampOptions {
   // after which connections, caches and threads of a server may be cold; else
   // none. No longer, since who comes back is to be back.
   absl::optional<Duration> duration;
-
-  bool IsOn() const { return !duration || *duration > Duration::zero(); }
 };
 
 // The breaker opens when any of its rules holds; see trip_rules.h.
@@ -121,6 +119,12 @@ struct BreakerOptions {
   bool HasSlowRule() const {
     return slow_call_duration > Duration::zero() &&
            (slow_call_rate > 0 || leaky_slow_calls > 0);
+  }
+  // While OPEN it looks again and again, without a change of state.
+  bool HasCanaries() const { return probe_interval > Duration::zero(); }
+  // By its policy, or after a long outage.
+  bool MayRamp() const {
+    return ramp.duration ? *ramp.duration > Duration::zero() : HasCanaries();
   }
   int samples() const { return probe_samples == 0 ? probes : probe_samples; }
 
