@@ -232,22 +232,21 @@ std::vector<LintFinding> PolicyStore::Lint() const {
 void PolicyStore::TellErrors(const std::vector<LintFinding>& findings) {
   // The log has room for ten lines a minute.
   constexpr int64_t kMost = 5;
+  const auto warn = [this](std::string cause) {
+    core::Event event;
+    event.at = Now();
+    event.cause = absl::StrCat("the policy: ", cause);
+    neighbours_.events->Append(std::move(event));
+  };
   int64_t errors = 0;
   for (const LintFinding& finding : findings) {
     if (finding.severity != LintFinding::Severity::kError) continue;
     if (++errors > kMost) continue;
-    core::Event event;
-    event.at = Now();
-    event.cause = absl::StrCat("the policy: ", finding.where, ": ",
-                               finding.problem, ": ", finding.fix);
-    neighbours_.events->Append(std::move(event));
+    warn(absl::StrCat(finding.where, ": ", finding.problem, ": ", finding.fix));
   }
   if (errors <= kMost) return;
-  core::Event event;
-  event.at = Now();
-  event.cause = absl::StrCat("the policy: ", errors - kMost,
-                             " more errors: see firebreakctl policy lint");
-  neighbours_.events->Append(std::move(event));
+  warn(absl::StrCat(errors - kMost,
+                    " more errors: see firebreakctl policy lint"));
 }
 
 }  // namespace firebreak::engine

@@ -58,8 +58,8 @@ class Judge {
 
 }  // namespace
 
-std::string JoinPath(const std::string& path, const char* field) {
-  return path.empty() ? field : absl::StrCat(path, ".", field);
+std::string JoinPath(absl::string_view path, absl::string_view field) {
+  return absl::StrCat(path, path.empty() ? "" : ".", field);
 }
 
 void CheckFields(const FieldList& fields, const std::string& path,

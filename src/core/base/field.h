@@ -27,6 +27,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "src/core/base/outcome.h"
 #include "src/core/base/time.h"
@@ -131,7 +132,7 @@ struct Field {
 using FieldList = std::vector<Field>;
 
 // "part.field"; the field alone where `path` is empty.
-std::string JoinPath(const std::string& path, const char* field);
+std::string JoinPath(absl::string_view path, absl::string_view field);
 
 // Adds an error for each value that is out of its range. `path` is that of the
 // part ("breaker").

@@ -157,16 +157,13 @@ void FieldReader::Read(const Message& message, const core::FieldList& fields) {
     if (in == nullptr) continue;
     const FieldDescriptor* const field = FieldNamed(*in, name);
     if (field == nullptr || !IsSet(*in, field)) continue;
-    std::visit(ValueReader{this, Join(row.name), *in, field}, row.value);
+    std::visit(ValueReader{this, core::JoinPath(path_, row.name), *in, field},
+               row.value);
   }
 }
 
 void FieldReader::Add(absl::string_view field, std::string problem) {
-  errors_->push_back({Join(field), std::move(problem)});
-}
-
-std::string FieldReader::Join(absl::string_view field) const {
-  return path_.empty() ? std::string(field) : absl::StrCat(path_, ".", field);
+  errors_->push_back({core::JoinPath(path_, field), std::move(problem)});
 }
 
 void FieldReader::Note(const std::string& path, bool is_readable) {

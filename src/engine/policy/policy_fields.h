@@ -42,7 +42,6 @@ class FieldReader {
  private:
   friend struct ValueReader;
 
-  std::string Join(absl::string_view field) const;
   // Notes whether the field at `path` could be read.
   void Note(const std::string& path, bool is_readable);
 
