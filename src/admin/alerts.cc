@@ -86,7 +86,7 @@ class Finder {
     const core::Breaker::Identity all = {runtime.channel, "", runtime.method};
     JudgeErrors(runtime, *settings->options, recent.none_is_ok);
     JudgeHang(runtime, recent, all);
-    JudgeSpeed(&runtime, recent.much_slower, all);
+    JudgeSpeed(&runtime, all);
     if (!any_counts) {
       JudgeRate(v1::ALERT_KIND_FAILURE_RATE, minute.bad_attempts,
                 minute.attempts, limits_.failure_rate, "failed", all);
@@ -177,21 +177,20 @@ class Finder {
     *alert->mutable_since() = TimestampOf(*hang.oldest);
   }
 
-  void JudgeSpeed(engine::MethodRuntime* runtime, bool much_slower,
+  void JudgeSpeed(engine::MethodRuntime* runtime,
                   const core::Breaker::Identity& where) {
-    if (!much_slower && !core::IsSlowerThanUsual(&runtime->latency, now_)) {
-      return;
+    absl::optional<engine::Speed> speed = engine::SpeedOf(runtime, now_);
+    if (!speed) return;
+    if (!speed->is_much_slower()) {
+      if (!core::IsSlowerThanUsual(&runtime->latency, now_)) return;
+      speed->current =
+          runtime->latency.Quantile(0.5, now_).value_or(speed->current);
+      speed->is_of_seconds = false;
     }
-    absl::optional<core::Duration> lately;
-    if (much_slower) lately = runtime->latency.MedianLately(now_);
-    const auto current = lately ? lately : runtime->latency.Quantile(0.5, now_);
-    const core::Duration usual = runtime->latency.Baseline(now_).value_or(
-        runtime->stats.latency().Quantile(0.5));
-    if (!current) return;
     Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_SLOWER_THAN_USUAL, where,
         absl::StrFormat("the median of the last %s is %s, usually %s",
-                        lately ? "seconds" : "30s", Rounded(*current),
-                        Rounded(usual)));
+                        speed->is_of_seconds ? "seconds" : "30s",
+                        Rounded(speed->current), Rounded(speed->usual)));
   }
 
   // To what one can read: three digits at most, or whole seconds.

@@ -63,18 +63,23 @@ CallErrors ErrorsOf(const RecentCounts::Counts& counts,
   return errors;
 }
 
-bool IsMuchSlower(MethodRuntime* runtime, core::Time now) {
+bool Speed::is_much_slower() const {
+  return current >= kLeastSlow && current >= core::Scale(usual, kMuchSlower);
+}
+
+absl::optional<Speed> SpeedOf(MethodRuntime* runtime, core::Time now) {
   core::LatencyModel& model = runtime->latency;
-  if (model.samples(now) < core::LatencyModel::kFew) return false;
-  absl::optional<core::Duration> current = model.MedianLately(now);
-  if (!current) current = model.Quantile(0.5, now);
+  if (model.samples(now) < core::LatencyModel::kFew) return absl::nullopt;
+  const absl::optional<core::Duration> lately = model.MedianLately(now);
+  const absl::optional<core::Duration> current =
+      lately ? lately : model.Quantile(0.5, now);
   absl::optional<core::Duration> usual = model.Baseline(now);
   const core::Histogram& all = runtime->stats.latency();
   if (!usual && all.count() >= core::LatencyModel::kMany) {
     usual = all.Quantile(0.5);
   }
-  return current && usual && *current >= kLeastSlow &&
-         *current >= core::Scale(*usual, kMuchSlower);
+  if (!current || !usual) return absl::nullopt;
+  return Speed{*current, lately.has_value(), *usual};
 }
 
 RecentCounts::Span JudgedSpan(const MethodRuntime& runtime,
@@ -89,7 +94,8 @@ core::RecentAttempts RecentOf(MethodRuntime* runtime,
   if (core::Throttle* const throttle = settings.intake.throttle()) {
     recent.throttled_share = throttle->snapshot(now).rejection_probability;
   }
-  recent.much_slower = IsMuchSlower(runtime, now);
+  const absl::optional<Speed> speed = SpeedOf(runtime, now);
+  recent.much_slower = speed && speed->is_much_slower();
   if (counts == nullptr) return recent;
   const RecentCounts::Span judged = JudgedSpan(*runtime, *counts, now);
   recent.attempts = judged.counts.attempts;

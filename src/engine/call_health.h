@@ -48,9 +48,18 @@ struct CallErrors {
 CallErrors ErrorsOf(const RecentCounts::Counts& counts,
                     const core::MethodOptions& options);
 
-// Whether an attempt takes ten times what is usual, and 50 ms: by the median of
-// the last seconds, or of 30 s where these have few.
-bool IsMuchSlower(MethodRuntime* runtime, core::Time now);
+// What an attempt takes, and what it takes as a rule.
+struct Speed {
+  // The median of the last seconds, or of 30 s where these have few.
+  core::Duration current;
+  bool is_of_seconds = false;
+  core::Duration usual;
+
+  // Ten times what is usual, and 50 ms.
+  bool is_much_slower() const;
+};
+// Nothing while too little is known of either.
+absl::optional<Speed> SpeedOf(MethodRuntime* runtime, core::Time now);
 
 // The span by which a method's calls are judged: the last ten seconds, and as
 // much of the last minute as it takes for enough calls.
