@@ -33,6 +33,8 @@ struct DrivenCall::LinkRun : public Mail {
   grpc::Status status;
   grpc::ByteBuffer reply;
   absl::optional<core::Duration> age;  // of a reply out of a cache
+  // Of the request in the link's cache, if it has one. Set before it is asked.
+  std::string key;
   // The owner's: the members above may be read.
   bool has_ended = false;
 };
@@ -85,8 +87,8 @@ bool DrivenCall::AskHere(LinkRun* run) {
     return true;
   }
   if (link.cache == nullptr) return false;
-  const auto found =
-      link.cache->Find(fallback_->KeyOf(Request()), engine::Now());
+  run->key = fallback_->KeyOf(Request());
+  const auto found = link.cache->Find(run->key, engine::Now());
   if (found.has_value()) {
     run->reply = engine::BufferOf(*found->reply);
     run->age = found->age;
@@ -116,7 +118,6 @@ void DrivenCall::AskOnPool(const std::shared_ptr<LinkRun>& run) {
 void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
   using core::ReplyCache;
   const std::shared_ptr<ReplyCache> cache = fallback_->at(run->link).cache;
-  const std::string key = fallback_->KeyOf(Request());
   // Weakly: a refill that hangs keeps no calls.
   auto waiter = [weak = weak_from_this(),
                  run](const absl::optional<ReplyCache::Found>& found) {
@@ -132,15 +133,16 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
     }
     self->Post(run.get());
   };
-  const ReplyCache::Turn turn = cache->Join(key, std::move(waiter));
+  const ReplyCache::Turn turn = cache->Join(run->key, std::move(waiter));
   if (turn == ReplyCache::Turn::kWait) return;
-  auto work = [channel = channel_, fallback = fallback_, run, cache, key,
+  auto work = [channel = channel_, fallback = fallback_, run, cache,
                failure = failure_, request = Request()] {
     // Others may wait though this call is over.
     run->Begin();
     grpc::ByteBuffer reply;
     // Somebody else may have been here since we looked.
-    absl::optional<ReplyCache::Found> found = cache->Find(key, engine::Now());
+    absl::optional<ReplyCache::Found> found =
+        cache->Find(run->key, engine::Now());
     if (!found.has_value() &&
         Ask(fallback->at(run->link).answer, request, failure,
             channel->core().get(), &reply)
@@ -149,16 +151,16 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
       found.emplace();
       found->reply =
           std::make_shared<const std::string>(engine::BytesOf(reply));
-      cache->Keep(key, *found->reply, engine::Now());
+      cache->Keep(run->key, *found->reply, engine::Now());
     }
-    for (const ReplyCache::Waiter& each : cache->Land(key)) each(found);
+    for (const ReplyCache::Waiter& each : cache->Land(run->key)) each(found);
   };
   if (turn == ReplyCache::Turn::kLead) {
     if (channel_->core()->io()->Submit(std::move(work))) return;
     // Who has joined meanwhile is told elsewhere: this thread has this call.
     run->Stop();
     channel_->core()->io()->Dispose(
-        [waiters = cache->Land(key)] {
+        [waiters = cache->Land(run->key)] {
           for (const ReplyCache::Waiter& each : waiters) each(absl::nullopt);
         },
         channel_);
@@ -181,7 +183,7 @@ void DrivenCall::EndLink(LinkRun* run) {
                    "the fallback's reply cannot be read"};
     // Or it would be found, and not read, until it is too old.
     const auto& cache = fallback_->at(run->link).cache;
-    if (cache != nullptr) cache->Forget(fallback_->KeyOf(Request()));
+    if (cache != nullptr) cache->Forget(run->key);
   }
   const core::Time now = engine::Now();
   Act(driver_.OnLinkEnd(run->link, run->status.ok(), now), now);
