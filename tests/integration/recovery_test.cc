@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,6 +29,15 @@ class RecoveryTest : public ::testing::TestWithParam<StubStyle> {
       EXPECT_FALSE(call.status.ok());
     }
     EXPECT_EQ(f->breaker().state, core::BreakerState::kOpen);
+  }
+  // Whether that comes about while somebody calls.
+  static bool CallsUntil(const Caller& caller,
+                         const std::function<bool()>& condition) {
+    return Eventually([&] {
+      UnaryCall call;
+      caller.Run(&call);
+      return condition();
+    });
   }
 };
 INSTANTIATE_TEST_SUITE_P(Styles, RecoveryTest, AllStyles(), StyleName);
@@ -88,9 +98,7 @@ TEST_P(RecoveryTest, AProbeThatFindsNoConnectionReopensUntilThereIsOne) {
   // The connection ends the wait.
   const core::Time due = *f.breaker().probe_due;
   EchoServer back(address);
-  ASSERT_TRUE(Eventually([&] {
-    UnaryCall probe;
-    caller.Run(&probe);
+  ASSERT_TRUE(CallsUntil(caller, [&] {
     return f.breaker().state == core::BreakerState::kClosed;
   }));
   EXPECT_LT(engine::Now(), due);
@@ -103,15 +111,11 @@ TEST_P(RecoveryTest, KilledAndRestartedUnderLoadItAlwaysComesBack) {
   const Caller caller(GetParam(), f.channel());
   f.server().Stop();
   for (int round = 0; round < 3; ++round) {
-    ASSERT_TRUE(Eventually([&] {
-      UnaryCall call;
-      caller.Run(&call);
+    ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().state != core::BreakerState::kClosed;
     })) << round;
     EchoServer server(address);
-    ASSERT_TRUE(Eventually([&] {
-      UnaryCall call;
-      caller.Run(&call);
+    ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().state == core::BreakerState::kClosed;
     })) << round;
   }
@@ -129,21 +133,15 @@ TEST_P(RecoveryTest, WithTheDefaultsItIsBackSoonAfterTheServerListens) {
   f.server().Stop();
   constexpr int kRounds = 3;
   for (int round = 0; round < kRounds; ++round) {
-    ASSERT_TRUE(Eventually([&] {
-      UnaryCall call;
-      caller.Run(&call);
+    ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().state == core::BreakerState::kOpen;
     })) << round;
     // Past the first look of the breaker.
-    ASSERT_TRUE(Eventually([&] {
-      UnaryCall call;
-      caller.Run(&call);
+    ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().waits_for_connection;
     })) << round;
     EchoServer server(address);
-    ASSERT_TRUE(Eventually([&] {
-      UnaryCall call;
-      caller.Run(&call);
+    ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().state == core::BreakerState::kClosed;
     })) << round;
   }
