@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "interceptors/wire.h"
-#include "src/engine/io/lane.h"
+#include "src/engine/io/caller_queue.h"
 
 namespace firebreak::interceptors {
 namespace {

@@ -40,7 +40,7 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
           core::CallDeadline(caller_.deadline(), options_->timeout, began_)),
       fallback_(method_->runtime->fallback()),
       driver_(MakePlan()),
-      let_in_(began_),
+      admitted_at_(began_),
       native_(made.info->client_context()) {}
 
 DrivenCall::~DrivenCall() {
@@ -68,13 +68,13 @@ void DrivenCall::Start(Methods* first) {
   const std::shared_ptr<DrivenCall> self = shared_from_this();
   first_ = first;
   caller_.set_metadata(first->GetSendInitialMetadata());
-  const bool may_run = method_->settings->intake.empty() || PassIntake();
+  const bool may_run = method_->settings->admission.empty() || PassAdmission();
   if (may_run && channel_->core()->options().drive_on_calling_thread &&
       LivesOnThisStack(first)) {
-    lane_ = channel_->core()->io()->TakeLane();
-    lane_thread_ = std::this_thread::get_id();
+    caller_queue_ = channel_->core()->io()->TakeCallerQueue();
+    caller_thread_ = std::this_thread::get_id();
     Run(began_);
-    RunLane();
+    RunCallerQueue();
     return;
   }
   if (may_run) Run(began_);
@@ -92,25 +92,25 @@ void DrivenCall::ServeUntilFree() {
   if (opens != nullptr) gate_->OpenNatively(opens, channel_);
 }
 
-void DrivenCall::RunLane() {
+void DrivenCall::RunCallerQueue() {
   if (box_.Wait()) HandleFetched();
-  while (!is_delivered_ || !LeaveLane()) {
+  while (!is_delivered_ || !LeaveCallerQueue()) {
     // Hedges and retries ring: the timer is finer than the queue's wait.
     const core::Time until = is_delivered_ ? core::kInfiniteFuture : deadline_;
-    if (!lane_->RunOne(until)) HandleTimer();
-    if (lane_->TakeRing() && box_.Fetch()) HandleFetched();
+    if (!caller_queue_->RunOne(until)) HandleTimer();
+    if (caller_queue_->TakeRing() && box_.Fetch()) HandleFetched();
   }
   // With the losers, which have been cancelled.
-  channel_->core()->io()->ReturnLane(std::move(lane_), channel_);
+  channel_->core()->io()->ReturnCallerQueue(std::move(caller_queue_), channel_);
 }
 
 void DrivenCall::HandleFetched() {
   while (Mail* mail = box_.Next()) Handle(mail);
 }
 
-bool DrivenCall::LeaveLane() {
+bool DrivenCall::LeaveCallerQueue() {
   // What ends on it from now on is mail like any other.
-  has_left_lane_ = true;
+  has_left_caller_queue_ = true;
   return box_.Leave();
 }
 
@@ -120,7 +120,7 @@ void DrivenCall::Post(Mail* mail) {
       ServeUntilFree();
       return;
     case Mailbox::Posted::kRing:
-      lane_->Ring();
+      caller_queue_->Ring();
       return;
     case Mailbox::Posted::kLeftThere:
       return;
@@ -173,13 +173,13 @@ void DrivenCall::Run(core::Time now) {
   if (cancel_requested_) {
     // From before, or while it waited.
     Act(driver_.OnCallerCancel(now), now);
-  } else if (!turned_away_) {
+  } else if (!admission_refusal_) {
     Act(driver_.Start(now), now);
   } else {
     core::Refusal refusal;
-    refusal.reason = turned_away_->reason;
-    refusal.retry_after = turned_away_->retry_after;
-    Act(driver_.TurnAway(turned_away_->code, refusal, now), now);
+    refusal.reason = admission_refusal_->reason;
+    refusal.retry_after = admission_refusal_->retry_after;
+    Act(driver_.TurnAway(admission_refusal_->code, refusal, now), now);
   }
 }
 
@@ -196,7 +196,7 @@ void DrivenCall::OnTimer() {
 
 void DrivenCall::OnAttemptDone(std::shared_ptr<Attempt> attempt) {
   Attempt* const mail = attempt.get();
-  if (IsOnLaneThread()) {
+  if (IsOnCallerThread()) {
     HandleAttempt(mail);
     return;
   }
@@ -233,7 +233,7 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
 void DrivenCall::Conclude(const Finish& finish, core::Time now) {
   if (concluded_.has_value()) return;
   concluded_ = finish;
-  visit_.End(driver_.VerdictOf(finish), now);
+  admission_permit_.End(driver_.VerdictOf(finish), now);
   if (queued_ != nullptr) queued_->Cancel();
   StopLink();
   if (fallback_ != nullptr) CountLinks();
@@ -301,7 +301,7 @@ void DrivenCall::ArmTimer() {
   // The calling thread wakes up for the deadline by itself, and gRPC for that
   // of a native call.
   const bool is_watched =
-      IsOnLaneThread() ||
+      IsOnCallerThread() ||
       (native_.stage() == NativeCall::Stage::kInFlight &&
        driver_.launched() == 1 && deadline_ == caller_.deadline());
   if (is_watched && at == deadline_) at = core::kInfiniteFuture;

@@ -19,7 +19,7 @@
 //                batches stay behind the gate, and are hijacked at the end.
 //
 // Where our attempts run: on the engine's completion queue; or, when the caller
-// is a synchronous stub, on a lane that the calling thread polls inside
+// is a synchronous stub, on a caller queue that the calling thread polls inside
 // Start(), since it has to wait anyway.
 //
 // One owner: everything that happens to a call is mail, and whoever finds the
@@ -27,7 +27,7 @@
 // it is cancelled, and none after the call has been answered, when the caller's
 // context that it is copied from may be gone.
 //
-// Before all that it may have to wait to be let in (queued.h); the calling
+// Before all that it may have to wait to be admitted (queued.h); the calling
 // thread then no longer helps.
 //
 // Thread safety: safe from any thread. Ownership: shared by the interceptor,
@@ -130,12 +130,12 @@ class DrivenCall final : public AttemptOwner,
   void ServeUntilFree();
   // All below: the owner's.
   void Handle(Mail* mail);
-  // Asks the intake. True: the answer is there, and the call can run.
-  bool PassIntake();
+  // Asks admission control. True: the answer is there, and the call can run.
+  bool PassAdmission();
   void OnAdmitted(Queued::End end);
   void Run(core::Time now);
-  void RunLane();
-  bool LeaveLane();
+  void RunCallerQueue();
+  bool LeaveCallerQueue();
   void HandleFetched();
   void HandleTimer();
   void HandleAttempt(Attempt* attempt);
@@ -199,8 +199,9 @@ class DrivenCall final : public AttemptOwner,
   void AddReport(const Finish& finish);
   void ArmTimer();
   void DisarmTimer();
-  bool IsOnLaneThread() const {
-    return lane_thread_ == std::this_thread::get_id() && !has_left_lane_;
+  bool IsOnCallerThread() const {
+    return caller_thread_ == std::this_thread::get_id() &&
+           !has_left_caller_queue_;
   }
 
   const std::shared_ptr<engine::ChannelBinding> channel_;
@@ -243,17 +244,17 @@ class DrivenCall final : public AttemptOwner,
 
   // While the calling thread of a synchronous stub waits in Start(). Set before
   // others know this call.
-  std::unique_ptr<engine::Lane> lane_;
-  std::thread::id lane_thread_;
+  std::unique_ptr<engine::CallerQueue> caller_queue_;
+  std::thread::id caller_thread_;
   // A thread that comes after may have the same id.
-  std::atomic<bool> has_left_lane_{false};
+  std::atomic<bool> has_left_caller_queue_{false};
 
   // The owner's.
   core::CallDriver driver_;
-  core::Visit visit_;
-  core::Time let_in_;  // began_, if it need not wait
+  core::AdmissionPermit admission_permit_;
+  core::Time admitted_at_;  // began_, if it need not wait
   std::shared_ptr<Queued> queued_;
-  absl::optional<core::Intake::Refusal> turned_away_;
+  absl::optional<core::AdmissionControl::Refusal> admission_refusal_;
   engine::Timer timer_;
   // Infinite: the queue of timers does not know `timer_`, which may go.
   core::Time armed_ = core::kInfiniteFuture;

@@ -14,23 +14,23 @@
 
 namespace firebreak::interceptors {
 
-bool DrivenCall::PassIntake() {
-  core::Visit visit;
-  core::Intake::Step step = visit.Begin(
-      &method_->settings->intake, began_, deadline_,
-      method_->runtime->ExpectedTime(method_->settings->intake, began_));
+bool DrivenCall::PassAdmission() {
+  core::AdmissionPermit permit;
+  core::AdmissionControl::Step step = permit.Begin(
+      &method_->settings->admission, began_, deadline_,
+      method_->runtime->ExpectedTime(method_->settings->admission, began_));
   switch (step.kind) {
-    case core::Intake::Step::Kind::kIn:
-      visit_ = std::move(visit);
+    case core::AdmissionControl::Step::Kind::kAdmitted:
+      admission_permit_ = std::move(permit);
       return true;
-    case core::Intake::Step::Kind::kOut:
-      turned_away_ = step.refusal;
+    case core::AdmissionControl::Step::Kind::kRefused:
+      admission_refusal_ = step.refusal;
       return true;
-    case core::Intake::Step::Kind::kWait:
+    case core::AdmissionControl::Step::Kind::kWait:
       break;
   }
   driver_.Arrive(began_);
-  queued_ = Queued::Create(channel_, method_, std::move(visit),
+  queued_ = Queued::Create(channel_, method_, std::move(permit),
                            [self = shared_from_this()](Queued::End end) {
                              self->admitted_ = std::move(end);
                              self->Post(&self->admitted_mail_);
@@ -45,14 +45,14 @@ bool DrivenCall::PassIntake() {
 
 void DrivenCall::OnAdmitted(Queued::End end) {
   queued_ = nullptr;
-  // The caller has cancelled: the visit ends with `end`.
+  // The caller has cancelled: the permit ends with `end`.
   if (concluded_.has_value() || end.is_cancelled) return;
-  visit_ = std::move(end.visit);
-  if (end.step.kind == core::Intake::Step::Kind::kOut) {
-    turned_away_ = end.step.refusal;
+  admission_permit_ = std::move(end.permit);
+  if (end.step.kind == core::AdmissionControl::Step::Kind::kRefused) {
+    admission_refusal_ = end.step.refusal;
   }
-  let_in_ = engine::Now();
-  Run(let_in_);
+  admitted_at_ = engine::Now();
+  Run(admitted_at_);
 }
 
 void DrivenCall::HandleTimer() {
@@ -248,13 +248,14 @@ void DrivenCall::Fill(Methods* batch) {
 }
 
 Answer DrivenCall::OwnAnswer(const Finish& finish) const {
-  if (turned_away_ && finish.code != absl::StatusCode::kCancelled) {
-    return TurnedAwayAnswer(*method_, *turned_away_);
+  if (admission_refusal_ && finish.code != absl::StatusCode::kCancelled) {
+    return RefusedAnswer(*method_, *admission_refusal_);
   }
   switch (finish.code) {
     case absl::StatusCode::kDeadlineExceeded:
       if (finish.reason == core::Reason::kDeadlineInfeasible) {
-        return InfeasibleAnswer(*method_, core::Remaining(let_in_, deadline_));
+        return InfeasibleAnswer(*method_,
+                                core::Remaining(admitted_at_, deadline_));
       }
       return LocalAnswer(
           grpc::StatusCode::DEADLINE_EXCEEDED,

@@ -79,8 +79,9 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
         NewReply(*static_cast<const google::protobuf::MessageLite*>(reply));
   }
   attempts_.push_back(attempt);
-  grpc::CompletionQueue* const cq =
-      IsOnLaneThread() ? lane_->Begin() : channel_->core()->io()->Begin();
+  grpc::CompletionQueue* const cq = IsOnCallerThread()
+                                        ? caller_queue_->Begin()
+                                        : channel_->core()->io()->Begin();
   Attempt::Start(
       std::move(attempt),
       launch.target > 0 ? channel_->replica(launch.target) : attempt_channel_,

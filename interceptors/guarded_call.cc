@@ -26,7 +26,8 @@ GuardedCall::~GuardedCall() {
   if (!is_running_) return;
   // The permit gives itself back.
   core::MethodStats& stats = method_->runtime->stats;
-  visit_.End(core::Intake::Verdict::kUnknown, engine::Now());
+  admission_permit_.End(core::AdmissionControl::Verdict::kUnknown,
+                        engine::Now());
   stats.OnAttemptEnd(core::Attribution::kAbandoned);
   stats.OnCallEnded(core::CallEnd::kAbandoned, absl::StatusCode::kOk,
                     core::Duration::zero());
@@ -79,7 +80,7 @@ void GuardedCall::Report(
   trailing->emplace(ReportKey(), report_);
 }
 
-core::Intake::Step GuardedCall::Begin() {
+core::AdmissionControl::Step GuardedCall::Begin() {
   engine::MethodRuntime& runtime = *method_->runtime;
   runtime.stats.OnCallStarted();
   started_ = engine::Now();
@@ -87,23 +88,23 @@ core::Intake::Step GuardedCall::Begin() {
   deadline_ = FromGrpcDeadline(info_->client_context()->raw_deadline());
   // A deadline that is spent: gRPC would say the same without sending anything;
   // the server, and a probe's slot, have nothing to do with it.
-  return visit_.Begin(
-      &method_->settings->intake, started_, deadline_,
-      is_unary() ? runtime.ExpectedTime(method_->settings->intake, started_)
+  return admission_permit_.Begin(
+      &method_->settings->admission, started_, deadline_,
+      is_unary() ? runtime.ExpectedTime(method_->settings->admission, started_)
                  : core::Duration::zero());
 }
 
-void GuardedCall::LetIn(core::Visit visit) {
-  visit_ = std::move(visit);
+void GuardedCall::OnAdmitted(core::AdmissionPermit permit) {
+  admission_permit_ = std::move(permit);
   admitted_ = engine::Now();
 }
 
 std::shared_ptr<const Answer> GuardedCall::TurnAway(
-    const core::Intake::Refusal& refusal) {
+    const core::AdmissionControl::Refusal& refusal) {
   method_->runtime->stats.OnRejected(refusal.reason);
   TellRefused(refusal.reason);
   return WithReport(
-      std::make_shared<const Answer>(TurnedAwayAnswer(*method_, refusal)),
+      std::make_shared<const Answer>(RefusedAnswer(*method_, refusal)),
       refusal.reason);
 }
 
@@ -122,7 +123,7 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
   const auto& gate = method_->settings->options->deadline_gate;
   if (is_unary() && gate && gate->first_attempt &&
       !core::IsFeasible(gate, &runtime.latency, granted_, admitted_)) {
-    visit_.End(core::Intake::Verdict::kNotSent, admitted_);
+    admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
     TellRefused(core::Reason::kDeadlineInfeasible);
     return WithReport(
@@ -133,7 +134,7 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
       admitted_, deadline_,
       is_unary() ? core::CallKind::kUnary : core::CallKind::kStream);
   if (!admission.permit) {
-    visit_.End(core::Intake::Verdict::kNotSent, admitted_);
+    admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(admission.refusal.reason);
     TellRefused(admission.refusal.reason);
     return WithReport(refusals->For(*method_, admission.refusal),
@@ -205,7 +206,8 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   } else {
     permit.Settle(verdict, now);
   }
-  visit_.End(core::Intake::VerdictOf(end.code, attribution), now);
+  admission_permit_.End(
+      core::AdmissionControl::VerdictOf(end.code, attribution), now);
   runtime.stats.OnAttemptEnd(attribution);
   if (is_unary()) {
     runtime.latency.OnAttemptEnd(end.code, attribution, now - admitted_, now);

@@ -1,9 +1,10 @@
 // A call that runs natively once the breaker has let it: unary or any stream.
 //
 //   GuardedCall call(channel, method, info);
-//   core::Intake::Step step = call.Begin();         // in, out, or wait: Queued
-//   if (auto refused = call.Admit(refusals)) ...    // hijack and answer it
-//   call.Observe(methods, cancelled);               // every later batch
+//   core::AdmissionControl::Step step = call.Begin();         // in, out, or
+//   wait: Queued if (auto refused = call.Admit(refusals)) ...    // hijack and
+//   answer it call.Observe(methods, cancelled);               // every later
+//   batch
 //
 // It is judged by its final status, never by its opening: a stream that opens
 // well and breaks in the middle is a failure. One that is destroyed without a
@@ -21,7 +22,7 @@
 
 #include "interceptors/answer.h"
 #include "interceptors/refusals.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/attempts/call_driver.h"
 #include "src/core/base/mutex.h"
 #include "src/core/breaker/breaker.h"
@@ -47,12 +48,15 @@ class GuardedCall {
   }
 
   // Once, before anything is sent.
-  core::Intake::Step Begin();
+  core::AdmissionControl::Step Begin();
   // What Begin() has left to wait, and back when it is in or out.
-  core::Visit TakeVisit() { return std::move(visit_); }
-  void LetIn(core::Visit visit);
+  core::AdmissionPermit TakeAdmissionPermit() {
+    return std::move(admission_permit_);
+  }
+  void OnAdmitted(core::AdmissionPermit permit);
   // When Begin(), or the wait after it, ended outside.
-  std::shared_ptr<const Answer> TurnAway(const core::Intake::Refusal& refusal);
+  std::shared_ptr<const Answer> TurnAway(
+      const core::AdmissionControl::Refusal& refusal);
   std::shared_ptr<const Answer> Cancel();
   // Once it is in. An answer means: refused by the breaker.
   std::shared_ptr<const Answer> Admit(Refusals* refusals);
@@ -83,12 +87,12 @@ class GuardedCall {
   const bool wants_report_;
   std::string report_;   // the caller's context refers to it
   core::Time started_;   // the call, its wait included
-  core::Time admitted_;  // by the intake
+  core::Time admitted_;  // by admission control
   core::Time deadline_;
   core::Duration granted_ = core::Duration::zero();
   core::CallAges::Call age_;  // of a unary call, while it runs
   bool is_running_ = false;
-  core::Visit visit_;
+  core::AdmissionPermit admission_permit_;
   bool channel_was_not_ready_ = false;
   // Reads and the status of a stream may end on two threads at once.
   core::Mutex mu_;

@@ -146,8 +146,8 @@ void Interceptor::Begin(Methods* first) {
     return;
   }
   guarded_.emplace(channel_, std::move(method_), info_, taken.options.report);
-  const core::Intake::Step step = guarded_->Begin();
-  if (step.kind == core::Intake::Step::Kind::kWait) {
+  const core::AdmissionControl::Step step = guarded_->Begin();
+  if (step.kind == core::AdmissionControl::Step::Kind::kWait) {
     Wait(first);
   } else {
     Decide(first, step);
@@ -156,7 +156,7 @@ void Interceptor::Begin(Methods* first) {
 
 void Interceptor::Wait(Methods* first) {
   queued_ = Queued::Create(
-      channel_, guarded_->method(), guarded_->TakeVisit(),
+      channel_, guarded_->method(), guarded_->TakeAdmissionPermit(),
       [this, first](Queued::End end) { EndWait(std::move(end), first); });
   const std::shared_ptr<Queued> queued = queued_;
   cancellable_queued_ = queued.get();
@@ -182,13 +182,14 @@ void Interceptor::EndWait(Queued::End end, Methods* first) {
     Refuse(first, guarded_->Cancel());
     return;
   }
-  guarded_->LetIn(std::move(end.visit));
+  guarded_->OnAdmitted(std::move(end.permit));
   Decide(first, end.step);
 }
 
-void Interceptor::Decide(Methods* first, const core::Intake::Step& step) {
+void Interceptor::Decide(Methods* first,
+                         const core::AdmissionControl::Step& step) {
   std::shared_ptr<const Answer> refusal =
-      step.kind == core::Intake::Step::Kind::kOut
+      step.kind == core::AdmissionControl::Step::Kind::kRefused
           ? guarded_->TurnAway(step.refusal)
           : guarded_->Admit(refusals_);
   if (refusal != nullptr) {

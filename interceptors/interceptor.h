@@ -60,7 +60,7 @@ class Interceptor final : public grpc::experimental::Interceptor,
   void Wait(Methods* first);
   void EndWait(Queued::End end, Methods* first);
   // Of a guarded call: it goes out natively, or is refused.
-  void Decide(Methods* first, const core::Intake::Step& step);
+  void Decide(Methods* first, const core::AdmissionControl::Step& step);
   void Refuse(Methods* first, std::shared_ptr<const Answer> refusal);
   void OnCancel();
   // Later batches, by what has become of the call.

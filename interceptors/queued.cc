@@ -8,21 +8,21 @@ namespace firebreak::interceptors {
 
 std::shared_ptr<Queued> Queued::Create(
     std::shared_ptr<engine::ChannelBinding> channel,
-    std::shared_ptr<const engine::MethodBinding> method, core::Visit visit,
-    Done done) {
+    std::shared_ptr<const engine::MethodBinding> method,
+    core::AdmissionPermit permit, Done done) {
   auto queued =
       std::make_shared<Queued>(Key{}, std::move(channel), std::move(method),
-                               std::move(visit), std::move(done));
+                               std::move(permit), std::move(done));
   queued->timer_.client = queued;
   return queued;
 }
 
 Queued::Queued(Key, std::shared_ptr<engine::ChannelBinding> channel,
                std::shared_ptr<const engine::MethodBinding> method,
-               core::Visit visit, Done done)
+               core::AdmissionPermit permit, Done done)
     : channel_(std::move(channel)),
       method_(std::move(method)),
-      visit_(std::move(visit)),
+      admission_permit_(std::move(permit)),
       done_(std::move(done)) {}
 
 Queued::~Queued() { channel_->core()->io()->Disarm(&timer_); }
@@ -64,16 +64,17 @@ absl::optional<Queued::End> Queued::Look() {
   End end;
   end.is_cancelled = is_cancelled_;
   if (end.is_cancelled) {
-    visit_.End(core::Intake::Verdict::kNotSent, engine::Now());
+    admission_permit_.End(core::AdmissionControl::Verdict::kNotSent,
+                          engine::Now());
     return end;
   }
   if (is_late_) {
-    end.step = visit_.GiveUp(engine::Now());
+    end.step = admission_permit_.GiveUp(engine::Now());
     return end;
   }
-  end.step = visit_.Continue(shared_from_this(), engine::Now());
-  if (end.step.kind != core::Intake::Step::Kind::kWait) {
-    end.visit = std::move(visit_);
+  end.step = admission_permit_.Continue(shared_from_this(), engine::Now());
+  if (end.step.kind != core::AdmissionControl::Step::Kind::kWait) {
+    end.permit = std::move(admission_permit_);
     return end;
   }
   channel_->core()->io()->Arm(&timer_, end.step.until);

@@ -1,7 +1,7 @@
-// The time a call waits to be let in: for its token, or for a place in the
+// The time a call waits to be admitted: for its token, or for a place in the
 // bulkhead.
 //
-//   auto queued = Queued::Create(channel, method, std::move(visit), done);
+//   auto queued = Queued::Create(channel, method, std::move(permit), done);
 //   if (auto end = queued->Join()) ...       // decided at once; no `done`
 //   queued->Cancel();                        // the caller wants it no more
 //
@@ -22,7 +22,7 @@
 #include <memory>
 
 #include "absl/types/optional.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/base/mutex.h"
 #include "src/engine/engine_core.h"
 
@@ -37,24 +37,24 @@ class Queued final : public core::Bulkhead::Waiter,
   struct End {
     // The caller, or the parent call, wants it no more.
     bool is_cancelled = false;
-    core::Intake::Step step;  // kIn or kOut, unless cancelled
-    core::Visit visit;        // of kIn
+    core::AdmissionControl::Step step;  // kIn or kOut, unless cancelled
+    core::AdmissionPermit permit;       // of kAdmitted
   };
   using Done = std::function<void(End end)>;
 
   static std::shared_ptr<Queued> Create(
       std::shared_ptr<engine::ChannelBinding> channel,
-      std::shared_ptr<const engine::MethodBinding> method, core::Visit visit,
-      Done done);
+      std::shared_ptr<const engine::MethodBinding> method,
+      core::AdmissionPermit permit, Done done);
   Queued(Key, std::shared_ptr<engine::ChannelBinding> channel,
-         std::shared_ptr<const engine::MethodBinding> method, core::Visit visit,
-         Done done);
+         std::shared_ptr<const engine::MethodBinding> method,
+         core::AdmissionPermit permit, Done done);
   ~Queued() override;
 
   // Once. An end that is known already is for the caller, not for `done`.
   absl::optional<End> Join();
   // Under any lock: the timer thread does the rest. `is_late`: a deadline that
-  // the visit does not know has passed, and it ends like one that it knows.
+  // the permit does not know has passed, and it ends like one that it knows.
   void Cancel(bool is_late = false);
 
   void OnPlace() override;
@@ -72,7 +72,7 @@ class Queued final : public core::Bulkhead::Waiter,
   std::atomic<bool> is_cancelled_{false};
   std::atomic<bool> is_late_{false};
   core::Mutex mu_;
-  core::Visit visit_ ABSL_GUARDED_BY(mu_);
+  core::AdmissionPermit admission_permit_ ABSL_GUARDED_BY(mu_);
   Done done_ ABSL_GUARDED_BY(mu_);  // empty: over
   bool has_joined_ ABSL_GUARDED_BY(mu_) = false;
 };

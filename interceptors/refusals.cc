@@ -9,20 +9,21 @@ namespace firebreak::interceptors {
 
 namespace {
 
-std::string WhyTurnedAway(const core::Intake& intake,
-                          const core::Intake::Refusal& refusal) {
-  if (std::string why = intake.Explain(refusal); !why.empty()) return why;
+std::string WhyRefused(const core::AdmissionControl& admission,
+                       const core::AdmissionControl::Refusal& refusal) {
+  if (std::string why = admission.Explain(refusal); !why.empty()) return why;
   const std::string wait = core::FormatWait(refusal);
   if (refusal.reason == core::Reason::kDeadlineTooClose) {
     return absl::StrCat("the deadline leaves no time to wait: needed ", wait);
   }
-  return absl::StrCat("the deadline passed before it was let in, after ", wait);
+  return absl::StrCat("the deadline passed before it was admitted, after ",
+                      wait);
 }
 
 }  // namespace
 
-Answer TurnedAwayAnswer(const engine::MethodBinding& method,
-                        const core::Intake::Refusal& refusal) {
+Answer RefusedAnswer(const engine::MethodBinding& method,
+                     const core::AdmissionControl::Refusal& refusal) {
   if (refusal.reason == core::Reason::kDeadlineExceeded &&
       refusal.wait == core::Duration::zero()) {
     return LocalAnswer(
@@ -33,8 +34,8 @@ Answer TurnedAwayAnswer(const engine::MethodBinding& method,
   return LocalAnswer(
       static_cast<grpc::StatusCode>(refusal.code),
       absl::StrCat("firebreak: a call of ", method.method, " on channel \"",
-                   method.runtime->channel, "\" is turned away: ",
-                   WhyTurnedAway(method.settings->intake, refusal)),
+                   method.runtime->channel, "\" is refused: ",
+                   WhyRefused(method.settings->admission, refusal)),
       refusal.reason, refusal.retry_after);
 }
 

@@ -17,16 +17,16 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "interceptors/answer.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/base/mutex.h"
 #include "src/core/breaker/breaker.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::interceptors {
 
-// What a call gets that its intake has turned away.
-Answer TurnedAwayAnswer(const engine::MethodBinding& method,
-                        const core::Intake::Refusal& refusal);
+// What a call gets that its admission has refused.
+Answer RefusedAnswer(const engine::MethodBinding& method,
+                     const core::AdmissionControl::Refusal& refusal);
 
 class Refusals {
  public:

@@ -46,7 +46,7 @@ enum class Reason {
   kCancelled,
   kFallbackFailed,
   kInvalidOptions,  // of the call or its channel
-  // The call was turned away before its first attempt.
+  // The call was refused before its first attempt.
   kBulkheadFull,
   kQueueTimeout,  // no place in the bulkhead came free in time
   kRateLimited,

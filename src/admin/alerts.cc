@@ -93,7 +93,7 @@ class Finder {
     }
     Note(&budgets_[runtime.budget.get()], runtime, minute.no_token);
     settings_.push_back(settings);
-    core::Bulkhead* const bulkhead = settings_.back()->intake.bulkhead();
+    core::Bulkhead* const bulkhead = settings_.back()->admission.bulkhead();
     if (bulkhead != nullptr) {
       Note(&bulkheads_[bulkhead], runtime, minute.no_place);
     }
@@ -266,7 +266,7 @@ class Finder {
     if (snapshot.capacity_left() > 0 && use.in_vain == 0) return;
     Add(v1::ALERT_SEVERITY_WARNING, v1::ALERT_KIND_BULKHEAD_FULL,
         {use.channel, "", use.methods == 1 ? use.method : ""},
-        absl::StrFormat("%d of %d in use, %d of %d waiting, %d turned away in "
+        absl::StrFormat("%d of %d in use, %d of %d waiting, %d refused in "
                         "the last minute",
                         snapshot.active, snapshot.limit, snapshot.queued,
                         snapshot.queue_limit, use.in_vain));

@@ -171,9 +171,9 @@ v1::Budget BudgetView(core::AttemptBudget* budget, core::Time now) {
 }
 
 v1::EffectiveOptions OptionsView(const core::MethodOptions& options,
-                                 const core::Intake& intake) {
+                                 const core::AdmissionControl& admission) {
   v1::EffectiveOptions view;
-  *view.mutable_policy() = PolicyView(options, intake);
+  *view.mutable_policy() = PolicyView(options, admission);
   if (options.timeout > core::Duration::zero()) {
     *view.mutable_timeout() = DurationOf(options.timeout);
   }
@@ -210,8 +210,9 @@ void AddRetryChances(core::RetryEstimator* estimator, core::Time now,
   }
 }
 
-void AddIntake(const core::Intake& intake, core::Time now, v1::Method* view) {
-  intake.ForEachPart([&](const char* name, auto* part) {
+void AddAdmissionParts(const core::AdmissionControl& admission, core::Time now,
+                       v1::Method* view) {
+  admission.ForEachPart([&](const char* name, auto* part) {
     AddAdmission(name, part->measures(now), view);
   });
 }
@@ -272,7 +273,8 @@ v1::Method MethodView(const Selected& selected, core::Time now,
   *view.mutable_attempts() = AttemptsView(counts);
   *view.mutable_latency() = LatencyView(runtime.stats.latency());
   *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
-  *view.mutable_options() = OptionsView(*settings->options, settings->intake);
+  *view.mutable_options() =
+      OptionsView(*settings->options, settings->admission);
   *view.mutable_latency_model() = ModelView(&runtime, *settings->options, now);
   AddRetryChances(settings->estimator.get(), now, &view);
   *view.mutable_health() = HealthView(HealthOf(selected, rates, now));
@@ -280,7 +282,7 @@ v1::Method MethodView(const Selected& selected, core::Time now,
     *view.mutable_recent() =
         RecentView(runtime, *settings->options, *rates, now);
   }
-  AddIntake(settings->intake, now, &view);
+  AddAdmissionParts(settings->admission, now, &view);
   return view;
 }
 

@@ -42,9 +42,9 @@ void Tidy(const core::HedgingOptions& options, v1::MethodPolicy* view) {
 }  // namespace
 
 v1::MethodPolicy PolicyView(const core::MethodOptions& options,
-                            const core::Intake& intake) {
+                            const core::AdmissionControl& admission) {
   core::MethodOptions shown = options;
-  shown.intake = intake.options();
+  shown.admission = admission.options();
   v1::MethodPolicy view;
   engine::WriteFields(shown.Fields(), &view);
   if (shown.timeout == core::Duration::zero()) view.clear_timeout();

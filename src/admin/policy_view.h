@@ -1,6 +1,6 @@
 // A method's options in the policy language, every default filled in.
 //
-//   *view.mutable_policy() = PolicyView(*runtime->options, runtime->intake);
+//   *view.mutable_policy() = PolicyView(*runtime->options, runtime->admission);
 //
 // The opposite of src/engine/policy/policy_compile.h: an entry with this
 // content, and a name of its own, compiles to the same options.
@@ -10,15 +10,15 @@
 #define FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_
 
 #include "firebreak/v1/policy.pb.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/options.h"
 
 namespace firebreak::admin {
 
-// Without `name`, `id` and `base`. `intake` is what the method has in the end,
-// that of its channel included.
+// Without `name`, `id` and `base`. `admission` is what the method has in the
+// end, that of its channel included.
 v1::MethodPolicy PolicyView(const core::MethodOptions& options,
-                            const core::Intake& intake);
+                            const core::AdmissionControl& admission);
 
 }  // namespace firebreak::admin
 

@@ -78,7 +78,7 @@ struct Health {
 struct RecentAttempts {
   int64_t attempts = 0;
   int64_t failures = 0;
-  double throttled_share = 0;  // of the next call to be turned away here
+  double throttled_share = 0;  // of the next call to be refused here
   // Calls that have got a status, and of these those with a broken code.
   int64_t calls = 0;
   int64_t errors = 0;

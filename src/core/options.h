@@ -17,7 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/base/duration.h"
 #include "src/core/base/field.h"
 #include "src/core/base/outcome.h"
@@ -216,7 +216,7 @@ struct MethodOptions {
   absl::optional<RetryOptions> retry;
   absl::optional<HedgingOptions> hedging;
   absl::optional<DeadlineGateOptions> deadline_gate;
-  IntakeOptions intake;
+  AdmissionOptions admission;
 
   // Those that are no part.
   FieldList Fields() {
@@ -231,7 +231,7 @@ struct MethodOptions {
     visit("retry", &retry);
     visit("hedging", &hedging);
     visit("deadline_gate", &deadline_gate);
-    intake.VisitParts(
+    admission.VisitParts(
         [&](const char* name, auto* part, bool*) { visit(name, part); });
   }
 

@@ -91,7 +91,7 @@ core::RecentAttempts RecentOf(MethodRuntime* runtime,
                               const MethodSettings& settings,
                               const RecentCounts* counts, core::Time now) {
   core::RecentAttempts recent;
-  if (core::Throttle* const throttle = settings.intake.throttle()) {
+  if (core::Throttle* const throttle = settings.admission.throttle()) {
     recent.throttled_share = throttle->snapshot(now).rejection_probability;
   }
   const absl::optional<Speed> speed = SpeedOf(runtime, now);

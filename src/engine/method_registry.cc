@@ -86,7 +86,7 @@ void MethodRegistry::Use(const PolicyTable& policy,
   absl::flat_hash_map<const MethodRuntime*,
                       std::shared_ptr<const core::MethodOptions>>
       found;
-  LetIn let_in;
+  AdmittedWaiters admitted;
   for (;;) {
     for (const std::shared_ptr<MethodRuntime>& runtime : All()) {
       auto [entry, is_new] = found.try_emplace(runtime.get());
@@ -101,12 +101,12 @@ void MethodRegistry::Use(const PolicyTable& policy,
     // Runtimes are never taken away: a new one has come meanwhile.
     if (methods_.size() != found.size()) continue;
     policy_ = policy;
-    SetShared(&let_in);
+    SetShared(&admitted);
     for (const auto& [key, runtime] : methods_) {
       std::shared_ptr<const core::MethodOptions> options = found[runtime.get()];
       if (options == nullptr) continue;
       runtime->SetSettings(MakeSettings(runtime->channel, std::move(options),
-                                        *runtime->settings(), &let_in),
+                                        *runtime->settings(), &admitted),
                            Now());
     }
     SetChannelBreakers();
@@ -115,12 +115,13 @@ void MethodRegistry::Use(const PolicyTable& policy,
   }
 }
 
-void MethodRegistry::SetShared(LetIn* let_in) {
+void MethodRegistry::SetShared(AdmittedWaiters* admitted) {
   for (auto& [channel, budget] : budgets_) {
     budget->SetOptions(policy_.BudgetFor(channel), Now());
   }
-  for (auto& [channel, intake] : intakes_) {
-    intake = intake.With(policy_.IntakeFor(channel), NextSeed(), Now(), let_in);
+  for (auto& [channel, admission] : admissions_) {
+    admission = admission.With(policy_.AdmissionFor(channel), NextSeed(), Now(),
+                               admitted);
   }
 }
 
@@ -149,7 +150,7 @@ void MethodRegistry::SetChannelBreakers() {
 
 std::shared_ptr<const core::MethodOptions> MethodRegistry::Nothing() {
   auto options = std::make_shared<core::MethodOptions>();
-  options->intake.VisitParts(
+  options->admission.VisitParts(
       [](const char*, auto*, bool* is_off) { *is_off = true; });
   return options;
 }
@@ -243,7 +244,7 @@ std::shared_ptr<MethodRuntime> MethodRegistry::MakeRuntime(
     budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
                                                    Now());
   }
-  LetIn nobody;  // waits yet
+  AdmittedWaiters nobody;  // waits yet
   auto runtime = std::make_shared<MethodRuntime>(
       channel, std::string(method), budget,
       MakeSettings(channel, std::move(options), MethodSettings(), &nobody));
@@ -254,15 +255,16 @@ std::shared_ptr<MethodRuntime> MethodRegistry::MakeRuntime(
 MethodSettings MethodRegistry::MakeSettings(
     const std::string& channel,
     std::shared_ptr<const core::MethodOptions> options,
-    const MethodSettings& before, LetIn* let_in) {
+    const MethodSettings& before, AdmittedWaiters* admitted) {
   MethodSettings settings;
-  auto [of_channel, is_new] = intakes_.try_emplace(channel);
+  auto [of_channel, is_new] = admissions_.try_emplace(channel);
   if (is_new) {
-    of_channel->second = core::Intake().With(policy_.IntakeFor(channel),
-                                             NextSeed(), Now(), let_in);
+    of_channel->second = core::AdmissionControl().With(
+        policy_.AdmissionFor(channel), NextSeed(), Now(), admitted);
   }
-  settings.own = before.own.With(options->intake, NextSeed(), Now(), let_in);
-  settings.intake = settings.own.Or(of_channel->second, options->intake);
+  settings.own =
+      before.own.With(options->admission, NextSeed(), Now(), admitted);
+  settings.admission = settings.own.Or(of_channel->second, options->admission);
   if (options->retry && options->retry->adaptive) {
     const core::AdaptiveRetryOptions& adaptive = *options->retry->adaptive;
     // What has been learned by other numbers is nothing to go on with.

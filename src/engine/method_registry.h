@@ -80,7 +80,7 @@ class MethodRegistry final : public PolicyUser {
     bool warned = false;
   };
   // Those who came in by a new policy; they go where nothing is locked.
-  using LetIn = std::vector<std::shared_ptr<core::Bulkhead::Waiter>>;
+  using AdmittedWaiters = std::vector<std::shared_ptr<core::Bulkhead::Waiter>>;
 
   // Of a method that has been called, and that the policy names no more. Its
   // calls pass untouched, so these only say that there is nothing.
@@ -110,10 +110,10 @@ class MethodRegistry final : public PolicyUser {
   MethodSettings MakeSettings(
       const std::string& channel,
       std::shared_ptr<const core::MethodOptions> options,
-      const MethodSettings& before, LetIn* let_in)
+      const MethodSettings& before, AdmittedWaiters* admitted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What channels share, by the policy in force.
-  void SetShared(LetIn* let_in) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetShared(AdmittedWaiters* admitted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::size_t max_methods_;
@@ -134,7 +134,8 @@ class MethodRegistry final : public PolicyUser {
       ABSL_GUARDED_BY(mu_);
   // What the methods of a channel name share, where they have none of their
   // own.
-  std::map<std::string, core::Intake> intakes_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, core::AdmissionControl> admissions_
+      ABSL_GUARDED_BY(mu_);
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;
 };
 

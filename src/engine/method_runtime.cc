@@ -25,9 +25,9 @@ MethodRuntime::MethodRuntime(
       budget(std::move(channel_budget)),
       settings_(std::make_shared<const MethodSettings>(std::move(settings))) {}
 
-core::Duration MethodRuntime::ExpectedTime(const core::Intake& intake,
-                                           core::Time now) {
-  if (!intake.MayMakeWait()) return core::Duration::zero();
+core::Duration MethodRuntime::ExpectedTime(
+    const core::AdmissionControl& admission, core::Time now) {
+  if (!admission.MayMakeWait()) return core::Duration::zero();
   if (latency.samples(now) < core::LatencyModel::kFew) {
     return core::Duration::zero();
   }

@@ -30,7 +30,7 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/classifier.h"
 #include "firebreak/export.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/attempts/attempt_budget.h"
 #include "src/core/attempts/retry_estimator.h"
 #include "src/core/base/mutex.h"
@@ -60,8 +60,8 @@ struct MethodSettings {
   std::shared_ptr<const core::MethodOptions> options;
   // What a call passes first: the method's own parts, and with those of its
   // channel that it shares.
-  core::Intake own;
-  core::Intake intake;
+  core::AdmissionControl own;
+  core::AdmissionControl admission;
   // Null without retries that learn.
   std::shared_ptr<core::RetryEstimator> estimator;
 };
@@ -78,9 +78,10 @@ class MethodRuntime {
   core::MethodStats stats;
   // Of the attempts of unary calls, over all targets.
   core::LatencyModel latency;
-  // What a unary call that may have to wait for `intake` will take then: the
+  // What a unary call that may have to wait for `admission` will take then: the
   // live median of an attempt, zero while that is not known.
-  core::Duration ExpectedTime(const core::Intake& intake, core::Time now);
+  core::Duration ExpectedTime(const core::AdmissionControl& admission,
+                              core::Time now);
 
   // Those of the policy that holds now.
   std::shared_ptr<const MethodSettings> settings() const;

@@ -103,7 +103,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
                           settings.options->breaker, &out);
     }
     metrics::AddHealth(runtime.get(), settings, breakers, *recent_, now, &out);
-    metrics::AddIntake(*runtime, settings, now, &shown, &out);
+    metrics::AddAdmission(*runtime, settings, now, &shown, &out);
     if (shown.insert(runtime->budget.get()).second) {
       metrics::AddBudget(*runtime, now, &out);
     }

@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/engine/breaker_measures.h"
 
 namespace firebreak::metrics {
@@ -124,7 +124,7 @@ void AddPart(absl::string_view part, const core::Measures& measures,
 void AddMeasured(std::vector<FamilyInfo>* all) {
   AddPart(kBreakerPart, engine::BreakerMeasures(core::BreakerSnapshot()),
           "channel,target,method", all);
-  core::Intake::ForEachKind(
+  core::AdmissionControl::ForEachKind(
       [&](const char* policy, const core::Measures& measures) {
         AddPart(policy, measures, "channel,method", all);
       });

@@ -68,7 +68,7 @@ struct FamilyInfo {
 };
 // Every family, in the order of a scrape: those of Family, and before those of
 // the engine what each breaker (engine::BreakerMeasures()) and each admission
-// policy (core::Intake::ForEachKind()) measures.
+// policy (core::AdmissionControl::ForEachKind()) measures.
 const std::vector<FamilyInfo>& Families();
 // Where a family stands there.
 std::size_t IndexOf(Family family);

@@ -49,13 +49,13 @@ bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
     case Reason::kRamping:
       return enforces && breaker->MayRamp();
     case Reason::kDeadlineTooClose:
-      return settings.intake.MayMakeWait();
+      return settings.admission.MayMakeWait();
     case Reason::kDeadlineInfeasible:
       return settings.options->deadline_gate.has_value();
     case Reason::kDeadlineExceeded:
-      return settings.options->NeedsDriver() || !settings.intake.empty();
+      return settings.options->NeedsDriver() || !settings.admission.empty();
     default:
-      return settings.intake.MayRefuse(reason);
+      return settings.admission.MayRefuse(reason);
   }
 }
 
@@ -183,10 +183,10 @@ void AddHealth(engine::MethodRuntime* runtime,
   out->Add(Family::kHangingCalls, labels, hang.calls);
 }
 
-void AddIntake(const engine::MethodRuntime& runtime,
-               const engine::MethodSettings& settings, core::Time now,
-               std::set<const void*>* shown, Exposition* out) {
-  core::IntakeOptions options = settings.options->intake;
+void AddAdmission(const engine::MethodRuntime& runtime,
+                  const engine::MethodSettings& settings, core::Time now,
+                  std::set<const void*>* shown, Exposition* out) {
+  core::AdmissionOptions options = settings.options->admission;
   // What is not the method's own is the channel's.
   const auto is_own = [&](absl::string_view policy) {
     bool own = false;
@@ -195,7 +195,7 @@ void AddIntake(const engine::MethodRuntime& runtime,
     });
     return own;
   };
-  settings.intake.ForEachPart([&](const char* policy, auto* part) {
+  settings.admission.ForEachPart([&](const char* policy, auto* part) {
     if (!shown->insert(part).second) return;
     const Labels labels = {
         OutsideLabel("channel", runtime.channel),

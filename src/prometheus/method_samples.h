@@ -33,9 +33,9 @@ void AddHealth(engine::MethodRuntime* runtime,
                Exposition* out);
 // What is in `shown` is left out, and what is added is put there. What belongs
 // to all methods of the channel has the method "*".
-void AddIntake(const engine::MethodRuntime& runtime,
-               const engine::MethodSettings& settings, core::Time now,
-               std::set<const void*>* shown, Exposition* out);
+void AddAdmission(const engine::MethodRuntime& runtime,
+                  const engine::MethodSettings& settings, core::Time now,
+                  std::set<const void*>* shown, Exposition* out);
 
 }  // namespace firebreak::metrics
 

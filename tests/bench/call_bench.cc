@@ -50,7 +50,7 @@ void FindBinding(benchmark::State& state) {
   Measure(state, [&] { benchmark::DoNotOptimize(channel->Find(kGuarded)); });
 }
 
-// A call that is let in and succeeds.
+// A call that is admitted and succeeds.
 void GuardedCall(benchmark::State& state) {
   engine::ChannelBinding* const channel = Channel();
   Measure(state, [&] {
@@ -58,16 +58,16 @@ void GuardedCall(benchmark::State& state) {
     const auto method = channel->Find(kGuarded);
     engine::MethodRuntime& runtime = *method->runtime;
     runtime.stats.OnCallStarted();
-    core::Visit visit;
-    visit.Begin(&method->settings->intake, now, core::kInfiniteFuture,
-                core::Duration::zero());
+    core::AdmissionPermit permit;
+    permit.Begin(&method->settings->admission, now, core::kInfiniteFuture,
+                 core::Duration::zero());
     core::Admission admission =
         method->targets.front()->Admit(now, core::kInfiniteFuture);
     if (!admission.permit) state.SkipWithError("the breaker refuses");
     runtime.stats.OnAttempt(core::AttemptKind::kFirst);
     runtime.budget->OnCallAdmitted();
     admission.permit.Settle(core::Verdict::kSuccess, now);
-    visit.End(core::Intake::Verdict::kAccepted, now);
+    permit.End(core::AdmissionControl::Verdict::kAccepted, now);
     const core::Duration took = std::chrono::microseconds(300);
     runtime.stats.OnAttemptEnd(core::Attribution::kSuccess);
     runtime.latency.OnAttemptEnd(absl::StatusCode::kOk,

@@ -23,8 +23,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/admission/bulkhead.h"
-#include "src/core/admission/intake.h"
 #include "src/core/admission/rate_limit.h"
 #include "src/core/admission/throttle.h"
 #include "src/core/attempts/attempt_budget.h"
@@ -186,7 +186,7 @@ void BulkheadReject(benchmark::State& state) {
     BulkheadOptions options;
     options.max_queue = 0;
     auto* b = new Bulkhead(options);
-    while (b->Enter() == Bulkhead::Entry::kIn) {
+    while (b->Enter() == Bulkhead::Entry::kAdmitted) {
     }
     return b;
   }();
@@ -222,20 +222,20 @@ void ThrottleAdmitEnd(benchmark::State& state) {
 }
 
 // A call's way through all three.
-void IntakeVisit(benchmark::State& state) {
+void PassAdmission(benchmark::State& state) {
   RateLimitOptions rate;
   rate.rate = 1'000'000;
-  static Intake intake(
+  static AdmissionControl admission(
       std::make_shared<Throttle>(ThrottleOptions{}, /*seed=*/1, kStart),
       std::make_shared<RateLimit>(rate, kStart),
       std::make_shared<Bulkhead>(BulkheadOptions{}));
   Time now = kStart;
   Measure(state, [&] {
     now += kStep;
-    Visit visit;
+    AdmissionPermit permit;
     benchmark::DoNotOptimize(
-        visit.Begin(&intake, now, kInfiniteFuture, Duration::zero()).kind);
-    visit.End(Intake::Verdict::kAccepted, now);
+        permit.Begin(&admission, now, kInfiniteFuture, Duration::zero()).kind);
+    permit.End(AdmissionControl::Verdict::kAccepted, now);
   });
 }
 
@@ -389,7 +389,7 @@ int Main(int argc, char** argv) {
   Register("RateLimitTake", RateLimitTake);
   Register("RateLimitReject", RateLimitReject);
   Register("ThrottleAdmitEnd", ThrottleAdmitEnd);
-  Register("IntakeVisit", IntakeVisit);
+  Register("PassAdmission", PassAdmission);
   Register("MethodStatsCall", MethodStatsCall);
   Register("LatencyRecord", LatencyRecord);
   Register("LatencyQuantile", LatencyQuantile);  // two of them

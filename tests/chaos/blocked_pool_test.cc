@@ -73,19 +73,19 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
       }
       EXPECT_TRUE(server_.WaitForCalls(i + 1));
     }
-    // Whichever came last was turned away: now the pool is full.
-    auto turned_away = blocked_.end();
+    // Whichever came last was refused: now the pool is full.
+    auto refused = blocked_.end();
     EXPECT_TRUE(Eventually([&] {
-      turned_away = std::find_if(
+      refused = std::find_if(
           blocked_.begin() + kThreads, blocked_.end(),
           [](const auto& each) { return each->flight.ends() == 1; });
-      return turned_away != blocked_.end();
+      return refused != blocked_.end();
     }));
-    if (turned_away == blocked_.end()) return;
-    (*turned_away)->flight.Wait();
-    EXPECT_EQ(Trailing((*turned_away)->call.context, "firebreak-reason"),
+    if (refused == blocked_.end()) return;
+    (*refused)->flight.Wait();
+    EXPECT_EQ(Trailing((*refused)->call.context, "firebreak-reason"),
               "fallback_failed");
-    blocked_.erase(turned_away);
+    blocked_.erase(refused);
   }
 
   ~BlockedPoolTest() override {

@@ -94,8 +94,8 @@ TEST_P(PolicySwapChaosTest, NoCallFailsForASwap) {
                   ->SetPolicyText("method { name {} bulkhead {} breaker {} }")
                   .ok());
   const auto settings = methods[0]->settings();
-  EXPECT_EQ(settings->intake.bulkhead()->snapshot().active, 0);
-  EXPECT_EQ(settings->intake.bulkhead()->snapshot().queued, 0);
+  EXPECT_EQ(settings->admission.bulkhead()->snapshot().active, 0);
+  EXPECT_EQ(settings->admission.bulkhead()->snapshot().queued, 0);
 }
 
 TEST_P(PolicySwapChaosTest, AQueuedCallComesInByTheNewPolicysPlaces) {
@@ -117,7 +117,7 @@ TEST_P(PolicySwapChaosTest, AQueuedCallComesInByTheNewPolicysPlaces) {
   std::thread second_thread([&] { caller.Run(&second); });
   const auto runtime = (*engine)->core()->Methods()[0];
   EXPECT_TRUE(Eventually([&] {
-    return runtime->settings()->intake.bulkhead()->snapshot().queued == 1;
+    return runtime->settings()->admission.bulkhead()->snapshot().queued == 1;
   }));
   ASSERT_TRUE((*engine)
                   ->SetPolicyText(
@@ -128,7 +128,7 @@ TEST_P(PolicySwapChaosTest, AQueuedCallComesInByTheNewPolicysPlaces) {
   server.Release();
   first_thread.join();
   EXPECT_TRUE(first.status.ok());
-  EXPECT_EQ(runtime->settings()->intake.bulkhead()->snapshot().completed, 2);
+  EXPECT_EQ(runtime->settings()->admission.bulkhead()->snapshot().completed, 2);
 }
 
 TEST_P(PolicySwapChaosTest, OverridesOutliveSwaps) {

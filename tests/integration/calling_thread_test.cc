@@ -83,8 +83,8 @@ TEST(CallingThreadTest, ManySyncCallersNeedNoPollers) {
   EXPECT_EQ(f.counts().in_flight, 0);
 }
 
-// The load that hedging is for. It was: under it a lane's last look at itself
-// came after it was gone (ASan said so in each of three runs).
+// The load that hedging is for. It was: under it a caller queue's last look at
+// itself came after it was gone (ASan said so in each of three runs).
 TEST(CallingThreadTest, AStormOfHedgedCallsLeavesNothingBehind) {
 #ifdef __SANITIZE_ADDRESS__
   constexpr int kEach = 150;

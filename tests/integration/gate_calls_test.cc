@@ -64,7 +64,7 @@ class CorkedTest : public ::testing::TestWithParam<Refusal> {
       // Of so many the server took none: what comes is as good as refused.
       const auto settings =
           f_.runtime("/firebreak.testing.Echo/BidiStream")->settings();
-      core::Throttle* const throttle = settings->intake.throttle();
+      core::Throttle* const throttle = settings->admission.throttle();
       for (int i = 0; i < 1'000'000; ++i) {
         throttle->Admit(engine::Now());
         throttle->OnEnd(/*accepted=*/false, engine::Now());

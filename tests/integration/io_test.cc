@@ -1,4 +1,4 @@
-// The engine's threads: pollers that park, and lanes that callers poll.
+// The engine's threads: pollers that park, and caller_queues that callers poll.
 #include "src/engine/io/io.h"
 
 #include <grpcpp/alarm.h>
@@ -72,43 +72,44 @@ TEST(IoTest, ManyOperationsWakeTheOtherPollerToo) {
   EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
 }
 
-TEST(LaneTest, RunsItsEndsOnTheThreadThatPollsIt) {
+TEST(CallerQueueTest, RunsItsEndsOnTheThreadThatPollsIt) {
   Io io({});
-  std::unique_ptr<Lane> lane = io.TakeLane();
+  std::unique_ptr<CallerQueue> caller_queue = io.TakeCallerQueue();
   Operation operation;
-  operation.Start(lane->Begin(), Now());
-  EXPECT_FALSE(lane->idle());
-  EXPECT_TRUE(lane->RunOne(core::kInfiniteFuture));
+  operation.Start(caller_queue->Begin(), Now());
+  EXPECT_FALSE(caller_queue->idle());
+  EXPECT_TRUE(caller_queue->RunOne(core::kInfiniteFuture));
   EXPECT_TRUE(operation.ended);
   EXPECT_EQ(operation.on_thread, std::this_thread::get_id());
-  EXPECT_TRUE(lane->idle());
-  EXPECT_FALSE(lane->RunOne(core::Time::min())) << "nothing is there";
+  EXPECT_TRUE(caller_queue->idle());
+  EXPECT_FALSE(caller_queue->RunOne(core::Time::min())) << "nothing is there";
 }
 
-TEST(LaneTest, ARingEndsAWaitAndIsHeardOnce) {
+TEST(CallerQueueTest, ARingEndsAWaitAndIsHeardOnce) {
   Io io({});
-  std::unique_ptr<Lane> lane = io.TakeLane();
+  std::unique_ptr<CallerQueue> caller_queue = io.TakeCallerQueue();
   std::thread rings([&] {
-    for (int i = 0; i < 3; ++i) lane->Ring();
+    for (int i = 0; i < 3; ++i) caller_queue->Ring();
   });
-  EXPECT_TRUE(lane->RunOne(core::kInfiniteFuture));
-  EXPECT_TRUE(lane->TakeRing());
-  EXPECT_FALSE(lane->TakeRing());
+  EXPECT_TRUE(caller_queue->RunOne(core::kInfiniteFuture));
+  EXPECT_TRUE(caller_queue->TakeRing());
+  EXPECT_FALSE(caller_queue->TakeRing());
   rings.join();
-  while (!lane->idle()) lane->RunOne(core::kInfiniteFuture);
+  while (!caller_queue->idle()) caller_queue->RunOne(core::kInfiniteFuture);
   // And again.
-  lane->Ring();
-  EXPECT_TRUE(lane->RunOne(core::kInfiniteFuture));
+  caller_queue->Ring();
+  EXPECT_TRUE(caller_queue->RunOne(core::kInfiniteFuture));
 }
 
-TEST(LaneTest, OneThatIsGivenBackEarlyIsSeenToByAPollerAndKeepsItsOwner) {
+TEST(CallerQueueTest,
+     OneThatIsGivenBackEarlyIsSeenToByAPollerAndKeepsItsOwner) {
   auto owner = std::make_shared<int>(1);
   const std::weak_ptr<int> alive = owner;
   Io io({});
-  std::unique_ptr<Lane> lane = io.TakeLane();
+  std::unique_ptr<CallerQueue> caller_queue = io.TakeCallerQueue();
   Operation operation;
-  operation.Start(lane->Begin(), Now() + hours(1));
-  io.ReturnLane(std::move(lane), std::move(owner));
+  operation.Start(caller_queue->Begin(), Now() + hours(1));
+  io.ReturnCallerQueue(std::move(caller_queue), std::move(owner));
   EXPECT_FALSE(operation.ended);
   EXPECT_FALSE(alive.expired());
   operation.End();
@@ -117,9 +118,10 @@ TEST(LaneTest, OneThatIsGivenBackEarlyIsSeenToByAPollerAndKeepsItsOwner) {
   EXPECT_NE(operation.on_thread, std::this_thread::get_id());
 }
 
-// It was: LaneEnd looked at itself after it had set its alarm, by whose end a
-// poller had deleted it meanwhile. Seen by ASan, and now and then by a crash.
-TEST(LaneTest, ManyAreGivenBackEarlyAtOnce) {
+// It was: LeftoverEnds looked at itself after it had set its alarm, by whose
+// end a poller had deleted it meanwhile. Seen by ASan, and now and then by a
+// crash.
+TEST(CallerQueueTest, ManyAreGivenBackEarlyAtOnce) {
   auto io = std::make_unique<Io>(Io::Options{});
   std::atomic<int> ended{0};
   constexpr int kThreads = 16;
@@ -136,21 +138,22 @@ TEST(LaneTest, ManyAreGivenBackEarlyAtOnce) {
       for (int i = 0; i < kEach; ++i) {
         Late& each = late[static_cast<size_t>(t * kEach + i)];
         each.ended = &ended;
-        std::unique_ptr<Lane> lane = io->TakeLane();
+        std::unique_ptr<CallerQueue> caller_queue = io->TakeCallerQueue();
         // Not while it is given back, and soon after.
-        each.alarm.Set(lane->Begin(), ToGrpcTime(Now() + milliseconds(3)),
+        each.alarm.Set(caller_queue->Begin(),
+                       ToGrpcTime(Now() + milliseconds(3)),
                        static_cast<Completion*>(&each));
-        io->ReturnLane(std::move(lane), nullptr);
+        io->ReturnCallerQueue(std::move(caller_queue), nullptr);
       }
     });
   }
   for (auto& caller : callers) caller.join();
   EXPECT_TRUE(testing::Eventually([&] { return ended == kThreads * kEach; }));
-  // Each with its LaneEnd.
+  // Each with its LeftoverEnds.
   EXPECT_TRUE(testing::Eventually([&] { return io->parked_pollers() >= 2; }));
 }
 
-TEST(LaneTest, OneWhoseLastEndIsNearIsWaitedForByWhoGivesItBack) {
+TEST(CallerQueueTest, OneWhoseLastEndIsNearIsWaitedForByWhoGivesItBack) {
   Io io({});
   // How near it is, is up to gRPC: in 1.51 an alarm ends where it is set,
   // and in 1.83 on a thread that may have to wait for its turn.
@@ -158,29 +161,29 @@ TEST(LaneTest, OneWhoseLastEndIsNearIsWaitedForByWhoGivesItBack) {
     EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
     auto owner = std::make_shared<int>(1);
     const std::weak_ptr<int> alive = owner;
-    std::unique_ptr<Lane> lane = io.TakeLane();
-    Lane* const first = lane.get();
+    std::unique_ptr<CallerQueue> caller_queue = io.TakeCallerQueue();
+    CallerQueue* const first = caller_queue.get();
     Operation operation;
-    operation.Start(lane->Begin(), core::Time::min());
-    io.ReturnLane(std::move(lane), std::move(owner));
+    operation.Start(caller_queue->Begin(), core::Time::min());
+    io.ReturnCallerQueue(std::move(caller_queue), std::move(owner));
     const bool is_ended = operation.ended;
     EXPECT_TRUE(testing::Eventually([&] { return operation.ended.load(); }));
     if (!is_ended) return false;
     EXPECT_EQ(operation.on_thread, std::this_thread::get_id());
     EXPECT_TRUE(alive.expired());
     EXPECT_EQ(io.parked_pollers(), 2);
-    EXPECT_EQ(io.TakeLane().get(), first) << "it can be used again";
+    EXPECT_EQ(io.TakeCallerQueue().get(), first) << "it can be used again";
     return true;
   });
   EXPECT_TRUE(is_waited_for);
 }
 
-TEST(LaneTest, IsUsedAgain) {
+TEST(CallerQueueTest, IsUsedAgain) {
   Io io({});
-  std::unique_ptr<Lane> lane = io.TakeLane();
-  Lane* const first = lane.get();
-  io.ReturnLane(std::move(lane), nullptr);
-  EXPECT_EQ(io.TakeLane().get(), first);
+  std::unique_ptr<CallerQueue> caller_queue = io.TakeCallerQueue();
+  CallerQueue* const first = caller_queue.get();
+  io.ReturnCallerQueue(std::move(caller_queue), nullptr);
+  EXPECT_EQ(io.TakeCallerQueue().get(), first);
 }
 
 // --- whose stack is it?

@@ -288,7 +288,7 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
   if (method.has_bulkhead()) {
     const v1::Bulkhead& b = method.bulkhead();
     add("bulkhead",
-        absl::StrFormat("%d of %d in use, %d of %d waiting, %d turned away, "
+        absl::StrFormat("%d of %d in use, %d of %d waiting, %d refused, "
                         "saturated %d times",
                         b.active(), b.limit(), b.queued(), b.queue_limit(),
                         b.rejected(), b.saturated_count()));
@@ -296,13 +296,13 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
   if (method.has_rate_limit()) {
     const v1::RateLimit& r = method.rate_limit();
     add("rate limit",
-        absl::StrFormat("%.1f of %d tokens, +%g per second, %d turned away",
+        absl::StrFormat("%.1f of %d tokens, +%g per second, %d refused",
                         r.tokens(), r.burst(), r.rate(), r.rejected()));
   }
   if (method.has_throttle()) {
     const v1::Throttle& t = method.throttle();
     add("throttle",
-        absl::StrFormat("%d of %d accepted lately, turns away %.0f %%, %d so "
+        absl::StrFormat("%d of %d accepted lately, refuses %.0f %%, %d so "
                         "far",
                         t.accepts(), t.requests(),
                         100 * t.rejection_probability(), t.rejected()));

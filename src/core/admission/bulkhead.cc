@@ -17,7 +17,7 @@ Bulkhead::Entry Bulkhead::Enter(const std::shared_ptr<Waiter>& waiter) {
   // While somebody waits all places are taken: they are handed over.
   if (active_ < options_.max_concurrent) {
     if (++active_ == options_.max_concurrent) ++saturated_;
-    return Entry::kIn;
+    return Entry::kAdmitted;
   }
   if (options_.max_wait == Duration::zero() ||
       queue_.size() >= static_cast<size_t>(options_.max_queue)) {
@@ -41,26 +41,26 @@ void Bulkhead::Leave(bool was_used) {
       --active_;
       return;
     }
-    next = LetFirstIn();
+    next = AdmitFirst();
   }
   next->OnPlace();
 }
 
 void Bulkhead::SetOptions(const BulkheadOptions& options,
-                          std::vector<std::shared_ptr<Waiter>>* let_in) {
-  const size_t first = let_in->size();
+                          std::vector<std::shared_ptr<Waiter>>* admitted) {
+  const size_t first = admitted->size();
   {
     MutexLock lock(&mu_);
     options_ = options;
     while (!queue_.empty() && active_ < options_.max_concurrent) {
       ++active_;
-      let_in->push_back(LetFirstIn());
+      admitted->push_back(AdmitFirst());
     }
   }
-  for (size_t i = first; i < let_in->size(); ++i) (*let_in)[i]->OnPlace();
+  for (size_t i = first; i < admitted->size(); ++i) (*admitted)[i]->OnPlace();
 }
 
-std::shared_ptr<Bulkhead::Waiter> Bulkhead::LetFirstIn() {
+std::shared_ptr<Bulkhead::Waiter> Bulkhead::AdmitFirst() {
   std::shared_ptr<Waiter> first = std::move(queue_.front());
   queue_.pop_front();
   first->where_ = Waiter::Where::kInside;
@@ -102,9 +102,9 @@ Bulkhead::Snapshot Bulkhead::snapshot() const {
 
 std::shared_ptr<Bulkhead> Bulkhead::Next(
     std::shared_ptr<Bulkhead> before, const BulkheadOptions& options,
-    std::vector<std::shared_ptr<Waiter>>* let_in) {
+    std::vector<std::shared_ptr<Waiter>>* admitted) {
   if (before == nullptr) return std::make_shared<Bulkhead>(options);
-  before->SetOptions(options, let_in);
+  before->SetOptions(options, admitted);
   return before;
 }
 
@@ -112,7 +112,7 @@ Measures Bulkhead::Snapshot::measures() const {
   const int64_t all = completed + active + rejected;
   return {
       {"active", "active", "Calls in the bulkhead.", active},
-      {"limit", "limit", "Calls it lets in at a time.", limit},
+      {"limit", "limit", "Calls it admits at a time.", limit},
       {"queued", "queued", "Calls that wait before it.", queued},
       {"queue_limit", "queue_limit", "Calls that may wait before it.",
        queue_limit},

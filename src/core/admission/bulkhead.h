@@ -1,7 +1,7 @@
 // A limit on the number of concurrent calls, with a short queue.
 //
 //   switch (bulkhead.Enter(waiter)) {
-//     case Bulkhead::Entry::kIn:     ... bulkhead.Leave();
+//     case Bulkhead::Entry::kAdmitted:     ... bulkhead.Leave();
 //     case Bulkhead::Entry::kQueued: // waiter->OnPlace() may be called, once
 //     case Bulkhead::Entry::kFull:   // refused
 //   }
@@ -79,7 +79,7 @@ class Bulkhead {
     Duration max_wait_ = Duration::zero();
   };
 
-  enum class Entry { kIn, kQueued, kFull };
+  enum class Entry { kAdmitted, kQueued, kFull };
 
   struct Snapshot {
     int limit = 0;
@@ -120,16 +120,16 @@ class Bulkhead {
   // Sets options that hold from now on. If there are more places, waiters get
   // them. If there are fewer, calls that were admitted stay, and no call is
   // admitted until enough have left. Waiters go on waiting. Waiters that get a
-  // place are added to `let_in`: dropping the last reference to one may run
+  // place are added to `admitted`: dropping the last reference to one may run
   // code, so the caller does that without a lock.
   void SetOptions(const BulkheadOptions& options,
-                  std::vector<std::shared_ptr<Waiter>>* let_in);
+                  std::vector<std::shared_ptr<Waiter>>* admitted);
 
-  // `before` with these options, or a new one if it is null. `let_in` as for
+  // `before` with these options, or a new one if it is null. `admitted` as for
   // SetOptions().
   static std::shared_ptr<Bulkhead> Next(
       std::shared_ptr<Bulkhead> before, const BulkheadOptions& options,
-      std::vector<std::shared_ptr<Waiter>>* let_in);
+      std::vector<std::shared_ptr<Waiter>>* admitted);
 
   Snapshot snapshot() const;
 
@@ -147,7 +147,7 @@ class Bulkhead {
 
  private:
   // Gives a free place to the first waiter in the queue.
-  std::shared_ptr<Waiter> LetFirstIn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<Waiter> AdmitFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   std::atomic<int64_t> rejected_{0};
   mutable Mutex mu_;

@@ -1,5 +1,6 @@
-// What an admission policy has to have, so that a line in the list of intake.h
-// (Intake::ForEachPolicy()) is all that it needs besides.
+// What an admission policy has to have, so that a line in the list of
+// admission_control.h (AdmissionControl::ForEachPolicy()) is all that it needs
+// besides.
 //
 //   class Throttle {
 //     // Its options, with Fields() and Check(): src/core/base/field.h.
@@ -23,7 +24,7 @@
 //     void OnEnd(bool accepted, Time now);
 //   };
 //
-// One that makes calls wait has a stage of its own in Visit.
+// One that makes calls wait has a stage of its own in AdmissionPermit.
 //
 // Thread safety: values.
 #ifndef FIREBREAK_SRC_CORE_ADMISSION_POLICY_STATE_H_

@@ -79,7 +79,7 @@ Measures RateLimit::MeasuresOf(const RateLimitOptions& options, double tokens,
        tokens},
       {"burst", "burst_tokens", "What it holds when it is full.",
        options.tokens()},
-      {"rejected", "rejected_total", "Calls that the rate limit turned away.",
+      {"rejected", "rejected_total", "Calls that the rate limit refused.",
        rejected},
       {"rate", "", "", options.rate},
   };

@@ -30,13 +30,13 @@ Throttle::Throttle(const ThrottleOptions& options, uint64_t seed, Time now)
     : options_(options),
       rng_(seed),
       ends_(EmptyWindow(options.window, now)),
-      turned_away_(EmptyWindow(options.window, now)) {}
+      refused_(EmptyWindow(options.window, now)) {}
 
 void Throttle::SetOptions(const ThrottleOptions& options, Time now) {
   MutexLock lock(&mu_);
   if (options.window != options_.window) {
     ends_ = EmptyWindow(options.window, now);
-    turned_away_ = EmptyWindow(options.window, now);
+    refused_ = EmptyWindow(options.window, now);
   }
   options_ = options;
 }
@@ -45,7 +45,7 @@ bool Throttle::Admit(Time now) {
   MutexLock lock(&mu_);
   const double probability = Probability(now);
   if (probability <= 0 || rng_.Uniform() >= probability) return true;
-  turned_away_.Add(/*failed=*/true, now);
+  refused_.Add(/*failed=*/true, now);
   ++rejected_;
   return false;
 }
@@ -58,7 +58,7 @@ void Throttle::OnEnd(bool accepted, Time now) {
 Throttle::Snapshot Throttle::snapshot(Time now) {
   MutexLock lock(&mu_);
   Snapshot out;
-  out.requests = ends_.total(now) + turned_away_.total(now);
+  out.requests = ends_.total(now) + refused_.total(now);
   out.accepts = ends_.total(now) - ends_.failures(now);
   out.rejection_probability = Probability(now);
   out.rejected = rejected_;
@@ -75,16 +75,16 @@ double Throttle::Probability(Time now) {
   // k may be 1, where nothing that the server refuses is sent.
   const double weight = share * k >= k - 1 ? 1 : share * k / (k - 1);
   const double requests =
-      answered + weight * static_cast<double>(turned_away_.total(now));
+      answered + weight * static_cast<double>(refused_.total(now));
   return std::max(0.0, (requests - k * (answered - refused)) / (requests + 1));
 }
 
 Measures Throttle::Snapshot::measures() const {
   return {
       {"rejection_probability", "rejection_ratio",
-       "The share of the calls that the throttle turns away now.",
+       "The share of the calls that the throttle refuses now.",
        rejection_probability},
-      {"rejected", "rejected_total", "Calls that the throttle turned away.",
+      {"rejected", "rejected_total", "Calls that the throttle refused.",
        rejected},
       {"requests", "", "", requests},
       {"accepts", "", "", accepts},

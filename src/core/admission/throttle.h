@@ -109,8 +109,8 @@ class Throttle {
   mutable Mutex mu_;
   ThrottleOptions options_ ABSL_GUARDED_BY(mu_);
   Rng rng_ ABSL_GUARDED_BY(mu_);
-  Window ends_ ABSL_GUARDED_BY(mu_);         // what the server said
-  Window turned_away_ ABSL_GUARDED_BY(mu_);  // all of them "failed"
+  Window ends_ ABSL_GUARDED_BY(mu_);     // what the server said
+  Window refused_ ABSL_GUARDED_BY(mu_);  // all of them "failed"
   int64_t rejected_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -57,7 +57,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/attempts/attempt_budget.h"
 #include "src/core/attempts/retry_estimator.h"
 #include "src/core/attempts/retry_pacer.h"
@@ -213,11 +213,11 @@ class CallDriver {
   // The same for one that no thread will run.
   Actions OnLinkNotBegun(int link, Time now);
 
-  // What a call that ended with `finish` says about the server, for its intake.
-  // It is what the attempt that decided says, or otherwise the last attempt
-  // that a server may have seen. So a call counts as not sent only if none of
-  // its attempts was sent.
-  Intake::Verdict VerdictOf(const Finish& finish) const;
+  // What a call that ended with `finish` says about the server, for admission
+  // control. It is what the attempt that decided says, or otherwise the last
+  // attempt that a server may have seen. So a call counts as not sent only if
+  // none of its attempts was sent.
+  AdmissionControl::Verdict VerdictOf(const Finish& finish) const;
   // The attribution of an end of attempt `n`, as OnAttemptEnd() would decide
   // now.
   Attribution Judge(int n, AttemptEnd end, Time now) const;

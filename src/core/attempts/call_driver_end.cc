@@ -67,13 +67,15 @@ Attribution CallDriver::Judge(int n, AttemptEnd end, Time now) const {
   return Attribute(end, plan_.options->blame());
 }
 
-Intake::Verdict CallDriver::VerdictOf(const Finish& finish) const {
-  auto verdict = Intake::Verdict::kNotSent;
+AdmissionControl::Verdict CallDriver::VerdictOf(const Finish& finish) const {
+  auto verdict = AdmissionControl::Verdict::kNotSent;
   const auto ask = [&](int n) {
-    verdict = Intake::VerdictOf(attempt(n).code, attempt(n).attribution);
+    verdict =
+        AdmissionControl::VerdictOf(attempt(n).code, attempt(n).attribution);
   };
   if (finish.attempt != Finish::kNoAttempt) ask(finish.attempt);
-  for (int n = launched(); verdict == Intake::Verdict::kNotSent && n > 0; --n) {
+  for (int n = launched();
+       verdict == AdmissionControl::Verdict::kNotSent && n > 0; --n) {
     ask(n - 1);
   }
   return verdict;

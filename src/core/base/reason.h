@@ -32,7 +32,7 @@ enum class Reason {
   kCancelled,
   kFallbackFailed,
   kInvalidOptions,  // of this call, or of its channel
-  // The call is turned away before its first attempt: see intake.h.
+  // The call is refused before its first attempt: see admission_control.h.
   kBulkheadFull,
   kQueueTimeout,  // no place in the bulkhead came free in time
   kRateLimited,

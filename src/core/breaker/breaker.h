@@ -143,8 +143,8 @@ class Permit {
 struct Refusal {
   Reason reason = Reason::kNone;
   // When it is worth asking again; infinite when only an operator knows. In
-  // RAMP, where some call or other is let in at any time: the open time, or by
-  // when it is sure to be let in.
+  // RAMP, where some call or other is admitted at any time: the open time, or
+  // by when it is sure to be admitted.
   Duration retry_after = Duration::zero();
   // Of the breaker when it refused; its cause() belongs to it.
   uint64_t epoch = 0;

@@ -53,7 +53,7 @@ class QuickPath {
     kShut,      // nothing goes without the lock
     kPassing,   // calls may go, and count for nothing
     kCounting,  // calls may go, and successes count
-    kRefusing,  // calls are turned away
+    kRefusing,  // calls are refused
   };
   struct Facts {
     Kind kind = Kind::kShut;

@@ -18,21 +18,21 @@ namespace firebreak::engine {
 
 namespace {
 
-// Lanes kept for the next caller. A queue costs some kilobytes.
-constexpr size_t kIdleLanes = 256;
-// What whoever gives a lane back waits at the most. The ends of cancelled
-// attempts are there after 31 us (median) or 182 us (p99).
+// Caller queues kept for the next caller. A queue costs some kilobytes.
+constexpr size_t kIdleCallerQueues = 256;
+// What whoever gives a caller queue back waits at the most. The ends of
+// cancelled attempts are there after 31 us (median) or 182 us (p99).
 constexpr core::Duration kLastEnds = std::chrono::milliseconds(1);
-// Between two looks at a lane whose last attempts do not end.
+// Between two looks at a caller queue whose last attempts do not end.
 constexpr core::Duration kFirstLook = std::chrono::milliseconds(2);
 constexpr core::Duration kLastLook = std::chrono::milliseconds(100);
 // The one that leads, and the one on watch.
 constexpr int kTimerThreads = 2;
 
 // Runs what ends until then. True when nothing more is to come.
-bool Drain(Lane* lane, core::Time until) {
-  while (!lane->idle()) {
-    if (!lane->RunOne(until)) return false;
+bool Drain(CallerQueue* caller_queue, core::Time until) {
+  while (!caller_queue->idle()) {
+    if (!caller_queue->RunOne(until)) return false;
   }
   return true;
 }
@@ -47,9 +47,10 @@ struct Io::State : std::enable_shared_from_this<State> {
   Pool callbacks;
   Pool observers;
 
-  core::Mutex lane_mu;
-  std::vector<std::unique_ptr<Lane>> lanes ABSL_GUARDED_BY(lane_mu);
-  std::shared_ptr<grpc::Channel> idle_channel ABSL_GUARDED_BY(lane_mu);
+  core::Mutex caller_queue_mu;
+  std::vector<std::unique_ptr<CallerQueue>> caller_queues
+      ABSL_GUARDED_BY(caller_queue_mu);
+  std::shared_ptr<grpc::Channel> idle_channel ABSL_GUARDED_BY(caller_queue_mu);
 
   explicit State(const Options& options)
       : threads(options.start_thread),
@@ -89,19 +90,22 @@ struct Io::State : std::enable_shared_from_this<State> {
     return status;
   }
 
-  void KeepLane(std::unique_ptr<Lane> lane) {
-    core::MutexLock lock(&lane_mu);
-    if (lanes.size() < kIdleLanes) lanes.push_back(std::move(lane));
+  void KeepCallerQueue(std::unique_ptr<CallerQueue> caller_queue) {
+    core::MutexLock lock(&caller_queue_mu);
+    if (caller_queues.size() < kIdleCallerQueues)
+      caller_queues.push_back(std::move(caller_queue));
   }
 };
 
-// Looks at a lane from time to time, until all that began on it has ended.
-class Io::LaneEnd final : public Completion {
+// Looks at a caller queue from time to time, until all that began on it has
+// ended.
+class Io::LeftoverEnds final : public Completion {
  public:
-  LaneEnd(std::shared_ptr<State> state, std::unique_ptr<Lane> lane,
-          std::shared_ptr<void> keep_alive)
+  LeftoverEnds(std::shared_ptr<State> state,
+               std::unique_ptr<CallerQueue> caller_queue,
+               std::shared_ptr<void> keep_alive)
       : state_(std::move(state)),
-        lane_(std::move(lane)),
+        caller_queue_(std::move(caller_queue)),
         keep_alive_(std::move(keep_alive)) {}
 
   // This may be gone when it is back: a poller can be faster.
@@ -112,17 +116,17 @@ class Io::LaneEnd final : public Completion {
   }
 
   void OnComplete(bool /*ok*/) override {
-    if (!Drain(lane_.get(), core::Time::min())) {
+    if (!Drain(caller_queue_.get(), core::Time::min())) {
       LookLater();
       return;
     }
-    state_->KeepLane(std::move(lane_));
+    state_->KeepCallerQueue(std::move(caller_queue_));
     delete this;
   }
 
  private:
   const std::shared_ptr<State> state_;
-  std::unique_ptr<Lane> lane_;
+  std::unique_ptr<CallerQueue> caller_queue_;
   const std::shared_ptr<void> keep_alive_;
   core::Duration delay_ = kFirstLook;
   Alarm alarm_;
@@ -157,7 +161,7 @@ void Io::End() {
 }
 
 std::shared_ptr<grpc::Channel> Io::idle_channel() {
-  core::MutexLock lock(&state_->lane_mu);
+  core::MutexLock lock(&state_->caller_queue_mu);
   if (state_->idle_channel == nullptr) {
     state_->idle_channel = grpc::CreateChannel(
         "ipv4:127.0.0.1:1", grpc::InsecureChannelCredentials());
@@ -173,26 +177,28 @@ int Io::parked_pollers() const { return state_->pollers->parked(); }
 
 std::size_t Io::armed_timers() const { return state_->timers.size(); }
 
-std::unique_ptr<Lane> Io::TakeLane() {
+std::unique_ptr<CallerQueue> Io::TakeCallerQueue() {
   {
-    core::MutexLock lock(&state_->lane_mu);
-    if (!state_->lanes.empty()) {
-      std::unique_ptr<Lane> lane = std::move(state_->lanes.back());
-      state_->lanes.pop_back();
-      return lane;
+    core::MutexLock lock(&state_->caller_queue_mu);
+    if (!state_->caller_queues.empty()) {
+      std::unique_ptr<CallerQueue> caller_queue =
+          std::move(state_->caller_queues.back());
+      state_->caller_queues.pop_back();
+      return caller_queue;
     }
   }
-  return std::make_unique<Lane>();
+  return std::make_unique<CallerQueue>();
 }
 
-void Io::ReturnLane(std::unique_ptr<Lane> lane,
-                    std::shared_ptr<void> keep_alive) {
-  if (lane->idle() || Drain(lane.get(), Now() + kLastEnds)) {
-    state_->KeepLane(std::move(lane));
+void Io::ReturnCallerQueue(std::unique_ptr<CallerQueue> caller_queue,
+                           std::shared_ptr<void> keep_alive) {
+  if (caller_queue->idle() || Drain(caller_queue.get(), Now() + kLastEnds)) {
+    state_->KeepCallerQueue(std::move(caller_queue));
     return;
   }
   // Looks after itself from here on.
-  (new LaneEnd(state_, std::move(lane), std::move(keep_alive)))->LookLater();
+  (new LeftoverEnds(state_, std::move(caller_queue), std::move(keep_alive)))
+      ->LookLater();
 }
 
 void Io::Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive) {

@@ -1,5 +1,6 @@
 // The engine's own threads: a completion queue with its pollers, timers, and
-// two bounded pools for the application's callbacks; and lanes, see lane.h.
+// two bounded pools for the application's callbacks; and caller queues, see
+// caller_queue.h.
 //
 //   Io io(options);
 //   if (!io.status().ok()) return io.status();  // a thread could not be
@@ -51,7 +52,7 @@
 
 #include "absl/status/status.h"
 #include "src/core/base/time.h"
-#include "src/engine/io/lane.h"
+#include "src/engine/io/caller_queue.h"
 #include "src/engine/io/threads.h"
 #include "src/engine/io/timer_queue.h"
 
@@ -90,11 +91,12 @@ class Io {
   // A channel that never connects, since nothing is sent on it.
   std::shared_ptr<grpc::Channel> idle_channel();
 
-  std::unique_ptr<Lane> TakeLane();
-  // Takes a lane back, even if operations on it have not ended. It waits a
-  // moment for those that were cancelled, and leaves the others to a poller.
-  // `keep_alive` owns this Io, and is held until then.
-  void ReturnLane(std::unique_ptr<Lane> lane, std::shared_ptr<void> keep_alive);
+  std::unique_ptr<CallerQueue> TakeCallerQueue();
+  // Takes a caller queue back, even if operations on it have not ended. It
+  // waits a moment for those that were cancelled, and leaves the others to a
+  // poller. `keep_alive` owns this Io, and is held until then.
+  void ReturnCallerQueue(std::unique_ptr<CallerQueue> caller_queue,
+                         std::shared_ptr<void> keep_alive);
 
   // How many pollers wait for an operation to begin.
   int parked_pollers() const;
@@ -117,7 +119,7 @@ class Io {
 
  private:
   struct State;
-  class LaneEnd;
+  class LeftoverEnds;
 
   void End();
 

@@ -32,7 +32,7 @@
 #include <utility>
 
 #include "src/core/base/mutex.h"
-#include "src/engine/io/lane.h"
+#include "src/engine/io/caller_queue.h"
 #include "src/engine/io/timers.h"
 
 namespace firebreak::engine {

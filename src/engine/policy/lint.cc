@@ -109,8 +109,8 @@ class Linter {
     JudgeNumbers(options, &found);
     for (LintFinding& finding : found) Add(std::move(finding), options.policy);
     found.clear();
-    JudgeShared(options, policy_.IntakeFor(channel), policy_.BudgetFor(channel),
-                &found);
+    JudgeShared(options, policy_.AdmissionFor(channel),
+                policy_.BudgetFor(channel), &found);
     for (LintFinding& finding : found) {
       Add(std::move(finding),
           channel.empty()

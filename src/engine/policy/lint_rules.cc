@@ -168,12 +168,13 @@ class Judge {
             : "say timeout, or retry.attempt_timeout");
   }
 
-  void Waits(const core::IntakeOptions& intake) {
+  void Waits(const core::AdmissionOptions& admission) {
     if (options_.timeout == kZero) return;
-    if (intake.bulkhead && intake.bulkhead->max_queue > 0) {
-      Wait("bulkhead", intake.bulkhead->max_wait);
+    if (admission.bulkhead && admission.bulkhead->max_queue > 0) {
+      Wait("bulkhead", admission.bulkhead->max_wait);
     }
-    if (intake.rate_limit) Wait("rate_limit", intake.rate_limit->max_wait);
+    if (admission.rate_limit)
+      Wait("rate_limit", admission.rate_limit->max_wait);
   }
 
   void Budget(const core::BudgetOptions& budget) {
@@ -213,8 +214,8 @@ class Judge {
   }
 
   void MinimumCalls(const core::BreakerOptions& breaker) {
-    if (!NeedsMinimumCalls(breaker) || !options_.intake.rate_limit) return;
-    const core::RateLimitOptions& limit = *options_.intake.rate_limit;
+    if (!NeedsMinimumCalls(breaker) || !options_.admission.rate_limit) return;
+    const core::RateLimitOptions& limit = *options_.admission.rate_limit;
     const double most =
         (limit.rate * ToSeconds(breaker.window.duration) + limit.tokens()) *
         options_.max_attempts();
@@ -299,19 +300,19 @@ void JudgeNumbers(const core::MethodOptions& options,
   judge.Retries();
   judge.Breaker();
   judge.Hangs();
-  judge.Waits(options.intake);
+  judge.Waits(options.admission);
 }
 
 void JudgeShared(const core::MethodOptions& options,
-                 const core::IntakeOptions& of_channel,
+                 const core::AdmissionOptions& of_channel,
                  const core::BudgetOptions& budget,
                  std::vector<LintFinding>* findings) {
   Judge judge(options, findings);
-  core::IntakeOptions shared;  // what the entry has not itself
-  if (!options.intake.bulkhead && !options.intake.no_bulkhead) {
+  core::AdmissionOptions shared;  // what the entry has not itself
+  if (!options.admission.bulkhead && !options.admission.no_bulkhead) {
     shared.bulkhead = of_channel.bulkhead;
   }
-  if (!options.intake.rate_limit && !options.intake.no_rate_limit) {
+  if (!options.admission.rate_limit && !options.admission.no_rate_limit) {
     shared.rate_limit = of_channel.rate_limit;
   }
   judge.Waits(shared);

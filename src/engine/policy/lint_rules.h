@@ -2,7 +2,7 @@
 //
 //   std::vector<LintFinding> findings;
 //   JudgeNumbers(options, &findings);
-//   JudgeShared(options, channel_intake, channel_budget, &findings);
+//   JudgeShared(options, channel_admission, channel_budget, &findings);
 //
 // Each rule is a matter of arithmetic: what it reports can never happen, or can
 // happen only while nothing goes wrong. What might be meant is not reported,
@@ -41,7 +41,7 @@ void JudgeNumbers(const core::MethodOptions& options,
 
 // Findings in an entry together with what its channel has.
 void JudgeShared(const core::MethodOptions& options,
-                 const core::IntakeOptions& of_channel,
+                 const core::AdmissionOptions& of_channel,
                  const core::BudgetOptions& budget,
                  std::vector<LintFinding>* findings);
 

@@ -259,7 +259,7 @@ void PolicyCompiler::AddChannels() {
     }
     core::FieldErrors found;
     data_->budgets.emplace(policy.name(), ToBudget(policy, &found));
-    data_->intakes.emplace(policy.name(), ToIntake(policy, &found));
+    data_->admissions.emplace(policy.name(), ToAdmission(policy, &found));
     for (const core::FieldError& error : found) {
       Report(absl::StrCat(path, ".", error.field), error.problem);
     }

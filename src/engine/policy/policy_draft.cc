@@ -125,9 +125,9 @@ void FinishPart(const char* name, absl::optional<Options>* part,
   part->reset();
 }
 
-core::IntakeOptions FinishIntake(const PolicyDraft& draft,
-                                 core::FieldErrors* errors) {
-  core::IntakeOptions out = draft.options.intake;
+core::AdmissionOptions FinishAdmission(const PolicyDraft& draft,
+                                       core::FieldErrors* errors) {
+  core::AdmissionOptions out = draft.options.admission;
   // Switched off, it may be without the one field that has no default.
   if (draft.off.contains("rate_limit") && out.rate_limit &&
       out.rate_limit->rate == 0) {
@@ -183,7 +183,7 @@ core::MethodOptions Finish(const PolicyDraft& draft,
                            core::FieldErrors* errors) {
   core::MethodOptions options = draft.options;
   core::FieldErrors found;
-  options.intake = FinishIntake(draft, &found);
+  options.admission = FinishAdmission(draft, &found);
   options.VisitParts([&](const char* name, auto* part) {
     FinishPart(name, part, draft, &found);
   });
@@ -215,14 +215,14 @@ core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
   return out;
 }
 
-core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
-                             core::FieldErrors* errors) {
+core::AdmissionOptions ToAdmission(const v1::ChannelPolicy& entry,
+                                   core::FieldErrors* errors) {
   PolicyDraft draft;
-  draft.options.intake.VisitParts([&](const char* name, auto* part, bool*) {
+  draft.options.admission.VisitParts([&](const char* name, auto* part, bool*) {
     ApplyPart(entry, name, part, &draft, errors);
   });
   core::FieldErrors found;
-  core::IntakeOptions out = FinishIntake(draft, &found);
+  core::AdmissionOptions out = FinishAdmission(draft, &found);
   out.Check("", &found);
   Report(std::move(found), draft, errors);
   return out;

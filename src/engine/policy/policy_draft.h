@@ -47,8 +47,8 @@ core::MethodOptions Finish(const PolicyDraft& draft, core::FieldErrors* errors);
 // The same for a channel, in one step.
 core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
                              core::FieldErrors* errors);
-core::IntakeOptions ToIntake(const v1::ChannelPolicy& entry,
-                             core::FieldErrors* errors);
+core::AdmissionOptions ToAdmission(const v1::ChannelPolicy& entry,
+                                   core::FieldErrors* errors);
 
 }  // namespace firebreak::engine
 

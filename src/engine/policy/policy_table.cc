@@ -83,10 +83,12 @@ core::BudgetOptions PolicyTable::BudgetFor(absl::string_view channel) const {
   return found == data_->budgets.end() ? core::BudgetOptions{} : found->second;
 }
 
-core::IntakeOptions PolicyTable::IntakeFor(absl::string_view channel) const {
-  auto found = data_->intakes.find(channel);
-  if (found == data_->intakes.end()) found = data_->intakes.find("");
-  return found == data_->intakes.end() ? core::IntakeOptions{} : found->second;
+core::AdmissionOptions PolicyTable::AdmissionFor(
+    absl::string_view channel) const {
+  auto found = data_->admissions.find(channel);
+  if (found == data_->admissions.end()) found = data_->admissions.find("");
+  return found == data_->admissions.end() ? core::AdmissionOptions{}
+                                          : found->second;
 }
 
 }  // namespace firebreak::engine

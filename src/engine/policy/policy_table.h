@@ -73,7 +73,7 @@ class PolicyTable {
   core::BudgetOptions BudgetFor(absl::string_view channel) const;
   // Likewise what calls of the channel pass that their method has not its own
   // of; nothing by default.
-  core::IntakeOptions IntakeFor(absl::string_view channel) const;
+  core::AdmissionOptions AdmissionFor(absl::string_view channel) const;
 
  private:
   friend class PolicyCompiler;
@@ -101,7 +101,7 @@ class PolicyTable {
                         NameHash, NameEq>
         methods;
     absl::flat_hash_map<std::string, core::BudgetOptions> budgets;
-    absl::flat_hash_map<std::string, core::IntakeOptions> intakes;
+    absl::flat_hash_map<std::string, core::AdmissionOptions> admissions;
     std::shared_ptr<const v1::PolicySet> source;  // never null
   };
 

@@ -57,7 +57,7 @@ TEST(LocalPeersTest, UnixSocketsAndMaybeLoopback) {
   }
 }
 
-TEST(TokensTest, LetInByName) {
+TEST(TokensTest, AdmittedByName) {
   const auto tokens =
       Tokens({{"alice", kToken}, {"bob", "a-token-of-another-one"}});
   ASSERT_TRUE(tokens.ok()) << tokens.status();

@@ -296,10 +296,10 @@ TEST(AdminAlertsTest, ATargetThatAlwaysLoses) {
 TEST(AdminAlertsTest, AFullBulkhead) {
   AdminFixture f;
   const auto pay = f.Method("bulky", "", kCharge)->runtime;
-  core::Bulkhead* const bulkhead = pay->settings()->intake.bulkhead();
+  core::Bulkhead* const bulkhead = pay->settings()->admission.bulkhead();
   ASSERT_NE(bulkhead, nullptr);
   EXPECT_THAT(Alerts(&f), IsEmpty());
-  ASSERT_EQ(bulkhead->Enter(), core::Bulkhead::Entry::kIn);
+  ASSERT_EQ(bulkhead->Enter(), core::Bulkhead::Entry::kAdmitted);
   EXPECT_THAT(Alerts(&f),
               ElementsAre(AllOf(HasSubstr("WARNING BULKHEAD_FULL bulky"),
                                 HasSubstr("1 of 1 in use"))));
@@ -307,7 +307,7 @@ TEST(AdminAlertsTest, AFullBulkhead) {
   EXPECT_THAT(Alerts(&f), IsEmpty());
   pay->stats.OnCallStarted();
   pay->stats.OnRejected(core::Reason::kBulkheadFull);
-  EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 turned away")));
+  EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 refused")));
 }
 
 TEST(AdminAlertsTest, UnknownSeveritiesAreRefused) {

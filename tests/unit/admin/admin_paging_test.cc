@@ -239,7 +239,7 @@ TEST(PolicyViewTest, CompilesToTheSame) {
     const auto method =
         (*engine)->core()->BindChannel("c", {""})->Find("/a.B/C");
     return admin::PolicyView(*method->settings->options,
-                             method->settings->intake);
+                             method->settings->admission);
   };
   for (const char* entry : kEntries) {
     const v1::MethodPolicy first =

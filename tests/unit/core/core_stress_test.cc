@@ -1,11 +1,11 @@
-// Many threads on one breaker, budget, intake, statistics and log at once. What
-// must hold at the end is checked here; races are for TSan to see.
+// Many threads on one breaker, budget, admission, statistics and log at once.
+// What must hold at the end is checked here; races are for TSan to see.
 #include <atomic>
 #include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/attempts/attempt_budget.h"
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/event_log.h"
@@ -246,7 +246,7 @@ class QueuedVisit final : public Bulkhead::Waiter {
   std::atomic<bool> told{false};
 };
 
-TEST(CoreStressTest, AnIntakeHasEverythingBackAtTheEnd) {
+TEST(CoreStressTest, AdmissionControlHasEverythingBackAtTheEnd) {
   RateLimitOptions rate;
   rate.rate = 0.001;
   rate.burst = 1'000'000;
@@ -259,35 +259,38 @@ TEST(CoreStressTest, AnIntakeHasEverythingBackAtTheEnd) {
   const auto bulkhead = std::make_shared<Bulkhead>(places);
   const auto throttle =
       std::make_shared<Throttle>(ThrottleOptions{}, 1, Time{});
-  Intake intake(throttle, limit, bulkhead);
+  AdmissionControl admission(throttle, limit, bulkhead);
   SharedTime time;
   std::atomic<int64_t> sent{0};
   Hammer([&](int, Dice* dice) {
     for (int i = 0; i < kRounds; ++i) {
       time.Pass(dice->Upto(Duration(20'000)));
-      Visit visit;
+      AdmissionPermit permit;
       const auto waiter = std::make_shared<QueuedVisit>();
       const Time deadline = time.Now() + dice->Upto(Ms(3));
-      Intake::Step step =
-          visit.Begin(&intake, time.Now(), deadline, dice->Upto(Ms(1)));
+      AdmissionControl::Step step =
+          permit.Begin(&admission, time.Now(), deadline, dice->Upto(Ms(1)));
       bool is_cancelled = false;
-      while (step.kind == Intake::Step::Kind::kWait && !is_cancelled) {
+      while (step.kind == AdmissionControl::Step::Kind::kWait &&
+             !is_cancelled) {
         time.Pass(dice->Upto(Duration(20'000)));
         is_cancelled = dice->Chance(0.05);
         if (is_cancelled) {
-          visit.End(Intake::Verdict::kNotSent, time.Now());
+          permit.End(AdmissionControl::Verdict::kNotSent, time.Now());
         } else {
-          step = visit.Continue(waiter, time.Now());
+          step = permit.Continue(waiter, time.Now());
         }
       }
-      if (is_cancelled || step.kind != Intake::Step::Kind::kIn) continue;
+      if (is_cancelled || step.kind != AdmissionControl::Step::Kind::kAdmitted)
+        continue;
       std::this_thread::yield();
       const bool was_sent = dice->Chance(0.8);
       if (was_sent) ++sent;
-      visit.End(was_sent ? (dice->Chance(0.5) ? Intake::Verdict::kAccepted
-                                              : Intake::Verdict::kUnknown)
-                         : Intake::Verdict::kNotSent,
-                time.Now());
+      permit.End(was_sent
+                     ? (dice->Chance(0.5) ? AdmissionControl::Verdict::kAccepted
+                                          : AdmissionControl::Verdict::kUnknown)
+                     : AdmissionControl::Verdict::kNotSent,
+                 time.Now());
     }
   });
   EXPECT_EQ(bulkhead->snapshot().active, 0);
@@ -391,9 +394,10 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
   RateLimitOptions rate;
   rate.rate = 1e6;
   rate.burst = 1'000'000;
-  Intake intake(std::make_shared<Throttle>(ThrottleOptions{}, 1, Time{}),
-                std::make_shared<RateLimit>(rate, Time{}),
-                std::make_shared<Bulkhead>(bulkhead));
+  AdmissionControl admission(
+      std::make_shared<Throttle>(ThrottleOptions{}, 1, Time{}),
+      std::make_shared<RateLimit>(rate, Time{}),
+      std::make_shared<Bulkhead>(bulkhead));
   std::atomic<int> inside{0};
   std::atomic<int64_t> ran{0};
   // Whoever waits yields, which on a busy machine takes its time.
@@ -401,36 +405,38 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
   Hammer([&](int, Dice* dice) {
     for (int i = 0; i < kVisits; ++i) {
       auto waiter = std::make_shared<QueuedVisit>();
-      Visit visit;
-      Intake::Step step =
-          visit.Begin(&intake, Time{}, kInfiniteFuture, Duration::zero());
+      AdmissionPermit permit;
+      AdmissionControl::Step step =
+          permit.Begin(&admission, Time{}, kInfiniteFuture, Duration::zero());
       const int patience = dice->Int(0, 4);
-      for (int looks = 0; step.kind == Intake::Step::Kind::kWait; ++looks) {
+      for (int looks = 0; step.kind == AdmissionControl::Step::Kind::kWait;
+           ++looks) {
         if (looks > patience) break;
         // Sometimes too late, just as its place may come.
         const Time now = dice->Chance(0.05) ? At(Sec(2)) : Time{};
-        step = visit.Continue(waiter, now);
+        step = permit.Continue(waiter, now);
         if (!waiter->told.load(std::memory_order_acquire)) {
           std::this_thread::yield();
         }
       }
-      if (step.kind != Intake::Step::Kind::kIn) {
-        if (dice->Chance(0.5)) visit.End(Intake::Verdict::kNotSent, Time{});
+      if (step.kind != AdmissionControl::Step::Kind::kAdmitted) {
+        if (dice->Chance(0.5))
+          permit.End(AdmissionControl::Verdict::kNotSent, Time{});
         continue;  // or it is dropped where it is
       }
       EXPECT_LE(++inside, bulkhead.max_concurrent);
       ++ran;
       if (dice->Chance(0.1)) std::this_thread::yield();
       --inside;
-      visit.End(Intake::Verdict::kAccepted, Time{});
+      permit.End(AdmissionControl::Verdict::kAccepted, Time{});
     }
   });
-  const Bulkhead::Snapshot s = intake.bulkhead()->snapshot();
+  const Bulkhead::Snapshot s = admission.bulkhead()->snapshot();
   EXPECT_EQ(s.active, 0);
   EXPECT_EQ(s.queued, 0);
   EXPECT_EQ(s.completed, ran);
   EXPECT_GT(ran, kVisits / 10);
-  EXPECT_EQ(intake.throttle()->snapshot(Time{}).accepts, ran);
+  EXPECT_EQ(admission.throttle()->snapshot(Time{}).accepts, ran);
 }
 
 TEST(CoreStressTest, StatisticsLoseNoCall) {

@@ -28,10 +28,10 @@ MethodOptions Everything() {
   options.retry = RetryOptions{};
   options.hedging = HedgingOptions{};
   options.hedging->max_attempts = options.retry->max_attempts;
-  options.intake.bulkhead = BulkheadOptions{};
-  options.intake.rate_limit = RateLimitOptions{};
-  options.intake.rate_limit->rate = 100;
-  options.intake.throttle = ThrottleOptions{};
+  options.admission.bulkhead = BulkheadOptions{};
+  options.admission.rate_limit = RateLimitOptions{};
+  options.admission.rate_limit->rate = 100;
+  options.admission.throttle = ThrottleOptions{};
   return options;
 }
 
@@ -161,11 +161,15 @@ TEST(OptionsTest, ReturnAndBlameFields) {
   });
 }
 
-TEST(OptionsTest, IntakeFields) {
+TEST(OptionsTest, AdmissionFields) {
   using M = MethodOptions*;
-  auto bulkhead = [](M o) -> BulkheadOptions& { return *o->intake.bulkhead; };
-  auto rate = [](M o) -> RateLimitOptions& { return *o->intake.rate_limit; };
-  auto throttle = [](M o) -> ThrottleOptions& { return *o->intake.throttle; };
+  auto bulkhead = [](M o) -> BulkheadOptions& {
+    return *o->admission.bulkhead;
+  };
+  auto rate = [](M o) -> RateLimitOptions& { return *o->admission.rate_limit; };
+  auto throttle = [](M o) -> ThrottleOptions& {
+    return *o->admission.throttle;
+  };
   Judge({
       {[&](M o) { bulkhead(o).max_concurrent = 1; }, ""},
       {[&](M o) { bulkhead(o).max_concurrent = 100'000; }, ""},

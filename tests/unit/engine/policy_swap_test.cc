@@ -128,11 +128,11 @@ TEST_F(PolicySwapTest, PlacesAndTokensOfMethodAndChannelStay) {
       "          budget { burst: 50 floor: 0 } }");
   const auto own = Find();
   const auto shared = channel_->Find("/p.T/M");
-  own->settings->intake.bulkhead()->Enter();
-  shared->settings->intake.bulkhead()->Enter();
+  own->settings->admission.bulkhead()->Enter();
+  shared->settings->admission.bulkhead()->Enter();
   const core::Time now = engine::Now();
   for (int i = 0; i < 7; ++i) {
-    own->settings->intake.rate_limit()->Take(now, now);
+    own->settings->admission.rate_limit()->Take(now, now);
   }
   own->runtime->budget->TryAcquire(now);
   Swap(
@@ -142,12 +142,13 @@ TEST_F(PolicySwapTest, PlacesAndTokensOfMethodAndChannelStay) {
       "          rate_limit { rate: 0.001 burst: 20 }"
       "          budget { burst: 60 floor: 0 } }");
   const auto after = Find();
-  EXPECT_EQ(after->settings->intake.bulkhead()->snapshot().active, 1);
-  EXPECT_EQ(after->settings->intake.bulkhead()->snapshot().limit, 5);
-  const core::Intake& of_channel = channel_->Find("/p.T/M")->settings->intake;
+  EXPECT_EQ(after->settings->admission.bulkhead()->snapshot().active, 1);
+  EXPECT_EQ(after->settings->admission.bulkhead()->snapshot().limit, 5);
+  const core::AdmissionControl& of_channel =
+      channel_->Find("/p.T/M")->settings->admission;
   EXPECT_EQ(of_channel.bulkhead()->snapshot().active, 1);
   EXPECT_EQ(of_channel.bulkhead()->snapshot().limit, 8);
-  EXPECT_EQ(of_channel.rate_limit(), after->settings->intake.rate_limit());
+  EXPECT_EQ(of_channel.rate_limit(), after->settings->admission.rate_limit());
   EXPECT_NEAR(of_channel.rate_limit()->tokens(engine::Now()), 3, 0.5);
   EXPECT_EQ(after->runtime->budget->options().burst, 60);
   EXPECT_NEAR(after->runtime->budget->tokens(engine::Now()), 49, 1e-6);
@@ -246,8 +247,8 @@ TEST_F(PolicySwapTest, SwapsAndFirstCallsOnManyThreads) {
     const core::MethodOptions& options = *binding->settings->options;
     EXPECT_EQ(binding->targets[0]->identity().method == "*",
               options.SharesBreaker());
-    EXPECT_EQ(binding->settings->intake.bulkhead() != nullptr,
-              options.intake.bulkhead.has_value());
+    EXPECT_EQ(binding->settings->admission.bulkhead() != nullptr,
+              options.admission.bulkhead.has_value());
   }
   is_over = true;
   for (std::thread& thread : threads) thread.join();

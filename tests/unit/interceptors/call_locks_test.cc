@@ -87,16 +87,16 @@ TEST_F(CallLocksTest, NoneOfNamesThatAreNeverTheSame) {
             0);
 }
 
-// What GuardedCall asks for a call that is let in and succeeds.
+// What GuardedCall asks for a call that is admitted and succeeds.
 TEST_F(CallLocksTest, NoneOfAGuardedCallThatSucceeds) {
   const core::Time now = Now();  // the window's bucket rolls under a lock
   EXPECT_EQ(LocksOf([&] {
               const auto method = channel_->Find("/p.Guarded/M");
               MethodRuntime& runtime = *method->runtime;
               runtime.stats.OnCallStarted();
-              core::Visit visit;
-              visit.Begin(&method->settings->intake, now, core::kInfiniteFuture,
-                          core::Duration::zero());
+              core::AdmissionPermit permit;
+              permit.Begin(&method->settings->admission, now,
+                           core::kInfiniteFuture, core::Duration::zero());
               auto admission =
                   method->targets[0]->Admit(now, core::kInfiniteFuture);
               ASSERT_TRUE(admission.permit);
@@ -105,7 +105,7 @@ TEST_F(CallLocksTest, NoneOfAGuardedCallThatSucceeds) {
               EXPECT_EQ(runtime.classifier(), nullptr);
               EXPECT_EQ(runtime.fallback(), nullptr);
               admission.permit.Settle(core::Verdict::kSuccess, now);
-              visit.End(core::Intake::Verdict::kAccepted, now);
+              permit.End(core::AdmissionControl::Verdict::kAccepted, now);
               runtime.latency.OnAttemptEnd(absl::StatusCode::kOk,
                                            core::Attribution::kSuccess,
                                            std::chrono::milliseconds(1), now);

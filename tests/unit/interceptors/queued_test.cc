@@ -1,4 +1,4 @@
-// The wait to be let in: who is told of its end, and when.
+// The wait to be admitted: who is told of its end, and when.
 #include "interceptors/queued.h"
 
 #include <gtest/gtest.h>
@@ -20,14 +20,14 @@ class QueuedTest : public ::testing::Test {
         channel_(f_.engine()->core()->BindChannel("test", {"t"})),
         method_(channel_->Find(testing::kUnaryMethod)) {}
 
-  core::Visit Visit() {
-    core::Visit visit;
-    visit.Begin(&method_->runtime->settings()->intake, engine::Now(),
-                core::kInfiniteFuture, core::Duration::zero());
-    return visit;
+  core::AdmissionPermit AdmissionPermit() {
+    core::AdmissionPermit permit;
+    permit.Begin(&method_->runtime->settings()->admission, engine::Now(),
+                 core::kInfiniteFuture, core::Duration::zero());
+    return permit;
   }
   core::Bulkhead::Snapshot Places() {
-    return method_->runtime->settings()->intake.bulkhead()->snapshot();
+    return method_->runtime->settings()->admission.bulkhead()->snapshot();
   }
   // The timer thread has done what it was asked for.
   bool TimersHaveRung() {
@@ -41,9 +41,9 @@ class QueuedTest : public ::testing::Test {
 };
 
 TEST_F(QueuedTest, ACancelBeforeJoinIsForJoinToSee) {
-  core::Visit holder = Visit();
+  core::AdmissionPermit holder = AdmissionPermit();
   auto told = std::make_shared<std::atomic<int>>(0);
-  auto queued = Queued::Create(channel_, method_, Visit(),
+  auto queued = Queued::Create(channel_, method_, AdmissionPermit(),
                                [told](Queued::End /*end*/) { ++*told; });
   queued->Cancel();
   ASSERT_TRUE(TimersHaveRung());
@@ -59,16 +59,16 @@ TEST_F(QueuedTest, ACancelBeforeJoinIsForJoinToSee) {
 }
 
 TEST_F(QueuedTest, IsToldOnceWhenThePlaceComesFree) {
-  core::Visit holder = Visit();
+  core::AdmissionPermit holder = AdmissionPermit();
   auto told = std::make_shared<std::atomic<int>>(0);
-  auto queued =
-      Queued::Create(channel_, method_, Visit(), [told](Queued::End end) {
-        EXPECT_EQ(end.step.kind, core::Intake::Step::Kind::kIn);
+  auto queued = Queued::Create(
+      channel_, method_, AdmissionPermit(), [told](Queued::End end) {
+        EXPECT_EQ(end.step.kind, core::AdmissionControl::Step::Kind::kAdmitted);
         ++*told;
       });
   EXPECT_FALSE(queued->Join().has_value());
   EXPECT_EQ(Places().queued, 1);
-  holder.End(core::Intake::Verdict::kAccepted, engine::Now());
+  holder.End(core::AdmissionControl::Verdict::kAccepted, engine::Now());
   EXPECT_TRUE(testing::Eventually([&] { return *told == 1; }));
   queued->Cancel();  // too late
   queued->OnTimer();

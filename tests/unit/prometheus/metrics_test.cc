@@ -264,7 +264,7 @@ TEST(MetricsTest, WhatMethodsShareIsShownOnce) {
   scene.Bind("stock", kStockPut);
   scene.Bind("payment", kPay);
   scene.Bind("payment", kRefundPay);
-  get->settings->intake.bulkhead()->Enter();
+  get->settings->admission.bulkhead()->Enter();
   const Samples s = scene.Scrape();
   // One breaker, one bulkhead and so on for the channel, all called "*".
   const Labels stock = {{"channel", "stock"}, {"method", "*"}};

@@ -1,4 +1,4 @@
-// Places and a queue: who gets in, who waits, who is turned away.
+// Places and a queue: who gets in, who waits, who is refused.
 #include "src/core/admission/bulkhead.h"
 
 #include <memory>
@@ -26,18 +26,18 @@ BulkheadOptions With(int max_concurrent, int max_queue) {
 
 TEST(BulkheadTest, TakesAsManyAsItHasPlacesFor) {
   Bulkhead bulkhead(With(2, 0));
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
   EXPECT_EQ(bulkhead.Enter(), Entry::kFull);
   bulkhead.Leave();
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
 }
 
 TEST(BulkheadTest, APlaceGoesToTheFirstThatWaits) {
   Bulkhead bulkhead(With(1, 2));
   auto a = std::make_shared<Waiter>();
   auto b = std::make_shared<Waiter>();
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
   EXPECT_EQ(bulkhead.Enter(a), Entry::kQueued);
   EXPECT_EQ(bulkhead.Enter(b), Entry::kQueued);
   EXPECT_EQ(bulkhead.Enter(std::make_shared<Waiter>()), Entry::kFull);
@@ -58,7 +58,7 @@ TEST(BulkheadTest, WhoGivesUpLeavesTheQueueAtOnce) {
   Bulkhead bulkhead(With(1, 1));
   auto a = std::make_shared<Waiter>();
   auto b = std::make_shared<Waiter>();
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
   EXPECT_EQ(bulkhead.Enter(a), Entry::kQueued);
   EXPECT_FALSE(bulkhead.GiveUp(a.get()));
   EXPECT_EQ(a.use_count(), 1);
@@ -71,7 +71,7 @@ TEST(BulkheadTest, WhoGivesUpLeavesTheQueueAtOnce) {
 TEST(BulkheadTest, WhoGivesUpTooLateHasThePlace) {
   Bulkhead bulkhead(With(1, 1));
   auto a = std::make_shared<Waiter>();
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
   EXPECT_EQ(bulkhead.Enter(a), Entry::kQueued);
   bulkhead.Leave();
   EXPECT_TRUE(bulkhead.GiveUp(a.get()));
@@ -83,21 +83,21 @@ TEST(BulkheadTest, WithoutAWaitThereIsNoQueue) {
   BulkheadOptions options = With(1, 5);
   options.max_wait = Duration::zero();
   Bulkhead bulkhead(options);
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
   EXPECT_EQ(bulkhead.Enter(std::make_shared<Waiter>()), Entry::kFull);
   EXPECT_EQ(bulkhead.snapshot().capacity_left(), 0);
 }
 
 TEST(BulkheadTest, MorePlacesTellOnlyThoseWhoGetThem) {
   Bulkhead bulkhead(With(1, 2));
-  EXPECT_EQ(bulkhead.Enter(), Entry::kIn);
+  EXPECT_EQ(bulkhead.Enter(), Entry::kAdmitted);
   auto other = std::make_shared<Waiter>();
   auto waits = std::make_shared<Waiter>();
   EXPECT_EQ(bulkhead.Enter(waits), Entry::kQueued);
-  // Whom another bulkhead has let in before.
-  std::vector<std::shared_ptr<Bulkhead::Waiter>> let_in = {other};
-  bulkhead.SetOptions(With(2, 2), &let_in);
-  EXPECT_EQ(let_in.size(), 2U);
+  // Whom another bulkhead has admitted before.
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> admitted = {other};
+  bulkhead.SetOptions(With(2, 2), &admitted);
+  EXPECT_EQ(admitted.size(), 2U);
   EXPECT_EQ(other->told, 0);
   EXPECT_EQ(waits->told, 1);
 }

@@ -1,4 +1,4 @@
-// The share that is turned away, against the book's formula.
+// The share that is refused, against the book's formula.
 #include "src/core/admission/throttle.h"
 
 #include <cmath>
@@ -125,32 +125,32 @@ TEST(ThrottleTest, AServerThatIsBackHasItsCallsBackWithinAWindow) {
   }
 }
 
-// What was turned away before is no reason to refuse once the server has not
+// What was refused before is no reason to refuse once the server has not
 // refused anything for a window.
-TEST(ThrottleTest, WhatIsTurnedAwayHereProvesNothing) {
+TEST(ThrottleTest, WhatIsRefusedHereProvesNothing) {
   Throttle throttle({}, 1, At(Sec(0)));
   End(&throttle, 0, 10, Sec(0));
-  int turned_away = 0;
+  int refused = 0;
   for (int second = 1; second < 120; ++second) {
     for (int i = 0; i < 20; ++i) {
-      if (!throttle.Admit(At(Sec(second)))) ++turned_away;
+      if (!throttle.Admit(At(Sec(second)))) ++refused;
     }
   }
-  EXPECT_GT(turned_away, 2000);
+  EXPECT_GT(refused, 2000);
   EXPECT_EQ(throttle.snapshot(At(Sec(121))).accepts, 0);
   EXPECT_GT(throttle.snapshot(At(Sec(121))).requests, 2000);
   EXPECT_DOUBLE_EQ(ProbabilityAt(&throttle, Sec(121)), 0);
 }
 
-TEST(ThrottleTest, CountsWhomItTurnedAway) {
+TEST(ThrottleTest, CountsWhomItRefused) {
   Throttle throttle({}, 1, At(Sec(0)));
   End(&throttle, 0, 1000, Sec(0));
-  int64_t turned_away = 0;
+  int64_t refused = 0;
   for (int i = 0; i < 100; ++i) {
-    if (!throttle.Admit(At(Sec(0)))) ++turned_away;
+    if (!throttle.Admit(At(Sec(0)))) ++refused;
   }
-  EXPECT_GT(turned_away, 50);
-  EXPECT_EQ(throttle.snapshot(At(Sec(0))).rejected, turned_away);
+  EXPECT_GT(refused, 50);
+  EXPECT_EQ(throttle.snapshot(At(Sec(0))).rejected, refused);
 }
 
 TEST(ThrottleTest, SurvivesTimeThatRunsBackAndJumps) {

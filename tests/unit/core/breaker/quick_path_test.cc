@@ -147,7 +147,7 @@ TEST_F(QuickPathTest, HandsOverBeforeItsCountersAreFull) {
   EXPECT_TRUE(Succeed());
 }
 
-TEST_F(QuickPathTest, EachThreadIsLetInAfterItHadTheLock) {
+TEST_F(QuickPathTest, EachThreadIsAdmittedAfterItHadTheLock) {
   Publish(Counting(7));
   int shut = 0;
   // Of threads that follow each other, few share a cell with this one.

@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "tests/support/core_fixtures.h"
 
 namespace firebreak::core {
@@ -271,15 +271,15 @@ TEST(BulkheadSetOptionsTest, MorePlacesGoToThoseWhoWait) {
   BulkheadOptions options;
   options.max_concurrent = 1;
   Bulkhead bulkhead(options);
-  ASSERT_EQ(bulkhead.Enter(), Bulkhead::Entry::kIn);
+  ASSERT_EQ(bulkhead.Enter(), Bulkhead::Entry::kAdmitted);
   std::vector<std::shared_ptr<Waiter>> waiters;
   for (int i = 0; i < 3; ++i) {
     waiters.push_back(std::make_shared<Waiter>());
     ASSERT_EQ(bulkhead.Enter(waiters.back()), Bulkhead::Entry::kQueued);
   }
   options.max_concurrent = 3;
-  std::vector<std::shared_ptr<Bulkhead::Waiter>> let_in;
-  bulkhead.SetOptions(options, &let_in);
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> admitted;
+  bulkhead.SetOptions(options, &admitted);
   EXPECT_EQ(waiters[0]->told, 1);
   EXPECT_EQ(waiters[1]->told, 1);
   EXPECT_EQ(waiters[2]->told, 0);
@@ -297,8 +297,8 @@ TEST(BulkheadSetOptionsTest, FewerPlacesKeepThoseInsideAndTheQueue) {
   bulkhead.Enter(waiter);
   options.max_concurrent = 1;
   options.max_queue = 0;
-  std::vector<std::shared_ptr<Bulkhead::Waiter>> let_in;
-  bulkhead.SetOptions(options, &let_in);
+  std::vector<std::shared_ptr<Bulkhead::Waiter>> admitted;
+  bulkhead.SetOptions(options, &admitted);
   EXPECT_EQ(bulkhead.snapshot().active, 3);
   EXPECT_EQ(bulkhead.snapshot().available(), 0);
   EXPECT_EQ(bulkhead.snapshot().capacity_left(), 0);
@@ -317,20 +317,21 @@ RateLimitOptions Rate(double rate, int burst) {
   return options;
 }
 
-class IntakeWithTest : public ::testing::Test {
+class AdmissionWithTest : public ::testing::Test {
  protected:
   std::vector<std::shared_ptr<Bulkhead::Waiter>> nobody_;
 };
 
-TEST_F(IntakeWithTest, TheTokensOfARateLimitGoOver) {
-  IntakeOptions options;
+TEST_F(AdmissionWithTest, TheTokensOfARateLimitGoOver) {
+  AdmissionOptions options;
   options.rate_limit = Rate(1, 10);
-  const Intake before = Intake().With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl before =
+      AdmissionControl().With(options, 1, At(Ms(0)), &nobody_);
   for (int i = 0; i < 7; ++i) before.rate_limit()->Take(At(Ms(0)), At(Ms(0)));
-  const Intake same = before.With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl same = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_EQ(same.rate_limit(), before.rate_limit());
   options.rate_limit = Rate(100, 50);
-  const Intake more = before.With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl more = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_NEAR(more.rate_limit()->tokens(At(Ms(0))), 3, 1e-6);
   EXPECT_NEAR(more.rate_limit()->tokens(At(Ms(100))), 13, 1e-6);
   options.rate_limit = Rate(100, 2);
@@ -340,29 +341,31 @@ TEST_F(IntakeWithTest, TheTokensOfARateLimitGoOver) {
               2, 1e-6);
 }
 
-TEST_F(IntakeWithTest, TurnsGivenInAdvanceCountOn) {
-  IntakeOptions options;
+TEST_F(AdmissionWithTest, TurnsGivenInAdvanceCountOn) {
+  AdmissionOptions options;
   options.rate_limit = Rate(10, 1);
-  const Intake before = Intake().With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl before =
+      AdmissionControl().With(options, 1, At(Ms(0)), &nobody_);
   for (int i = 0; i < 4; ++i) before.rate_limit()->Take(At(Ms(0)), At(Sec(1)));
   options.rate_limit = Rate(1, 1);
-  const Intake after = before.With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl after = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_NEAR(after.rate_limit()->tokens(At(Ms(0))), -3, 1e-6);
   EXPECT_FALSE(after.rate_limit()->Take(At(Sec(3)), At(Sec(3))).is_ours);
   EXPECT_TRUE(after.rate_limit()->Take(At(Sec(4)), At(Sec(4))).is_ours);
 }
 
-TEST_F(IntakeWithTest,
+TEST_F(AdmissionWithTest,
        BulkheadAndThrottleAreTheSameOnesAndWhatIsNotAskedForGoes) {
-  IntakeOptions options;
+  AdmissionOptions options;
   options.bulkhead = BulkheadOptions{};
   options.throttle = ThrottleOptions{};
-  const Intake before = Intake().With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl before =
+      AdmissionControl().With(options, 1, At(Ms(0)), &nobody_);
   before.bulkhead()->Enter();
   before.throttle()->OnEnd(false, At(Ms(0)));
   options.bulkhead->max_concurrent = 7;
   options.throttle->k = 3;
-  const Intake after = before.With(options, 1, At(Ms(0)), &nobody_);
+  const AdmissionControl after = before.With(options, 1, At(Ms(0)), &nobody_);
   EXPECT_EQ(after.bulkhead(), before.bulkhead());
   EXPECT_EQ(after.bulkhead()->snapshot().active, 1);
   EXPECT_EQ(after.bulkhead()->snapshot().limit, 7);
@@ -374,7 +377,7 @@ TEST_F(IntakeWithTest,
                 ->snapshot(At(Ms(0)))
                 .requests,
             0);
-  EXPECT_TRUE(after.With(IntakeOptions{}, 1, At(Ms(0)), &nobody_).empty());
+  EXPECT_TRUE(after.With(AdmissionOptions{}, 1, At(Ms(0)), &nobody_).empty());
 }
 
 TEST(BudgetSetOptionsTest, ThePurseStaysUpToTheNewBurst) {

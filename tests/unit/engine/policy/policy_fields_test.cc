@@ -148,7 +148,7 @@ TEST(PolicyFieldsTest, AnEntryHasEveryPartAndEveryFieldThatIsNone) {
 }
 
 TEST(PolicyFieldsTest, AChannelHasEveryAdmissionPolicy) {
-  core::IntakeOptions options;
+  core::AdmissionOptions options;
   options.VisitParts([](const char* name, auto*, bool*) {
     EXPECT_NE(v1::ChannelPolicy::descriptor()->FindFieldByName(name), nullptr)
         << name;

@@ -339,7 +339,7 @@ std::string Show(const core::FieldList& fields) {
   return out;
 }
 
-std::string Show(core::IntakeOptions in) {
+std::string Show(core::AdmissionOptions in) {
   std::string out;
   in.VisitParts([&](const char* name, auto* part, bool* is_off) {
     absl::StrAppend(&out, name, *is_off ? " off " : " ",
@@ -349,7 +349,7 @@ std::string Show(core::IntakeOptions in) {
 }
 
 std::string Show(core::MethodOptions o) {
-  std::string out = Show(o.Fields()) + Show(o.intake);
+  std::string out = Show(o.Fields()) + Show(o.admission);
   o.VisitParts([&](const char* name, auto* part) {
     if (*part) absl::StrAppend(&out, name, " ", Show((*part)->Fields()));
   });
@@ -365,7 +365,7 @@ std::string Meaning(const v1::PolicySet& set) {
   return absl::StrCat(
       options == nullptr ? "" : Show(*options), Show(budget.Fields()),
       budget.throttling ? Show(budget.throttling->Fields()) : "",
-      Show(table->IntakeFor("")));
+      Show(table->AdmissionFor("")));
 }
 
 // What is written where nothing was changes nothing, if it is the default.

@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 #include "tests/support/core_fixtures.h"
 
 namespace firebreak::core {
 namespace {
 
-using Kind = Intake::Step::Kind;
-using Verdict = Intake::Verdict;
+using Kind = AdmissionControl::Step::Kind;
+using Verdict = AdmissionControl::Verdict;
 
 struct Call final : Bulkhead::Waiter {
   void OnPlace() override {
@@ -24,7 +24,7 @@ struct Call final : Bulkhead::Waiter {
   bool inside = false;
   Time deadline;
   Time until;
-  Visit visit;
+  AdmissionPermit permit;
 };
 
 class Crowd {
@@ -40,7 +40,7 @@ class Crowd {
     rate.max_wait = Ms(dice_.Int(0, 50));
     rate_ = rate;
     max_concurrent_ = bulkhead.max_concurrent;
-    intake_ = std::make_unique<Intake>(
+    admission_ = std::make_unique<AdmissionControl>(
         dice_.Chance(0.5)
             ? std::make_shared<Throttle>(ThrottleOptions{}, seed, now_)
             : nullptr,
@@ -61,13 +61,13 @@ class Crowd {
     }
     while (!calls_.empty()) Depart(calls_.size() - 1);
     Check();
-    const Bulkhead::Snapshot s = intake_->bulkhead()->snapshot();
+    const Bulkhead::Snapshot s = admission_->bulkhead()->snapshot();
     EXPECT_EQ(s.active, 0);
     EXPECT_EQ(s.queued, 0);
     EXPECT_EQ(s.completed, completed_);
     // All tokens that were not used are there, or have been refilled.
     const Time later = now_ + Sec(100'000);
-    EXPECT_DOUBLE_EQ(intake_->rate_limit()->tokens(later), rate_.tokens());
+    EXPECT_DOUBLE_EQ(admission_->rate_limit()->tokens(later), rate_.tokens());
     EXPECT_LE(
         static_cast<double>(completed_),
         rate_.tokens() + rate_.rate * ToSeconds(now_ - At(Sec(0))) + 1e-3);
@@ -78,8 +78,8 @@ class Crowd {
     auto call = std::make_shared<Call>();
     call->deadline =
         dice_.Chance(0.3) ? kInfiniteFuture : now_ + Ms(dice_.Int(0, 60));
-    Intake::Step step = call->visit.Begin(intake_.get(), now_, call->deadline,
-                                          Ms(dice_.Int(0, 10)));
+    AdmissionControl::Step step = call->permit.Begin(
+        admission_.get(), now_, call->deadline, Ms(dice_.Int(0, 10)));
     if (step.kind == Kind::kWait) step = Continue(call);
     calls_.push_back(call);
     Take(step, calls_.size() - 1);
@@ -95,9 +95,9 @@ class Crowd {
   }
 
   // False when the call is gone.
-  bool Take(const Intake::Step& step, size_t i) {
+  bool Take(const AdmissionControl::Step& step, size_t i) {
     switch (step.kind) {
-      case Kind::kIn:
+      case Kind::kAdmitted:
         EXPECT_LT(now_, calls_[i]->deadline);
         calls_[i]->inside = true;
         return true;
@@ -106,7 +106,7 @@ class Crowd {
         EXPECT_LE(step.until, calls_[i]->deadline);
         calls_[i]->until = step.until;
         return true;
-      case Kind::kOut:
+      case Kind::kRefused:
         EXPECT_NE(step.refusal.reason, Reason::kNone);
         EXPECT_NE(step.refusal.code, absl::StatusCode::kOk);
         calls_.erase(calls_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -133,18 +133,18 @@ class Crowd {
     const std::shared_ptr<Call> call = calls_[i];
     calls_.erase(calls_.begin() + static_cast<std::ptrdiff_t>(i));
     if (!call->inside) {
-      call->visit.End(Verdict::kNotSent, now_);
+      call->permit.End(Verdict::kNotSent, now_);
       return;
     }
     const auto verdict = static_cast<Verdict>(dice_.Int(0, 3));
     if (verdict != Verdict::kNotSent) ++completed_;
-    call->visit.End(verdict, now_);
+    call->permit.End(verdict, now_);
   }
 
   void Check() {
     int inside = 0;
     for (const auto& call : calls_) inside += call->inside ? 1 : 0;
-    const Bulkhead::Snapshot s = intake_->bulkhead()->snapshot();
+    const Bulkhead::Snapshot s = admission_->bulkhead()->snapshot();
     EXPECT_LE(inside, s.active);
     EXPECT_LE(s.active, max_concurrent_);
     EXPECT_GE(s.queued, 0);
@@ -153,10 +153,10 @@ class Crowd {
     }
   }
 
-  Intake::Step Continue(const std::shared_ptr<Call>& call) {
-    const int before = intake_->bulkhead()->snapshot().queued;
-    const Intake::Step step = call->visit.Continue(call, now_);
-    if (intake_->bulkhead()->snapshot().queued > before) NoteQueue(call);
+  AdmissionControl::Step Continue(const std::shared_ptr<Call>& call) {
+    const int before = admission_->bulkhead()->snapshot().queued;
+    const AdmissionControl::Step step = call->permit.Continue(call, now_);
+    if (admission_->bulkhead()->snapshot().queued > before) NoteQueue(call);
     return step;
   }
 
@@ -167,11 +167,11 @@ class Crowd {
   int max_concurrent_ = 0;
   RateLimitOptions rate_;
   int64_t completed_ = 0;
-  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<AdmissionControl> admission_;
   std::vector<std::shared_ptr<Call>> calls_;
 };
 
-TEST(IntakeRandomTest, WhatGoesInComesOut) {
+TEST(AdmissionControlRandomTest, WhatGoesInComesOut) {
   for (uint64_t seed = 1; seed <= 2000; ++seed) {
     SCOPED_TRACE(seed);
     Crowd(seed).Run(200);

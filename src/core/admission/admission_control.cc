@@ -1,4 +1,4 @@
-#include "src/core/admission/intake.h"
+#include "src/core/admission/admission_control.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -7,8 +7,8 @@
 
 namespace firebreak::core {
 
-Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
-                                  Attribution attribution) {
+AdmissionControl::Verdict AdmissionControl::VerdictOf(absl::StatusCode code,
+                                                      Attribution attribution) {
   switch (attribution) {
     case Attribution::kOverload:
       return Verdict::kRefused;
@@ -38,15 +38,15 @@ Intake::Verdict Intake::VerdictOf(absl::StatusCode code,
   return Verdict::kUnknown;
 }
 
-Intake Intake::With(
-    const IntakeOptions& options, uint64_t seed, Time now,
-    std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const {
-  Intake out;
+AdmissionControl AdmissionControl::With(
+    const AdmissionOptions& options, uint64_t seed, Time now,
+    std::vector<std::shared_ptr<Bulkhead::Waiter>>* admitted) const {
+  AdmissionControl out;
   ForEachPolicy([&](const char*, auto part, auto wanted, auto) {
     using Pointer = std::decay_t<decltype(out.*part)>;
     if (!(options.*wanted)) return;
     if constexpr (std::is_same_v<Pointer, std::shared_ptr<Bulkhead>>) {
-      out.*part = Bulkhead::Next(this->*part, *(options.*wanted), let_in);
+      out.*part = Bulkhead::Next(this->*part, *(options.*wanted), admitted);
     } else {
       out.*part = Pointer::element_type::Next(this->*part, *(options.*wanted),
                                               seed, now);
@@ -55,23 +55,24 @@ Intake Intake::With(
   return out;
 }
 
-Intake Intake::Or(const Intake& other, const IntakeOptions& off) const {
-  Intake out = *this;
+AdmissionControl AdmissionControl::Or(const AdmissionControl& other,
+                                      const AdmissionOptions& off) const {
+  AdmissionControl out = *this;
   ForEachPolicy([&](const char*, auto part, auto, auto is_off) {
     if (!(out.*part) && !(off.*is_off)) out.*part = other.*part;
   });
   return out;
 }
 
-IntakeOptions Intake::options() const {
-  IntakeOptions options;
+AdmissionOptions AdmissionControl::options() const {
+  AdmissionOptions options;
   ForEachPolicy([&](const char*, auto part, auto wanted, auto) {
     if (this->*part) options.*wanted = (this->*part)->options();
   });
   return options;
 }
 
-bool Intake::MayMakeWait() const {
+bool AdmissionControl::MayMakeWait() const {
   bool may = false;
   ForEachPart([&](absl::string_view, const auto* part) {
     may = may || part->kMayMakeWait;
@@ -79,7 +80,7 @@ bool Intake::MayMakeWait() const {
   return may;
 }
 
-bool Intake::MayRefuse(Reason reason) const {
+bool AdmissionControl::MayRefuse(Reason reason) const {
   bool may = false;
   ForEachPart([&](absl::string_view, const auto* part) {
     for (const Reason each : part->kReasons) may = may || each == reason;
@@ -87,7 +88,7 @@ bool Intake::MayRefuse(Reason reason) const {
   return may;
 }
 
-std::string Intake::Explain(const Refusal& refusal) const {
+std::string AdmissionControl::Explain(const Refusal& refusal) const {
   std::string text;
   ForEachPart([&](absl::string_view, const auto* part) {
     for (const Reason each : part->kReasons) {
@@ -97,18 +98,19 @@ std::string Intake::Explain(const Refusal& refusal) const {
   return text;
 }
 
-void IntakeOptions::Check(const std::string& path, FieldErrors* errors) const {
-  IntakeOptions copy = *this;
+void AdmissionOptions::Check(const std::string& path,
+                             FieldErrors* errors) const {
+  AdmissionOptions copy = *this;
   copy.VisitParts([&](const char* name, auto* part, bool*) {
     if (*part) (*part)->Check(JoinPath(path, name), errors);
   });
 }
 
-Visit& Visit::operator=(Visit&& other) noexcept {
+AdmissionPermit& AdmissionPermit::operator=(AdmissionPermit&& other) noexcept {
   if (this == &other) return *this;
-  End(Intake::Verdict::kNotSent, seen_);
-  intake_ = std::exchange(other.intake_, nullptr);
-  stage_ = std::exchange(other.stage_, Stage::kOutside);
+  End(AdmissionControl::Verdict::kNotSent, seen_);
+  admission_ = std::exchange(other.admission_, nullptr);
+  stage_ = std::exchange(other.stage_, Stage::kNotAsked);
   turn_ = std::exchange(other.turn_, {});
   has_place_ = std::exchange(other.has_place_, false);
   ends_by_deadline_ = other.ends_by_deadline_;
@@ -121,18 +123,19 @@ Visit& Visit::operator=(Visit&& other) noexcept {
   return *this;
 }
 
-Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
-                         Duration expected) {
-  intake_ = intake;
+AdmissionPermit::Step AdmissionPermit::Begin(const AdmissionControl* admission,
+                                             Time now, Time deadline,
+                                             Duration expected) {
+  admission_ = admission;
   deadline_ = deadline;
   expected_ = std::max(expected, Duration::zero());
   began_ = seen_ = now;
   if (!CanPayFor(deadline, now)) {
-    return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-               now);
+    return Refuse(absl::StatusCode::kDeadlineExceeded,
+                  Reason::kDeadlineExceeded, now);
   }
   Reason refused = Reason::kNone;
-  intake->ForEachPart([&](absl::string_view, auto* part) {
+  admission->ForEachPart([&](absl::string_view, auto* part) {
     if constexpr (!std::decay_t<decltype(*part)>::kMayMakeWait) {
       if (refused == Reason::kNone && !part->Admit(now)) {
         refused = part->kReasons[0];
@@ -140,35 +143,35 @@ Visit::Step Visit::Begin(const Intake* intake, Time now, Time deadline,
     }
   });
   if (refused != Reason::kNone) {
-    return Out(absl::StatusCode::kResourceExhausted, refused, now);
+    return Refuse(absl::StatusCode::kResourceExhausted, refused, now);
   }
-  if (intake->rate_limit() != nullptr) return TakeToken(now);
+  if (admission->rate_limit() != nullptr) return TakeToken(now);
   return Enter(nullptr, now);
 }
 
-Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
-                            Time now) {
+AdmissionPermit::Step AdmissionPermit::Continue(
+    const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now) {
   seen_ = now;
   switch (stage_) {
-    case Stage::kForToken:
+    case Stage::kWaitsForToken:
       if (now < give_up_) break;
       return Enter(waiter, now);
-    case Stage::kAtDoor:
+    case Stage::kHasToken:
       return Enter(waiter, now);
     case Stage::kInQueue:
       if (now < give_up_) {
-        if (!intake_->bulkhead()->TakePlace(waiter.get())) break;
-      } else if (!intake_->bulkhead()->GiveUp(waiter.get())) {
-        intake_->bulkhead()->CountRejection();
-        return ends_by_deadline_ ? Out(absl::StatusCode::kDeadlineExceeded,
-                                       Reason::kDeadlineExceeded, now)
-                                 : Out(absl::StatusCode::kResourceExhausted,
-                                       Reason::kQueueTimeout, now);
+        if (!admission_->bulkhead()->TakePlace(waiter.get())) break;
+      } else if (!admission_->bulkhead()->GiveUp(waiter.get())) {
+        admission_->bulkhead()->CountRejection();
+        return ends_by_deadline_ ? Refuse(absl::StatusCode::kDeadlineExceeded,
+                                          Reason::kDeadlineExceeded, now)
+                                 : Refuse(absl::StatusCode::kResourceExhausted,
+                                          Reason::kQueueTimeout, now);
       }
       has_place_ = true;
-      return GetIn(now);
-    case Stage::kOutside:
-    case Stage::kInside:
+      return Admit(now);
+    case Stage::kNotAsked:
+    case Stage::kIsAdmitted:
       return Step{};
   }
   Step wait;
@@ -177,47 +180,47 @@ Visit::Step Visit::Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   return wait;
 }
 
-void Visit::End(Intake::Verdict verdict, Time now) {
-  if (intake_ == nullptr) return;
-  const bool was_sent =
-      stage_ == Stage::kInside && verdict != Intake::Verdict::kNotSent;
-  const Intake* const intake = std::exchange(intake_, nullptr);
+void AdmissionPermit::End(AdmissionControl::Verdict verdict, Time now) {
+  if (admission_ == nullptr) return;
+  const bool was_sent = stage_ == Stage::kIsAdmitted &&
+                        verdict != AdmissionControl::Verdict::kNotSent;
+  const AdmissionControl* const admission = std::exchange(admission_, nullptr);
   const bool is_queued =
-      std::exchange(stage_, Stage::kOutside) == Stage::kInQueue;
+      std::exchange(stage_, Stage::kNotAsked) == Stage::kInQueue;
   if (const auto waiter = waiter_.lock(); is_queued && waiter != nullptr) {
-    has_place_ |= intake->bulkhead()->GiveUp(waiter.get());
+    has_place_ |= admission->bulkhead()->GiveUp(waiter.get());
   }
-  if (was_sent && verdict != Intake::Verdict::kUnknown) {
-    intake->ForEachPart([&](absl::string_view, auto* part) {
+  if (was_sent && verdict != AdmissionControl::Verdict::kUnknown) {
+    admission->ForEachPart([&](absl::string_view, auto* part) {
       if constexpr (!std::decay_t<decltype(*part)>::kMayMakeWait) {
-        part->OnEnd(verdict == Intake::Verdict::kAccepted, now);
+        part->OnEnd(verdict == AdmissionControl::Verdict::kAccepted, now);
       }
     });
   }
   const RateLimit::Turn turn = std::exchange(turn_, {});
-  if (turn.is_ours && !was_sent) intake->rate_limit()->GiveBack(turn, now);
-  if (std::exchange(has_place_, false)) intake->bulkhead()->Leave(was_sent);
+  if (turn.is_ours && !was_sent) admission->rate_limit()->GiveBack(turn, now);
+  if (std::exchange(has_place_, false)) admission->bulkhead()->Leave(was_sent);
 }
 
-Visit::Step Visit::TakeToken(Time now) {
-  RateLimit* const limit = intake_->rate_limit();
+AdmissionPermit::Step AdmissionPermit::TakeToken(Time now) {
+  RateLimit* const limit = admission_->rate_limit();
   const Time by_deadline = SaturatingAdd(deadline_, -expected_);
   const Time latest = SaturatingAdd(now, limit->options().max_wait);
   const RateLimit::Turn turn =
       limit->Take(now, std::max(now, std::min(latest, by_deadline)));
   if (!turn.is_ours) {
     limit->CountRejection();
-    Step out = turn.at > latest ? Out(absl::StatusCode::kResourceExhausted,
-                                      Reason::kRateLimited, now)
-                                : Out(absl::StatusCode::kDeadlineExceeded,
-                                      Reason::kDeadlineTooClose, now);
+    Step out = turn.at > latest ? Refuse(absl::StatusCode::kResourceExhausted,
+                                         Reason::kRateLimited, now)
+                                : Refuse(absl::StatusCode::kDeadlineExceeded,
+                                         Reason::kDeadlineTooClose, now);
     out.refusal.wait = Remaining(now, turn.at);
     if (turn.at > latest) out.refusal.retry_after = Remaining(latest, turn.at);
     return out;
   }
   turn_ = turn;
   if (turn.at <= now) return Enter(nullptr, now);
-  stage_ = Stage::kForToken;
+  stage_ = Stage::kWaitsForToken;
   give_up_ = turn.at;
   Step wait;
   wait.kind = Step::Kind::kWait;
@@ -225,34 +228,34 @@ Visit::Step Visit::TakeToken(Time now) {
   return wait;
 }
 
-Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
-                         Time now) {
-  Bulkhead* const bulkhead = intake_->bulkhead();
-  if (bulkhead == nullptr) return GetIn(now);
+AdmissionPermit::Step AdmissionPermit::Enter(
+    const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now) {
+  Bulkhead* const bulkhead = admission_->bulkhead();
+  if (bulkhead == nullptr) return Admit(now);
   const Time by_deadline = SaturatingAdd(deadline_, -expected_);
   const bool may_wait = by_deadline > now;
   switch (bulkhead->Enter(may_wait ? waiter : nullptr)) {
-    case Bulkhead::Entry::kIn:
+    case Bulkhead::Entry::kAdmitted:
       has_place_ = true;
-      return GetIn(now);
+      return Admit(now);
     case Bulkhead::Entry::kFull:
       bulkhead->CountRejection();
-      return Out(absl::StatusCode::kResourceExhausted, Reason::kBulkheadFull,
-                 now);
+      return Refuse(absl::StatusCode::kResourceExhausted, Reason::kBulkheadFull,
+                    now);
     case Bulkhead::Entry::kQueued:
       break;
   }
   if (!may_wait) {
     bulkhead->CountRejection();
-    Step out = Out(absl::StatusCode::kDeadlineExceeded,
-                   Reason::kDeadlineTooClose, now);
+    Step out = Refuse(absl::StatusCode::kDeadlineExceeded,
+                      Reason::kDeadlineTooClose, now);
     out.refusal.wait = expected_;
     return out;
   }
   const Time by_policy =
       SaturatingAdd(now, waiter == nullptr ? bulkhead->options().max_wait
                                            : waiter->max_wait());
-  stage_ = waiter == nullptr ? Stage::kAtDoor : Stage::kInQueue;
+  stage_ = waiter == nullptr ? Stage::kHasToken : Stage::kInQueue;
   waiter_ = waiter;
   began_ = now;
   give_up_ = std::min(by_policy, by_deadline);
@@ -263,28 +266,29 @@ Visit::Step Visit::Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter,
   return wait;
 }
 
-Visit::Step Visit::GetIn(Time now) {
+AdmissionPermit::Step AdmissionPermit::Admit(Time now) {
   if (!CanPayFor(deadline_, now)) {
-    if (stage_ == Stage::kInQueue) intake_->bulkhead()->CountRejection();
-    return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-               now);
+    if (stage_ == Stage::kInQueue) admission_->bulkhead()->CountRejection();
+    return Refuse(absl::StatusCode::kDeadlineExceeded,
+                  Reason::kDeadlineExceeded, now);
   }
-  stage_ = Stage::kInside;
+  stage_ = Stage::kIsAdmitted;
   return Step{};
 }
 
-Visit::Step Visit::Out(absl::StatusCode code, Reason reason, Time now) {
+AdmissionPermit::Step AdmissionPermit::Refuse(absl::StatusCode code,
+                                              Reason reason, Time now) {
   Step out;
-  out.kind = Step::Kind::kOut;
+  out.kind = Step::Kind::kRefused;
   out.refusal.code = code;
   out.refusal.reason = reason;
   out.refusal.wait = Remaining(began_, now);
-  if (intake_->bulkhead() != nullptr) {
-    const Bulkhead::Snapshot snapshot = intake_->bulkhead()->snapshot();
+  if (admission_->bulkhead() != nullptr) {
+    const Bulkhead::Snapshot snapshot = admission_->bulkhead()->snapshot();
     out.refusal.in_use = snapshot.active;
     out.refusal.queued = snapshot.queued;
   }
-  End(Intake::Verdict::kNotSent, now);
+  End(AdmissionControl::Verdict::kNotSent, now);
   return out;
 }
 

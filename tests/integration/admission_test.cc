@@ -1,4 +1,4 @@
-// Calls that a bulkhead, a rate limit or a throttle lets in, holds or turns
+// Calls that a bulkhead, a rate limit or a throttle admits, holds or
 // away: native ones and driven ones, in every stub style, and streams.
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
@@ -27,19 +27,19 @@ constexpr char kOneAndNoQueue[] = "bulkhead { max_concurrent: 1 max_queue: 0 }";
 // Whether attempts are ours as well.
 using Param = std::tuple<StubStyle, bool>;
 
-class IntakeTest : public ::testing::TestWithParam<Param> {
+class AdmissionTest : public ::testing::TestWithParam<Param> {
  protected:
-  static std::string Policy(const std::string& intake) {
-    return std::get<1>(GetParam()) ? intake + " retry {}" : intake;
+  static std::string Policy(const std::string& admission) {
+    return std::get<1>(GetParam()) ? admission + " retry {}" : admission;
   }
   static Caller NewCaller(EngineFixture* f) {
     return Caller(std::get<0>(GetParam()), f->channel());
   }
   static core::Bulkhead::Snapshot Places(EngineFixture* f) {
-    return f->runtime()->settings()->intake.bulkhead()->snapshot();
+    return f->runtime()->settings()->admission.bulkhead()->snapshot();
   }
 };
-INSTANTIATE_TEST_SUITE_P(Styles, IntakeTest,
+INSTANTIATE_TEST_SUITE_P(Styles, AdmissionTest,
                          ::testing::Combine(AllStyles(), ::testing::Bool()),
                          [](const ::testing::TestParamInfo<Param>& mode) {
                            return StyleName({std::get<0>(mode.param), 0}) +
@@ -60,7 +60,7 @@ struct Running {
   std::thread thread;
 };
 
-TEST_P(IntakeTest, AQueuedCallRunsWhenAPlaceComesFree) {
+TEST_P(AdmissionTest, AQueuedCallRunsWhenAPlaceComesFree) {
   EngineFixture f(Policy(kOneAtATime));
   f.server().Script({Step::Hang()});
   const Caller caller = NewCaller(&f);
@@ -92,7 +92,7 @@ TEST_P(IntakeTest, AQueuedCallRunsWhenAPlaceComesFree) {
   EXPECT_EQ(Places(&f).rejected, 1);
 }
 
-TEST_P(IntakeTest, AQueuedCallEndsByMaxWait) {
+TEST_P(AdmissionTest, AQueuedCallEndsByMaxWait) {
   EngineFixture f(
       Policy("bulkhead { max_concurrent: 1 max_queue: 9 max_wait: \"20ms\" }"));
   f.server().Script({Step::Hang()});
@@ -107,7 +107,7 @@ TEST_P(IntakeTest, AQueuedCallEndsByMaxWait) {
   f.server().Release();
 }
 
-TEST_P(IntakeTest, AQueuedCallEndsByItsDeadline) {
+TEST_P(AdmissionTest, AQueuedCallEndsByItsDeadline) {
   EngineFixture f(Policy(kOneAtATime));
   f.server().Script({Step::Hang()});
   const Caller caller = NewCaller(&f);
@@ -124,7 +124,7 @@ TEST_P(IntakeTest, AQueuedCallEndsByItsDeadline) {
   f.server().Release();
 }
 
-TEST_P(IntakeTest, ACancelledCallLeavesTheQueueAtOnce) {
+TEST_P(AdmissionTest, ACancelledCallLeavesTheQueueAtOnce) {
   EngineFixture f(Policy(kOneAtATime));
   f.server().Script({Step::Hang()});
   const Caller caller = NewCaller(&f);
@@ -146,7 +146,7 @@ TEST_P(IntakeTest, ACancelledCallLeavesTheQueueAtOnce) {
   EXPECT_EQ(f.server().calls(), 2);
 }
 
-TEST_P(IntakeTest, ACallCancelledBeforehandTakesNothing) {
+TEST_P(AdmissionTest, ACallCancelledBeforehandTakesNothing) {
   EngineFixture f(Policy(kOneAtATime));
   f.server().Script({Step::Hang()});
   const Caller caller = NewCaller(&f);
@@ -160,7 +160,7 @@ TEST_P(IntakeTest, ACallCancelledBeforehandTakesNothing) {
   f.server().Release();
 }
 
-TEST_P(IntakeTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
+TEST_P(AdmissionTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
   EngineFixture f(
       Policy("deadline_gate { first_attempt: true quantile: 0.9 } "
              "bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"1h\" }"));
@@ -201,7 +201,7 @@ TEST_P(IntakeTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
   EXPECT_LE(*granted, std::chrono::minutes(8) - kWait);
 }
 
-TEST_P(IntakeTest, ACallThatWaitsForItsTokenGivesItBackWhenItIsCancelled) {
+TEST_P(AdmissionTest, ACallThatWaitsForItsTokenGivesItBackWhenItIsCancelled) {
   EngineFixture f(
       Policy("rate_limit { rate: 0.001 burst: 1 max_wait: \"1h\" }"));
   const Caller caller = NewCaller(&f);
@@ -209,7 +209,8 @@ TEST_P(IntakeTest, ACallThatWaitsForItsTokenGivesItBackWhenItIsCancelled) {
   caller.Run(&first);
   EXPECT_TRUE(first.status.ok());
   const auto tokens = [&] {
-    return f.runtime()->settings()->intake.rate_limit()->tokens(engine::Now());
+    return f.runtime()->settings()->admission.rate_limit()->tokens(
+        engine::Now());
   };
   EXPECT_NEAR(tokens(), 0, 0.1);
   Running second(caller, "second");
@@ -230,9 +231,9 @@ class LastCallTest : public ::testing::TestWithParam<bool> {
     std::promise<grpc::Status> done;
   };
   // Everything but the calls goes when all of them are under way.
-  void Start(const std::string& intake, int calls,
+  void Start(const std::string& admission, int calls,
              const std::function<bool(engine::MethodRuntime*)>& wait) {
-    auto engine = MakeEngine(intake + (GetParam() ? " retry {}" : ""));
+    auto engine = MakeEngine(admission + (GetParam() ? " retry {}" : ""));
     ended_ = engine->core();
     auto channel = engine->CreateChannel("test", server_.address(),
                                          grpc::InsecureChannelCredentials());
@@ -271,7 +272,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, LastCallTest, ::testing::Bool(),
 TEST_P(LastCallTest, MayBeOneThatWaitsForItsPlace) {
   server_.Script({Step::Hang()});
   Start(kOneAtATime, 2, [](engine::MethodRuntime* runtime) {
-    return runtime->settings()->intake.bulkhead()->snapshot().queued == 1;
+    return runtime->settings()->admission.bulkhead()->snapshot().queued == 1;
   });
   ASSERT_TRUE(server_.WaitForCalls(1));
   server_.Release();
@@ -284,7 +285,7 @@ TEST_P(LastCallTest, MayBeOneThatWaitsForItsPlace) {
 TEST_P(LastCallTest, MayBeOneThatWaitsForItsTokenAndIsCancelled) {
   Start("rate_limit { rate: 0.001 burst: 1 max_wait: \"1h\" }", 2,
         [](engine::MethodRuntime* runtime) {
-          return runtime->settings()->intake.rate_limit()->tokens(
+          return runtime->settings()->admission.rate_limit()->tokens(
                      engine::Now()) < -0.5;
         });
   EXPECT_EQ(EndOf(0), grpc::StatusCode::OK);
@@ -294,7 +295,7 @@ TEST_P(LastCallTest, MayBeOneThatWaitsForItsTokenAndIsCancelled) {
   EXPECT_EQ(server_.calls(), 1);
 }
 
-TEST_P(IntakeTest, EngineAndChannelHandlesMayGoWhileACallIsQueued) {
+TEST_P(AdmissionTest, EngineAndChannelHandlesMayGoWhileACallIsQueued) {
   EchoServer server;
   server.Script({Step::Hang()});
   auto engine = MakeEngine(Policy(kOneAtATime));
@@ -304,7 +305,7 @@ TEST_P(IntakeTest, EngineAndChannelHandlesMayGoWhileACallIsQueued) {
   auto queued = [&] {
     auto all = engine->core()->Methods();
     return !all.empty() &&
-           all[0]->settings()->intake.bulkhead()->snapshot().queued == 1;
+           all[0]->settings()->admission.bulkhead()->snapshot().queued == 1;
   };
   Running first(*caller, "first");
   ASSERT_TRUE(server.WaitForCalls(1));
@@ -320,7 +321,7 @@ TEST_P(IntakeTest, EngineAndChannelHandlesMayGoWhileACallIsQueued) {
   EXPECT_EQ(server.calls(), 2);
 }
 
-TEST_P(IntakeTest, TheRateLimitHoldsCallsForTheirTurn) {
+TEST_P(AdmissionTest, TheRateLimitHoldsCallsForTheirTurn) {
   EngineFixture f(Policy("rate_limit { rate: 20 burst: 1 max_wait: \"1s\" }"));
   const Caller caller = NewCaller(&f);
   const auto began = std::chrono::steady_clock::now();
@@ -334,7 +335,7 @@ TEST_P(IntakeTest, TheRateLimitHoldsCallsForTheirTurn) {
             std::chrono::milliseconds(100));
 }
 
-TEST_P(IntakeTest, WithoutATurnInTimeACallIsToldWhenToComeBack) {
+TEST_P(AdmissionTest, WithoutATurnInTimeACallIsToldWhenToComeBack) {
   EngineFixture f(Policy("rate_limit { rate: 0.01 burst: 1 }"));
   const Caller caller = NewCaller(&f);
   UnaryCall first;
@@ -349,7 +350,7 @@ TEST_P(IntakeTest, WithoutATurnInTimeACallIsToldWhenToComeBack) {
   EXPECT_EQ(f.server().calls(), 1);
 }
 
-TEST_P(IntakeTest, TheThrottleTurnsAwayWhatTheServerWould) {
+TEST_P(AdmissionTest, TheThrottleTurnsAwayWhatTheServerWould) {
   EngineFixture f(Policy("throttle { k: 1 }"));
   f.server().Script(
       std::vector<Step>(200, Step::Fail(grpc::StatusCode::RESOURCE_EXHAUSTED)));
@@ -369,7 +370,7 @@ TEST_P(IntakeTest, TheThrottleTurnsAwayWhatTheServerWould) {
   EXPECT_GT(local, 150);
 }
 
-TEST_P(IntakeTest, WhatTheBreakerRefusesIsGivenBack) {
+TEST_P(AdmissionTest, WhatTheBreakerRefusesIsGivenBack) {
   EngineFixture f(Policy(
       "breaker { consecutive_failures: 1 open_duration: \"1h\" "
       "max_open_duration: \"1h\" } rate_limit { rate: 0.001 burst: 5 } " +
@@ -383,13 +384,13 @@ TEST_P(IntakeTest, WhatTheBreakerRefusesIsGivenBack) {
               i == 0 ? "" : "breaker_open");
   }
   EXPECT_NEAR(
-      f.runtime()->settings()->intake.rate_limit()->tokens(engine::Now()), 4,
+      f.runtime()->settings()->admission.rate_limit()->tokens(engine::Now()), 4,
       0.1);
   EXPECT_EQ(Places(&f).active, 0);
   EXPECT_EQ(Places(&f).completed, 1);
 }
 
-TEST_P(IntakeTest, MethodsShareWhatTheirChannelHas) {
+TEST_P(AdmissionTest, MethodsShareWhatTheirChannelHas) {
   auto engine =
       Engine::FromText("method { name {} " +
                        std::string(std::get<1>(GetParam()) ? "retry {}" : "") +
@@ -403,11 +404,12 @@ TEST_P(IntakeTest, MethodsShareWhatTheirChannelHas) {
   EXPECT_TRUE(call.status.ok());
   auto methods = (*engine)->core()->Methods();
   ASSERT_EQ(methods.size(), 1U);
-  EXPECT_EQ(methods[0]->settings()->intake.bulkhead()->snapshot().limit, 7);
-  EXPECT_EQ(methods[0]->settings()->intake.bulkhead()->snapshot().completed, 1);
+  EXPECT_EQ(methods[0]->settings()->admission.bulkhead()->snapshot().limit, 7);
+  EXPECT_EQ(methods[0]->settings()->admission.bulkhead()->snapshot().completed,
+            1);
 }
 
-TEST(DrivenIntakeTest, ACallTakesOnePlaceAndOneTokenForAllItsAttempts) {
+TEST(DrivenAdmissionTest, ACallTakesOnePlaceAndOneTokenForAllItsAttempts) {
   EngineFixture f(
       "retry { max_attempts: 3 backoff { initial: \"1ms\" max: \"1ms\" } } "
       "rate_limit { rate: 0.001 burst: 5 } bulkhead { max_concurrent: 1 }");
@@ -418,13 +420,13 @@ TEST(DrivenIntakeTest, ACallTakesOnePlaceAndOneTokenForAllItsAttempts) {
   EXPECT_TRUE(call.status.ok());
   EXPECT_EQ(f.server().calls(), 3);
   EXPECT_NEAR(
-      f.runtime()->settings()->intake.rate_limit()->tokens(engine::Now()), 4,
+      f.runtime()->settings()->admission.rate_limit()->tokens(engine::Now()), 4,
       0.1);
-  EXPECT_EQ(f.runtime()->settings()->intake.bulkhead()->snapshot().completed,
+  EXPECT_EQ(f.runtime()->settings()->admission.bulkhead()->snapshot().completed,
             1);
 }
 
-TEST(DrivenIntakeTest, AFallbackAnswersForACallThatIsTurnedAway) {
+TEST(DrivenAdmissionTest, AFallbackAnswersForACallThatIsRefused) {
   EngineFixture f(kOneAndNoQueue);
   ASSERT_TRUE(
       f.engine()
@@ -460,7 +462,7 @@ class HeldStreamTest : public ::testing::Test {
     auto runtime = f_.runtime("/firebreak.testing.Echo/" + method);
     return runtime == nullptr
                ? core::Bulkhead::Snapshot{}
-               : runtime->settings()->intake.bulkhead()->snapshot();
+               : runtime->settings()->admission.bulkhead()->snapshot();
   }
 
   // Takes the one place of the method until it is told to leave.
@@ -548,7 +550,7 @@ TEST_F(HeldStreamTest, ACancelEndsAHeldStreamOfCallbacks) {
   LeaveAndJoin();
 }
 
-TEST_F(HeldStreamTest, SyncStreamsWaitAndAreTurnedAway) {
+TEST_F(HeldStreamTest, SyncStreamsWaitAndAreRefused) {
   Occupy("ServerStream", [this](grpc::ClientContext* context) {
     EchoRequest request;
     request.set_answers(1);
@@ -587,7 +589,7 @@ TEST_F(HeldStreamTest, SyncStreamsWaitAndAreTurnedAway) {
   EXPECT_EQ(reads, 3);
 }
 
-TEST_F(HeldStreamTest, AStreamOverAQueueWaitsAndIsTurnedAway) {
+TEST_F(HeldStreamTest, AStreamOverAQueueWaitsAndIsRefused) {
   Occupy("ClientStream", [this](grpc::ClientContext* context) {
     EchoReply reply;
     auto stream = stub_->ClientStream(context, &reply);
@@ -741,7 +743,7 @@ TEST(ManyMethodsTest, TenThousandNamesShareOneEntryPastTheCap) {
     if (method->method != "other") continue;
     EXPECT_EQ(method->stats.counts().calls, 9'900);
     // It only counts: nothing is held against so many names.
-    EXPECT_TRUE(method->settings()->intake.empty());
+    EXPECT_TRUE(method->settings()->admission.empty());
     EXPECT_EQ(method->breakers().size(), 1U);
     EXPECT_EQ(method->breakers().front()->Snapshot(engine::Now()).state,
               core::BreakerState::kDisabled);

@@ -1,11 +1,11 @@
 // A completion queue for a thread that waits for its own calls.
 //
-//   std::unique_ptr<Lane> lane = io->TakeLane();
-//   reader->Finish(&reply, &status, attempt);   // ... on lane->Begin()
+//   std::unique_ptr<CallerQueue> caller_queue = io->TakeCallerQueue();
+//   reader->Finish(&reply, &status, attempt);   // ... on caller_queue->Begin()
 //   while (!done) {
-//     if (!lane->RunOne(deadline)) OnDeadline();
+//     if (!caller_queue->RunOne(deadline)) OnDeadline();
 //   }
-//   io->ReturnLane(std::move(lane), keep_alive);
+//   io->ReturnCallerQueue(std::move(caller_queue), keep_alive);
 //
 // Why: when a synchronous caller's attempts complete on the engine's queue, a
 // poller has to wake up for each, and then wake the caller: two context
@@ -13,9 +13,9 @@
 // so it can poll by itself.
 //
 // Thread safety: Ring() from any thread; the rest from the one thread that has
-// the lane at the moment. Ownership: lent by an Io, see there.
-#ifndef FIREBREAK_SRC_ENGINE_IO_LANE_H_
-#define FIREBREAK_SRC_ENGINE_IO_LANE_H_
+// the caller queue at the moment. Ownership: lent by an Io, see there.
+#ifndef FIREBREAK_SRC_ENGINE_IO_CALLER_QUEUE_H_
+#define FIREBREAK_SRC_ENGINE_IO_CALLER_QUEUE_H_
 
 #include <grpcpp/completion_queue.h>
 
@@ -35,11 +35,11 @@ class Completion {
   virtual void OnComplete(bool ok) = 0;
 };
 
-class Lane {
+class CallerQueue {
  public:
-  Lane() = default;
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
+  CallerQueue() = default;
+  CallerQueue(const CallerQueue&) = delete;
+  CallerQueue& operator=(const CallerQueue&) = delete;
 
   // Returns the queue, on which the caller is about to start one operation. The
   // tag of the operation is a Completion pointer.
@@ -77,4 +77,4 @@ gpr_timespec ToGrpcTime(core::Time time);
 
 }  // namespace firebreak::engine
 
-#endif  // FIREBREAK_SRC_ENGINE_IO_LANE_H_
+#endif  // FIREBREAK_SRC_ENGINE_IO_CALLER_QUEUE_H_

@@ -18,27 +18,27 @@ PolicyTable Compile(absl::string_view text) {
   return table.ok() ? *table : PolicyTable();
 }
 
-core::IntakeOptions IntakeOf(absl::string_view body) {
+core::AdmissionOptions AdmissionOf(absl::string_view body) {
   return Compile(absl::StrCat("method { name {} ", body, " }"))
       .Find("c", "/s/m")
-      ->intake;
+      ->admission;
 }
 
 std::string ErrorOf(absl::string_view text) {
   return std::string(ParsePolicyText(text, "p").status().message());
 }
 
-TEST(PolicyIntakeTest, IsOffUnlessThere) {
-  const core::IntakeOptions none = IntakeOf("breaker {}");
+TEST(PolicyAdmissionTest, IsOffUnlessThere) {
+  const core::AdmissionOptions none = AdmissionOf("breaker {}");
   EXPECT_FALSE(none.bulkhead.has_value());
   EXPECT_FALSE(none.rate_limit.has_value());
   EXPECT_FALSE(none.throttle.has_value());
   EXPECT_FALSE(none.no_bulkhead);
 }
 
-TEST(PolicyIntakeTest, EmptyPartsHaveTheDefaults) {
-  const core::IntakeOptions all =
-      IntakeOf("bulkhead {} rate_limit { rate: 1.5 } throttle {}");
+TEST(PolicyAdmissionTest, EmptyPartsHaveTheDefaults) {
+  const core::AdmissionOptions all =
+      AdmissionOf("bulkhead {} rate_limit { rate: 1.5 } throttle {}");
   EXPECT_EQ(all.bulkhead->max_concurrent, 25);
   EXPECT_EQ(all.bulkhead->max_queue, 100);
   EXPECT_EQ(all.bulkhead->max_wait, milliseconds(100));
@@ -49,8 +49,8 @@ TEST(PolicyIntakeTest, EmptyPartsHaveTheDefaults) {
   EXPECT_EQ(all.throttle->window, minutes(2));
 }
 
-TEST(PolicyIntakeTest, EveryFieldArrives) {
-  const core::IntakeOptions all = IntakeOf(
+TEST(PolicyAdmissionTest, EveryFieldArrives) {
+  const core::AdmissionOptions all = AdmissionOf(
       "bulkhead { max_concurrent: 3 max_queue: 0 max_wait: \"2s\" }"
       "rate_limit { rate: 7 burst: 9 max_wait: \"3s\" }"
       "throttle { k: 1.1 window: \"30s\" }");
@@ -63,7 +63,7 @@ TEST(PolicyIntakeTest, EveryFieldArrives) {
   EXPECT_EQ(all.throttle->window, seconds(30));
 }
 
-TEST(PolicyIntakeTest, IsInheritedChangedAndSwitchedOff) {
+TEST(PolicyAdmissionTest, IsInheritedChangedAndSwitchedOff) {
   const PolicyTable table = Compile(R"(
       method { id: "a" bulkhead { max_concurrent: 3 } rate_limit { rate: 5 } }
       method { name { method: "m" service: "s" } base: "a"
@@ -71,30 +71,30 @@ TEST(PolicyIntakeTest, IsInheritedChangedAndSwitchedOff) {
       method { name { method: "n" service: "s" }
                bulkhead { enabled: false } rate_limit { enabled: false }
                throttle { enabled: false } })");
-  const core::IntakeOptions m = table.Find("c", "/s/m")->intake;
+  const core::AdmissionOptions m = table.Find("c", "/s/m")->admission;
   EXPECT_EQ(m.bulkhead->max_concurrent, 3);
   EXPECT_EQ(m.bulkhead->max_queue, 8);
   EXPECT_FALSE(m.rate_limit.has_value());
   EXPECT_TRUE(m.no_rate_limit);
-  const core::IntakeOptions n = table.Find("c", "/s/n")->intake;
+  const core::AdmissionOptions n = table.Find("c", "/s/n")->admission;
   EXPECT_TRUE(n.no_bulkhead && n.no_rate_limit && n.no_throttle);
 }
 
-TEST(PolicyIntakeTest, AChannelHasItsOwnOrThatOfAll) {
+TEST(PolicyAdmissionTest, AChannelHasItsOwnOrThatOfAll) {
   const PolicyTable table = Compile(R"(
       method { name {} }
       channel { bulkhead { max_concurrent: 1 } }
       channel { name: "b" rate_limit { rate: 2 } throttle {} })");
-  EXPECT_EQ(table.IntakeFor("a").bulkhead->max_concurrent, 1);
-  EXPECT_FALSE(table.IntakeFor("a").rate_limit.has_value());
-  EXPECT_FALSE(table.IntakeFor("b").bulkhead.has_value());
-  EXPECT_EQ(table.IntakeFor("b").rate_limit->rate, 2);
-  EXPECT_TRUE(table.IntakeFor("b").throttle.has_value());
+  EXPECT_EQ(table.AdmissionFor("a").bulkhead->max_concurrent, 1);
+  EXPECT_FALSE(table.AdmissionFor("a").rate_limit.has_value());
+  EXPECT_FALSE(table.AdmissionFor("b").bulkhead.has_value());
+  EXPECT_EQ(table.AdmissionFor("b").rate_limit->rate, 2);
+  EXPECT_TRUE(table.AdmissionFor("b").throttle.has_value());
   EXPECT_FALSE(
-      Compile("method { name {} }").IntakeFor("a").bulkhead.has_value());
+      Compile("method { name {} }").AdmissionFor("a").bulkhead.has_value());
 }
 
-TEST(PolicyIntakeTest, ErrorsNameFieldValueAndRange) {
+TEST(PolicyAdmissionTest, ErrorsNameFieldValueAndRange) {
   EXPECT_EQ(ErrorOf("method { name {}\n bulkhead { max_concurrent: 0 } }"),
             "p:2: method[0].bulkhead.max_concurrent: is 0; allowed [1, "
             "100000]");

@@ -1,4 +1,4 @@
-// A call before it is let in, or when it is not; and results that the host
+// A call before it is admitted, or when it is not; and results that the host
 // judges.
 #include <memory>
 #include <vector>
@@ -49,7 +49,7 @@ Refusal Full() {
   return refusal;
 }
 
-TEST(CallDriverIntakeTest, ACallThatWaitsIsCountedOnceAndFromItsArrival) {
+TEST(CallDriverAdmissionTest, ACallThatWaitsIsCountedOnceAndFromItsArrival) {
   Rig rig(TripsAtOnce());
   rig.driver->Arrive(At(Sec(1)));
   EXPECT_EQ(rig.stats.counts().in_flight, 1);
@@ -62,7 +62,7 @@ TEST(CallDriverIntakeTest, ACallThatWaitsIsCountedOnceAndFromItsArrival) {
   EXPECT_NEAR(ToSeconds(rig.stats.latency().Quantile(1)), 3, 0.1);
 }
 
-TEST(CallDriverIntakeTest, OneThatIsTurnedAwayIsRejectedAndSendsNothing) {
+TEST(CallDriverAdmissionTest, OneThatIsRefusedIsCountedSoAndSendsNothing) {
   Rig rig(TripsAtOnce());
   const CallDriver::Actions actions = rig.driver->TurnAway(
       absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
@@ -80,7 +80,7 @@ TEST(CallDriverIntakeTest, OneThatIsTurnedAwayIsRejectedAndSendsNothing) {
   EXPECT_FALSE(rig.driver->Start(At(Sec(1))).finish.has_value());
 }
 
-TEST(CallDriverIntakeTest, TheFallbackIsAskedForOneThatIsTurnedAway) {
+TEST(CallDriverAdmissionTest, TheFallbackIsAskedForOneThatIsRefused) {
   Rig rig(TripsAtOnce(), /*has_fallback=*/true);
   const CallDriver::Actions actions = rig.driver->TurnAway(
       absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
@@ -89,7 +89,7 @@ TEST(CallDriverIntakeTest, TheFallbackIsAskedForOneThatIsTurnedAway) {
   EXPECT_EQ(rig.ended(CallEnd::kSuccess), 1);
 }
 
-TEST(CallDriverIntakeTest, OneThatIsCancelledOrDroppedWhileItWaits) {
+TEST(CallDriverAdmissionTest, OneThatIsCancelledOrDroppedWhileItWaits) {
   Rig cancelled(TripsAtOnce());
   cancelled.driver->Arrive(At(Sec(0)));
   EXPECT_TRUE(cancelled.driver->OnCallerCancel(At(Sec(1))).finish.has_value());
@@ -102,7 +102,7 @@ TEST(CallDriverIntakeTest, OneThatIsCancelledOrDroppedWhileItWaits) {
   EXPECT_EQ(dropped.stats.counts().in_flight, 0);
 }
 
-TEST(CallDriverIntakeTest, AResultThatIsJudgedLaterIsTheHostsToSettle) {
+TEST(CallDriverAdmissionTest, AResultThatIsJudgedLaterIsTheHostsToSettle) {
   Rig rig(TripsAtOnce());
   rig.driver->Start(At(Sec(0)));
   AttemptEnd end;
@@ -119,7 +119,7 @@ TEST(CallDriverIntakeTest, AResultThatIsJudgedLaterIsTheHostsToSettle) {
   EXPECT_EQ(rig.breaker.Snapshot(At(Sec(2))).state, BreakerState::kOpen);
 }
 
-TEST(CallDriverIntakeTest, AnAnswerThatIsJudgedLaterIsNoSlowOne) {
+TEST(CallDriverAdmissionTest, AnAnswerThatIsJudgedLaterIsNoSlowOne) {
   MethodOptions options = TripsAtOnce();
   options.breaker->slow_call_duration = Ms(300);
   options.breaker->leaky_slow_calls = 1;
@@ -133,8 +133,8 @@ TEST(CallDriverIntakeTest, AnAnswerThatIsJudgedLaterIsNoSlowOne) {
 }
 
 // Ends attempts with these, in order, and says what the throttle is told.
-Intake::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
-                             bool has_fallback = false) {
+AdmissionControl::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
+                                       bool has_fallback = false) {
   Rig rig(Retrying(3), has_fallback);
   Time now = At(Sec(0));
   CallDriver::Actions actions = rig.driver->Start(now);
@@ -149,7 +149,7 @@ Intake::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
   return rig.driver->VerdictOf(*actions.finish);
 }
 
-TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
+TEST(CallDriverAdmissionTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   AttemptEnd unsent;
   unsent.code = absl::StatusCode::kUnavailable;
   unsent.origin = Origin::kNowhere;
@@ -164,7 +164,7 @@ TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   AttemptEnd local;
   local.code = absl::StatusCode::kUnauthenticated;
   local.origin = Origin::kHere;
-  using V = Intake::Verdict;
+  using V = AdmissionControl::Verdict;
   EXPECT_EQ(VerdictAfter({local}), V::kNotSent);
   EXPECT_EQ(VerdictAfter({shed, local}), V::kRefused);
   EXPECT_EQ(VerdictAfter({unsent, unsent, unsent}), V::kNotSent);
@@ -179,7 +179,7 @@ TEST(CallDriverIntakeTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   EXPECT_EQ(VerdictAfter({shed, shed, shed}, true), V::kRefused);
 }
 
-TEST(CallDriverIntakeTest, TheAttemptThatDecidedSpeaksForTheCall) {
+TEST(CallDriverAdmissionTest, TheAttemptThatDecidedSpeaksForTheCall) {
   Rig rig(Hedging(2, Ms(10)));
   rig.driver->Start(At(Sec(0)));
   rig.driver->OnTimer(At(Ms(10)));
@@ -187,17 +187,19 @@ TEST(CallDriverIntakeTest, TheAttemptThatDecidedSpeaksForTheCall) {
   // The first answers; the hedge, cancelled, knows nothing.
   const CallDriver::Actions actions =
       rig.driver->OnAttemptEnd(0, AttemptEnd{}, At(Ms(11)));
-  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish), Intake::Verdict::kAccepted);
+  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish),
+            AdmissionControl::Verdict::kAccepted);
 }
 
-TEST(CallDriverIntakeTest, OneThatWasNeverLetInIsUnsent) {
+TEST(CallDriverAdmissionTest, OneThatWasNeverAdmittedIsUnsent) {
   Rig rig(TripsAtOnce());
   const CallDriver::Actions actions = rig.driver->TurnAway(
       absl::StatusCode::kResourceExhausted, Full(), At(Sec(1)));
-  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish), Intake::Verdict::kNotSent);
+  EXPECT_EQ(rig.driver->VerdictOf(*actions.finish),
+            AdmissionControl::Verdict::kNotSent);
 }
 
-TEST(CallDriverIntakeTest, WhatSaysNothingOfTheServerIsNotJudged) {
+TEST(CallDriverAdmissionTest, WhatSaysNothingOfTheServerIsNotJudged) {
   Rig rig(TripsAtOnce());
   rig.driver->Start(At(Sec(0)));
   AttemptEnd end;
@@ -208,7 +210,7 @@ TEST(CallDriverIntakeTest, WhatSaysNothingOfTheServerIsNotJudged) {
   EXPECT_TRUE(rig.driver->TakeUnjudged().empty());
 }
 
-TEST(CallDriverIntakeTest, WhatTheDeadlineEndsIsJudgedLaterToo) {
+TEST(CallDriverAdmissionTest, WhatTheDeadlineEndsIsJudgedLaterToo) {
   for (const bool is_judged_later : {false, true}) {
     Rig rig(TripsAtOnce(), /*has_fallback=*/false, At(Sec(1)));
     rig.driver->Start(At(Sec(0)));

@@ -1,6 +1,6 @@
-// Calls that wait, are let in, cancelled and timed out by many threads at once:
-// at the end all that was taken is back, and each call was answered once. What
-// this does to the core alone is in unit/core/core_stress_test.cc.
+// Calls that wait, are admitted, cancelled and timed out by many threads at
+// once: at the end all that was taken is back, and each call was answered once.
+// What this does to the core alone is in unit/core/core_stress_test.cc.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -35,7 +35,7 @@ class Nobody : public EventListener {
 };
 
 // Guarded and driven.
-class IntakeStressTest : public ::testing::TestWithParam<bool> {
+class AdmissionStressTest : public ::testing::TestWithParam<bool> {
  protected:
   static std::string Policy() {
     return absl::StrCat(
@@ -83,12 +83,12 @@ class IntakeStressTest : public ::testing::TestWithParam<bool> {
     canceller.join();
   }
 };
-INSTANTIATE_TEST_SUITE_P(Modes, IntakeStressTest, ::testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Modes, AdmissionStressTest, ::testing::Bool(),
                          [](const ::testing::TestParamInfo<bool>& mode) {
                            return mode.param ? "Driven" : "Guarded";
                          });
 
-TEST_P(IntakeStressTest, AllThatWasTakenIsBackAndEachCallIsAnsweredOnce) {
+TEST_P(AdmissionStressTest, AllThatWasTakenIsBackAndEachCallIsAnsweredOnce) {
   EchoServer server;
   auto engine = MakeEngine(Policy());
   auto core = engine->core();
@@ -133,16 +133,16 @@ TEST_P(IntakeStressTest, AllThatWasTakenIsBackAndEachCallIsAnsweredOnce) {
   EXPECT_EQ(answers, kThreads * kCalls);
   int64_t calls = 0;
   for (const auto& runtime : core->Methods()) {
-    const auto& bulkhead = *runtime->settings()->intake.bulkhead();
+    const auto& bulkhead = *runtime->settings()->admission.bulkhead();
     EXPECT_TRUE(Eventually([&] {
       return bulkhead.snapshot().active == 0 &&
              runtime->stats.counts().in_flight == 0;
     })) << runtime->method;
     EXPECT_EQ(bulkhead.snapshot().queued, 0) << runtime->method;
     // A call that was sent has kept its token, any other has given it back.
-    EXPECT_NEAR(runtime->settings()->intake.rate_limit()->tokens(engine::Now()),
-                static_cast<double>(kBurst - bulkhead.snapshot().completed),
-                0.5)
+    EXPECT_NEAR(
+        runtime->settings()->admission.rate_limit()->tokens(engine::Now()),
+        static_cast<double>(kBurst - bulkhead.snapshot().completed), 0.5)
         << runtime->method;
     EXPECT_GT(bulkhead.snapshot().completed, 0) << runtime->method;
     const core::MethodCounts counts = runtime->stats.counts();

@@ -1,4 +1,4 @@
-#include "src/engine/io/lane.h"
+#include "src/engine/io/caller_queue.h"
 
 #include <grpc/support/time.h>
 
@@ -6,12 +6,12 @@
 
 namespace firebreak::engine {
 
-grpc::CompletionQueue* Lane::Begin() {
+grpc::CompletionQueue* CallerQueue::Begin() {
   pending_.fetch_add(1, std::memory_order_relaxed);
   return &cq_;
 }
 
-bool Lane::RunOne(core::Time until) {
+bool CallerQueue::RunOne(core::Time until) {
   void* tag = nullptr;
   bool ok = false;
   if (cq_.AsyncNext(&tag, &ok, ToGrpcTime(until)) !=
@@ -23,7 +23,7 @@ bool Lane::RunOne(core::Time until) {
   return true;
 }
 
-void Lane::Ring() {
+void CallerQueue::Ring() {
   // An alarm is free again once its tag has come.
   if (bell_.rung.exchange(true)) return;
   alarm_.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &bell_);

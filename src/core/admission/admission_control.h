@@ -1,14 +1,15 @@
 // Admission: what a call passes once, before its first attempt. That is the
 // throttle, the rate limit and the bulkhead.
 //
-//   Intake::Step step = visit.Begin(&intake, now, deadline, expected);
-//   while (step.kind == Intake::Step::Kind::kWait) {
+//   AdmissionControl::Step step = permit.Begin(&admission, now, deadline,
+//   expected); while (step.kind == AdmissionControl::Step::Kind::kWait) {
 //     ... at step.until, or when `waiter` is told of its place ...
-//     step = visit.Continue(waiter, now);
+//     step = permit.Continue(waiter, now);
 //   }
-//   if (step.kind == Intake::Step::Kind::kOut) return Reject(step.refusal);
+//   if (step.kind == AdmissionControl::Step::Kind::kRefused) return
+//   Reject(step.refusal);
 //   ... the call runs ...
-//   visit.End(Intake::Verdict::kAccepted, now);
+//   permit.End(AdmissionControl::Verdict::kAccepted, now);
 //
 // There is at most one of each, and several methods may share them. They are
 // asked in this order, since a throttled call should not take a token, and a
@@ -24,12 +25,12 @@
 // deadline is DEADLINE_EXCEEDED. A wait that would certainly end so does not
 // begin.
 //
-// Thread safety: an Intake is safe from any thread; a Visit belongs to its
-// call.
-// Ownership: the intake outlives its visits and their waiters. A Visit that is
-// destroyed, in whatever stage, gives back what it holds and stops waiting.
-#ifndef FIREBREAK_SRC_CORE_ADMISSION_INTAKE_H_
-#define FIREBREAK_SRC_CORE_ADMISSION_INTAKE_H_
+// Thread safety: an AdmissionControl is safe from any thread; an
+// AdmissionPermit belongs to its call. Ownership: an AdmissionControl outlives
+// its permits and their waiters. An AdmissionPermit that is destroyed, in
+// whatever stage, gives back what it holds and stops waiting.
+#ifndef FIREBREAK_SRC_CORE_ADMISSION_ADMISSION_CONTROL_H_
+#define FIREBREAK_SRC_CORE_ADMISSION_ADMISSION_CONTROL_H_
 
 #include <cstdint>
 #include <memory>
@@ -53,7 +54,7 @@
 namespace firebreak::core {
 
 // Admission: what a call passes once, before its first attempt.
-struct IntakeOptions {
+struct AdmissionOptions {
   absl::optional<BulkheadOptions> bulkhead;
   absl::optional<RateLimitOptions> rate_limit;
   absl::optional<ThrottleOptions> throttle;
@@ -65,21 +66,21 @@ struct IntakeOptions {
   // Each policy, with its name in the language and whether it is switched off:
   // visit(name, optional<Options>*, bool*). What is for all of them, such as
   // reading, checking and showing, goes through it. See
-  // Intake::ForEachPolicy().
+  // AdmissionControl::ForEachPolicy().
   template <class Visitor>
   void VisitParts(Visitor visit);
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
-class Intake {
+class AdmissionControl {
  public:
   using Refusal = AdmissionRefusal;
 
   struct Step {
-    enum class Kind { kIn, kWait, kOut };
-    Kind kind = Kind::kIn;
+    enum class Kind { kAdmitted, kWait, kRefused };
+    Kind kind = Kind::kAdmitted;
     Time until = kInfiniteFuture;  // for kWait: when to ask again at the latest
-    Refusal refusal;               // for kOut
+    Refusal refusal;               // for kRefused
   };
 
   // How an admitted call has ended.
@@ -96,44 +97,47 @@ class Intake {
   // message over a limit: that may have been the reply.
   static Verdict VerdictOf(absl::StatusCode code, Attribution attribution);
 
-  Intake() = default;
-  Intake(std::shared_ptr<Throttle> throttle,
-         std::shared_ptr<RateLimit> rate_limit,
-         std::shared_ptr<Bulkhead> bulkhead)
+  AdmissionControl() = default;
+  AdmissionControl(std::shared_ptr<Throttle> throttle,
+                   std::shared_ptr<RateLimit> rate_limit,
+                   std::shared_ptr<Bulkhead> bulkhead)
       : throttle_(std::move(throttle)),
         rate_limit_(std::move(rate_limit)),
         bulkhead_(std::move(bulkhead)) {}
 
-  // An intake with these options. A part that this intake has too keeps its
-  // state: the same bulkhead and throttle, and the tokens of the rate limit.
-  // `let_in`: as for Bulkhead::SetOptions().
-  Intake With(const IntakeOptions& options, uint64_t seed, Time now,
-              std::vector<std::shared_ptr<Bulkhead::Waiter>>* let_in) const;
-  // This intake, with the parts of `other` that it lacks, except those that
+  // An AdmissionControl with these options. A part that this one has too keeps
+  // its state: the same bulkhead and throttle, and the tokens of the rate
+  // limit. `admitted`: as for Bulkhead::SetOptions().
+  AdmissionControl With(
+      const AdmissionOptions& options, uint64_t seed, Time now,
+      std::vector<std::shared_ptr<Bulkhead::Waiter>>* admitted) const;
+  // This one, with the parts of `other` that it lacks, except those that
   // `off` switches off.
-  Intake Or(const Intake& other, const IntakeOptions& off) const;
+  AdmissionControl Or(const AdmissionControl& other,
+                      const AdmissionOptions& off) const;
 
   // Those of its parts, whoever they are from.
-  IntakeOptions options() const;
+  AdmissionOptions options() const;
 
   // The list of the admission policies:
   //
-  //   visit(name in the language, &Intake::part_, &IntakeOptions::options,
-  //         &IntakeOptions::no_part)
+  //   visit(name in the language, &AdmissionControl::part_,
+  //   &AdmissionOptions::options,
+  //         &AdmissionOptions::no_part)
   //
   // A policy that decides at once needs no other line than this one: see
-  // policy_state.h. One that makes calls wait has a stage of its Visit, too.
-  // The metrics come in this order.
+  // policy_state.h. One that makes calls wait has a stage of its
+  // AdmissionPermit, too. The metrics come in this order.
   template <class Visitor>
   static void ForEachPolicy(Visitor visit) {
-    visit("bulkhead", &Intake::bulkhead_, &IntakeOptions::bulkhead,
-          &IntakeOptions::no_bulkhead);
-    visit("rate_limit", &Intake::rate_limit_, &IntakeOptions::rate_limit,
-          &IntakeOptions::no_rate_limit);
-    visit("throttle", &Intake::throttle_, &IntakeOptions::throttle,
-          &IntakeOptions::no_throttle);
+    visit("bulkhead", &AdmissionControl::bulkhead_, &AdmissionOptions::bulkhead,
+          &AdmissionOptions::no_bulkhead);
+    visit("rate_limit", &AdmissionControl::rate_limit_,
+          &AdmissionOptions::rate_limit, &AdmissionOptions::no_rate_limit);
+    visit("throttle", &AdmissionControl::throttle_, &AdmissionOptions::throttle,
+          &AdmissionOptions::no_throttle);
   }
-  // Each part that this intake has: visit(name, part*).
+  // Each part that it has: visit(name, part*).
   template <class Visitor>
   void ForEachPart(Visitor visit) const {
     ForEachPolicy([&](const char* name, auto part, auto, auto) {
@@ -144,7 +148,8 @@ class Intake {
   template <class Visitor>
   static void ForEachKind(Visitor visit) {
     ForEachPolicy([&](const char* name, auto part, auto, auto) {
-      using Pointer = std::decay_t<decltype(std::declval<Intake>().*part)>;
+      using Pointer =
+          std::decay_t<decltype(std::declval<AdmissionControl>().*part)>;
       visit(name, Pointer::element_type::Kinds());
     });
   }
@@ -172,54 +177,64 @@ class Intake {
 };
 
 template <class Visitor>
-void IntakeOptions::VisitParts(Visitor visit) {
-  Intake::ForEachPolicy([&](const char* name, auto, auto options, auto off) {
-    visit(name, &(this->*options), &(this->*off));
-  });
+void AdmissionOptions::VisitParts(Visitor visit) {
+  AdmissionControl::ForEachPolicy(
+      [&](const char* name, auto, auto options, auto off) {
+        visit(name, &(this->*options), &(this->*off));
+      });
 }
 
-// The way of one call through an intake.
-class Visit {
+// The way of one call through an AdmissionControl, and what it holds of it.
+class AdmissionPermit {
  public:
-  using Step = Intake::Step;
+  using Step = AdmissionControl::Step;
 
-  Visit() = default;
-  Visit(Visit&& other) noexcept { *this = std::move(other); }
-  Visit& operator=(Visit&& other) noexcept;
-  ~Visit() { End(Intake::Verdict::kNotSent, seen_); }
+  AdmissionPermit() = default;
+  AdmissionPermit(AdmissionPermit&& other) noexcept {
+    *this = std::move(other);
+  }
+  AdmissionPermit& operator=(AdmissionPermit&& other) noexcept;
+  ~AdmissionPermit() { End(AdmissionControl::Verdict::kNotSent, seen_); }
 
   // Begins; to be called once. It allocates nothing. After kWait the call waits
   // at most for the time of its token; Continue() joins the queue.
-  Step Begin(const Intake* intake, Time now, Time deadline, Duration expected);
+  Step Begin(const AdmissionControl* admission, Time now, Time deadline,
+             Duration expected);
   // Goes on, at `until`, on OnPlace(), or at any time between; each time with
   // the same waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
   // Instead of Continue(), when a deadline has passed that Begin() did not
-  // know. The result is kOut.
+  // know. The result is kRefused.
   Step GiveUp(Time now) {
-    return Out(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-               now);
+    return Refuse(absl::StatusCode::kDeadlineExceeded,
+                  Reason::kDeadlineExceeded, now);
   }
-  // Ends the visit: gives the place back, and tells the throttle. A call that
+  // Ends the permit: gives the place back, and tells the throttle. A call that
   // was not admitted yet leaves the queue and gives everything back. A second
   // call of End() does nothing. The next waiter is told of its place.
-  void End(Intake::Verdict verdict, Time now);
+  void End(AdmissionControl::Verdict verdict, Time now);
 
  private:
-  enum class Stage { kOutside, kForToken, kAtDoor, kInQueue, kInside };
+  enum class Stage {
+    kNotAsked,
+    kWaitsForToken,
+    kHasToken,
+    kInQueue,
+    kIsAdmitted
+  };
 
   Step TakeToken(Time now);
   Step Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
-  Step GetIn(Time now);
-  Step Out(absl::StatusCode code, Reason reason, Time now);
+  Step Admit(Time now);
+  Step Refuse(absl::StatusCode code, Reason reason, Time now);
 
-  const Intake* intake_ = nullptr;
-  Stage stage_ = Stage::kOutside;
+  const AdmissionControl* admission_ = nullptr;
+  Stage stage_ = Stage::kNotAsked;
   RateLimit::Turn turn_;  // ours: there is a token to give back
   bool has_place_ = false;
   bool ends_by_deadline_ =
       false;  // the wait in the queue, rather than max_wait
-  // Of the queue. Weak, since the waiter may be what keeps the visit.
+  // Of the queue. Weak, since the waiter may be what keeps the permit.
   std::weak_ptr<Bulkhead::Waiter> waiter_;
   Time seen_;  // the latest `now`, for the destructor
   Time deadline_;
@@ -230,4 +245,4 @@ class Visit {
 
 }  // namespace firebreak::core
 
-#endif  // FIREBREAK_SRC_CORE_ADMISSION_INTAKE_H_
+#endif  // FIREBREAK_SRC_CORE_ADMISSION_ADMISSION_CONTROL_H_
