@@ -292,10 +292,15 @@ TEST_P(OriginTest, AMessageOverTheServersOwnLimitIsTheServers) {
 TEST_P(OriginTest, AConnectionThatBreaksUnderTheCall) {
   ServerProcess server;
   FaultProxy proxy(server.port());
+  // More than all else that goes over a new connection, such as settings and
+  // pings: who has seen so much has seen the call.
+  const std::string text(10'000, 'a');
+  const int64_t size = static_cast<int64_t>(text.size());
   UnaryCall reset;
   reset.request.set_delay_ms(60'000);
+  reset.request.set_text(text);
   std::thread breaker([&] {
-    while (proxy.asked() < 200) std::this_thread::yield();
+    while (proxy.asked() < size) std::this_thread::yield();
     proxy.Reset();
   });
   Caller(GetParam(), NewChannel(proxy.address())).Run(&reset);
@@ -306,13 +311,14 @@ TEST_P(OriginTest, AConnectionThatBreaksUnderTheCall) {
 
   UnaryCall killed;
   killed.request.set_delay_ms(60'000);
+  killed.request.set_text(text);
   const auto channel = NewChannel(proxy.address());
   UnaryCall first;
   Caller(GetParam(), channel).Run(&first);
   ASSERT_TRUE(first.status.ok());
-  std::thread run([&] { Caller(GetParam(), channel).Run(&killed); });
   const int64_t asked = proxy.asked();
-  while (proxy.asked() < asked + 20) std::this_thread::yield();
+  std::thread run([&] { Caller(GetParam(), channel).Run(&killed); });
+  while (proxy.asked() < asked + size) std::this_thread::yield();
   server.Kill();
   run.join();
   EXPECT_EQ(killed.status.error_code(), StatusCode::UNAVAILABLE);
