@@ -26,7 +26,8 @@ struct Row {
   Origin origin;
   If believed;
   // For maintainers: the gRPC versions it was seen in. Those of 1.51 are run by
-  // tests/integration/origin_test.cc, unless only read in its source.
+  // tests/integration/origin_test.cc and origin_connection_test.cc, unless only
+  // read in its source.
   absl::string_view seen_in;
 };
 

@@ -1,0 +1,201 @@
+// Where a status was made whose connection was taken away: by a server that
+// says goodbye, or by our own keepalive. On plain channels, as origin_test.cc.
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "interceptors/origin.h"
+#include "tests/support/echo_server.h"
+#include "tests/support/fault_proxy.h"
+#include "tests/support/stub_styles.h"
+#include "tests/support/tcp.h"
+
+namespace firebreak::testing {
+namespace {
+
+using core::Origin;
+using grpc::StatusCode;
+
+// Speaks as much HTTP/2 as it takes to end every call with a GOAWAY. gRPC's own
+// server sends none that a test could time.
+class GoawayServer {
+ public:
+  // Whether the call is among those that the GOAWAY says were seen.
+  explicit GoawayServer(bool says_seen)
+      : says_seen_(says_seen),
+        listener_(tcp::NewSocket()),
+        port_(tcp::Bind(listener_, 0)) {
+    tcp::Must(listen(listener_, 8), "listen");
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~GoawayServer() {
+    stop_ = true;
+    thread_.join();
+    tcp::Close(&listener_);
+  }
+  GoawayServer(const GoawayServer&) = delete;
+  GoawayServer& operator=(const GoawayServer&) = delete;
+
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+  int calls() const { return calls_; }
+
+ private:
+  enum Type { kHeaders = 1, kSettings = 4, kGoaway = 7 };
+
+  static std::string Number(uint32_t n) {
+    return {static_cast<char>(n >> 24), static_cast<char>(n >> 16),
+            static_cast<char>(n >> 8), static_cast<char>(n)};
+  }
+  static std::string Frame(Type type, int flags, const std::string& payload) {
+    return Number(static_cast<uint32_t>(payload.size())).substr(1) +
+           static_cast<char>(type) + static_cast<char>(flags) + Number(0) +
+           payload;
+  }
+  // False: no byte is to come any more.
+  bool Read(int fd, size_t size, std::string* out) const {
+    out->clear();
+    std::array<char, 4096> buffer{};
+    while (out->size() < size) {
+      if (!IsReadable(fd)) return false;
+      const ssize_t got = recv(fd, buffer.data(),
+                               std::min(buffer.size(), size - out->size()), 0);
+      if (got <= 0) return false;
+      out->append(buffer.data(), static_cast<size_t>(got));
+    }
+    return true;
+  }
+  bool IsReadable(int fd) const {
+    pollfd look{fd, POLLIN, 0};
+    while (!stop_) {
+      if (poll(&look, 1, /*timeout=*/20) > 0) return true;
+    }
+    return false;
+  }
+  static void Send(int fd, const std::string& bytes) {
+    send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+
+  void Run() {
+    std::vector<std::thread> connections;
+    while (IsReadable(listener_)) {
+      connections.emplace_back(
+          [this, fd = accept(listener_, nullptr, nullptr)] {
+            int closed = fd;
+            if (fd >= 0) Serve(fd);
+            tcp::Close(&closed);
+          });
+    }
+    for (std::thread& each : connections) each.join();
+  }
+
+  void Serve(int fd) {
+    constexpr size_t kPreface = 24;
+    constexpr size_t kHeader = 9;
+    std::string bytes;
+    Send(fd, Frame(kSettings, 0, ""));
+    if (!Read(fd, kPreface, &bytes)) return;
+    while (Read(fd, kHeader, &bytes)) {
+      const auto byte = [&](size_t i) {
+        return static_cast<uint8_t>(bytes[i]);
+      };
+      const size_t size = byte(0) << 16 | byte(1) << 8 | byte(2);
+      const int type = byte(3);
+      const bool is_ack = byte(4) == 1;
+      const std::string stream = bytes.substr(5, 4);
+      if (size > 0 && !Read(fd, size, &bytes)) return;
+      if (type == kSettings && !is_ack) Send(fd, Frame(kSettings, 1, ""));
+      if (type != kHeaders) continue;
+      ++calls_;
+      constexpr uint32_t kInternalError = 2;
+      Send(fd, Frame(kGoaway, 0,
+                     (says_seen_ ? stream : Number(0)) +
+                         Number(kInternalError) + "leave"));
+      // Read on: to close with something unread would be a reset.
+      shutdown(fd, SHUT_WR);
+    }
+  }
+
+  const bool says_seen_;
+  int listener_;
+  const int port_;
+  std::atomic<bool> stop_{false};
+  std::atomic<int> calls_{0};
+  std::thread thread_;
+};
+
+class OriginConnectionTest : public ::testing::TestWithParam<StubStyle> {
+ protected:
+  static std::shared_ptr<grpc::Channel> NewChannel(
+      const std::string& target, grpc::ChannelArguments args = {}) {
+    // Else channels of the same arguments share connections.
+    args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
+                                     args);
+  }
+  static Origin Of(const UnaryCall& call, const std::string& target,
+                   bool forget_debug = false) {
+    interceptors::EndFacts facts =
+        interceptors::FactsOf(call.status, call.context, {target});
+    if (forget_debug) facts.debug.clear();
+    return interceptors::OriginOf(facts);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Styles, OriginConnectionTest, AllStyles(), StyleName);
+
+TEST_P(OriginConnectionTest, AServerThatLeavesWithTheCall) {
+  GoawayServer server(/*says_seen=*/true);
+  UnaryCall call;
+  Caller(GetParam(), NewChannel(server.address())).Run(&call);
+  EXPECT_EQ(call.status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Of(call, server.address()), Origin::kTransport)
+      << call.status.error_message();
+  EXPECT_EQ(server.calls(), 1);
+}
+
+// gRPC sends it once more by itself, since no server has seen it. The second
+// such end is the call's, and counts as sent: nothing shows that it was not.
+TEST_P(OriginConnectionTest, AServerThatLeavesAndDisownsTheCall) {
+  GoawayServer server(/*says_seen=*/false);
+  UnaryCall call;
+  Caller(GetParam(), NewChannel(server.address())).Run(&call);
+  EXPECT_EQ(call.status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Of(call, server.address()), Origin::kTransport)
+      << call.status.error_message();
+  EXPECT_NE(Of(call, server.address(), /*forget_debug=*/true),
+            Origin::kNowhere);
+  EXPECT_EQ(server.calls(), 2);
+}
+
+TEST_P(OriginConnectionTest, AKeepaliveThatIsNotAnswered) {
+  EchoServer server;
+  server.Script({Step::Hang()});
+  // "127.0.0.1:PORT"
+  FaultProxy proxy(std::stoi(server.address().substr(10)));
+  grpc::ChannelArguments args;
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 300);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 300);
+  args.SetInt("grpc.http2.ping_timeout_ms", 300);  // from 1.8x on
+  UnaryCall call;
+  std::thread breaker([&] {
+    EXPECT_TRUE(server.WaitForCalls(1));
+    FaultProxy::Faults black_hole;
+    black_hole.stalled = true;
+    proxy.Set(black_hole);
+  });
+  Caller(GetParam(), NewChannel(proxy.address(), args)).Run(&call);
+  breaker.join();
+  EXPECT_EQ(call.status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Of(call, proxy.address()), Origin::kTransport)
+      << call.status.error_message();
+}
+
+}  // namespace
+}  // namespace firebreak::testing
