@@ -5,12 +5,10 @@
 // For what gRPC reads Protobuf's messages with, which has no header of its own
 // that is public.
 #include "firebreak/v1/admin.grpc.pb.h"
+#include "src/engine/io/own_call.h"
 
 namespace firebreak::interceptors {
 namespace {
-
-// Compared by identity only, and only while the attempt's call is created.
-thread_local const grpc::ClientContext* t_starting = nullptr;
 
 // While an attempt's end is told.
 thread_local bool t_is_polling = false;
@@ -19,10 +17,6 @@ thread_local bool t_is_polling = false;
 
 bool Attempt::MayDieHere() { return t_is_polling; }
 
-bool IsOwnAttempt(const grpc::ClientContext* context) {
-  return t_starting == context;
-}
-
 void Attempt::Start(std::shared_ptr<Attempt> attempt,
                     const std::shared_ptr<grpc::ChannelInterface>& channel,
                     const std::string& method, const grpc::ByteBuffer& request,
@@ -30,13 +24,11 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt,
   using TypedStub = grpc::TemplatedGenericStub<grpc::ByteBuffer,
                                                google::protobuf::MessageLite>;
   Attempt* const self = attempt.get();
-  // An interceptor after ours may make calls of its own here: nested attempts
-  // come back to what was.
-  const grpc::ClientContext* const before =
-      std::exchange(t_starting, &self->context);
   const auto run = [&](auto stub, auto* kept, auto* answer) {
-    *kept = stub.PrepareUnaryCall(&self->context, method, request, cq);
-    t_starting = before;
+    {
+      engine::OwnCall own(&self->context);
+      *kept = stub.PrepareUnaryCall(&self->context, method, request, cq);
+    }
     auto* const reader = kept->get();
     reader->StartCall();
     self->self_ = std::move(attempt);

@@ -75,11 +75,6 @@ class Attempt final : public engine::Completion, public Mail {
       typed_reader_;
 };
 
-// Is a call with this context one of our attempts, being started by the calling
-// thread right now? Then our factories let it pass: a foreign interceptor
-// before ours, or one that returned null, can route an attempt back into us.
-bool IsOwnAttempt(const grpc::ClientContext* context);
-
 }  // namespace firebreak::interceptors
 
 #endif  // FIREBREAK_INTERCEPTORS_ATTEMPT_H_

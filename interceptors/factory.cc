@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "interceptors/attempt.h"
 #include "interceptors/interceptor.h"
 #include "interceptors/pass_through.h"
+#include "src/engine/io/own_call.h"
 
 namespace firebreak::interceptors {
 
@@ -21,7 +21,7 @@ Factory::~Factory() {
 
 grpc::experimental::Interceptor* Factory::CreateClientInterceptor(
     grpc::experimental::ClientRpcInfo* info) {
-  if (IsOwnAttempt(info->client_context())) return new PassThrough();
+  if (engine::OwnCall::Is(info->client_context())) return new PassThrough();
   Role role = role_;
   if (role == Role::kUnknown) role = TakeRole(info->channel());
   if (role == Role::kNotFirst) return new PassThrough();

@@ -1,6 +1,6 @@
 // The interceptors of calls that are none of our business.
 //
-//   if (IsOwnAttempt(context)) return new PassThrough();
+//   if (OwnCall::Is(context)) return new PassThrough();
 //   if (method == nullptr) return new Strip(core);     // no policy
 //
 // gRPC wants one of each call's factory, and deletes it with the call's

@@ -248,6 +248,8 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
     *view.mutable_override_end() = TimestampOf(*snapshot.override_end);
   }
   view.set_cause(snapshot.cause);
+  view.set_checks_health(snapshot.asks_health);
+  view.set_health(snapshot.health);
   WriteMeasures(engine::BreakerMeasures(snapshot), &view);
   if (snapshot.trouble_since.has_value()) {
     *view.mutable_trouble_since() = TimestampOf(*snapshot.trouble_since);

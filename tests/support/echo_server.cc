@@ -171,12 +171,14 @@ class EchoServer::Service final : public Echo::Service {
 
 EchoServer::EchoServer(
     const std::string& address,
-    const std::shared_ptr<grpc::ServerCredentials>& credentials)
+    const std::shared_ptr<grpc::ServerCredentials>& credentials,
+    grpc::CallbackGenericService* others)
     : service_(std::make_unique<Service>()) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
   builder.RegisterService(service_.get());
+  if (others != nullptr) builder.RegisterCallbackGenericService(others);
   server_ = builder.BuildAndStart();
   address_ = "127.0.0.1:" + std::to_string(port);
 }

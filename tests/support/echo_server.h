@@ -15,6 +15,7 @@
 #ifndef FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
 #define FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -60,10 +61,12 @@ struct SeenCall {
 
 class EchoServer {
  public:
-  // `address` may name a port to take again after Stop().
+  // `address` may name a port to take again after Stop(). `others` answers the
+  // methods that are not its own, and outlives it.
   explicit EchoServer(const std::string& address = "127.0.0.1:0",
                       const std::shared_ptr<grpc::ServerCredentials>&
-                          credentials = grpc::InsecureServerCredentials());
+                          credentials = grpc::InsecureServerCredentials(),
+                      grpc::CallbackGenericService* others = nullptr);
   ~EchoServer();
 
   const std::string& address() const { return address_; }

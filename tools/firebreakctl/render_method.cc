@@ -104,7 +104,11 @@ std::string BreakerTable(const v1::Method& method, const Timestamp& as_of,
   for (const v1::Breaker& breaker : method.breakers()) {
     std::string next = "-";
     if (breaker.has_probe_due()) {
-      next = "probe in " + Between(as_of, breaker.probe_due());
+      next = absl::StrCat(breaker.checks_health() ? "check" : "probe", " in ",
+                          Between(as_of, breaker.probe_due()));
+      if (!breaker.health().empty()) {
+        absl::StrAppend(&next, " (", breaker.health(), ")");
+      }
     } else if (breaker.has_override_end()) {
       next = "ends in " + Between(as_of, breaker.override_end());
     } else if (breaker.state() == v1::BREAKER_STATE_RAMP) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "src/core/base/duration.h"
+#include "src/core/base/printable.h"
 
 namespace firebreak::core {
 namespace {
@@ -32,6 +33,19 @@ class Judge {
     return value->empty() && field_.codes == Codes::kAtLeastOne
                ? "is empty; allowed: at least one code"
                : "";
+  }
+  std::string operator()(const std::string* value) const {
+    const auto most = static_cast<size_t>(field_.name_range.most);
+    if (value->size() > most) {
+      return absl::StrCat("has ", value->size(), " bytes; allowed [0, ", most,
+                          "]");
+    }
+    const bool is_name = std::all_of(value->begin(), value->end(), [](char c) {
+      return c > ' ' && c <= '~';
+    });
+    return is_name ? ""
+                   : absl::StrCat("is \"", Printable(*value),
+                                  "\"; allowed: printable ASCII, no spaces");
   }
   template <class T>
   std::string operator()(const absl::optional<T>* value) const {

@@ -76,6 +76,12 @@ constexpr TimeRange OrZero(TimeRange range) {
   return range;
 }
 
+// The most bytes of a name, which is of printable ASCII without spaces.
+struct NameRange {
+  int most = 0;
+};
+constexpr NameRange AtMost(int bytes) { return {bytes}; }
+
 // Codes other than OK.
 enum class Codes { kAtLeastOne, kAnyNumber };
 
@@ -103,6 +109,9 @@ struct Field {
       : name(field_name), value(at), time_range(allowed) {}
   Field(const char* field_name, absl::optional<bool>* at)
       : name(field_name), value(at) {}
+  Field(const char* field_name, absl::optional<std::string>* at,
+        NameRange allowed)
+      : name(field_name), value(at), name_range(allowed) {}
   template <class E, class = std::enable_if_t<std::is_enum_v<E>>>
   Field(const char* field_name, E* at)
       : name(field_name),
@@ -112,11 +121,13 @@ struct Field {
 
   const char* name;
   std::variant<int*, double*, Duration*, CodeSet*, bool*, absl::optional<bool>*,
-               absl::optional<double>*, absl::optional<Duration>*, EnumRef>
+               absl::optional<double>*, absl::optional<Duration>*,
+               absl::optional<std::string>*, EnumRef>
       value;
-  // Of numbers, of times and of codes.
+  // Of numbers, of times, of names and of codes.
   NumberRange range;
   TimeRange time_range;
+  NameRange name_range;
   Codes codes = Codes::kAnyNumber;
 
  private:

@@ -81,8 +81,11 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
         std::min(Remaining(latest_, end), options_.open_duration), epoch_};
     return admission;
   }
-  if (machine_ == BreakerState::kOpen && latest_ < probe_due_) {
-    admission.refusal = {Reason::kBreakerOpen, Remaining(latest_, probe_due_),
+  if (machine_ == BreakerState::kOpen && latest_ < CallsLookAt()) {
+    // Past that a check is under way.
+    admission.refusal = {Reason::kBreakerOpen,
+                         latest_ < probe_due_ ? Remaining(latest_, probe_due_)
+                                              : options_.probe_interval,
                          epoch_};
     return admission;
   }
@@ -272,6 +275,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   machine_ = Beneath(to);
   ++epoch_;
   since_ = latest_;
+  health_.clear();
   news_.changed = true;
   const bool is_well = state() == BreakerState::kClosed ||
                        state() == BreakerState::kForcedClosed ||
@@ -291,6 +295,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   }
   if (machine_ == BreakerState::kOpen) {
     reopened_ = Reopened::kOther;
+    calls_look_ = false;
     ++times_opened_;
     probe_due_ =
         SaturatingAdd(latest_, options_.HasCanaries() ? NextProbeInterval()

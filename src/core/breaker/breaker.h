@@ -81,6 +81,7 @@
 #include "src/core/breaker/breaker_snapshot.h"
 #include "src/core/breaker/probation.h"
 #include "src/core/breaker/quick_path.h"
+#include "src/core/breaker/target_health.h"
 #include "src/core/breaker/trip_rules.h"
 #include "src/core/measure/event_log.h"
 #include "src/core/options.h"
@@ -226,6 +227,14 @@ class Breaker {
   // though they are silent: many say nothing until something happens.
   void NoteConnected(Time now);
 
+  // Health checks in the place of canaries (target_health.h). What is to be
+  // asked now; nothing while none is due, or calls look.
+  absl::optional<HealthAsk> HealthCheckDue(Time now);
+  // One begins, or runs: calls wait for what it says.
+  void HealthCheckBegins(Time now);
+  // What one that began at `begun` has said. False: no more are needed.
+  bool NoteHealth(const HealthAnswer& answer, Time begun, Time now);
+
   // Lets what is due by `now` take effect without a call: ends of leases,
   // overrides and the ramp, and calls in flight that have become slow.
   void Tick(Time now);
@@ -304,6 +313,9 @@ class Breaker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndOverdueProbes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Duration NextProbeInterval() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // While OPEN: whether health checks look, and from when on a call does.
+  bool AsksHealth() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Time CallsLookAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FailForWantOfConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of one that can no longer count.
   void NoteLateSuccess(const Permit& permit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -362,6 +374,8 @@ class Breaker {
   // What made the last probes fail, if it may be over before `probe_due_`.
   enum class Reopened { kOther, kProbeHung, kNoConnection };
   Reopened reopened_ ABSL_GUARDED_BY(mu_) = Reopened::kOther;
+  bool calls_look_ ABSL_GUARDED_BY(mu_) = false;  // health had no word
+  std::string health_ ABSL_GUARDED_BY(mu_);       // what it said last
   // HALF_OPEN.
   Probation probation_ ABSL_GUARDED_BY(mu_);
   // For operators.

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "src/core/base/duration.h"
 #include "src/core/breaker/breaker.h"
 
@@ -92,6 +93,7 @@ void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
   enabled_ = IsOn(options);
   options_ = enabled_ ? *options : BreakerOptions{};
   rules_.OnOptionsChanged(latest_);
+  calls_look_ = false;
   if (enabled_ == was_enabled) {
     news_.changed = true;  // for whoever ticks: times may be others
   } else if (forced_ == Forced::kNo) {
@@ -146,6 +148,8 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   if (snapshot.state == BreakerState::kOpen) {
     snapshot.probe_due = probe_due_;
     snapshot.waits_for_connection = reopened_ == Reopened::kNoConnection;
+    snapshot.asks_health = AsksHealth();
+    snapshot.health = health_;
   }
   // With a few calls a minute a look is mostly due. What waits is one that
   // nobody has asked for as long as OPEN lasts without looks.
@@ -186,6 +190,58 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
   return snapshot;
 }
 
+bool Breaker::AsksHealth() const {
+  // One in SHADOW only looks on.
+  return machine_ == BreakerState::kOpen && forced_ == Forced::kNo &&
+         options_.health_check && options_.HasCanaries() && !calls_look_ &&
+         options_.mode == BreakerOptions::Mode::kEnforce;
+}
+
+Time Breaker::CallsLookAt() const {
+  return AsksHealth() ? SaturatingAdd(probe_due_, options_.open_duration)
+                      : probe_due_;
+}
+
+absl::optional<HealthAsk> Breaker::HealthCheckDue(Time now) {
+  Turn turn(this);
+  Advance(now);
+  if (!AsksHealth() || latest_ < probe_due_) return absl::nullopt;
+  return HealthAsk{*options_.health_check, since_, options_.probe_interval,
+                   options_.probe_timeout};
+}
+
+void Breaker::HealthCheckBegins(Time now) {
+  Turn turn(this);
+  Advance(now);
+  if (!AsksHealth()) return;
+  probe_due_ = SaturatingAdd(latest_, NextProbeInterval());
+}
+
+bool Breaker::NoteHealth(const HealthAnswer& answer, Time begun, Time now) {
+  Turn turn(this);
+  Advance(now);
+  if (!AsksHealth()) return false;
+  if (begun < since_) return true;
+  health_ = answer.text;
+  reopened_ = Reopened::kOther;
+  switch (answer.health) {
+    case TargetHealth::kServing:
+      Enter(BreakerState::kHalfOpen, Event::Kind::kTransition,
+            absl::StrCat("the health check answered ", answer.text));
+      break;
+    case TargetHealth::kNotServing:
+      break;
+    case TargetHealth::kNoConnection:
+      reopened_ = Reopened::kNoConnection;
+      break;
+    case TargetHealth::kNoWord:
+      calls_look_ = true;
+      probe_due_ = std::min(probe_due_, latest_);
+      break;
+  }
+  return AsksHealth();
+}
+
 bool Breaker::is_forced() const {
   MutexLock lock(&mu_);
   return forced_ != Forced::kNo;
@@ -193,7 +249,9 @@ bool Breaker::is_forced() const {
 
 std::string Breaker::cause() {
   MutexLock lock(&mu_);
-  return cause_;
+  return health_.empty()
+             ? cause_
+             : absl::StrCat(cause_, "; the health check answers ", health_);
 }
 
 void Breaker::Log(Event::Kind kind, absl::string_view from,

@@ -86,6 +86,11 @@ struct BreakerOptions {
   // tenth of the attempts of a client with ten calls a second. [1ms, 1h], or 0
   // = the times below. Times U(1 - open_jitter, 1 + open_jitter).
   Duration probe_interval = std::chrono::seconds(1);
+  // While OPEN a health check of this service takes the place of those
+  // attempts (target_health.h); "" is the server as a whole. Absent: attempts
+  // of calls look. At most 200 bytes, as many as gRPC's own health service
+  // takes; printable ASCII without spaces.
+  absl::optional<std::string> health_check;
   // Without a probe_interval: OPEN lasts open_duration * growth^re-trips, at
   // most max_open_duration, times U(1 - jitter, 1 + jitter).
   Duration open_duration = std::chrono::seconds(10);      // [1ms, 1h]
@@ -154,6 +159,7 @@ inline FieldList BreakerOptions::Fields() {
       {"minimum_calls", &minimum_calls, Within(1, 10'000)},
       window_size,
       {"probe_interval", &probe_interval, OrZero(Within(kMilli, kHour))},
+      {"probe.health_check", &health_check, AtMost(200)},
       {"open_duration", &open_duration, Within(kMilli, kHour)},
       {"open_growth", &open_growth, Within(1, 10)},
       {"max_open_duration", &max_open_duration, Within(open_duration, kHour)},

@@ -45,6 +45,8 @@ struct BreakerSnapshot {
   absl::optional<Time> trouble_since;
   absl::optional<Time> probe_due;     // while OPEN
   bool waits_for_connection = false;  // OPEN since a probe found none
+  bool asks_health = false;           // OPEN, and health checks look
+  std::string health;                 // while OPEN: what one said last, or ""
   absl::optional<Time> override_end;  // of a forced state that expires
   double admitted_share = 1;          // of the calls, while in RAMP
   int probes_in_flight = 0;

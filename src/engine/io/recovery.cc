@@ -69,11 +69,13 @@ std::shared_ptr<Recovery> Recovery::Create(Io* io) {
 }
 
 void Recovery::SetOwner(std::weak_ptr<void> owner) {
+  checks_->SetOwner(owner);
   core::MutexLock lock(&mu_);
   owner_ = std::move(owner);
 }
 
 void Recovery::Stop() {
+  checks_->Stop();
   core::MutexLock lock(&mu_);
   stopped_ = true;
   due_.clear();
@@ -152,11 +154,15 @@ void Recovery::OnTimer() {
     next = Look(breaker, now, &reconnect_for);
     if (!reconnect_for) continue;
     bool is_connected = false;
+    std::vector<std::weak_ptr<grpc::Channel>> channels;
     for (const auto& watched : ChannelsOf(*breaker)) {
       is_connected |= Reconnect(watched, *reconnect_for);
+      channels.push_back(watched->channel);
     }
     if (is_connected) breaker->NoteConnected(now);
+    checks_->Look(breaker, channels, now);
   }
+  checks_->CancelWhatNobodyUses();
   core::MutexLock lock(&mu_);
   for (const auto& [breaker, next] : looked_at) {
     if (next == core::kInfiniteFuture) continue;
@@ -182,6 +188,9 @@ core::Time Recovery::Look(core::Breaker* breaker, core::Time now,
     reconnect = now >= lead || snapshot.waits_for_connection;
     period = RecoveryPeriod(now - std::min(lead, snapshot.since));
     next = reconnect ? now + period : lead;
+    if (snapshot.asks_health && now < *snapshot.probe_due) {
+      next = std::min(next, *snapshot.probe_due);
+    }
   } else if (snapshot.state == core::BreakerState::kHalfOpen) {
     reconnect = true;
     period = RecoveryPeriod(now - snapshot.since);

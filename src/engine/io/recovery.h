@@ -16,6 +16,8 @@
 // hung probe, an override that expires, calls in flight that become slow) takes
 // effect even if no call comes.
 //
+// And it has the targets checked whose breakers ask for that (health_checks.h).
+//
 // Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`
 // and the breakers alive; it is held weakly, and for the time of a look.
 // Channels are held weakly too, and a strong reference taken for a moment is
@@ -33,6 +35,7 @@
 #include "absl/types/optional.h"
 #include "src/core/base/mutex.h"
 #include "src/core/breaker/breaker.h"
+#include "src/engine/io/health_checks.h"
 #include "src/engine/io/io.h"
 
 namespace firebreak::engine {
@@ -61,7 +64,7 @@ class Recovery : public core::BreakerObserver,
   struct Watched;
   class StateWatch;
 
-  explicit Recovery(Io* io) : io_(io) {}
+  explicit Recovery(Io* io) : io_(io), checks_(HealthChecks::Create(io)) {}
   void LookAt(core::Breaker* breaker, core::Time at);
   // At every breaker of that channel and target, now: its state has changed.
   void LookAtAll(const Watched& watched) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -80,6 +83,7 @@ class Recovery : public core::BreakerObserver,
                  core::Duration watch_for);
 
   Io* const io_;
+  const std::shared_ptr<HealthChecks> checks_;
   core::Mutex mu_;
   std::weak_ptr<void> owner_ ABSL_GUARDED_BY(mu_);
   Timer timer_ ABSL_GUARDED_BY(mu_);

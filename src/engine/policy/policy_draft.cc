@@ -31,8 +31,14 @@ void Before(const Message& message, PolicyDraft* draft,
   using Kind = core::WindowOptions::Kind;
   if (in.window().has_calls()) out->window.kind = Kind::kCalls;
   if (in.window().has_duration()) out->window.kind = Kind::kTime;
-  // Who says how long it stays open wants no attempts before.
-  draft->has_probe_interval |= in.has_probe_interval();
+  // Who says how long it stays open wants no attempts before; who says what
+  // looks meanwhile does.
+  draft->has_probe_interval |=
+      in.has_probe_interval() || in.probe().has_health_check();
+  if (in.probe().has_health_check() && !in.has_probe_interval() &&
+      out->probe_interval == core::Duration::zero()) {
+    out->probe_interval = core::BreakerOptions().probe_interval;
+  }
   if (!draft->has_probe_interval &&
       (in.has_open_duration() || in.has_open_growth() ||
        in.has_max_open_duration())) {

@@ -68,6 +68,10 @@ struct ValueReader {
     *out = message.GetReflection()->GetBool(message, field);
   }
 
+  void operator()(std::string* out) const {
+    *out = message.GetReflection()->GetString(message, field);
+  }
+
   void operator()(core::Duration* out) const {
     const absl::StatusOr<core::Duration> parsed =
         core::ParseDuration(message.GetReflection()->GetString(message, field));
@@ -131,6 +135,9 @@ struct ValueWriter {
   template <class T>
   void operator()(const absl::optional<T>* value) const {
     if (*value) (*this)(&**value);
+  }
+  void operator()(const std::string* value) const {
+    message->GetReflection()->SetString(message, field, *value);
   }
   void operator()(const core::Duration* value) const {
     message->GetReflection()->SetString(message, field,

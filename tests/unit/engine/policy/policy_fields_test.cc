@@ -61,6 +61,9 @@ struct CppType {
   FieldDescriptor::CppType operator()(const core::Duration*) const {
     return FieldDescriptor::CPPTYPE_STRING;
   }
+  FieldDescriptor::CppType operator()(const std::string*) const {
+    return FieldDescriptor::CPPTYPE_STRING;
+  }
   FieldDescriptor::CppType operator()(const core::CodeSet*) const {
     return FieldDescriptor::CPPTYPE_ENUM;
   }
@@ -68,8 +71,8 @@ struct CppType {
     return FieldDescriptor::CPPTYPE_BOOL;
   }
   template <class T>
-  FieldDescriptor::CppType operator()(const absl::optional<T>* value) const {
-    return (*this)(value->has_value() ? &**value : nullptr);
+  FieldDescriptor::CppType operator()(const absl::optional<T>*) const {
+    return (*this)(static_cast<const T*>(nullptr));
   }
   FieldDescriptor::CppType operator()(core::EnumRef) const {
     return FieldDescriptor::CPPTYPE_ENUM;

@@ -377,26 +377,28 @@ TEST(PolicyGuideTest, DefaultsAreThoseOfTheCompiler) {
     Find(&without, path);
     v1::PolicySet with;
     if (value.empty() || !Set(Find(&with, path), value)) {
-      static const std::set<std::string> no_value = {"name",
-                                                     "name.channel",
-                                                     "name.service",
-                                                     "name.method",
-                                                     "id",
-                                                     "base",
-                                                     "preset",
-                                                     "wait_for_ready",
-                                                     "idempotent",
-                                                     "ramp.duration",
-                                                     "breaker.ramp.duration",
-                                                     "confidence",
-                                                     "breaker.confidence",
-                                                     "breaker.window.calls",
-                                                     "breaker.ignored_codes",
-                                                     "rate_limit.rate",
-                                                     "channel:name",
-                                                     "channel:bulkhead",
-                                                     "channel:rate_limit",
-                                                     "channel:throttle"};
+      static const std::set<std::string> no_value = {
+          "name",
+          "name.channel",
+          "name.service",
+          "name.method",
+          "id",
+          "base",
+          "preset",
+          "wait_for_ready",
+          "idempotent",
+          "ramp.duration",
+          "breaker.ramp.duration",
+          "confidence",
+          "breaker.confidence",
+          "breaker.probe.health_check",
+          "breaker.window.calls",
+          "breaker.ignored_codes",
+          "rate_limit.rate",
+          "channel:name",
+          "channel:bulkhead",
+          "channel:rate_limit",
+          "channel:throttle"};
       EXPECT_EQ(no_value.count(path), 1u) << path << ": " << row.default_cell;
       continue;
     }

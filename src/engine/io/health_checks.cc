@@ -1,0 +1,274 @@
+#include "src/engine/io/health_checks.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/engine/io/clock.h"
+#include "src/engine/io/health_message.h"
+#include "src/engine/io/own_call.h"
+
+namespace firebreak::engine {
+namespace {
+
+constexpr core::Duration kShortestTimeout = std::chrono::seconds(1);
+// Of an interval: for so long an answer is good for others, too. Breakers that
+// opened together are due within a tenth of it (open_jitter).
+constexpr double kGoodFor = 0.75;
+// And so long one is kept for that, which is longer than intervals are.
+constexpr core::Duration kKept = std::chrono::minutes(1);
+// More than a program has targets with a health check.
+constexpr size_t kMaxTold = 1000;
+
+}  // namespace
+
+// How a check is cancelled from outside: it may end meanwhile, and must do so
+// on the engine's threads, since it may hold the channel's last reference.
+struct HealthChecks::Running {
+  core::Mutex mu;
+  grpc::ClientContext* context ABSL_GUARDED_BY(mu) = nullptr;
+  std::weak_ptr<grpc::Channel> channel;
+
+  void Cancel() {
+    core::MutexLock lock(&mu);
+    if (context != nullptr) context->TryCancel();
+  }
+};
+
+class HealthChecks::Check final : public Completion {
+ public:
+  Check(std::weak_ptr<HealthChecks> checks, Key key)
+      : checks_(std::move(checks)), key_(std::move(key)) {}
+
+  // It may be over, and gone, when this returns.
+  void Start(const std::shared_ptr<grpc::Channel>& channel,
+             core::Duration timeout, std::shared_ptr<Running> running,
+             grpc::CompletionQueue* cq) {
+    context_.set_deadline(
+        std::chrono::system_clock::now() +
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            timeout));
+    grpc::GenericStub stub(channel);
+    {
+      OwnCall own(&context_);
+      reader_ = stub.PrepareUnaryCall(&context_, kHealthCheckMethod,
+                                      HealthRequest(std::get<2>(key_)), cq);
+    }
+    running_ = std::move(running);
+    auto* const reader = reader_.get();
+    reader->StartCall();
+    {
+      core::MutexLock lock(&running_->mu);
+      running_->context = &context_;
+    }
+    reader->Finish(&reply_, &status_, static_cast<Completion*>(this));
+  }
+
+  void OnComplete(bool /*ok*/) override {
+    {
+      core::MutexLock lock(&running_->mu);
+      running_->context = nullptr;
+    }
+    if (auto checks = checks_.lock()) {
+      checks->OnAnswer(
+          key_, ReadHealth(status_, reply_),
+          status_.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
+    }
+    delete this;
+  }
+
+ private:
+  const std::weak_ptr<HealthChecks> checks_;
+  const Key key_;
+  std::shared_ptr<Running> running_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer reply_;
+  grpc::Status status_;
+  // Lives in the call's arena, so it goes before the context.
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
+};
+
+std::shared_ptr<HealthChecks> HealthChecks::Create(Io* io) {
+  return std::shared_ptr<HealthChecks>(new HealthChecks(io));
+}
+
+void HealthChecks::SetOwner(std::weak_ptr<void> owner) {
+  core::MutexLock lock(&mu_);
+  owner_ = std::move(owner);
+}
+
+void HealthChecks::Stop() {
+  std::vector<std::shared_ptr<Running>> running;
+  {
+    core::MutexLock lock(&mu_);
+    stopped_ = true;
+    for (auto& [key, asked] : asked_) {
+      if (asked.running != nullptr) running.push_back(asked.running);
+    }
+    asked_.clear();
+  }
+  for (const auto& check : running) check->Cancel();
+}
+
+void HealthChecks::Look(
+    core::Breaker* breaker,
+    const std::vector<std::weak_ptr<grpc::Channel>>& channels, core::Time now) {
+  const core::Breaker::Identity& of = breaker->identity();
+  const absl::optional<core::HealthAsk> ask = breaker->HealthCheckDue(now);
+  if (!ask) return;
+  const Key key(of.channel, of.target, ask->service);
+  std::vector<core::Breaker*> told;
+  absl::optional<core::HealthAnswer> known;
+  core::Time begun;
+  core::Duration timeout = core::Duration::zero();
+  {
+    core::MutexLock lock(&mu_);
+    if (stopped_) return;
+    Asked& asked = asked_[key];
+    if (std::find(asked.breakers.begin(), asked.breakers.end(), breaker) ==
+        asked.breakers.end()) {
+      asked.breakers.push_back(breaker);
+    }
+    begun = asked.begun;
+    if (asked.running != nullptr) {
+      told = {breaker};
+    } else if (asked.is_answered && begun >= ask->open_since &&
+               now - begun < core::Scale(ask->interval, kGoodFor)) {
+      told = {breaker};
+      known = asked.answer;
+    } else {
+      told = asked.breakers;
+      timeout =
+          std::min(std::max({asked.timeout, ask->interval, kShortestTimeout}),
+                   ask->timeout);
+      asked.timeout = timeout;
+    }
+  }
+  for (core::Breaker* each : told) each->HealthCheckBegins(now);
+  if (known) {
+    breaker->NoteHealth(*known, begun, now);
+  } else if (timeout > core::Duration::zero() &&
+             !Begin(key, timeout, channels, now)) {
+    for (core::Breaker* each : told) {
+      each->NoteHealth({core::TargetHealth::kNoConnection, "no connection"},
+                       now, now);
+    }
+  }
+}
+
+bool HealthChecks::Begin(
+    const Key& key, core::Duration timeout,
+    const std::vector<std::weak_ptr<grpc::Channel>>& channels, core::Time now) {
+  for (const std::weak_ptr<grpc::Channel>& candidate : channels) {
+    const std::shared_ptr<grpc::Channel> channel = candidate.lock();
+    if (channel == nullptr ||
+        channel->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY) {
+      continue;
+    }
+    auto running = std::make_shared<Running>();
+    running->channel = candidate;
+    {
+      core::MutexLock lock(&mu_);
+      if (stopped_) return true;
+      ForgetOld(now);
+      Asked& asked = asked_[key];
+      asked.running = running;
+      asked.begun = now;
+    }
+    (new Check(weak_from_this(), key))
+        ->Start(channel, timeout, std::move(running), io_->Begin());
+    return true;
+  }
+  return false;
+}
+
+void HealthChecks::CancelWhatNobodyUses() {
+  std::vector<std::shared_ptr<Running>> unused;
+  {
+    core::MutexLock lock(&mu_);
+    for (const auto& [key, asked] : asked_) {
+      // The check's own.
+      if (asked.running != nullptr && asked.running->channel.use_count() <= 1) {
+        unused.push_back(asked.running);
+      }
+    }
+  }
+  for (const auto& check : unused) check->Cancel();
+}
+
+void HealthChecks::OnAnswer(const Key& key, const core::HealthAnswer& answer,
+                            bool timed_out) {
+  // Declared first, so that it goes last: what it owns may be destroyed with
+  // it.
+  std::shared_ptr<void> owner;
+  std::vector<core::Breaker*> breakers;
+  core::Time begun;
+  {
+    core::MutexLock lock(&mu_);
+    owner = owner_.lock();
+    const auto found = asked_.find(key);
+    if (owner == nullptr || found == asked_.end()) return;
+    Asked& asked = found->second;
+    asked.running = nullptr;
+    asked.answer = answer;
+    asked.is_answered = true;
+    asked.timeout = timed_out ? 2 * asked.timeout : core::Duration::zero();
+    begun = asked.begun;
+    breakers = asked.breakers;
+  }
+  const core::Time now = Now();
+  std::vector<core::Breaker*> done;
+  for (core::Breaker* breaker : breakers) {
+    const bool asks_on = breaker->NoteHealth(answer, begun, now);
+    if (!asks_on) done.push_back(breaker);
+  }
+  if (answer.health == core::TargetHealth::kNoWord && !breakers.empty()) {
+    TellThatThereIsNoWord(key, answer, *breakers.front());
+  }
+  core::MutexLock lock(&mu_);
+  const auto found = asked_.find(key);
+  if (found == asked_.end()) return;
+  std::vector<core::Breaker*>& left = found->second.breakers;
+  left.erase(std::remove_if(left.begin(), left.end(),
+                            [&](core::Breaker* breaker) {
+                              return std::find(done.begin(), done.end(),
+                                               breaker) != done.end();
+                            }),
+             left.end());
+}
+
+// Those whose answer is good for nobody, and for whom nobody waits.
+void HealthChecks::ForgetOld(core::Time now) {
+  for (auto it = asked_.begin(); it != asked_.end();) {
+    const auto each = it++;
+    const Asked& asked = each->second;
+    if (asked.breakers.empty() && asked.running == nullptr &&
+        now - asked.begun > kKept) {
+      asked_.erase(each);
+    }
+  }
+}
+
+void HealthChecks::TellThatThereIsNoWord(const Key& key,
+                                         const core::HealthAnswer& answer,
+                                         const core::Breaker& breaker) {
+  {
+    core::MutexLock lock(&mu_);
+    if (told_.size() >= kMaxTold || !told_.insert(key).second) return;
+  }
+  if (breaker.identity().log == nullptr) return;
+  core::Event event;
+  event.at = Now();
+  event.channel = breaker.identity().channel;
+  event.target = breaker.identity().target;
+  event.cause = absl::StrCat("the health check of \"", std::get<2>(key),
+                             "\" answers ", answer.text,
+                             ", which says nothing of the target: calls look "
+                             "whether it is back instead");
+  breaker.identity().log->Append(std::move(event));
+}
+
+}  // namespace firebreak::engine

@@ -1,0 +1,88 @@
+// Health checks in the place of canaries, for breakers that ask for them
+// (BreakerOptions::health_check).
+//
+//   checks.Look(&breaker, channels, now);   // at each look while it is OPEN
+//   checks.Stop();
+//
+// Breakers of one channel name and target that ask for one service share its
+// checks: one for each probe interval, however many methods there are, and one
+// at a time. Who asks while one is under way, or soon after, gets its answer.
+// Nobody's channel is kept for them: a check whose channel has no other user is
+// cancelled at the next look, and none begins without a breaker that is OPEN.
+//
+// A check may take as long as an interval, a second at least; after one that
+// took longer twice as long, up to the policy's probe_timeout: so that a server
+// that swallows a check is asked again soon, and a slow one is heard.
+//
+// Thread safety: safe from any thread. Ownership: `io`, breakers and what they
+// log to outlive Stop(); checks that run then are cancelled, and tell nobody.
+#ifndef FIREBREAK_SRC_ENGINE_IO_HEALTH_CHECKS_H_
+#define FIREBREAK_SRC_ENGINE_IO_HEALTH_CHECKS_H_
+
+#include <grpcpp/channel.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "src/core/base/mutex.h"
+#include "src/core/breaker/breaker.h"
+#include "src/engine/io/io.h"
+
+namespace firebreak::engine {
+
+class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
+ public:
+  // `owner` is what keeps `io` and the breakers alive; held weakly.
+  static std::shared_ptr<HealthChecks> Create(Io* io);
+  void SetOwner(std::weak_ptr<void> owner);
+  void Stop();
+
+  // Checks the target of `breaker`, if that is due, on one of these channels,
+  // which all go to it.
+  void Look(core::Breaker* breaker,
+            const std::vector<std::weak_ptr<grpc::Channel>>& channels,
+            core::Time now);
+  // Ends checks whose channel has no other user.
+  void CancelWhatNobodyUses();
+
+ private:
+  class Check;
+  struct Running;
+  // Channel, target, service.
+  using Key = std::tuple<std::string, std::string, std::string>;
+  struct Asked {
+    std::vector<core::Breaker*> breakers;
+    std::shared_ptr<Running> running;  // null: none
+    core::Time begun;
+    core::HealthAnswer answer;  // of the last one
+    core::Duration timeout = core::Duration::zero();
+    bool is_answered = false;
+  };
+
+  explicit HealthChecks(Io* io) : io_(io) {}
+  // Starts one on one of the channels that are connected; false without any.
+  bool Begin(const Key& key, core::Duration timeout,
+             const std::vector<std::weak_ptr<grpc::Channel>>& channels,
+             core::Time now);
+  void ForgetOld(core::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnAnswer(const Key& key, const core::HealthAnswer& answer,
+                bool timed_out);
+  // Once for each key.
+  void TellThatThereIsNoWord(const Key& key, const core::HealthAnswer& answer,
+                             const core::Breaker& breaker);
+
+  Io* const io_;
+  core::Mutex mu_;
+  std::weak_ptr<void> owner_ ABSL_GUARDED_BY(mu_);
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::map<Key, Asked> asked_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<Key> told_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_IO_HEALTH_CHECKS_H_

@@ -1,0 +1,79 @@
+#include "src/engine/io/health_message.h"
+
+#include <google/protobuf/unknown_field_set.h>
+#include <grpcpp/support/slice.h>
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "src/core/base/outcome.h"
+
+namespace firebreak::engine {
+namespace {
+
+using core::TargetHealth;
+using google::protobuf::UnknownField;
+using google::protobuf::UnknownFieldSet;
+
+// HealthCheckRequest.service, HealthCheckResponse.status.
+constexpr int kServiceField = 1;
+constexpr int kStatusField = 1;
+
+core::HealthAnswer OfStatus(uint64_t serving_status) {
+  switch (serving_status) {
+    case 1:
+      return {TargetHealth::kServing, "SERVING"};
+    case 2:
+      return {TargetHealth::kNotServing, "NOT_SERVING"};
+    case 0:
+      return {TargetHealth::kNoWord, "UNKNOWN"};
+    case 3:
+      return {TargetHealth::kNoWord, "SERVICE_UNKNOWN"};
+    default:
+      return {TargetHealth::kNoWord, absl::StrCat("status ", serving_status)};
+  }
+}
+
+core::HealthAnswer OfError(grpc::StatusCode code) {
+  const bool is_not_back = code == grpc::StatusCode::UNAVAILABLE ||
+                           code == grpc::StatusCode::DEADLINE_EXCEEDED ||
+                           code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+                           code == grpc::StatusCode::CANCELLED;
+  return {is_not_back ? TargetHealth::kNotServing : TargetHealth::kNoWord,
+          absl::StatusCodeToString(static_cast<absl::StatusCode>(code))};
+}
+
+}  // namespace
+
+grpc::ByteBuffer HealthRequest(const std::string& service) {
+  UnknownFieldSet message;
+  // As Protobuf writes it: the default is left out.
+  if (!service.empty()) message.AddLengthDelimited(kServiceField, service);
+  std::string bytes;
+  message.SerializeToString(&bytes);
+  grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+core::HealthAnswer ReadHealth(const grpc::Status& status,
+                              const grpc::ByteBuffer& reply) {
+  if (!status.ok()) return OfError(status.error_code());
+  const core::HealthAnswer garbled = {TargetHealth::kNoWord,
+                                      "an answer that cannot be read"};
+  grpc::Slice bytes;
+  if (reply.Valid() && !reply.DumpToSingleSlice(&bytes).ok()) return garbled;
+  UnknownFieldSet message;
+  if (!message.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size()))) {
+    return garbled;
+  }
+  uint64_t serving_status = 0;
+  for (int i = 0; i < message.field_count(); ++i) {
+    const UnknownField& field = message.field(i);
+    if (field.number() != kStatusField) continue;
+    if (field.type() != UnknownField::TYPE_VARINT) return garbled;
+    serving_status = field.varint();  // the last one counts
+  }
+  return OfStatus(serving_status);
+}
+
+}  // namespace firebreak::engine
