@@ -21,6 +21,7 @@ Breaker::Breaker(Identity identity,
       rng_(seed),
       rules_(options_, since_),
       probe_due_(since_),
+      told_(machine_),
       probation_(options_) {}
 
 Admission Breaker::Admit(Time now, Time deadline, CallKind kind, Hedge hedge) {
@@ -266,6 +267,7 @@ void Breaker::Advance(Time now) {
 void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
                     const absl::optional<Trip>& trip) {
   const BreakerState from = state();
+  const int trips = trips_;
   const bool ramp_is_over = from == BreakerState::kRamp &&
                             to == BreakerState::kClosed &&
                             kind == Event::Kind::kTransition;
@@ -302,9 +304,31 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
                                                       : NextOpenDuration());
     ++trips_;
   }
-  cause_ = std::move(cause);
+  const std::string cause_before = std::exchange(cause_, std::move(cause));
   ++changes_[static_cast<size_t>(from)][static_cast<size_t>(state())];
-  Log(kind, BreakerStateName(from), BreakerStateName(state()), cause_, trip);
+  if (kind == Event::Kind::kTransition && IsOneMoreFlap(from, state(), trips)) {
+    return;
+  }
+  // The last of the steps that were not told is, where it leads elsewhere.
+  if (told_ != from && told_ != state()) {
+    Log(Event::Kind::kTransition, BreakerStateName(told_),
+        BreakerStateName(from), cause_before);
+  }
+  told_ = state();
+  Log(kind, BreakerStateName(from), BreakerStateName(state()),
+      from == BreakerState::kHalfOpen && state() == BreakerState::kOpen &&
+              trips > kTripsToldEach
+          ? absl::StrCat(cause_, "; ", trips, " times since it was closed")
+          : cause_,
+      trip);
+}
+
+bool Breaker::IsOneMoreFlap(BreakerState from, BreakerState to, int trips) {
+  const bool flaps =
+      (from == BreakerState::kOpen && to == BreakerState::kHalfOpen) ||
+      (from == BreakerState::kHalfOpen && to == BreakerState::kOpen);
+  const bool is_power_of_two = (trips & (trips - 1)) == 0;
+  return flaps && trips > kTripsToldEach && !is_power_of_two;
 }
 
 Duration Breaker::NextProbeInterval() {

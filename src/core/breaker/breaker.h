@@ -189,6 +189,11 @@ class Breaker {
   // the application gets (classification.h), and no longer than a probe's slot
   // may be lost.
   static constexpr Duration kJudgedWithin = std::chrono::seconds(2);
+  // Of a target that answers some probes and not others: the steps to HALF_OPEN
+  // and back are events so often after each other, and then each time that
+  // number has doubled. What there was between is not in the log, only in the
+  // counters: docs/adr/0036.
+  static constexpr int kTripsToldEach = 4;
 
   Breaker(Identity identity, const absl::optional<BreakerOptions>& options,
           uint64_t seed, Time now);
@@ -333,6 +338,8 @@ class Breaker {
   void Enter(BreakerState to, Event::Kind kind, std::string cause,
              const absl::optional<Trip>& trip = absl::nullopt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // From OPEN to HALF_OPEN or back, and not worth an event any more.
+  static bool IsOneMoreFlap(BreakerState from, BreakerState to, int trips);
   void Log(Event::Kind kind, absl::string_view from, absl::string_view to,
            std::string cause, const absl::optional<Trip>& trip = absl::nullopt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -370,7 +377,8 @@ class Breaker {
   double ramp_turns_ ABSL_GUARDED_BY(mu_) = 0;  // 1 pays for one call
   // OPEN.
   Time probe_due_ ABSL_GUARDED_BY(mu_);
-  int trips_ ABSL_GUARDED_BY(mu_) = 0;  // since it was last CLOSED
+  int trips_ ABSL_GUARDED_BY(mu_) = 0;      // since it was last CLOSED
+  BreakerState told_ ABSL_GUARDED_BY(mu_);  // by the last event
   // What made the last probes fail, if it may be over before `probe_due_`.
   enum class Reopened { kOther, kProbeHung, kNoConnection };
   Reopened reopened_ ABSL_GUARDED_BY(mu_) = Reopened::kOther;

@@ -9,6 +9,7 @@
 #include "tests/bench/studies/metastable.h"
 #include "tests/bench/studies/recovery.h"
 #include "tests/bench/studies/report.h"
+#include "tests/bench/studies/share.h"
 #include "tests/bench/studies/storm.h"
 
 namespace firebreak::studies {
@@ -135,6 +136,26 @@ double PrintLoads(nlohmann::json* json) {
   return most;
 }
 
+// A target that answers a part of its calls.
+void PrintShares(nlohmann::json* json) {
+  std::puts(
+      "\nsuccess / attempts per call / changes of a breaker a minute, where a "
+      "target answers a part");
+  const std::vector<ShareRow> rows = RunShare(ShareStudy{});
+  for (const Part part : kParts) {
+    std::printf("  %-12s", PartName(part));
+    for (const ShareRow& row : rows) {
+      if (row.part != part) continue;
+      std::printf("  %s: %.3f/%.2f/%.1f", row.strategy.c_str(), row.success,
+                  row.load, row.changes);
+      (*json)[PartName(part)][row.strategy] = {{"success", row.success},
+                                               {"load", row.load},
+                                               {"changes", row.changes}};
+    }
+    std::puts("");
+  }
+}
+
 void WriteData(const std::vector<StormRow>& rows,
                const std::vector<MetastableRow>& lines, std::ofstream* data) {
   const char* gap = "";
@@ -190,6 +211,7 @@ bool ReportStorm(const std::string& folder) {
   json["metastable_server_drops"] = ToJson(dropped);
   const absl::optional<Duration> slowest = PrintRecoveries(&json["recovery"]);
   const double load = PrintLoads(&json["load"]);
+  PrintShares(&json["share"]);
   const std::vector<DeadlineRow> gates = RunDeadlines(DeadlineStudy{});
   const double drowned = Find(gates, "drowned", Gate::kAll).all().success;
   const double idle_loss = Find(gates, "idle", Gate::kOff).all().success -

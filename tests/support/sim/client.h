@@ -44,6 +44,8 @@ class Client {
   // `on_end` is called exactly once, unless the simulation ends first; also
   // before Call() returns.
   virtual void Call(uint64_t luck, OnCallEnd on_end) = 0;
+  // How often its breakers changed their states.
+  virtual int64_t breaker_changes() const { return 0; }
 };
 
 // Of attempt n = 0, 1, ... of a call.

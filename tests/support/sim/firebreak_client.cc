@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/types/optional.h"
+#include "src/core/admission/admission_control.h"
 #include "src/core/attempts/attempt_budget.h"
 #include "src/core/attempts/call_driver.h"
 #include "src/core/attempts/retry_estimator.h"
@@ -23,6 +24,11 @@ struct FirebreakClient::Channel {
         targets(setup.targets),
         seeds(setup.seed),
         budget(setup.budget, s->now()) {
+    std::vector<std::shared_ptr<core::Bulkhead::Waiter>> admitted;
+    if (options.admission.throttle) {
+      admission = core::AdmissionControl().With(options.admission, seeds.Next(),
+                                                s->now(), &admitted);
+    }
     if (options.retry && options.retry->adaptive) {
       estimator.emplace(*options.retry->adaptive);
     }
@@ -39,6 +45,7 @@ struct FirebreakClient::Channel {
   const core::MethodOptions options;
   const std::vector<Target> targets;
   core::Rng seeds;
+  core::AdmissionControl admission;  // a throttle, which makes nobody wait
   core::AttemptBudget budget;
   core::MethodStats stats;
   core::LatencyModel latency;
@@ -61,7 +68,15 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
             core::CallDeadline(deadline, channel_->options.timeout, started_)),
         driver_(Plan()) {}
 
-  void Start() { Perform(driver_.Start(started_)); }
+  void Start() {
+    const core::AdmissionControl::Step step = permit_.Begin(
+        &channel_->admission, started_, deadline_, Duration::zero());
+    if (step.kind == core::AdmissionControl::Step::Kind::kRefused) {
+      on_end_({started_, started_, step.refusal.code, 0});
+      return;
+    }
+    Perform(driver_.Start(started_));
+  }
 
  private:
   CallDriver::Plan Plan() const {
@@ -95,6 +110,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
           }));
     }
     if (actions.finish.has_value()) {
+      permit_.End(driver_.VerdictOf(*actions.finish), channel_->sim->now());
       on_end_({started_, channel_->sim->now(), actions.finish->code,
                driver_.launched()});
       return;
@@ -121,6 +137,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
   const OnCallEnd on_end_;
   const Time started_;
   const Time deadline_;
+  core::AdmissionPermit permit_;
   CallDriver driver_;
   std::vector<std::weak_ptr<Flight>> flights_;
   Time armed_ = core::kInfiniteFuture;
@@ -131,6 +148,16 @@ FirebreakClient::FirebreakClient(Simulation* sim, const Setup& setup,
     : channel_(std::make_shared<Channel>(sim, setup, counts)) {}
 
 FirebreakClient::~FirebreakClient() = default;
+
+int64_t FirebreakClient::breaker_changes() const {
+  int64_t changes = 0;
+  for (core::Breaker* breaker : channel_->breakers) {
+    for (const auto& from : breaker->Snapshot(channel_->sim->now()).changes) {
+      for (const int64_t times : from) changes += times;
+    }
+  }
+  return changes;
+}
 
 void FirebreakClient::Call(uint64_t luck, OnCallEnd on_end) {
   CallBy(core::kInfiniteFuture, luck, channel_->counts, std::move(on_end));

@@ -44,6 +44,7 @@ class FirebreakClient : public Client {
               OnCallEnd on_end);
 
   core::MethodCounts counts() const;
+  int64_t breaker_changes() const override;
 
  private:
   struct Channel;

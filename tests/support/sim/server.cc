@@ -32,6 +32,7 @@ Server::Handle Server::Submit(Work work) {
       !(speed_ > 0) || (options_.workers > 0 && under_way_ >= options_.workers);
   if (must_wait && options_.queue_limit && queued_ >= *options_.queue_limit) {
     ++stats_.refused;
+    owed_ += options_.refusal_work;
     job->state = Job::State::kOver;
     job->work.on_end({options_.refusal_code, Duration::zero()});
     return {};
@@ -86,7 +87,8 @@ void Server::Begin(const std::shared_ptr<Job>& job) {
   ++stats_.started;
   job->state = Job::State::kUnderWay;
   job->begun = sim_->now();
-  const Duration plain = options_.service.Sample(&job->work.luck);
+  const Duration plain = options_.service.Sample(&job->work.luck) +
+                         std::exchange(owed_, Duration::zero());
   // Speed 1 is exact.
   const Duration takes = speed_ == 1 ? plain : core::Scale(plain, 1 / speed_);
   sim_->After(takes, [this, job] {

@@ -41,6 +41,8 @@ struct ServerOptions {
   // Of work that is done, each by itself.
   double failure_rate = 0;
   bool honours_cancel = false;
+  // Of a worker, that a refusal takes: before it begins with what comes next.
+  Duration refusal_work{};
 
   absl::StatusCode failure_code = absl::StatusCode::kUnavailable;
   absl::StatusCode refusal_code = absl::StatusCode::kResourceExhausted;
@@ -114,6 +116,7 @@ class Server {
   std::deque<std::shared_ptr<Job>> queue_;  // with those that were cancelled
   int64_t queued_ = 0;                      // without
   int64_t under_way_ = 0;
+  Duration owed_{};  // for refusals
   Time counted_;
   Stats stats_;
 };

@@ -10,6 +10,7 @@
 #include "tests/bench/studies/fanout.h"
 #include "tests/bench/studies/metastable.h"
 #include "tests/bench/studies/recovery.h"
+#include "tests/bench/studies/share.h"
 #include "tests/bench/studies/storm.h"
 #include "tests/bench/studies/tied.h"
 
@@ -42,6 +43,39 @@ TEST(Storm, RetriesHelpWithinTheirBudget) {
   // What they are measured against.
   EXPECT_NEAR(LargestLoad(Find(rows, "3 retries")), 4, 1e-9);
   EXPECT_NEAR(LargestLoad(Find(rows, "token bucket")), 1.107, 0.003);
+}
+
+// docs/adr/0036 rests on this.
+TEST(Share, RefusingHelpsWhereTheLoadIsToBlameAndHurtsElsewhere) {
+  ShareStudy study;
+  study.clients = 20;
+  study.workers = 2;
+  study.length = Sec(70);
+  const std::vector<ShareRow> rows = RunShare(study);
+  const auto success = [&](const char* strategy, Part part) {
+    return Find(rows, strategy, part).success;
+  };
+  for (const Part part : {Part::kFails30, Part::kFails50}) {
+    const double alone = success(kRetryAlone, part);
+    EXPECT_NEAR(success(kWithBreaker, part), alone, 0.01) << PartName(part);
+    EXPECT_GE(success(kWithThrottle, part), alone - 0.03) << PartName(part);
+  }
+  // Past its failure_rate a breaker refuses, as does a throttle past 1 / k.
+  EXPECT_LT(success(kWithBreaker, Part::kFails70),
+            success(kRetryAlone, Part::kFails70) - 0.1);
+  EXPECT_LT(success(kWithThrottle, Part::kFails70),
+            success(kRetryAlone, Part::kFails70) - 0.1);
+  // What costs the server nothing needs no help.
+  for (const Part part : {Part::kRefuses, Part::kSheds}) {
+    EXPECT_NEAR(success(kWithBoth, part), success(kRetryAlone, part), 0.02)
+        << PartName(part);
+  }
+  EXPECT_GT(success(kWithThrottle, Part::kLateSheds),
+            success(kWithBreaker, Part::kLateSheds) + 0.1);
+  EXPECT_GT(success(kWithBreaker, Part::kQueues),
+            success(kRetryAlone, Part::kQueues) + 0.1);
+  EXPECT_NEAR(success(kWithBoth, Part::kQueues),
+              success(kWithBreaker, Part::kQueues), 0.02);
 }
 
 TEST(Storm, IsTheSameEveryTime) {

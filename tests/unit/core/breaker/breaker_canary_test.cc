@@ -1,15 +1,20 @@
 // While it is open, one attempt a second looks whether the target is back.
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "src/core/breaker/breaker.h"
 #include "tests/support/core_fixtures.h"
 
 namespace firebreak::core {
 namespace {
+
+using ::testing::HasSubstr;
 
 BreakerOptions WithCanaries() {
   BreakerOptions options = TripsAfter(1);
@@ -113,6 +118,38 @@ TEST_F(CanaryTest, InALongOutageTheyAreFewer) {
   }
   EXPECT_LE(longest, Ms(5'100));
   EXPECT_LE(let_through, 3'600 / 5 + 120);
+}
+
+// A target that answers some probes and not others.
+TEST_F(CanaryTest, FlapsAreToldLessAndLess) {
+  BreakerOptions options = WithCanaries();
+  options.probes = 2;
+  Make(options);
+  Duration now{};
+  for (int i = 0; i < 100; ++i) {
+    now += Sec(6);
+    Call(now).Settle(Verdict::kSuccess, At(now));
+    ASSERT_EQ(StateAt(now), BreakerState::kHalfOpen);
+    Call(now).Settle(Verdict::kFailure, At(now));
+    ASSERT_EQ(StateAt(now), BreakerState::kOpen);
+  }
+  EXPECT_EQ(breaker_->Snapshot(At(now)).times_opened, 101);
+  now += Sec(6);
+  for (int i = 0; i < 2; ++i) {
+    Call(now).Settle(Verdict::kSuccess, At(now));
+  }
+  ASSERT_EQ(StateAt(now), BreakerState::kClosed);
+  const std::vector<std::string> told = Told(log_);
+  // The trip; 1 to 4, 8, 16, 32 and 64, there and back; the way to the end.
+  EXPECT_EQ(told.size(), 1 + 2 * 8 + 2u) << absl::StrJoin(told, "\n");
+  EXPECT_THAT(told[16], HasSubstr("64 times since it was closed"));
+  // Each begins where the one before has ended.
+  std::string state = "closed";
+  for (const Event& event : log_.Since(0, 100).events) {
+    EXPECT_EQ(event.from, state);
+    state = event.to;
+  }
+  EXPECT_EQ(state, "closed");
 }
 
 // A look that is due for a moment is no sign that nobody calls.
