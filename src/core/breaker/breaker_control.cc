@@ -90,9 +90,13 @@ void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
   Turn turn(this);
   Advance(now);
   const bool was_enabled = enabled_;
+  const BreakerOptions before = options_;
   enabled_ = IsOn(options);
   options_ = enabled_ ? *options : BreakerOptions{};
   rules_.OnOptionsChanged(latest_);
+  if (!options_.CallsTheSameFailures(before)) {
+    rules_.ForgetUsualFailures(latest_);
+  }
   calls_look_ = false;
   if (enabled_ == was_enabled) {
     news_.changed = true;  // for whoever ticks: times may be others

@@ -121,6 +121,12 @@ struct BreakerOptions {
   // opened, the load would move to the other servers (brpc's ELIMIT).
   bool overload_counts = false;
 
+  // What is a failure to one is to the other.
+  bool CallsTheSameFailures(const BreakerOptions& other) const {
+    return failure_codes == other.failure_codes &&
+           ignored_codes == other.ignored_codes &&
+           overload_counts == other.overload_counts;
+  }
   bool HasSlowRule() const {
     return slow_call_duration > Duration::zero() &&
            (slow_call_rate > 0 || leaky_slow_calls > 0);

@@ -102,6 +102,9 @@ class TripRules {
   // What is usual stays.
   void Clear(Time now);
   void ForgetWhatIsUsual(Time now);
+  // What fails as a rule, and the run: another policy calls other things
+  // failures, and what the old one called so explains nothing of them.
+  void ForgetUsualFailures(Time now) { failures_ = UsualRate(now); }
   // Forgets the calls in flight: their tickets must not come back.
   void ForgetCalls();
   // There are others in the options that it was made with. A window of another

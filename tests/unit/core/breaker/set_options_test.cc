@@ -43,6 +43,28 @@ TEST_F(BreakerSetOptionsTest, AnOpenOneKeepsItsTimer) {
   EXPECT_TRUE(Admit(At(Sec(11))).permit.is_probe());
 }
 
+// What the old codes called failures explains nothing of the new ones.
+TEST_F(BreakerSetOptionsTest, WhatIsUsualGoesWithTheCodesThatItIsAbout) {
+  BreakerOptions options;
+  Breaker& breaker = Make(options);
+  Rng rng(1);
+  Duration now{};
+  for (int i = 0; i < 3'000; ++i) {
+    now += Ms(100);
+    Call(rng.Uniform() < 0.3 ? Verdict::kFailure : Verdict::kSuccess, At(now));
+  }
+  ASSERT_EQ(Look(At(now)).state, BreakerState::kClosed);
+  EXPECT_NEAR(Look(At(now)).usual_failure_rate, 0.3, 0.05);
+  options.probes = 4;
+  breaker.SetOptions(options, At(now));
+  EXPECT_NEAR(Look(At(now)).usual_failure_rate, 0.3, 0.05);
+  EXPECT_GT(Look(At(now)).consecutive_limit, 5);
+  options.ignored_codes = {absl::StatusCode::kInternal};
+  breaker.SetOptions(options, At(now));
+  EXPECT_LT(Look(At(now)).usual_failure_rate, 0.05);
+  EXPECT_EQ(Look(At(now)).consecutive_limit, 5);
+}
+
 TEST_F(BreakerSetOptionsTest, CountsAndAnEqualWindowStay) {
   BreakerOptions options;
   options.consecutive_failures = 5;
