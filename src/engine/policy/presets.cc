@@ -15,8 +15,7 @@ breaker {
   # Two in a row are no accident here, and a fifth failing hurts everybody.
   consecutive_failures: 2
   failure_rate: 0.2
-  # Tried again soon: each second without it is an outage.
-  open_duration: "15s"
+  # Looked at each second, by default: each without it is an outage.
 }
 )"},
     {"database",
@@ -27,9 +26,8 @@ breaker {
   consecutive_failures: 3
   # A database in which 3 of 10 queries fail is on its way down.
   failure_rate: 0.3
-  # The time a failover takes.
-  open_duration: "30s"
-  max_open_duration: "2m"
+  # Looked at each second, by default: one query is no load, and a failover
+  # takes as long as it takes.
 }
 )"},
     {"external_api",
@@ -40,9 +38,8 @@ breaker {
   # A few failures are usual, so it takes more of them, and more than half.
   consecutive_failures: 5
   failure_rate: 0.6
-  # Nobody here can repair it: asking again sooner only annoys.
-  open_duration: "60s"
-  max_open_duration: "5m"
+  # Nobody here can repair it: asking more often only annoys.
+  probe_interval: "10s"
 }
 )"},
     {"log_shipping", R"(# May come late, or not at all: nobody waits for it.
@@ -55,8 +52,7 @@ breaker {
   consecutive_failures: 20
   failure_rate: 0
   # What is lost meanwhile is in the buffer, or was not worth one.
-  open_duration: "5m"
-  max_open_duration: "30m"
+  probe_interval: "30s"
 }
 )"},
     {"payment",
@@ -72,9 +68,8 @@ breaker {
   # Each failure is a customer in doubt. No rate: few calls, each counts.
   consecutive_failures: 3
   failure_rate: 0
-  # Long enough for the orders to be queued and the provider to recover.
-  open_duration: "60s"
-  max_open_duration: "5m"
+  # Each look is a customer in doubt, too; orders are queued meanwhile.
+  probe_interval: "10s"
 }
 )"},
     {"recommendation", R"(# Nice to have: a page without it is still a page.
@@ -83,11 +78,9 @@ breaker {
   slow_call_duration: "5s"
   slow_call_rate: 0
   leaky_slow_calls: 10
-  # Failures cost little, and so does trying; but not for ever.
+  # Failures cost little, and so does trying: it is looked at each second.
   consecutive_failures: 10
   failure_rate: 0
-  open_duration: "30s"
-  max_open_duration: "2m"
 }
 )"},
 };
