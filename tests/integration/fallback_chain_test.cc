@@ -13,6 +13,7 @@
 
 #include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
+#include "tests/fidelity/raw_server.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 
@@ -180,6 +181,19 @@ TEST_P(FallbackChainTest, TheLastGoodReplyIsServedAndMarkedAsStale) {
   EXPECT_EQ(Story(), "cached failed, default answered");
   // What a fallback said is no good reply of a server's.
   EXPECT_EQ(Call(Down(), "c")->reply.text(), "default");
+  EXPECT_EQ(Story(), "cached failed, default answered");
+}
+
+// gRPC shows no message then, and the caller's object holds what it held.
+TEST_P(FallbackChainTest, AnOkWithoutAMessageIsNotLearned) {
+  Set({CachedReply(), DefaultReply(Saying("default"))});
+  RawServer silent({absl::nullopt, grpc::Status::OK});
+  const auto channel = f_.engine()->CreateChannel(
+      "test", silent.address(), grpc::InsecureChannelCredentials());
+  UnaryCall empty("a");
+  empty.reply.set_text("of an earlier call");
+  Caller(GetParam(), channel).Run(&empty);
+  EXPECT_EQ(Call(Down(), "a")->reply.text(), "default");
   EXPECT_EQ(Story(), "cached failed, default answered");
 }
 

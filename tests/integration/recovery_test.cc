@@ -2,13 +2,17 @@
 // and ends a wait that began for want of one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "src/core/base/duration.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 
@@ -147,6 +151,59 @@ TEST_P(RecoveryTest, WithTheDefaultsItIsBackSoonAfterTheServerListens) {
   }
   // Once more for each at most: a server may fail right after its start.
   EXPECT_LE(f.breaker().times_opened, 2 * kRounds);
+}
+
+// Twenty rounds, five in each style: the clock runs from when the port listens
+// to the event that says closed. A round in which this process stands still
+// says nothing, so it is the median that is judged.
+TEST(KillAndRestartTest, ItIsClosedAgainWithinAProbeIntervalAndAHalf) {
+  constexpr int kRounds = 5;
+  std::mutex mu;
+  std::vector<core::Duration> took;
+  const auto run = [&](StubStyle style) {
+    EngineFixture f("breaker {}");
+    const std::string address = f.server().address();
+    const Caller caller(style, f.channel());
+    const auto calls_until = [&](core::BreakerState state) {
+      return Eventually([&] {
+        UnaryCall call;
+        caller.Run(&call);
+        return f.breaker().state == state;
+      });
+    };
+    ASSERT_TRUE(calls_until(core::BreakerState::kClosed));
+    f.server().Stop();
+    for (int round = 0; round < kRounds; ++round) {
+      ASSERT_TRUE(calls_until(core::BreakerState::kOpen));
+      EchoServer server(address);
+      ASSERT_EQ(server.address(), address);
+      const core::Time listens = engine::Now();
+      ASSERT_TRUE(calls_until(core::BreakerState::kClosed));
+      core::Time closed = listens;
+      for (const core::Event& event :
+           f.engine()->core()->events().Since(0, 1000).events) {
+        if (event.to == "closed") closed = event.at;
+      }
+      std::lock_guard<std::mutex> lock(mu);
+      took.push_back(closed - listens);
+    }
+    // Once more for each at most: a server may fail right after its start.
+    EXPECT_LE(f.breaker().times_opened, 2 * kRounds);
+  };
+  std::vector<std::thread> threads;
+  for (const StubStyle style :
+       {StubStyle::kSync, StubStyle::kCallback, StubStyle::kCompletionQueue,
+        StubStyle::kCompletionQueueSplit}) {
+    threads.emplace_back(run, style);
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_EQ(took.size(), 4u * kRounds);
+  std::sort(took.begin(), took.end());
+  std::printf("closed again after %s (median), %s (longest)\n",
+              core::FormatDuration(took[took.size() / 2]).c_str(),
+              core::FormatDuration(took.back()).c_str());
+  EXPECT_LE(took[took.size() / 2],
+            3 * core::BreakerOptions().probe_interval / 2);
 }
 
 // Watchers, whose first message comes when something happens: that they stay
