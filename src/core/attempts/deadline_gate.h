@@ -15,7 +15,8 @@
 // While nothing is known every attempt is feasible: without a gate or a model,
 // and with fewer than LatencyModel::kFew attempts in the model. A gate that
 // stops everything would never notice that the method has become faster; so it
-// admits one attempt a second in any case.
+// admits one attempt a second in any case, and three of these in a row that are
+// answered in time end it: what was waited in vain is forgotten then.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_DEADLINE_GATE_H_
@@ -33,7 +34,8 @@ inline bool IsFeasible(const absl::optional<DeadlineGateOptions>& gate,
   if (!gate || model == nullptr || remaining == kInfiniteDuration) return true;
   const absl::optional<Duration> needed = model->AtLeast(gate->quantile, now);
   if (!needed || remaining >= *needed) return true;
-  return model->evidence(now) < LatencyModel::kFew || model->TakePass(now);
+  return model->evidence(now) < LatencyModel::kFew ||
+         model->TakePass(now, *needed);
 }
 
 // Whether an attempt with this much time was bound to fail, since the method

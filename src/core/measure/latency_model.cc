@@ -125,6 +125,7 @@ void LatencyModel::OnAttemptEnd(absl::StatusCode code, Attribution attribution,
 
 void LatencyModel::Record(Duration latency, Time now, uint32_t times) {
   RollIfDue(now);
+  JudgePass(latency, /*has_ended=*/true);
   const auto bucket = static_cast<uint16_t>(BucketOf(latency));
   if (times == 1) {
     pending_.Add(bucket, [this](uint16_t sample) { Count(sample); });
@@ -135,6 +136,7 @@ void LatencyModel::Record(Duration latency, Time now, uint32_t times) {
 
 void LatencyModel::RecordAtLeast(Duration waited, Time now, uint32_t times) {
   RollIfDue(now);
+  JudgePass(waited, /*has_ended=*/false);
   const auto bucket = static_cast<uint16_t>(BucketOf(waited) / kCoarse);
   if (times == 1) {
     pending_.Add(bucket | kGivenUp, [this](uint16_t sample) { Count(sample); });
@@ -206,11 +208,45 @@ absl::optional<Duration> LatencyModel::Baseline(Time now) {
   return ToOptional(baseline_.load(std::memory_order_relaxed));
 }
 
-bool LatencyModel::TakePass(Time now) {
+bool LatencyModel::TakePass(Time now, Duration needed) {
   int64_t due = next_pass_.load(std::memory_order_relaxed);
-  return Nanos(now) >= due && next_pass_.compare_exchange_strong(
-                                  due, Nanos(SaturatingAdd(now, kPassEvery)),
-                                  std::memory_order_relaxed);
+  if (Nanos(now) < due || !next_pass_.compare_exchange_strong(
+                              due, Nanos(SaturatingAdd(now, kPassEvery)),
+                              std::memory_order_relaxed)) {
+    return false;
+  }
+  if (needed > Duration::zero()) {
+    pass_needs_.store(needed.count(), std::memory_order_relaxed);
+  }
+  return true;
+}
+
+void LatencyModel::JudgeOpenPass(Duration took, bool has_ended) {
+  int64_t needs = pass_needs_.load(std::memory_order_relaxed);
+  // Given up sooner than that it says nothing.
+  if (needs == kNothing || (!has_ended && took.count() < needs / 2) ||
+      !pass_needs_.compare_exchange_strong(needs, kNothing,
+                                           std::memory_order_relaxed)) {
+    return;
+  }
+  if (!has_ended || took.count() >= needs) {
+    good_passes_.store(0, std::memory_order_relaxed);
+  } else if (good_passes_.fetch_add(1, std::memory_order_relaxed) + 1 >=
+             kPassesToForget) {
+    good_passes_.store(0, std::memory_order_relaxed);
+    ForgetWhatWasGivenUp();
+  }
+}
+
+void LatencyModel::ForgetWhatWasGivenUp() {
+  MutexLock lock(&mu_);
+  HandOn();
+  for (SubWindow& sub : subs_) {
+    for (Counter& each : sub.given_up) {
+      each.store(0, std::memory_order_relaxed);
+    }
+  }
+  refreshes_at_.store(kNever, std::memory_order_relaxed);
 }
 
 void LatencyModel::RollIfDue(Time now) {

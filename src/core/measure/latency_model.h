@@ -92,8 +92,14 @@ class LatencyModel {
   absl::optional<Duration> Baseline(Time now);
 
   // True for one caller a second: who acts on what the model says, and so
-  // keeps it from learning better, lets that one through all the same.
-  bool TakePass(Time now);
+  // keeps it from learning better, lets that one through all the same. `needed`
+  // is what the model says that it takes. If the next attempt to end is sooner
+  // than that, and so three times in a row, what was given up is forgotten: it
+  // stays in the window for half a minute else, and one success a second would
+  // never outweigh it. Where a sixth of the attempts is as fast, as the gate
+  // wants it, that comes by chance once in three or four minutes of refusals.
+  static constexpr int kPassesToForget = 3;
+  bool TakePass(Time now, Duration needed = Duration::zero());
 
  private:
   static constexpr int kOctaves = 30;
@@ -125,6 +131,14 @@ class LatencyModel {
     std::atomic<double> q{std::numeric_limits<double>::quiet_NaN()};
     std::atomic<int64_t> ns{kNothing};
   };
+
+  // What an attempt says that may be the pass.
+  void JudgePass(Duration took, bool has_ended) {
+    if (pass_needs_.load(std::memory_order_relaxed) == kNothing) return;
+    JudgeOpenPass(took, has_ended);
+  }
+  void JudgeOpenPass(Duration took, bool has_ended);
+  void ForgetWhatWasGivenUp();
 
   static int BucketOf(Duration latency);
   static int64_t LowOf(int bucket);
@@ -165,6 +179,8 @@ class LatencyModel {
   std::atomic<int64_t> longest_{kNothing};  // that was waited, if none ended
   std::atomic<int64_t> baseline_{kNothing};
   std::atomic<int64_t> next_pass_;
+  std::atomic<int64_t> pass_needs_{kNothing};  // of one that has not ended
+  std::atomic<int> good_passes_{0};            // in a row
 
   Mutex mu_;
   int64_t number_ ABSL_GUARDED_BY(mu_) = kNever;  // of the sub-window

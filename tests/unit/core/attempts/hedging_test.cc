@@ -372,7 +372,7 @@ TEST(DeadlineGateTest, WhatIsNotKnownIsFeasible) {
   const Time later = now + Sec(1);
   ASSERT_TRUE(model.Quantile(0.5, later).has_value());
   EXPECT_TRUE(IsFeasible(gate, &model, Ms(1), later));
-  EXPECT_TRUE(model.TakePass(later)) << "none was taken";
+  EXPECT_TRUE(model.TakePass(later, Ms(10))) << "none was taken";
 }
 
 TEST(DeadlineGateTest, NeedsAsMuchAsTheQuantileButForOneASecond) {
@@ -388,6 +388,55 @@ TEST(DeadlineGateTest, NeedsAsMuchAsTheQuantileButForOneASecond) {
   EXPECT_FALSE(IsFeasible(gate, &model, p50 - Duration(1), now));
   EXPECT_FALSE(IsFeasible(gate, &model, p50 - Duration(1), now + Ms(999)));
   EXPECT_TRUE(IsFeasible(gate, &model, p50 - Duration(1), now + Sec(1)));
+}
+
+// What was waited in vain is in the window for half a minute.
+TEST(DeadlineGateTest, IsOutOfTheWaySecondsAfterAnOutage) {
+  const absl::optional<DeadlineGateOptions> gate =
+      DeadlineGateOptions{0.17, true};
+  for (const int outage : {2, 10, 20, 30, 60, 300}) {
+    LatencyModel model;
+    const Time begin = At(Sec(60));
+    const Time end = begin + Sec(outage);
+    Time last_refused{};
+    int sent_in_outage = 0;
+    for (Time now = At(Sec(1)); now < end + Sec(60); now += Ms(20)) {
+      const bool is_out = now >= begin && now < end;
+      if (!IsFeasible(gate, &model, Ms(100), now)) {
+        if (now >= end) last_refused = now;
+      } else if (is_out) {
+        ++sent_in_outage;
+        model.RecordAtLeast(Ms(100), now);
+      } else {
+        model.Record(Ms(5), now);
+      }
+    }
+    EXPECT_LE(last_refused - end, Sec(4)) << outage;
+    if (outage == 300) {
+      EXPECT_LE(sent_in_outage, 2'000);
+    }
+  }
+}
+
+// A tenth is answered, which is chance, and no news.
+TEST(DeadlineGateTest, StaysOnAServerThatAnswersFewInTime) {
+  const absl::optional<DeadlineGateOptions> gate =
+      DeadlineGateOptions{0.17, true};
+  LatencyModel model;
+  Rng rng(3);
+  int sent = 0;
+  for (Time now = At(Sec(1)); now < At(Sec(1'801)); now += Ms(20)) {
+    if (!IsFeasible(gate, &model, Ms(100), now)) continue;
+    ++sent;
+    if (rng.Uniform() < 0.1) {
+      model.Record(Ms(5), now);
+    } else {
+      model.RecordAtLeast(Ms(100), now);
+    }
+  }
+  // One a second, of fifty, and a few more where chance has it forget.
+  EXPECT_GE(sent, 1'800);
+  EXPECT_LE(sent, 3'000);
 }
 
 // Nobody is answered: what the gate knows, it knows from those who gave up.
