@@ -41,8 +41,12 @@ enum class Act : char {
   kForceClosed,
   kClear,
   kReset,
+  // A health check that is due, answered at once.
+  kCheckServes,
+  kCheckServesNot,
+  kCheckHasNoWord,
 };
-constexpr Act kLastAct = Act::kReset;
+constexpr Act kLastAct = Act::kCheckHasNoWord;
 constexpr size_t kMostPermits = 4;
 constexpr Duration kHurry = Ms(100);
 // TSan makes each step many times slower, and has no thread to look at here.
@@ -124,6 +128,15 @@ class World {
       case Act::kReset:
         breaker_.Reset(now_);
         break;
+      case Act::kCheckServes:
+        Check(TargetHealth::kServing);
+        break;
+      case Act::kCheckServesNot:
+        Check(TargetHealth::kNotServing);
+        break;
+      case Act::kCheckHasNoWord:
+        Check(TargetHealth::kNoWord);
+        break;
     }
     CheckProbes();
   }
@@ -155,7 +168,7 @@ class World {
         ",", s.window_timed, ",", s.window_slow, ",", s.consecutive_failures,
         ",", s.leaky_failures, ",", s.leaky_slow_calls, "|", s.probes_in_flight,
         "|", ms(s.since), "|", s.probe_due ? ms(*s.probe_due) : -1, "|",
-        s.override_end ? ms(*s.override_end) : -1, "|");
+        s.override_end ? ms(*s.override_end) : -1, "|", s.asks_health, "|");
     const Time tick = breaker_.next_tick();
     absl::StrAppend(&key, tick == kInfiniteFuture ? -1 : ms(tick), "|");
     // Re-trips decide the next open time; results of probes the verdict.
@@ -228,7 +241,7 @@ class World {
         EXPECT_TRUE(a.permit) << "closed, and refuses";
         break;
       case BreakerState::kOpen:
-        EXPECT_EQ(would_admit, now_ >= *before.probe_due &&
+        EXPECT_EQ(would_admit, now_ >= CallsLookAt(before) &&
                                    before.probes_in_flight < options_.probes);
         if (HasCanaries()) {
           EXPECT_EQ(after.state, BreakerState::kOpen);
@@ -264,6 +277,33 @@ class World {
     EXPECT_EQ(after.probes_in_flight, before.probes_in_flight);
     EXPECT_EQ(static_cast<bool>(a.permit),
               IsShadow() && before.state != BreakerState::kForcedOpen);
+  }
+
+  // Where checks look, a call does so only when none has come for long.
+  Time CallsLookAt(const BreakerSnapshot& s) const {
+    return s.asks_health ? *s.probe_due + options_.open_duration : *s.probe_due;
+  }
+
+  void Check(TargetHealth health) {
+    const BreakerSnapshot before = breaker_.Snapshot(now_);
+    const bool is_due = breaker_.HealthCheckDue(now_).has_value();
+    EXPECT_EQ(is_due, before.asks_health && now_ >= *before.probe_due);
+    if (!is_due) return;
+    EXPECT_EQ(before.state, BreakerState::kOpen);
+    breaker_.HealthCheckBegins(now_);
+    EXPECT_GT(*breaker_.Snapshot(now_).probe_due, now_);
+    const bool asks_on = breaker_.NoteHealth({health, "x"}, now_, now_);
+    const BreakerSnapshot after = breaker_.Snapshot(now_);
+    EXPECT_EQ(asks_on, health == TargetHealth::kNotServing);
+    EXPECT_EQ(after.asks_health, asks_on);
+    if (health == TargetHealth::kServing) {
+      EXPECT_EQ(after.state, BreakerState::kHalfOpen);
+      EXPECT_EQ(after.probes_in_flight, 0) << "a check is no probe";
+      results_.clear();
+    } else {
+      EXPECT_EQ(after.epoch, before.epoch) << "a check moved it";
+      EXPECT_EQ(*after.probe_due <= now_, health == TargetHealth::kNoWord);
+    }
   }
 
   void Progress() {
@@ -410,7 +450,10 @@ std::vector<Shape> Shapes() {
   canary.options.probe_interval = Sec(1);
   canary.start = {Act::kAdmit, Act::kAdmit, Act::kFailOldest, Act::kFailOldest,
                   Act::kPassToNext};
-  return {plain, ramp, shadow, ratio, window, slow, canary};
+  Shape checked = canary;
+  checked.name = "checked";
+  checked.options.health_check = "shop";
+  return {plain, ramp, shadow, ratio, window, slow, canary, checked};
 }
 
 class BreakerExplorationTest : public ::testing::TestWithParam<Shape> {};
