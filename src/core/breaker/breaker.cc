@@ -323,14 +323,6 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
       trip);
 }
 
-bool Breaker::IsOneMoreFlap(BreakerState from, BreakerState to, int trips) {
-  const bool flaps =
-      (from == BreakerState::kOpen && to == BreakerState::kHalfOpen) ||
-      (from == BreakerState::kHalfOpen && to == BreakerState::kOpen);
-  const bool is_power_of_two = (trips & (trips - 1)) == 0;
-  return flaps && trips > kTripsToldEach && !is_power_of_two;
-}
-
 Duration Breaker::NextProbeInterval() {
   constexpr int kShareOfOutage = 60;
   constexpr int kMostGrowth = 5;

@@ -189,10 +189,8 @@ class Breaker {
   // the application gets (classification.h), and no longer than a probe's slot
   // may be lost.
   static constexpr Duration kJudgedWithin = std::chrono::seconds(2);
-  // Of a target that answers some probes and not others: the steps to HALF_OPEN
-  // and back are events so often after each other, and then each time that
-  // number has doubled. What there was between is not in the log, only in the
-  // counters: docs/adr/0036.
+  // In a row, the steps to HALF_OPEN and back are events so often, and then
+  // each time that number has doubled: docs/adr/0036.
   static constexpr int kTripsToldEach = 4;
 
   Breaker(Identity identity, const absl::optional<BreakerOptions>& options,

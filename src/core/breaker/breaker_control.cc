@@ -258,6 +258,14 @@ std::string Breaker::cause() {
              : absl::StrCat(cause_, "; the health check answers ", health_);
 }
 
+bool Breaker::IsOneMoreFlap(BreakerState from, BreakerState to, int trips) {
+  const bool flaps =
+      (from == BreakerState::kOpen && to == BreakerState::kHalfOpen) ||
+      (from == BreakerState::kHalfOpen && to == BreakerState::kOpen);
+  const bool is_power_of_two = (trips & (trips - 1)) == 0;
+  return flaps && trips > kTripsToldEach && !is_power_of_two;
+}
+
 void Breaker::Log(Event::Kind kind, absl::string_view from,
                   absl::string_view to, std::string cause,
                   const absl::optional<Trip>& trip) {
