@@ -198,26 +198,25 @@ Answer CancelledAnswer() {
                      core::Reason::kNone, core::Duration::zero());
 }
 
+absl::string_view RefusingState(core::Reason reason) {
+  switch (reason) {
+    case core::Reason::kProbesTaken:
+      return "half-open and all its probes are under way";
+    case core::Reason::kRamping:
+      return "on its way back and takes no more calls yet";
+    case core::Reason::kForcedOpen:
+      return "held open";
+    default:
+      return "open";
+  }
+}
+
 Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      absl::string_view cause, core::Reason reason,
                      core::Duration retry_after) {
-  absl::string_view state;
-  switch (reason) {
-    case core::Reason::kProbesTaken:
-      state = "half-open and all its probes are under way";
-      break;
-    case core::Reason::kRamping:
-      state = "on its way back and takes no more calls yet";
-      break;
-    case core::Reason::kForcedOpen:
-      state = "held open";
-      break;
-    default:
-      state = "open";
-  }
   std::string message =
       absl::StrCat("firebreak: the breaker of ", method, " on channel \"",
-                   channel, "\" is ", state);
+                   channel, "\" is ", RefusingState(reason));
   if (!cause.empty()) absl::StrAppend(&message, ": ", cause);
   if (retry_after != core::kInfiniteDuration) {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
@@ -227,8 +226,8 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      retry_after);
 }
 
-Answer InfeasibleAnswer(const engine::MethodBinding& method,
-                        core::Duration granted) {
+std::string WhyInfeasible(const engine::MethodBinding& method,
+                          core::Duration granted) {
   const double quantile =
       method.settings->options->deadline_gate.value().quantile;
   const absl::optional<core::Duration> needed =
@@ -237,12 +236,17 @@ Answer InfeasibleAnswer(const engine::MethodBinding& method,
     return core::FormatDuration(
         std::chrono::floor<std::chrono::microseconds>(d));
   };
+  return absl::StrCat("granted ", brief(granted), ", needed ",
+                      needed ? brief(*needed) : "more", ", which is the ",
+                      quantile, " quantile of what it takes");
+}
+
+Answer InfeasibleAnswer(const engine::MethodBinding& method,
+                        core::Duration granted) {
   return LocalAnswer(
       grpc::StatusCode::DEADLINE_EXCEEDED,
-      absl::StrCat("firebreak: ", method.method, " was not sent: granted ",
-                   brief(granted), ", needed ",
-                   needed ? brief(*needed) : "more", ", which is the ",
-                   quantile, " quantile of what it takes"),
+      absl::StrCat("firebreak: ", method.method,
+                   " was not sent: ", WhyInfeasible(method, granted)),
       core::Reason::kDeadlineInfeasible, core::Duration::zero());
 }
 

@@ -97,13 +97,19 @@ Answer LocalAnswer(grpc::StatusCode code, const std::string& message,
 // as can be.
 Answer CancelledAnswer();
 
+// "half-open and all its probes are under way": what a breaker is that refuses
+// for this reason.
+absl::string_view RefusingState(core::Reason reason);
+
 // LocalAnswer() for what a breaker refused: method, state, cause, retry after.
 Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      absl::string_view cause, core::Reason reason,
                      core::Duration retry_after);
 
 // LocalAnswer() for a call that was granted less time than it takes: how much,
-// and how much it would need.
+// and how much it would need. And that alone.
+std::string WhyInfeasible(const engine::MethodBinding& method,
+                          core::Duration granted);
 Answer InfeasibleAnswer(const engine::MethodBinding& method,
                         core::Duration granted);
 

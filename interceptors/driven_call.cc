@@ -221,6 +221,9 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
     }
   }
   if (actions.ask_link.has_value()) {
+    if (driver_.launched() == 0 && *actions.ask_link == 0) {
+      NoteRefused(*actions.finish, now);
+    }
     AskLink(*actions.ask_link, *actions.finish);
   } else if (actions.finish.has_value()) {
     Conclude(*actions.finish, now);
@@ -241,6 +244,7 @@ void DrivenCall::Conclude(const Finish& finish, core::Time now) {
       finish.code != absl::StatusCode::kCancelled) {
     channel_->core()->listeners()->OnRejection(
         channel_->name(), method_->runtime->method, finish.reason);
+    if (links_.empty()) NoteRefused(finish, now);
   }
   DisarmTimer();
   if (parent_watch_ != nullptr) parent_watch_->Cancel();

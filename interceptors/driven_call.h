@@ -197,6 +197,8 @@ class DrivenCall final : public AttemptOwner,
   // What the caller gets for a `finish` that is no attempt's.
   Answer OwnAnswer(const Finish& finish) const;
   void AddReport(const Finish& finish);
+  // Of a call that is not sent.
+  void NoteRefused(const Finish& finish, core::Time now) const;
   void ArmTimer();
   void DisarmTimer();
   bool IsOnCallerThread() const {

@@ -271,6 +271,23 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   }
 }
 
+void DrivenCall::NoteRefused(const Finish& finish, core::Time now) const {
+  NoteRefusal(*method_, finish.reason, finish.epoch, now, [&]() -> std::string {
+    if (admission_refusal_) {
+      return WhyRefused(method_->settings->admission, *admission_refusal_);
+    }
+    switch (finish.reason) {
+      case core::Reason::kDeadlineInfeasible:
+        return WhyInfeasible(*method_,
+                             core::Remaining(admitted_at_, deadline_));
+      case core::Reason::kDeadlineExceeded:
+        return "the deadline was spent before the call began";
+      default:
+        return WhyBreakerRefuses(method_->targets.front(), finish.reason, now);
+    }
+  });
+}
+
 void DrivenCall::TellEnd(int n, const grpc::ClientContext& context,
                          const grpc::Status& status,
                          const core::AttemptEnd& ended) const {

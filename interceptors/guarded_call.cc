@@ -102,6 +102,9 @@ void GuardedCall::OnAdmitted(core::AdmissionPermit permit) {
 std::shared_ptr<const Answer> GuardedCall::TurnAway(
     const core::AdmissionControl::Refusal& refusal) {
   method_->runtime->stats.OnRejected(refusal.reason);
+  NoteRefusal(*method_, refusal.reason, /*epoch=*/0, admitted_, [&] {
+    return WhyRefused(method_->settings->admission, refusal);
+  });
   TellRefused(refusal.reason);
   return WithReport(
       std::make_shared<const Answer>(RefusedAnswer(*method_, refusal)),
@@ -125,6 +128,8 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
       !core::IsFeasible(gate, &runtime.latency, granted_, admitted_)) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
+    NoteRefusal(*method_, core::Reason::kDeadlineInfeasible, /*epoch=*/0,
+                admitted_, [&] { return WhyInfeasible(*method_, granted_); });
     TellRefused(core::Reason::kDeadlineInfeasible);
     return WithReport(
         std::make_shared<const Answer>(InfeasibleAnswer(*method_, granted_)),
@@ -135,10 +140,13 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
       is_unary() ? core::CallKind::kUnary : core::CallKind::kStream);
   if (!admission.permit) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
-    runtime.stats.OnRejected(admission.refusal.reason);
-    TellRefused(admission.refusal.reason);
-    return WithReport(refusals->For(*method_, admission.refusal),
-                      admission.refusal.reason);
+    const core::Refusal& refusal = admission.refusal;
+    runtime.stats.OnRejected(refusal.reason);
+    NoteRefusal(*method_, refusal.reason, refusal.epoch, admitted_, [&] {
+      return WhyBreakerRefuses(breaker, refusal.reason, admitted_);
+    });
+    TellRefused(refusal.reason);
+    return WithReport(refusals->For(*method_, refusal), refusal.reason);
   }
   is_running_ = true;
   runtime.stats.OnAttempt(core::AttemptKind::kFirst);

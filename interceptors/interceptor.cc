@@ -6,6 +6,7 @@
 #include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
 #include "interceptors/wire.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 namespace {
@@ -105,13 +106,10 @@ void Interceptor::Begin(Methods* first) {
     channel_->core()->CountForeignMetadata(taken.foreign);
   }
   if (taken.is_set_twice) {
-    method_->runtime->stats.OnCallStarted();
-    method_->runtime->stats.OnRejected(core::Reason::kInvalidOptions);
-    Refuse(first, std::make_shared<const Answer>(LocalAnswer(
-                      grpc::StatusCode::INVALID_ARGUMENT,
-                      "firebreak: call options are set twice on one context; "
-                      "allowed: once",
-                      core::Reason::kInvalidOptions, core::Duration::zero())));
+    RefuseInvalid(first,
+                  {grpc::StatusCode::INVALID_ARGUMENT,
+                   "firebreak: call options are set twice on one context; "
+                   "allowed: once"});
     return;
   }
   if (is_unary_ &&
@@ -120,13 +118,7 @@ void Interceptor::Begin(Methods* first) {
       first->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_MESSAGE)) {
     if (!kinds_->Fits(reply_, codec_)) {
-      method_->runtime->stats.OnCallStarted();
-      method_->runtime->stats.OnRejected(core::Reason::kInvalidOptions);
-      const grpc::Status wrong = WrongCodec(method_->method, codec_);
-      Refuse(first,
-             std::make_shared<const Answer>(LocalAnswer(
-                 wrong.error_code(), wrong.error_message(),
-                 core::Reason::kInvalidOptions, core::Duration::zero())));
+      RefuseInvalid(first, WrongCodec(method_->method, codec_));
       return;
     }
     DrivenCall::Made made;
@@ -208,6 +200,17 @@ void Interceptor::Refuse(Methods* first,
   // A write on a call that is over fails, as it does on a native one. A unary
   // call's message is told of with its status.
   gate_.OpenHijacked(first, channel_, /*fails_writes=*/!is_unary_);
+}
+
+void Interceptor::RefuseInvalid(Methods* first, const grpc::Status& wrong) {
+  core::MethodStats& stats = method_->runtime->stats;
+  stats.OnCallStarted();
+  stats.OnRejected(core::Reason::kInvalidOptions);
+  NoteRefusal(*method_, core::Reason::kInvalidOptions, /*epoch=*/0,
+              engine::Now(), [&] { return wrong.error_message(); });
+  Refuse(first, std::make_shared<const Answer>(LocalAnswer(
+                    wrong.error_code(), wrong.error_message(),
+                    core::Reason::kInvalidOptions, core::Duration::zero())));
 }
 
 void Interceptor::OnCancel() {

@@ -62,6 +62,8 @@ class Interceptor final : public grpc::experimental::Interceptor,
   // Of a guarded call: it goes out natively, or is refused.
   void Decide(Methods* first, const core::AdmissionControl::Step& step);
   void Refuse(Methods* first, std::shared_ptr<const Answer> refusal);
+  // For what is wrong with the call itself, or its channel.
+  void RefuseInvalid(Methods* first, const grpc::Status& wrong);
   void OnCancel();
   // Later batches, by what has become of the call.
   void Driven(Methods* methods);

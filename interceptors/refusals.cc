@@ -7,11 +7,13 @@
 
 namespace firebreak::interceptors {
 
-namespace {
-
 std::string WhyRefused(const core::AdmissionControl& admission,
                        const core::AdmissionControl::Refusal& refusal) {
   if (std::string why = admission.Explain(refusal); !why.empty()) return why;
+  if (refusal.reason == core::Reason::kDeadlineExceeded &&
+      refusal.wait == core::Duration::zero()) {
+    return "the deadline was spent before the call began";
+  }
   const std::string wait = core::FormatWait(refusal);
   if (refusal.reason == core::Reason::kDeadlineTooClose) {
     return absl::StrCat("the deadline leaves no time to wait: needed ", wait);
@@ -20,7 +22,14 @@ std::string WhyRefused(const core::AdmissionControl& admission,
                       wait);
 }
 
-}  // namespace
+std::string WhyBreakerRefuses(core::Breaker* breaker, core::Reason reason,
+                              core::Time now) {
+  const core::BreakerSnapshot snapshot = breaker->Snapshot(now);
+  const auto age = std::chrono::floor<std::chrono::milliseconds>(
+      core::Remaining(snapshot.since, now));
+  return absl::StrCat("the breaker has been ", RefusingState(reason), " for ",
+                      core::FormatDuration(age), ": ", snapshot.cause);
+}
 
 Answer RefusedAnswer(const engine::MethodBinding& method,
                      const core::AdmissionControl::Refusal& refusal) {

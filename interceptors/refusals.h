@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "interceptors/answer.h"
@@ -23,6 +24,21 @@
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::interceptors {
+
+// Notes that a call is refused, for operators: see decision_log.h. `epoch` is
+// that of the breaker, where that refuses; `why()` makes one of these texts.
+template <class Why>
+void NoteRefusal(const engine::MethodBinding& method, core::Reason reason,
+                 uint64_t epoch, core::Time now, const Why& why) {
+  core::Decision decision;
+  decision.reason = reason;
+  decision.epoch = epoch;
+  method.runtime->stats.decisions.Note(decision, now, why);
+}
+std::string WhyRefused(const core::AdmissionControl& admission,
+                       const core::AdmissionControl::Refusal& refusal);
+std::string WhyBreakerRefuses(core::Breaker* breaker, core::Reason reason,
+                              core::Time now);
 
 // What a call gets that its admission has refused.
 Answer RefusedAnswer(const engine::MethodBinding& method,

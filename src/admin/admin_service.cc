@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "src/admin/alerts.h"
+#include "src/admin/decisions.h"
 #include "src/admin/engines.h"
 #include "src/admin/health_reporter.h"
 #include "src/admin/health_view.h"
@@ -70,11 +71,11 @@ absl::Status List(const engine::EngineCore& core, const admin::Rates& rates,
   return absl::OkStatus();
 }
 
-absl::Status Get(const engine::EngineCore& core, const admin::Rates& rates,
-                 const v1::GetMethodRequest& request,
-                 v1::GetMethodResponse* response) {
+// The one method that a selector means.
+absl::StatusOr<Selected> SelectOne(const engine::EngineCore& core,
+                                   const v1::MethodSelector& selector) {
   absl::StatusOr<std::vector<Selected>> selected =
-      admin::SelectMethod(core, request.selector());
+      admin::SelectMethod(core, selector);
   if (!selected.ok()) return selected.status();
   if (selected->size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -86,9 +87,16 @@ absl::Status Get(const engine::EngineCore& core, const admin::Rates& rates,
                       }),
         ", which all have ", selected->front().runtime->method));
   }
+  return selected->front();
+}
+
+absl::Status Get(const engine::EngineCore& core, const admin::Rates& rates,
+                 const v1::GetMethodRequest& request,
+                 v1::GetMethodResponse* response) {
+  const absl::StatusOr<Selected> one = SelectOne(core, request.selector());
+  if (!one.ok()) return one.status();
   const core::Time now = engine::Now();
-  *response->mutable_method() =
-      admin::MethodView(selected->front(), now, &rates);
+  *response->mutable_method() = admin::MethodView(*one, now, &rates);
   *response->mutable_as_of() = admin::TimestampOf(now);
   return absl::OkStatus();
 }
@@ -261,6 +269,24 @@ grpc::ServerUnaryReactor* AdminService::GetMethod(
   if (status.ok()) status = one.status();
   if (status.ok()) status = Get(*its.core, *its.rates, *request, response);
   if (status.ok()) response->mutable_method()->set_engine(its.name);
+  return Answer(context, status);
+}
+
+grpc::ServerUnaryReactor* AdminService::ListDecisions(
+    grpc::CallbackServerContext* context,
+    const v1::ListDecisionsRequest* request,
+    v1::ListDecisionsResponse* response) {
+  const auto one = engines_->With(request->selector());
+  const admin::OneEngine& its = engines_->OrFirst(one);
+  absl::Status status = its.gate->EnterToRead(*context, "ListDecisions");
+  if (status.ok()) status = one.status();
+  if (status.ok()) status = admin::CheckLast(*request);
+  if (status.ok()) {
+    const auto method = SelectOne(*its.core, request->selector());
+    status = method.status();
+    if (status.ok()) admin::ListDecisions(*method, *request, response);
+  }
+  if (status.ok()) response->set_engine(its.name);
   return Answer(context, status);
 }
 

@@ -27,6 +27,7 @@ struct Arguments {
   std::string override_for;
   EventsRequest events;
   bool names_only = false;
+  int last = 20;  // of the decisions
   ListRequest list;
   AlertsRequest alerts;
   PolicyRequest policy;

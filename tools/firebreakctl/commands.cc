@@ -158,6 +158,17 @@ int Client::Show(const std::string& method) {
                    });
 }
 
+int Client::Why(const std::string& method, int last) {
+  v1::ListDecisionsRequest request;
+  *request.mutable_selector() = Select(method);
+  request.set_last(last);
+  auto answers = AskAll(&v1::Admin::Stub::ListDecisions, request);
+  KeepThoseThatKnow(&answers);
+  return PrintEach(answers, [&](const v1::ListDecisionsResponse& response) {
+    return RenderDecisions(response, settings_.style);
+  });
+}
+
 int Client::Health() {
   v1::GetHealthRequest request;
   *request.mutable_selector() = Select("");

@@ -91,6 +91,8 @@ class Client {
   // shell takes as they are.
   int Names();
   int Show(const std::string& method);
+  // The last decisions on a method's calls.
+  int Why(const std::string& method, int last);
   // 0 healthy, 1 degraded, 2 unhealthy, or a target does not answer, or none
   // has a method of the channel that is asked for.
   int Health();

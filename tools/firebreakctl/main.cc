@@ -36,6 +36,7 @@ constexpr char kBreakersHelp[] =
 constexpr char kExamples[] = R"(Examples:
   firebreakctl list
   firebreakctl show PaymentService/Charge
+  firebreakctl why Charge
   firebreakctl override Charge open --for 30s
   firebreakctl clear Charge
   firebreakctl events --follow
@@ -89,6 +90,18 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
           "  firebreakctl show Charge --channel payment --json",
           [args](Client* client) { return client->Show(args->method); }),
       kMethodHelp);
+  takes_method(
+      add("why", "Show why calls of a method were refused, retried or hedged",
+          "  firebreakctl why PaymentService/Charge\n"
+          "  firebreakctl why Charge --last 5 --json",
+          [args](Client* client) {
+            return client->Why(args->method, args->last);
+          }),
+      kMethodHelp)
+      ->add_option("--last", args->last,
+                   "Only so many decisions, the newest (default 20)")
+      ->check(CLI::Range(1, 100))
+      ->type_name("N");
   CLI::App* const set = takes_method(
       add("override", "Hold a method's breakers open or closed",
           "  firebreakctl override Charge open --for 30s --reason drill\n"

@@ -27,6 +27,36 @@ std::string RenderBreakers(
   return table.Render(style);
 }
 
+std::string RenderDecisions(const v1::ListDecisionsResponse& response,
+                            const Style& style) {
+  std::string out =
+      absl::StrCat(Printable(response.method()), " on channel ",
+                   OrDash(Printable(response.channel())), ": ",
+                   response.total(), " decisions, the newest first\n");
+  if (response.decisions().empty()) {
+    return absl::StrCat(Printable(response.method()), " on channel ",
+                        OrDash(Printable(response.channel())),
+                        ": no call was refused, retried or hedged\n");
+  }
+  if (response.uncounted() > 0) {
+    absl::StrAppend(&out, response.uncounted(),
+                    " of them came at the same time as others, and are not "
+                    "below\n");
+  }
+  Table table({{"LAST"},
+               {"TIMES", kRight},
+               {"IN", kRight},
+               {"DECISION"},
+               {"REASON"},
+               {"WHY"}});
+  for (const v1::Decision& each : response.decisions()) {
+    table.AddRow({ClockTime(each.last()), absl::StrCat(each.count()),
+                  each.count() > 1 ? Between(each.first(), each.last()) : "",
+                  DecisionCell(each), OrDash(each.reason()), each.why()});
+  }
+  return out + table.Render(style);
+}
+
 std::string RenderEvent(const v1::Event& event, const Style& style) {
   const auto paint = [&](const std::string& text, Colour colour) {
     return style.colours ? Painted(text, colour) : text;

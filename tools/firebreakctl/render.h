@@ -46,6 +46,9 @@ std::string RenderAlerts(const Answers<v1::ListAlertsResponse>& answers,
 // All there is to say about one method.
 std::string RenderMethod(const v1::GetMethodResponse& response,
                          const Style& style);
+// The newest first.
+std::string RenderDecisions(const v1::ListDecisionsResponse& response,
+                            const Style& style);
 // The breakers that a command changed.
 std::string RenderBreakers(
     const google::protobuf::RepeatedPtrField<v1::Breaker>& breakers,

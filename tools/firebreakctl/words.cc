@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 namespace firebreak::ctl {
@@ -154,6 +155,17 @@ std::string AlertName(v1::AlertKind kind) {
 
 std::string SeverityName(v1::AlertSeverity severity) {
   return Short(v1::AlertSeverity_Name(severity), "ALERT_SEVERITY_", severity);
+}
+
+Table::Cell DecisionCell(const v1::Decision& decision) {
+  const std::string name = Short(v1::DecisionKind_Name(decision.kind()),
+                                 "DECISION_KIND_", decision.kind());
+  const bool is_made = decision.kind() == v1::DECISION_KIND_RETRIED ||
+                       decision.kind() == v1::DECISION_KIND_HEDGED;
+  return {absl::StrReplaceAll(name, {{"_", " "}}),
+          decision.kind() == v1::DECISION_KIND_REFUSED ? Colour::kRed
+          : is_made                                    ? Colour::kNone
+                                                       : Colour::kYellow};
 }
 
 Table::Cell ScoreCell(const v1::Method& method) {

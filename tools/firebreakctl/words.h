@@ -43,6 +43,8 @@ Colour ColourOf(v1::HealthLevel level);
 std::string LevelName(v1::HealthLevel level);
 std::string AlertName(v1::AlertKind kind);
 std::string SeverityName(v1::AlertSeverity severity);
+// "refused", "not retried".
+Table::Cell DecisionCell(const v1::Decision& decision);
 // "83.1"; "-" where the server does not say.
 Table::Cell ScoreCell(const v1::Method& method);
 std::string ClockTime(const google::protobuf::Timestamp& t);

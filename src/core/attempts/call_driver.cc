@@ -73,6 +73,7 @@ CallDriver::Actions CallDriver::Start(Time now) {
     rejected.code = absl::StatusCode::kUnavailable;
     rejected.reason = refusal->reason;
     rejected.retry_after = refusal->retry_after;
+    rejected.epoch = refusal->epoch;
     End(rejected, now, &actions);
     return actions;
   }
@@ -117,6 +118,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   last_code_ = end.code;
   const Reason stop = ScheduleNext(end, &flight.facts, now);
   flight.facts.stopped = stop;
+  NoteRetry(n, stop, now);
   if (stop == Reason::kNone) {
     FireNext(now, &actions);
     return actions;
@@ -330,6 +332,9 @@ void CallDriver::FireNext(Time now, Actions* actions) {
       }
     }
     if (refused == Reason::kNone) {
+      if (kind == AttemptKind::kHedge) {
+        NoteHedge(launched() - 2, Reason::kNone, now);
+      }
       attempts_.back().after = after;
       ArmHedge(now);
       continue;
@@ -337,7 +342,14 @@ void CallDriver::FireNext(Time now, Actions* actions) {
     // Only the extra attempt is refused, and counted once however often it
     // asks.
     Reason& stopped = attempts_.back().facts.stopped;
-    if (stopped != refused) plan_.stats->OnStop(refused);
+    if (stopped != refused) {
+      plan_.stats->OnStop(refused);
+      if (kind == AttemptKind::kHedge) {
+        NoteHedge(launched() - 1, refused, now);
+      } else {
+        NoteRetry(last_failure_, refused, now);
+      }
+    }
     stopped = refused;
     if (may_ask_again && PostponeHedge(now)) continue;
     // No more hedges for this call: asking again would be refused again.

@@ -51,6 +51,7 @@
 #define FIREBREAK_SRC_CORE_ATTEMPTS_CALL_DRIVER_H_
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -116,8 +117,9 @@ class CallDriver {
     bool from_fallback = false;
     // Why the call ended here; kNone if a server simply answered.
     Reason reason = Reason::kNone;
-    // For a refused call: when to come back.
+    // For a refused call: when to come back, and the epoch of the breaker.
     Duration retry_after = Duration::zero();
+    uint64_t epoch = 0;
   };
 
   // The facts about an attempt, for reports.
@@ -285,6 +287,11 @@ class CallDriver {
   void EndLink(int link, LinkEnd end, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);
   void DropNext();
+  // What is decided after attempt `failed`, and beside attempt `beside`, for
+  // MethodStats::decisions. See call_driver_notes.cc.
+  void NoteRetry(int failed, Reason stop, Time now);
+  void NoteHedge(int beside, Reason stop, Time now);
+  std::string WhyStopped(Reason reason, const Attempt& last, Time now) const;
 
   const Plan plan_;
   Rng rng_;

@@ -169,6 +169,7 @@ void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
     finish.code = last_code_;
     finish.reason = Reason::kDeadlineTooClose;
     plan_.stats->OnStop(finish.reason);
+    NoteRetry(last_failure_, finish.reason, now);
   } else {
     finish.code = absl::StatusCode::kDeadlineExceeded;
     finish.reason = Reason::kDeadlineExceeded;

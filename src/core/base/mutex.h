@@ -27,6 +27,9 @@ class ABSL_LOCKABLE Mutex {
 
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mu_.lock(); }
   void Unlock() ABSL_UNLOCK_FUNCTION() { mu_.unlock(); }
+  bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    return mu_.try_lock();
+  }
   // For the analysis only: a lambda does not inherit what its caller holds.
   void AssertHeld() ABSL_ASSERT_EXCLUSIVE_LOCK() {}
 

@@ -26,6 +26,7 @@
 #include "src/core/base/striped.h"
 #include "src/core/base/time.h"
 #include "src/core/measure/call_ages.h"
+#include "src/core/measure/decision_log.h"
 #include "src/core/measure/histogram.h"
 
 namespace firebreak::core {
@@ -78,6 +79,9 @@ class MethodStats {
   const Histogram& latency() const { return latency_; }
   // Of unary calls, from when their first attempt is sent.
   CallAges ages;
+  // What was decided on its calls, and why. Whoever refuses a call notes it;
+  // the driver notes its retries and hedges.
+  DecisionLog decisions;
 
  private:
   using Counter = std::atomic<int64_t>;
