@@ -62,6 +62,7 @@ class FirebreakConan(ConanFile):
             self.requires("prometheus-cpp/[>=1.0]", transitive_headers=True)
         if self.options.with_tools:
             self.requires("cli11/[>=2.1]", visible=False)
+            self.requires("cpp-httplib/[>=0.11]", visible=False)
 
     def build_requirements(self):
         # Programs that run while it is built: protoc, grpc_cpp_plugin.
@@ -78,6 +79,7 @@ class FirebreakConan(ConanFile):
             "FIREBREAK_BUILD_TESTS": False,
             "FIREBREAK_INSTALL": True,
             "FIREBREAK_PROMETHEUS": bool(self.options.with_prometheus),
+            "FIREBREAK_SERVE": bool(self.options.with_tools),
             "FIREBREAK_WERROR": False,
         })
         toolchain.generate()

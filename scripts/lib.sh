@@ -20,7 +20,7 @@ cd "$ROOT" || exit 1
 BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
   protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libgtest-dev libgmock-dev libcli11-dev libsqlite3-dev prometheus-cpp-dev
-  nlohmann-json3-dev)
+  nlohmann-json3-dev libcpp-httplib-dev)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format clang-tidy)
 # shellcheck disable=SC2034
@@ -38,6 +38,10 @@ SHELL_PACKAGES=(zsh fish)
 # What the Debian packages are made with.
 # shellcheck disable=SC2034
 DEB_PACKAGES=(dpkg-dev file help2man man-db)
+
+# A browser, for the tests of the page; without it they are skipped.
+# shellcheck disable=SC2034
+PAGE_PACKAGES=(chromium python3-websocket)
 
 # A gRPC client that is not ours; without it its tests are skipped.
 # shellcheck disable=SC2034

@@ -15,6 +15,8 @@
 
 #include "src/core/base/time.h"
 #include "tools/firebreakctl/commands.h"
+#include "tools/firebreakctl/serve.h"
+#include "tools/firebreakctl/top.h"
 
 namespace firebreak::ctl {
 
@@ -31,6 +33,9 @@ struct Arguments {
   ListRequest list;
   AlertsRequest alerts;
   PolicyRequest policy;
+  ServeOptions serve;
+  TopOptions top;
+  std::string top_interval = "1s";
   std::string shell;
 };
 
@@ -54,6 +59,8 @@ CLI::App* AddCommand(CLI::App* app, Arguments* args, const std::string& name,
 // `local` is chosen where a file is all that is asked.
 void AddPolicyCommands(CLI::App* app, Arguments* args, Command* chosen,
                        std::function<int()>* local);
+// What is looked at while it changes.
+void AddLiveCommands(CLI::App* app, Arguments* args, Command* chosen);
 // Commands for which no server is asked.
 void AddLocalCommands(CLI::App* app, Arguments* args,
                       std::function<int()>* chosen);

@@ -90,6 +90,7 @@ class Client {
   // The methods' names alone, one to a line, for completion. Only those that a
   // shell takes as they are.
   int Names();
+  const Settings& settings() const { return settings_; }
   int Show(const std::string& method);
   // The last decisions on a method's calls.
   int Why(const std::string& method, int last);

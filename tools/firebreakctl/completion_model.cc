@@ -37,7 +37,8 @@ ArgumentModel ArgumentOf(const CLI::Option& option) {
   model.name = "--" + option.get_lnames().front();
   if (option.get_items_expected_max() == 0) {
     model.value = ArgumentModel::Value::kNone;
-  } else if (IsOneOf(model.name, {"--ca", "--cert", "--key", "--token-file"})) {
+  } else if (IsOneOf(model.name, {"--ca", "--cert", "--key", "--token-file",
+                                  "--change-token-file"})) {
     model.value = ArgumentModel::Value::kFile;
   } else {
     model.value = ArgumentModel::Value::kAnything;

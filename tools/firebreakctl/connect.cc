@@ -77,6 +77,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(
   args.SetMaxReceiveMessageSize(-1);
   // The target is what was typed, not what a proxy makes of it.
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Who looks on wants to see a server that comes back.
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   if (!security.uses_tls()) {
     if (!security.token.empty() && !IsLocal(target)) {
       return absl::InvalidArgumentError(

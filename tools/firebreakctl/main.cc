@@ -232,6 +232,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   AddCommonOptions(&app, &args);
   AddCommands(&app, &args, &chosen);
+  AddLiveCommands(&app, &args, &chosen);
   AddPolicyCommands(&app, &args, &chosen, &chosen_here);
   AddLocalCommands(&app, &args, &chosen_here);
   // CLI11 speaks in exceptions; they end here.

@@ -72,8 +72,21 @@ std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
+int64_t Millis(const Timestamp& t) {
+  return std::clamp(t.seconds(), TimeUtil::kTimestampMinSeconds,
+                    TimeUtil::kTimestampMaxSeconds) *
+             1'000 +
+         std::clamp(t.nanos(), 0, 999'999'999) / 1'000'000;
+}
+
+int64_t Nanos(const google::protobuf::Duration& d) {
+  constexpr int64_t kMost = 9'000'000'000;  // seconds, of 63 bits of ns
+  return std::clamp(d.seconds(), -kMost, kMost) * 1'000'000'000 +
+         std::clamp(d.nanos(), -999'999'999, 999'999'999);
+}
+
 std::string Brief(const google::protobuf::Duration& duration) {
-  return Brief(TimeUtil::DurationToNanoseconds(duration));
+  return Brief(Nanos(duration));
 }
 
 std::string Quantile(const v1::Latency& latency,
@@ -82,7 +95,11 @@ std::string Quantile(const v1::Latency& latency,
 }
 
 std::string Between(const Timestamp& from, const Timestamp& to) {
-  return Brief(to - from);
+  google::protobuf::Duration apart;
+  const int64_t ms = Millis(to) - Millis(from);
+  apart.set_seconds(ms / 1'000);
+  apart.set_nanos(static_cast<int32_t>(ms % 1'000 * 1'000'000));
+  return Brief(apart);
 }
 
 std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,

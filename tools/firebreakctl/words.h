@@ -24,6 +24,10 @@ std::string StateName(v1::BreakerState state);
 // "open (shadow)" for one that refuses nothing.
 Table::Cell StateCell(const v1::Breaker& breaker);
 
+// Since 1970. Of a time or duration that a target should not send, the nearest
+// that there is.
+int64_t Millis(const google::protobuf::Timestamp& t);
+int64_t Nanos(const google::protobuf::Duration& d);
 // Nanoseconds to three digits or so: "830us", "12.3ms", "1.24s", "2m05s",
 // "3h20m", "4d06h". Negative ones are "0s".
 std::string Brief(int64_t ns);

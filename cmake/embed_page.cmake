@@ -1,0 +1,20 @@
+# Writes the files of the page as a C++ file.
+#
+#   cmake -DOUT=page.cc -DFILES="a.css;b.js" -P embed_page.cmake
+set(text "// Made by cmake/embed_page.cmake.\n#include \"tools/firebreakctl/page.h\"\n\n")
+string(APPEND text "namespace firebreak::ctl {\nnamespace {\n\n")
+set(list)
+set(n 0)
+foreach(file IN LISTS FILES)
+  file(READ ${file} hex HEX)
+  string(LENGTH "${hex}" length)
+  math(EXPR length "${length} / 2")
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "const unsigned char kFile${n}[] = {\n${bytes}0};\n")
+  get_filename_component(name ${file} NAME)
+  string(APPEND list "      {\"${name}\", {reinterpret_cast<const char*>(kFile${n}), ${length}}},\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+string(APPEND text "\n}  // namespace\n\nstd::vector<PageFile> PageFiles() {\n  return {\n${list}  };\n}\n\n}  // namespace firebreak::ctl\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,69 @@
+// The arguments of commands that are looked at while they change.
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "src/core/base/duration.h"
+#include "tools/firebreakctl/arguments.h"
+#include "tools/firebreakctl/serve.h"
+
+namespace firebreak::ctl {
+
+void AddLiveCommands(CLI::App* app, Arguments* args, Command* chosen) {
+  CLI::App* const top = AddCommand(
+      app, args, "top", "Show a fleet in a terminal, live",
+      "  firebreakctl top --target order-1:50051,order-2:50051\n"
+      "  firebreakctl top --sort failed --filter payment\n"
+      "  firebreakctl top | head -5      one frame, plain\n\n"
+      "Keys: s the next order, r turned round, / a filter, up and down, q the "
+      "end.",
+      [args](Client* client) {
+        args->top.interval = *core::ParseDuration(args->top_interval);
+        return Top(client->settings(), args->top);
+      },
+      chosen);
+  top->add_option(
+         "--sort", args->top.sort,
+         absl::StrCat("What comes first: ", absl::StrJoin(TopOrders(), ", "),
+                      " (default worst)"))
+      ->type_name("ORDER")
+      ->check(CLI::IsMember(TopOrders()));
+  top->add_flag("--reverse", args->top.reverse, "The other way round");
+  top->add_option("--filter", args->top.filter,
+                  "Only what has this in the name of method, channel or "
+                  "target, or in the state");
+  top->add_option("--interval", args->top_interval,
+                  "How often it is drawn (default 1s)")
+      ->type_name("DURATION")
+      ->check(DurationCheck(std::chrono::milliseconds(100),
+                            std::chrono::minutes(1), "[100ms, 1m]"));
+  top->add_flag("--once", args->top.once,
+                "One frame, as where output is no terminal");
+  CLI::App* const serve = AddCommand(
+      app, args, "serve", "Show a fleet in a browser, live",
+      "  firebreakctl serve --target order-1:50051,order-2:50051\n"
+      "  firebreakctl serve --listen 127.0.0.1:0\n"
+      "  firebreakctl serve --allow-changes --target unix:/run/shop/admin.sock",
+      [args](Client* client) { return Serve(client->settings(), args->serve); },
+      chosen);
+  serve
+      ->add_option("--listen", args->serve.listen,
+                   "Where the page is, port 0 for any that is free (default "
+                   "127.0.0.1:8090). It is plain HTTP, and whoever gets there "
+                   "may look")
+      ->type_name("HOST:PORT");
+  serve
+      ->add_option("--allow-host", args->serve.hosts,
+                   "A name that browsers may call it by, besides localhost and "
+                   "that of --listen: of a proxy in front of it")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("NAME");
+  serve->add_flag("--allow-changes", args->serve.allow_changes,
+                  "Let who has the token override, clear and reset");
+  serve->add_option("--change-token-file", args->serve.change_token_file,
+                    "File with that token, of 16 characters at least (default: "
+                    "one is drawn and printed)");
+}
+
+}  // namespace firebreak::ctl
