@@ -45,17 +45,26 @@ namespace engine {
 class RecentCounts;
 }  // namespace engine
 
+struct PrometheusOptions {
+  // Show some of it once more, under the names of gRPC's own OpenTelemetry
+  // plugin (grpc_client_attempt_started_total, ...): for dashboards that ask
+  // for these. Off, since a process that has the plugin has them already.
+  bool grpc_names = false;
+};
+
 class FIREBREAK_EXPORT PrometheusCollector final
     : public prometheus::Collectable {
  public:
   // `engine` is not null.
-  explicit PrometheusCollector(const std::shared_ptr<Engine>& engine);
+  explicit PrometheusCollector(const std::shared_ptr<Engine>& engine,
+                               const PrometheusOptions& options = {});
   ~PrometheusCollector() override;
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
   const std::weak_ptr<engine::EngineCore> core_;
+  const PrometheusOptions options_;
   // What earlier scrapes have seen: the health is that of the calls since.
   const std::unique_ptr<engine::RecentCounts> recent_;
 };

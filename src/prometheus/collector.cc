@@ -12,6 +12,7 @@
 #include "src/engine/recent_counts.h"
 #include "src/prometheus/breaker_samples.h"
 #include "src/prometheus/exposition.h"
+#include "src/prometheus/grpc_names.h"
 #include "src/prometheus/method_samples.h"
 
 namespace firebreak {
@@ -74,8 +75,11 @@ constexpr core::Duration kLook = std::chrono::seconds(5);
 }  // namespace
 }  // namespace metrics
 
-PrometheusCollector::PrometheusCollector(const std::shared_ptr<Engine>& engine)
-    : core_(engine->core()), recent_(std::make_unique<engine::RecentCounts>()) {
+PrometheusCollector::PrometheusCollector(const std::shared_ptr<Engine>& engine,
+                                         const PrometheusOptions& options)
+    : core_(engine->core()),
+      options_(options),
+      recent_(std::make_unique<engine::RecentCounts>()) {
   recent_->Advance(engine->core()->Methods(), engine::Now());
 }
 
@@ -85,6 +89,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   const std::shared_ptr<engine::EngineCore> core = core_.lock();
   if (core == nullptr) return {};
   metrics::Exposition out;
+  metrics::GrpcNames grpc_names;
   const core::Time now = engine::Now();
   // What several methods share is shown once.
   std::set<const void*> shown;
@@ -95,6 +100,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
     const core::MethodCounts counts = runtime->stats.counts();
     metrics::AddCalls(*runtime, settings, counts, &out);
     metrics::AddAttempts(runtime.get(), settings, counts, now, &out);
+    if (options_.grpc_names) grpc_names.Add(*runtime, counts);
     std::vector<core::BreakerSnapshot> breakers;
     for (core::Breaker* breaker : runtime->breakers()) {
       breakers.push_back(breaker->Snapshot(now));
@@ -110,7 +116,9 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   }
   metrics::AddEngine(core.get(), static_cast<int64_t>(methods.size()), &out);
   recent_->AdvanceIfOlder(metrics::kLook, core->Methods(), now);
-  return out.Take();
+  std::vector<prometheus::MetricFamily> families = out.Take();
+  if (options_.grpc_names) grpc_names.MoveTo(&families);
+  return families;
 }
 
 }  // namespace firebreak

@@ -9,8 +9,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -256,6 +258,98 @@ TEST_F(PrometheusTest, TheShippedAlertsAreAlertsToIt) {
     return state_of("FirebreakOverrideForgotten") == "pending";
   })) << prometheus.Get("rules");
   EXPECT_EQ(state_of("FirebreakBulkheadSaturated"), "inactive");
+}
+
+// A policy under which every panel of the dashboard has something to show.
+constexpr char kEverything[] = R"pb(
+  breaker {
+    consecutive_failures: 3
+    failure_rate: 0
+    slow_call_rate: 0.9
+    slow_call_duration: "1s"
+    open_duration: "300ms"
+    max_open_duration: "300ms"
+    ramp { duration: "200ms" }
+  }
+  hedging { delay: "20ms" }
+  retry {
+    max_attempts: 2
+    backoff { initial: "1ms" }
+  }
+  bulkhead { max_concurrent: 2 max_queue: 1 }
+  rate_limit { rate: 1000 burst: 100 }
+  throttle {}
+)pb";
+
+// With what Grafana puts in for its variables.
+std::string AsAsked(std::string expression) {
+  for (const auto& [variable, value] :
+       {std::pair<const char*, const char*>{"$__rate_interval", "10s"},
+        {"$job", ".*"},
+        {"$instance", ".*"},
+        {"$channel", ".*"},
+        {"$method", ".*"}}) {
+    for (size_t at; (at = expression.find(variable)) != std::string::npos;) {
+      expression.replace(at, std::string(variable).size(), value);
+    }
+  }
+  return expression;
+}
+
+TEST(GrafanaTest, EveryPanelOfTheBoardHasData) {
+  const std::string program = FindPrometheusProgram("prometheus");
+  if (program.empty()) SKIP_WITHOUT_PROMETHEUS();
+  auto engine = Engine::FromText(
+      absl::StrCat("method { name {} ", kEverything,
+                   " } channel { budget { ratio: 1 burst: 100 } throttling { "
+                   "max_tokens: 100 token_ratio: 1 } }"));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EchoServer server;
+  const auto channel = (*engine)->CreateChannel(
+      "test", server.address(), grpc::InsecureChannelCredentials());
+  prometheus::Exposer exposer{"127.0.0.1:0"};
+  const auto collector = std::make_shared<PrometheusCollector>(*engine);
+  exposer.RegisterCollectable(collector);
+  PrometheusServer prometheus(program, exposer.GetListeningPorts().front());
+  ASSERT_TRUE(prometheus.ok()) << prometheus.log();
+
+  std::atomic<bool> is_enough{false};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 4; ++t) {
+    callers.emplace_back([&, t] {
+      const Caller caller(StubStyle::kSync, channel);
+      for (int i = 0; !is_enough; ++i) {
+        if (t == 0 && i % 40 == 0) {
+          server.Script(
+              std::vector<Step>(8, Step::Fail(grpc::StatusCode::UNAVAILABLE)));
+        }
+        if (t == 1 && i % 10 == 0) {
+          Step slow;
+          slow.latency = std::chrono::milliseconds(60);
+          server.Script({slow});
+        }
+        UnaryCall call;
+        caller.Run(&call);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+    });
+  }
+  std::ifstream file(DOCS_DIR "/prometheus/grafana.json");
+  const nlohmann::json board = nlohmann::json::parse(file);
+  int queries = 0;
+  for (const auto& panel : board.at("panels")) {
+    for (const auto& target : panel.value("targets", nlohmann::json::array())) {
+      const std::string query = AsAsked(target.at("expr"));
+      ++queries;
+      EXPECT_TRUE(Eventually([&] {
+        return !prometheus.QueryAll(query).empty();
+      })) << panel.at("title")
+          << ": " << query;
+    }
+  }
+  is_enough = true;
+  for (std::thread& each : callers) each.join();
+  EXPECT_GT(queries, 30);
 }
 
 // As many as the exposer has threads, and more: none of them reads a byte.

@@ -212,6 +212,13 @@ void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
       attempt(finish.attempt).kind == AttemptKind::kHedge) {
     plan_.stats->OnHedgeWin();
   }
+  if (launched() > 1) {
+    int retries = 0;
+    for (const Flight& flight : attempts_) {
+      if (flight.facts.kind == AttemptKind::kRetry) ++retries;
+    }
+    plan_.stats->OnExtraAttempts(retries, launched() - 1 - retries);
+  }
   if (finish.reason == Reason::kCancelled) {
     plan_.stats->OnCallEnded(CallEnd::kCancelled, finish.code, now - started_);
   } else if (finish.code == absl::StatusCode::kOk) {

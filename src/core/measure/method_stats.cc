@@ -1,5 +1,7 @@
 #include "src/core/measure/method_stats.h"
 
+#include <algorithm>
+
 namespace firebreak::core {
 
 void MethodStats::OnCallEnded(CallEnd end, absl::StatusCode code,
@@ -20,6 +22,15 @@ void MethodStats::OnCallEnded(CallEnd end, absl::StatusCode code,
 void MethodStats::OnRejected(Reason reason) {
   Add(&Mine().rejections[Index(reason)]);
   OnCallEnded(CallEnd::kRejected, absl::StatusCode::kOk, Duration::zero());
+}
+
+void MethodStats::OnExtraAttempts(int retries, int hedges) {
+  const auto add = [](int n, auto* to) {
+    if (n > 0)
+      Add(&(*to)[std::min<size_t>(static_cast<size_t>(n), to->size()) - 1]);
+  };
+  add(retries, &Mine().retries_of_calls);
+  add(hedges, &Mine().hedges_of_calls);
 }
 
 MethodCounts MethodStats::counts() const {
@@ -46,6 +57,8 @@ MethodCounts MethodStats::counts() const {
     add_all(each.stops, &counts.stops);
     add_all(each.attempts, &counts.attempts);
     add_all(each.attributions, &counts.attributions);
+    add_all(each.retries_of_calls, &counts.retries_of_calls);
+    add_all(each.hedges_of_calls, &counts.hedges_of_calls);
     add(each.hedge_wins, &counts.hedge_wins);
     add(each.fallbacks, &counts.fallbacks);
     add(each.calls, &counts.calls);

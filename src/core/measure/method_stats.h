@@ -42,6 +42,8 @@ inline constexpr int kCallEnds = 5;
 
 enum class AttemptKind { kFirst, kRetry, kHedge };
 inline constexpr int kAttemptKinds = 3;
+// Calls by how many retries, or hedges, they had: 1 to 5, and more.
+inline constexpr int kExtraAttempts = 6;
 
 struct MethodCounts {
   int64_t calls = 0;
@@ -55,6 +57,9 @@ struct MethodCounts {
   std::array<int64_t, kAttributions> attributions{};
   int64_t hedge_wins = 0;
   int64_t fallbacks = 0;
+  // Of calls that have ended.
+  std::array<int64_t, kExtraAttempts> retries_of_calls{};
+  std::array<int64_t, kExtraAttempts> hedges_of_calls{};
 
   int64_t end(CallEnd e) const { return ends[static_cast<size_t>(e)]; }
   int64_t attempts_of(AttemptKind k) const {
@@ -74,6 +79,8 @@ class MethodStats {
   void OnStop(Reason reason) { Add(&Mine().stops[Index(reason)]); }
   void OnHedgeWin() { Add(&Mine().hedge_wins); }
   void OnFallback() { Add(&Mine().fallbacks); }
+  // A call ends that has had so many.
+  void OnExtraAttempts(int retries, int hedges);
 
   MethodCounts counts() const;
   const Histogram& latency() const { return latency_; }
@@ -95,6 +102,8 @@ class MethodStats {
     std::array<Counter, kReasons> stops{};
     Counter hedge_wins{0};
     Counter fallbacks{0};
+    std::array<Counter, kExtraAttempts> retries_of_calls{};
+    std::array<Counter, kExtraAttempts> hedges_of_calls{};
   };
 
   template <class Enum>
