@@ -2,6 +2,8 @@
 //
 //   scripts/bench admin                 about 12 minutes
 //   scripts/bench admin --quick         a look at it, two
+//   scripts/bench admin --viewers 10    of the page of `firebreakctl serve`,
+//                                       instead of those operators
 //
 // Three processes with 200 methods each call a server, one process at a time;
 // all three are watched by ten watchers each, and asked every second for
@@ -25,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "tests/bench/admin/operator.h"
+#include "tests/bench/admin/page.h"
 #include "tests/bench/admin/target.h"
 #include "tests/bench/overhead/child.h"
 #include "tests/bench/overhead/echo_host.h"
@@ -85,27 +88,71 @@ void Print(const char* what, const Spread& s) {
               s.high);
 }
 
+// Whoever looks: operators, or viewers of a page.
+class Lookers {
+ public:
+  Lookers(const std::vector<std::string>& targets,
+          const Operator::Habits& habits, int viewers) {
+    if (viewers > 0) {
+      page_ =
+          std::make_unique<PageViewers>(FIREBREAKCTL_PATH, targets, viewers);
+      return;
+    }
+    for (const std::string& target : targets) {
+      operators_.push_back(
+          std::make_unique<Operator>(target, kSpareMethod, habits));
+    }
+  }
+
+  void Begin() {
+    if (page_ != nullptr && !page_->Begin()) ++failures_;
+    for (const auto& each : operators_) each->Begin();
+  }
+  void End() {
+    if (page_ != nullptr) page_->End();
+    for (const auto& each : operators_) each->End();
+  }
+  // Of all that was asked.
+  int64_t failures() const {
+    int64_t sum = failures_;
+    for (const auto& each : operators_) sum += each->failures();
+    return sum;
+  }
+  std::string Seen() const {
+    if (page_ != nullptr) {
+      return absl::StrCat(page_->bytes(), " bytes were sent to viewers");
+    }
+    int64_t events = 0;
+    for (const auto& each : operators_) events += each->events();
+    return absl::StrCat(events, " events were watched");
+  }
+
+ private:
+  std::unique_ptr<PageViewers> page_;
+  std::vector<std::unique_ptr<Operator>> operators_;
+  int64_t failures_ = 0;
+};
+
 int Run(const std::string& program, int pairs, int calls,
-        const Operator::Habits& habits) {
+        const Operator::Habits& habits, int viewers) {
   Child echo({program, "serve"});
   const std::string address = echo.ReadLine();
   if (address.empty()) return Fail(echo.WhyGone());
   std::vector<std::unique_ptr<Child>> targets;
-  std::vector<std::unique_ptr<Operator>> operators;
   std::vector<std::string> sockets;
+  std::vector<std::string> admins;
   for (int i = 0; i < kTargets; ++i) {
     sockets.push_back((std::filesystem::temp_directory_path() /
                        absl::StrCat("firebreak-admin-bench-", getpid(), "-", i))
                           .string());
-    const std::string admin = absl::StrCat("unix:", sockets.back());
+    admins.push_back(absl::StrCat("unix:", sockets.back()));
     targets.push_back(std::make_unique<Child>(std::vector<std::string>{
-        program, "target", "--echo", address, "--admin", admin}));
+        program, "target", "--echo", address, "--admin", admins.back()}));
     if (targets.back()->ReadLine() != "ready") {
       return Fail(targets.back()->WhyGone());
     }
-    operators.push_back(
-        std::make_unique<Operator>(admin, kSpareMethod, habits));
   }
+  Lookers lookers(admins, habits, viewers);
 
   std::vector<double> p50;
   std::vector<double> wall;
@@ -118,13 +165,9 @@ int Run(const std::string& program, int pairs, int calls,
     // In turns which is first, so that no drift favours one.
     for (int half = 0; half < 2; ++half) {
       const bool is_with = half == pair / kTargets % 2;
-      if (is_with) {
-        for (const auto& each : operators) each->Begin();
-      }
+      if (is_with) lookers.Begin();
       const absl::StatusOr<Measured> block = RunBlock(target, calls);
-      if (is_with) {
-        for (const auto& each : operators) each->End();
-      }
+      if (is_with) lookers.End();
       if (!block.ok()) return Fail(block.status());
       (is_with ? with : without) = *block;
     }
@@ -136,25 +179,18 @@ int Run(const std::string& program, int pairs, int calls,
     if (pair % 10 == 9) std::fprintf(stderr, "[%d/%d]\n", pair + 1, pairs);
   }
   const double alone_ms = RestOf(targets[0].get());
-  operators[0]->Begin();
+  lookers.Begin();
   RestOf(targets[0].get());  // until the streams are open
   const double watched_ms = RestOf(targets[0].get());
-  operators[0]->End();
-  int64_t events = 0;
-  int64_t methods = 0;
-  int64_t refused = 0;
-  for (const auto& each : operators) {
-    events += each->events();
-    methods += each->methods();
-    refused += each->failures();
-  }
+  lookers.End();
+  const int64_t refused = lookers.failures();
   targets.clear();
   for (const std::string& socket : sockets) unlink(socket.c_str());
 
-  std::printf(
-      "%d targets, %lld methods, %d watchers; %lld events were watched\n",
-      kTargets, static_cast<long long>(methods), kTargets * habits.watchers,
-      static_cast<long long>(events));
+  std::printf("%d targets of %d methods, %d %s; %s\n", kTargets, kMethods,
+              viewers > 0 ? viewers : kTargets * habits.watchers,
+              viewers > 0 ? "viewers of the page" : "watchers",
+              lookers.Seen().c_str());
   std::printf("with operators / without, over %zu pairs of %d calls:\n",
               p50.size(), calls);
   Print("  median latency", Of(p50));
@@ -197,6 +233,11 @@ int Main(int argc, char** argv) {
   run->add_option("--every-ms", every_ms, "between two looks at everything")
       ->check(CLI::Range(100, 3'600'000))
       ->capture_default_str();
+  int viewers = 0;
+  run->add_option("--viewers", viewers,
+                  "of the page of all targets, instead of those operators")
+      ->check(CLI::Range(0, 30))
+      ->capture_default_str();
   run->add_flag("--quick", quick, "a sixth of the pairs");
   // What the program starts of itself.
   app.add_subcommand("serve", "the echo server; ends with its standard input");
@@ -215,7 +256,7 @@ int Main(int argc, char** argv) {
   if (app.got_subcommand("target")) return RunTarget(echo, admin);
   habits.every = std::chrono::milliseconds(every_ms);
   return Run(std::filesystem::read_symlink("/proc/self/exe"),
-             std::max(quick ? pairs / 6 : pairs, 3), calls, habits);
+             std::max(quick ? pairs / 6 : pairs, 3), calls, habits, viewers);
 }
 
 }  // namespace
