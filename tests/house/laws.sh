@@ -38,6 +38,7 @@ forbid() {
 mapfile -t core < <(cpp src/core)
 mapfile -t engine < <(cpp src/engine)
 mapfile -t admin < <(cpp src/admin)
+mapfile -t simulator < <(cpp src/sim)
 mapfile -t prometheus < <(cpp src/prometheus)
 mapfile -t hooks < <(cpp interceptors)
 mapfile -t public < <(cpp include)
@@ -67,6 +68,10 @@ forbid "the core owns no thread and never waits for time" \
 forbid "the core takes its random source from the caller (rng.h)" \
   'random_device|mt19937|absl::BitGen|\brand\(' "${core[@]}"
 
+forbid "the simulator knows virtual time only" \
+  '_clock::now|absl::Now\(|clock_gettime|gettimeofday|std::j?thread|std::async|this_thread|random_device|mt19937' \
+  "${simulator[@]}"
+
 # --- Arrows go one way: interceptors, admin -> engine -> core ----------------
 forbid "the core includes nothing above it" \
   '#include *[<"](firebreak/|src/engine|src/admin|src/prometheus|interceptors/)' \
@@ -87,6 +92,11 @@ room src/core/admission 'breaker/|attempts/'
 room src/engine/io 'policy/|callbacks/'
 room src/engine/policy 'callbacks/'
 room src/engine/callbacks 'interceptors/'
+forbid "the simulator includes the core, and nothing else of ours" \
+  '#include *[<"](grpc|google/|firebreak/|src/(engine|admin|prometheus)|interceptors/|tests/|tools/)' \
+  "${simulator[@]}"
+forbid "what runs in production knows no simulator" \
+  '#include *"src/sim/' "${core[@]}" "${engine[@]}" "${admin[@]}" "${hooks[@]}"
 forbid "interceptors and admin do not know each other" \
   '#include *"src/admin/' "${hooks[@]}"
 forbid "interceptors and admin do not know each other" \

@@ -57,6 +57,15 @@ expect_breach src/core/base/a.cc 1 '#include "src/core/measure/window.h"\n'
 expect_breach src/core/measure/a.cc 1 '#include "src/core/options.h"\n'
 expect_breach src/core/admission/a.cc 1 '#include "src/core/breaker/a.h"\n'
 expect_clean src/core/admission/a.cc '#include "src/core/measure/window.h"\n'
+expect_clean src/sim/a.cc '#include "src/core/options.h"\n'
+for include in '<grpcpp/channel.h>' '"src/engine/a.h"' '"src/admin/a.h"' \
+  '"interceptors/a.h"' '"firebreak/v1/policy.pb.h"'; do
+  expect_breach src/sim/a.cc 1 "#include $include\n"
+done
+expect_breach src/sim/a.cc 1 'std::chrono::steady_clock::now();\n'
+for file in src/core/a.cc src/engine/a.cc src/admin/a.cc interceptors/a.cc; do
+  expect_breach "$file" 1 '#include "src/sim/simulation.h"\n'
+done
 expect_breach src/engine/policy/a.cc 1 '#include "src/engine/engine_core.h"\n'
 expect_breach src/engine/io/a.cc 1 '#include "src/engine/policy/policy.h"\n'
 expect_clean src/engine/callbacks/a.cc '#include "src/engine/policy/a.h"\n'

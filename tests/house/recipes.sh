@@ -43,7 +43,7 @@ bazel_sources() {
     $0 == "    name = \"" name "\"," { mine = 1 }
     mine' BUILD.bazel | grep -oE '"[^"]*\*\.cc"' | tr -d '"')
 }
-for pair in core=src/core firebreak=interceptors admin=src/admin; do
+for pair in core=src/core firebreak=interceptors admin=src/admin sim=src/sim; do
   compare BUILD.bazel "in :${pair%=*}" "$(cmake_sources "${pair#*=}")" \
     "$(bazel_sources "${pair%=*}")"
 done
@@ -51,7 +51,7 @@ done
 while read -r file; do
   report BUILD.bazel "lacks $file"
 done < <(comm -23 <(printf '%s\n' include/firebreak/*.h src/*.h \
-  src/{core,engine,admin}/**/*.h interceptors/**/*.h | sort) \
+  src/{core,engine,admin,sim}/**/*.h interceptors/**/*.h | sort) \
   <(grep -oE '"[^"]*\*\.h"' BUILD.bazel | tr -d '"' | while read -r pattern; do
     for file in $pattern; do echo "$file"; done
   done | sort))

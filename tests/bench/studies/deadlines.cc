@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/types/optional.h"
-#include "tests/support/sim/firebreak_client.h"
+#include "src/sim/firebreak_client.h"
 
 namespace firebreak::studies {
 namespace {

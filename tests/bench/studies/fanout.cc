@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "src/core/base/duration.h"
-#include "tests/support/sim/firebreak_client.h"
+#include "src/sim/firebreak_client.h"
 
 namespace firebreak::studies {
 namespace {

@@ -24,8 +24,8 @@
 #include <string>
 #include <vector>
 
+#include "src/sim/distribution.h"
 #include "tests/bench/studies/strategies.h"
-#include "tests/support/sim/distribution.h"
 
 namespace firebreak::studies {
 

@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "absl/types/optional.h"
+#include "src/sim/client.h"
 #include "tests/bench/studies/strategies.h"
-#include "tests/support/sim/client.h"
 
 namespace firebreak::studies {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "tests/support/sim/firebreak_client.h"
+#include "src/sim/firebreak_client.h"
 
 namespace firebreak::studies {
 

@@ -13,10 +13,10 @@
 #include <string>
 
 #include "src/core/options.h"
-#include "tests/support/sim/client.h"
-#include "tests/support/sim/naive_client.h"
-#include "tests/support/sim/simulation.h"
-#include "tests/support/sim/wire.h"
+#include "src/sim/client.h"
+#include "src/sim/naive_client.h"
+#include "src/sim/simulation.h"
+#include "src/sim/wire.h"
 
 namespace firebreak::studies {
 

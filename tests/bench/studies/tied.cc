@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "tests/support/sim/server.h"
+#include "src/sim/server.h"
 
 namespace firebreak::studies {
 namespace {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "src/sim/client.h"
+#include "src/sim/firebreak_client.h"
+#include "src/sim/naive_client.h"
 #include "tests/support/core_fixtures.h"
-#include "tests/support/sim/client.h"
-#include "tests/support/sim/firebreak_client.h"
-#include "tests/support/sim/naive_client.h"
 
 namespace firebreak::sim {
 namespace {

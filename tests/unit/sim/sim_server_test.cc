@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "src/sim/client.h"
+#include "src/sim/naive_client.h"
+#include "src/sim/server.h"
+#include "src/sim/simulation.h"
+#include "src/sim/wire.h"
 #include "tests/support/core_fixtures.h"
-#include "tests/support/sim/client.h"
-#include "tests/support/sim/naive_client.h"
-#include "tests/support/sim/server.h"
-#include "tests/support/sim/simulation.h"
-#include "tests/support/sim/wire.h"
 
 namespace firebreak::sim {
 namespace {

@@ -5,9 +5,9 @@
 #include <fstream>
 #include <string>
 
+#include "src/sim/distribution.h"
+#include "src/sim/trace.h"
 #include "tests/support/core_fixtures.h"
-#include "tests/support/sim/distribution.h"
-#include "tests/support/sim/trace.h"
 
 namespace firebreak::sim {
 namespace {

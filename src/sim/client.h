@@ -14,8 +14,8 @@
 // clients under the same load by the same seed make calls of the same luck at
 // the same times, whatever they make of it: strategies are compared on one and
 // the same bad day, and a difference is no noise.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_CLIENT_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_CLIENT_H_
+#ifndef FIREBREAK_SRC_SIM_CLIENT_H_
+#define FIREBREAK_SRC_SIM_CLIENT_H_
 
 #include <cstdint>
 #include <functional>
@@ -23,8 +23,8 @@
 
 #include "absl/status/status.h"
 #include "src/core/base/rng.h"
-#include "tests/support/sim/simulation.h"
-#include "tests/support/sim/trace.h"
+#include "src/sim/simulation.h"
+#include "src/sim/trace.h"
 
 namespace firebreak::sim {
 
@@ -112,4 +112,4 @@ class Tally {
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_CLIENT_H_
+#endif  // FIREBREAK_SRC_SIM_CLIENT_H_

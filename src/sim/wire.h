@@ -3,8 +3,8 @@
 //   Target target{&server, {Distribution::Exponential(Ms(10)),
 //                           Distribution::Exponential(Ms(10))}};
 //   std::weak_ptr<Flight> flight = Flight::Send(
-//       &sim, target, luck, deadline, &counts, [](const AttemptEnd& end)
-//       {...});
+//       &sim, target, luck, times, &counts,
+//       [](const AttemptEnd& end) { ... });
 //   if (auto still = flight.lock()) still->Cancel();
 //
 // What gRPC does around an attempt: it ends with the server's answer, or at its
@@ -15,8 +15,8 @@
 // Thread safety: none. Ownership: a flight is kept by what is planned for it;
 // `target.server` and `counts` outlive it. What it calls back is dropped as
 // soon as it has been called, or can be no more.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_WIRE_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_WIRE_H_
+#ifndef FIREBREAK_SRC_SIM_WIRE_H_
+#define FIREBREAK_SRC_SIM_WIRE_H_
 
 #include <cstdint>
 #include <functional>
@@ -25,9 +25,9 @@
 #include "src/core/base/outcome.h"
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
-#include "tests/support/sim/distribution.h"
-#include "tests/support/sim/server.h"
-#include "tests/support/sim/simulation.h"
+#include "src/sim/distribution.h"
+#include "src/sim/server.h"
+#include "src/sim/simulation.h"
 
 namespace firebreak::sim {
 
@@ -85,4 +85,4 @@ class Flight : public std::enable_shared_from_this<Flight> {
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_WIRE_H_
+#endif  // FIREBREAK_SRC_SIM_WIRE_H_

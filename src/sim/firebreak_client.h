@@ -11,8 +11,8 @@
 // attempts, arms a timer for wake_at(), reports every end. All calls of a
 // client share one channel: its breakers, one for each target, and its attempt
 // budget.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_FIREBREAK_CLIENT_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_FIREBREAK_CLIENT_H_
+#ifndef FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
+#define FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 
 #include <cstdint>
 #include <memory>
@@ -20,9 +20,9 @@
 
 #include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
-#include "tests/support/sim/client.h"
-#include "tests/support/sim/simulation.h"
-#include "tests/support/sim/wire.h"
+#include "src/sim/client.h"
+#include "src/sim/simulation.h"
+#include "src/sim/wire.h"
 
 namespace firebreak::sim {
 
@@ -55,4 +55,4 @@ class FirebreakClient : public Client {
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_FIREBREAK_CLIENT_H_
+#endif  // FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_

@@ -7,16 +7,16 @@
 //
 // Every failed attempt, whatever its code, is sent again at once, as often as
 // the options let it. No call has a deadline of its own.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_NAIVE_CLIENT_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_NAIVE_CLIENT_H_
+#ifndef FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_
+#define FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_
 
 #include <cstdint>
 #include <memory>
 
 #include "absl/types/optional.h"
-#include "tests/support/sim/client.h"
-#include "tests/support/sim/simulation.h"
-#include "tests/support/sim/wire.h"
+#include "src/sim/client.h"
+#include "src/sim/simulation.h"
+#include "src/sim/wire.h"
 
 namespace firebreak::sim {
 
@@ -63,4 +63,4 @@ class NaiveClient : public Client {
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_NAIVE_CLIENT_H_
+#endif  // FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_

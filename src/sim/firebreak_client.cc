@@ -1,4 +1,4 @@
-#include "tests/support/sim/firebreak_client.h"
+#include "src/sim/firebreak_client.h"
 
 #include <utility>
 

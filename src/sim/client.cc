@@ -1,9 +1,9 @@
-#include "tests/support/sim/client.h"
+#include "src/sim/client.h"
 
 #include <memory>
 #include <utility>
 
-#include "tests/support/sim/distribution.h"
+#include "src/sim/distribution.h"
 
 namespace firebreak::sim {
 namespace {

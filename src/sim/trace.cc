@@ -1,4 +1,4 @@
-#include "tests/support/sim/trace.h"
+#include "src/sim/trace.h"
 
 #include <fstream>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "tests/support/sim/distribution.h"
+#include "src/sim/distribution.h"
 
 #include <algorithm>
 #include <cmath>

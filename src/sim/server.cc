@@ -1,4 +1,4 @@
-#include "tests/support/sim/server.h"
+#include "src/sim/server.h"
 
 #include <utility>
 

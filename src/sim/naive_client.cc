@@ -1,4 +1,4 @@
-#include "tests/support/sim/naive_client.h"
+#include "src/sim/naive_client.h"
 
 #include <algorithm>
 #include <memory>

@@ -11,8 +11,8 @@
 //
 // Thread safety: none. Ownership: events that never happen are destroyed with
 // the simulation, so it goes before what they point to.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_SIMULATION_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_SIMULATION_H_
+#ifndef FIREBREAK_SRC_SIM_SIMULATION_H_
+#define FIREBREAK_SRC_SIM_SIMULATION_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -92,4 +92,4 @@ class Simulation {
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_SIMULATION_H_
+#endif  // FIREBREAK_SRC_SIM_SIMULATION_H_

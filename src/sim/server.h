@@ -2,8 +2,9 @@
 //
 //   ServerOptions options;
 //   options.workers = 10;
-//   options.service = Distribution::Exponential(Ms(10));    // 1000 calls a
-//   second Server server(&sim, options); server.Submit(std::move(work));
+//   options.service = Distribution::Exponential(Ms(10));  // 1000 calls/s
+//   Server server(&sim, options);
+//   server.Submit(std::move(work));
 //   sim.At(At(Sec(5)), [&] { server.SetSpeed(0.2); });      // a bad minute
 //   sim.At(At(Sec(65)), [&] { server.SetSpeed(1); });
 //
@@ -16,8 +17,8 @@
 // finishes it for nothing.
 //
 // Thread safety: none. Ownership: outlives what it is given.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_SERVER_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_SERVER_H_
+#ifndef FIREBREAK_SRC_SIM_SERVER_H_
+#define FIREBREAK_SRC_SIM_SERVER_H_
 
 #include <cstdint>
 #include <deque>
@@ -27,8 +28,8 @@
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "src/core/base/rng.h"
-#include "tests/support/sim/distribution.h"
-#include "tests/support/sim/simulation.h"
+#include "src/sim/distribution.h"
+#include "src/sim/simulation.h"
 
 namespace firebreak::sim {
 
@@ -123,4 +124,4 @@ class Server {
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_SERVER_H_
+#endif  // FIREBREAK_SRC_SIM_SERVER_H_

@@ -16,8 +16,8 @@
 // column is a field), what was found and what is accepted; the message quotes
 // no more than a few characters of the file. Nothing else goes wrong: any bytes
 // of any length are read to an end.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_TRACE_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_TRACE_H_
+#ifndef FIREBREAK_SRC_SIM_TRACE_H_
+#define FIREBREAK_SRC_SIM_TRACE_H_
 
 #include <cstddef>
 #include <string>
@@ -52,4 +52,4 @@ absl::StatusOr<Trace> ReadTrace(const std::string& path,
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_TRACE_H_
+#endif  // FIREBREAK_SRC_SIM_TRACE_H_

@@ -1,4 +1,4 @@
-#include "tests/support/sim/wire.h"
+#include "src/sim/wire.h"
 
 #include <utility>
 

@@ -6,8 +6,8 @@
 //
 // Values are copied freely. A sample is never negative, and never longer than
 // kLongest; a parameter that makes no sense (negative, NaN) counts as zero.
-#ifndef FIREBREAK_TESTS_SUPPORT_SIM_DISTRIBUTION_H_
-#define FIREBREAK_TESTS_SUPPORT_SIM_DISTRIBUTION_H_
+#ifndef FIREBREAK_SRC_SIM_DISTRIBUTION_H_
+#define FIREBREAK_SRC_SIM_DISTRIBUTION_H_
 
 #include <chrono>
 #include <functional>
@@ -16,7 +16,7 @@
 
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
-#include "tests/support/sim/trace.h"
+#include "src/sim/trace.h"
 
 namespace firebreak::sim {
 
@@ -63,4 +63,4 @@ Duration Quantile(std::vector<Duration> values, double q);
 
 }  // namespace firebreak::sim
 
-#endif  // FIREBREAK_TESTS_SUPPORT_SIM_DISTRIBUTION_H_
+#endif  // FIREBREAK_SRC_SIM_DISTRIBUTION_H_
