@@ -74,16 +74,6 @@ void RunClosedLoop(Simulation* sim, Client* client, int callers, Duration think,
   }
 }
 
-void RunTrace(Simulation* sim, Client* client, const Trace& trace,
-              uint64_t seed, OnCallEnd on_end) {
-  const auto source =
-      std::make_shared<Source>(sim, client, seed, std::move(on_end));
-  const Time start = sim->now();
-  for (const TraceRow& row : trace.rows) {
-    sim->At(core::SaturatingAdd(start, row.at), [source] { source->Call(); });
-  }
-}
-
 void Tally::Add(const CallResult& call) {
   ++calls_;
   attempts_ += call.attempts;

@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "src/core/base/reason.h"
 #include "src/core/base/rng.h"
 #include "src/sim/simulation.h"
-#include "src/sim/trace.h"
 
 namespace firebreak::sim {
 
@@ -33,6 +33,8 @@ struct CallResult {
   Time ended;
   absl::StatusCode code = absl::StatusCode::kOk;
   int attempts = 0;
+  // Refused by firebreak before anything was sent; else kNone.
+  core::Reason refused = core::Reason::kNone;
 
   bool ok() const { return code == absl::StatusCode::kOk; }
 };
@@ -59,9 +61,6 @@ void RunOpenLoop(Simulation* sim, Client* client, double per_second, Time until,
 // again until `until`.
 void RunClosedLoop(Simulation* sim, Client* client, int callers, Duration think,
                    Time until, uint64_t seed, OnCallEnd on_end);
-// Calls when those of the trace began.
-void RunTrace(Simulation* sim, Client* client, const Trace& trace,
-              uint64_t seed, OnCallEnd on_end);
 
 // Sums up calls, in all and for each bucket of time.
 class Tally {

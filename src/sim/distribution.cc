@@ -74,15 +74,27 @@ Distribution Distribution::Tail(std::vector<Point> points) {
   });
 }
 
-Distribution Distribution::Recorded(const Trace& trace) {
+Distribution Distribution::OneOf(const std::vector<Duration>& values) {
   auto seconds = std::make_shared<std::vector<double>>();
-  for (const TraceRow& row : trace.rows) {
-    seconds->push_back(Seconds(row.latency));
-  }
+  for (const Duration value : values) seconds->push_back(Seconds(value));
   return Distribution([seconds](Rng* rng) {
     if (seconds->empty()) return 0.0;
     return (*seconds)[static_cast<size_t>(
         rng->Uniform() * static_cast<double>(seconds->size()))];
+  });
+}
+
+Distribution Distribution::Mixture(std::vector<Part> parts) {
+  double all = 0;
+  for (const Part& part : parts) all += part.weight > 0 ? part.weight : 0;
+  return Distribution([parts = std::move(parts), all](Rng* rng) {
+    double rest = rng->Uniform() * all;
+    for (const Part& part : parts) {
+      if (!(part.weight > 0)) continue;
+      rest -= part.weight;
+      if (rest < 0) return part.of.sample_(rng);
+    }
+    return 0.0;
   });
 }
 

@@ -16,9 +16,10 @@
 
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
-#include "src/sim/trace.h"
 
 namespace firebreak::sim {
+
+using core::Duration;
 
 class Distribution {
  public:
@@ -41,8 +42,11 @@ class Distribution {
   // the share 1 and is the shortest sample, the last one the longest. Points
   // are in order, and their times above zero.
   static Distribution Tail(std::vector<Point> points);
-  // The latencies of a record, drawn independently of each other.
-  static Distribution Recorded(const Trace& trace);
+  // One of these, drawn independently of each other; zero of none.
+  static Distribution OneOf(const std::vector<Duration>& values);
+  // Each by its share of all; parts are not negative.
+  struct Part;
+  static Distribution Mixture(std::vector<Part> parts);
 
   // With probability `share`, `factor` times as long.
   Distribution WithStragglers(double share, double factor) const;
@@ -56,6 +60,11 @@ class Distribution {
   static Duration FromSeconds(double seconds);
 
   Sampler sample_;
+};
+
+struct Distribution::Part {
+  double weight;
+  Distribution of;
 };
 
 // The q-quantile of the values, q in [0, 1]; zero when there are none.

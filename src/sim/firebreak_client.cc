@@ -23,19 +23,27 @@ struct FirebreakClient::Channel {
         options(setup.options),
         targets(setup.targets),
         seeds(setup.seed),
-        budget(setup.budget, s->now()) {
+        own_budget(setup.budget, s->now()),
+        budget(setup.shared.budget != nullptr ? setup.shared.budget
+                                              : &own_budget),
+        admission(setup.shared.admission != nullptr ? setup.shared.admission
+                                                    : &own_admission),
+        fate(setup.fate) {
     std::vector<std::shared_ptr<core::Bulkhead::Waiter>> admitted;
-    if (options.admission.throttle) {
-      admission = core::AdmissionControl().With(options.admission, seeds.Next(),
-                                                s->now(), &admitted);
+    if (options.admission.throttle && setup.shared.admission == nullptr) {
+      own_admission = core::AdmissionControl().With(
+          options.admission, seeds.Next(), s->now(), &admitted);
     }
     if (options.retry && options.retry->adaptive) {
       estimator.emplace(*options.retry->adaptive);
     }
     for (size_t i = 0; i < targets.size(); ++i) {
+      if (setup.shared.breaker != nullptr) {
+        breakers.push_back(setup.shared.breaker);
+        continue;
+      }
       owned.push_back(std::make_unique<core::Breaker>(
-          core::Breaker::Identity{}, options.breaker, seeds.Next(),
-          sim->now()));
+          setup.identity, options.breaker, seeds.Next(), sim->now()));
       breakers.push_back(owned.back().get());
     }
   }
@@ -45,8 +53,11 @@ struct FirebreakClient::Channel {
   const core::MethodOptions options;
   const std::vector<Target> targets;
   core::Rng seeds;
-  core::AdmissionControl admission;  // a throttle, which makes nobody wait
-  core::AttemptBudget budget;
+  core::AdmissionControl own_admission;  // a throttle, which makes nobody wait
+  core::AttemptBudget own_budget;
+  core::AttemptBudget* const budget;
+  const core::AdmissionControl* const admission;
+  const decltype(Setup::fate) fate;
   core::MethodStats stats;
   core::LatencyModel latency;
   absl::optional<core::RetryEstimator> estimator;
@@ -54,8 +65,9 @@ struct FirebreakClient::Channel {
   std::vector<core::Breaker*> breakers;
 };
 
-// One call. Kept alive by its flights and its timer.
-class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
+// One call. Kept alive by its flights, its timer, and the queue it waits in.
+class FirebreakClient::Drive : public core::Bulkhead::Waiter,
+                               public std::enable_shared_from_this<Drive> {
  public:
   Drive(std::shared_ptr<Channel> channel, Time deadline, uint64_t luck,
         WireCounts* counts, OnCallEnd on_end)
@@ -69,21 +81,61 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
         driver_(Plan()) {}
 
   void Start() {
-    const core::AdmissionControl::Step step = permit_.Begin(
-        &channel_->admission, started_, deadline_, Duration::zero());
-    if (step.kind == core::AdmissionControl::Step::Kind::kRefused) {
-      on_end_({started_, started_, step.refusal.code, 0});
+    if (channel_->admission->empty()) {
+      Perform(driver_.Start(started_));
       return;
     }
-    Perform(driver_.Start(started_));
+    driver_.Arrive(started_);
+    const core::AdmissionPermit::Step step =
+        permit_.Begin(channel_->admission, started_, deadline_, ExpectedTime());
+    waits_ = step.kind == core::AdmissionControl::Step::Kind::kWait;
+    // Who has to wait joins the queue.
+    waits_ ? Continue() : Enter(step);
+  }
+
+  // Not within the call that has left.
+  void OnPlace() override {
+    channel_->sim->After(Duration::zero(),
+                         [self = shared_from_this()] { self->Continue(); });
   }
 
  private:
+  // As the engine's: what a call will take, for how long it may wait.
+  Duration ExpectedTime() {
+    if (!channel_->admission->MayMakeWait() ||
+        channel_->latency.samples(started_) < core::LatencyModel::kFew) {
+      return Duration::zero();
+    }
+    return channel_->latency.Quantile(0.5, started_).value_or(Duration::zero());
+  }
+
+  void Enter(const core::AdmissionPermit::Step& step) {
+    using Kind = core::AdmissionControl::Step::Kind;
+    const Time now = channel_->sim->now();
+    waits_ = step.kind == Kind::kWait;
+    if (waits_) {
+      channel_->sim->At(step.until,
+                        [self = shared_from_this()] { self->Continue(); });
+    } else if (step.kind == Kind::kAdmitted) {
+      Perform(driver_.Start(now));
+    } else {
+      core::Refusal refusal;
+      refusal.reason = step.refusal.reason;
+      refusal.retry_after = step.refusal.retry_after;
+      Perform(driver_.TurnAway(step.refusal.code, refusal, now));
+    }
+  }
+
+  void Continue() {
+    if (!waits_) return;
+    Enter(permit_.Continue(shared_from_this(), channel_->sim->now()));
+  }
+
   CallDriver::Plan Plan() const {
     CallDriver::Plan plan;
     plan.options = &channel_->options;
     plan.targets = channel_->breakers;
-    plan.budget = &channel_->budget;
+    plan.budget = channel_->budget;
     plan.stats = &channel_->stats;
     plan.latency = &channel_->latency;
     plan.estimator = channel_->estimator ? &*channel_->estimator : nullptr;
@@ -107,12 +159,17 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
            n = launch.attempt](const core::AttemptEnd& end) {
             self->Perform(
                 self->driver_.OnAttemptEnd(n, end, self->channel_->sim->now()));
-          }));
+          },
+          channel_->fate
+              ? channel_->fate(luck_, launch.attempt, channel_->sim->now())
+              : absl::nullopt));
     }
     if (actions.finish.has_value()) {
       permit_.End(driver_.VerdictOf(*actions.finish), channel_->sim->now());
       on_end_({started_, channel_->sim->now(), actions.finish->code,
-               driver_.launched()});
+               driver_.launched(),
+               driver_.launched() == 0 ? actions.finish->reason
+                                       : core::Reason::kNone});
       return;
     }
     ArmTimer();
@@ -139,6 +196,7 @@ class FirebreakClient::Drive : public std::enable_shared_from_this<Drive> {
   const Time deadline_;
   core::AdmissionPermit permit_;
   CallDriver driver_;
+  bool waits_ = false;
   std::vector<std::weak_ptr<Flight>> flights_;
   Time armed_ = core::kInfiniteFuture;
 };

@@ -7,17 +7,27 @@
 //   setup.seed = 7;
 //   FirebreakClient client(&sim, setup, &counts);
 //
-// Does with a CallDriver what the interceptors do: launches and cancels
-// attempts, arms a timer for wake_at(), reports every end. All calls of a
-// client share one channel: its breakers, one for each target, and its attempt
-// budget.
+// Does with a CallDriver what the interceptors do: passes admission, launches
+// and cancels attempts, arms a timer for wake_at(), reports every end. All
+// calls of a client are of one method of one channel: they share its breakers,
+// one for each target, and its attempt budget. Clients for several methods of a
+// channel share what Setup::shared names; a client without that has no
+// admission but a throttle.
+//
+// Ownership: what `setup` points to outlives the client's calls. Calls that
+// wait for admission hold on to it until the simulation has run.
 #ifndef FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 #define FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "absl/types/optional.h"
+#include "src/core/admission/admission_control.h"
+#include "src/core/attempts/attempt_budget.h"
+#include "src/core/breaker/breaker.h"
 #include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
 #include "src/sim/client.h"
@@ -33,6 +43,16 @@ class FirebreakClient : public Client {
     core::BudgetOptions budget;
     std::vector<Target> targets;  // in the order of preference
     uint64_t seed = 1;            // of breakers and jitter
+
+    // What further clients have too. Null: its own.
+    struct Shared {
+      core::AttemptBudget* budget = nullptr;
+      const core::AdmissionControl* admission = nullptr;
+      core::Breaker* breaker = nullptr;  // for each target
+    } shared;
+    core::Breaker::Identity identity;  // of its own breakers
+    // What attempt n of a call comes to; empty: the server draws it.
+    std::function<absl::optional<Reply>(uint64_t luck, int n, Time now)> fate;
   };
 
   FirebreakClient(Simulation* sim, const Setup& setup, WireCounts* counts);

@@ -17,7 +17,10 @@ class Server::Job {
 };
 
 Server::Server(Simulation* sim, ServerOptions options)
-    : sim_(sim), options_(std::move(options)), counted_(sim->now()) {}
+    : sim_(sim),
+      options_(std::move(options)),
+      failure_rate_(options_.failure_rate),
+      counted_(sim->now()) {}
 
 Server::Handle Server::Submit(Work work) {
   Count();
@@ -87,8 +90,10 @@ void Server::Begin(const std::shared_ptr<Job>& job) {
   ++stats_.started;
   job->state = Job::State::kUnderWay;
   job->begun = sim_->now();
-  const Duration plain = options_.service.Sample(&job->work.luck) +
-                         std::exchange(owed_, Duration::zero());
+  const Duration plain =
+      (job->work.fate ? job->work.fate->work
+                      : options_.service.Sample(&job->work.luck)) +
+      std::exchange(owed_, Duration::zero());
   // Speed 1 is exact.
   const Duration takes = speed_ == 1 ? plain : core::Scale(plain, 1 / speed_);
   sim_->After(takes, [this, job] {
@@ -105,10 +110,11 @@ void Server::End(const std::shared_ptr<Job>& job) {
   const Duration took = sim_->now() - job->begun;
   stats_.busy += took;
   stats_.spent += sim_->now() - job->arrived;
-  const bool failed = job->work.luck.Uniform() < options_.failure_rate;
+  const bool failed = job->work.luck.Uniform() < failure_rate_;
+  const absl::StatusCode code =
+      job->work.fate ? job->work.fate->code : absl::StatusCode::kOk;
   BeginNext();
-  job->work.on_end(
-      {failed ? options_.failure_code : absl::StatusCode::kOk, took});
+  job->work.on_end({failed ? options_.failure_code : code, took});
 }
 
 void Server::Count() {

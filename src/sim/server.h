@@ -24,6 +24,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
@@ -61,6 +62,8 @@ class Server {
     std::function<void()> on_start;  // may be empty
     // Exactly once, unless a cancel is honoured first.
     std::function<void(const Reply&)> on_end;
+    // What it takes and comes to; absent: drawn by the server's options.
+    absl::optional<Reply> fate;
   };
   // Names a piece of work; may be dropped at any time.
   class Job;
@@ -97,6 +100,8 @@ class Server {
     kRefuses,   // it is sent back at once, with `failure_code`
   };
   void SetTrouble(Trouble trouble) { trouble_ = trouble; }
+  // Instead of the options' failure_rate, for work that ends from now on.
+  void SetFailureRate(double rate) { failure_rate_ = rate; }
   // Told by who took the reply: it came to nobody.
   void NoteWasted(Duration work) { stats_.wasted += work; }
 
@@ -113,6 +118,7 @@ class Server {
   Simulation* const sim_;
   const ServerOptions options_;
   double speed_ = 1;
+  double failure_rate_;
   Trouble trouble_ = Trouble::kNone;
   std::deque<std::shared_ptr<Job>> queue_;  // with those that were cancelled
   int64_t queued_ = 0;                      // without
@@ -120,6 +126,31 @@ class Server {
   Duration owed_{};  // for refusals
   Time counted_;
   Stats stats_;
+};
+
+// Servers behind one name, each of which gets every n-th attempt, as of a
+// channel of gRPC with round_robin: a hedge goes to another one than the
+// attempt before it, where there is another one.
+class Pool {
+ public:
+  // `size` of at least 1.
+  Pool(Simulation* sim, const ServerOptions& options, int size) {
+    for (int i = 0; i < size; ++i) {
+      servers_.push_back(std::make_unique<Server>(sim, options));
+    }
+  }
+
+  Server* Next() {
+    if (next_ == servers_.size()) next_ = 0;
+    return servers_[next_++].get();
+  }
+  const std::vector<std::unique_ptr<Server>>& servers() const {
+    return servers_;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Server>> servers_;
+  size_t next_ = 0;
 };
 
 }  // namespace firebreak::sim

@@ -7,7 +7,7 @@ namespace firebreak::sim {
 Flight::Flight(Simulation* sim, const Target& target, core::Rng luck,
                Times times, WireCounts* counts, OnEnd on_end)
     : sim_(sim),
-      server_(target.server),
+      server_(target.pool ? target.pool->Next() : target.server),
       times_(times),
       counts_(counts),
       on_end_(std::move(on_end)),
@@ -17,10 +17,12 @@ Flight::Flight(Simulation* sim, const Target& target, core::Rng luck,
 
 std::weak_ptr<Flight> Flight::Send(Simulation* sim, const Target& target,
                                    core::Rng luck, Times times,
-                                   WireCounts* counts, OnEnd on_end) {
+                                   WireCounts* counts, OnEnd on_end,
+                                   absl::optional<Reply> fate) {
   // (The constructor is private.)
   const std::shared_ptr<Flight> flight(
       new Flight(sim, target, luck, times, counts, std::move(on_end)));
+  flight->fate_ = std::move(fate);
   ++counts->sent;
   sim->After(flight->out_, [flight] { flight->Arrive(); });
   // By weak reference: a deadline in the far future keeps nothing alive.
@@ -46,6 +48,7 @@ void Flight::Cancel() {
 void Flight::Arrive() {
   Server::Work work;
   work.luck = luck_;
+  work.fate = fate_;
   work.on_end = [self = shared_from_this()](const Reply& reply) {
     self->sim_->After(self->back_, [self, reply] { self->Answered(reply); });
   };
@@ -61,6 +64,7 @@ void Flight::Answered(const Reply& reply) {
   }
   core::AttemptEnd end;
   end.code = reply.code;
+  end.cancelled_by_caller = reply.code == absl::StatusCode::kCancelled;
   const OnEnd told = std::exchange(on_end_, nullptr);
   told(end);
 }

@@ -12,9 +12,12 @@
 // server so, one leg later. Replies that come to nobody are counted as waste,
 // with the server and here.
 //
+// A reply CANCELLED, which no server of ours gives, is of a recording, and the
+// caller's own cancel.
+//
 // Thread safety: none. Ownership: a flight is kept by what is planned for it;
-// `target.server` and `counts` outlive it. What it calls back is dropped as
-// soon as it has been called, or can be no more.
+// what `target` points to and `counts` outlive it. What it calls back is
+// dropped as soon as it has been called, or can be no more.
 #ifndef FIREBREAK_SRC_SIM_WIRE_H_
 #define FIREBREAK_SRC_SIM_WIRE_H_
 
@@ -39,6 +42,8 @@ struct Link {
 struct Target {
   Server* server = nullptr;
   Link link;
+  // Instead of `server`: the next of these, for each attempt anew.
+  Pool* pool = nullptr;
 };
 
 // Of all attempts of a client, or of all clients.
@@ -63,7 +68,8 @@ class Flight : public std::enable_shared_from_this<Flight> {
   // Cancel().
   static std::weak_ptr<Flight> Send(Simulation* sim, const Target& target,
                                     core::Rng luck, Times times,
-                                    WireCounts* counts, OnEnd on_end);
+                                    WireCounts* counts, OnEnd on_end,
+                                    absl::optional<Reply> fate = {});
   void Cancel();
 
  private:
@@ -80,6 +86,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
   core::Rng luck_;
   const Duration out_;
   const Duration back_;
+  absl::optional<Reply> fate_;
   Server::Handle job_;
 };
 

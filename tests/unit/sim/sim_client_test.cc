@@ -58,18 +58,6 @@ TEST(SimLoad, ClosedLoopAwaitsAndThinks) {
   EXPECT_THAT(calls, ElementsAre("0s+10ms OK x1", "15ms+10ms OK x1"));
 }
 
-TEST(SimLoad, TraceCallsWhenTheRecordDid) {
-  Simulation sim;
-  Server server(&sim, ServerOptions{});
-  WireCounts counts;
-  NaiveClient client(&sim, {}, {&server, {}}, &counts);
-  std::vector<std::string> calls;
-  RunTrace(&sim, &client, Trace{{{Ms(3), Ms(0)}, {Ms(50), Ms(0)}}}, /*seed=*/1,
-           Into(&calls));
-  sim.Run();
-  EXPECT_THAT(calls, ElementsAre("3ms+10ms OK x1", "50ms+10ms OK x1"));
-}
-
 TEST(NaiveClient, RetriesAtOnceAndGivesUpSlowAttempts) {
   Simulation sim;
   ServerOptions options;

@@ -210,7 +210,8 @@ TEST(SimDistribution, NeverGivesNonsense) {
         Distribution::LogNormal(Ms(0), Ms(1)),
         Distribution::LogNormal(Ms(1), longest),
         Distribution::TwoPoint(Ms(1), Ms(-1), kNan), Distribution::Tail({}),
-        Distribution::Recorded(Trace{}),
+        Distribution::OneOf({}), Distribution::Mixture({}),
+        Distribution::Mixture({{kNan, Distribution::Constant(Ms(1))}}),
         Distribution::Constant(Ms(1)).WithStragglers(1, kNan),
         Distribution::Constant(Ms(1)).WithStragglers(1, 1e300)}) {
     for (int i = 0; i < 100; ++i) {
