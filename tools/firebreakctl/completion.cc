@@ -111,6 +111,10 @@ _firebreakctl() {
           ;;
       esac
       ;;
+    simulate)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      ;;
     completion) mapfile -t COMPREPLY < <(compgen -W "@SHELLS@" -- "$word") ;;
     @METHODS@)
       if [[ -n $argument ]]; then

@@ -38,7 +38,7 @@ ArgumentModel ArgumentOf(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) {
     model.value = ArgumentModel::Value::kNone;
   } else if (IsOneOf(model.name, {"--ca", "--cert", "--key", "--token-file",
-                                  "--change-token-file"})) {
+                                  "--change-token-file", "--recording", "--svg"})) {
     model.value = ArgumentModel::Value::kFile;
   } else {
     model.value = ArgumentModel::Value::kAnything;

@@ -11,15 +11,6 @@
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
-namespace {
-
-std::string Quoted(const std::string& text) {
-  google::protobuf::Value value;
-  value.set_string_value(text);
-  return std::string(absl::StripTrailingAsciiWhitespace(ToJson(value, false)));
-}
-
-}  // namespace
 
 std::string ToJson(const google::protobuf::Message& message, bool whitespace) {
   google::protobuf::util::JsonPrintOptions options;
@@ -37,14 +28,20 @@ std::string ToJson(const google::protobuf::Message& message, bool whitespace) {
   return json;
 }
 
+std::string JsonText(const std::string& text) {
+  google::protobuf::Value value;
+  value.set_string_value(text);
+  return std::string(absl::StripTrailingAsciiWhitespace(ToJson(value, false)));
+}
+
 std::string ToJsonLine(const std::string& target, const std::string& error,
                        const google::protobuf::Message& response) {
   if (!error.empty()) {
-    return absl::StrCat("{\"target\":", Quoted(target),
-                        ",\"error\":", Quoted(error), "}\n");
+    return absl::StrCat("{\"target\":", JsonText(target),
+                        ",\"error\":", JsonText(error), "}\n");
   }
   return absl::StrCat(
-      "{\"target\":", Quoted(target), ",\"response\":",
+      "{\"target\":", JsonText(target), ",\"response\":",
       absl::StripTrailingAsciiWhitespace(ToJson(response, false)), "}\n");
 }
 

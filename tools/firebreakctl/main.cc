@@ -18,6 +18,7 @@
 #include "tools/firebreakctl/arguments.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/environment.h"
+#include "tools/firebreakctl/foresight.h"
 #include "tools/firebreakctl/table.h"
 
 namespace firebreak::ctl {
@@ -45,6 +46,7 @@ constexpr char kExamples[] = R"(Examples:
   firebreakctl policy diff policy.textproto
   firebreakctl policy apply policy.textproto --reason "ticket 1234"
   firebreakctl policy rollback
+  firebreakctl simulate --recording calls.csv policy.textproto
   source <(firebreakctl completion bash)
   FIREBREAK_TARGET=unix:/run/shop/admin.sock firebreakctl list --json
 
@@ -234,6 +236,7 @@ int Main(int argc, char** argv) {
   AddCommands(&app, &args, &chosen);
   AddLiveCommands(&app, &args, &chosen);
   AddPolicyCommands(&app, &args, &chosen, &chosen_here);
+  AddForesightCommands(&app, &args, &chosen_here);
   AddLocalCommands(&app, &args, &chosen_here);
   // CLI11 speaks in exceptions; they end here.
   try {

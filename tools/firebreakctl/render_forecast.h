@@ -1,0 +1,43 @@
+// What `firebreakctl simulate` prints: forecasts of several policies beside
+// each other.
+//
+//   std::cout << RenderForecasts(forecasts, style);
+//   std::ofstream("out.svg") << ForecastsSvg(forecasts);
+//
+// The same forecasts make the same bytes. Thread safety: pure functions.
+#ifndef FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_FORECAST_H_
+#define FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_FORECAST_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/sim/forecast.h"
+#include "tools/firebreakctl/table.h"
+
+namespace firebreak::ctl {
+
+struct NamedForecast {
+  std::string policy;  // its file, or what stands for it
+  sim::Forecast forecast;
+};
+
+// A table with a row for each policy, why calls ended as they did, what
+// breakers did, and lines of success and load over time.
+std::string RenderForecasts(const std::vector<NamedForecast>& forecasts,
+                            const Style& style);
+
+// A picture: success and attempts, over time, a line for each policy.
+std::string ForecastsSvg(const std::vector<NamedForecast>& forecasts);
+
+// One line: {"policy":"a.textproto","calls":...}.
+std::string ForecastJson(const NamedForecast& named);
+
+// `seconds` in at most `width` steps of as many whole seconds each.
+std::vector<sim::Forecast::Second> InSteps(
+    const std::vector<sim::Forecast::Second>& seconds, size_t width,
+    int64_t* seconds_a_step);
+
+}  // namespace firebreak::ctl
+
+#endif  // FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_FORECAST_H_
