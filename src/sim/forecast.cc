@@ -28,6 +28,8 @@ size_t SecondOf(Duration t) {
 
 double Forecast::success() const { return Ratio(successes, calls - cancelled); }
 
+double Forecast::usefulness() const { return Ratio(useful, calls - cancelled); }
+
 double Forecast::extra_load() const { return Ratio(retries + hedges, calls); }
 
 int64_t Forecast::refused() const {

@@ -78,6 +78,9 @@ struct Workload {
 
   // That callers set; zero: none.
   Duration deadline = Duration::zero();
+  // A success that takes longer is of no use; infinite: each is. Counted, and
+  // nothing else.
+  Duration useful_within = core::kInfiniteDuration;
   Replicas replicas;
   std::vector<Incident> incidents;
   uint64_t seed = 1;
@@ -111,6 +114,9 @@ struct Forecast {
   int64_t successes = 0;
   int64_t cancelled = 0;   // by their callers, as recorded
   int64_t unanswered = 0;  // never ended
+  int64_t useful = 0;      // successes in time
+  // By the callers of calls that ended otherwise, but for those they cancelled.
+  double seconds_in_vain = 0;
   std::array<int64_t, core::kStatusCodes> codes{};  // of all that ended
   std::array<int64_t, core::kReasons> refusals{};   // nothing was sent
   int64_t attempts = 0;
@@ -136,6 +142,7 @@ struct Forecast {
 
   // Shares of calls that were not cancelled; 0 of none.
   double success() const;
+  double usefulness() const;
   double extra_load() const;  // attempts beyond one for each call sent
   int64_t refused() const;
   // Of successes, to a microsecond; zero of none.

@@ -242,11 +242,14 @@ class Run {
       --SecondAt(call.started)->calls;
       return;
     }
+    const Duration took = call.ended - call.started;
+    const bool is_useful = call.ok() && took <= workload_.useful_within;
+    if (is_useful) ++forecast_.useful;
+    if (!is_useful) forecast_.seconds_in_vain += core::ToSeconds(took);
     if (!call.ok()) return;
     ++forecast_.successes;
     ++SecondAt(call.started)->successes;
-    const int64_t us =
-        (call.ended - call.started) / std::chrono::microseconds(1);
+    const int64_t us = took / std::chrono::microseconds(1);
     forecast_.latencies_us.push_back(static_cast<uint32_t>(
         std::min<int64_t>(us, std::numeric_limits<uint32_t>::max())));
   }

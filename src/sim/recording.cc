@@ -310,11 +310,12 @@ void WriteRecording(const Recording& recording, std::ostream* out) {
   }
 }
 
-Recording OnlyMethods(const Recording& recording, absl::string_view part) {
+Recording OnlyMethods(const Recording& recording,
+                      const std::function<bool(const std::string&)>& fits) {
   Recording chosen;
   std::vector<int> now(recording.methods.size(), -1);
   for (size_t i = 0; i < recording.methods.size(); ++i) {
-    if (!absl::StrContains(recording.methods[i], part)) continue;
+    if (!fits(recording.methods[i])) continue;
     now[i] = static_cast<int>(chosen.methods.size());
     chosen.methods.push_back(recording.methods[i]);
   }

@@ -33,6 +33,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <istream>
 #include <ostream>
 #include <string>
@@ -79,9 +80,9 @@ absl::StatusOr<Recording> ReadRecording(
 // What ReadRecording() reads.
 void WriteRecording(const Recording& recording, std::ostream* out);
 
-// Only the calls whose method's name has `part` in it; may be empty. Times stay
-// as they are.
-Recording OnlyMethods(const Recording& recording, absl::string_view part);
+// Only the calls of methods that `fits`; may be empty. Times stay as they are.
+Recording OnlyMethods(const Recording& recording,
+                      const std::function<bool(const std::string&)>& fits);
 
 // "UNAVAILABLE" or "14". False for anything else.
 bool ParseCode(absl::string_view text, absl::StatusCode* code);

@@ -38,7 +38,8 @@ ArgumentModel ArgumentOf(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) {
     model.value = ArgumentModel::Value::kNone;
   } else if (IsOneOf(model.name, {"--ca", "--cert", "--key", "--token-file",
-                                  "--change-token-file", "--recording", "--svg"})) {
+                                  "--change-token-file", "--policy",
+                                  "--recording", "--svg"})) {
     model.value = ArgumentModel::Value::kFile;
   } else {
     model.value = ArgumentModel::Value::kAnything;

@@ -8,6 +8,8 @@
 #define FIREBREAK_TOOLS_FIREBREAKCTL_FORESIGHT_H_
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,10 +24,14 @@
 
 namespace firebreak::ctl {
 
-// `simulate`. `args` outlives the app; of it the style is taken, as it is when
-// the command runs.
+// `simulate` and `advise`. `args` outlives the app; of it the style is taken,
+// as it is when the command runs.
 void AddForesightCommands(CLI::App* app, const Arguments* args,
                           std::function<int()>* chosen);
+
+// `advise`, the same way.
+void AddAdviseCommand(CLI::App* app, const Arguments* args,
+                      std::function<int()>* chosen);
 
 // The calls to simulate, as typed.
 struct CallsArguments {
@@ -58,6 +64,8 @@ struct Calls {
 void AddCallsOptions(CLI::App* command, CallsArguments* typed);
 // INVALID_ARGUMENT that names the option; NOT_FOUND for a file.
 absl::Status ReadCalls(const CallsArguments& typed, Calls* calls);
+// Of a file, "-" for standard input.
+absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path);
 // What a reader should know of the recording, a line each, with line ends.
 std::string NotesOn(const sim::Recording& recording);
 // Which calls, which servers, what happens: some lines.

@@ -62,19 +62,14 @@ absl::Status ReadDuration(const char* option, const std::string& text,
 }
 
 absl::Status ReadFile(const CallsArguments& typed, sim::Recording* recording) {
-  std::ifstream file;
-  const bool is_input = typed.recording == "-";
-  if (!is_input) file.open(typed.recording, std::ios::binary);
-  if (!is_input && !file) {
-    return absl::NotFoundError(
-        absl::StrCat(typed.recording, ": cannot be opened"));
-  }
-  absl::StatusOr<sim::Recording> read =
-      sim::ReadRecording(is_input ? &std::cin : &file);
-  if (!read.ok()) return Of(typed.recording.c_str(), read.status());
+  absl::StatusOr<sim::Recording> read = ReadRecordingFile(typed.recording);
+  if (!read.ok()) return read.status();
   *recording = *std::move(read);
   if (typed.only.empty()) return absl::OkStatus();
-  sim::Recording chosen = sim::OnlyMethods(*recording, typed.only);
+  sim::Recording chosen =
+      sim::OnlyMethods(*recording, [&typed](const std::string& name) {
+        return absl::StrContains(name, typed.only);
+      });
   if (chosen.calls.empty()) {
     constexpr size_t kMostShown = 5;
     std::vector<std::string> shown = recording->methods;
@@ -284,6 +279,19 @@ absl::Status ReadCalls(const CallsArguments& typed, Calls* calls) {
   }
   ChooseReplicas(typed, calls);
   return sim::CheckWorkload(workload, typed.channel);
+}
+
+absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path) {
+  std::ifstream file;
+  const bool is_input = path == "-";
+  if (!is_input) file.open(path, std::ios::binary);
+  if (!is_input && !file) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
+  }
+  absl::StatusOr<sim::Recording> read =
+      sim::ReadRecording(is_input ? &std::cin : &file);
+  if (!read.ok()) return Of(path.c_str(), read.status());
+  return read;
 }
 
 std::string NotesOn(const sim::Recording& recording) {

@@ -67,9 +67,8 @@ absl::StatusOr<std::vector<NamedPolicy>> ReadPolicies(
 
 int Simulate(const SimulateArguments& typed, const Style& style) {
   if (typed.policies.size() > kMostPolicies) {
-    Complain(absl::InvalidArgumentError(
-        absl::StrCat(typed.policies.size(), " policies; allowed at most ",
-                     kMostPolicies)));
+    Complain(absl::InvalidArgumentError(absl::StrCat(
+        typed.policies.size(), " policies; allowed at most ", kMostPolicies)));
     return kExitUsage;
   }
   Calls calls;
@@ -182,6 +181,7 @@ void AddForesightCommands(CLI::App* app, const Arguments* args,
   simulate->callback([typed, args, chosen] {
     *chosen = [typed, args] { return Simulate(*typed, args->settings.style); };
   });
+  AddAdviseCommand(app, args, chosen);
 }
 
 }  // namespace firebreak::ctl
