@@ -2,8 +2,9 @@
 #
 # Static ones are what firebreak_library() has made. With BUILD_SHARED_LIBS there
 # are libfirebreak, with all of core, engine, interceptors and admin service,
-# and libfirebreak_prometheus. The static ones are then parts of these, and of
-# our own programs, and nobody else's. Why it is cut like that: docs/adr/0021.
+# libfirebreak_prometheus and libfirebreak_testing. The static ones are then
+# parts of these, and of our own programs, and nobody else's. Why it is cut like
+# that: docs/adr/0021.
 
 # What the public headers include.
 set(FIREBREAK_PUBLIC_DEPS
@@ -66,9 +67,19 @@ if(BUILD_SHARED_LIBS)
       PRIVATE absl::inlined_vector absl::span absl::str_format)
     set(FIREBREAK_PROMETHEUS_TARGET firebreak_prometheus_shared)
   endif()
+
+  shared_library(firebreak_testing_shared testing
+    firebreak_testing firebreak_core)
+  set_target_properties(firebreak_testing_shared PROPERTIES
+    OUTPUT_NAME firebreak_testing)
+  target_link_libraries(firebreak_testing_shared
+    PUBLIC firebreak_shared
+    PRIVATE absl::inlined_vector absl::span absl::str_format)
+  list(APPEND FIREBREAK_TARGETS firebreak_testing_shared)
 else()
   set(FIREBREAK_TARGETS
-    firebreak_core firebreak_proto firebreak_firebreak firebreak_admin)
+    firebreak_core firebreak_proto firebreak_firebreak firebreak_admin
+    firebreak_testing)
   if(TARGET firebreak_prometheus)
     set(FIREBREAK_PROMETHEUS_TARGET firebreak_prometheus)
   endif()

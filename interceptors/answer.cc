@@ -12,7 +12,6 @@
 #include "firebreak/v1/rpc_details.pb.h"
 #include "interceptors/report.h"
 #include "src/core/base/duration.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 namespace {
@@ -227,11 +226,11 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
 }
 
 std::string WhyInfeasible(const engine::MethodBinding& method,
-                          core::Duration granted) {
+                          core::Duration granted, core::Time now) {
   const double quantile =
       method.settings->options->deadline_gate.value().quantile;
   const absl::optional<core::Duration> needed =
-      method.runtime->latency.Quantile(quantile, engine::Now());
+      method.runtime->latency.Quantile(quantile, now);
   const auto brief = [](core::Duration d) {
     return core::FormatDuration(
         std::chrono::floor<std::chrono::microseconds>(d));
@@ -242,11 +241,11 @@ std::string WhyInfeasible(const engine::MethodBinding& method,
 }
 
 Answer InfeasibleAnswer(const engine::MethodBinding& method,
-                        core::Duration granted) {
+                        core::Duration granted, core::Time now) {
   return LocalAnswer(
       grpc::StatusCode::DEADLINE_EXCEEDED,
       absl::StrCat("firebreak: ", method.method,
-                   " was not sent: ", WhyInfeasible(method, granted)),
+                   " was not sent: ", WhyInfeasible(method, granted, now)),
       core::Reason::kDeadlineInfeasible, core::Duration::zero());
 }
 

@@ -109,9 +109,9 @@ Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
 // LocalAnswer() for a call that was granted less time than it takes: how much,
 // and how much it would need. And that alone.
 std::string WhyInfeasible(const engine::MethodBinding& method,
-                          core::Duration granted);
+                          core::Duration granted, core::Time now);
 Answer InfeasibleAnswer(const engine::MethodBinding& method,
-                        core::Duration granted);
+                        core::Duration granted, core::Time now);
 
 }  // namespace firebreak::interceptors
 

@@ -43,7 +43,15 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt,
   }
 }
 
+void Attempt::TimeOut() {
+  is_timed_out_ = true;
+  context.TryCancel();
+}
+
 void Attempt::OnComplete(bool ok) {
+  if (is_timed_out_ && status.error_code() == grpc::StatusCode::CANCELLED) {
+    status = {grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded"};
+  }
   // A unary Finish() always has a status; `ok` says that there is a message.
   has_message = ok;
   const std::shared_ptr<AttemptOwner> owner = std::move(owner_);

@@ -9,7 +9,8 @@
 // engine's or on that of a synchronous caller, since its context may hold the
 // channel's last reference.
 //
-// Thread safety: Cancel() from any thread; the rest as the stages follow.
+// Thread safety: Cancel() and TimeOut() from any thread; the rest as the stages
+// follow.
 #ifndef FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 #define FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 
@@ -18,6 +19,7 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -48,6 +50,8 @@ class Attempt final : public engine::Completion, public Mail {
                     const std::string& method, const grpc::ByteBuffer& request,
                     grpc::CompletionQueue* cq);
   void Cancel() { context.TryCancel(); }
+  // Where a deadline of gRPC's cannot do it: it ends as by one.
+  void TimeOut();
   void OnComplete(bool ok) override;
 
   // Whether the calling thread is one that an attempt may die on, even if its
@@ -62,11 +66,14 @@ class Attempt final : public engine::Completion, public Mail {
   // An OK without it has no reply, or one that is not of the message's type.
   bool has_message = false;
   bool channel_was_not_ready = false;
+  // What calls TimeOut(), if anything does.
+  std::shared_ptr<engine::TimerClient> timeout;
   // While it is in somebody's box.
   std::shared_ptr<Attempt> in_mail;
 
  private:
   std::shared_ptr<AttemptOwner> owner_;
+  std::atomic<bool> is_timed_out_{false};
   std::shared_ptr<Attempt> self_;
   // One of them. Lives in the call's arena, so it goes before the context.
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;

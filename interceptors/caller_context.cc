@@ -16,10 +16,11 @@ constexpr char kPreviousAttemptsKey[] = "grpc-previous-rpc-attempts";
 
 }  // namespace
 
-CallerContext::CallerContext(grpc::ClientContext* context)
+CallerContext::CallerContext(grpc::ClientContext* context,
+                             const engine::EngineClock& clock)
     : context_(context),
       fields_(ReadContext(*context)),
-      deadline_(FromGrpcDeadline(context->raw_deadline())) {}
+      deadline_(FromGrpcDeadline(context->raw_deadline(), clock)) {}
 
 void CallerContext::CopyTo(core::Time deadline, int n, const Metadata& metadata,
                            absl::optional<bool> wait_for_ready,

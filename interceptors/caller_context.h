@@ -22,6 +22,7 @@
 #include "absl/types/optional.h"
 #include "interceptors/context_access.h"
 #include "src/core/base/time.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 
@@ -29,7 +30,7 @@ class CallerContext {
  public:
   using Metadata = std::multimap<std::string, std::string>;
 
-  explicit CallerContext(grpc::ClientContext* context);
+  CallerContext(grpc::ClientContext* context, const engine::EngineClock& clock);
 
   void set_metadata(const Metadata* metadata) { metadata_ = metadata; }
   const Metadata& metadata() const { return *metadata_; }
@@ -43,7 +44,7 @@ class CallerContext {
   bool IsChangedBy(absl::optional<bool> wait_for_ready) const {
     return !fields_.wait_for_ready_is_set && wait_for_ready.value_or(false);
   }
-  // Into the context of attempt n = 0, 1, ...
+  // Into the context of attempt n = 0, 1, ...; `deadline` may be none.
   void CopyTo(core::Time deadline, int n, const Metadata& metadata,
               absl::optional<bool> wait_for_ready,
               grpc::ClientContext* attempt) const;

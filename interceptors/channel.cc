@@ -2,18 +2,24 @@
 // engine meets its interceptors.
 #include <grpcpp/create_channel.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "firebreak/engine.h"
 #include "interceptors/factory.h"
+#include "interceptors/fault.h"
+#include "src/core/base/rng.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/policy/service_config.h"
 
 namespace firebreak {
 namespace {
+
+using interceptors::Fault;
 
 // Null when it is not set.
 const grpc_arg* Find(const grpc_channel_args& args, const char* name) {
@@ -42,6 +48,35 @@ void CheckOwnRetries(const std::string& name, const grpc_channel_args& args,
       "breaker";
   finding.fix = "move it into the policy, or set grpc.enable_retries to 0";
   core->channels()->AddFinding(name, std::move(finding));
+}
+
+// What the policy's `fault` asks for, attempt by attempt.
+Fault FaultOf(engine::ChannelBinding* channel, absl::string_view method) {
+  Fault fault;
+  const auto binding = channel->Find(method);
+  if (binding == nullptr) return fault;
+  const auto& asked = binding->settings->options->fault;
+  if (!asked || !asked->DoesAnything()) return fault;
+  core::Rng rng(channel->core()->NextSeed());
+  if (rng.Uniform() >= asked->share) return fault;
+  fault.latency = asked->latency;
+  fault.hangs = asked->hang;
+  if (fault.hangs) return fault;
+  fault.drops_reply = asked->drop_reply;
+  if (fault.drops_reply) return fault;
+  fault.cut_after_messages = asked->cut_after_messages;
+  if (fault.cut_after_messages > 0) return fault;
+  std::vector<absl::StatusCode> codes;
+  for (int n = 1; n < core::kStatusCodes; ++n) {
+    const auto code = static_cast<absl::StatusCode>(n);
+    if (asked->codes.Contains(code)) codes.push_back(code);
+  }
+  if (codes.empty()) return fault;
+  const auto picked =
+      static_cast<size_t>(rng.Uniform(0, static_cast<double>(codes.size())));
+  fault.status = grpc::Status(static_cast<grpc::StatusCode>(codes[picked]),
+                              "a fault that the policy injects");
+  return fault;
 }
 
 // Forwards to a factory that several channels may share.
@@ -86,13 +121,27 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
   if (Find(args, kNoServiceConfig) == nullptr) {
     options.args.SetInt(kNoServiceConfig, 1);
   }
+  if (core_->options().allow_faults) {
+    interceptors::FaultSource source;
+    source.decide = [channel = core_->BindChannel(name, {target})](
+                        absl::string_view method) {
+      return FaultOf(channel.get(), method);
+    };
+    source.clock = core_->options().clock;
+    source.is_generic = options.codec == Codec::kByteBuffer;
+    options.attempt_interceptors.push_back(
+        interceptors::NewFaultFactory(std::move(source)));
+  }
   std::vector<std::string> targets = {target};
   engine::ChannelExtras extras;
   extras.listener = std::move(options.attempt_listener);
   for (const std::string& replica : options.replicas) {
     targets.push_back(replica);
     extras.replicas.push_back(
-        grpc::CreateCustomChannel(replica, creds, options.args));
+        options.attempt_interceptors.empty()
+            ? grpc::CreateCustomChannel(replica, creds, options.args)
+            : grpc::experimental::CreateCustomChannelWithInterceptors(
+                  replica, creds, options.args, options.attempt_interceptors));
     core_->recovery()->AddChannel(name, replica, extras.replicas.back());
   }
   std::vector<std::unique_ptr<InterceptorFactories::Factory>> factories =
@@ -100,6 +149,9 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
   factories.push_back(std::make_unique<interceptors::Factory>(
       core_->BindChannel(name, std::move(targets), std::move(extras)),
       options.codec));
+  std::vector<std::unique_ptr<InterceptorFactories::Factory>> behind =
+      options.attempt_interceptors;
+  std::move(behind.begin(), behind.end(), std::back_inserter(factories));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
       target, creds, options.args, std::move(factories));
 }

@@ -7,7 +7,6 @@
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/base/deadline.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 
@@ -25,7 +24,7 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
                        const Made& made, ParentRef parent)
     : channel_(std::move(channel)),
       method_(std::move(method)),
-      caller_(made.info->client_context()),
+      caller_(made.info->client_context(), channel_->core()->clock()),
       base_channel_(made.info->channel()),
       gate_(made.gate),
       caller_reply_(made.reply),
@@ -35,7 +34,7 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       parent_(std::move(parent)),
       options_(AdjustOptions(method_->settings->options, made.options)),
       wants_report_(made.options.report),
-      began_(engine::Now()),
+      began_(Now()),
       deadline_(
           core::CallDeadline(caller_.deadline(), options_->timeout, began_)),
       fallback_(method_->runtime->fallback()),
@@ -135,7 +134,7 @@ void DrivenCall::Handle(Mail* mail) {
       HandleTimer();
       return;
     case kCancel: {
-      const core::Time now = engine::Now();
+      const core::Time now = Now();
       Act(driver_.OnCallerCancel(now), now);
       return;
     }
@@ -307,7 +306,8 @@ void DrivenCall::ArmTimer() {
   const bool is_watched =
       IsOnCallerThread() ||
       (native_.stage() == NativeCall::Stage::kInFlight &&
-       driver_.launched() == 1 && deadline_ == caller_.deadline());
+       driver_.launched() == 1 && deadline_ == caller_.deadline() &&
+       !channel_->core()->is_virtual());
   if (is_watched && at == deadline_) at = core::kInfiniteFuture;
   if (at == armed_) return;
   if (at == core::kInfiniteFuture) {

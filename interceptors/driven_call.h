@@ -109,6 +109,8 @@ class DrivenCall final : public AttemptOwner,
   void OnTimer() override;
 
  private:
+  core::Time Now() const { return channel_->core()->Now(); }
+
   using Actions = core::CallDriver::Actions;
   using Finish = core::CallDriver::Finish;
   enum MailKind {

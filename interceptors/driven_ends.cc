@@ -10,7 +10,6 @@
 #include "interceptors/wire.h"
 #include "src/core/base/deadline.h"
 #include "src/engine/callbacks/classification.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 
@@ -51,12 +50,12 @@ void DrivenCall::OnAdmitted(Queued::End end) {
   if (end.step.kind == core::AdmissionControl::Step::Kind::kRefused) {
     admission_refusal_ = end.step.refusal;
   }
-  admitted_at_ = engine::Now();
+  admitted_at_ = Now();
   Run(admitted_at_);
 }
 
 void DrivenCall::HandleTimer() {
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   NoteLinkBegun(now);
   const auto classifier = method_->runtime->classifier();
   const Actions actions = driver_.OnTimer(now, classifier != nullptr);
@@ -66,7 +65,7 @@ void DrivenCall::HandleTimer() {
 
 void DrivenCall::HandleParentEnd() {
   if (concluded_.has_value()) return;
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   if (parent_code_ != grpc::StatusCode::DEADLINE_EXCEEDED) {
     Act(driver_.OnCallerCancel(now), now);
     return;
@@ -140,7 +139,7 @@ void DrivenCall::HandleNativeInitial() {
     if (concluded_.has_value() && !is_delivered_) Deliver();
     return;
   }
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   Act(driver_.OnCommit(0, now), now);
   native_initial_->Proceed();
 }
@@ -199,7 +198,7 @@ void DrivenCall::EndAttempt(int n, const grpc::ClientContext& context,
                             const core::AttemptEnd& end,
                             const std::shared_ptr<const Classifier>& classifier,
                             const Result& result) {
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   if (wants_report_) {
     peers_.resize(static_cast<size_t>(driver_.launched()));
     peers_[static_cast<size_t>(n)] = context.peer();
@@ -254,8 +253,8 @@ Answer DrivenCall::OwnAnswer(const Finish& finish) const {
   switch (finish.code) {
     case absl::StatusCode::kDeadlineExceeded:
       if (finish.reason == core::Reason::kDeadlineInfeasible) {
-        return InfeasibleAnswer(*method_,
-                                core::Remaining(admitted_at_, deadline_));
+        return InfeasibleAnswer(
+            *method_, core::Remaining(admitted_at_, deadline_), Now());
       }
       return LocalAnswer(
           grpc::StatusCode::DEADLINE_EXCEEDED,
@@ -278,8 +277,8 @@ void DrivenCall::NoteRefused(const Finish& finish, core::Time now) const {
     }
     switch (finish.reason) {
       case core::Reason::kDeadlineInfeasible:
-        return WhyInfeasible(*method_,
-                             core::Remaining(admitted_at_, deadline_));
+        return WhyInfeasible(*method_, core::Remaining(admitted_at_, deadline_),
+                             now);
       case core::Reason::kDeadlineExceeded:
         return "the deadline was spent before the call began";
       default:
@@ -293,7 +292,7 @@ void DrivenCall::TellEnd(int n, const grpc::ClientContext& context,
                          const core::AttemptEnd& ended) const {
   core::CallDriver::Attempt facts = driver_.attempt(n);
   if (!facts.settled) {
-    facts.attribution = driver_.Judge(n, ended, engine::Now());
+    facts.attribution = driver_.Judge(n, ended, Now());
   }
   AttemptEnd end;
   end.channel = channel_->name();
@@ -328,7 +327,7 @@ void DrivenCall::AddReport(const Finish& finish) {
   }
   report.set_from_fallback(finish.from_fallback);
   AddLinks(&report);
-  FinishReport(finish.code, finish.reason, engine::Now() - began_, &report);
+  FinishReport(finish.code, finish.reason, Now() - began_, &report);
   answer_.trailing.emplace_back(ReportKey(), report.SerializeAsString());
 }
 

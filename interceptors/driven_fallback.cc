@@ -6,7 +6,6 @@
 #include "interceptors/driven_call.h"
 #include "interceptors/report.h"
 #include "src/engine/callbacks/fallback_links.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 
@@ -88,7 +87,7 @@ bool DrivenCall::AskHere(LinkRun* run) {
   }
   if (link.cache == nullptr) return false;
   run->key = fallback_->KeyOf(Request());
-  const auto found = link.cache->Find(run->key, engine::Now());
+  const auto found = link.cache->Find(run->key, Now());
   if (found.has_value()) {
     run->reply = engine::BufferOf(*found->reply);
     run->age = found->age;
@@ -111,7 +110,7 @@ void DrivenCall::AskOnPool(const std::shared_ptr<LinkRun>& run) {
     self->Post(run.get());
   };
   if (channel_->core()->io()->Submit(std::move(work))) return;
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   Act(driver_.OnLinkNotBegun(run->link, now), now);
 }
 
@@ -142,7 +141,7 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
     grpc::ByteBuffer reply;
     // Somebody else may have been here since we looked.
     absl::optional<ReplyCache::Found> found =
-        cache->Find(run->key, engine::Now());
+        cache->Find(run->key, channel->core()->Now());
     if (!found.has_value() &&
         Ask(fallback->at(run->link).answer, request, failure,
             channel->core().get(), &reply)
@@ -151,7 +150,7 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
       found.emplace();
       found->reply =
           std::make_shared<const std::string>(engine::BytesOf(reply));
-      cache->Keep(run->key, *found->reply, engine::Now());
+      cache->Keep(run->key, *found->reply, channel->core()->Now());
     }
     for (const ReplyCache::Waiter& each : cache->Land(run->key)) each(found);
   };
@@ -165,7 +164,7 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
         },
         channel_);
   }
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   Act(driver_.OnLinkNotBegun(run->link, now), now);
 }
 
@@ -185,7 +184,7 @@ void DrivenCall::EndLink(LinkRun* run) {
     const auto& cache = fallback_->at(run->link).cache;
     if (cache != nullptr) cache->Forget(run->key);
   }
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   Act(driver_.OnLinkEnd(run->link, run->status.ok(), now), now);
 }
 
@@ -254,7 +253,7 @@ void DrivenCall::LearnReply(const Finish& finish) {
   } else {
     bytes = engine::BytesOf(answer_.reply);
   }
-  fallback_->Learn(Request(), bytes, engine::Now());
+  fallback_->Learn(Request(), bytes, Now());
 }
 
 }  // namespace firebreak::interceptors

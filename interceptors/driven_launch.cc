@@ -5,9 +5,37 @@
 #include "interceptors/driven_call.h"
 #include "interceptors/report.h"
 #include "src/core/base/deadline.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
+namespace {
+
+// Ends an attempt by a test's clock, which gRPC's deadlines know nothing of.
+class Timeout final : public engine::TimerClient {
+ public:
+  static std::shared_ptr<Timeout> Start(
+      std::shared_ptr<engine::ChannelBinding> channel,
+      const std::shared_ptr<Attempt>& attempt, core::Time at) {
+    auto timeout = std::make_shared<Timeout>(std::move(channel), attempt);
+    timeout->timer_.client = timeout;
+    timeout->channel_->core()->io()->Arm(&timeout->timer_, at);
+    return timeout;
+  }
+  Timeout(std::shared_ptr<engine::ChannelBinding> channel,
+          std::weak_ptr<Attempt> attempt)
+      : channel_(std::move(channel)), attempt_(std::move(attempt)) {}
+  ~Timeout() override { channel_->core()->io()->Disarm(&timer_); }
+
+  void OnTimer() override {
+    if (const auto attempt = attempt_.lock()) attempt->TimeOut();
+  }
+
+ private:
+  const std::shared_ptr<engine::ChannelBinding> channel_;
+  const std::weak_ptr<Attempt> attempt_;
+  engine::Timer timer_;
+};
+
+}  // namespace
 
 bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
   return launch.attempt == 0 && launch.target == 0 && is_asynchronous_ &&
@@ -35,9 +63,9 @@ void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
     TellStart(launch, caller_.context(), metadata);
   }
   if (caller_.deadline() == core::kInfiniteFuture &&
-      launch.deadline != core::kInfiniteFuture) {
-    NativeCall::SendDeadline(core::Remaining(engine::Now(), launch.deadline),
-                             metadata);
+      launch.deadline != core::kInfiniteFuture &&
+      !channel_->core()->is_virtual()) {
+    NativeCall::SendDeadline(core::Remaining(Now(), launch.deadline), metadata);
   }
   native_was_not_ready_ =
       launch.is_probe &&
@@ -59,7 +87,13 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
     own = caller_.metadata();
     TellStart(launch, &attempt->context, &own);
   }
-  caller_.CopyTo(launch.deadline, launch.attempt,
+  const bool is_virtual = channel_->core()->is_virtual();
+  // That of the call has a timer already.
+  if (is_virtual && launch.deadline != deadline_) {
+    attempt->timeout = Timeout::Start(channel_, attempt, launch.deadline);
+  }
+  caller_.CopyTo(is_virtual ? caller_.deadline() : launch.deadline,
+                 launch.attempt,
                  channel_->listener() != nullptr ? own : caller_.metadata(),
                  options_->wait_for_ready, &attempt->context);
   grpc::ChannelInterface* const channel =

@@ -7,7 +7,6 @@
 #include "src/core/attempts/deadline_gate.h"
 #include "src/core/base/deadline.h"
 #include "src/engine/callbacks/classification.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 
@@ -26,8 +25,7 @@ GuardedCall::~GuardedCall() {
   if (!is_running_) return;
   // The permit gives itself back.
   core::MethodStats& stats = method_->runtime->stats;
-  admission_permit_.End(core::AdmissionControl::Verdict::kUnknown,
-                        engine::Now());
+  admission_permit_.End(core::AdmissionControl::Verdict::kUnknown, Now());
   stats.OnAttemptEnd(core::Attribution::kAbandoned);
   stats.OnCallEnded(core::CallEnd::kAbandoned, absl::StatusCode::kOk,
                     core::Duration::zero());
@@ -83,9 +81,10 @@ void GuardedCall::Report(
 core::AdmissionControl::Step GuardedCall::Begin() {
   engine::MethodRuntime& runtime = *method_->runtime;
   runtime.stats.OnCallStarted();
-  started_ = engine::Now();
+  started_ = Now();
   admitted_ = started_;
-  deadline_ = FromGrpcDeadline(info_->client_context()->raw_deadline());
+  deadline_ = FromGrpcDeadline(info_->client_context()->raw_deadline(),
+                               channel_->core()->clock());
   // A deadline that is spent: gRPC would say the same without sending anything;
   // the server, and a probe's slot, have nothing to do with it.
   return admission_permit_.Begin(
@@ -96,7 +95,7 @@ core::AdmissionControl::Step GuardedCall::Begin() {
 
 void GuardedCall::OnAdmitted(core::AdmissionPermit permit) {
   admission_permit_ = std::move(permit);
-  admitted_ = engine::Now();
+  admitted_ = Now();
 }
 
 std::shared_ptr<const Answer> GuardedCall::TurnAway(
@@ -114,7 +113,7 @@ std::shared_ptr<const Answer> GuardedCall::TurnAway(
 std::shared_ptr<const Answer> GuardedCall::Cancel() {
   method_->runtime->stats.OnCallEnded(core::CallEnd::kCancelled,
                                       absl::StatusCode::kCancelled,
-                                      engine::Now() - started_);
+                                      Now() - started_);
   return WithReport(std::make_shared<const Answer>(CancelledAnswer()),
                     core::Reason::kCancelled);
 }
@@ -129,11 +128,11 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
     NoteRefusal(*method_, core::Reason::kDeadlineInfeasible, /*epoch=*/0,
-                admitted_, [&] { return WhyInfeasible(*method_, granted_); });
+                admitted_, [&] { return WhyInfeasible(*method_, granted_, admitted_); });
     TellRefused(core::Reason::kDeadlineInfeasible);
-    return WithReport(
-        std::make_shared<const Answer>(InfeasibleAnswer(*method_, granted_)),
-        core::Reason::kDeadlineInfeasible);
+    return WithReport(std::make_shared<const Answer>(
+                          InfeasibleAnswer(*method_, granted_, admitted_)),
+                      core::Reason::kDeadlineInfeasible);
   }
   core::Admission admission = breaker->Admit(
       admitted_, deadline_,
@@ -177,7 +176,7 @@ void GuardedCall::Observe(grpc::experimental::InterceptorBatchMethods* methods,
 
 void GuardedCall::OnProgress() {
   core::MutexLock lock(&mu_);
-  permit_.NoteProgress(engine::Now());
+  permit_.NoteProgress(Now());
 }
 
 void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
@@ -190,7 +189,7 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   core::AttemptEnd end = ReadEnd(status, context, channel_->targets());
   end.channel_was_not_ready = channel_was_not_ready_;
   end.cancelled_by_caller |= cancelled;
-  const core::Time now = engine::Now();
+  const core::Time now = Now();
   end.deadline_was_too_short =
       is_unary() && end.code == absl::StatusCode::kDeadlineExceeded &&
       core::IsTooShort(granted_, &runtime.latency, now);
@@ -241,7 +240,7 @@ std::shared_ptr<const Answer> GuardedCall::WithReport(
   if (!wants_report_) return refusal;
   v1::CallReport report = NewReport(*channel_, *method_);
   FinishReport(static_cast<absl::StatusCode>(refusal->status.error_code()),
-               reason, engine::Now() - started_, &report);
+               reason, Now() - started_, &report);
   // One of its own: refusals are shared by many calls.
   auto mine = std::make_shared<Answer>();
   mine->status = refusal->status;

@@ -67,6 +67,7 @@ class GuardedCall {
                bool cancelled);
 
  private:
+  core::Time Now() const { return channel_->core()->Now(); }
   // What a stream takes is its users' doing.
   bool is_unary() const {
     return info_->type() == grpc::experimental::ClientRpcInfo::Type::UNARY;

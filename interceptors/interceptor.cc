@@ -5,8 +5,8 @@
 
 #include "interceptors/carried_options.h"
 #include "interceptors/context_access.h"
+#include "interceptors/fault.h"
 #include "interceptors/wire.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 namespace {
@@ -55,7 +55,8 @@ Interceptor::~Interceptor() {
 void Interceptor::Intercept(Methods* methods) {
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_CANCEL)) {
-    OnCancel();
+    // A stream that an injected fault cuts is not the caller's doing.
+    if (!IsCuttingHere()) OnCancel();
     methods->Proceed();
     return;
   }
@@ -96,7 +97,8 @@ bool Interceptor::Admit(Methods* methods) {
     return true;
   }
   return gate_.Keep(methods,
-                    FromGrpcDeadline(info_->client_context()->raw_deadline()),
+                    FromGrpcDeadline(info_->client_context()->raw_deadline(),
+                                     channel_->core()->clock()),
                     channel_);
 }
 
@@ -207,7 +209,7 @@ void Interceptor::RefuseInvalid(Methods* first, const grpc::Status& wrong) {
   stats.OnCallStarted();
   stats.OnRejected(core::Reason::kInvalidOptions);
   NoteRefusal(*method_, core::Reason::kInvalidOptions, /*epoch=*/0,
-              engine::Now(), [&] { return wrong.error_message(); });
+              channel_->core()->Now(), [&] { return wrong.error_message(); });
   Refuse(first, std::make_shared<const Answer>(LocalAnswer(
                     wrong.error_code(), wrong.error_message(),
                     core::Reason::kInvalidOptions, core::Duration::zero())));

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "src/engine/io/clock.h"
-
 namespace firebreak::interceptors {
 
 std::shared_ptr<Queued> Queued::Create(
@@ -64,15 +62,14 @@ absl::optional<Queued::End> Queued::Look() {
   End end;
   end.is_cancelled = is_cancelled_;
   if (end.is_cancelled) {
-    admission_permit_.End(core::AdmissionControl::Verdict::kNotSent,
-                          engine::Now());
+    admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, Now());
     return end;
   }
   if (is_late_) {
-    end.step = admission_permit_.GiveUp(engine::Now());
+    end.step = admission_permit_.GiveUp(Now());
     return end;
   }
-  end.step = admission_permit_.Continue(shared_from_this(), engine::Now());
+  end.step = admission_permit_.Continue(shared_from_this(), Now());
   if (end.step.kind != core::AdmissionControl::Step::Kind::kWait) {
     end.permit = std::move(admission_permit_);
     return end;

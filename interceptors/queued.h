@@ -61,6 +61,7 @@ class Queued final : public core::Bulkhead::Waiter,
   void OnTimer() override;
 
  private:
+  core::Time Now() const { return channel_->core()->Now(); }
   absl::optional<End> Look() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<engine::ChannelBinding> channel_;

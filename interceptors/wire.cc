@@ -6,7 +6,6 @@
 #include "firebreak/v1/rpc_details.pb.h"
 #include "interceptors/context_access.h"
 #include "interceptors/origin.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 namespace {
@@ -15,7 +14,8 @@ constexpr int64_t kCentury = int64_t{100} * 365 * 24 * 3600;  // in seconds
 
 }  // namespace
 
-core::Time FromGrpcDeadline(gpr_timespec deadline) {
+core::Time FromGrpcDeadline(gpr_timespec deadline,
+                            const engine::EngineClock& clock) {
   const gpr_timespec never = gpr_inf_future(deadline.clock_type);
   if (gpr_time_cmp(deadline, never) == 0) return core::kInfiniteFuture;
   const gpr_timespec left =
@@ -24,7 +24,7 @@ core::Time FromGrpcDeadline(gpr_timespec deadline) {
           : gpr_time_sub(deadline, gpr_now(deadline.clock_type));
   if (left.tv_sec > kCentury) return core::kInfiniteFuture;
   if (left.tv_sec < -kCentury) return core::Time::min();
-  return core::SaturatingAdd(engine::Now(),
+  return core::SaturatingAdd(clock.Now(),
                              std::chrono::seconds(left.tv_sec) +
                                  std::chrono::nanoseconds(left.tv_nsec));
 }

@@ -1,6 +1,7 @@
 // Between gRPC's types and the core's.
 //
-//   core::Time deadline = FromGrpcDeadline(context->raw_deadline());
+//   core::Time deadline = FromGrpcDeadline(context->raw_deadline(),
+//                                         core->clock());
 //   core::AttemptEnd end = ReadEnd(status, context, channel->targets());
 //
 // Thread safety: pure functions over what they are given.
@@ -19,12 +20,14 @@
 #include "firebreak/classifier.h"
 #include "src/core/base/outcome.h"
 #include "src/core/base/time.h"
+#include "src/engine/io/clock.h"
 
 namespace firebreak::interceptors {
 
 // The steady point of a gRPC deadline, by whichever clock it was given. Made
 // once for each call: the wall clock may jump later, the call's end does not.
-core::Time FromGrpcDeadline(gpr_timespec deadline);
+core::Time FromGrpcDeadline(gpr_timespec deadline,
+                            const engine::EngineClock& clock);
 
 // The retry_delay of a google.rpc.RetryInfo among the status's details, or
 // nothing: none there, garbage, negative.

@@ -44,6 +44,7 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/attempt_listener.h"
 #include "firebreak/classifier.h"
+#include "firebreak/clock.h"
 #include "firebreak/events.h"
 #include "firebreak/export.h"
 #include "firebreak/fallback.h"
@@ -90,6 +91,12 @@ struct EngineOptions {
   // For a gRPC service config only. true: a maxAttempts above 5 means 5, as it
   // does for gRPC. false: it means what it says, up to firebreak's limit of 10.
   bool clamp_attempts_at_5 = true;
+  // Whether a policy may inject faults (`fault { }`): set this in staging only.
+  // false: a policy that has some is refused as a whole.
+  bool allow_faults = false;
+  // For tests: see clock.h. Null means the steady clock. With a clock,
+  // `drive_on_calling_thread` is taken as false.
+  std::shared_ptr<Clock> clock;
 };
 
 // What the application's own callbacks did wrong. No call was harmed by it.
@@ -145,7 +152,8 @@ struct ChannelOptions {
   // Attempt n of a retried or hedged call goes to the n-th of them (the
   // channel's own target is number 0), but never to one whose breaker refuses
   // while the breaker of another admits. Each replica is a channel with the
-  // same credentials and `args`, and without `interceptors`. Streams, and calls
+  // same credentials, `args` and `attempt_interceptors`, and without
+  // `interceptors`. Streams, and calls
   // with neither retry, hedging, a timeout nor a fallback, use the channel's
   // own target only.
   std::vector<std::string> replicas;
@@ -155,8 +163,13 @@ struct ChannelOptions {
   // 1 unless it is set, so that no retryPolicy from DNS multiplies the
   // attempts.
   grpc::ChannelArguments args;
-  // Placed in front of firebreak's own interceptor, which must be the last.
+  // Placed in front of firebreak's own interceptor.
   InterceptorFactories interceptors;
+  // Placed behind it, on replicas too, where they see each attempt instead of
+  // the call: those of firebreak/testing.h, for instance. One that answers a
+  // call itself may do so, but must not make the call anew
+  // (GetInterceptedChannel()).
+  InterceptorFactories attempt_interceptors;
 };
 
 class FIREBREAK_EXPORT Engine {

@@ -20,7 +20,6 @@
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak {
 namespace {
@@ -53,7 +52,7 @@ absl::Status List(const engine::EngineCore& core, const admin::Rates& rates,
   Pager pager;
   absl::Status read = pager.Read(request.page_size(), request.page_token());
   if (!read.ok()) return read;
-  const core::Time now = engine::Now();
+  const core::Time now = core.Now();
   const std::vector<Selected> methods =
       admin::SelectAll(core, request.selector());
   std::vector<SortKey> keys;
@@ -95,7 +94,7 @@ absl::Status Get(const engine::EngineCore& core, const admin::Rates& rates,
                  v1::GetMethodResponse* response) {
   const absl::StatusOr<Selected> one = SelectOne(core, request.selector());
   if (!one.ok()) return one.status();
-  const core::Time now = engine::Now();
+  const core::Time now = core.Now();
   *response->mutable_method() = admin::MethodView(*one, now, &rates);
   *response->mutable_as_of() = admin::TimestampOf(now);
   return absl::OkStatus();
@@ -107,7 +106,7 @@ absl::Status Judge(const engine::EngineCore& core, const admin::Rates& rates,
   Pager pager;
   absl::Status read = pager.Read(request.page_size(), request.page_token());
   if (!read.ok()) return read;
-  const core::Time now = engine::Now();
+  const core::Time now = core.Now();
   const std::vector<Selected> methods =
       admin::SelectAll(core, request.selector());
   std::vector<core::Health> healths;
@@ -146,7 +145,7 @@ absl::Status Warn(const engine::EngineCore& core, const admin::Rates& rates,
   Pager pager;
   absl::Status read = pager.Read(request.page_size(), request.page_token());
   if (!read.ok()) return read;
-  const core::Time now = engine::Now();
+  const core::Time now = core.Now();
   std::vector<v1::Alert> alerts = admin::FindAlerts(
       admin::SelectAll(core, request.selector()), limits, rates, now);
   if (request.selector().channel().empty() &&
@@ -284,7 +283,9 @@ grpc::ServerUnaryReactor* AdminService::ListDecisions(
   if (status.ok()) {
     const auto method = SelectOne(*its.core, request->selector());
     status = method.status();
-    if (status.ok()) admin::ListDecisions(*method, *request, response);
+    if (status.ok()) {
+      admin::ListDecisions(*method, *request, its.core->Now(), response);
+    }
   }
   if (status.ok()) response->set_engine(its.name);
   return Answer(context, status);

@@ -13,7 +13,6 @@
 #include "src/admin/text.h"
 #include "src/core/base/duration.h"
 #include "src/core/options.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/policy/idempotency.h"
 #include "src/engine/policy/policy_table.h"
 
@@ -111,7 +110,7 @@ absl::Status Changes::Apply(const Gate::Visitor& visitor,
   if (!selected.ok()) return selected.status();
   for (const Selected& each : *selected) {
     for (core::Breaker* breaker : each.breakers) {
-      const core::Time now = engine::Now();
+      const core::Time now = core_->Now();
       const core::BreakerState before = breaker->Snapshot(now).state;
       if (!change(breaker, now)) continue;
       const core::Breaker::Identity& identity = breaker->identity();

@@ -57,7 +57,7 @@ absl::Status CheckLast(const v1::ListDecisionsRequest& request) {
 }
 
 void ListDecisions(const Selected& method,
-                   const v1::ListDecisionsRequest& request,
+                   const v1::ListDecisionsRequest& request, core::Time now,
                    v1::ListDecisionsResponse* response) {
   const core::DecisionLog::Page page =
       method.runtime->stats.decisions.Last(static_cast<size_t>(
@@ -70,7 +70,7 @@ void ListDecisions(const Selected& method,
   response->set_uncounted(page.uncounted);
   response->set_channel(ToUtf8(method.runtime->channel));
   response->set_method(ToUtf8(method.runtime->method));
-  *response->mutable_as_of() = TimestampOf(engine::Now(), clock);
+  *response->mutable_as_of() = TimestampOf(now, clock);
 }
 
 }  // namespace firebreak::admin

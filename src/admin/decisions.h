@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/selector.h"
+#include "src/core/base/time.h"
 
 namespace firebreak::admin {
 
@@ -16,7 +17,7 @@ namespace firebreak::admin {
 absl::Status CheckLast(const v1::ListDecisionsRequest& request);
 // All but `engine`, of a request that is right.
 void ListDecisions(const Selected& method,
-                   const v1::ListDecisionsRequest& request,
+                   const v1::ListDecisionsRequest& request, core::Time now,
                    v1::ListDecisionsResponse* response);
 
 }  // namespace firebreak::admin

@@ -111,7 +111,7 @@ class EventStreams::Stream : public Reactor {
       core::MutexLock lock(&mu_);
       if (!end_.has_value()) {
         end_ = status;
-        end_due_ = engine::Now() + kPatience;
+        end_due_ = core_->Now() + kPatience;
       }
     }
     Pump();
@@ -162,7 +162,7 @@ class EventStreams::Stream : public Reactor {
   // Fills `response_`; false when there is nothing to say.
   bool NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const core::EventLog::Page page = core_->events().Since(cursor_, kPage);
-    const core::Time now = engine::Now();
+    const core::Time now = core_->Now();
     if (page.events.empty() && greeted_ && now < heartbeat_due_) return false;
     heartbeat_due_ = now + heartbeat_;
     // Who asks for a replay wants what there is, and has missed nothing.
@@ -265,7 +265,7 @@ absl::Status EventStreams::Add(std::shared_ptr<Stream> stream) {
     start = !ticking_;
     ticking_ = true;
   }
-  if (start) core_->io()->Arm(&timer_, engine::Now() + kTick);
+  if (start) core_->io()->Arm(&timer_, core_->Now() + kTick);
   return absl::OkStatus();
 }
 
@@ -304,7 +304,7 @@ void EventStreams::OnTimer() {
     streams = streams_;
     ticking_ = !streams.empty();
   }
-  const core::Time now = engine::Now();
+  const core::Time now = core_->Now();
   const int64_t last = core_->events().last();
   bool serve = false;
   for (const auto& stream : streams) {

@@ -10,7 +10,6 @@
 #include "src/admin/peer.h"
 #include "src/admin/text.h"
 #include "src/core/measure/event_log.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {
@@ -60,10 +59,10 @@ std::string ActorOf(const AdminCall& call) {
   return ToLine(absl::StrJoin(parts, ", "));
 }
 
-core::Event AuditOf(const Gate::Visitor& visitor,
+core::Event AuditOf(core::Time now, const Gate::Visitor& visitor,
                     const Gate::Subject& subject) {
   core::Event event;
-  event.at = engine::Now();
+  event.at = now;
   event.kind = core::Event::Kind::kAudit;
   event.channel = subject.channel;
   event.target = subject.target;
@@ -81,7 +80,7 @@ Gate::Gate(std::shared_ptr<engine::EngineCore> core,
       authorizer_(options.authorizer ? options.authorizer
                                      : LocalPeers(options.allow_loopback)),
       asks_for_reads_(options.authorize_reads),
-      refusals_(RefusalsLimit(), engine::Now()) {}
+      refusals_(RefusalsLimit(), core_->Now()) {}
 
 absl::Status Gate::EnterToChange(const grpc::CallbackServerContext& context,
                                  const std::string& rpc,
@@ -115,7 +114,7 @@ absl::Status Gate::Ask(const grpc::CallbackServerContext& context,
 void Gate::Changed(const Visitor& visitor, const Subject& subject,
                    absl::string_view from, absl::string_view to,
                    const std::string& detail) {
-  core::Event event = AuditOf(visitor, subject);
+  core::Event event = AuditOf(core_->Now(), visitor, subject);
   event.from = std::string(from);
   event.to = std::string(to);
   event.cause = detail;
@@ -126,15 +125,15 @@ void Gate::Changed(const Visitor& visitor, const Subject& subject,
 void Gate::Refused(const Visitor& visitor, const Subject& subject,
                    const absl::Status& why) {
   ++core_->audit_counters()->refused;
-  const core::Time now = engine::Now();
+  const core::Time now = core_->Now();
   if (!refusals_.Take(now, now).is_ours) {
     ++left_out_;
     return;
   }
   // The names are what the caller wrote, of whatever length.
-  core::Event event =
-      AuditOf(visitor, {ToLine(subject.channel), ToLine(subject.target),
-                        ToLine(subject.method)});
+  core::Event event = AuditOf(now, visitor,
+                              {ToLine(subject.channel), ToLine(subject.target),
+                               ToLine(subject.method)});
   event.refused = true;
   event.cause = ToLine(why.message());
   const int64_t left_out = left_out_.exchange(0);

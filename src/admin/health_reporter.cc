@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "src/admin/health_view.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::admin {
 namespace {
@@ -47,7 +46,7 @@ bool HealthReporter::Report() {
   if (health_ == nullptr) return false;
   const bool serving =
       std::all_of(sources_.begin(), sources_.end(), [](const Source& each) {
-        return SystemHealth(*each.core, each.rates.get(), engine::Now()) !=
+        return SystemHealth(*each.core, each.rates.get(), each.core->Now()) !=
                core::HealthLevel::kUnhealthy;
       });
   if (serving_ != serving) health_->SetServingStatus(service_, serving);
@@ -56,7 +55,7 @@ bool HealthReporter::Report() {
 }
 
 void HealthReporter::OnTimer() {
-  if (Report()) io()->Arm(&timer_, engine::Now() + kInterval);
+  if (Report()) io()->Arm(&timer_, io()->Now() + kInterval);
 }
 
 }  // namespace firebreak::admin

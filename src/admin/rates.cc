@@ -15,7 +15,7 @@ Rates::Rates(std::shared_ptr<engine::EngineCore> core)
   Advance();
 }
 
-void Rates::Start() { core_->io()->Arm(&timer_, engine::Now() + kStep); }
+void Rates::Start() { core_->io()->Arm(&timer_, core_->Now() + kStep); }
 
 Rates::~Rates() { core_->io()->Disarm(&timer_); }
 

@@ -17,7 +17,6 @@
 
 #include "src/core/base/time.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/io/io.h"
 #include "src/engine/method_runtime.h"
 #include "src/engine/recent_counts.h"
@@ -46,7 +45,8 @@ class Rates final : public engine::TimerClient {
   const engine::RecentCounts& counts() const { return counts_; }
 
   // Ends a step.
-  void Advance(core::Time now = engine::Now());
+  void Advance() { Advance(core_->Now()); }
+  void Advance(core::Time now);
   void OnTimer() override;
 
  private:

@@ -158,6 +158,36 @@ struct DeadlineGateOptions {
   }
 };
 
+// Faults that attempts are given on purpose. Without any of them there are
+// none; of `hang`, `drop_reply`, `cut_after_messages` and `codes` the first.
+struct FaultOptions {
+  // Of the attempts. [0, 1]. One of a hundred shows in staging, and leaves it
+  // usable.
+  double share = 0.01;
+  Duration latency = Duration::zero();  // before they are sent. [0, 1h]
+  bool hang = false;
+  bool drop_reply = false;     // of the server, which has done the work
+  int cut_after_messages = 0;  // of a stream. [0, 1'000'000], 0 = off
+  CodeSet codes;               // one of them, at random, without a server
+
+  FieldList Fields() {
+    return {{"share", &share, Within(0, 1)},
+            {"latency", &latency, Within(Duration::zero(), kHour)},
+            {"hang", &hang},
+            {"drop_reply", &drop_reply},
+            {"cut_after_messages", &cut_after_messages, Within(0, 1'000'000)},
+            {"codes", &codes, Codes::kAnyNumber}};
+  }
+  void Check(const std::string& path, FieldErrors* errors) const {
+    CheckFieldsOf(*this, path, errors);
+  }
+  // Whether any attempt is changed by it.
+  bool DoesAnything() const {
+    return share > 0 && (latency > Duration::zero() || hang || drop_reply ||
+                         cut_after_messages > 0 || !codes.empty());
+  }
+};
+
 // The retryThrottling of gRFC A6: failures subtract from a count, and successes
 // add to it.
 struct ThrottlingOptions {
@@ -216,6 +246,7 @@ struct MethodOptions {
   absl::optional<RetryOptions> retry;
   absl::optional<HedgingOptions> hedging;
   absl::optional<DeadlineGateOptions> deadline_gate;
+  absl::optional<FaultOptions> fault;
   AdmissionOptions admission;
 
   // Those that are no part.
@@ -231,6 +262,7 @@ struct MethodOptions {
     visit("retry", &retry);
     visit("hedging", &hedging);
     visit("deadline_gate", &deadline_gate);
+    visit("fault", &fault);
     admission.VisitParts(
         [&](const char* name, auto* part, bool*) { visit(name, part); });
   }

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/method_runtime.h"
 #include "src/engine/policy/policy_errors.h"
 
@@ -48,7 +47,7 @@ std::vector<std::string> ChannelRegistry::TargetsOf(
 void ChannelRegistry::AddFinding(const std::string& channel,
                                  LintFinding finding) {
   core::Event event;
-  event.at = Now();
+  event.at = clock_.Now();
   event.channel = Printable(channel);
   event.cause = absl::StrCat(finding.problem, ": ", finding.fix);
   finding.where = absl::StrCat("channel \"", event.channel, "\"");

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_set.h"
@@ -22,13 +23,16 @@
 #include "firebreak/policy_update.h"
 #include "src/core/base/mutex.h"
 #include "src/core/measure/event_log.h"
+#include "src/engine/io/clock.h"
 #include "src/engine/policy/lint_traffic.h"
 
 namespace firebreak::engine {
 
 class ChannelRegistry {
  public:
-  explicit ChannelRegistry(core::EventLog* events) : events_(events) {}
+  explicit ChannelRegistry(core::EventLog* events,
+                           EngineClock clock = EngineClock())
+      : clock_(std::move(clock)), events_(events) {}
 
   // A channel of this name has been made, to these targets.
   void Add(const std::string& name, const std::vector<std::string>& targets);
@@ -55,6 +59,7 @@ class ChannelRegistry {
   // program has.
   static constexpr std::size_t kMaxChannels = 1000;
 
+  const EngineClock clock_;
   core::EventLog* const events_;
 
   mutable core::Mutex mu_;

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/engine/callbacks/fallback_links.h"
-#include "src/engine/io/clock.h"
+#include "src/engine/policy/protection.h"
 
 namespace firebreak::engine {
 namespace {
@@ -16,8 +16,18 @@ uint64_t RandomSeed() {
 }
 
 Io::Options IoOptions(const EngineOptions& options) {
-  return {options.poller_threads, options.callback_threads,
-          options.observer_threads, options.callback_queue};
+  return {options.poller_threads,
+          options.callback_threads,
+          options.observer_threads,
+          options.callback_queue,
+          StartThread,
+          EngineClock(options.clock)};
+}
+
+EngineOptions Completed(EngineOptions options) {
+  // The calling thread waits on a queue of gRPC's, in real time.
+  if (options.clock != nullptr) options.drive_on_calling_thread = false;
+  return options;
 }
 
 absl::Status Check(const EngineOptions& options) {
@@ -43,6 +53,7 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
     PolicyTable policy, const EngineOptions& options,
     absl::string_view source) {
   absl::Status valid = Check(options);
+  if (valid.ok() && !options.allow_faults) valid = RefuseFaults(policy);
   if (!valid.ok()) return valid;
   auto core = std::shared_ptr<EngineCore>(
       new EngineCore(std::move(policy), options, source));
@@ -54,15 +65,16 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
 
 EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
                        absl::string_view source)
-    : options_(options),
-      started_(Now()),
+    : options_(Completed(options)),
+      clock_(options.clock),
+      started_(clock_.Now()),
       instance_(RandomSeed()),
       events_(options.event_log_size),
-      channels_(&events_),
-      methods_(policy, options.max_methods, RandomSeed(), &events_),
+      channels_(&events_, clock_),
+      methods_(policy, options.max_methods, RandomSeed(), &events_, clock_),
       policies_(policy, source,
                 {&methods_, &events_, &io_, [this] { return SeenTraffic(); },
-                 options.clamp_attempts_at_5}),
+                 options.clamp_attempts_at_5, options.allow_faults, clock_}),
       io_(IoOptions(options)),
       recovery_(Recovery::Create(&io_)),
       callbacks_(&io_, options.event_log_size, options.log_sink) {
@@ -157,7 +169,7 @@ absl::StatusOr<std::shared_ptr<MethodRuntime>> EngineCore::RuntimeToSet(
 Traffic EngineCore::SeenTraffic() const {
   Traffic traffic;
   const std::vector<std::shared_ptr<MethodRuntime>> methods = methods_.All();
-  traffic.age = Now() - started_;
+  traffic.age = clock_.Now() - started_;
   channels_.Describe(&traffic);
   for (const std::shared_ptr<MethodRuntime>& runtime : methods) {
     if (runtime->method == kOtherMethod) {

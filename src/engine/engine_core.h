@@ -36,6 +36,7 @@
 #include "src/engine/callbacks/callbacks.h"
 #include "src/engine/channel_binding.h"
 #include "src/engine/channel_registry.h"
+#include "src/engine/io/clock.h"
 #include "src/engine/io/io.h"
 #include "src/engine/io/recovery.h"
 #include "src/engine/method_registry.h"
@@ -95,6 +96,12 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
     return {shared_from_this(), &policies_};
   }
 
+  // By the engine's clock.
+  core::Time Now() const { return clock_.Now(); }
+  const EngineClock& clock() const { return clock_; }
+  // Whether that is a test's.
+  bool is_virtual() const { return clock_.of_test() != nullptr; }
+
   // Short forms.
   std::vector<std::shared_ptr<MethodRuntime>> Methods() const {
     return methods_.All();
@@ -120,6 +127,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   Traffic SeenTraffic() const;
 
   const EngineOptions options_;
+  const EngineClock clock_;
   const core::Time started_;
   const uint64_t instance_;
   core::EventLog events_;

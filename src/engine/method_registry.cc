@@ -4,14 +4,15 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/policy/idempotency.h"
 
 namespace firebreak::engine {
 
 MethodRegistry::MethodRegistry(PolicyTable policy, std::size_t max_methods,
-                               uint64_t seed, core::EventLog* events)
-    : max_methods_(max_methods),
+                               uint64_t seed, core::EventLog* events,
+                               EngineClock clock)
+    : clock_(std::move(clock)),
+      max_methods_(max_methods),
       events_(events),
       seed_(seed),
       policy_(std::move(policy)) {}
@@ -107,7 +108,7 @@ void MethodRegistry::Use(const PolicyTable& policy,
       if (options == nullptr) continue;
       runtime->SetSettings(MakeSettings(runtime->channel, std::move(options),
                                         *runtime->settings(), &admitted),
-                           Now());
+                           clock_.Now());
     }
     SetChannelBreakers();
     record(version_.fetch_add(1, std::memory_order_release) + 1);
@@ -117,11 +118,11 @@ void MethodRegistry::Use(const PolicyTable& policy,
 
 void MethodRegistry::SetShared(AdmittedWaiters* admitted) {
   for (auto& [channel, budget] : budgets_) {
-    budget->SetOptions(policy_.BudgetFor(channel), Now());
+    budget->SetOptions(policy_.BudgetFor(channel), clock_.Now());
   }
   for (auto& [channel, admission] : admissions_) {
-    admission = admission.With(policy_.AdmissionFor(channel), NextSeed(), Now(),
-                               admitted);
+    admission = admission.With(policy_.AdmissionFor(channel), NextSeed(),
+                               clock_.Now(), admitted);
   }
 }
 
@@ -144,7 +145,7 @@ void MethodRegistry::SetChannelBreakers() {
     if (policy != shared.policy) shared.warned = false;
     shared.policy = policy;
     shared.breaker->SetOptions(next == nullptr ? absl::nullopt : next->breaker,
-                               Now());
+                               clock_.Now());
   }
 }
 
@@ -158,7 +159,7 @@ std::shared_ptr<const core::MethodOptions> MethodRegistry::Nothing() {
 void MethodRegistry::Warn(const std::string& channel, const std::string& target,
                           const std::string& method, std::string cause) {
   core::Event event;
-  event.at = Now();
+  event.at = clock_.Now();
   event.channel = channel;
   event.target = target;
   event.method = method;
@@ -170,10 +171,11 @@ core::Breaker* MethodRegistry::BreakerFor(MethodRuntime* runtime,
                                           const core::MethodOptions& options,
                                           const std::string& target) {
   if (!options.SharesBreaker()) {
-    return runtime->BreakerFor(target, events_, observer_, NextSeed(), Now());
+    return runtime->BreakerFor(target, events_, observer_, NextSeed(),
+                               clock_.Now());
   }
   if (IsOneTooMany(runtime->channel, target)) {
-    return runtime->OtherBreaker(events_, Now());
+    return runtime->OtherBreaker(events_, clock_.Now());
   }
   ChannelBreaker& shared = channel_breakers_[{runtime->channel, target}];
   if (shared.breaker == nullptr) {
@@ -181,10 +183,10 @@ core::Breaker* MethodRegistry::BreakerFor(MethodRuntime* runtime,
     shared.breaker = std::make_shared<core::Breaker>(
         core::Breaker::Identity{runtime->channel, target, kAllMethods, events_,
                                 observer_},
-        options.breaker, NextSeed(), Now());
+        options.breaker, NextSeed(), clock_.Now());
   } else if (shared.policy.empty()) {
     shared.policy = options.policy;
-    shared.breaker->SetOptions(options.breaker, Now());
+    shared.breaker->SetOptions(options.breaker, clock_.Now());
   } else if (shared.policy != options.policy && !shared.warned) {
     // Two entries may well inherit the same numbers; that they do is for their
     // owner to know.
@@ -242,7 +244,7 @@ std::shared_ptr<MethodRuntime> MethodRegistry::MakeRuntime(
   std::shared_ptr<core::AttemptBudget>& budget = budgets_[channel];
   if (budget == nullptr) {
     budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
-                                                   Now());
+                                                   clock_.Now());
   }
   AdmittedWaiters nobody;  // waits yet
   auto runtime = std::make_shared<MethodRuntime>(
@@ -260,10 +262,10 @@ MethodSettings MethodRegistry::MakeSettings(
   auto [of_channel, is_new] = admissions_.try_emplace(channel);
   if (is_new) {
     of_channel->second = core::AdmissionControl().With(
-        policy_.AdmissionFor(channel), NextSeed(), Now(), admitted);
+        policy_.AdmissionFor(channel), NextSeed(), clock_.Now(), admitted);
   }
   settings.own =
-      before.own.With(options->admission, NextSeed(), Now(), admitted);
+      before.own.With(options->admission, NextSeed(), clock_.Now(), admitted);
   settings.admission = settings.own.Or(of_channel->second, options->admission);
   if (options->retry && options->retry->adaptive) {
     const core::AdaptiveRetryOptions& adaptive = *options->retry->adaptive;

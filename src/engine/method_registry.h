@@ -29,6 +29,7 @@
 #include "firebreak/export.h"
 #include "src/core/base/mutex.h"
 #include "src/core/measure/event_log.h"
+#include "src/engine/io/clock.h"
 #include "src/engine/method_runtime.h"
 #include "src/engine/policy/policy_table.h"
 #include "src/engine/policy/policy_user.h"
@@ -39,7 +40,7 @@ class MethodRegistry final : public PolicyUser {
  public:
   // Methods past `max_methods` share an entry. `events` outlives it.
   MethodRegistry(PolicyTable policy, std::size_t max_methods, uint64_t seed,
-                 core::EventLog* events);
+                 core::EventLog* events, EngineClock clock = EngineClock());
   // Who is told what breakers do. Before any is made; outlives them.
   void SetObserver(core::BreakerObserver* observer) { observer_ = observer; }
 
@@ -116,6 +117,7 @@ class MethodRegistry final : public PolicyUser {
   void SetShared(AdmittedWaiters* admitted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  const EngineClock clock_;
   const std::size_t max_methods_;
   core::EventLog* const events_;
   core::BreakerObserver* observer_ = nullptr;

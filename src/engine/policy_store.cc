@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "src/core/base/duration.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/policy/lint.h"
 #include "src/engine/policy/policy_diff.h"
 #include "src/engine/policy/policy_errors.h"
@@ -55,7 +54,7 @@ PolicyStore::PolicyStore(const PolicyTable& policy, absl::string_view source,
   core::MutexLock lock(&mu_);
   in_force_ = {policy.source(), 1, Printable(source),
                std::chrono::system_clock::now()};
-  began_ = Now();
+  began_ = neighbours_.clock.Now();
   stats_.last_success = in_force_.since;
 }
 
@@ -80,6 +79,10 @@ absl::StatusOr<PolicyChange> PolicyStore::Examine(
     const absl::StatusOr<PolicyTable>& policy,
     const PolicyUpdate& update) const {
   if (!policy.ok()) return policy.status();
+  if (!neighbours_.allow_faults) {
+    absl::Status may = RefuseFaults(*policy);
+    if (!may.ok()) return may;
+  }
   const PolicyInForce now = in_force();
   if (update.if_version && *update.if_version != now.version) {
     return absl::AbortedError(absl::StrCat(
@@ -162,7 +165,7 @@ void PolicyStore::NotePolicyIsWell(const std::string& source,
 void PolicyStore::AppendEvent(uint64_t from, uint64_t to, std::string cause,
                               bool refused) {
   core::Event event;
-  event.at = Now();
+  event.at = neighbours_.clock.Now();
   event.kind = core::Event::Kind::kPolicy;
   event.from = absl::StrCat(from);
   event.to = absl::StrCat(to);
@@ -178,7 +181,7 @@ void PolicyStore::Swap(const PolicyTable& policy, const std::string& source) {
     if (history_.size() > kMaxHistory) history_.pop_back();
     in_force_ = {policy.source(), version, source,
                  std::chrono::system_clock::now()};
-    began_ = Now();
+    began_ = neighbours_.clock.Now();
     stats_.last_success = in_force_.since;
     ++stats_.applied;
     stats_.is_refused = false;
@@ -224,7 +227,7 @@ std::vector<LintFinding> PolicyStore::Lint() const {
   Traffic traffic = neighbours_.traffic();
   {
     core::MutexLock lock(&mu_);
-    traffic.policy_age = Now() - began_;
+    traffic.policy_age = neighbours_.clock.Now() - began_;
   }
   return engine::Lint(neighbours_.user->policy(nullptr), &traffic);
 }
@@ -234,7 +237,7 @@ void PolicyStore::TellErrors(const std::vector<LintFinding>& findings) {
   constexpr int64_t kMost = 5;
   const auto warn = [this](std::string cause) {
     core::Event event;
-    event.at = Now();
+    event.at = neighbours_.clock.Now();
     event.cause = absl::StrCat("the policy: ", cause);
     neighbours_.events->Append(std::move(event));
   };

@@ -28,6 +28,7 @@
 #include "firebreak/policy_update.h"
 #include "src/core/base/mutex.h"
 #include "src/core/measure/event_log.h"
+#include "src/engine/io/clock.h"
 #include "src/engine/io/io.h"
 #include "src/engine/policy/lint_traffic.h"
 #include "src/engine/policy/policy_table.h"
@@ -58,6 +59,8 @@ class PolicyStore final : public PolicyTarget {
     // What is known of the calls so far, for the lint; without `policy_age`.
     std::function<Traffic()> traffic;
     bool clamp_attempts_at_5 = true;  // as in EngineOptions
+    bool allow_faults = false;        // likewise
+    EngineClock clock = EngineClock();
   };
 
   // `policy` is what `user` begins with. `source`: as in PolicyUpdate.

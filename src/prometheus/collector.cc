@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "firebreak/prometheus.h"
 #include "src/engine/engine_core.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/recent_counts.h"
 #include "src/prometheus/breaker_samples.h"
 #include "src/prometheus/exposition.h"
@@ -80,7 +79,7 @@ PrometheusCollector::PrometheusCollector(const std::shared_ptr<Engine>& engine,
     : core_(engine->core()),
       options_(options),
       recent_(std::make_unique<engine::RecentCounts>()) {
-  recent_->Advance(engine->core()->Methods(), engine::Now());
+  recent_->Advance(engine->core()->Methods(), engine->core()->Now());
 }
 
 PrometheusCollector::~PrometheusCollector() = default;
@@ -90,7 +89,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   if (core == nullptr) return {};
   metrics::Exposition out;
   metrics::GrpcNames grpc_names;
-  const core::Time now = engine::Now();
+  const core::Time now = core->Now();
   // What several methods share is shown once.
   std::set<const void*> shown;
   // Keeps what is `shown`, should a new policy do without.

@@ -72,6 +72,10 @@ forbid "the simulator knows virtual time only" \
   '_clock::now|absl::Now\(|clock_gettime|gettimeofday|std::j?thread|std::async|this_thread|random_device|mt19937' \
   "${simulator[@]}"
 
+forbid "what belongs to an engine goes by the engine's clock: core->Now()" \
+  'engine::Now\(\)|_clock::now|gpr_now' $(printf '%s\n' "${hooks[@]}" "${admin[@]}" \
+    "${prometheus[@]}" | grep -v '^interceptors/\(wire\|fault_timer\)\.cc$')
+
 # --- Arrows go one way: interceptors, admin -> engine -> core ----------------
 forbid "the core includes nothing above it" \
   '#include *[<"](firebreak/|src/engine|src/admin|src/prometheus|interceptors/)' \
@@ -104,14 +108,14 @@ forbid "interceptors and admin do not know each other" \
 forbid "public headers stand alone: only <firebreak/...> is installed" \
   '#include *[<"](src/|interceptors/|tests/)' "${public[@]}"
 
-# What is not exported is missing in a shared library. Structs, templates and
-# what is only declared have nothing there.
+# What is not exported is missing in a shared library. Structs, templates (and
+# the matchers that a macro makes) and what is only declared have nothing there.
 while read -r line; do
   [[ -z $line ]] || report "${line%%|*}" \
     "the API's classes and functions are FIREBREAK_EXPORT" "${line#*|}"
 done < <(((${#public[@]})) && awk '
   /^template/ { inline = 2 }
-  inline-- > 0 || /FIREBREAK_EXPORT|^(using|typedef|extern|namespace|friend)/ { next }
+  inline-- > 0 || /FIREBREAK_EXPORT|^(using|typedef|extern|namespace|friend|MATCHER)/ { next }
   /^class .*[^;]$/ || /^[A-Za-z].*[A-Za-z0-9_]\(/ {
     print FILENAME ":" FNR "|" $0
   }' "${public[@]}")

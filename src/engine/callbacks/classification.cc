@@ -4,7 +4,6 @@
 
 #include "absl/types/optional.h"
 #include "src/core/base/mutex.h"
-#include "src/engine/io/clock.h"
 
 namespace firebreak::engine {
 namespace {
@@ -26,7 +25,8 @@ class Classification final
     {
       core::MutexLock lock(&mu_);
       timer_.client = weak_from_this();
-      host_->io->Arm(&timer_, core::SaturatingAdd(Now(), kClassifierTimeout));
+      host_->io->Arm(&timer_,
+                     core::SaturatingAdd(host_->io->Now(), kClassifierTimeout));
       if (host_->io->SubmitAside(
               [self = shared_from_this()] { self->Run(); })) {
         return;
@@ -83,7 +83,7 @@ class Classification final
       permit = std::move(permit_);
     }
     if (counter != nullptr) ++(host->counters->*counter);
-    permit.Settle(verdict, Now());
+    permit.Settle(verdict, host->io->Now());
   }
 
   const std::shared_ptr<const Classifier> classifier_;

@@ -203,7 +203,7 @@ void Listeners::Submit(const std::shared_ptr<Feed>& feed) {
   feed->is_running = io_->SubmitAside(
       [self = shared_from_this(), feed] { self->Drain(feed); });
   if (!feed->is_running && !std::exchange(is_armed_, true)) {
-    io_->Arm(&timer_, core::SaturatingAdd(Now(), kPoolIsFull));
+    io_->Arm(&timer_, core::SaturatingAdd(io_->Now(), kPoolIsFull));
   }
 }
 

@@ -1,17 +1,41 @@
 // The only place that reads a clock. Everything below is handed its time.
+//
+//   EngineClock clock(options.clock);
+//   breaker->Admit(clock.Now());
 #ifndef FIREBREAK_SRC_ENGINE_IO_CLOCK_H_
 #define FIREBREAK_SRC_ENGINE_IO_CLOCK_H_
 
 #include <chrono>
+#include <memory>
+#include <utility>
 
+#include "firebreak/clock.h"
 #include "src/core/base/time.h"
 
 namespace firebreak::engine {
 
+// The steady clock. What belongs to an engine asks the engine's clock instead.
 inline core::Time Now() {
   return std::chrono::time_point_cast<core::Duration>(
       std::chrono::steady_clock::now());
 }
+
+// What an engine goes by: the steady clock, or that of its EngineOptions.
+class EngineClock {
+ public:
+  explicit EngineClock(std::shared_ptr<Clock> of_test = nullptr)
+      : of_test_(std::move(of_test)) {}
+
+  core::Time Now() const {
+    if (of_test_ == nullptr) return engine::Now();
+    return std::chrono::time_point_cast<core::Duration>(of_test_->Now());
+  }
+  // Null: the steady clock.
+  Clock* of_test() const { return of_test_.get(); }
+
+ private:
+  std::shared_ptr<Clock> of_test_;
+};
 
 // The wall-clock time of steady points, for people. Both clocks are read once,
 // in the constructor: what one of these says keeps the order of the points.

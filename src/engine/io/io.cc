@@ -54,8 +54,9 @@ struct Io::State : std::enable_shared_from_this<State> {
 
   explicit State(const Options& options)
       : threads(options.start_thread),
-        timers(kMaxTimerThreads - kTimerThreads,
-               [this] { return StartTimers().ok(); }),
+        timers(
+            kMaxTimerThreads - kTimerThreads,
+            [this] { return StartTimers().ok(); }, options.clock),
         pollers(Pollers::Create(
             options.pollers, kMorePollers,
             [this] { return StartPoller().ok(); }, &timers)),
@@ -112,7 +113,8 @@ class Io::LeftoverEnds final : public Completion {
   void LookLater() {
     const core::Duration delay = delay_;
     delay_ = std::min(delay * 2, kLastLook);
-    alarm_.Set(state_->pollers->Begin(), ToGrpcTime(Now() + delay), this);
+    alarm_.Set(state_->pollers->Begin(), ToGrpcTime(engine::Now() + delay),
+               this);
   }
 
   void OnComplete(bool /*ok*/) override {
@@ -132,7 +134,9 @@ class Io::LeftoverEnds final : public Completion {
   Alarm alarm_;
 };
 
-Io::Io(const Options& options) : state_(std::make_shared<State>(options)) {
+Io::Io(const Options& options)
+    : clock_(options.clock), state_(std::make_shared<State>(options)) {
+  if (Clock* const clock = clock_.of_test()) clock->Add(&state_->timers);
   status_ = state_->Start(options);
   if (!status_.ok()) End();
 }
@@ -150,6 +154,7 @@ Io::~Io() {
 void Io::End() {
   State* const state = state_.get();
   state->timers.Stop();
+  if (Clock* const clock = clock_.of_test()) clock->Remove(&state->timers);
   state->callbacks.Stop();
   state->observers.Stop();
   state->pollers->Stop();
@@ -192,7 +197,8 @@ std::unique_ptr<CallerQueue> Io::TakeCallerQueue() {
 
 void Io::ReturnCallerQueue(std::unique_ptr<CallerQueue> caller_queue,
                            std::shared_ptr<void> keep_alive) {
-  if (caller_queue->idle() || Drain(caller_queue.get(), Now() + kLastEnds)) {
+  if (caller_queue->idle() ||
+      Drain(caller_queue.get(), engine::Now() + kLastEnds)) {
     state_->KeepCallerQueue(std::move(caller_queue));
     return;
   }

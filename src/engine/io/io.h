@@ -53,6 +53,7 @@
 #include "absl/status/status.h"
 #include "src/core/base/time.h"
 #include "src/engine/io/caller_queue.h"
+#include "src/engine/io/clock.h"
 #include "src/engine/io/threads.h"
 #include "src/engine/io/timer_queue.h"
 
@@ -71,6 +72,7 @@ class Io {
     int observer_threads = 2;
     std::size_t callback_queue = 1024;  // of each pool
     ThreadStarter start_thread = StartThread;
+    EngineClock clock = EngineClock();
   };
 
   explicit Io(const Options& options);
@@ -103,6 +105,8 @@ class Io {
   // How many timers are armed.
   std::size_t armed_timers() const;
 
+  // By the engine's clock, as timers are.
+  core::Time Now() const { return clock_.Now(); }
   // Sets or moves a timer. It is skipped if its client is gone by then.
   void Arm(Timer* timer, core::Time at);
   void Disarm(Timer* timer);
@@ -123,6 +127,7 @@ class Io {
 
   void End();
 
+  const EngineClock clock_;
   const std::shared_ptr<State> state_;
   absl::Status status_;
 };

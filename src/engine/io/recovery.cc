@@ -96,7 +96,9 @@ void Recovery::AddChannel(const std::string& name, const std::string& target,
   channels_.push_back(std::move(watched));
 }
 
-void Recovery::OnStateChange(core::Breaker* breaker) { LookAt(breaker, Now()); }
+void Recovery::OnStateChange(core::Breaker* breaker) {
+  LookAt(breaker, io_->Now());
+}
 
 void Recovery::OnTickWanted(core::Breaker* breaker) {
   LookAt(breaker, breaker->next_tick());
@@ -110,7 +112,7 @@ void Recovery::LookAt(core::Breaker* breaker, core::Time at) {
 }
 
 void Recovery::LookAtAll(const Watched& watched) {
-  const core::Time now = Now();
+  const core::Time now = io_->Now();
   for (auto& [breaker, due] : due_) {
     if (watched.name == breaker->identity().channel &&
         watched.target == breaker->identity().target) {
@@ -135,7 +137,7 @@ void Recovery::OnTimer() {
   // Declared first, so that it goes last: when this was the owner's last
   // reference, io and breakers go with it.
   std::shared_ptr<void> owner;
-  const core::Time now = Now();
+  const core::Time now = io_->Now();
   std::vector<std::pair<core::Breaker*, core::Time>> looked_at;
   {
     core::MutexLock lock(&mu_);

@@ -8,6 +8,7 @@
 #ifndef FIREBREAK_SRC_ENGINE_IO_TIMER_QUEUE_H_
 #define FIREBREAK_SRC_ENGINE_IO_TIMER_QUEUE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -63,6 +64,12 @@ class TimerQueue {
   }
 
   size_t size() const { return heap_.size(); }
+  // Whether one is due in [from, to]. Looks at all: for tests.
+  bool HasAny(core::Time from, core::Time to) const {
+    return std::any_of(heap_.begin(), heap_.end(), [&](const Timer* timer) {
+      return from <= timer->at && timer->at <= to;
+    });
+  }
 
   // Takes out the earliest timer that is due, or null.
   Timer* PopDue(core::Time now) {

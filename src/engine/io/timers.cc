@@ -13,6 +13,8 @@ namespace {
 constexpr core::Duration kHeldUp = std::chrono::milliseconds(2);
 // What is behind by so much for each thread that works gets one more.
 constexpr core::Duration kBehind = std::chrono::milliseconds(20);
+// How long a test's clock waits for clients, in real time.
+constexpr core::Duration kSettling = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -28,7 +30,7 @@ core::Time StepInAt(const TimerWork& work) {
 
 void Timers::Arm(Timer* timer, core::Time at) {
   // How long a timer has been due is told by its time.
-  if (at == core::Time::min()) at = Now();
+  if (at == core::Time::min()) at = clock_.Now();
   core::MutexLock lock(&mu_);
   queue_.Set(timer, at);
   // Most timers are deadlines that lie far behind the next event: waking a
@@ -53,6 +55,7 @@ std::size_t Timers::size() const {
 void Timers::Stop() {
   core::MutexLock lock(&mu_);
   stop_ = true;
+  settled_.NotifyAll();
   leader_wake_.NotifyAll();
   watch_wake_.NotifyAll();
   spare_wake_.NotifyAll();
@@ -67,7 +70,7 @@ void Timers::Run() {
       Watch(&self);
       continue;
     }
-    const core::Time now = Now();
+    const core::Time now = clock_.Now();
     if (Timer* const due = queue_.PopDue(now)) {
       RunClient(due, now, &self);
       // Back, and somebody else leads. It works on while there is work, or one
@@ -93,6 +96,11 @@ TimerWork Timers::Work() const {
   work.leader_inside_since =
       leader_ == nullptr ? core::kInfiniteFuture : leader_->inside_since;
   work.helpers = helpers_;
+  // How long a test's clock has stood there says nothing.
+  if (is_virtual()) {
+    work.next = work.next > clock_.Now() ? core::kInfiniteFuture
+                                         : work.leader_inside_since;
+  }
   return work;
 }
 
@@ -101,7 +109,8 @@ void Timers::RunClient(Timer* due, core::Time now, Worker* self) {
   // Disarm(), so `due` is still there to be asked.
   std::shared_ptr<TimerClient> client = due->client.lock();
   if (client == nullptr) return;
-  self->inside_since = now;
+  self->inside_since = is_virtual() ? Now() : now;
+  ++inside_;
   if (lacks_watch_) ReplaceWatch();
   WakeWatch();
   mu_.Unlock();
@@ -109,11 +118,36 @@ void Timers::RunClient(Timer* due, core::Time now, Worker* self) {
   client.reset();
   mu_.Lock();
   self->inside_since = core::kInfiniteFuture;
+  --inside_;
+  if (is_virtual()) settled_.NotifyAll();
+}
+
+core::Time Timers::NextDue() {
+  core::MutexLock lock(&mu_);
+  return queue_.next();
+}
+
+bool Timers::HasTimer(core::Time from, core::Time to) {
+  core::MutexLock lock(&mu_);
+  return queue_.HasAny(from, to);
+}
+
+bool Timers::IsSettled() const {
+  return stop_ || (inside_ == 0 && queue_.next() > clock_.Now());
+}
+
+void Timers::OnTimeChange() {
+  const core::Time give_up = Now() + kSettling;
+  core::MutexLock lock(&mu_);
+  leader_wake_.NotifyOne();
+  WakeWatch();
+  while (!IsSettled() && Now() < give_up) settled_.WaitUntil(&mu_, give_up);
 }
 
 void Timers::SleepUntilDue() {
   leader_sleeps_until_ = queue_.next();
-  WaitUntil(&leader_wake_, leader_sleeps_until_);
+  WaitUntil(&leader_wake_,
+            is_virtual() ? core::kInfiniteFuture : leader_sleeps_until_);
   leader_sleeps_until_ = core::Time::min();
 }
 

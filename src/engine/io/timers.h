@@ -21,6 +21,9 @@
 // In a healthy process the watch costs nothing: it is woken up only if a timer
 // runs while another one is due within moments.
 //
+// By a test's clock the leader sleeps until it is told that the time has
+// changed. That a client blocks is still judged by real time.
+//
 // Thread safety: safe from any thread. Ownership: timers are members of their
 // clients, which disarm them before they are destroyed. Threads end after
 // Stop(), each one when its client returns; whoever joins them keeps this alive
@@ -30,9 +33,11 @@
 
 #include <cstddef>
 #include <functional>
+#include <utility>
 
 #include "src/core/base/mutex.h"
 #include "src/core/base/time.h"
+#include "src/engine/io/clock.h"
 #include "src/engine/io/timer_queue.h"
 
 namespace firebreak::engine {
@@ -55,12 +60,15 @@ struct TimerWork {
 //     thread that works.
 core::Time StepInAt(const TimerWork& work);
 
-class Timers {
+class Timers final : public Clock::User {
  public:
   // Up to `may_start` times, `start` is asked to start one more thread that
   // calls Run(). It returns false if there cannot be one now.
-  Timers(int may_start, std::function<bool()> start)
-      : start_(std::move(start)), may_start_(may_start) {}
+  Timers(int may_start, std::function<bool()> start,
+         EngineClock clock = EngineClock())
+      : clock_(std::move(clock)),
+        start_(std::move(start)),
+        may_start_(may_start) {}
   Timers(const Timers&) = delete;
   Timers& operator=(const Timers&) = delete;
 
@@ -69,6 +77,12 @@ class Timers {
   void Disarm(Timer* timer);
   // How many are armed.
   std::size_t size() const;
+
+  bool is_virtual() const { return clock_.of_test() != nullptr; }
+  // Of a test's clock.
+  core::Time NextDue() override;
+  bool HasTimer(core::Time from, core::Time to) override;
+  void OnTimeChange() override;
 
   // Returns after Stop().
   void Run();
@@ -83,6 +97,7 @@ class Timers {
   TimerWork Work() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunClient(Timer* due, core::Time now, Worker* self)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsSettled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SleepUntilDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Returns when `self` leads, or at the end.
   void Watch(Worker* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -92,6 +107,7 @@ class Timers {
   void WaitUntil(core::CondVar* wake, core::Time until)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  const EngineClock clock_;
   const std::function<bool()> start_;
   mutable core::Mutex mu_;
   TimerQueue queue_ ABSL_GUARDED_BY(mu_);
@@ -110,6 +126,9 @@ class Timers {
   bool lacks_watch_ ABSL_GUARDED_BY(mu_) = false;
   int helpers_ ABSL_GUARDED_BY(mu_) = 0;
   int spares_ ABSL_GUARDED_BY(mu_) = 0;  // wait to be the next on watch
+  // Clients that are being run, and who waits for their end.
+  int inside_ ABSL_GUARDED_BY(mu_) = 0;
+  core::CondVar settled_;
   core::CondVar spare_wake_;
 };
 

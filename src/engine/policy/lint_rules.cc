@@ -39,6 +39,18 @@ class Judge {
   Judge(const core::MethodOptions& options, std::vector<LintFinding>* findings)
       : options_(options), findings_(findings) {}
 
+  void Faults() {
+    if (!options_.fault) return;
+    if (!options_.fault->DoesAnything()) {
+      Add("has a fault that injects nothing",
+          "say which: latency, hang, drop_reply, cut_after_messages or codes");
+      return;
+    }
+    Add(absl::StrCat("injects faults into ", options_.fault->share * 100,
+                     "% of its attempts"),
+        "keep that to staging");
+  }
+
   void Hedging() {
     if (!options_.hedging) return;
     if (!options_.idempotent.value_or(true)) {
@@ -312,6 +324,7 @@ void JudgeNumbers(const core::MethodOptions& options,
   judge.Breaker();
   judge.Hangs();
   judge.Waits(options.admission);
+  judge.Faults();
 }
 
 void JudgeShared(const core::MethodOptions& options,

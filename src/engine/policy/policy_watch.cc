@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/policy/policy_errors.h"
 
 namespace firebreak::engine {
@@ -72,7 +71,7 @@ void PolicyWatch::Stop() {
 }
 
 void PolicyWatch::LookLater() {
-  io_->Arm(&timer_, core::SaturatingAdd(Now(), interval_));
+  io_->Arm(&timer_, core::SaturatingAdd(io_->Now(), interval_));
 }
 
 void PolicyWatch::OnTimer() {
@@ -80,12 +79,15 @@ void PolicyWatch::OnTimer() {
   if (is_stopped_) return;
   const bool has_room = io_->SubmitAside([self = shared_from_this()] {
     std::shared_ptr<PolicyTarget> target;
+    core::Time now;
     {
       core::MutexLock self_lock(&self->mu_);
       target = self->target_.lock();
+      // It keeps the Io.
+      if (target == nullptr) return;
+      now = self->io_->Now();
     }
-    if (target == nullptr) return;
-    self->Poll(target.get(), Now());
+    self->Poll(target.get(), now);
     core::MutexLock self_lock(&self->mu_);
     if (!self->is_stopped_) self->LookLater();
   });

@@ -1,9 +1,12 @@
 #include "src/engine/policy/protection.h"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "google/protobuf/descriptor.h"
 #include "src/engine/policy/lint_rules.h"
 
@@ -83,6 +86,25 @@ Lost FindLostBreakers(
     search.Named(channel, service, method, options);
   });
   return search.Take();
+}
+
+absl::Status RefuseFaults(const PolicyTable& policy) {
+  absl::btree_set<std::string> entries;
+  policy.ForEachName([&](absl::string_view, absl::string_view,
+                         absl::string_view,
+                         const core::MethodOptions& options) {
+    if (options.fault && options.fault->DoesAnything()) {
+      entries.insert(options.policy);
+    }
+  });
+  if (entries.empty()) return absl::OkStatus();
+  constexpr size_t kTold = 3;
+  const size_t told = std::min(entries.size(), kTold);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "fault: is set in ",
+      absl::StrJoin(entries.begin(), std::next(entries.begin(), told), ", "),
+      entries.size() > told ? ", ..." : "",
+      "; not allowed in this process (EngineOptions::allow_faults)"));
 }
 
 }  // namespace firebreak::engine

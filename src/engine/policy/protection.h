@@ -1,4 +1,5 @@
-// Whose breaker a new policy takes away.
+// What a new policy would do to those whom the present one protects: whose
+// breaker it takes away, and whether it injects faults.
 //
 //   Lost lost = FindLostBreakers(before, after, {{"payment", "/p.S/M"}});
 //   for (const std::string& each : lost.calls) ...   // "/p.S/M on channel ..."
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "src/engine/policy/policy_table.h"
 
 namespace firebreak::engine {
@@ -31,6 +33,10 @@ inline constexpr size_t kMostLost = 100;
 Lost FindLostBreakers(
     const PolicyTable& before, const PolicyTable& after,
     const std::vector<std::pair<std::string, std::string>>& called);
+
+// Of a policy that injects faults, for a process that does not allow it:
+// INVALID_ARGUMENT, once, with the names of the entries.
+absl::Status RefuseFaults(const PolicyTable& policy);
 
 }  // namespace firebreak::engine
 

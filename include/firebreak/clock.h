@@ -1,0 +1,51 @@
+// What time it is for an engine: EngineOptions::clock.
+//
+// Only tests set it. firebreak/testing.h has a VirtualClock, which moves when a
+// test says so; this header is what the engine and such a clock know of each
+// other, for those who write one of their own.
+//
+// The engine takes from it all time that policies speak of: windows and open
+// times of breakers, backoffs, hedge delays, timeouts, queues, tokens. What is
+// gRPC's own stays real: connections, keepalives, the deadline of a
+// grpc::ClientContext.
+//
+// Thread safety: every member function may be called from any thread, and Now()
+// from all of them at once. Ownership: the engine shares its clock.
+#ifndef FIREBREAK_INCLUDE_FIREBREAK_CLOCK_H_
+#define FIREBREAK_INCLUDE_FIREBREAK_CLOCK_H_
+
+#include <chrono>
+
+#include "firebreak/export.h"
+
+namespace firebreak {
+
+class FIREBREAK_EXPORT Clock {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // Something that has timers on a clock, such as an engine.
+  class FIREBREAK_EXPORT User {
+   public:
+    virtual ~User() = default;
+    // When the next of its timers is due; Time::max() if there is none.
+    virtual Time NextDue() = 0;
+    // Whether one is due in [from, to].
+    virtual bool HasTimer(Time from, Time to) = 0;
+    // The time has changed. Returns when everything that is due has been done,
+    // but after ten (real) seconds in any case.
+    virtual void OnTimeChange() = 0;
+  };
+
+  virtual ~Clock() = default;
+  // Never less than what it has returned before.
+  virtual Time Now() const = 0;
+  // From Add() until Remove() the clock tells `user` of each change. Remove()
+  // returns once it is not telling it any more.
+  virtual void Add(User* user) = 0;
+  virtual void Remove(User* user) = 0;
+};
+
+}  // namespace firebreak
+
+#endif  // FIREBREAK_INCLUDE_FIREBREAK_CLOCK_H_
