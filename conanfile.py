@@ -110,6 +110,7 @@ class FirebreakConan(ConanFile):
         if self.options.shared:
             component("firebreak", ["firebreak"], outside)
             component("admin", [], ["firebreak"])
+            component("testing", ["firebreak_testing"], ["firebreak"])
         else:
             component("firebreak", ["firebreak_firebreak", "firebreak_proto",
                                     "firebreak_core"],
@@ -121,6 +122,7 @@ class FirebreakConan(ConanFile):
                                  "abseil::absl_str_format",
                                  "abseil::absl_time"])
             component("admin", ["firebreak_admin"], ["firebreak"])
+            component("testing", ["firebreak_testing"], ["firebreak"])
         self.cpp_info.components["firebreak"].system_libs = ["pthread"]
         if self.options.with_prometheus:
             component("prometheus", ["firebreak_prometheus"],

@@ -1,5 +1,5 @@
-# firebreak.pc, firebreak-admin.pc and firebreak-prometheus.pc, for those who
-# build without CMake:
+# firebreak.pc, firebreak-admin.pc, firebreak-testing.pc and
+# firebreak-prometheus.pc, for those who build without CMake:
 #
 #   c++ $(pkg-config --cflags firebreak-admin) main.cc \
 #       $(pkg-config --libs firebreak-admin)
@@ -69,6 +69,8 @@ else()
   pkg_config(firebreak-admin "The admin service of firebreak"
     "${ours}" "-lfirebreak_admin")
 endif()
+pkg_config(firebreak-testing "For tests of code that uses firebreak"
+  "${ours}" "-lfirebreak_testing")
 if(FIREBREAK_PROMETHEUS_TARGET)
   packages_of(packages prometheus-cpp::core)
   pkg_config(firebreak-prometheus "Metrics of firebreak for Prometheus"

@@ -16,6 +16,7 @@
 #include <firebreak/fallback.h>
 #include <firebreak/log.h>
 #include <firebreak/policy_update.h>
+#include <firebreak/testing.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>

@@ -72,9 +72,15 @@ forbid "the simulator knows virtual time only" \
   '_clock::now|absl::Now\(|clock_gettime|gettimeofday|std::j?thread|std::async|this_thread|random_device|mt19937' \
   "${simulator[@]}"
 
+# Where gRPC's deadlines are converted, and where a clock is waited for, real time
+# is read.
+mapfile -t by_clock < <(printf '%s\n' "${hooks[@]}" "${admin[@]}" \
+  "${prometheus[@]}" | grep -vE '^(interceptors/(wire|fault_timer)\.cc)?$')
 forbid "what belongs to an engine goes by the engine's clock: core->Now()" \
-  'engine::Now\(\)|_clock::now|gpr_now' $(printf '%s\n' "${hooks[@]}" "${admin[@]}" \
-    "${prometheus[@]}" | grep -v '^interceptors/\(wire\|fault_timer\)\.cc$')
+  'engine::Now\(\)|_clock::now|gpr_now' "${by_clock[@]}"
+forbid "what ships knows nothing of firebreak::testing" \
+  '#include *["<](src/testing/|firebreak/testing)' "${core[@]}" "${engine[@]}" \
+  "${admin[@]}" "${prometheus[@]}" "${hooks[@]}"
 
 # --- Arrows go one way: interceptors, admin -> engine -> core ----------------
 forbid "the core includes nothing above it" \

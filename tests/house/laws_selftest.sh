@@ -52,6 +52,9 @@ for code in 'std::chrono::steady_clock::now();' 'absl::Now();' \
 done
 expect_breach src/engine/a.cc 1 '#include "interceptors/a.h"\n'
 expect_breach src/engine/a.cc 1 '#include "src/admin/a.h"\n'
+expect_breach src/engine/a.cc 1 '#include "firebreak/testing.h"\n'
+expect_breach interceptors/a.cc 1 'core::Time now = engine::Now();\n'
+expect_clean interceptors/wire.cc 'gpr_now(deadline.clock_type);\n'
 expect_breach src/admin/a.cc 1 '#include "interceptors/a.h"\n'
 expect_breach src/core/base/a.cc 1 '#include "src/core/measure/window.h"\n'
 expect_breach src/core/measure/a.cc 1 '#include "src/core/options.h"\n'

@@ -43,14 +43,15 @@ bazel_sources() {
     $0 == "    name = \"" name "\"," { mine = 1 }
     mine' BUILD.bazel | grep -oE '"[^"]*\*\.cc"' | tr -d '"')
 }
-for pair in core=src/core firebreak=interceptors admin=src/admin sim=src/sim; do
+for pair in core=src/core firebreak=interceptors admin=src/admin sim=src/sim \
+  testing=src/testing; do
   compare BUILD.bazel "in :${pair%=*}" "$(cmake_sources "${pair#*=}")" \
     "$(bazel_sources "${pair%=*}")"
 done
 # CMake finds headers by itself; Bazel has those that it was told of.
 while read -r file; do
   report BUILD.bazel "lacks $file"
-done < <(comm -23 <(printf '%s\n' include/firebreak/*.h src/*.h \
+done < <(comm -23 <(printf '%s\n' include/firebreak/{,testing/}*.h src/*.h \
   src/{core,engine,admin,sim}/**/*.h interceptors/**/*.h | sort) \
   <(grep -oE '"[^"]*\*\.h"' BUILD.bazel | tr -d '"' | while read -r pattern; do
     for file in $pattern; do echo "$file"; done
@@ -68,7 +69,7 @@ while read -r library; do
   grep -q "abseil::absl_$library\"" conanfile.py ||
     report conanfile.py "lacks absl::$library, which CMake has"
 done < <(grep -ohE 'absl::[a-z_]+' src/core/CMakeLists.txt \
-  interceptors/CMakeLists.txt src/admin/CMakeLists.txt | sed 's/absl:://' | sort -u)
+  interceptors/CMakeLists.txt src/{admin,testing}/CMakeLists.txt | sed 's/absl:://' | sort -u)
 
 # --- Options and version -------------------------------------------------------
 for file in conanfile.py packaging/vcpkg/firebreak/portfile.cmake; do

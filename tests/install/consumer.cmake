@@ -2,7 +2,8 @@
 # come by firebreak. `prometheus` is asked for where it is there.
 
 add_executable(consumer ${CMAKE_CURRENT_LIST_DIR}/main.cc)
-target_link_libraries(consumer PRIVATE firebreak::firebreak firebreak::admin)
+target_link_libraries(consumer PRIVATE firebreak::firebreak firebreak::admin
+  firebreak::testing)
 if(TARGET firebreak::prometheus)
   target_link_libraries(consumer PRIVATE firebreak::prometheus)
   target_compile_definitions(consumer PRIVATE CONSUMER_HAS_PROMETHEUS)

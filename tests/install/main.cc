@@ -1,9 +1,11 @@
 // What a user of the installed package does: an engine from a policy, a channel
 // from the engine, calls, and a look at them through the admin service. Nobody
 // listens, so the first call fails and opens the breaker, and the second is
-// refused without touching the network. Exits 0 when all of that was so.
+// refused without touching the network. By the test's clock its open time is
+// over at once. Exits 0 when all of that was so.
 #include <firebreak/admin_service.h>
 #include <firebreak/engine.h>
+#include <firebreak/testing.h>
 #ifdef CONSUMER_HAS_PROMETHEUS
 #include <firebreak/prometheus.h>
 #endif
@@ -49,12 +51,19 @@ int Fail(const std::string& what) {
 }  // namespace
 
 int main() {
+  auto clock = std::make_shared<firebreak::testing::VirtualClock>();
+  firebreak::EngineOptions options;
+  options.clock = clock;
   auto engine = firebreak::Engine::FromText(R"pb(
-    method {
-      name {}
-      breaker { consecutive_failures: 1 open_duration: "60s" }
-    }
-  )pb");
+                                              method {
+                                                name {}
+                                                breaker {
+                                                  consecutive_failures: 1
+                                                  open_duration: "60s"
+                                                }
+                                              }
+                                            )pb",
+                                            options);
   if (!engine.ok()) return Fail(engine.status().ToString());
 
   auto channel = (*engine)->CreateChannel("nobody", "unix:/nonexistent.sock",
@@ -99,5 +108,13 @@ int main() {
     return Fail("expected two calls");
   }
 #endif
+  if (firebreak::testing::BreakerOf(**engine, "nobody", kMethod).name !=
+      "open") {
+    return Fail("expected an open breaker");
+  }
+  clock->Advance(std::chrono::minutes(2));
+  std::printf("two minutes later: %s\n",
+              firebreak::testing::BreakerOf(**engine, "nobody", kMethod)
+                  .name.c_str());
   return 0;
 }
