@@ -54,16 +54,14 @@ int main() {
   auto clock = std::make_shared<firebreak::testing::VirtualClock>();
   firebreak::EngineOptions options;
   options.clock = clock;
-  auto engine = firebreak::Engine::FromText(R"pb(
-                                              method {
-                                                name {}
-                                                breaker {
-                                                  consecutive_failures: 1
-                                                  open_duration: "60s"
-                                                }
-                                              }
-                                            )pb",
-                                            options);
+  auto engine = firebreak::Engine::FromText(
+      R"pb(
+        method {
+          name {}
+          breaker { consecutive_failures: 1 open_duration: "60s" }
+        }
+      )pb",
+      options);
   if (!engine.ok()) return Fail(engine.status().ToString());
 
   auto channel = (*engine)->CreateChannel("nobody", "unix:/nonexistent.sock",
@@ -113,8 +111,8 @@ int main() {
     return Fail("expected an open breaker");
   }
   clock->Advance(std::chrono::minutes(2));
-  std::printf("two minutes later: %s\n",
-              firebreak::testing::BreakerOf(**engine, "nobody", kMethod)
-                  .name.c_str());
+  std::printf(
+      "two minutes later: %s\n",
+      firebreak::testing::BreakerOf(**engine, "nobody", kMethod).name.c_str());
   return 0;
 }
