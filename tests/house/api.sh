@@ -42,7 +42,7 @@ shown() {
   nm -DC --defined-only "$1" | sed -n 's/^[0-9a-f]* [TBDRV] //p' |
     grep -E '^(vtable for |typeinfo for |typeinfo name for )?firebreak::' |
     grep -vE '^(vtable for |typeinfo for |typeinfo name for )?firebreak::v1::' |
-    LC_ALL=C sort -u
+    sed -E 's/absl::(debian|lts_)[0-9]+::/absl::/g' | LC_ALL=C sort -u
 }
 recorded() { grep -v '^#' "$1" || true; }
 
