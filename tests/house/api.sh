@@ -36,10 +36,10 @@ changelog() {
   sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md |
     sha256sum | cut -d' ' -f1
 }
-# Names of ours, but for the generated code's. Not inline functions, which the
+# Names of ours, but for the generated code's. Not what is weak, which the
 # compiler may leave in or not.
 shown() {
-  nm -DC --defined-only "$1" | sed -n 's/^[0-9a-f]* [TBDRV] //p' |
+  nm -DC --defined-only "$1" | sed -n 's/^[0-9a-f]* [TBDR] //p' |
     grep -E '^(vtable for |typeinfo for |typeinfo name for )?firebreak::' |
     grep -vE '^(vtable for |typeinfo for |typeinfo name for )?firebreak::v1::' |
     sed -E 's/absl::(debian|lts_)[0-9]+::/absl::/g' | LC_ALL=C sort -u
