@@ -394,6 +394,7 @@ TEST(PolicyGuideTest, DefaultsAreThoseOfTheCompiler) {
           "breaker.probe.health_check",
           "breaker.window.calls",
           "breaker.ignored_codes",
+          "fault.codes",
           "rate_limit.rate",
           "channel:name",
           "channel:bulkhead",
