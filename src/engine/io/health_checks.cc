@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/io/clock.h"
 #include "src/engine/io/health_message.h"
 #include "src/engine/io/own_call.h"
 
@@ -219,7 +218,7 @@ void HealthChecks::OnAnswer(const Key& key, const core::HealthAnswer& answer,
     begun = asked.begun;
     breakers = asked.breakers;
   }
-  const core::Time now = Now();
+  const core::Time now = io_->Now();
   std::vector<core::Breaker*> done;
   for (core::Breaker* breaker : breakers) {
     const bool asks_on = breaker->NoteHealth(answer, begun, now);
@@ -261,7 +260,7 @@ void HealthChecks::TellThatThereIsNoWord(const Key& key,
   }
   if (breaker.identity().log == nullptr) return;
   core::Event event;
-  event.at = Now();
+  event.at = io_->Now();
   event.channel = breaker.identity().channel;
   event.target = breaker.identity().target;
   event.cause = absl::StrCat("the health check of \"", std::get<2>(key),
