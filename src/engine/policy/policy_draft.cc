@@ -28,9 +28,9 @@ void After(const Message& /*in*/, FieldReader* /*read*/, Options* /*out*/) {}
 void Before(const Message& message, PolicyDraft* draft,
             core::BreakerOptions* out) {
   const auto& in = static_cast<const v1::BreakerPolicy&>(message);
-  using Kind = core::WindowOptions::Kind;
-  if (in.window().has_calls()) out->window.kind = Kind::kCalls;
-  if (in.window().has_duration()) out->window.kind = Kind::kTime;
+  using Window = core::WindowOptions::Kind;
+  if (in.window().has_calls()) out->window.kind = Window::kCalls;
+  if (in.window().has_duration()) out->window.kind = Window::kTime;
   // Who says how long it stays open wants no attempts before; who says what
   // looks meanwhile does.
   draft->has_probe_interval |=
