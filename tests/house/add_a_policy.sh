@@ -38,7 +38,7 @@ fields=$(sed -n '/^message BreakerPolicy/,/^}/s/^  optional [a-z0-9A-Z]* \([a-z_
 for field in $fields; do
   # Those that depend on other fields.
   case $field in
-    enabled | ramp | window | probe_samples | probe_interval) continue ;;
+    enabled | ramp | window | probe | probe_samples | probe_interval) continue ;;
   esac
   for file in src/engine/policy/policy_{draft,fields,diff}.cc \
     src/admin/policy_view.cc; do

@@ -133,6 +133,12 @@ struct BreakerOptions {
   }
   // While OPEN it looks again and again, without a change of state.
   bool HasCanaries() const { return probe_interval > Duration::zero(); }
+  // Whether a policy says how long it stays OPEN, which holds without canaries.
+  bool HasOwnOpenTime() const {
+    const BreakerOptions defaults;
+    return open_duration != defaults.open_duration ||
+           open_growth != defaults.open_growth;
+  }
   // By its policy, or after a long outage.
   bool MayRamp() const {
     return ramp.duration ? *ramp.duration > Duration::zero() : HasCanaries();

@@ -15,7 +15,7 @@ namespace {
 
 constexpr core::Duration kShortestTimeout = std::chrono::seconds(1);
 // Of an interval: for so long an answer is good for others, too. Breakers that
-// opened together are due within a tenth of it (open_jitter).
+// opened together are due within a tenth of it.
 constexpr double kGoodFor = 0.75;
 // And so long one is kept for that, which is longer than intervals are.
 constexpr core::Duration kKept = std::chrono::minutes(1);

@@ -157,15 +157,12 @@ class Judge {
                        FormatDuration(breaker.half_open_duration),
                        ", or a longer half_open_duration"));
     }
-    const core::BreakerOptions defaults;
-    if (breaker.HasCanaries() &&
-        (breaker.open_duration != defaults.open_duration ||
-         breaker.open_growth != defaults.open_growth)) {
+    if (breaker.HasCanaries() && breaker.HasOwnOpenTime()) {
       Add(absl::StrCat("is looked at each ",
                        FormatDuration(breaker.probe_interval),
                        " while its breaker is open, so the breaker does not "
                        "stay open for an open_duration"),
-          "take out open_duration and open_growth, or what sets the "
+          "take out open_duration and how it grows, or what sets the "
           "probe_interval");
     }
     MinimumCalls(breaker);
