@@ -135,7 +135,7 @@ TEST(LintRulesTest, EachRuleAtItsEdge) {
        "is looked at each 2s while its breaker is open"},
       {R"(breaker { open_duration: "20s" open_growth: 3 })",
        R"(breaker { open_growth: 3 probe { health_check: "" } })",
-       "take out open_duration and open_growth"},
+       "take out open_duration and how it grows"},
       {R"(breaker { probe_timeout: "5s" half_open_duration: "5s" })",
        R"(breaker { probe_timeout: "5s" half_open_duration: "4.9s" })",
        "a probe may take 5s: say a probe_timeout under 4.9s"},
