@@ -128,7 +128,8 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
     NoteRefusal(*method_, core::Reason::kDeadlineInfeasible, /*epoch=*/0,
-                admitted_, [&] { return WhyInfeasible(*method_, granted_, admitted_); });
+                admitted_,
+                [&] { return WhyInfeasible(*method_, granted_, admitted_); });
     TellRefused(core::Reason::kDeadlineInfeasible);
     return WithReport(std::make_shared<const Answer>(
                           InfeasibleAnswer(*method_, granted_, admitted_)),
