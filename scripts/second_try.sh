@@ -7,7 +7,8 @@
 # real sockets now and then although nothing is wrong. So at most three suites
 # of this kind run again, alone; one that passes then is named as "flaky", for
 # somebody to look at. Exit code 1 without a second try:
-# - a unit test has failed: its time is virtual, and it has no such excuse;
+# - a unit test has failed: its time is virtual, and it has no such excuse (under
+#   TSan there is one program of both kinds);
 # - something has crashed or hung, or a sanitizer has reported: that is a fault
 #   although it is rare.
 set -euo pipefail
@@ -27,7 +28,7 @@ count=$(wc -l <<<"$failed")
 
 names=$(cut -d ' ' -f 1 <<<"$failed" | paste -sd '|')
 chosen=(--test-dir "$dir" --timeout 600 -R "^($names)\$"
-  -L 'integration|chaos|conformance')
+  -L 'integration|chaos|conformance|tsan')
 ctest "${chosen[@]}" --show-only | grep -q "^Total Tests: $count\$" ||
   no 'there is one without sockets'
 echo "==> a second try: ${names//|/ }"

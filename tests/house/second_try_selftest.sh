@@ -35,6 +35,7 @@ good=$(suite Good integration true)
 expect 0 'flaky: Styles/ATest failed once' \
   "$good" "$(suite Styles/ATest integration "$(once 'exit 1')")"
 expect 0 'flaky: ATest failed once' "$(suite ATest chaos "$(once 'exit 1')")"
+expect 0 'flaky: ATest failed once' "$(suite ATest tsan "$(once 'exit 1')")"
 expect 1 '0% tests passed, 1 tests failed' "$(suite ATest chaos 'exit 1')"
 expect 1 'one without sockets' "$(suite ATest unit "$(once 'exit 1')")"
 expect 1 'one without sockets' "$(suite ATest house "$(once 'exit 1')")" \
