@@ -228,12 +228,24 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
     }
   }
 
+  // What the caller has ended, or what went nowhere, is no reply.
+  static bool WasAnswered(Methods* methods) {
+    switch (methods->GetRecvStatus()->error_code()) {
+      case grpc::StatusCode::CANCELLED:
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+      case grpc::StatusCode::UNAVAILABLE:
+        return false;
+      default:
+        return true;
+    }
+  }
+
   void Observe(Methods* methods) {
     if (Has(methods, InterceptionHookPoints::POST_RECV_MESSAGE)) {
       CountMessage(methods->GetRecvMessage());
     }
     if (Has(methods, InterceptionHookPoints::POST_RECV_STATUS) &&
-        (fault_.drops_reply || is_cut_)) {
+        (is_cut_ || (fault_.drops_reply && WasAnswered(methods)))) {
       *methods->GetRecvStatus() =
           grpc::Status(grpc::StatusCode::UNAVAILABLE, kBroken);
       methods->GetRecvTrailingMetadata()->clear();

@@ -58,6 +58,7 @@ void FaultTimer::Forget(const Id& id) {
   if (found == due_.end()) return;
   gone = std::move(found->second);
   due_.erase(found);
+  settled_.NotifyAll();
 }
 
 core::Time FaultTimer::NextDue() {

@@ -1,10 +1,9 @@
 // A call that runs natively once the breaker has let it: unary or any stream.
 //
 //   GuardedCall call(channel, method, info);
-//   core::AdmissionControl::Step step = call.Begin();         // in, out, or
-//   wait: Queued if (auto refused = call.Admit(refusals)) ...    // hijack and
-//   answer it call.Observe(methods, cancelled);               // every later
-//   batch
+//   AdmissionControl::Step step = call.Begin();  // it may have to wait: Queued
+//   if (auto refused = call.Admit(refusals)) ... // hijack, and answer it
+//   call.Observe(methods, cancelled);            // every later batch
 //
 // It is judged by its final status, never by its opening: a stream that opens
 // well and breaks in the middle is a failure. One that is destroyed without a

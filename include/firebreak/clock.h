@@ -6,8 +6,9 @@
 //
 // The engine takes from it all time that policies speak of: windows and open
 // times of breakers, backoffs, hedge delays, timeouts, queues, tokens. What is
-// gRPC's own stays real: connections, keepalives, the deadline of a
-// grpc::ClientContext.
+// gRPC's own stays real: connections, keepalives. The deadline of a
+// grpc::ClientContext holds by both: gRPC ends the call in real time, and what
+// the engine makes of the time that is left goes by this clock.
 //
 // Thread safety: every member function may be called from any thread, and Now()
 // from all of them at once. Ownership: the engine shares its clock.

@@ -53,20 +53,33 @@ Labels LabelsOf(const engine::MethodRuntime& runtime) {
           OutsideLabel("grpc_target", target.empty() ? "other" : target)};
 }
 
+// Adds to a histogram with these bounds, and one without an end.
+void AddTo(const std::vector<double>& bounds,
+           const std::vector<uint64_t>& up_to, uint64_t count, double sum,
+           prometheus::ClientMetric* metric) {
+  metric->histogram.bucket.resize(bounds.size() + 1);
+  for (std::size_t i = 0; i <= bounds.size(); ++i) {
+    prometheus::ClientMetric::Bucket& bucket = metric->histogram.bucket[i];
+    bucket.upper_bound = i < bounds.size() ? bounds[i] : kInfinity;
+    bucket.cumulative_count += i < bounds.size() ? up_to[i] : count;
+  }
+  metric->histogram.sample_count += count;
+  metric->histogram.sample_sum += sum;
+}
+
 // Calls without any are none of it.
-void AddExtra(const Labels& labels,
-              const std::array<int64_t, core::kExtraAttempts>& calls,
-              int64_t attempts, prometheus::MetricFamily* family) {
-  prometheus::ClientMetric& metric = family->metric.emplace_back();
-  metric.label = labels;
+void AddExtra(const std::array<int64_t, core::kExtraAttempts>& calls,
+              int64_t attempts, prometheus::ClientMetric* metric) {
+  std::vector<double> bounds;
+  std::vector<uint64_t> up_to;
   uint64_t sum = 0;
   for (std::size_t i = 0; i < calls.size(); ++i) {
     sum += static_cast<uint64_t>(calls[i]);
-    metric.histogram.bucket.push_back(
-        {sum, i + 1 < calls.size() ? static_cast<double>(i + 1) : kInfinity});
+    if (i + 1 == calls.size()) break;
+    bounds.push_back(static_cast<double>(i + 1));
+    up_to.push_back(sum);
   }
-  metric.histogram.sample_count = sum;
-  metric.histogram.sample_sum = static_cast<double>(attempts);
+  AddTo(bounds, up_to, sum, static_cast<double>(attempts), metric);
 }
 
 }  // namespace
@@ -89,32 +102,40 @@ GrpcNames::GrpcNames()
 void GrpcNames::Add(const engine::MethodRuntime& runtime,
                     const core::MethodCounts& counts) {
   const Labels labels = LabelsOf(runtime);
-  prometheus::ClientMetric& started = attempts_.metric.emplace_back();
-  started.label = labels;
+  // gRPC knows no channel names: what differs in them only is one series.
+  const auto [place, is_new] =
+      places_.try_emplace(std::make_pair(labels[0].value, labels[1].value),
+                          attempts_.metric.size());
+  if (is_new) {
+    for (prometheus::MetricFamily* each : Families()) {
+      each->metric.emplace_back().label = labels;
+    }
+    duration_.metric.back().label = With(labels, "grpc_status", "OK");
+  }
+  const std::size_t i = place->second;
   for (const int64_t n : counts.attempts) {
-    started.counter.value += static_cast<double>(n);
+    attempts_.metric[i].counter.value += static_cast<double>(n);
   }
-  const std::vector<core::Duration>& bounds = CallDurationBounds();
-  const core::Histogram::Summary of = runtime.stats.latency().Summarize(bounds);
-  prometheus::ClientMetric& took = duration_.metric.emplace_back();
-  took.label = With(labels, "grpc_status", "OK");
-  took.histogram.sample_count = static_cast<uint64_t>(of.count);
-  took.histogram.sample_sum = of.sum_seconds;
-  for (std::size_t i = 0; i < bounds.size(); ++i) {
-    took.histogram.bucket.push_back(
-        {static_cast<uint64_t>(of.at_most[i]),
-         std::chrono::duration<double>(bounds[i]).count()});
+  const core::Histogram::Summary of =
+      runtime.stats.latency().Summarize(CallDurationBounds());
+  std::vector<double> bounds;
+  for (const core::Duration bound : CallDurationBounds()) {
+    bounds.push_back(std::chrono::duration<double>(bound).count());
   }
-  took.histogram.bucket.push_back({took.histogram.sample_count, kInfinity});
-  AddExtra(labels, counts.retries_of_calls,
-           counts.attempts_of(core::AttemptKind::kRetry), &retries_);
-  AddExtra(labels, counts.hedges_of_calls,
-           counts.attempts_of(core::AttemptKind::kHedge), &hedges_);
+  AddTo(bounds, {of.at_most.begin(), of.at_most.end()},
+        static_cast<uint64_t>(of.count), of.sum_seconds, &duration_.metric[i]);
+  AddExtra(counts.retries_of_calls,
+           counts.attempts_of(core::AttemptKind::kRetry), &retries_.metric[i]);
+  AddExtra(counts.hedges_of_calls,
+           counts.attempts_of(core::AttemptKind::kHedge), &hedges_.metric[i]);
+}
+
+std::array<prometheus::MetricFamily*, 4> GrpcNames::Families() {
+  return {&attempts_, &duration_, &retries_, &hedges_};
 }
 
 void GrpcNames::MoveTo(std::vector<prometheus::MetricFamily>* families) {
-  for (prometheus::MetricFamily* each :
-       {&attempts_, &duration_, &retries_, &hedges_}) {
+  for (prometheus::MetricFamily* each : Families()) {
     families->push_back(std::move(*each));
   }
 }

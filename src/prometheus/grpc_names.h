@@ -15,6 +15,11 @@
 
 #include <prometheus/metric_family.h>
 
+#include <array>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "src/core/measure/method_stats.h"
@@ -31,6 +36,10 @@ class GrpcNames {
   void MoveTo(std::vector<prometheus::MetricFamily>* families);
 
  private:
+  std::array<prometheus::MetricFamily*, 4> Families();
+
+  // By method and target: where its series stand in each family.
+  std::map<std::pair<std::string, std::string>, std::size_t> places_;
   prometheus::MetricFamily attempts_;
   prometheus::MetricFamily duration_;
   prometheus::MetricFamily retries_;

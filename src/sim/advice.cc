@@ -33,9 +33,12 @@ std::string Text(Duration d) {
   return core::FormatDuration(std::chrono::round<std::chrono::microseconds>(d));
 }
 
-std::string Percent(double share) {
-  return absl::StrFormat("%.2g%%", share * 100);
+// Two digits, or all of a larger number: never "1e+03".
+std::string Figure(double value) {
+  return absl::StrFormat(value < 99.5 ? "%.2g" : "%.0f", value);
 }
+
+std::string Percent(double share) { return Figure(share * 100) + "%"; }
 
 bool IsClose(Duration a, Duration b) {
   return std::abs(core::ToSeconds(a) - core::ToSeconds(b)) <=
@@ -208,8 +211,8 @@ Suggestion Minimum(const Facts& facts, const MethodOptions& now) {
   int n = kFewest;
   while (n < kMost && chance(n) > kChance) ++n;
   const std::string traffic =
-      absl::StrFormat("%.3g calls come in a window, and %s of calls fail",
-                      window, Percent(facts.failing));
+      absl::StrFormat("%s calls come in a window, and %s of calls fail",
+                      Figure(window), Percent(facts.failing));
   if (breaker.failure_rate <= 0) {
     s.reason = "the policy has no failure rate";
   } else if (n == kMost) {
@@ -245,8 +248,8 @@ Suggestion Bulkhead(const Facts& facts, const MethodOptions& now,
   // What a frozen server keeps under way.
   const double hung = facts.per_second * core::ToSeconds(timeout);
   const std::string seen = absl::StrFormat(
-      "at most %d calls were under way at once, and %.2g on average",
-      facts.most_at_once, facts.mean_at_once);
+      "at most %d calls were under way at once, and %s on average",
+      facts.most_at_once, Figure(facts.mean_at_once));
   const auto& present = now.admission.bulkhead;
   if (present && present->max_concurrent >= s.number &&
       present->max_concurrent <= 2 * s.number) {
@@ -254,14 +257,13 @@ Suggestion Bulkhead(const Facts& facts, const MethodOptions& now,
         absl::StrCat(seen, ": the present ", present->max_concurrent, " fits");
   } else if (timeout > Duration::zero() && hung <= s.number) {
     s.reason = absl::StrFormat(
-        "%s; with the timeout, a server that hangs keeps %.2g: twice the most "
+        "%s; with the timeout, a server that hangs keeps %s: twice the most "
         "would never be reached",
-        seen, hung);
+        seen, Figure(hung));
   } else {
     s.is_proposed = true;
     s.reason = seen + "; a server that hangs keeps " +
-               (timeout > Duration::zero() ? absl::StrFormat("%.2g", hung)
-                                           : std::string("all of them"));
+               (timeout > Duration::zero() ? Figure(hung) : "all of them");
   }
   return s;
 }

@@ -69,13 +69,18 @@ bool Story::Run(Duration duration) {
     // Breakers may open, or become half-open, on the way.
     clock_->Advance(std::max((*first)->next - now, Duration::zero()));
     TellBreakers();
-    if (!RunStep(first->get())) return false;
-    TellBreakers();
-    if ((*first)->period > Duration::zero()) {
-      (*first)->next += (*first)->period;
+    // It may add steps, and so move what `first` points to.
+    Step* const step = first->get();
+    const bool has_ended = RunStep(step);
+    if (step->period > Duration::zero()) {
+      step->next += step->period;
     } else {
-      steps_.erase(first);
+      steps_.erase(
+          std::find_if(steps_.begin(), steps_.end(),
+                       [&](const auto& each) { return each.get() == step; }));
     }
+    if (!has_ended) return false;
+    TellBreakers();
   }
 }
 

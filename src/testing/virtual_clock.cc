@@ -39,7 +39,12 @@ bool VirtualClock::Advance(std::chrono::nanoseconds by) {
   const Time target = Later(Now(), by);
   TellUsers();
   for (;;) {
-    const Time due = NextDue();
+    Time due = NextDue();
+    if (due <= Now()) {
+      // Armed just now, by another thread.
+      TellUsers();
+      due = NextDue();
+    }
     // One that is still due has given up waiting for its clients.
     if (due >= target || due <= Now()) break;
     MoveTo(due);
@@ -66,9 +71,12 @@ bool VirtualClock::AdvanceUntil(const std::function<bool()>& done,
     const Time due = NextDue();
     if (due != Time::max() && due <= Later(Now(), within)) {
       std::lock_guard<std::mutex> moving(moving_);
-      MoveTo(due);
-      give_up = Steady::now() + kPatience;
-      continue;
+      // Time that passes is patience anew; a timer that stays due is not.
+      if (due > Now()) give_up = Steady::now() + kPatience;
+      if (due > Now() || Steady::now() < give_up) {
+        MoveTo(due);
+        continue;
+      }
     }
     if (Steady::now() >= give_up) return false;
     std::unique_lock<std::mutex> lock(mu_);

@@ -44,6 +44,7 @@ constexpr char kPolicy[] = R"pb(
       failure_rate: 0
       open_duration: "1500ms"
       max_open_duration: "1500ms"
+      probe_timeout: "60s"
       open_jitter: 0
       probes: 3
     }

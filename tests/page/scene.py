@@ -113,9 +113,14 @@ class Browser:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         port_file = os.path.join(self.folder, "DevToolsActivePort")
-        port = _until(lambda: self._port(port_file))
-        url = _until(lambda: self._page(port))
-        self.socket = websocket.create_connection(url, timeout=PATIENCE)
+        try:
+            port = _until(lambda: self._port(port_file))
+            url = _until(lambda: self._page(port))
+            self.socket = websocket.create_connection(url, timeout=PATIENCE)
+        except Exception:
+            self.process.kill()
+            self.process.wait()
+            raise
         self.serial = 0
         self.complaints = []
         for domain in ("Page", "Runtime", "Log", "Network"):

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 import unittest
 
 from scene import PATIENCE, Page, Scene
@@ -43,6 +44,40 @@ class SecurityTest(unittest.TestCase):
             self.assertEqual(status, 403, text)
             self.assertIn("--allow-changes", text)
             self.assertEqual(self.state(page), "BREAKER_STATE_CLOSED")
+
+    def raw(self, page, *parts):
+        """All that is answered to these bytes, each in a packet."""
+        with socket.create_connection(("127.0.0.1", page.port),
+                                      PATIENCE) as link:
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            answer = b""
+            try:
+                for part in parts:
+                    link.sendall(part)
+                    time.sleep(0.2)
+                while more := link.recv(65536):
+                    answer += more
+            except ConnectionError:
+                pass  # it does not read what it refuses
+            return answer
+
+    def test_the_body_of_what_is_refused_is_no_request(self):
+        with Page([self.target]) as page:
+            inner = b"GET /plain HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            answer = self.raw(
+                page,
+                b"POST /x HTTP/1.1\r\nHost: evil.example\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(inner), inner)
+            self.assertNotIn(b" 200 ", answer)
+            self.assertLessEqual(answer.count(b"HTTP/1.1 "), 1, answer)
+
+    def test_a_body_says_how_long_it_is(self):
+        with Page([self.target]) as page:
+            head = b"POST /api/method HTTP/1.1\r\nHost: localhost\r\n"
+            self.assertIn(b" 411 ", self.raw(
+                page, head + b"Transfer-Encoding: chunked\r\n\r\n",
+                b"5\r\nhello\r\n0\r\n\r\n"))
+            self.assertIn(b" 411 ", self.raw(page, head + b"\r\n"))
 
     def test_a_change_needs_the_token_and_our_own_page(self):
         with Page([self.target], "--allow-changes") as page:

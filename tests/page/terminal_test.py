@@ -59,6 +59,12 @@ class Terminal:
         last = whole[-1] if whole else ""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).replace("\r", "")
 
+    def kill(self):
+        """What a failed test leaves."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def end(self):
         code = self.process.wait(PATIENCE)
         after = termios.tcgetattr(self.theirs)
@@ -71,6 +77,7 @@ class TopTest(unittest.TestCase):
     def test_it_is_live_and_leaves_the_terminal_as_it_was(self):
         with Scene(2, 3) as scene:
             terminal = Terminal(scene.targets, 100)
+            self.addCleanup(terminal.kill)
             terminal.wait("2 of 2 processes, 6 methods, 0 open; by worst")
             scene.tell("trip 1 2")
             terminal.wait("6 methods, 1 open")
@@ -88,6 +95,7 @@ class TopTest(unittest.TestCase):
         with Scene(1, 3) as scene:
             scene.tell("trip 0 1")
             terminal = Terminal(scene.targets, 20)
+            self.addCleanup(terminal.kill)
             terminal.wait("open")
             frame = terminal.frame()
             self.assertLessEqual(max(map(len, frame.split("\n"))), 20, frame)

@@ -77,6 +77,18 @@ TEST(StoryTest, LetsBackoffsPass) {
   EXPECT_EQ(rig.server.attempts(kUnary), 3);
 }
 
+TEST(StoryTest, AStepMayAddSteps) {
+  Rig rig("");
+  Story story(rig.engine, rig.clock);
+  story.At(seconds(1), "first", [&] {
+    for (int i = 0; i < 20; ++i) story.At(seconds(2), "added", [] {});
+  });
+  ASSERT_TRUE(story.Run(seconds(3)));
+  ASSERT_EQ(story.lines().size(), 21U);
+  EXPECT_EQ(story.lines().front(), "   1.000s  first");
+  EXPECT_EQ(story.lines().back(), "   2.000s  added");
+}
+
 TEST(StoryTest, WithoutStepsTimePasses) {
   Rig rig("");
   Story story(rig.engine, rig.clock);

@@ -262,11 +262,11 @@ int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
   const std::vector<sim::Suggestion> suggestions = sim::Suggest(
       *facts, options != nullptr ? *options : core::MethodOptions());
   std::cout << absl::StrFormat(
-      "%s: %d calls in %s, %.3g a second; %.3g%% fail\n"
+      "%s: %d calls in %s, %s a second; %s%% fail\n"
       "p50 %s, p95 %s, p99 %s, p99.9 %s\n\n",
       Printable(method), facts->calls,
-      Brief(facts->span / std::chrono::nanoseconds(1)), facts->per_second,
-      facts->failing * 100,
+      Brief(facts->span / std::chrono::nanoseconds(1)),
+      Figure(facts->per_second), Figure(facts->failing * 100),
       Brief(facts->Quantile(0.5) / std::chrono::nanoseconds(1)),
       Brief(facts->Quantile(0.95) / std::chrono::nanoseconds(1)),
       Brief(facts->Quantile(0.99) / std::chrono::nanoseconds(1)),
@@ -289,19 +289,22 @@ int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
       Apply(s, candidate.entry());
       const absl::StatusOr<engine::PolicyTable> compiled =
           engine::CompilePolicy(candidate.set, "the proposal");
-      if (!compiled.ok()) {
-        Complain(compiled.status());
-        return kExitFailed;
+      std::string against;
+      Trial::Result result;
+      if (compiled.ok()) {
+        result = trial.Run(PolicyOf(*compiled, typed.channel));
+        against = trial.Worse(so_far, result);
+        progress.Show(done);
+      } else {
+        // What was measured may be out of a field's range.
+        against = std::string(compiled.status().message());
       }
-      Trial::Result result = trial.Run(PolicyOf(*compiled, typed.channel));
-      const std::string worse = trial.Worse(so_far, result);
-      progress.Show(done);
-      if (worse.empty()) {
+      if (against.empty()) {
         verdict = ValueOf(s);
         draft = std::move(candidate);
         so_far = std::move(result);
       } else {
-        reason += "; but " + worse;
+        reason += "; but " + against;
       }
     }
     verdicts.push_back(!verdict.empty());

@@ -320,12 +320,14 @@ std::string DescribeCalls(const Calls& calls) {
   std::string out;
   if (workload.recording != nullptr) {
     absl::StrAppendFormat(
-        &out, "%d recorded calls of %d method%s in %s, %.3g a second\n",
+        &out, "%d recorded calls of %d method%s in %s, %s a second\n",
         workload.recording->calls.size(), workload.recording->methods.size(),
         workload.recording->methods.size() == 1 ? "" : "s",
-        Brief(workload.span() / std::chrono::nanoseconds(1)), per_second);
+        Brief(workload.span() / std::chrono::nanoseconds(1)),
+        Figure(per_second));
   } else {
-    absl::StrAppendFormat(&out, "%.3g calls a second for %s\n", per_second,
+    absl::StrAppendFormat(&out, "%s calls a second for %s\n",
+                          Figure(per_second),
                           Brief(workload.length / std::chrono::nanoseconds(1)));
   }
   for (const Incident& incident : workload.incidents) {

@@ -72,8 +72,8 @@ std::string PlainPage(const Answers<v1::ListMethodsResponse>& answers) {
                                              : "-",
                  m.latency_model().has_p99() ? Brief(m.latency_model().p99())
                                              : "-",
-                 absl::StrFormat("%.3g of %.3g", m.budget().tokens(),
-                                 m.budget().burst())}));
+                 absl::StrCat(Figure(m.budget().tokens()), " of ",
+                              Figure(m.budget().burst()))}));
     }
   }
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {

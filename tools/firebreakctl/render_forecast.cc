@@ -151,9 +151,9 @@ std::string Lines(const std::vector<NamedForecast>& forecasts,
       absl::StrFormat("%s (a letter is %ds; the highest is ", title, step);
   absl::StrAppend(&out, title == "success" ? "100%" : "", "");
   if (title != "success") {
-    absl::StrAppendFormat(
-        &out, "%.3g/s",
-        static_cast<double>(highest) / static_cast<double>(step));
+    absl::StrAppend(
+        &out, Figure(static_cast<double>(highest) / static_cast<double>(step)),
+        "/s");
   }
   absl::StrAppend(&out, ")\n");
   for (size_t i = 0; i < forecasts.size(); ++i) {

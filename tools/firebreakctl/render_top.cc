@@ -145,13 +145,13 @@ std::vector<Table::Cell> CellsOf(const Row& row, bool has_several) {
   return {{m.method()},
           row.worst == nullptr ? Table::Cell("-") : StateCell(*row.worst),
           {Next(row)},
-          {absl::StrFormat("%.3g", m.recent().now().calls_per_second())},
+          {Figure(m.recent().now().calls_per_second())},
           {Rounded(row.failed), alarm(row.failed)},
           {Rounded(row.refused), alarm(row.refused)},
           {latency.has_p50() ? Brief(latency.p50()) : "-"},
           {latency.has_p99() ? Brief(latency.p99()) : "-"},
           ScoreCell(m),
-          {absl::StrFormat("%.3g", m.budget().tokens())},
+          {Figure(m.budget().tokens())},
           {OrDash(m.channel())},
           {has_several ? row.target : ""}};
 }

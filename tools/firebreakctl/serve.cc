@@ -146,6 +146,9 @@ std::string Site::Bind() {
   server_.set_read_timeout(5);
   server_.set_write_timeout(kWriteTimeoutSeconds);
   server_.set_keep_alive_timeout(2);
+  // What stands behind a request that is refused before its body is read is
+  // that body, and must not be taken for another request.
+  server_.set_keep_alive_max_count(1);
   server_.set_payload_max_length(kLongestRequest);
   server_.set_tcp_nodelay(true);
   server_.set_default_headers({{"Content-Security-Policy", kSecurityPolicy},
@@ -166,6 +169,12 @@ std::string Site::Bind() {
 }
 
 bool Site::IsForUs(const Request& request, Response* response) const {
+  // The limit holds for bodies that say how long they are.
+  if (request.has_header("Transfer-Encoding") ||
+      (request.method == "POST" && !request.has_header("Content-Length"))) {
+    Refuse(411, "say a Content-Length", response);
+    return false;
+  }
   if (names_.count(WithoutPort(request.get_header_value("Host"))) > 0) {
     return true;
   }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <iostream>
@@ -140,7 +141,6 @@ int Live(Fleet* fleet, const TopOptions& options) {
   Style style = fleet->settings().style;
   size_t height = 24;
   auto due = Clock::now();
-  bool has_input = true;
   while (!view.ends && interrupted == 0) {
     const auto now = Clock::now();
     if (now >= due) due = now + options.interval;
@@ -156,10 +156,10 @@ int Live(Fleet* fleet, const TopOptions& options) {
         due - Clock::now());
     pollfd in{STDIN_FILENO, POLLIN, 0};
     const auto wait = static_cast<int>(std::max<int64_t>(left.count(), 1));
-    if (::poll(&in, has_input ? 1 : 0, wait) <= 0) continue;
+    if (::poll(&in, 1, wait) <= 0) continue;
     char keys[64];
     const ssize_t n = ::read(STDIN_FILENO, keys, sizeof(keys));
-    if (n <= 0) has_input = false;
+    if (n == 0 || (n < 0 && errno != EINTR)) break;  // nobody is there
     // Of an arrow only its letter is a key, and ESC none while nothing is
     // typed.
     for (ssize_t i = 0; i < n; ++i) Press(keys[i], &view);

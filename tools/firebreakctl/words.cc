@@ -122,9 +122,13 @@ std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
   return out;
 }
 
+std::string Figure(double value) {
+  return absl::StrFormat(value < 999.5 ? "%.3g" : "%.0f", value);
+}
+
 std::string NowText(const v1::CallsNow& now) {
   if (now.calls_per_second() == 0 && now.answered() == 0) return "";
-  std::string text = absl::StrFormat("%.3g/s", now.calls_per_second());
+  std::string text = Figure(now.calls_per_second()) + "/s";
   if (now.not_ok() == 0 || now.answered() == 0) return text;
   absl::StrAppendFormat(&text, ", %.0f%% not OK:",
                         100 * static_cast<double>(now.not_ok()) /

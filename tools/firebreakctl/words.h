@@ -40,6 +40,8 @@ std::string Quantile(const v1::Latency& latency,
 // Each value as the height of one letter, the highest as the tallest.
 std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
                       bool utf8);
+// Three digits, or all of a larger number: "0.123", "12.3", "12345".
+std::string Figure(double value);
 // "10/s, 98% not OK: PERMISSION_DENIED 98"; "" when nothing is known.
 std::string NowText(const v1::CallsNow& now);
 Colour ColourOf(v1::HealthLevel level);

@@ -94,7 +94,7 @@ class FIREBREAK_EXPORT FaultInjector {
   FaultInjector& operator=(const FaultInjector&) = delete;
 
   // `method`: "/pkg.Service/Method"; "/pkg.Service/" is all of a service, and
-  // "" every method.
+  // "" every method, health checks of a breaker's probe included.
   void Always(const std::string& method, const Fault& fault);
   // For this share of the attempts, [0, 1], at random.
   void Sometimes(const std::string& method, double share, const Fault& fault);

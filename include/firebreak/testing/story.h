@@ -1,9 +1,11 @@
 // Runs an outage by a virtual clock, and tells what happened.
 //
 //   firebreak::testing::Story story(engine, clock);
-//   story.At(2s, "the server goes down", [&] { server.Always(kCharge, Bad());
-//   }); story.At(6s, "the server is back", [&] { server.Always(kCharge,
-//   Good()); }); story.Every(100ms, "charge", [&] { return Charge(); });
+//   story.At(2s, "the server goes down",
+//            [&] { server.Always(kCharge, Bad()); });
+//   story.At(6s, "the server is back",
+//            [&] { server.Always(kCharge, Good()); });
+//   story.Every(100ms, "charge", [&] { return Charge(); });
 //   story.Run(30s);
 //   std::cout << story.text();
 //
@@ -12,8 +14,7 @@
 //     0.000s  charge: OK (20 times)
 //     2.000s  the server goes down
 //     2.000s  charge: UNAVAILABLE (5 times)
-//     2.400s  /shop.v1.PaymentService/Charge on "payment" is open, was closed:
-//     5
+//     2.400s  /shop.v1.Payment/Charge on "payment" is open, was closed: 5
 //             failures in a row (limit 5)
 //     2.500s  charge: UNAVAILABLE (breaker_open) (50 times)
 //     ...

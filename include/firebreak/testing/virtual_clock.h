@@ -13,13 +13,15 @@
 // latencies, caches of fallbacks, and the latency of a FaultInjector that has
 // it.
 //
-// What cannot be virtual is gRPC's own, and stays real: connecting, keepalive,
-// and the deadline of a grpc::ClientContext. An attempt gets no other deadline
-// than its caller's own, so nothing ends before the clock says so. While the
-// clock is virtual, a synchronous call is driven by the engine's threads, and
-// not by the one that waits (EngineOptions::drive_on_calling_thread). A thread
-// that the application blocks in an AttemptListener or interceptor may not be
-// replaced by another one.
+// What cannot be virtual is gRPC's own, and stays real: connecting, keepalive.
+// The deadline of a grpc::ClientContext holds by both: gRPC ends the call in
+// real time, and the engine when the clock says so. An attempt gets no other
+// deadline than its caller's own, so nothing ends before the clock says so.
+// While the clock is virtual, a synchronous call is driven by the engine's
+// threads, and not by the one that waits
+// (EngineOptions::drive_on_calling_thread). A thread that the application
+// blocks in an AttemptListener or interceptor may not be replaced by another
+// one.
 //
 // A call that waits for the clock does not return until somebody moves it. So
 // make it asynchronously, or on a thread of its own:

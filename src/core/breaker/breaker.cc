@@ -157,7 +157,7 @@ absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
     return Refusal{Reason::kForcedOpen, Remaining(now, forced_until_), epoch_};
   }
   if (forced_ == Forced::kNo && machine_ == BreakerState::kOpen &&
-      at < probe_due_ && options_.mode == BreakerOptions::Mode::kEnforce) {
+      at < CallsLookAt() && options_.mode == BreakerOptions::Mode::kEnforce) {
     return Refusal{Reason::kBreakerOpen, Remaining(now, probe_due_), epoch_};
   }
   return absl::nullopt;

@@ -230,13 +230,13 @@ class Breaker {
   // though they are silent: many say nothing until something happens.
   void NoteConnected(Time now);
 
-  // Health checks in the place of canaries (target_health.h). What is to be
-  // asked now; nothing while none is due, or calls look.
+  // Health checks in the place of canaries (target_health.h): what is due now.
   absl::optional<HealthAsk> HealthCheckDue(Time now);
-  // One begins, or runs: calls wait for what it says.
-  void HealthCheckBegins(Time now);
+  // One runs: calls wait for it, unless another service is asked for by now.
+  void HealthCheckBegins(const std::string& service, Time now);
   // What one that began at `begun` has said. False: no more are needed.
-  bool NoteHealth(const HealthAnswer& answer, Time begun, Time now);
+  bool NoteHealth(const std::string& service, const HealthAnswer& answer,
+                  Time begun, Time now);
 
   // Lets what is due by `now` take effect without a call: ends of leases,
   // overrides and the ramp, and calls in flight that have become slow.

@@ -214,17 +214,18 @@ absl::optional<HealthAsk> Breaker::HealthCheckDue(Time now) {
                    options_.probe_timeout};
 }
 
-void Breaker::HealthCheckBegins(Time now) {
+void Breaker::HealthCheckBegins(const std::string& service, Time now) {
   Turn turn(this);
   Advance(now);
-  if (!AsksHealth()) return;
+  if (!AsksHealth() || options_.health_check != service) return;
   probe_due_ = SaturatingAdd(latest_, NextProbeInterval());
 }
 
-bool Breaker::NoteHealth(const HealthAnswer& answer, Time begun, Time now) {
+bool Breaker::NoteHealth(const std::string& service, const HealthAnswer& answer,
+                         Time begun, Time now) {
   Turn turn(this);
   Advance(now);
-  if (!AsksHealth()) return false;
+  if (!AsksHealth() || options_.health_check != service) return false;
   if (begun < since_) return true;
   health_ = answer.text;
   reopened_ = Reopened::kOther;

@@ -31,22 +31,28 @@ bool DecisionLog::IsCounted(const Decision& decision, Time now) {
     uncounted_.fetch_add(1, std::memory_order_relaxed);
     return true;
   }
-  bool found = false;
-  const size_t size = kept_.size();
-  for (size_t back = 0; back < std::min(size, kCompared) && !found; ++back) {
-    Decision& known = kept_[(newest_ + size - back) % size];
-    if (!AreAlike(known, decision) || now >= known.first + kTogether) continue;
-    found = true;
-    known.last = std::max(known.last, now);
-    ++known.count;
-  }
+  const bool found = CountAlike(decision, now);
   mu_.Unlock();
   return found;
+}
+
+bool DecisionLog::CountAlike(const Decision& decision, Time now) {
+  const size_t size = kept_.size();
+  for (size_t back = 0; back < std::min(size, kCompared); ++back) {
+    Decision& known = kept_[(newest_ + size - back) % size];
+    if (!AreAlike(known, decision) || now >= known.first + kTogether) continue;
+    known.last = std::max(known.last, now);
+    ++known.count;
+    return true;
+  }
+  return false;
 }
 
 void DecisionLog::Keep(Decision decision) {
   Cut(&decision.why, kLongest);
   MutexLock lock(&mu_);
+  // Others may have come to the same while the text was made.
+  if (CountAlike(decision, decision.last)) return;
   if (kept_.size() < kCapacity) {
     kept_.push_back(std::move(decision));
     newest_ = kept_.size() - 1;

@@ -15,7 +15,9 @@
 // `why` is asked for once and is of the first. A flood of refusals thus does
 // not wash away the retries before it, and costs no text.
 //
-// Nobody waits here: who finds the log in use goes on, and is only counted.
+// A flood does not wait here: who finds the log in use goes on, and is only
+// counted. Only what is kept, once in ten seconds of its kind, waits for its
+// turn.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_DECISION_LOG_H_
@@ -88,6 +90,8 @@ class DecisionLog {
  private:
   // True: there is nothing left to do.
   bool IsCounted(const Decision& decision, Time now);
+  bool CountAlike(const Decision& decision, Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Keep(Decision decision);
 
   std::atomic<int64_t> total_{0};

@@ -146,13 +146,14 @@ void HealthChecks::Look(
       asked.timeout = timeout;
     }
   }
-  for (core::Breaker* each : told) each->HealthCheckBegins(now);
+  for (core::Breaker* each : told) each->HealthCheckBegins(ask->service, now);
   if (known) {
-    breaker->NoteHealth(*known, begun, now);
+    breaker->NoteHealth(ask->service, *known, begun, now);
   } else if (timeout > core::Duration::zero() &&
              !Begin(key, timeout, channels, now)) {
     for (core::Breaker* each : told) {
-      each->NoteHealth({core::TargetHealth::kNoConnection, "no connection"},
+      each->NoteHealth(ask->service,
+                       {core::TargetHealth::kNoConnection, "no connection"},
                        now, now);
     }
   }
@@ -174,6 +175,8 @@ bool HealthChecks::Begin(
       if (stopped_) return true;
       ForgetOld(now);
       Asked& asked = asked_[key];
+      // Another thread has looked at the same moment.
+      if (asked.running != nullptr) return true;
       asked.running = running;
       asked.begun = now;
     }
@@ -221,7 +224,8 @@ void HealthChecks::OnAnswer(const Key& key, const core::HealthAnswer& answer,
   const core::Time now = io_->Now();
   std::vector<core::Breaker*> done;
   for (core::Breaker* breaker : breakers) {
-    const bool asks_on = breaker->NoteHealth(answer, begun, now);
+    const bool asks_on =
+        breaker->NoteHealth(std::get<2>(key), answer, begun, now);
     if (!asks_on) done.push_back(breaker);
   }
   if (answer.health == core::TargetHealth::kNoWord && !breakers.empty()) {

@@ -3,9 +3,12 @@
 // caller_queue.h.
 //
 //   Io io(options);
-//   if (!io.status().ok()) return io.status();  // a thread could not be
-//   started class Call : public TimerClient { void OnTimer() override; Timer
-//   timer_; }; call->timer_.client = call;                 // weak
+//   if (!io.status().ok()) return io.status();  // no thread could be started
+//   class Call : public TimerClient {
+//     void OnTimer() override;
+//     Timer timer_;
+//   };
+//   call->timer_.client = call;                 // weak
 //   io->Arm(&call->timer_, due);                // OnTimer() at or after `due`
 //   io->Disarm(&call->timer_);                  // in ~Call
 //   stub->PrepareUnaryCall(..., io->Begin());   // one operation on its queue

@@ -45,6 +45,8 @@ void Timers::Arm(Timer* timer, core::Time at) {
 void Timers::Disarm(Timer* timer) {
   core::MutexLock lock(&mu_);
   queue_.Remove(timer);
+  // It may have been what a test's clock waits for.
+  if (is_virtual()) settled_.NotifyAll();
 }
 
 std::size_t Timers::size() const {
@@ -146,6 +148,7 @@ void Timers::OnTimeChange() {
 
 void Timers::SleepUntilDue() {
   leader_sleeps_until_ = queue_.next();
+  if (is_virtual()) settled_.NotifyAll();
   WaitUntil(&leader_wake_,
             is_virtual() ? core::kInfiniteFuture : leader_sleeps_until_);
   leader_sleeps_until_ = core::Time::min();

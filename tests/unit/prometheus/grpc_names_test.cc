@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/metrics_scene.h"
 
 namespace firebreak::testing {
@@ -65,6 +66,35 @@ TEST(GrpcNamesTest, ATargetOfSeveralIsOther) {
   options.grpc_names = true;
   const PrometheusCollector collector(scene.engine(), options);
   EXPECT_THAT(Scrape(collector).text, HasSubstr("grpc_target=\"other\""));
+}
+
+// gRPC has no channel names, and Prometheus takes no series twice.
+TEST(GrpcNamesTest, ChannelsOfOneTargetAreOneSeries) {
+  MetricsScene scene;
+  for (const char* channel : {"payment", "billing"}) {
+    const auto pay =
+        scene.Bind(channel, "/shop.v1.PaymentService/Pay")->runtime;
+    pay->stats.OnAttempt(core::AttemptKind::kFirst);
+    pay->stats.OnExtraAttempts(/*retries=*/1, /*hedges=*/0);
+    pay->stats.OnCallStarted();
+    pay->stats.OnCallEnded(core::CallEnd::kSuccess, absl::StatusCode::kOk,
+                           std::chrono::milliseconds(7));
+  }
+  PrometheusOptions options;
+  options.grpc_names = true;
+  const PrometheusCollector collector(scene.engine(), options);
+  const std::string text = Scrape(collector).text;
+  for (const std::string& sample :
+       {absl::StrCat("grpc_client_attempt_started_total", kLabels, "} 2\n"),
+        absl::StrCat("grpc_client_call_duration_seconds_count", kLabels,
+                     ",grpc_status=\"OK\"} 2\n"),
+        absl::StrCat("grpc_client_call_retries_bucket", kLabels,
+                     ",le=\"1\"} 2\n")}) {
+    EXPECT_THAT(text, HasSubstr(sample));
+  }
+  const std::string head =
+      absl::StrCat("grpc_client_attempt_started_total", kLabels);
+  EXPECT_EQ(text.find(head), text.rfind(head)) << text;
 }
 
 }  // namespace

@@ -60,6 +60,9 @@ function connect() {
   source.addEventListener('hello', (message) => {
     const hello = JSON.parse(message.data);
     lost = '';
+    // After a loss all of them come again.
+    model.events = [];
+    hasNewEvents = true;
     detail.mayChange = hello.changes;
     model.setTargets(hello.targets);
     schedule();

@@ -290,9 +290,9 @@ class World {
     EXPECT_EQ(is_due, before.asks_health && now_ >= *before.probe_due);
     if (!is_due) return;
     EXPECT_EQ(before.state, BreakerState::kOpen);
-    breaker_.HealthCheckBegins(now_);
+    breaker_.HealthCheckBegins("shop", now_);
     EXPECT_GT(*breaker_.Snapshot(now_).probe_due, now_);
-    const bool asks_on = breaker_.NoteHealth({health, "x"}, now_, now_);
+    const bool asks_on = breaker_.NoteHealth("shop", {health, "x"}, now_, now_);
     const BreakerSnapshot after = breaker_.Snapshot(now_);
     EXPECT_EQ(asks_on, health == TargetHealth::kNotServing);
     EXPECT_EQ(after.asks_health, asks_on);

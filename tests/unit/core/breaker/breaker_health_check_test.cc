@@ -37,8 +37,11 @@ class HealthCheckBreakerTest : public ::testing::Test {
   // One that is due, begins and is answered at once.
   bool Check(Duration at, const HealthAnswer& answer) {
     EXPECT_TRUE(breaker_->HealthCheckDue(At(at)));
-    breaker_->HealthCheckBegins(At(at));
-    return breaker_->NoteHealth(answer, At(at), At(at));
+    breaker_->HealthCheckBegins("shop", At(at));
+    return Note(answer, at, at);
+  }
+  bool Note(const HealthAnswer& answer, Duration begun, Duration at) {
+    return breaker_->NoteHealth("shop", answer, At(begun), At(at));
   }
   BreakerState StateAt(Duration at) { return breaker_->Snapshot(At(at)).state; }
 
@@ -90,7 +93,28 @@ TEST_F(HealthCheckBreakerTest, AServerThatServesMakesItHalfOpenAndCallsDecide) {
   }
   EXPECT_EQ(StateAt(Sec(1)), BreakerState::kClosed);
   EXPECT_FALSE(breaker_->HealthCheckDue(At(Sec(100))));
-  EXPECT_FALSE(breaker_->NoteHealth(kServing, At(Sec(100)), At(Sec(100))));
+  EXPECT_FALSE(Note(kServing, Sec(100), Sec(100)));
+}
+
+// Or a retry would wait for nothing.
+TEST_F(HealthCheckBreakerTest, KnowsBeforehandWhatItRefuses) {
+  Make();
+  EXPECT_TRUE(breaker_->WouldRefuse(At(Ms(100)), At(Sec(3))));
+  EXPECT_FALSE(Call(Sec(3)));
+  EXPECT_FALSE(Check(Sec(3), kNoWord));
+  EXPECT_FALSE(breaker_->WouldRefuse(At(Sec(3)), At(Sec(5)))) << "a call looks";
+  EXPECT_TRUE(Call(Sec(5)));
+}
+
+// A policy may ask for another service while a check runs.
+TEST_F(HealthCheckBreakerTest, AnotherServiceIsNothingToIt) {
+  Make();
+  breaker_->HealthCheckBegins("before", At(Sec(1)));
+  EXPECT_TRUE(breaker_->HealthCheckDue(At(Sec(1)))) << "it is still due";
+  EXPECT_FALSE(
+      breaker_->NoteHealth("before", kServing, At(Sec(1)), At(Sec(1))));
+  EXPECT_EQ(StateAt(Sec(1)), BreakerState::kOpen);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(1))).health, "");
 }
 
 TEST_F(HealthCheckBreakerTest, AMethodThatFailsOnAServerThatServesReopens) {
@@ -99,7 +123,7 @@ TEST_F(HealthCheckBreakerTest, AMethodThatFailsOnAServerThatServesReopens) {
   Call(Sec(1)).Settle(Verdict::kFailure, At(Sec(1)));
   EXPECT_EQ(StateAt(Sec(1)), BreakerState::kOpen);
   // What was asked before says nothing of this.
-  EXPECT_TRUE(breaker_->NoteHealth(kServing, At(Ms(900)), At(Ms(1'100))));
+  EXPECT_TRUE(Note(kServing, Ms(900), Ms(1'100)));
   EXPECT_EQ(StateAt(Ms(1'100)), BreakerState::kOpen);
   EXPECT_EQ(breaker_->Snapshot(At(Ms(1'100))).health, "");
 }
@@ -149,7 +173,7 @@ TEST_F(HealthCheckBreakerTest, NorDoesOneThatIsForced) {
   Make();
   breaker_->ForceOpen(absl::nullopt, At(Sec(1)));
   EXPECT_FALSE(breaker_->HealthCheckDue(At(Sec(2))));
-  EXPECT_FALSE(breaker_->NoteHealth(kServing, At(Sec(2)), At(Sec(2))));
+  EXPECT_FALSE(Note(kServing, Sec(2), Sec(2)));
   EXPECT_EQ(StateAt(Sec(2)), BreakerState::kForcedOpen);
 }
 
