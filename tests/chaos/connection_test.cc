@@ -158,6 +158,7 @@ TEST_P(HalfOpenConnectionTest, WithKeepaliveItIsLeftForANewConnection) {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 100);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 300);
+  args.SetInt("grpc.http2.ping_timeout_ms", 300);  // from 1.8x on
   args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   ChaosEngine engine(GetParam().policy());
