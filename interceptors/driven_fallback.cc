@@ -251,6 +251,7 @@ void DrivenCall::LearnReply(const Finish& finish) {
   } else if (answer_.message != nullptr) {
     bytes = answer_.message->SerializePartialAsString();
   } else {
+    if (!answer_.reply.Valid()) return;
     bytes = engine::BytesOf(answer_.reply);
   }
   fallback_->Learn(Request(), bytes, Now());
