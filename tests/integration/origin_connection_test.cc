@@ -15,6 +15,7 @@
 #include "interceptors/origin.h"
 #include "tests/support/echo_server.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/origin_fixture.h"
 #include "tests/support/stub_styles.h"
 #include "tests/support/tcp.h"
 
@@ -131,23 +132,7 @@ class GoawayServer {
   std::thread thread_;
 };
 
-class OriginConnectionTest : public ::testing::TestWithParam<StubStyle> {
- protected:
-  static std::shared_ptr<grpc::Channel> NewChannel(
-      const std::string& target, grpc::ChannelArguments args = {}) {
-    // Else channels of the same arguments share connections.
-    args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
-                                     args);
-  }
-  static Origin Of(const UnaryCall& call, const std::string& target,
-                   bool forget_debug = false) {
-    interceptors::EndFacts facts =
-        interceptors::FactsOf(call.status, call.context, {target});
-    if (forget_debug) facts.debug.clear();
-    return interceptors::OriginOf(facts);
-  }
-};
+class OriginConnectionTest : public OriginFixture {};
 INSTANTIATE_TEST_SUITE_P(Styles, OriginConnectionTest, AllStyles(), StyleName);
 
 TEST_P(OriginConnectionTest, AServerThatLeavesWithTheCall) {
