@@ -56,14 +56,19 @@ absl::Status List(const engine::EngineCore& core, const admin::Rates& rates,
   const std::vector<Selected> methods =
       admin::SelectAll(core, request.selector());
   std::vector<SortKey> keys;
+  std::vector<admin::MethodHealth> healths;
   for (const Selected& each : methods) {
-    const double rank = order == v1::METHOD_ORDER_WORST_FIRST
-                            ? admin::HealthOf(each, &rates, now).score
-                            : 0;
+    double rank = 0;
+    if (order == v1::METHOD_ORDER_WORST_FIRST) {
+      healths.push_back(admin::HealthOf(each, &rates, now));
+      rank = healths.back().health.score;
+    }
     keys.push_back(KeyOf(rank, each));
   }
   for (size_t i : pager.Cut(keys)) {
-    *response->add_methods() = admin::MethodView(methods[i], now, &rates);
+    *response->add_methods() =
+        healths.empty() ? admin::MethodView(methods[i], now, &rates)
+                        : admin::MethodView(methods[i], now, healths[i]);
   }
   response->set_next_page_token(pager.next_token());
   *response->mutable_as_of() = admin::TimestampOf(now);
@@ -113,7 +118,7 @@ absl::Status Judge(const engine::EngineCore& core, const admin::Rates& rates,
   std::vector<SortKey> keys;
   core::HealthCounts counts;
   for (const Selected& each : methods) {
-    healths.push_back(admin::HealthOf(each, &rates, now));
+    healths.push_back(admin::HealthOf(each, &rates, now).health);
     keys.push_back(KeyOf(healths.back().score, each));
     counts.Add(healths.back().level);
   }

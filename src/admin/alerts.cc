@@ -73,19 +73,19 @@ class Finder {
     const Rates::Step minute = rates_.LastMinute(runtime);
     const std::shared_ptr<const engine::MethodSettings> settings =
         runtime.settings();
-    const core::RecentAttempts recent =
+    const engine::RecentCalls recent =
         engine::RecentOf(&runtime, *settings, &rates_.counts(), now_);
     bool any_counts = false;
     for (core::Breaker* breaker : selected.breakers) {
       const core::BreakerSnapshot snapshot = breaker->Snapshot(now_);
       any_counts = any_counts || Counts(snapshot.state);
       if (seen_.insert(breaker).second) {
-        Judge(breaker->identity(), snapshot, recent.is_idle);
+        Judge(breaker->identity(), snapshot, recent.attempts.is_idle);
       }
     }
     const core::Breaker::Identity all = {runtime.channel, "", runtime.method};
-    JudgeErrors(runtime, *settings->options, recent.none_is_ok);
-    JudgeHang(runtime, recent, all);
+    JudgeErrors(runtime, *settings->options, recent);
+    JudgeHang(recent, all);
     JudgeSpeed(&runtime, all);
     if (!any_counts) {
       JudgeRate(v1::ALERT_KIND_FAILURE_RATE, minute.bad_attempts,
@@ -115,9 +115,9 @@ class Finder {
   }
 
   void JudgeErrors(const engine::MethodRuntime& runtime,
-                   const core::MethodOptions& options, bool none_is_ok) {
-    Failing failing = {runtime.channel, runtime.method,
-                       engine::JudgedSpan(runtime, rates_.counts(), now_),
+                   const core::MethodOptions& options,
+                   const engine::RecentCalls& recent) {
+    Failing failing = {runtime.channel, runtime.method, recent.judged,
                        v1::ALERT_SEVERITY_WARNING,
                        rates_.counts().failing_since(runtime, now_)};
     const engine::CallErrors errors =
@@ -127,7 +127,7 @@ class Finder {
     const auto bad = static_cast<double>(errors.errors);
     const bool is_enough = errors.calls >= limits_.minimum_calls;
     if (is_enough && limits_.calls_fail > 0 &&
-        (bad >= limits_.calls_fail * all || none_is_ok)) {
+        (bad >= limits_.calls_fail * all || recent.attempts.none_is_ok)) {
       if (bad >= kMost * all) failing.severity = v1::ALERT_SEVERITY_CRITICAL;
       AddFailing(failing);
     } else {
@@ -155,15 +155,15 @@ class Finder {
     if (failing.since) *alert->mutable_since() = TimestampOf(*failing.since);
   }
 
-  void JudgeHang(const engine::MethodRuntime& runtime,
-                 const core::RecentAttempts& recent,
+  void JudgeHang(const engine::RecentCalls& calls,
                  const core::Breaker::Identity& where) {
+    const core::RecentAttempts& recent = calls.attempts;
+    const engine::Hang& hang = calls.hang;
     if (recent.hanging == 0 || limits_.calls_hang <= 0) return;
     const double share =
         core::CautiousShare(recent.hanging, recent.hanging + recent.answered,
                             limits_.minimum_calls);
     if (!(share >= limits_.calls_hang)) return;
-    const engine::Hang hang = engine::HangOf(runtime, now_);
     if (!hang.oldest) return;
     v1::Alert* const alert = Add(
         recent.hang_is_sure && share >= kMost ? v1::ALERT_SEVERITY_CRITICAL

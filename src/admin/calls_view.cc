@@ -37,11 +37,8 @@ void AddCodes(const Counts& codes, Field* field) {
   }
 }
 
-v1::CallsNow NowView(const engine::MethodRuntime& runtime,
-                     const core::MethodOptions& options,
-                     const engine::RecentCounts& recent, core::Time now) {
-  const engine::RecentCounts::Span span =
-      engine::JudgedSpan(runtime, recent, now);
+v1::CallsNow NowView(const engine::RecentCounts::Span& span,
+                     const core::MethodOptions& options) {
   const engine::CallErrors errors = engine::ErrorsOf(span.counts, options);
   const double seconds = core::ToSeconds(span.length);
   v1::CallsNow view;
@@ -111,13 +108,12 @@ v1::AttemptCounts AttemptsView(const core::MethodCounts& counts) {
   return view;
 }
 
-v1::RecentCalls RecentView(const engine::MethodRuntime& runtime,
-                           const core::MethodOptions& options,
-                           const Rates& rates, core::Time now) {
+v1::RecentCalls RecentView(const engine::RecentCalls& recent,
+                           const core::MethodOptions& options) {
   v1::RecentCalls view;
-  *view.mutable_now() = NowView(runtime, options, rates.counts(), now);
+  *view.mutable_now() = NowView(recent.judged, options);
   *view.mutable_step() = DurationOf(Rates::kStep);
-  for (const Rates::Step& step : rates.Of(runtime)) {
+  for (const Rates::Step& step : recent.counts.Steps()) {
     view.add_started(step.started);
     view.add_failures(step.failures);
     view.add_rejected(step.rejected);

@@ -1,7 +1,7 @@
 // The calls and attempts of a method as the messages of the admin service.
 //
 //   *view.mutable_calls() = CallsView(counts, HangOf(*runtime, now));
-//   *view.mutable_recent() = RecentView(*runtime, options, rates, now);
+//   *view.mutable_recent() = RecentView(recent, options);
 //
 // Thread safety: pure functions of what the engine knows at that moment.
 #ifndef FIREBREAK_SRC_ADMIN_CALLS_VIEW_H_
@@ -23,9 +23,8 @@ v1::CallCounts CallsView(const core::MethodCounts& counts,
 void AddFallbackLinks(const engine::MethodRuntime& runtime,
                       v1::CallCounts* view);
 v1::AttemptCounts AttemptsView(const core::MethodCounts& counts);
-v1::RecentCalls RecentView(const engine::MethodRuntime& runtime,
-                           const core::MethodOptions& options,
-                           const Rates& rates, core::Time now);
+v1::RecentCalls RecentView(const engine::RecentCalls& recent,
+                           const core::MethodOptions& options);
 
 }  // namespace firebreak::admin
 

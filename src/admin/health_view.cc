@@ -3,27 +3,28 @@
 #include <vector>
 
 #include "src/core/breaker/breaker.h"
-#include "src/engine/call_health.h"
 
 namespace firebreak::admin {
 
-core::Health HealthOf(const Selected& selected, const Rates* rates,
+MethodHealth HealthOf(const Selected& selected, const Rates* rates,
                       core::Time now) {
   std::vector<core::BreakerSnapshot> targets;
   for (core::Breaker* breaker : selected.breakers) {
     targets.push_back(breaker->Snapshot(now));
   }
-  return core::HealthOf(
-      targets,
+  MethodHealth judged;
+  judged.calls =
       engine::RecentOf(selected.runtime.get(), *selected.runtime->settings(),
-                       rates == nullptr ? nullptr : &rates->counts(), now));
+                       rates == nullptr ? nullptr : &rates->counts(), now);
+  judged.health = core::HealthOf(targets, judged.calls.attempts);
+  return judged;
 }
 
 core::HealthLevel SystemHealth(const engine::EngineCore& core,
                                const Rates* rates, core::Time now) {
   core::HealthCounts counts;
   for (const Selected& each : SelectAll(core, v1::MethodSelector())) {
-    counts.Add(HealthOf(each, rates, now).level);
+    counts.Add(HealthOf(each, rates, now).health.level);
   }
   return counts.level();
 }

@@ -1,7 +1,7 @@
 // What core/health.h says of the engine's methods.
 //
-//   core::Health health = HealthOf(selected, rates, now);
-//   *view.mutable_health() = HealthView(health);
+//   MethodHealth judged = HealthOf(selected, rates, now);
+//   *view.mutable_health() = HealthView(judged.health);
 //
 // Thread safety: pure functions of what the engine knows at that moment.
 #ifndef FIREBREAK_SRC_ADMIN_HEALTH_VIEW_H_
@@ -12,12 +12,18 @@
 #include "src/admin/selector.h"
 #include "src/core/base/time.h"
 #include "src/core/health.h"
+#include "src/engine/call_health.h"
 
 namespace firebreak::admin {
 
+// With what it was judged by.
+struct MethodHealth {
+  core::Health health;
+  engine::RecentCalls calls;
+};
 // By the breakers selected, and by the method's calls. `rates` may be null:
 // then nothing is known of these.
-core::Health HealthOf(const Selected& selected, const Rates* rates,
+MethodHealth HealthOf(const Selected& selected, const Rates* rates,
                       core::Time now);
 // Of all methods.
 core::HealthLevel SystemHealth(const engine::EngineCore& core,

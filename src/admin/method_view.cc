@@ -217,6 +217,36 @@ void AddAdmissionParts(const core::AdmissionControl& admission, core::Time now,
   });
 }
 
+v1::Method ViewOf(const Selected& selected, core::Time now,
+                  const MethodHealth& judged, bool has_rates) {
+  engine::MethodRuntime& runtime = *selected.runtime;
+  const std::shared_ptr<const engine::MethodSettings> settings =
+      runtime.settings();
+  const core::MethodCounts counts = runtime.stats.counts();
+  v1::Method view;
+  view.set_channel(ToUtf8(runtime.channel));
+  view.set_method(ToUtf8(runtime.method));
+  view.set_policy(settings->options->policy);
+  for (core::Breaker* breaker : selected.breakers) {
+    *view.add_breakers() = BreakerView(breaker, now);
+  }
+  *view.mutable_calls() = CallsView(counts, judged.calls.hang);
+  AddFallbackLinks(runtime, view.mutable_calls());
+  *view.mutable_attempts() = AttemptsView(counts);
+  *view.mutable_latency() = LatencyView(runtime.stats.latency());
+  *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
+  *view.mutable_options() =
+      OptionsView(*settings->options, settings->admission);
+  *view.mutable_latency_model() = ModelView(&runtime, *settings->options, now);
+  AddRetryChances(settings->estimator.get(), now, &view);
+  *view.mutable_health() = HealthView(judged.health);
+  if (has_rates) {
+    *view.mutable_recent() = RecentView(judged.calls, *settings->options);
+  }
+  AddAdmissionParts(settings->admission, now, &view);
+  return view;
+}
+
 }  // namespace
 
 void AddAdmission(absl::string_view policy, const core::Measures& measures,
@@ -259,33 +289,13 @@ v1::Breaker BreakerView(core::Breaker* breaker, core::Time now) {
 
 v1::Method MethodView(const Selected& selected, core::Time now,
                       const Rates* rates) {
-  engine::MethodRuntime& runtime = *selected.runtime;
-  const std::shared_ptr<const engine::MethodSettings> settings =
-      runtime.settings();
-  const core::MethodCounts counts = runtime.stats.counts();
-  v1::Method view;
-  view.set_channel(ToUtf8(runtime.channel));
-  view.set_method(ToUtf8(runtime.method));
-  view.set_policy(settings->options->policy);
-  for (core::Breaker* breaker : selected.breakers) {
-    *view.add_breakers() = BreakerView(breaker, now);
-  }
-  *view.mutable_calls() = CallsView(counts, engine::HangOf(runtime, now));
-  AddFallbackLinks(runtime, view.mutable_calls());
-  *view.mutable_attempts() = AttemptsView(counts);
-  *view.mutable_latency() = LatencyView(runtime.stats.latency());
-  *view.mutable_budget() = BudgetView(runtime.budget.get(), now);
-  *view.mutable_options() =
-      OptionsView(*settings->options, settings->admission);
-  *view.mutable_latency_model() = ModelView(&runtime, *settings->options, now);
-  AddRetryChances(settings->estimator.get(), now, &view);
-  *view.mutable_health() = HealthView(HealthOf(selected, rates, now));
-  if (rates != nullptr) {
-    *view.mutable_recent() =
-        RecentView(runtime, *settings->options, *rates, now);
-  }
-  AddAdmissionParts(settings->admission, now, &view);
-  return view;
+  return ViewOf(selected, now, HealthOf(selected, rates, now),
+                /*has_rates=*/rates != nullptr);
+}
+
+v1::Method MethodView(const Selected& selected, core::Time now,
+                      const MethodHealth& judged) {
+  return ViewOf(selected, now, judged, /*has_rates=*/true);
 }
 
 v1::Event EventView(const core::Event& event, const engine::WallClock& clock) {

@@ -10,6 +10,7 @@
 #define FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_
 
 #include "firebreak/v1/admin.pb.h"
+#include "src/admin/health_view.h"
 #include "src/admin/rates.h"
 #include "src/admin/selector.h"
 #include "src/core/base/time.h"
@@ -20,9 +21,12 @@
 
 namespace firebreak::admin {
 
-// `rates` may be null: nothing is said then of the last minute.
+// Says nothing of the last minute without `rates`.
 v1::Method MethodView(const Selected& selected, core::Time now,
                       const Rates* rates = nullptr);
+// Of a method that was judged at that time, with rates.
+v1::Method MethodView(const Selected& selected, core::Time now,
+                      const MethodHealth& judged);
 // Lets what is due by `now` take effect first.
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
 // Adds what an admission policy shows: to its own message, the field of this

@@ -2,7 +2,7 @@
 //
 //   auto rates = Rates::Create(core);
 //   rates->Start();                                // to look every 5 s
-//   std::vector<Step> steps = rates->Of(*runtime); // oldest first
+//   RecentCounts::Reading lately = rates->counts().Of(*runtime, now);
 //   Step minute = rates->LastMinute(*runtime);
 //
 // RecentCounts, with a timer that makes it look for as long as this lives.
@@ -34,11 +34,7 @@ class Rates final : public engine::TimerClient {
   // Once. Without, only Advance() ends a step.
   void Start();
 
-  // At most kSteps; the last is under way.
-  std::vector<Step> Of(const engine::MethodRuntime& runtime) const {
-    return counts_.Steps(runtime);
-  }
-  // Their sum.
+  // At most kSteps, the last of which is under way.
   Step LastMinute(const engine::MethodRuntime& runtime) const {
     return counts_.All(runtime);
   }

@@ -82,43 +82,38 @@ absl::optional<Speed> SpeedOf(MethodRuntime* runtime, core::Time now) {
   return Speed{*current, lately.has_value(), *usual};
 }
 
-RecentCounts::Span JudgedSpan(const MethodRuntime& runtime,
-                              const RecentCounts& counts, core::Time now) {
-  return counts.LastCalls(runtime, kJudged, core::kEnoughCalls, now);
-}
-
-core::RecentAttempts RecentOf(MethodRuntime* runtime,
-                              const MethodSettings& settings,
-                              const RecentCounts* counts, core::Time now) {
-  core::RecentAttempts recent;
+RecentCalls RecentOf(MethodRuntime* runtime, const MethodSettings& settings,
+                     const RecentCounts* counts, core::Time now) {
+  RecentCalls out;
+  core::RecentAttempts& recent = out.attempts;
   if (core::Throttle* const throttle = settings.admission.throttle()) {
     recent.throttled_share = throttle->snapshot(now).rejection_probability;
   }
   const absl::optional<Speed> speed = SpeedOf(runtime, now);
   recent.much_slower = speed && speed->is_much_slower();
-  if (counts == nullptr) return recent;
-  const RecentCounts::Span judged = JudgedSpan(*runtime, *counts, now);
-  recent.attempts = judged.counts.attempts;
-  recent.failures = judged.counts.bad_attempts;
-  const CallErrors errors = ErrorsOf(judged.counts, *settings.options);
+  out.hang = HangOf(*runtime, now);
+  if (counts == nullptr) return out;
+  out.counts = counts->Of(*runtime, now);
+  out.judged = out.counts.LastCalls(kJudged, core::kEnoughCalls);
+  recent.attempts = out.judged.counts.attempts;
+  recent.failures = out.judged.counts.bad_attempts;
+  const CallErrors errors = ErrorsOf(out.judged.counts, *settings.options);
   // Those that a breaker refuses have failed as well, for who makes them.
-  recent.calls = errors.calls + judged.counts.refused;
-  recent.errors = errors.errors + judged.counts.refused;
+  recent.calls = errors.calls + out.judged.counts.refused;
+  recent.errors = errors.errors + out.judged.counts.refused;
   const CallErrors minute =
-      ErrorsOf(counts->Last(*runtime, kMinute, now).counts, *settings.options);
+      ErrorsOf(out.counts.Last(kMinute).counts, *settings.options);
   recent.none_is_ok = minute.calls >= core::kEnoughWithoutOk &&
                       static_cast<double>(minute.not_ok) >=
                           core::kNearlyAll * static_cast<double>(minute.calls);
-  const Hang hang = HangOf(*runtime, now);
-  recent.hanging = hang.calls;
-  recent.hang_is_sure = hang.is_sure;
-  if (hang.calls > 0) {
-    recent.answered =
-        counts->Last(*runtime, kMeanwhile, now).counts.with_status();
+  recent.hanging = out.hang.calls;
+  recent.hang_is_sure = out.hang.is_sure;
+  if (out.hang.calls > 0) {
+    recent.answered = out.counts.Last(kMeanwhile).counts.with_status();
   }
-  const RecentCounts::Span idle = counts->Last(*runtime, kIdle, now);
+  const RecentCounts::Span idle = out.counts.Last(kIdle);
   recent.is_idle = idle.length >= kIdle && idle.counts.started == 0;
-  return recent;
+  return out;
 }
 
 }  // namespace firebreak::engine

@@ -1,8 +1,8 @@
 // What core/health.h is told of the calls of a method, from its counters.
 //
-//   auto recent = RecentOf(runtime.get(), *settings, counts, now);
-//   core::Health health = core::HealthOf(snapshots, recent);
-//   Hang hang = HangOf(*runtime, now);
+//   RecentCalls recent = RecentOf(runtime.get(), *settings, counts, now);
+//   core::Health health = core::HealthOf(snapshots, recent.attempts);
+//   if (recent.hang.calls > 0) ...
 //
 // When a call hangs: the policy cannot tell, since where it has a timeout there
 // is nothing that hangs for long. So it is told by what is usual: a call that
@@ -36,8 +36,7 @@ struct Hang {
   // When the oldest of all unary calls in flight was sent.
   absl::optional<core::Time> oldest;
 };
-// This and RecentOf() are exported for libfirebreak_prometheus.
-FIREBREAK_EXPORT Hang HangOf(const MethodRuntime& runtime, core::Time now);
+Hang HangOf(const MethodRuntime& runtime, core::Time now);
 
 // Calls that did not get OK, of a span.
 struct CallErrors {
@@ -61,16 +60,23 @@ struct Speed {
 // Nothing while too little is known of either.
 absl::optional<Speed> SpeedOf(MethodRuntime* runtime, core::Time now);
 
-// The span by which a method's calls are judged: the last ten seconds, and as
-// much of the last minute as it takes for enough calls.
-RecentCounts::Span JudgedSpan(const MethodRuntime& runtime,
-                              const RecentCounts& counts, core::Time now);
-
-// `counts` may be null: then only the throttle is known.
-FIREBREAK_EXPORT core::RecentAttempts RecentOf(MethodRuntime* runtime,
-                                               const MethodSettings& settings,
-                                               const RecentCounts* counts,
-                                               core::Time now);
+// What one look at a method's counters says: they are many, and each is read
+// once.
+struct RecentCalls {
+  core::RecentAttempts attempts;
+  Hang hang;
+  RecentCounts::Reading counts;
+  // The span by which the calls are judged: the last ten seconds, and as much
+  // of the last minute as it takes for enough calls.
+  RecentCounts::Span judged;
+};
+// `counts` may be null: then only the throttle, the speed and what hangs are
+// known.
+// Exported for libfirebreak_prometheus.
+FIREBREAK_EXPORT RecentCalls RecentOf(MethodRuntime* runtime,
+                                      const MethodSettings& settings,
+                                      const RecentCounts* counts,
+                                      core::Time now);
 
 }  // namespace firebreak::engine
 

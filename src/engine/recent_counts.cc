@@ -122,53 +122,48 @@ void RecentCounts::AdvanceIfOlder(
   Advance(methods, now);
 }
 
-std::deque<RecentCounts::Look> RecentCounts::LooksAt(
-    const MethodRuntime& runtime) const {
-  std::deque<Look> looks;
+RecentCounts::Reading RecentCounts::Of(const MethodRuntime& runtime,
+                                       core::Time now) const {
+  Reading reading;
   {
     core::MutexLock lock(&mu_);
     const auto found = methods_.find(&runtime);
     if (found != methods_.end()) {
-      looks = found->second.looks;
-    } else if (first_) {
-      looks.push_back({last_, {}});
+      const auto& looks = found->second.looks;
+      reading.looks_.assign(looks.begin(), looks.end());
+    } else {
+      reading.looks_.push_back({first_ ? last_ : core::Time(), {}});
     }
   }
-  if (looks.empty()) looks.push_back({});
-  return looks;
-}
-
-std::vector<RecentCounts::Counts> RecentCounts::Steps(
-    const MethodRuntime& runtime) const {
-  std::deque<Look> looks = LooksAt(runtime);
-  looks.push_back({core::Time(), Read(runtime)});
-  std::vector<Counts> steps;
-  for (std::size_t i = 1; i < looks.size(); ++i) {
-    steps.push_back(Difference(looks[i].counts, looks[i - 1].counts));
-  }
-  return steps;
+  reading.now_ = {now, Read(runtime)};
+  return reading;
 }
 
 RecentCounts::Counts RecentCounts::All(const MethodRuntime& runtime) const {
-  const std::deque<Look> looks = LooksAt(runtime);
-  return Difference(Read(runtime), looks.front().counts);
+  Counts first;
+  {
+    core::MutexLock lock(&mu_);
+    const auto found = methods_.find(&runtime);
+    if (found != methods_.end()) first = found->second.looks.front().counts;
+  }
+  return Difference(Read(runtime), first);
 }
 
-RecentCounts::Span RecentCounts::Last(const MethodRuntime& runtime,
-                                      core::Duration ago,
-                                      core::Time now) const {
-  return LastCalls(runtime, ago, 0, now);
+std::vector<RecentCounts::Counts> RecentCounts::Reading::Steps() const {
+  std::vector<Counts> steps;
+  for (std::size_t i = 1; i < looks_.size(); ++i) {
+    steps.push_back(Difference(looks_[i].counts, looks_[i - 1].counts));
+  }
+  steps.push_back(Difference(now_.counts, looks_.back().counts));
+  return steps;
 }
 
-RecentCounts::Span RecentCounts::LastCalls(const MethodRuntime& runtime,
-                                           core::Duration least, int64_t calls,
-                                           core::Time now) const {
-  const std::deque<Look> looks = LooksAt(runtime);
-  const Counts counts = Read(runtime);
+RecentCounts::Span RecentCounts::Reading::LastCalls(core::Duration least,
+                                                    int64_t calls) const {
   Span span;
-  for (auto look = looks.rbegin(); look != looks.rend(); ++look) {
-    if (look != looks.rbegin() && now - look->at > kOldest) break;
-    span = {Difference(counts, look->counts), now - look->at};
+  for (auto look = looks_.rbegin(); look != looks_.rend(); ++look) {
+    if (look != looks_.rbegin() && now_.at - look->at > kOldest) break;
+    span = {Difference(now_.counts, look->counts), now_.at - look->at};
     if (span.length >= least && span.counts.with_status() >= calls) break;
   }
   return span;

@@ -2,7 +2,7 @@
 //
 //   RecentCounts recent;
 //   recent.Advance(core->Methods(), now);           // now and then
-//   RecentCounts::Counts counts = recent.Since(*runtime, now - 10s);
+//   RecentCounts::Counts counts = recent.Of(*runtime, now).Last(10s).counts;
 //   counts.codes[...];                              // of those seconds alone
 //
 // The engine only counts from its start on; what is going on now takes two
@@ -72,6 +72,29 @@ class RecentCounts {
     core::Duration length = core::Duration::zero();  // zero: nothing is known
   };
 
+  struct Look {
+    core::Time at;
+    Counts counts;
+  };
+
+  // One method's, read once, for as many spans as are asked for.
+  class Reading {
+   public:
+    // Between the looks, oldest first; the last is that until now.
+    std::vector<Counts> Steps() const;
+    // From the last look that is `ago` old or older. Where there is none, from
+    // the oldest; of a method that was never looked at, all it has counted.
+    Span Last(core::Duration ago) const { return LastCalls(ago, 0); }
+    // The shortest that is `least` long, or longer where it has less than
+    // `calls` with a status, up to a minute.
+    Span LastCalls(core::Duration least, int64_t calls) const;
+
+   private:
+    friend class RecentCounts;
+    std::vector<Look> looks_;  // oldest first; never empty
+    Look now_;
+  };
+
   // Looks at all of them.
   // This and the next are exported for libfirebreak_prometheus.
   FIREBREAK_EXPORT void Advance(
@@ -84,36 +107,21 @@ class RecentCounts {
       const std::vector<std::shared_ptr<MethodRuntime>>& methods,
       core::Time now);
 
-  // Between the looks, oldest first; the last is that until now.
-  std::vector<Counts> Steps(const MethodRuntime& runtime) const;
+  Reading Of(const MethodRuntime& runtime, core::Time now) const;
   // From the oldest look until now.
   Counts All(const MethodRuntime& runtime) const;
-  // From the last look that is `ago` old or older. Where there is none, from
-  // the oldest; of a method that was never looked at, all it has counted.
-  Span Last(const MethodRuntime& runtime, core::Duration ago,
-            core::Time now) const;
-  // The shortest that is `least` long, or longer where it has less than `calls`
-  // with a status, up to a minute.
-  Span LastCalls(const MethodRuntime& runtime, core::Duration least,
-                 int64_t calls, core::Time now) const;
   // Since when kFailingShare and more of the calls are not OK, to a look
   // exactly; nothing while they are.
   absl::optional<core::Time> failing_since(const MethodRuntime& runtime,
                                            core::Time now) const;
 
  private:
-  struct Look {
-    core::Time at;
-    Counts counts;
-  };
   struct History {
     std::deque<Look> looks;  // never empty
     absl::optional<core::Time> failing_since;
   };
 
   static Counts Read(const MethodRuntime& runtime);
-  // A copy of its looks, oldest first; never empty.
-  std::deque<Look> LooksAt(const MethodRuntime& runtime) const;
 
   mutable core::Mutex mu_;
   // The first time that anything was looked at, and the last.

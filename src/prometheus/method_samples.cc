@@ -171,11 +171,11 @@ void AddHealth(engine::MethodRuntime* runtime,
                const engine::RecentCounts& recent, core::Time now,
                Exposition* out) {
   const Labels labels = MethodLabels(*runtime);
-  const core::RecentAttempts calls =
+  const engine::RecentCalls calls =
       engine::RecentOf(runtime, settings, &recent, now);
   out->Add(Family::kHealth, labels,
-           core::HealthOf(breakers, calls).score / 100);
-  const engine::Hang hang = engine::HangOf(*runtime, now);
+           core::HealthOf(breakers, calls.attempts).score / 100);
+  const engine::Hang& hang = calls.hang;
   out->Add(Family::kOldestCall, labels,
            hang.oldest
                ? Seconds(std::max(now - *hang.oldest, core::Duration::zero()))

@@ -190,20 +190,20 @@ bool Fleet::SleepFor(core::Duration d) {
 
 void Fleet::Poll(Target* target) {
   for (;;) {
-    PollOnce(target);
+    const core::Duration busy = IntervalAfter(PollOnce(target));
     if (!SleepFor(kShortest)) return;
     std::unique_lock<std::mutex> lock(mu_);
     const Clock::time_point began = Clock::now();
     // Who comes to look wakes it up.
     while (!stops_ && !std::exchange(target->is_poked, false)) {
-      const auto until = began + (viewers_ > 0 ? kInterval : kIdleInterval);
+      const auto until = began + (viewers_ > 0 ? busy : kIdleInterval);
       if (work_.wait_until(lock, until) == std::cv_status::timeout) break;
     }
     if (stops_) return;
   }
 }
 
-void Fleet::PollOnce(Target* target) {
+core::Duration Fleet::PollOnce(Target* target) {
   v1::ListMethodsRequest request;
   request.mutable_selector()->set_channel(settings_.channel);
   request.mutable_selector()->set_engine(settings_.engine);
@@ -211,8 +211,11 @@ void Fleet::PollOnce(Target* target) {
   v1::ListMethodsResponse response;
   grpc::ClientContext context;
   Begin(&context);
+  const Clock::time_point began = Clock::now();
   const grpc::Status status =
       target->stub->ListMethods(&context, request, &response);
+  const core::Duration took =
+      status.ok() ? Clock::now() - began : core::Duration::zero();
 
   const std::lock_guard<std::mutex> lock(mu_);
   const std::string error =
@@ -249,9 +252,11 @@ void Fleet::PollOnce(Target* target) {
     // Most likely as dead, and it may not notice by itself.
     target->watch->TryCancel();
   }
-  if (!is_new) return;
-  version_ = target->version = next;
-  news_.notify_all();
+  if (is_new) {
+    version_ = target->version = next;
+    news_.notify_all();
+  }
+  return took;
 }
 
 void Fleet::Watch(Target* target) {

@@ -8,9 +8,11 @@
 //   std::string frames = fleet.Wait(&cursor, std::chrono::seconds(5));
 //
 // A target is asked each second while somebody looks, at once after an event,
-// and each five seconds while nobody does. What has not changed since a viewer
-// looked last is not sent to it, and a viewer that is slow misses what was
-// between: nothing queues up for it.
+// and each five seconds while nobody does. One that takes long to answer, for
+// it has many methods or is busy, is asked so much less often that it answers
+// for a hundredth of its time, but each five seconds. What has not changed
+// since a viewer looked last is not sent to it, and a viewer that is slow
+// misses what was between: nothing queues up for it.
 //
 // A target that does not answer keeps what it said last, with the error beside
 // it, and is asked on.
@@ -19,6 +21,7 @@
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_FLEET_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_FLEET_H_
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -47,6 +50,12 @@ class Fleet {
   struct Cursor {
     std::vector<uint64_t> versions;
   };
+
+  // Between two questions to a target that took so long to answer the last.
+  static constexpr core::Duration IntervalAfter(core::Duration took) {
+    return std::clamp(100 * std::min(took, kIdleInterval), kInterval,
+                      kIdleInterval);
+  }
 
   explicit Fleet(Settings settings);
   // Ends its threads.
@@ -78,7 +87,8 @@ class Fleet {
   struct Target;
 
   void Poll(Target* target);
-  void PollOnce(Target* target);
+  // How long the answer took; zero when there was none.
+  core::Duration PollOnce(Target* target);
   void Watch(Target* target);
   grpc::Status WatchOnce(Target* target);
   bool SleepFor(core::Duration d);

@@ -96,7 +96,7 @@ class AdminCallsTest : public ::testing::Test {
 
   admin::Selected Mine() const { return {runtime_, runtime_->breakers()}; }
   core::Health Health() const {
-    return admin::HealthOf(Mine(), rates_.get(), now_);
+    return admin::HealthOf(Mine(), rates_.get(), now_).health;
   }
   std::vector<v1::Alert> Found() const {
     return admin::FindAlerts({Mine()}, AlertLimits(), *rates_, now_);

@@ -134,17 +134,22 @@ TEST(AdminHealthTest, OfAMethodWithoutABreakerIsTheLastMinutes) {
   EXPECT_DOUBLE_EQ(Health(&f).methods(0).health().score(), 60);
 }
 
+std::vector<admin::Rates::Step> StepsOf(const admin::Rates& rates,
+                                        const engine::MethodRuntime& method) {
+  return rates.counts().Of(method, engine::Now()).Steps();
+}
+
 TEST(AdminRatesTest, KeepAMinute) {
   AdminFixture f;
   const auto order = f.Method("order", "", kCreate)->runtime;
   const auto rates = admin::Rates::Create(f.core());
-  EXPECT_THAT(rates->Of(*order), SizeIs(1)) << "the step under way";
+  EXPECT_THAT(StepsOf(*rates, *order), SizeIs(1)) << "the step under way";
   Attempt(&order->stats, core::Attribution::kSuccess, 5);
-  EXPECT_EQ(rates->Of(*order)[0].started, 5);
+  EXPECT_EQ(StepsOf(*rates, *order)[0].started, 5);
   for (int step = 1; step <= 20; ++step) {
     rates->Advance();
     Attempt(&order->stats, core::Attribution::kServerFailure, step);
-    const std::vector<admin::Rates::Step> steps = rates->Of(*order);
+    const std::vector<admin::Rates::Step> steps = StepsOf(*rates, *order);
     ASSERT_LE(steps.size(), admin::Rates::kSteps);
     EXPECT_EQ(steps.back().started, step);
     EXPECT_EQ(steps.back().failures, step);
@@ -152,12 +157,12 @@ TEST(AdminRatesTest, KeepAMinute) {
       EXPECT_EQ(steps[steps.size() - 2].started, step - 1);
     }
   }
-  EXPECT_THAT(rates->Of(*order), SizeIs(admin::Rates::kSteps));
+  EXPECT_THAT(StepsOf(*rates, *order), SizeIs(admin::Rates::kSteps));
   EXPECT_EQ(rates->LastMinute(*order).started, (9 + 20) * 12 / 2);
   // What was counted before is of no minute that it knows.
   const auto late = admin::Rates::Create(f.core());
   EXPECT_EQ(late->LastMinute(*order).started, 0);
-  EXPECT_EQ(late->Of(*order)[0].started, 0);
+  EXPECT_EQ(StepsOf(*late, *order)[0].started, 0);
   Attempt(&order->stats, core::Attribution::kSuccess, 2);
   late->Advance();
   EXPECT_EQ(late->LastMinute(*order).started, 2);
@@ -166,7 +171,7 @@ TEST(AdminRatesTest, KeepAMinute) {
   Attempt(&charge->stats, core::Attribution::kSuccess, 3);
   rates->Advance();
   EXPECT_EQ(rates->LastMinute(*charge).started, 3);
-  EXPECT_EQ(rates->Of(*charge)[0].started, 3);
+  EXPECT_EQ(StepsOf(*rates, *charge)[0].started, 3);
 
   const v1::Method view =
       admin::MethodView({order, {}}, engine::Now(), rates.get());

@@ -6,11 +6,13 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <limits>
 #include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tools/firebreakctl/fleet.h"
 #include "tools/firebreakctl/fleet_json.h"
 #include "tools/firebreakctl/plain_page.h"
 #include "tools/firebreakctl/top.h"
@@ -209,6 +211,15 @@ TEST(JsonTest, GarbageOfATargetIsStillJson) {
   *answers[0].response.mutable_as_of() = never;
   EXPECT_LE(Widest(RenderTop(answers, {}, Style(false, 20))), 20U);
   EXPECT_THAT(PlainPage(answers), Not(HasSubstr("<<")));
+}
+
+TEST(FleetTest, ATargetAnswersForAHundredthOfItsTime) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(Fleet::IntervalAfter(milliseconds(0)), milliseconds(1000));
+  EXPECT_EQ(Fleet::IntervalAfter(milliseconds(10)), milliseconds(1000));
+  EXPECT_EQ(Fleet::IntervalAfter(milliseconds(25)), milliseconds(2500));
+  EXPECT_EQ(Fleet::IntervalAfter(milliseconds(50)), milliseconds(5000));
+  EXPECT_EQ(Fleet::IntervalAfter(core::Duration::max()), milliseconds(5000));
 }
 
 TEST(PlainPageTest, IsATableAndTextStaysText) {
