@@ -1,13 +1,13 @@
 // Admission: what a call passes once, before its first attempt. That is the
 // throttle, the rate limit and the bulkhead.
 //
-//   AdmissionControl::Step step = permit.Begin(&admission, now, deadline,
-//   expected); while (step.kind == AdmissionControl::Step::Kind::kWait) {
+//   using Step = AdmissionControl::Step;
+//   Step step = permit.Begin(&admission, now, deadline, expected);
+//   while (step.kind == Step::Kind::kWait) {
 //     ... at step.until, or when `waiter` is told of its place ...
 //     step = permit.Continue(waiter, now);
 //   }
-//   if (step.kind == AdmissionControl::Step::Kind::kRefused) return
-//   Reject(step.refusal);
+//   if (step.kind == Step::Kind::kRefused) return Reject(step.refusal);
 //   ... the call runs ...
 //   permit.End(AdmissionControl::Verdict::kAccepted, now);
 //
