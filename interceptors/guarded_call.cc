@@ -25,11 +25,44 @@ GuardedCall::~GuardedCall() {
   if (!is_running_) return;
   // The permit gives itself back.
   core::MethodStats& stats = method_->runtime->stats;
-  admission_permit_.End(core::AdmissionControl::Verdict::kUnknown, Now());
+  const core::Time now = Now();
+  admission_permit_.End(core::AdmissionControl::Verdict::kUnknown, now);
   stats.OnAttemptEnd(core::Attribution::kAbandoned);
   stats.OnCallEnded(core::CallEnd::kAbandoned, absl::StatusCode::kOk,
                     core::Duration::zero());
-  TellEnd(grpc::Status::CANCELLED, core::Attribution::kAbandoned);
+  const auto attribution = core::Attribution::kAbandoned;
+  Write(core::CallEnd::kAbandoned, absl::StatusCode::kOk, core::Reason::kNone,
+        &attribution, now);
+  TellEnd(grpc::Status::CANCELLED, attribution);
+}
+
+void GuardedCall::Write(core::CallEnd end, absl::StatusCode code,
+                        core::Reason reason, const core::Attribution* sent,
+                        core::Time now) const {
+  const core::MethodStats& stats = method_->runtime->stats;
+  core::CallTape* const tape = core::Listening(stats);
+  if (tape == nullptr) return;
+  core::CallTape::Call call;
+  call.method = &stats;
+  call.started = started_;
+  call.took = now - started_;
+  call.granted = core::Remaining(started_, deadline_);
+  call.code = code;
+  call.reason = reason;
+  call.end = end;
+  call.attempts = sent != nullptr ? 1 : 0;
+  call.is_stream = !is_unary();
+  tape->Write(call, [&](int) {
+    core::CallTape::Attempt attempt;
+    attempt.breaker = method_->targets.front();
+    attempt.started = admitted_;
+    attempt.took = now - admitted_;
+    attempt.granted = granted_;
+    attempt.code = code;
+    attempt.attribution = *sent;
+    attempt.answered = end != core::CallEnd::kAbandoned;
+    return attempt;
+  });
 }
 
 void GuardedCall::TellStart(std::multimap<std::string, std::string>* metadata) {
@@ -101,6 +134,8 @@ void GuardedCall::OnAdmitted(core::AdmissionPermit permit) {
 std::shared_ptr<const Answer> GuardedCall::TurnAway(
     const core::AdmissionControl::Refusal& refusal) {
   method_->runtime->stats.OnRejected(refusal.reason);
+  Write(core::CallEnd::kRejected, refusal.code, refusal.reason, nullptr,
+        admitted_);
   NoteRefusal(*method_, refusal.reason, /*epoch=*/0, admitted_, [&] {
     return WhyRefused(method_->settings->admission, refusal);
   });
@@ -111,9 +146,11 @@ std::shared_ptr<const Answer> GuardedCall::TurnAway(
 }
 
 std::shared_ptr<const Answer> GuardedCall::Cancel() {
-  method_->runtime->stats.OnCallEnded(core::CallEnd::kCancelled,
-                                      absl::StatusCode::kCancelled,
-                                      Now() - started_);
+  const core::Time now = Now();
+  method_->runtime->stats.OnCallEnded(
+      core::CallEnd::kCancelled, absl::StatusCode::kCancelled, now - started_);
+  Write(core::CallEnd::kCancelled, absl::StatusCode::kCancelled,
+        core::Reason::kCancelled, nullptr, now);
   return WithReport(std::make_shared<const Answer>(CancelledAnswer()),
                     core::Reason::kCancelled);
 }
@@ -127,6 +164,8 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
       !core::IsFeasible(gate, &runtime.latency, granted_, admitted_)) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     runtime.stats.OnRejected(core::Reason::kDeadlineInfeasible);
+    Write(core::CallEnd::kRejected, absl::StatusCode::kDeadlineExceeded,
+          core::Reason::kDeadlineInfeasible, nullptr, admitted_);
     NoteRefusal(*method_, core::Reason::kDeadlineInfeasible, /*epoch=*/0,
                 admitted_,
                 [&] { return WhyInfeasible(*method_, granted_, admitted_); });
@@ -142,6 +181,8 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     const core::Refusal& refusal = admission.refusal;
     runtime.stats.OnRejected(refusal.reason);
+    Write(core::CallEnd::kRejected, absl::StatusCode::kUnavailable,
+          refusal.reason, nullptr, admitted_);
     NoteRefusal(*method_, refusal.reason, refusal.epoch, admitted_, [&] {
       return WhyBreakerRefuses(breaker, refusal.reason, admitted_);
     });
@@ -225,6 +266,10 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
           ? core::CallEnd::kCancelled
           : (status.ok() ? core::CallEnd::kSuccess : core::CallEnd::kFailure);
   runtime.stats.OnCallEnded(call_end, end.code, now - started_);
+  Write(call_end, end.code,
+        call_end == core::CallEnd::kCancelled ? core::Reason::kCancelled
+                                              : core::Reason::kNone,
+        &attribution, now);
   TellEnd(status, attribution);
   if (wants_report_) {
     core::CallDriver::Attempt facts;

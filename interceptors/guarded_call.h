@@ -26,6 +26,7 @@
 #include "src/core/base/mutex.h"
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/call_ages.h"
+#include "src/core/measure/call_tape.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -77,6 +78,10 @@ class GuardedCall {
   void OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
                 bool cancelled);
   void TellRefused(core::Reason reason) const;
+  // To the tape, while somebody listens. `sent`: how its attempt ended; null:
+  // there was none.
+  void Write(core::CallEnd end, absl::StatusCode code, core::Reason reason,
+             const core::Attribution* sent, core::Time now) const;
   void TellEnd(const grpc::Status& status, core::Attribution attribution) const;
   void Report(const core::CallDriver::Attempt& facts,
               std::multimap<grpc::string_ref, grpc::string_ref>* trailing);

@@ -206,10 +206,21 @@ void Interceptor::Refuse(Methods* first,
 
 void Interceptor::RefuseInvalid(Methods* first, const grpc::Status& wrong) {
   core::MethodStats& stats = method_->runtime->stats;
+  const core::Time now = channel_->core()->Now();
   stats.OnCallStarted();
   stats.OnRejected(core::Reason::kInvalidOptions);
-  NoteRefusal(*method_, core::Reason::kInvalidOptions, /*epoch=*/0,
-              channel_->core()->Now(), [&] { return wrong.error_message(); });
+  NoteRefusal(*method_, core::Reason::kInvalidOptions, /*epoch=*/0, now,
+              [&] { return wrong.error_message(); });
+  if (core::CallTape* const tape = core::Listening(stats)) {
+    core::CallTape::Call call;
+    call.method = &stats;
+    call.started = now;
+    call.code = static_cast<absl::StatusCode>(wrong.error_code());
+    call.reason = core::Reason::kInvalidOptions;
+    call.end = core::CallEnd::kRejected;
+    call.is_stream = !is_unary_;
+    tape->Write(call, [](int) { return core::CallTape::Attempt(); });
+  }
   Refuse(first, std::make_shared<const Answer>(LocalAnswer(
                     wrong.error_code(), wrong.error_message(),
                     core::Reason::kInvalidOptions, core::Duration::zero())));

@@ -79,6 +79,7 @@ EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
       recovery_(Recovery::Create(&io_)),
       callbacks_(&io_, options.event_log_size, options.log_sink) {
   methods_.SetObserver(recovery_.get());
+  methods_.SetTape(&tape_);
   events_.SetSink(callbacks_.listeners());
 }
 

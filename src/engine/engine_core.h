@@ -32,6 +32,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "firebreak/engine.h"
+#include "src/core/measure/call_tape.h"
 #include "src/core/measure/event_log.h"
 #include "src/engine/callbacks/callbacks.h"
 #include "src/engine/channel_binding.h"
@@ -72,6 +73,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   const core::EventLog& events() const { return events_; }
   // For what happens outside of the engine and belongs in the same log.
   core::EventLog* event_log() { return &events_; }
+  // Where its calls are written, while somebody listens.
+  core::CallTape* tape() { return &tape_; }
   const EngineOptions& options() const { return options_; }
   // Drawn at the start: tells its events from those of the process before.
   uint64_t instance() const { return instance_; }
@@ -133,6 +136,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   core::EventLog events_;
   std::atomic<int64_t> foreign_metadata_{0};
   AuditCounters audit_counters_;
+  core::CallTape tape_;
   ChannelRegistry channels_;
   MethodRegistry methods_;
   PolicyStore policies_;

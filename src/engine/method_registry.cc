@@ -250,6 +250,7 @@ std::shared_ptr<MethodRuntime> MethodRegistry::MakeRuntime(
   auto runtime = std::make_shared<MethodRuntime>(
       channel, std::string(method), budget,
       MakeSettings(channel, std::move(options), MethodSettings(), &nobody));
+  runtime->stats.tape = tape_;
   methods_[{channel, runtime->method}] = runtime;
   return runtime;
 }

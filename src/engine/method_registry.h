@@ -43,6 +43,8 @@ class MethodRegistry final : public PolicyUser {
                  core::EventLog* events, EngineClock clock = EngineClock());
   // Who is told what breakers do. Before any is made; outlives them.
   void SetObserver(core::BreakerObserver* observer) { observer_ = observer; }
+  // Where methods write their calls. Likewise.
+  void SetTape(core::CallTape* tape) { tape_ = tape; }
 
   // The runtime of a method, made when first asked for; null without policy.
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
@@ -121,6 +123,7 @@ class MethodRegistry final : public PolicyUser {
   const std::size_t max_methods_;
   core::EventLog* const events_;
   core::BreakerObserver* observer_ = nullptr;
+  core::CallTape* tape_ = nullptr;
   std::atomic<uint64_t> seed_;
 
   // Taken before the locks of runtimes, breakers and bulkheads.

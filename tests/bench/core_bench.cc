@@ -33,6 +33,7 @@
 #include "src/core/base/outcome.h"
 #include "src/core/base/time.h"
 #include "src/core/breaker/breaker.h"
+#include "src/core/measure/call_tape.h"
 #include "src/core/measure/latency_model.h"
 #include "src/core/measure/method_stats.h"
 #include "src/core/measure/window.h"
@@ -250,6 +251,32 @@ void MethodStatsCall(benchmark::State& state) {
   });
 }
 
+// Of a call with one attempt, while somebody listens and takes it in time.
+void TapeWrite(benchmark::State& state) {
+  static CallTape tape;
+  static Breaker breaker({}, BreakerOptions{}, /*seed=*/1, kStart);
+  const bool is_listener = state.thread_index() == 0;
+  const auto session = is_listener ? tape.Start(1) : CallTape::kNone;
+  CallTape::Call call;
+  call.attempts = 1;
+  size_t since = 0;
+  Measure(state, [&] {
+    call.started += kStep;
+    tape.Write(call, [&](int) {
+      CallTape::Attempt attempt;
+      attempt.breaker = &breaker;
+      attempt.started = call.started;
+      return attempt;
+    });
+    if (is_listener && ++since == CallTape::kCalls) {
+      since = 0;
+      tape.Drain(session,
+                 [](const CallTape::Call&, const CallTape::Attempt*) {});
+    }
+  });
+  if (is_listener) tape.Stop(session);
+}
+
 void LatencyRecord(benchmark::State& state) {
   static LatencyModel model;
   Time now = kStart;
@@ -391,6 +418,7 @@ int Main(int argc, char** argv) {
   Register("ThrottleAdmitEnd", ThrottleAdmitEnd);
   Register("PassAdmission", PassAdmission);
   Register("MethodStatsCall", MethodStatsCall);
+  Register("TapeWrite", TapeWrite);
   Register("LatencyRecord", LatencyRecord);
   Register("LatencyQuantile", LatencyQuantile);  // two of them
   Register("CallDriverSuccess", CallDriverSuccess);
@@ -413,11 +441,12 @@ int Main(int argc, char** argv) {
       ratio(reject, floor));
   std::printf(
       "core: closed_ns=%.1f closed2_ns=%.1f reject_ns=%.1f nopolicy_ns=%.1f "
-      "driver_ns=%.1f driver2_ns=%.1f allocs=%g method_bytes=%lld\n",
+      "driver_ns=%.1f driver2_ns=%.1f tape_ns=%.1f allocs=%g "
+      "method_bytes=%lld\n",
       closed, closed2, reject, reporter.Median("NoPolicyCall"),
       reporter.Median("CallDriverSuccess"),
-      reporter.Median("CallDriverSuccess", 2), reporter.allocs(),
-      static_cast<long long>(MethodBytes()));
+      reporter.Median("CallDriverSuccess", 2), reporter.Median("TapeWrite"),
+      reporter.allocs(), static_cast<long long>(MethodBytes()));
   return reporter.failed() ? 1 : 0;
 }
 

@@ -34,6 +34,9 @@ CallDriver::~CallDriver() {
   if (arrived_ && state_ != State::kDone) {
     plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
                              Duration::zero());
+    if (CallTape* const tape = Listening(*plan_.stats)) {
+      Write(tape, Finish(), CallEnd::kAbandoned, Duration::zero());
+    }
   }
 }
 

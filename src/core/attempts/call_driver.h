@@ -67,6 +67,7 @@
 #include "src/core/base/rng.h"
 #include "src/core/base/time.h"
 #include "src/core/breaker/breaker.h"
+#include "src/core/measure/call_tape.h"
 #include "src/core/measure/latency_model.h"
 #include "src/core/measure/method_stats.h"
 #include "src/core/options.h"
@@ -287,6 +288,8 @@ class CallDriver {
   void EndLink(int link, LinkEnd end, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);
   void DropNext();
+  void Write(CallTape* tape, const Finish& finish, CallEnd end,
+             Duration took) const;
   // What is decided after attempt `failed`, and beside attempt `beside`, for
   // MethodStats::decisions. See call_driver_notes.cc.
   void NoteRetry(int failed, Reason stop, Time now);

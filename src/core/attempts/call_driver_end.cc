@@ -219,15 +219,46 @@ void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
     }
     plan_.stats->OnExtraAttempts(retries, launched() - 1 - retries);
   }
-  if (finish.reason == Reason::kCancelled) {
-    plan_.stats->OnCallEnded(CallEnd::kCancelled, finish.code, now - started_);
-  } else if (finish.code == absl::StatusCode::kOk) {
-    plan_.stats->OnCallEnded(CallEnd::kSuccess, finish.code, now - started_);
-  } else if (attempts_.empty()) {
+  const CallEnd end = finish.reason == Reason::kCancelled ? CallEnd::kCancelled
+                      : finish.code == absl::StatusCode::kOk ? CallEnd::kSuccess
+                      : attempts_.empty() ? CallEnd::kRejected
+                                          : CallEnd::kFailure;
+  if (end == CallEnd::kRejected) {
     plan_.stats->OnRejected(finish.reason);
   } else {
-    plan_.stats->OnCallEnded(CallEnd::kFailure, finish.code, now - started_);
+    plan_.stats->OnCallEnded(end, finish.code, now - started_);
   }
+  if (CallTape* const tape = Listening(*plan_.stats)) {
+    Write(tape, finish, end, now - started_);
+  }
+}
+
+void CallDriver::Write(CallTape* tape, const Finish& finish, CallEnd end,
+                       Duration took) const {
+  CallTape::Call call;
+  call.method = plan_.stats;
+  call.started = started_;
+  call.took = took;
+  call.granted = Remaining(started_, plan_.deadline);
+  call.code = finish.code;
+  call.reason = finish.reason;
+  call.end = end;
+  call.attempts = launched();
+  call.from_fallback = finish.from_fallback;
+  tape->Write(call, [&](int n) {
+    const Attempt& facts = attempt(n);
+    CallTape::Attempt out;
+    out.breaker = plan_.targets[static_cast<size_t>(facts.target)];
+    out.started = facts.started;
+    if (facts.settled) out.took = facts.ended - facts.started;
+    out.granted = Remaining(facts.started, facts.deadline);
+    out.code = facts.code;
+    out.attribution = facts.attribution;
+    out.stopped = facts.stopped;
+    out.kind = facts.kind;
+    out.answered = n == finish.attempt;
+    return out;
+  });
 }
 
 void CallDriver::DropNext() {

@@ -78,10 +78,12 @@ class Striped {
     }
     explicit operator bool() const { return stripe_ != nullptr; }
     T* operator->() const { return &stripe_->value; }
+    T& operator*() const { return stripe_->value; }
     T* get() const { return &stripe_->value; }
 
    private:
     friend class Striped;
+    Hold() : stripe_(nullptr) {}
     // Acquire: sees what the one before has done. One that finds it taken has
     // seen nothing, and looks at nothing.
     explicit Hold(Stripe* stripe)
@@ -98,13 +100,21 @@ class Striped {
 
   // This thread's stripe; empty while another thread has it.
   Hold TryHold() { return Hold(&stripes_[MyStripe()]); }
+  // The n-th of kStripes.
+  Hold TryHold(size_t n) { return Hold(&stripes_[n]); }
   // This thread's stripe, or the next that is free; empty when none is.
   Hold TryHoldAny() {
+    return TryHoldAny([](const T&) { return true; });
+  }
+  // The same, of those that `fits`.
+  template <class Fits>
+  Hold TryHoldAny(const Fits& fits) {
     const size_t mine = MyStripe();
-    for (size_t i = 1;; ++i) {
-      Hold hold = Hold(&stripes_[(mine + i - 1) % kStripes]);
-      if (hold || i == kStripes) return hold;
+    for (size_t i = 0; i < kStripes; ++i) {
+      Hold hold = Hold(&stripes_[(mine + i) % kStripes]);
+      if (hold && fits(*hold)) return hold;
     }
+    return Hold();
   }
   // One after the other, but for those that others have just now.
   template <class Function>

@@ -31,6 +31,8 @@
 
 namespace firebreak::core {
 
+class CallTape;
+
 enum class CallEnd {
   kSuccess,    // OK reached the caller
   kFailure,    // a status other than OK did, from a server or our deadline
@@ -89,6 +91,9 @@ class MethodStats {
   // What was decided on its calls, and why. Whoever refuses a call notes it;
   // the driver notes its retries and hedges.
   DecisionLog decisions;
+  // Where each of its calls is written by whoever ends it, while somebody
+  // listens (call_tape.h). Null: nowhere. Set before the first call.
+  CallTape* tape = nullptr;
 
  private:
   using Counter = std::atomic<int64_t>;
