@@ -13,11 +13,11 @@
 //
 // Its clients are `firebreakctl` and any program that uses
 // proto/firebreak/v1/admin.proto. Everybody who can connect to the server may
-// read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy) needs
-// the consent of the authorizer: see admin_auth.h and docs/security.md. Each
-// change and each refusal is an event that says who it was. A Unix socket must
-// have a path, as above: an abstract one ("unix-abstract:") is open to every
-// user of the machine.
+// read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy), and
+// RecordCalls, needs the consent of the authorizer: see admin_auth.h and
+// docs/security.md. Each change and each refusal is an event that says who it
+// was. A Unix socket must have a path, as above: an abstract one
+// ("unix-abstract:") is open to every user of the machine.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
 // Ownership: the service must outlive the server that it is registered with, as
@@ -94,10 +94,10 @@ class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
                         const AdminOptions& options = {});
   ~AdminService() override;
 
-  // Ends all event streams, and refuses new ones, with UNAVAILABLE; ends
-  // ReportHealthTo(). Call it before grpc::Server::Shutdown(): without a
-  // deadline that waits for streams to end, and a watcher's stream has no end.
-  // All other calls still work.
+  // Ends all streams (events, recordings), and refuses new ones, with
+  // UNAVAILABLE; ends ReportHealthTo(). Call it before
+  // grpc::Server::Shutdown(): without a deadline that waits for streams to end,
+  // and a watcher's stream has no end. All other calls still work.
   void Shutdown();
 
   // From now on `service` is SERVING in grpc.health.v1 while the engine is
@@ -135,6 +135,9 @@ class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
       grpc::CallbackServerContext* context,
       const v1::WatchEventsRequest* request) override;
+  grpc::ServerWriteReactor<v1::RecordCallsResponse>* RecordCalls(
+      grpc::CallbackServerContext* context,
+      const v1::RecordCallsRequest* request) override;
   grpc::ServerUnaryReactor* SetOverride(
       grpc::CallbackServerContext* context,
       const v1::SetOverrideRequest* request,

@@ -244,7 +244,10 @@ AdminService::~AdminService() = default;
 
 void AdminService::Shutdown() {
   reporter_->Stop();
-  for (const auto& each : engines_->all()) each->streams->Shutdown();
+  for (const auto& each : engines_->all()) {
+    each->streams->Shutdown();
+    each->recorder->Shutdown();
+  }
 }
 
 void AdminService::ReportHealthTo(grpc::HealthCheckServiceInterface* health,
@@ -334,6 +337,14 @@ grpc::ServerWriteReactor<v1::WatchEventsResponse>* AdminService::WatchEvents(
   absl::Status may = its.gate->EnterToRead(*context, "WatchEvents");
   if (may.ok()) may = one.status();
   return its.streams->Open(context, *request, may);
+}
+
+grpc::ServerWriteReactor<v1::RecordCallsResponse>* AdminService::RecordCalls(
+    grpc::CallbackServerContext* context,
+    const v1::RecordCallsRequest* request) {
+  const auto one =
+      engines_->Of(request->selector().engine(), "selector.engine");
+  return engines_->OrFirst(one).recorder->Open(context, *request, one.status());
 }
 
 // Who may is asked before which: an answer names what there is.

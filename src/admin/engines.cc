@@ -30,7 +30,8 @@ OneEngine::OneEngine(std::string its_name,
       changes(std::make_unique<Changes>(core, gate)),
       policies(std::make_unique<Policies>(core, gate)),
       rates(Rates::Create(core)),
-      streams(EventStreams::Create(core)) {
+      streams(EventStreams::Create(core)),
+      recorder(CallRecorder::Create(core, gate)) {
   rates->Start();
 }
 

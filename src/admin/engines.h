@@ -24,6 +24,7 @@
 #include "absl/strings/string_view.h"
 #include "firebreak/admin_service.h"
 #include "firebreak/v1/admin.pb.h"
+#include "src/admin/call_recorder.h"
 #include "src/admin/changes.h"
 #include "src/admin/event_streams.h"
 #include "src/admin/gate.h"
@@ -45,6 +46,7 @@ struct OneEngine {
   const std::unique_ptr<Policies> policies;
   const std::shared_ptr<Rates> rates;
   const std::shared_ptr<EventStreams> streams;
+  const std::shared_ptr<CallRecorder> recorder;
 };
 
 class Engines {

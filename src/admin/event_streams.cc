@@ -52,12 +52,6 @@ bool IsOfAnother(const engine::EngineCore& core,
   return request.instance() != 0 && request.instance() != core.instance();
 }
 
-class Refused : public EventStreams::Reactor {
- public:
-  explicit Refused(const absl::Status& why) { Finish(ToGrpc(why)); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 // `busy_` is the right to use the reactor: whoever sets it does the one write,
@@ -222,7 +216,7 @@ EventStreams::Reactor* EventStreams::Open(grpc::CallbackServerContext* context,
     stream = std::make_shared<Stream>(this, core_.get(), context, request);
     refused = Add(stream);
   }
-  if (!refused.ok()) return new Refused(refused);
+  if (!refused.ok()) return new RefusedStream<v1::WatchEventsResponse>(refused);
   stream->Pump();
   return stream.get();
 }

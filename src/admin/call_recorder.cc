@@ -1,0 +1,334 @@
+#include "src/admin/call_recorder.h"
+
+#include <chrono>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+#include "src/admin/call_blocks.h"
+#include "src/admin/status.h"
+#include "src/admin/text.h"
+#include "src/admin/time_view.h"
+#include "src/core/base/duration.h"
+
+namespace firebreak::admin {
+namespace {
+
+// The tape has room for what comes meanwhile: see call_tape.h.
+constexpr core::Duration kDrainEvery = std::chrono::milliseconds(100);
+// Of few calls a block is worth waiting for.
+constexpr core::Duration kLongestWait = std::chrono::milliseconds(500);
+// From when its end is asked for until it is broken off.
+constexpr core::Duration kEndsWithin = std::chrono::milliseconds(250);
+// From the end of the recording until what is left has to be read.
+constexpr core::Duration kToRead = std::chrono::seconds(10);
+constexpr core::Duration kUsualLength = std::chrono::minutes(1);
+constexpr int64_t kLongestSeconds = 3600;
+
+// Nothing when it is out of range.
+absl::optional<core::Duration> LengthOf(const v1::RecordCallsRequest& request) {
+  if (!request.has_duration()) return kUsualLength;
+  const int64_t seconds = request.duration().seconds();
+  const int64_t nanos = request.duration().nanos();
+  // Before they are added up: the sum of any two may overflow.
+  if (seconds < 0 || seconds > kLongestSeconds || nanos < 0 ||
+      nanos >= 1'000'000'000) {
+    return absl::nullopt;
+  }
+  const core::Duration length =
+      std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos);
+  if (length <= core::Duration::zero() ||
+      length > std::chrono::seconds(kLongestSeconds)) {
+    return absl::nullopt;
+  }
+  return length;
+}
+
+double ShareOf(const v1::RecordCallsRequest& request) {
+  return request.share() == 0 ? 1 : request.share();
+}
+
+absl::Status Check(const v1::RecordCallsRequest& request) {
+  if (!LengthOf(request).has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("duration: is ", request.duration().seconds(), "s and ",
+                     request.duration().nanos(), "ns; allowed (0, 1h]"));
+  }
+  // NaN is neither.
+  if (!(request.share() >= 0 && request.share() <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("share: is ", request.share(), "; allowed (0, 1]"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// `busy_` is the right to use the reactor, as in event_streams.cc.
+class CallRecorder::Stream : public Reactor {
+ public:
+  Stream(CallRecorder* owner, engine::EngineCore* core,
+         grpc::CallbackServerContext* context,
+         const v1::RecordCallsRequest& request, std::string whose)
+      : actor(std::move(whose)),
+        owner_(owner),
+        core_(core),
+        ends_(core->Now() + LengthOf(request).value_or(kUsualLength)),
+        blocks_(core, request.selector(), ShareOf(request)),
+        cut_(core->Now()),
+        context_(context) {
+    // The greeting.
+    waiting_.push_back(blocks_.Cut());
+  }
+
+  const std::string actor;
+  core::CallTape::Session session = core::CallTape::kNone;
+
+  // Takes what is on the tape. By one at a time.
+  void Serve() {
+    const core::Time now = core_->Now();
+    std::vector<v1::CallBlock> cut;
+    blocks_.AddLost(core_->tape()->Drain(
+        session, [&](const core::CallTape::Call& call,
+                     const core::CallTape::Attempt* attempts) {
+          blocks_.Take(call, attempts);
+          if (blocks_.is_full()) cut.push_back(blocks_.Cut());
+        }));
+    const bool is_over = now >= ends_;
+    if (!cut.empty() || is_over || now >= cut_ + kLongestWait) {
+      cut.push_back(blocks_.Cut());
+      cut_ = now;
+    }
+    {
+      core::MutexLock lock(&mu_);
+      for (v1::CallBlock& block : cut) Keep(std::move(block));
+      if (is_over && !end_.has_value()) {
+        end_ = grpc::Status::OK;
+        end_due_ = now + kToRead;
+      }
+    }
+    Pump();
+  }
+
+  // Writes what there is to write, if nothing is being written.
+  void Pump() {
+    absl::optional<grpc::Status> end;
+    {
+      core::MutexLock lock(&mu_);
+      if (busy_) return;
+      // What was recorded until it was over is still his.
+      if (end_.has_value() && (waiting_.empty() || !end_->ok())) {
+        end = end_;
+      } else if (waiting_.empty()) {
+        return;
+      } else {
+        *response_.mutable_calls() = std::move(waiting_.front());
+        waiting_.pop_front();
+        *response_.mutable_as_of() =
+            TimestampOf(core_->Now(), blocks_.wall_clock());
+      }
+      busy_ = true;
+    }
+    if (end.has_value()) {
+      Finish(*end);
+    } else {
+      StartWrite(&response_);
+    }
+  }
+
+  // Ends the stream as soon as its write is done.
+  void End(const grpc::Status& status) {
+    {
+      core::MutexLock lock(&mu_);
+      if (!end_.has_value() || end_->ok()) {
+        end_ = status;
+        end_due_ = core_->Now() + kEndsWithin;
+      }
+    }
+    Pump();
+  }
+
+  // Neither a write nor the end gets past a reader that does not read.
+  void BreakOffIfOverdue(core::Time now) {
+    {
+      core::MutexLock lock(&mu_);
+      if (!end_.has_value() || now < end_due_) return;
+    }
+    core::MutexLock lock(&context_mu_);
+    if (context_ == nullptr) return;
+    context_->TryCancel();
+    context_ = nullptr;
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      core::MutexLock lock(&mu_);
+      busy_ = false;
+    }
+    if (ok) {
+      Pump();
+    } else {
+      End(grpc::Status::CANCELLED);
+    }
+  }
+
+  void OnCancel() override { End(grpc::Status::CANCELLED); }
+  void OnDone() override {
+    {
+      core::MutexLock lock(&context_mu_);
+      context_ = nullptr;
+    }
+    owner_->Remove(this);
+  }
+
+ private:
+  void Keep(v1::CallBlock block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    block.set_lost(block.lost() + std::exchange(lost_, 0));
+    if (waiting_.size() < kMaxBlocks) {
+      waiting_.push_back(std::move(block));
+    } else {
+      lost_ = block.lost() + block.calls_size();
+    }
+  }
+
+  CallRecorder* const owner_;
+  engine::EngineCore* const core_;  // the owner's
+  const core::Time ends_;
+  // Of Serve(), but for the clock, which is const.
+  CallBlocks blocks_;
+  core::Time cut_;
+  // Held while the context is used, since it goes when OnDone() returns. No
+  // reaction of gRPC's runs inside TryCancel().
+  core::Mutex context_mu_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(context_mu_);
+  core::Mutex mu_;
+  bool busy_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<v1::CallBlock> waiting_ ABSL_GUARDED_BY(mu_);
+  int64_t lost_ ABSL_GUARDED_BY(mu_) = 0;  // to be told with the next
+  absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
+  core::Time end_due_ ABSL_GUARDED_BY(mu_);
+  v1::RecordCallsResponse response_;  // of whoever has set `busy_`
+};
+
+std::shared_ptr<CallRecorder> CallRecorder::Create(
+    std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate) {
+  auto recorder = std::shared_ptr<CallRecorder>(
+      new CallRecorder(std::move(core), std::move(gate)));
+  recorder->timer_.client = recorder;
+  return recorder;
+}
+
+CallRecorder::~CallRecorder() { core_->io()->Disarm(&timer_); }
+
+CallRecorder::Reactor* CallRecorder::Open(grpc::CallbackServerContext* context,
+                                          const v1::RecordCallsRequest& request,
+                                          const absl::Status& which) {
+  const absl::Status valid = Check(request);
+  std::string action = "RecordCalls";
+  if (valid.ok()) {
+    absl::StrAppend(&action, " for ", core::FormatDuration(*LengthOf(request)));
+    if (ShareOf(request) < 1) {
+      absl::StrAppend(&action, ", ", ShareOf(request) * 100, "% of them");
+    }
+  }
+  action += Because(request.reason());
+  const Gate::Subject subject = {request.selector().channel(), "",
+                                 request.selector().method()};
+  Gate::Visitor visitor;
+  absl::Status refused =
+      gate_->EnterToChange(*context, "RecordCalls", action, subject, &visitor);
+  if (refused.ok()) refused = which.ok() ? valid : which;
+  std::shared_ptr<Stream> stream;
+  if (refused.ok()) {
+    stream = std::make_shared<Stream>(this, core_.get(), context, request,
+                                      visitor.actor);
+    refused = Add(stream, ShareOf(request));
+  }
+  if (!refused.ok()) return new RefusedStream<v1::RecordCallsResponse>(refused);
+  gate_->Changed(visitor, {ToLine(subject.channel), "", ToLine(subject.method)},
+                 "", "", "calls are recorded");
+  stream->Pump();
+  return stream.get();
+}
+
+absl::Status CallRecorder::Add(std::shared_ptr<Stream> stream, double share) {
+  bool start;
+  {
+    core::MutexLock lock(&mu_);
+    if (shut_down_) {
+      return absl::UnavailableError("the admin service is shutting down");
+    }
+    if (stream_ != nullptr) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "calls are being recorded already, for ", stream_->actor));
+    }
+    stream->session = core_->tape()->Start(share);
+    if (stream->session == core::CallTape::kNone) {
+      return absl::ResourceExhaustedError(
+          "calls are being recorded already, through another admin service of "
+          "this engine");
+    }
+    stream_ = std::move(stream);
+    start = !ticking_;
+    ticking_ = true;
+  }
+  if (start) core_->io()->Arm(&timer_, core_->Now() + kDrainEvery);
+  return absl::OkStatus();
+}
+
+void CallRecorder::Remove(Stream* stream) {
+  std::shared_ptr<Stream> last;  // dies after the lock is released
+  core::MutexLock lock(&mu_);
+  if (stream_.get() != stream) return;
+  core_->tape()->Stop(stream->session);
+  last = std::move(stream_);
+}
+
+std::shared_ptr<CallRecorder::Stream> CallRecorder::stream() const {
+  core::MutexLock lock(&mu_);
+  return stream_;
+}
+
+void CallRecorder::Shutdown() {
+  {
+    core::MutexLock lock(&mu_);
+    shut_down_ = true;
+  }
+  if (const auto open = stream()) {
+    open->End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                           "the admin service is shutting down"));
+  }
+}
+
+void CallRecorder::Serve() {
+  if (const auto open = stream()) open->Serve();
+  core::MutexLock lock(&mu_);
+  is_served_ = false;
+}
+
+void CallRecorder::OnTimer() {
+  std::shared_ptr<Stream> open;
+  bool serve;
+  {
+    core::MutexLock lock(&mu_);
+    open = stream_;
+    ticking_ = open != nullptr;
+    serve = ticking_ && !is_served_;
+    is_served_ = is_served_ || serve;
+  }
+  if (open == nullptr) return;
+  const core::Time now = core_->Now();
+  open->BreakOffIfOverdue(now);
+  if (serve && !core_->io()->SubmitAside(
+                   [self = shared_from_this()] { self->Serve(); })) {
+    // No room there; maybe at the next tick.
+    core::MutexLock lock(&mu_);
+    is_served_ = false;
+  }
+  core_->io()->Arm(&timer_, now + kDrainEvery);
+}
+
+}  // namespace firebreak::admin
