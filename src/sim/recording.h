@@ -73,6 +73,11 @@ struct Recording {
   int64_t out_of_order = 0;
   int64_t of_other_methods = 0;
   bool is_cut = false;
+  // Of recorded attempts (observed.h): calls that met nobody, and whose first
+  // attempt was given up; and those that nothing is known of.
+  int64_t of_nobody = 0;
+  int64_t given_up = 0;
+  int64_t left_out = 0;
 };
 
 absl::StatusOr<Recording> ReadRecording(

@@ -333,13 +333,14 @@ int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
 }
 
 int Advise(const AdviseArguments& typed, const Style& style) {
+  std::string notes;
   const absl::StatusOr<sim::Recording> recording =
-      ReadRecordingFile(typed.recording);
+      ReadRecordingFile(typed.recording, &notes);
   if (!recording.ok()) {
     Complain(recording.status());
     return kExitUsage;
   }
-  std::cerr << NotesOn(*recording);
+  std::cerr << notes;
   const absl::StatusOr<std::string> method =
       FindMethod(*recording, typed.method);
   if (!method.ok()) {
@@ -379,7 +380,7 @@ void AddAdviseCommand(CLI::App* app, const Arguments* args,
       ->type_name("");
   advise
       ->add_option("--recording", typed->recording,
-                   "CSV file of calls, as for `simulate`")
+                   "File of calls, as for `simulate`")
       ->required()
       ->type_name("TEXT");
   advise

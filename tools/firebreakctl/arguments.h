@@ -33,6 +33,9 @@ struct Arguments {
   ListRequest list;
   AlertsRequest alerts;
   PolicyRequest policy;
+  RecordRequest record;
+  std::string record_for = "1m";
+  std::string record_share;
   ServeOptions serve;
   TopOptions top;
   std::string top_interval = "1s";

@@ -1,15 +1,76 @@
 // The arguments of commands that are looked at while they change.
 #include <chrono>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "src/core/base/duration.h"
 #include "tools/firebreakctl/arguments.h"
 #include "tools/firebreakctl/serve.h"
 
 namespace firebreak::ctl {
 
+namespace {
+
+// "10%", more than none and not more than all.
+CLI::Validator ShareCheck() {
+  return CLI::Validator(
+      [](const std::string& typed) -> std::string {
+        absl::string_view text = typed;
+        double percent = 0;
+        const bool is_share = absl::ConsumeSuffix(&text, "%") &&
+                              absl::SimpleAtod(text, &percent) && percent > 0 &&
+                              percent <= 100;
+        return is_share ? "" : "is " + typed + "; allowed (0%, 100%]";
+      },
+      "");
+}
+
+void AddRecord(CLI::App* app, Arguments* args, Command* chosen) {
+  CLI::App* const record = AddCommand(
+      app, args, "record", "Record calls into a file, for simulate and advise",
+      "  firebreakctl record --for 10m -o calls.fbr\n"
+      "  firebreakctl record --target order-1:50051,order-2:50051 --for 1h "
+      "--share 10% -o calls.fbr\n"
+      "  firebreakctl simulate --recording calls.fbr policy.textproto\n\n"
+      "Nothing of what calls carry is recorded. It takes the consent that a "
+      "change takes.",
+      [args](Client* client) {
+        args->record.duration = *core::ParseDuration(args->record_for);
+        absl::string_view share = args->record_share;
+        if (absl::ConsumeSuffix(&share, "%") &&
+            absl::SimpleAtod(share, &args->record.share)) {
+          args->record.share /= 100;
+        }
+        return client->Record(args->record);
+      },
+      chosen);
+  record
+      ->add_option("-o,--output", args->record.path,
+                   "The file, which is not there yet")
+      ->required()
+      ->type_name("TEXT");
+  record
+      ->add_option("--for", args->record_for,
+                   "For how long (default 1m); Ctrl-C ends it before")
+      ->type_name("DURATION")
+      ->check(
+          DurationCheck(core::Duration(1), std::chrono::hours(1), "(0, 1h]"));
+  record
+      ->add_option("--share", args->record_share,
+                   "Only so many of the calls: 10% (default: all)")
+      ->type_name("SHARE")
+      ->check(ShareCheck());
+  record->add_option("--method", args->record.method,
+                     "Only the calls of this method; its end is enough");
+  AddReason(record, args);
+}
+
+}  // namespace
+
 void AddLiveCommands(CLI::App* app, Arguments* args, Command* chosen) {
+  AddRecord(app, args, chosen);
   CLI::App* const top = AddCommand(
       app, args, "top", "Show a fleet in a terminal, live",
       "  firebreakctl top --target order-1:50051,order-2:50051\n"

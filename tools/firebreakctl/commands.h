@@ -15,7 +15,9 @@
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_H_
 
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -77,6 +79,13 @@ struct PolicyRequest {
   uint64_t to_version = 0;  // of RollBack(); 0: the one before
 };
 
+struct RecordRequest {
+  std::string path;    // of a file that is not there yet
+  std::string method;  // empty: all
+  core::Duration duration = std::chrono::minutes(1);
+  double share = 1;  // of the calls
+};
+
 class Client {
  public:
   // More would be a fleet for another tool.
@@ -111,6 +120,10 @@ class Client {
   // targets are put into one order: as if their clocks were right, and those of
   // one target always as they are numbered.
   int Events(const EventsRequest& request);
+  // The calls that end from now on, into one file: until the time is over, all
+  // targets have ended it, the file cannot be written, or somebody interrupts
+  // it, which is no failure.
+  int Record(const RecordRequest& wanted);
   int GetPolicy();
   // 0 when no server has a finding that is an error.
   int LintPolicy();
@@ -179,6 +192,26 @@ class Client {
   // Prints the answers to a change, or `none` for those that hold no breaker.
   template <class Response>
   int PrintBreakers(const Answers<Response>& answers, const char* none) const;
+
+  // How much the clock of a target is ahead of ours, told by an answer that has
+  // just been written there. One that is off by less than a second may as well
+  // be the network: 0.
+  template <class Response>
+  static int64_t SkewOf(const Response& response) {
+    constexpr int64_t kSkewToMention = 1'000'000'000;
+    if (!response.has_as_of()) return 0;
+    const int64_t ours =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(
+            std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    const int64_t skew = response.as_of().seconds() * 1'000'000'000 +
+                         response.as_of().nanos() - ours;
+    return std::abs(skew) < kSkewToMention ? 0 : skew;
+  }
+
+  class Tape;
+  grpc::Status RecordOne(const Target& target, const RecordRequest& wanted,
+                         grpc::ClientContext* context, Tape* tape) const;
 
   // How far a target's events have been read.
   struct Place {

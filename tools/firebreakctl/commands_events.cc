@@ -26,8 +26,6 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-// A clock that is off by less may as well be the network.
-constexpr int64_t kSkewToMention = 1'000'000'000;
 // What the server takes for a heartbeat.
 constexpr core::Duration kShortestBeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestBeat = std::chrono::hours(1);
@@ -45,12 +43,6 @@ bool IsForGood(const grpc::Status& end) {
     default:
       return false;
   }
-}
-
-int64_t WallNanos() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 // A stream of events that is waited for so long, and no longer.
@@ -120,15 +112,6 @@ class Client::EventPrinter {
  public:
   EventPrinter(const Settings& settings, bool has_several)
       : settings_(settings), has_several_(has_several) {}
-
-  // How much the clock of a target is ahead of ours: told by an answer that has
-  // just been written there.
-  static int64_t SkewOf(const v1::WatchEventsResponse& response) {
-    if (!response.has_as_of()) return 0;
-    const int64_t skew =
-        TimeUtil::TimestampToNanoseconds(response.as_of()) - WallNanos();
-    return std::abs(skew) < kSkewToMention ? 0 : skew;
-  }
 
   void PrintNow(const Target& target, const v1::Event& event) {
     const std::lock_guard<std::mutex> lock(mu_);
@@ -202,7 +185,7 @@ grpc::Status Client::ReadKept(const Target& target, Place* place,
   int64_t skew = 0;
   while (reader->Read(&response)) {
     if (std::exchange(is_first, false)) {
-      skew = EventPrinter::SkewOf(response);
+      skew = SkewOf(response);
       if (skew != 0) {
         Complain(absl::StrCat(
             "the clock of ", target.name, " is ", Brief(std::abs(skew)),

@@ -21,7 +21,7 @@ ArgumentModel ArgumentOf(const CLI::Option& option) {
     model.name = option.get_name(/*positional=*/true);
     if (model.name == "METHOD") {
       model.value = ArgumentModel::Value::kMethod;
-    } else if (model.name == "FILE") {
+    } else if (IsOneOf(model.name, {"FILE", "FROM", "TO"})) {
       model.value = ArgumentModel::Value::kFile;
     } else if (model.name == "STATE") {
       model.value = ArgumentModel::Value::kWord;
@@ -39,7 +39,7 @@ ArgumentModel ArgumentOf(const CLI::Option& option) {
     model.value = ArgumentModel::Value::kNone;
   } else if (IsOneOf(model.name, {"--ca", "--cert", "--key", "--token-file",
                                   "--change-token-file", "--policy",
-                                  "--recording", "--svg"})) {
+                                  "--recording", "--svg", "--output"})) {
     model.value = ArgumentModel::Value::kFile;
   } else {
     model.value = ArgumentModel::Value::kAnything;

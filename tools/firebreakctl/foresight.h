@@ -24,14 +24,17 @@
 
 namespace firebreak::ctl {
 
-// `simulate` and `advise`. `args` outlives the app; of it the style is taken,
-// as it is when the command runs.
+// `simulate`, `advise` and `convert`. `args` outlives the app; of it the style
+// is taken, as it is when the command runs.
 void AddForesightCommands(CLI::App* app, const Arguments* args,
                           std::function<int()>* chosen);
 
 // `advise`, the same way.
 void AddAdviseCommand(CLI::App* app, const Arguments* args,
                       std::function<int()>* chosen);
+
+// `convert`, between files.
+void AddConvertCommand(CLI::App* app, std::function<int()>* chosen);
 
 // The calls to simulate, as typed.
 struct CallsArguments {
@@ -55,6 +58,7 @@ struct CallsArguments {
 // A workload, and what it points to.
 struct Calls {
   sim::Recording recording;
+  std::string notes;  // on it: some lines
   sim::Workload workload;
   // How busy the workers are without incidents; nothing where they have no
   // limit.
@@ -64,10 +68,10 @@ struct Calls {
 void AddCallsOptions(CLI::App* command, CallsArguments* typed);
 // INVALID_ARGUMENT that names the option; NOT_FOUND for a file.
 absl::Status ReadCalls(const CallsArguments& typed, Calls* calls);
-// Of a file, "-" for standard input.
-absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path);
-// What a reader should know of the recording, a line each, with line ends.
-std::string NotesOn(const sim::Recording& recording);
+// Of a file, .fbr or CSV; "-" for standard input. `notes`: what a reader should
+// know of it, a line each, with line ends.
+absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,
+                                                 std::string* notes);
 // Which calls, which servers, what happens: some lines.
 std::string DescribeCalls(const Calls& calls);
 

@@ -16,6 +16,7 @@
 #include "src/core/base/duration.h"
 #include "src/sim/distribution_text.h"
 #include "tools/firebreakctl/foresight.h"
+#include "tools/firebreakctl/recording_file.h"
 #include "tools/firebreakctl/table.h"
 #include "tools/firebreakctl/words.h"
 
@@ -61,8 +62,10 @@ absl::Status ReadDuration(const char* option, const std::string& text,
   return Of(option, read.status());
 }
 
-absl::Status ReadFile(const CallsArguments& typed, sim::Recording* recording) {
-  absl::StatusOr<sim::Recording> read = ReadRecordingFile(typed.recording);
+absl::Status ReadFile(const CallsArguments& typed, Calls* calls) {
+  sim::Recording* const recording = &calls->recording;
+  absl::StatusOr<sim::Recording> read =
+      ReadRecordingFile(typed.recording, &calls->notes);
   if (!read.ok()) return read.status();
   *recording = *std::move(read);
   if (typed.only.empty()) return absl::OkStatus();
@@ -81,6 +84,66 @@ absl::Status ReadFile(const CallsArguments& typed, sim::Recording* recording) {
   }
   *recording = std::move(chosen);
   return absl::OkStatus();
+}
+
+std::string NotesOn(const sim::Recording& recording) {
+  std::string out;
+  if (recording.is_cut) {
+    out +=
+        "the recording is cut off: its last line has no end, and was left "
+        "out\n";
+  }
+  if (recording.out_of_order > 0) {
+    absl::StrAppend(&out, recording.out_of_order,
+                    " calls began before one above them; they were sorted\n");
+  }
+  if (recording.of_other_methods > 0) {
+    absl::StrAppend(&out, "over ", sim::Recording::kMaxMethods,
+                    " methods: ", recording.of_other_methods,
+                    " calls of further ones count as \"", sim::kOtherMethods,
+                    "\"\n");
+  }
+  if (recording.of_nobody > 0) {
+    absl::StrAppend(&out, recording.of_nobody,
+                    " calls were refused before anything was sent: they meet "
+                    "what the nearest attempts met\n");
+  }
+  if (recording.given_up > 0) {
+    absl::StrAppend(&out, recording.given_up,
+                    " first attempts were given up: they meet what others met "
+                    "that took longer\n");
+  }
+  if (recording.left_out > 0) {
+    absl::StrAppend(&out, recording.left_out,
+                    " calls are left out: no attempt of their method was "
+                    "answered\n");
+  }
+  return out;
+}
+
+std::string NotesOn(const RecordedNotes& notes) {
+  std::string out;
+  if (notes.is_cut) {
+    out +=
+        "the recording is cut off: its last block has no end, and was left "
+        "out\n";
+  }
+  if (notes.lost > 0) {
+    absl::StrAppend(&out, notes.lost,
+                    " calls are missing: there was no room for them\n");
+  }
+  if (notes.share < 1) {
+    absl::StrAppend(&out, "only ", Figure(notes.share * 100),
+                    "% of the calls were recorded: the load was higher\n");
+  }
+  if (notes.streams > 0) {
+    absl::StrAppend(&out, notes.streams, " streams are left out\n");
+  }
+  if (!notes.clocks.empty()) {
+    absl::StrAppend(
+        &out, "clocks were wrong, and were set right: ", notes.clocks, "\n");
+  }
+  return out;
 }
 
 double MeanLatency(const sim::Workload& workload) {
@@ -163,8 +226,9 @@ Duration LengthFor(const std::vector<Incident>& incidents) {
 void AddCallsOptions(CLI::App* command, CallsArguments* typed) {
   command
       ->add_option("--recording", typed->recording,
-                   "CSV file of calls with the columns start_ms, method, "
-                   "latency_ms, code; \"-\" for standard input")
+                   "File that `record` has made, or CSV with the columns "
+                   "start_ms, method, latency_ms, code; \"-\" for standard "
+                   "input")
       ->type_name("TEXT");
   command->add_option("--method", typed->only,
                       "Only the recorded methods with this in their name; of "
@@ -250,7 +314,7 @@ absl::Status ReadCalls(const CallsArguments& typed, Calls* calls) {
   }
   if (!status.ok()) return status;
   if (!typed.recording.empty()) {
-    status = ReadFile(typed, &calls->recording);
+    status = ReadFile(typed, calls);
     if (!status.ok()) return status;
     workload.recording = &calls->recording;
   } else {
@@ -281,37 +345,22 @@ absl::Status ReadCalls(const CallsArguments& typed, Calls* calls) {
   return sim::CheckWorkload(workload, typed.channel);
 }
 
-absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path) {
+absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,
+                                                 std::string* notes) {
   std::ifstream file;
   const bool is_input = path == "-";
   if (!is_input) file.open(path, std::ios::binary);
   if (!is_input && !file) {
     return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
   }
-  absl::StatusOr<sim::Recording> read =
-      sim::ReadRecording(is_input ? &std::cin : &file);
+  std::istream* const in = is_input ? &std::cin : &file;
+  RecordedNotes of_blocks;
+  absl::StatusOr<sim::Recording> read = IsRecordingFile(in)
+                                            ? ReadRecordedCalls(in, &of_blocks)
+                                            : sim::ReadRecording(in);
   if (!read.ok()) return Of(path.c_str(), read.status());
+  *notes = absl::StrCat(NotesOn(of_blocks), NotesOn(*read));
   return read;
-}
-
-std::string NotesOn(const sim::Recording& recording) {
-  std::string out;
-  if (recording.is_cut) {
-    out +=
-        "the recording is cut off: its last line has no end, and was left "
-        "out\n";
-  }
-  if (recording.out_of_order > 0) {
-    absl::StrAppend(&out, recording.out_of_order,
-                    " calls began before one above them; they were sorted\n");
-  }
-  if (recording.of_other_methods > 0) {
-    absl::StrAppend(&out, "over ", sim::Recording::kMaxMethods,
-                    " methods: ", recording.of_other_methods,
-                    " calls of further ones count as \"", sim::kOtherMethods,
-                    "\"\n");
-  }
-  return out;
 }
 
 std::string DescribeCalls(const Calls& calls) {

@@ -46,6 +46,7 @@ constexpr char kExamples[] = R"(Examples:
   firebreakctl policy diff policy.textproto
   firebreakctl policy apply policy.textproto --reason "ticket 1234"
   firebreakctl policy rollback
+  firebreakctl record --for 10m -o calls.fbr
   firebreakctl simulate --recording calls.csv policy.textproto
   source <(firebreakctl completion bash)
   FIREBREAK_TARGET=unix:/run/shop/admin.sock firebreakctl list --json

@@ -77,7 +77,7 @@ int Simulate(const SimulateArguments& typed, const Style& style) {
     Complain(read);
     return kExitUsage;
   }
-  std::cerr << NotesOn(calls.recording);
+  std::cerr << calls.notes;
   const absl::StatusOr<std::vector<NamedPolicy>> policies =
       ReadPolicies(typed, calls.workload);
   if (!policies.ok()) {
@@ -182,6 +182,7 @@ void AddForesightCommands(CLI::App* app, const Arguments* args,
     *chosen = [typed, args] { return Simulate(*typed, args->settings.style); };
   });
   AddAdviseCommand(app, args, chosen);
+  AddConvertCommand(app, chosen);
 }
 
 }  // namespace firebreak::ctl

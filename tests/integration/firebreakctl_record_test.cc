@@ -1,0 +1,222 @@
+// `firebreakctl record`, as a shell runs it, and what becomes of its file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "src/core/measure/call_tape.h"
+#include "tests/support/admin_fixture.h"
+#include "tests/support/firebreakctl.h"
+
+namespace firebreak::testing {
+namespace {
+
+using core::CallTape;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+class RecordTest : public ::testing::Test {
+ protected:
+  ~RecordTest() override {
+    for (const std::string& file : files_) unlink(file.c_str());
+  }
+  std::string NewFile(const std::string& ext) {
+    files_.push_back(NewStem() + ext);
+    return files_.back();
+  }
+  static int64_t SizeOf(const std::string& path) {
+    struct stat found {};
+    return stat(path.c_str(), &found) == 0 ? found.st_size : -1;
+  }
+  // Once somebody listens.
+  static void WriteCalls(AdminFixture* f, int count) {
+    EXPECT_TRUE(Eventually([&] { return f->core()->tape()->is_on(); }));
+    const auto method = f->Method("payment", "a:1", kCharge);
+    for (int i = 0; i < count; ++i) {
+      CallTape::Call call;
+      call.method = &method->runtime->stats;
+      call.started = engine::Now();
+      call.took = std::chrono::milliseconds(7);
+      call.granted = core::kInfiniteDuration;
+      call.attempts = 1;
+      f->core()->tape()->Write(call, [&](int) {
+        CallTape::Attempt attempt;
+        attempt.breaker = method->targets.front();
+        attempt.started = call.started;
+        attempt.took = call.took;
+        attempt.attribution = core::Attribution::kSuccess;
+        return attempt;
+      });
+    }
+  }
+
+  std::vector<std::string> files_;
+};
+
+TEST_F(RecordTest, SeveralTargetsIntoOneFileUntilInterrupted) {
+  AdminFixture a;
+  AdminFixture b;
+  const std::string file = NewFile(".fbr");
+  Follower record(absl::StrCat("record --for 10m -o ", file, " --target ",
+                               a.address(), ",", b.address()));
+  WriteCalls(&a, 3);
+  WriteCalls(&b, 4);
+  std::string table;
+  ASSERT_TRUE(Eventually([&] {
+    // While it is written, too, it is whole but for a last block.
+    if (SizeOf(file) <= 8) return false;
+    table = Invoke(absl::StrCat("convert ", file, " -")).out;
+    return Lines(table) == 2 + 7;
+  })) << table;
+  const Output& output = record.Stop();
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out,
+              AllOf(StartsWith(file + ": 7 calls, "),
+                    HasSubstr(" from 2 targets, until interrupted\n")));
+  EXPECT_THAT(table, AllOf(HasSubstr(absl::StrCat(",", a.address(), "\n")),
+                           HasSubstr(absl::StrCat(",", b.address(), "\n")),
+                           HasSubstr(absl::StrCat(kCharge,
+                                                  ",7.000,OK,payment,"
+                                                  "success,,1,0,0,"))));
+  // Others read it as they read a table.
+  const std::string policy = NewFile(".textproto");
+  std::ofstream(policy) << "method { name {} timeout: \"250ms\" }\n";
+  const Output simulated =
+      Invoke(absl::StrCat("simulate --recording ", file, " ", policy));
+  EXPECT_EQ(simulated.exit_code, 0) << simulated.err;
+  EXPECT_THAT(simulated.out, StartsWith("7 recorded calls of 1 method"));
+  const Output advised =
+      Invoke(absl::StrCat("advise Charge --recording ", file));
+  EXPECT_THAT(advised.err, HasSubstr("too little to advise on: 7 successes"));
+}
+
+TEST_F(RecordTest, EndsWhenItsTimeIsOver) {
+  AdminFixture f;
+  const std::string file = NewFile(".fbr");
+  const Output output = Invoke(
+      absl::StrCat("record --for 200ms -o ", file, " --target ", f.address()));
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out, HasSubstr(": 0 calls, 1 kB from 1 target\n"));
+  // And is not written over.
+  const Output again = Invoke(
+      absl::StrCat("record --for 200ms -o ", file, " --target ", f.address()));
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_EQ(again.err,
+            absl::StrCat("firebreakctl: ", file,
+                         ": there is something in it already; name another "
+                         "file\n"));
+}
+
+TEST_F(RecordTest, ATargetThatIsNotThereIsToldAndTheOthersGoOn) {
+  AdminFixture f;
+  const std::string file = NewFile(".fbr");
+  const std::string gone = "unix:/nowhere/admin.sock";
+  const Output output = Invoke(absl::StrCat(
+      "record --for 200ms -o ", file, " --target ", f.address(), ",", gone));
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_THAT(output.out, HasSubstr(" from 1 target\n"));
+  EXPECT_THAT(output.err, HasSubstr("cannot reach " + gone));
+  const std::string none = NewFile(".fbr");
+  const Output alone =
+      Invoke(absl::StrCat("record --for 200ms -o ", none, " --target ", gone));
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_THAT(alone.out, IsEmpty());
+  EXPECT_EQ(SizeOf(none), -1) << "nothing is left behind";
+}
+
+TEST_F(RecordTest, WhoMayNotIsTold) {
+  AdminOptions options;
+  options.authorizer = [](AdminCall* /*call*/) {
+    return absl::PermissionDeniedError("not you");
+  };
+  AdminFixture f(options);
+  const std::string file = NewFile(".fbr");
+  const Output output = Invoke(
+      absl::StrCat("record --for 200ms -o ", file, " --target ", f.address()));
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_EQ(output.err, "firebreakctl: not you\n");
+  EXPECT_EQ(SizeOf(file), -1);
+}
+
+TEST_F(RecordTest, AFullDiskIsToldAtOnce) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
+  AdminFixture f;
+  const Output output =
+      Invoke(absl::StrCat("record -o /dev/full --target ", f.address()));
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_EQ(output.err, "firebreakctl: /dev/full: No space left on device\n");
+}
+
+// A limit stands for a disk that becomes full meanwhile.
+TEST_F(RecordTest, AFileThatCanGrowNoFurtherKeepsWhatIsWhole) {
+  AdminFixture f;
+  const std::string file = NewFile(".fbr");
+  std::thread writer([&] {
+    for (int i = 0; i < 40; ++i) {
+      WriteCalls(&f, 400);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (!f.core()->tape()->is_on()) return;
+    }
+  });
+  const std::string stem = NewStem();
+  const Output output = InvokeAt(
+      stem, "",
+      absl::StrCat("record --for 1m -o ", file, " --target ", f.address()),
+      "sh -c 'trap \"\" XFSZ; ulimit -f 64; exec \"$@\"' sh");
+  f.core()->tape()->Start(1);  // so that the writer ends
+  writer.join();
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_THAT(output.err, AllOf(HasSubstr("File too large"),
+                                HasSubstr(" calls, is whole")));
+  const Output table = Invoke(absl::StrCat("convert ", file, " -"));
+  EXPECT_EQ(table.exit_code, 0) << table.err;
+  EXPECT_THAT(table.err, IsEmpty());
+  EXPECT_GT(Lines(table.out), 100);
+}
+
+TEST_F(RecordTest, NamesWhatIsWrong) {
+  const struct {
+    const char* args;
+    const char* error;
+  } cases[] = {
+      {"record", "--output is required"},
+      {"record -o x --for 2h", "--for: is 2h; allowed (0, 1h]"},
+      {"record -o x --share 0%", "--share: is 0%; allowed (0%, 100%]"},
+      {"record -o x --share 10", "--share: is 10; allowed (0%, 100%]"},
+  };
+  for (const auto& c : cases) {
+    const Output output = Invoke(c.args);
+    EXPECT_EQ(output.exit_code, 2) << c.args;
+    EXPECT_THAT(output.err, HasSubstr(c.error)) << c.args;
+  }
+}
+
+TEST_F(RecordTest, ALogBecomesARecordingAndBack) {
+  const std::string csv = NewFile(".csv");
+  const std::string file = NewFile(".fbr");
+  std::ofstream(csv) << "start_ms,method,latency_ms,code\n"
+                        "1000,/a.S/M,4.71,OK\n1500,/a.S/N,20,UNAVAILABLE\n";
+  const Output made = Invoke(absl::StrCat("convert ", csv, " ", file));
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(Invoke(absl::StrCat("convert ", file, " -")).out,
+            "#firebreak-calls 1\n"
+            "start_ms,method,latency_ms,code,channel,end,reason,attempts,"
+            "retries,hedges,source\n"
+            "0.000,/a.S/M,4.710,OK,,success,,1,0,0,\n"
+            "500.000,/a.S/N,20.000,UNAVAILABLE,,failure,,1,0,0,\n");
+  EXPECT_EQ(Invoke(absl::StrCat("convert ", csv, " ", file)).exit_code, 1)
+      << "there is something in it";
+  EXPECT_THAT(Invoke("convert /nowhere -").err,
+              HasSubstr("/nowhere: cannot be opened"));
+  EXPECT_THAT(Invoke(absl::StrCat("convert ", csv, " -")).err,
+              HasSubstr("is no recording"));
+}
+
+}  // namespace
+}  // namespace firebreak::testing

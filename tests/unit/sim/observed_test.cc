@@ -1,0 +1,161 @@
+// What calls would have met, by what their attempts and those of others met.
+#include "src/sim/observed.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "src/core/base/rng.h"
+#include "tests/support/core_fixtures.h"
+
+namespace firebreak::sim {
+namespace {
+
+using core::Ms;
+using Code = absl::StatusCode;
+using Met = Observed::Met;
+
+constexpr char kMethod[] = "/a.S/M";
+
+void Add(Observed* observed, int64_t at_ms, Met met, int64_t took_ms = 0,
+         Code code = Code::kOk, const char* method = kMethod) {
+  ASSERT_TRUE(
+      observed->AddCall(method, at_ms * 1'000'000, met, Ms(took_ms), code)
+          .ok());
+}
+
+TEST(SimObserved, SortsByStartAndBeginsAtZero) {
+  Observed observed;
+  Add(&observed, 1030, Met::kAnswer, 3, Code::kUnavailable);
+  Add(&observed, 1000, Met::kAnswer, 40);
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  ASSERT_EQ(recording->calls.size(), 2u);
+  EXPECT_EQ(recording->calls[0].at, Ms(0));
+  EXPECT_EQ(recording->calls[0].latency, Ms(40));
+  EXPECT_EQ(recording->calls[1].at, Ms(30));
+  EXPECT_EQ(recording->calls[1].code, Code::kUnavailable);
+}
+
+TEST(SimObserved, WhoWasRefusedMeetsWhatTheNearestAttemptMet) {
+  Observed observed;
+  Add(&observed, 0, Met::kAnswer, 10);
+  Add(&observed, 40, Met::kNobody);
+  Add(&observed, 60, Met::kNobody);
+  Add(&observed, 100, Met::kAnswer, 250, Code::kDeadlineExceeded);
+  // Of another method, and nearer.
+  Add(&observed, 41, Met::kAnswer, 7, Code::kInternal, "/a.S/Other");
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->of_nobody, 2);
+  EXPECT_EQ(recording->calls[1].latency, Ms(10));
+  EXPECT_EQ(recording->calls[1].code, Code::kOk);
+  EXPECT_EQ(recording->calls[3].latency, Ms(250));
+  EXPECT_EQ(recording->calls[3].code, Code::kDeadlineExceeded);
+}
+
+TEST(SimObserved, WhoWasGivenUpMeetsWhatTookLonger) {
+  Observed observed;
+  Add(&observed, 0, Met::kAnswer, 10);
+  Add(&observed, 1, Met::kNoAnswer, 30, Code::kCancelled);
+  Add(&observed, 2, Met::kAnswer, 20);
+  Add(&observed, 3, Met::kAnswer, 90);
+  Add(&observed, 4, Met::kNoAnswer, 95, Code::kCancelled);
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->given_up, 2);
+  EXPECT_EQ(recording->calls[1].latency, Ms(90));
+  EXPECT_EQ(recording->calls[1].code, Code::kOk);
+  EXPECT_EQ(recording->calls[4].latency, Ms(95)) << "none took longer";
+  EXPECT_EQ(recording->calls[4].code, Code::kOk);
+}
+
+TEST(SimObserved, FurtherAttemptsTellToo) {
+  Observed observed;
+  Add(&observed, 0, Met::kNobody);
+  observed.AddAnswer(kMethod, 0, Ms(12), Code::kUnavailable);
+  Add(&observed, 5, Met::kAnswer, 3, Code::kOk, "/a.S/Other");
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->calls[0].latency, Ms(12));
+  EXPECT_EQ(recording->calls[0].code, Code::kUnavailable);
+}
+
+// One call in ten takes 100 ms to 200 ms; of those, most are seen only until a
+// hedge answers.
+TEST(SimObserved, TheTailThatHedgesHideIsThere) {
+  core::Rng rng(7);
+  Observed observed;
+  int64_t slow_ms = 0;
+  int slow = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const bool is_slow = rng.Uniform() < 0.1;
+    const int64_t takes = is_slow
+                              ? 100 + static_cast<int64_t>(rng.Uniform(0, 100))
+                              : 10 + static_cast<int64_t>(rng.Uniform(0, 10));
+    if (is_slow) {
+      ++slow;
+      slow_ms += takes;
+    }
+    const bool is_won = is_slow && rng.Uniform() < 0.8;
+    Add(&observed, i, is_won ? Met::kNoAnswer : Met::kAnswer,
+        is_won ? 35 : takes, is_won ? Code::kCancelled : Code::kOk);
+  }
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  int64_t seen_ms = 0;
+  int seen = 0;
+  for (const Recording::Call& call : recording->calls) {
+    if (call.latency < Ms(35)) continue;
+    ++seen;
+    seen_ms += call.latency / Ms(1);
+  }
+  EXPECT_EQ(seen, slow);
+  EXPECT_NEAR(static_cast<double>(seen_ms) / static_cast<double>(slow_ms), 1,
+              0.03);
+}
+
+TEST(SimObserved, LeavesOutWhatNothingIsKnownOf) {
+  Observed observed;
+  Add(&observed, 0, Met::kNobody, 0, Code::kUnavailable, "/a.S/Open");
+  EXPECT_EQ(observed.Finish().status().message(),
+            "no call of which an attempt was sent");
+  Observed other;
+  Add(&other, 0, Met::kNobody, 0, Code::kUnavailable, "/a.S/Open");
+  Add(&other, 9, Met::kAnswer, 1);
+  const auto recording = other.Finish();
+  ASSERT_TRUE(recording.ok());
+  EXPECT_EQ(recording->calls.size(), 1u);
+  EXPECT_EQ(recording->calls[0].at, Ms(0));
+  EXPECT_EQ(recording->left_out, 1);
+  EXPECT_EQ(Observed().Finish().status().message(), "no calls");
+}
+
+TEST(SimObserved, BoundsCallsMethodsAndTime) {
+  Observed few(2);
+  Add(&few, 0, Met::kAnswer);
+  Add(&few, 1, Met::kAnswer);
+  EXPECT_EQ(few.AddCall(kMethod, 2, Met::kAnswer, Ms(1), Code::kOk).message(),
+            "over 2 calls");
+  Observed methods;
+  for (int i = 0; i < 5000; ++i) {
+    Add(&methods, i, Met::kAnswer, 1, Code::kOk,
+        absl::StrCat("/a.S/M", i).c_str());
+  }
+  const auto recording = methods.Finish();
+  ASSERT_TRUE(recording.ok());
+  EXPECT_EQ(recording->methods.size(), Recording::kMaxMethods + 1);
+  EXPECT_EQ(recording->of_other_methods, 5000 - 1000);
+  Observed far;
+  Add(&far, 0, Met::kAnswer);
+  ASSERT_TRUE(
+      far.AddCall(kMethod, INT64_MAX, Met::kAnswer, Ms(1), Code::kOk).ok());
+  far.AddAnswer(kMethod, INT64_MIN, Ms(1), Code::kOk);
+  const std::string error(far.Finish().status().message());
+  EXPECT_NE(error.find("s after the first; allowed"), std::string::npos)
+      << error;
+}
+
+}  // namespace
+}  // namespace firebreak::sim

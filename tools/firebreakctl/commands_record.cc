@@ -1,0 +1,181 @@
+// `firebreakctl record`: the calls of one target or several into one file.
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/client_context.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "src/core/base/duration.h"
+#include "tools/firebreakctl/commands.h"
+#include "tools/firebreakctl/recording_file.h"
+#include "tools/firebreakctl/words.h"
+
+namespace firebreak::ctl {
+namespace {
+
+constexpr auto kLook = std::chrono::milliseconds(50);
+
+std::atomic<bool> stops_recording{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "for a signal handler");
+
+// The second one is not ours any more.
+void StopRecording(int signal) {
+  stops_recording = true;
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+// What all streams write to.
+class Client::Tape {
+ public:
+  explicit Tape(RecordingFile* file) : file_(file) {}
+
+  // False: there is no more to be written.
+  bool Append(const v1::CallBlock& block) {
+    const std::lock_guard<std::mutex> lock(mu_);
+    if (!error_.ok()) return false;
+    lost_ += block.lost();
+    if (block.calls().empty() && block.lost() == 0) return true;
+    error_ = file_->Append(block);
+    if (error_.ok()) calls_ += block.calls_size();
+    return error_.ok();
+  }
+  absl::Status error() const {
+    const std::lock_guard<std::mutex> lock(mu_);
+    return error_;
+  }
+  std::string Told() const {
+    const std::lock_guard<std::mutex> lock(mu_);
+    return absl::StrCat(calls_, " calls",
+                        lost_ > 0 ? absl::StrCat(", ", lost_, " lost") : "",
+                        ", ", (file_->bytes() + 1023) / 1024, " kB");
+  }
+  int64_t calls() const {
+    const std::lock_guard<std::mutex> lock(mu_);
+    return calls_;
+  }
+
+ private:
+  RecordingFile* const file_;
+  mutable std::mutex mu_;
+  absl::Status error_;
+  int64_t calls_ = 0;
+  int64_t lost_ = 0;
+};
+
+grpc::Status Client::RecordOne(const Target& target,
+                               const RecordRequest& wanted,
+                               grpc::ClientContext* context, Tape* tape) const {
+  v1::RecordCallsRequest request;
+  *request.mutable_selector() = Select(wanted.method);
+  *request.mutable_duration() =
+      google::protobuf::util::TimeUtil::NanosecondsToDuration(
+          wanted.duration.count());
+  request.set_share(wanted.share);
+  request.set_reason(settings_.reason);
+  auto reader = target.stub->RecordCalls(context, request);
+  v1::RecordCallsResponse response;
+  bool is_first = true;
+  int64_t ahead = 0;
+  while (reader->Read(&response)) {
+    if (std::exchange(is_first, false)) {
+      ahead = SkewOf(response);
+      if (ahead != 0) {
+        Complain(absl::StrCat("the clock of ", target.name, " is ",
+                              Brief(std::abs(ahead)),
+                              ahead > 0 ? " ahead of" : " behind",
+                              " ours, which is noted in the file"));
+      }
+    }
+    v1::CallBlock* const block = response.mutable_calls();
+    block->set_source(target.name);
+    block->set_clock_ahead_ns(ahead);
+    if (!tape->Append(*block)) context->TryCancel();
+  }
+  return reader->Finish();
+}
+
+int Client::Record(const RecordRequest& wanted) {
+  auto file = RecordingFile::Create(wanted.path);
+  if (!file.ok()) {
+    Complain(Printable(file.status().message()));
+    return kExitFailed;
+  }
+  std::signal(SIGINT, StopRecording);
+  std::signal(SIGTERM, StopRecording);
+  Tape tape(file->get());
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<grpc::Status> ends(targets_.size());
+  std::vector<std::thread> threads;
+  std::atomic<size_t> running{targets_.size()};
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    AddToken(settings_.security, contexts[i].get());
+    // Past its end for what is left to be read; a host that is gone is given
+    // up then.
+    contexts[i]->set_deadline(
+        std::chrono::system_clock::now() +
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            wanted.duration + 2 * settings_.timeout));
+    threads.emplace_back([&, i, context = contexts[i].get()] {
+      ends[i] = RecordOne(targets_[i], wanted, context, &tape);
+      --running;
+    });
+  }
+  const bool is_terminal = isatty(STDERR_FILENO) == 1;
+  auto next = began + std::chrono::seconds(is_terminal ? 1 : 10);
+  bool has_stopped = false;
+  while (running > 0) {
+    std::this_thread::sleep_for(kLook);
+    if (stops_recording && !std::exchange(has_stopped, true)) {
+      for (const auto& context : contexts) context->TryCancel();
+    }
+    if (std::chrono::steady_clock::now() < next) continue;
+    next = std::chrono::steady_clock::now() +
+           std::chrono::seconds(is_terminal ? 1 : 10);
+    const auto so_far = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::steady_clock::now() - began);
+    std::cerr << (is_terminal ? "\r\x1b[K" : "") << core::FormatDuration(so_far)
+              << " of " << core::FormatDuration(wanted.duration) << ": "
+              << tape.Told() << (is_terminal ? "" : "\n") << std::flush;
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (is_terminal) std::cerr << "\r\x1b[K" << std::flush;
+  const absl::Status error = tape.error();
+  size_t failed = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    // Our own doing.
+    if (has_stopped || !error.ok()) continue;
+    if (ends[i].ok()) continue;
+    ++failed;
+    Complain(Explain(targets_[i].name, ends[i]));
+  }
+  if (!error.ok()) {
+    Complain(absl::StrCat(Printable(error.message()), "; what is in it, ",
+                          tape.calls(), " calls, is whole"));
+  }
+  if (failed == targets_.size() && tape.calls() == 0) {
+    (*file)->Remove();
+    return kExitFailed;
+  }
+  std::cout << Printable(wanted.path) << ": " << tape.Told() << " from "
+            << targets_.size() - failed << " target"
+            << (targets_.size() - failed == 1 ? "" : "s")
+            << (has_stopped ? ", until interrupted" : "") << "\n"
+            << std::flush;
+  return failed > 0 || !error.ok() ? kExitFailed : kExitOk;
+}
+
+}  // namespace firebreak::ctl

@@ -1,0 +1,137 @@
+// `firebreakctl convert`: recordings between .fbr and CSV.
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tools/firebreakctl/foresight.h"
+#include "tools/firebreakctl/recording_file.h"
+
+namespace firebreak::ctl {
+namespace {
+
+constexpr size_t kCallsInBlock = 1000;
+
+struct ConvertArguments {
+  std::string from;
+  std::string to;
+};
+
+int Refuse(const std::string& path, const absl::Status& status) {
+  Complain(
+      absl::Status(status.code(), absl::StrCat(path, ": ", status.message())));
+  return kExitFailed;
+}
+
+v1::CallBlock BlockOf(const sim::Recording& recording, size_t begin) {
+  v1::CallBlock block;
+  block.add_names("");
+  for (const std::string& name : recording.methods) block.add_names(name);
+  block.add_names("success");
+  block.add_names("server_failure");
+  const auto success = static_cast<uint32_t>(recording.methods.size() + 1);
+  const size_t end = std::min(begin + kCallsInBlock, recording.calls.size());
+  block.set_base_ns(recording.calls[begin].at.count());
+  for (size_t i = begin; i < end; ++i) {
+    const sim::Recording::Call& from = recording.calls[i];
+    const bool is_ok = from.code == absl::StatusCode::kOk;
+    v1::RecordedCall* const call = block.add_calls();
+    call->set_method(from.method + 1U);
+    call->set_started_ns((from.at - recording.calls[begin].at).count());
+    call->set_took_ns(static_cast<uint64_t>(from.latency.count()));
+    call->set_end(is_ok ? v1::RECORDED_END_SUCCESS : v1::RECORDED_END_FAILURE);
+    call->set_code(static_cast<v1::Code>(from.code));
+    v1::RecordedAttempt* const attempt = call->add_attempts();
+    attempt->set_took_ns(call->took_ns());
+    attempt->set_code(call->code());
+    attempt->set_attribution(is_ok ? success : success + 1);
+    attempt->set_answered(true);
+  }
+  return block;
+}
+
+int ToFile(const ConvertArguments& typed) {
+  std::string notes;
+  const absl::StatusOr<sim::Recording> recording =
+      ReadRecordingFile(typed.from, &notes);
+  if (!recording.ok()) {
+    Complain(recording.status());
+    return kExitFailed;
+  }
+  std::cerr << notes;
+  auto file = RecordingFile::Create(typed.to);
+  absl::Status written = file.status();
+  for (size_t i = 0; written.ok() && i < recording->calls.size();
+       i += kCallsInBlock) {
+    written = (*file)->Append(BlockOf(*recording, i));
+  }
+  if (written.ok()) return kExitOk;
+  Complain(written);
+  return kExitFailed;
+}
+
+int ToCsv(const ConvertArguments& typed) {
+  std::ifstream file;
+  const bool is_input = typed.from == "-";
+  if (!is_input) file.open(typed.from, std::ios::binary);
+  if (!is_input && !file) {
+    return Refuse(typed.from, absl::NotFoundError("cannot be opened"));
+  }
+  std::ofstream target;
+  const bool is_output = typed.to == "-";
+  if (!is_output) target.open(typed.to, std::ios::binary | std::ios::trunc);
+  if (!is_output && !target) {
+    return Refuse(typed.to, absl::FailedPreconditionError("cannot be written"));
+  }
+  std::ostream* const out = is_output ? &std::cout : &target;
+  BlocksRead read;
+  const absl::Status written =
+      WriteCsv(is_input ? &std::cin : &file, out, &read);
+  if (!written.ok()) return Refuse(typed.from, written);
+  out->flush();
+  if (!out->good()) {
+    return Refuse(typed.to, absl::UnavailableError("cannot be written"));
+  }
+  if (read.is_cut) {
+    std::cerr << "the recording is cut off: its last block has no end, and was "
+                 "left out\n";
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddConvertCommand(CLI::App* app, std::function<int()>* chosen) {
+  CLI::App* const convert = app->add_subcommand(
+      "convert", "Make a table (CSV) of a recording, or a recording of one");
+  convert->footer(
+      "Examples:\n"
+      "  firebreakctl convert calls.fbr calls.csv\n"
+      "  firebreakctl convert calls.fbr -\n"
+      "  firebreakctl convert access-log.csv calls.fbr\n\n"
+      "A table has a line for each call, with what its caller got.\n\n"
+      "Exit codes: 0 done; 1 it cannot be read or written; 2 wrong usage.");
+  auto typed = std::make_shared<ConvertArguments>();
+  convert
+      ->add_option("FROM", typed->from,
+                   "A recording, .fbr or CSV; \"-\" for standard input")
+      ->required()
+      ->type_name("");
+  convert
+      ->add_option("TO", typed->to,
+                   "What is made: .fbr, or else CSV; \"-\" for standard "
+                   "output")
+      ->required()
+      ->type_name("");
+  convert->callback([typed, chosen] {
+    *chosen = [typed] {
+      return absl::EndsWith(typed->to, ".fbr") ? ToFile(*typed) : ToCsv(*typed);
+    };
+  });
+}
+
+}  // namespace firebreak::ctl

@@ -1,0 +1,360 @@
+#include "tools/firebreakctl/recording_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "src/sim/observed.h"
+#include "tools/firebreakctl/words.h"
+
+namespace firebreak::ctl {
+namespace {
+
+using sim::Observed;
+
+// As PNG's: no text begins so, and what changes line ends is noticed. The
+// version of the format follows.
+constexpr char kMagic[] =
+    "\x89"
+    "FBR\r\n\x1a";
+constexpr size_t kMagicSize = sizeof(kMagic) - 1;
+constexpr uint8_t kVersion = 1;
+// Far above what RecordCalls sends.
+constexpr uint32_t kLongestBlock = 16U << 20;
+constexpr size_t kFrame = 8;
+// 1970 to 2200, and what a call may begin before or after its block.
+constexpr int64_t kLatestNs = 7'258'118'400'000'000'000;
+constexpr int64_t kFarthestNs = int64_t{3600} * 24 * 7 * 1'000'000'000;
+// A clock that is off by less may as well be the network.
+constexpr int64_t kSkewToMend = 1'000'000'000;
+
+// CRC-32 of IEEE 802.3, that of zip and PNG.
+uint32_t Crc(const std::string& bytes) {
+  static const auto table = [] {
+    std::array<uint32_t, 256> made{};
+    for (uint32_t n = 0; n < 256; ++n) {
+      uint32_t c = n;
+      for (int k = 0; k < 8; ++k) {
+        c = (c & 1) != 0 ? 0xedb88320U ^ (c >> 1) : c >> 1;
+      }
+      made[n] = c;
+    }
+    return made;
+  }();
+  uint32_t crc = 0xffffffffU;
+  for (const char c : bytes) {
+    crc = table[(crc ^ static_cast<uint8_t>(c)) & 0xff] ^ (crc >> 8);
+  }
+  return crc ^ 0xffffffffU;
+}
+
+void AppendNumber(uint32_t n, std::string* to) {
+  for (int i = 0; i < 4; ++i) to->push_back(static_cast<char>(n >> (8 * i)));
+}
+
+uint32_t NumberAt(const std::string& bytes, size_t at) {
+  uint32_t n = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    n |= uint32_t{static_cast<uint8_t>(bytes[at + i])} << (8 * i);
+  }
+  return n;
+}
+
+// False: there is less; `*bytes` is what there is.
+bool Take(std::istream* in, size_t size, std::string* bytes) {
+  bytes->resize(size);
+  in->read(bytes->data(), static_cast<std::streamsize>(size));
+  bytes->resize(static_cast<size_t>(in->gcount()));
+  return bytes->size() == size;
+}
+
+std::string Header() {
+  return absl::StrCat(absl::string_view(kMagic, kMagicSize),
+                      std::string(1, static_cast<char>(kVersion)));
+}
+
+// Nothing of a number that no name has.
+absl::Status CheckNames(const v1::CallBlock& block) {
+  const auto names = static_cast<uint32_t>(block.names_size());
+  const auto check = [&](uint32_t n) { return n < names; };
+  for (const v1::RecordedCall& call : block.calls()) {
+    bool fits =
+        check(call.channel()) && check(call.method()) && check(call.reason());
+    for (const v1::RecordedAttempt& attempt : call.attempts()) {
+      fits = fits && check(attempt.target()) && check(attempt.attribution()) &&
+             check(attempt.stopped());
+    }
+    if (!fits) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has a name past its ", names));
+    }
+    if (call.started_ns() > kFarthestNs || call.started_ns() < -kFarthestNs) {
+      return absl::InvalidArgumentError(
+          "has a call that begins more than a week from it");
+    }
+  }
+  if (block.base_ns() < 0 || block.base_ns() > kLatestNs) {
+    return absl::InvalidArgumentError(
+        "has a time that is not between 1970 and 2200");
+  }
+  if (block.clock_ahead_ns() > kLatestNs ||
+      block.clock_ahead_ns() < -kLatestNs) {
+    return absl::InvalidArgumentError("has a clock that cannot be");
+  }
+  return absl::OkStatus();
+}
+
+const std::string& NameOf(const v1::CallBlock& block, uint32_t n) {
+  return block.names(static_cast<int>(n));
+}
+
+// What an attempt says of the server.
+Observed::Met MetBy(const v1::CallBlock& block,
+                    const v1::RecordedAttempt& attempt) {
+  const std::string& how = NameOf(block, attempt.attribution());
+  const bool is_given_up =
+      how == "superseded" || how == "cancelled_by_caller" || how == "abandoned";
+  return is_given_up ? Observed::Met::kNoAnswer : Observed::Met::kAnswer;
+}
+
+absl::StatusCode CodeOf(v1::Code code) {
+  return v1::Code_IsValid(code) ? static_cast<absl::StatusCode>(code)
+                                : absl::StatusCode::kUnknown;
+}
+
+core::Duration Bounded(uint64_t ns) {
+  return core::Duration(static_cast<int64_t>(
+      std::min<uint64_t>(ns, static_cast<uint64_t>(kFarthestNs))));
+}
+
+// Microseconds as decimal milliseconds.
+std::string MsText(int64_t ns) {
+  return absl::StrFormat("%d.%03d", ns / 1'000'000, ns / 1000 % 1000);
+}
+
+// A field of CSV that needs no quotes.
+std::string Field(absl::string_view text) {
+  std::string field(text);
+  for (char& c : field) {
+    if (c == ',' || c == '"' || absl::ascii_iscntrl(static_cast<uint8_t>(c))) {
+      c = '?';
+    }
+  }
+  return field;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RecordingFile>> RecordingFile::Create(
+    const std::string& path) {
+  const auto failed = [&](absl::string_view why) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": ", why));
+  };
+  const int fd =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0644);
+  if (fd < 0) return failed(std::strerror(errno));
+  struct stat found {};
+  const bool is_regular = fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+  auto file =
+      std::unique_ptr<RecordingFile>(new RecordingFile(path, fd, is_regular));
+  if (is_regular && found.st_size > 0) {
+    return failed("there is something in it already; name another file");
+  }
+  const absl::Status begun = file->Write(Header());
+  if (!begun.ok()) {
+    file->Remove();
+    return begun;
+  }
+  return file;
+}
+
+RecordingFile::~RecordingFile() { close(fd_); }
+
+void RecordingFile::Remove() {
+  if (is_regular_) unlink(path_.c_str());
+}
+
+absl::Status RecordingFile::Write(const std::string& bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = write(fd_, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      const int why = n < 0 ? errno : ENOSPC;
+      // Half a block would be read as one that was cut off, so it is no harm
+      // where this fails.
+      if (done > 0 && ftruncate(fd_, bytes_) != 0) errno = why;
+      return absl::UnavailableError(
+          absl::StrCat(path_, ": ", std::strerror(why)));
+    }
+    done += static_cast<size_t>(n);
+  }
+  bytes_ += static_cast<int64_t>(bytes.size());
+  return absl::OkStatus();
+}
+
+absl::Status RecordingFile::Append(const v1::CallBlock& block) {
+  std::string payload;
+  block.SerializeToString(&payload);
+  std::string framed;
+  AppendNumber(static_cast<uint32_t>(payload.size()), &framed);
+  AppendNumber(Crc(payload), &framed);
+  return Write(framed + payload);
+}
+
+bool IsRecordingFile(std::istream* in) {
+  return in->peek() == static_cast<uint8_t>(kMagic[0]);
+}
+
+absl::StatusOr<BlocksRead> ReadBlocks(
+    std::istream* in,
+    const std::function<absl::Status(const v1::CallBlock&)>& take) {
+  std::string bytes;
+  if (!Take(in, kMagicSize + 1, &bytes) ||
+      bytes.compare(0, kMagicSize, kMagic, kMagicSize) != 0) {
+    return absl::InvalidArgumentError(
+        "is no recording: it does not begin as a .fbr file does");
+  }
+  const auto version = static_cast<uint8_t>(bytes[kMagicSize]);
+  if (version != kVersion) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "is of version ", version, "; this program reads version ", kVersion,
+        version > kVersion ? ", so take a newer one" : ""));
+  }
+  BlocksRead read;
+  uint64_t at = kMagicSize + 1;
+  const auto wrong = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("block ", read.blocks + 1, ", at byte ", at, ": ", what));
+  };
+  std::string payload;
+  for (; Take(in, kFrame, &bytes); ++read.blocks) {
+    const uint32_t size = NumberAt(bytes, 0);
+    const uint32_t crc = NumberAt(bytes, 4);
+    // A file system may leave zeros behind where it was cut off.
+    if (size == 0 && crc == 0 && in->peek() <= 0) {
+      read.is_cut = true;
+      return read;
+    }
+    if (size > kLongestBlock) {
+      return wrong(
+          absl::StrCat("is ", size, " bytes long; allowed ", kLongestBlock));
+    }
+    if (!Take(in, size, &payload)) {
+      read.is_cut = true;
+      return read;
+    }
+    v1::CallBlock block;
+    if (Crc(payload) != crc) return wrong("its checksum is another");
+    if (!block.ParseFromString(payload)) return wrong("cannot be parsed");
+    const absl::Status sane = CheckNames(block);
+    if (!sane.ok()) return wrong(sane.message());
+    const absl::Status taken = take(block);
+    if (!taken.ok()) return wrong(taken.message());
+    at += kFrame + size;
+  }
+  if (in->bad()) return absl::UnavailableError("cannot be read");
+  read.is_cut = !bytes.empty();
+  return read;
+}
+
+absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
+                                                 RecordedNotes* notes) {
+  Observed observed;
+  std::map<std::string, int64_t> clocks;
+  const auto add = [&](const v1::CallBlock& block) -> absl::Status {
+    notes->lost += block.lost();
+    if (block.share() > 0) notes->share = block.share();
+    const bool is_off = std::abs(block.clock_ahead_ns()) >= kSkewToMend;
+    const int64_t ahead = is_off ? block.clock_ahead_ns() : 0;
+    if (is_off) clocks[block.source()] = ahead;
+    for (const v1::RecordedCall& call : block.calls()) {
+      if (call.is_stream()) {
+        ++notes->streams;
+        continue;
+      }
+      const std::string& method = NameOf(block, call.method());
+      const int64_t start = block.base_ns() - ahead + call.started_ns();
+      auto met = Observed::Met::kNobody;
+      core::Duration latency{};
+      v1::Code code = call.code();
+      if (!call.attempts().empty()) {
+        const v1::RecordedAttempt& attempt = call.attempts(0);
+        met = MetBy(block, attempt);
+        latency = Bounded(attempt.took_ns());
+        code = attempt.code();
+      }
+      const absl::Status added =
+          observed.AddCall(method, start, met, latency, CodeOf(code));
+      if (!added.ok()) return added;
+      for (int n = 1; n < call.attempts_size(); ++n) {
+        const v1::RecordedAttempt& attempt = call.attempts(n);
+        if (MetBy(block, attempt) != Observed::Met::kAnswer) continue;
+        observed.AddAnswer(method, start + Bounded(attempt.after_ns()).count(),
+                           Bounded(attempt.took_ns()), CodeOf(attempt.code()));
+      }
+    }
+    return absl::OkStatus();
+  };
+  const absl::StatusOr<BlocksRead> read = ReadBlocks(in, add);
+  if (!read.ok()) return read.status();
+  notes->is_cut = read->is_cut;
+  notes->clocks =
+      absl::StrJoin(clocks, ", ", [](std::string* out, const auto& each) {
+        absl::StrAppend(out, Printable(each.first), " by ",
+                        Brief(std::abs(each.second)));
+      });
+  return observed.Finish();
+}
+
+absl::Status WriteCsv(std::istream* in, std::ostream* out, BlocksRead* read) {
+  *out << "#firebreak-calls 1\n"
+          "start_ms,method,latency_ms,code,channel,end,reason,attempts,"
+          "retries,hedges,source\n";
+  const auto write = [out](const v1::CallBlock& block) -> absl::Status {
+    for (const v1::RecordedCall& call : block.calls()) {
+      int retries = 0;
+      int hedges = 0;
+      for (const v1::RecordedAttempt& attempt : call.attempts()) {
+        retries += attempt.kind() == v1::RecordedAttempt::RETRY ? 1 : 0;
+        hedges += attempt.kind() == v1::RecordedAttempt::HEDGE ? 1 : 0;
+      }
+      constexpr absl::string_view kEndPrefix = "RECORDED_END_";
+      std::string end = v1::RecordedEnd_Name(call.end());
+      if (end.size() > kEndPrefix.size()) end.erase(0, kEndPrefix.size());
+      *out << absl::StrJoin(
+                  {MsText(block.base_ns() + call.started_ns()),
+                   Field(NameOf(block, call.method())),
+                   MsText(Bounded(call.took_ns()).count()),
+                   absl::StatusCodeToString(CodeOf(call.code())),
+                   Field(NameOf(block, call.channel())),
+                   absl::AsciiStrToLower(end),
+                   Field(NameOf(block, call.reason())),
+                   absl::StrCat(call.attempts_size()), absl::StrCat(retries),
+                   absl::StrCat(hedges), Field(block.source())},
+                  ",")
+           << "\n";
+    }
+    return out->good() ? absl::OkStatus()
+                       : absl::UnavailableError("the output cannot be written");
+  };
+  absl::StatusOr<BlocksRead> all = ReadBlocks(in, write);
+  if (!all.ok()) return all.status();
+  *read = *all;
+  return absl::OkStatus();
+}
+
+}  // namespace firebreak::ctl
