@@ -71,6 +71,7 @@ class Subject {
           std::shared_ptr<grpc::Channel> channel);
 
   const Variant& variant() const { return variant_; }
+  const std::shared_ptr<Engine>& engine() const { return engine_; }
   Block Run(const Work& work);
   Counted counted() const;
 
