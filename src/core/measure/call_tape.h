@@ -16,7 +16,7 @@
 // is lost, and counted. There is one listener at a time.
 //
 // Nobody listens: a call pays for a look at a flag, and there are no trays.
-// Somebody does: some 15 ns for a call of one attempt (scripts/bench core), and
+// Somebody does: some 17 ns for a call of one attempt (scripts/bench core), and
 // 2.6 MB. A tray holds what a thread that is busy all the time ends in a tenth
 // of a second, so the listener should come as often.
 //
