@@ -42,6 +42,20 @@ class Service final : public Echo::Service {
     return grpc::Status::OK;
   }
 
+  // Sends what it is asked for, and then nothing for as long as somebody
+  // listens: a watcher to whom nothing happens.
+  grpc::Status ServerStream(grpc::ServerContext* context,
+                            const EchoRequest* request,
+                            grpc::ServerWriter<EchoReply>* writer) override {
+    EchoReply reply;
+    reply.set_server(getpid());
+    for (int i = 0; i < request->answers(); ++i) writer->Write(reply);
+    while (!context->IsCancelled()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return grpc::Status::CANCELLED;
+  }
+
  private:
   const int delay_ms_;
   std::atomic<int> calls_{0};

@@ -17,7 +17,8 @@
 //
 // A reply has the serial of the call on this process and the process's id, so
 // that one that was answered twice would show. A request says how long its
-// answer takes and how long it is (echo.proto).
+// answer takes and how long it is (echo.proto). A server-stream stays open, and
+// silent after the answers that were asked for.
 //
 // Thread safety: none, and all calls on one thread: the server dies with the
 // thread that started it. Ownership: the destructor kills the process and waits

@@ -226,8 +226,8 @@ class Breaker {
 
   // The target can be reached, now and whenever this is said again: one that is
   // OPEN since a probe found no connection lets the next call look at once. And
-  // streams that are probes and have been open for a second have succeeded,
-  // though they are silent: many say nothing until something happens.
+  // streams that are probes and silent for a second have succeeded, since many
+  // say nothing until something happens; not where unary calls still fail.
   void NoteConnected(Time now);
 
   // Health checks in the place of canaries (target_health.h): what is due now.

@@ -67,6 +67,10 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
                          probation_.Arrive(permit.probe_, at);
   Advance(at);
   CountLoss(verdict);
+  if (ticket.is_unary &&
+      (verdict == Verdict::kFailure || verdict == Verdict::kSuccess)) {
+    probation_.NoteUnary(verdict == Verdict::kFailure, latest_);
+  }
   if (verdict == Verdict::kSuccess && ticket.is_unary && !has_lease &&
       (permit.is_probe() || permit.epoch_ < oldest_valid_epoch_)) {
     NoteLateSuccess(permit);
@@ -117,8 +121,13 @@ void Breaker::NoteConnected(Time now) {
   Turn turn(this);
   Advance(now);
   // A change of state ends all leases.
-  while (probation_.EndSilentStream(latest_)) {
-    EndProbe(/*failed=*/false, /*slow=*/false, "streams stay open");
+  while (const absl::optional<Probation::Sign> sign =
+             probation_.EndSilentStream(latest_)) {
+    if (*sign == Probation::Sign::kProgress) {
+      EndProbe(/*failed=*/false, /*slow=*/false, "streams stay open");
+    } else if (machine_ == BreakerState::kHalfOpen) {
+      EndProbationIfDecided("few calls came");
+    }
   }
   if (machine_ != BreakerState::kOpen) return;
   if (reopened_ != Reopened::kNoConnection) return;

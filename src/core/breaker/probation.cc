@@ -46,15 +46,15 @@ void Probation::End(uint64_t probe) {
   if (lease != leases_.end()) leases_.erase(lease);
 }
 
-bool Probation::EndSilentStream(Time now) {
+absl::optional<Probation::Sign> Probation::EndSilentStream(Time now) {
   const auto silent =
       std::find_if(leases_.begin(), leases_.end(), [&](const Lease& lease) {
         return lease.is_stream && lease.sign == Sign::kNothing &&
                now - lease.begun >= kSilentFor;
       });
-  if (silent == leases_.end()) return false;
+  if (silent == leases_.end()) return absl::nullopt;
   leases_.erase(silent);
-  return true;
+  return now < silence_counts_from_ ? Sign::kNothing : Sign::kProgress;
 }
 
 void Probation::NoteProgress(uint64_t probe) {
@@ -77,6 +77,7 @@ absl::optional<Probation::Sign> Probation::EndOverdue(Time now) {
       [](const Lease& a, const Lease& b) { return a.ends < b.ends; });
   if (first == leases_.end() || first->ends > now) return absl::nullopt;
   const Sign sign = first->sign;
+  if (sign == Sign::kNothing && !first->is_stream) NoteUnary(true, now);
   leases_.erase(first);
   if (sign == Sign::kNothing) longest_success_ /= 2;
   return sign;

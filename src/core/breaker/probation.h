@@ -47,6 +47,11 @@ class Probation {
   // A server that is not there has ended a stream by then, if there is a
   // connection to it.
   static constexpr Duration kSilentFor = std::chrono::seconds(1);
+  // A server that is frozen keeps its connections, and with them its silent
+  // streams: where unary calls of the same breaker fail, these say nothing.
+  // Longer than most clients wait for an answer, and no longer than a breaker
+  // stays open without a look.
+  static constexpr Duration kDoubtFor = std::chrono::seconds(10);
 
   // Reads `options` at every turn: it outlives this, and what is in it may
   // change.
@@ -64,8 +69,13 @@ class Probation {
   // Gives its slot back.
   void End(uint64_t probe);
   // The same for a stream that has been open for kSilentFor without a sign;
-  // false when there is none.
-  bool EndSilentStream(Time now);
+  // nothing when there is none. kProgress: that is life. kNothing: it would be,
+  // but a unary call has failed less than kDoubtFor ago, which shows more.
+  absl::optional<Sign> EndSilentStream(Time now);
+  // How a unary call ended, a probe or not. Kept over rounds.
+  void NoteUnary(bool failed, Time now) {
+    silence_counts_from_ = failed ? SaturatingAdd(now, kDoubtFor) : Time::min();
+  }
   // It does not hang: should its lease end, it has succeeded.
   void NoteProgress(uint64_t probe);
   // Its answer came at `now`, and what it is worth is known by `judged_by`: if
@@ -120,6 +130,7 @@ class Probation {
   int failures_ = 0;
   int slow_ = 0;
   Duration longest_success_ = Duration::zero();
+  Time silence_counts_from_ = Time::min();
 };
 
 }  // namespace firebreak::core

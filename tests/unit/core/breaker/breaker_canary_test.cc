@@ -24,10 +24,11 @@ BreakerOptions WithCanaries() {
 
 class CanaryTest : public ::testing::Test {
  protected:
-  void Make(const BreakerOptions& options = WithCanaries()) {
+  void Make(const BreakerOptions& options = WithCanaries(),
+            CallKind kind = CallKind::kUnary) {
     breaker_ = std::make_unique<Breaker>(
         Breaker::Identity{"c", "t", "m", &log_, nullptr}, options, 1, At({}));
-    Call({}).Settle(Verdict::kFailure, At({}));
+    Call({}, kind).Settle(Verdict::kFailure, At({}));
     ASSERT_EQ(StateAt({}), BreakerState::kOpen);
   }
   Permit Call(Duration at, CallKind kind = CallKind::kUnary) {
@@ -191,7 +192,7 @@ TEST_F(CanaryTest, AfterALongOutageThereIsAShortRamp) {
 
 // Ten watchers, whose first message comes when something happens.
 TEST_F(CanaryTest, SilentStreamsOnAConnectionCloseIt) {
-  Make();
+  Make(WithCanaries(), CallKind::kStream);
   std::vector<Permit> watchers;
   for (int ms = 0; ms <= 6'000; ms += 200) {
     if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
@@ -204,7 +205,7 @@ TEST_F(CanaryTest, SilentStreamsOnAConnectionCloseIt) {
 }
 
 TEST_F(CanaryTest, SilentStreamsWithoutAConnectionHang) {
-  Make();
+  Make(WithCanaries(), CallKind::kStream);
   std::vector<Permit> watchers;
   for (int ms = 0; ms <= 20'000; ms += 200) {
     if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
@@ -213,6 +214,61 @@ TEST_F(CanaryTest, SilentStreamsWithoutAConnectionHang) {
   }
   EXPECT_EQ(StateAt(Sec(20)), BreakerState::kOpen);
   EXPECT_GT(breaker_->Snapshot(At(Sec(20))).hung_probes, 3);
+}
+
+// One breaker for all methods of a channel, and a server that is frozen: its
+// connections stay, and so do the silent streams; unary calls time out.
+TEST_F(CanaryTest, SilentStreamsDoNotCloseItWhileUnaryCallsFail) {
+  Make();
+  std::vector<Permit> watchers;
+  std::vector<std::pair<int, Permit>> unary;
+  const auto run = [&](int from_ms, int until_ms, bool is_frozen) {
+    for (int ms = from_ms; ms <= until_ms; ms += 100) {
+      for (auto& [ends, permit] : unary) {
+        if (ends > ms) continue;
+        permit.Settle(is_frozen ? Verdict::kFailure : Verdict::kSuccess,
+                      At(Ms(ms)));
+      }
+      breaker_->NoteConnected(At(Ms(ms)));
+      // By turns, so that both kinds look.
+      if ((ms / 1'000) % 2 == 0) {
+        if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
+          watchers.push_back(std::move(permit));
+        }
+      } else if (Permit permit = Call(Ms(ms))) {
+        unary.emplace_back(is_frozen ? ms + 1'000 : ms, std::move(permit));
+      }
+    }
+  };
+  run(0, 60'000, /*is_frozen=*/true);
+  EXPECT_EQ(StateAt(Sec(60)), BreakerState::kOpen);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(60))).times_opened, 1);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(60))).hung_probes, 0);
+  run(60'100, 66'000, /*is_frozen=*/false);
+  EXPECT_EQ(StateAt(Sec(66)), BreakerState::kClosed);
+}
+
+// But where only streams are left, they do.
+TEST_F(CanaryTest, SilentStreamsCloseItWhenNoUnaryCallComesAnyMore) {
+  Make();
+  Permit unary = Call(Sec(1));
+  ASSERT_TRUE(unary);
+  unary.Settle(Verdict::kFailure, At(Sec(2)));
+  std::vector<Permit> watchers;
+  for (int ms = 2'100; ms <= 11'000; ms += 100) {
+    if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
+      watchers.push_back(std::move(permit));
+    }
+    breaker_->NoteConnected(At(Ms(ms)));
+  }
+  EXPECT_EQ(StateAt(Sec(11)), BreakerState::kOpen);
+  for (int ms = 11'100; ms <= 15'000; ms += 100) {
+    if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
+      watchers.push_back(std::move(permit));
+    }
+    breaker_->NoteConnected(At(Ms(ms)));
+  }
+  EXPECT_EQ(StateAt(Sec(15)), BreakerState::kClosed);
 }
 
 TEST_F(CanaryTest, AUnaryCallThatIsSilentHangsOnAnyConnection) {

@@ -1,0 +1,233 @@
+// A server that is frozen while streams are open to it that say nothing: what
+// they show of it, with keepalive and without, and what they must not hide.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/chaos/chaos_fixture.h"
+#include "tests/support/engine_fixture.h"
+#include "tests/support/server_process.h"
+
+namespace firebreak::testing {
+namespace {
+
+using grpc::StatusCode;
+
+// A stream from the server, which is heard once if the server lives.
+class Watcher {
+ public:
+  Watcher(StubStyle style, Echo::Stub* stub) : stub_(stub) {
+    request_.set_answers(1);
+    if (style == StubStyle::kCallback) {
+      reactor_ = std::make_unique<Reactor>(this);
+      stub_->async()->ServerStream(&context_, &request_, reactor_.get());
+      reactor_->StartRead(&reply_);
+      reactor_->StartCall();
+    } else if (style == StubStyle::kSync) {
+      thread_ = std::thread([this] { ReadOnThread(); });
+    } else {
+      thread_ = std::thread([this] { ReadFromQueue(); });
+    }
+  }
+  ~Watcher() {
+    context_.TryCancel();
+    done_.get_future().wait();
+    if (thread_.joinable()) thread_.join();
+  }
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  bool is_heard() const { return heard_; }
+  // UNKNOWN while it is open.
+  StatusCode code() const { return code_; }
+
+ private:
+  class Reactor final : public grpc::ClientReadReactor<EchoReply> {
+   public:
+    explicit Reactor(Watcher* watcher) : watcher_(watcher) {}
+    void OnReadDone(bool ok) override {
+      if (!ok) return;
+      watcher_->heard_ = true;
+      StartRead(&watcher_->reply_);
+    }
+    void OnDone(const grpc::Status& status) override { watcher_->End(status); }
+
+   private:
+    Watcher* const watcher_;
+  };
+
+  void ReadOnThread() {
+    const auto reader = stub_->ServerStream(&context_, request_);
+    while (reader->Read(&reply_)) heard_ = true;
+    End(reader->Finish());
+  }
+  void ReadFromQueue() {
+    grpc::CompletionQueue queue;
+    void* tag = nullptr;
+    bool ok = false;
+    const auto reader =
+        stub_->AsyncServerStream(&context_, request_, &queue, this);
+    queue.Next(&tag, &ok);
+    while (ok) {
+      reader->Read(&reply_, this);
+      queue.Next(&tag, &ok);
+      if (ok) heard_ = true;
+    }
+    grpc::Status status;
+    reader->Finish(&status, this);
+    queue.Next(&tag, &ok);
+    queue.Shutdown();
+    while (queue.Next(&tag, &ok)) {
+    }
+    End(status);
+  }
+  void End(const grpc::Status& status) {
+    code_ = status.error_code();
+    done_.set_value();
+  }
+
+  Echo::Stub* const stub_;
+  grpc::ClientContext context_;
+  EchoRequest request_;
+  EchoReply reply_;
+  std::atomic<bool> heard_{false};
+  std::atomic<StatusCode> code_{StatusCode::UNKNOWN};
+  std::promise<void> done_;
+  std::unique_ptr<Reactor> reactor_;
+  std::thread thread_;
+};
+
+class SilentStreamsTest : public CleanTest,
+                          public ::testing::WithParamInterface<StubStyle> {
+ protected:
+  using Watchers = std::vector<std::unique_ptr<Watcher>>;
+
+  void Open(const std::string& scope, const grpc::ChannelArguments& args) {
+    engine_ = std::make_unique<ChaosEngine>(
+        "breaker { consecutive_failures: 3 failure_rate: 0 probes: 2 scope: " +
+        scope +
+        " probe_interval: \"50ms\" open_jitter: 0 probe_timeout: \"1200ms\" "
+        "ramp { duration: \"0s\" } }");
+    channel_ = engine_->Channel(server_.address(), args);
+    stub_ = Echo::NewStub(channel_);
+  }
+  std::unique_ptr<Watcher> Watch() {
+    return std::make_unique<Watcher>(GetParam(), stub_.get());
+  }
+  // So many, to a server that lives.
+  Watchers WatchAndHear(int n) {
+    Watchers watchers;
+    for (int i = 0; i < n; ++i) watchers.push_back(Watch());
+    for (const auto& watcher : watchers) {
+      EXPECT_TRUE(Eventually([&] { return watcher->is_heard(); }));
+    }
+    return watchers;
+  }
+  // Comes back again and again, as watchers do: those who are refused at once,
+  // and those who get no answer later.
+  void WatchOn(Watchers* watchers) {
+    for (auto& watcher : *watchers) {
+      if (watcher->code() != StatusCode::UNKNOWN) watcher = Watch();
+    }
+  }
+  // The states that the breaker has gone to, in order.
+  std::vector<std::string> States() {
+    std::vector<std::string> states;
+    for (const core::Event& event :
+         engine_->engine()->core()->events().Since(0, 1'000'000).events) {
+      if (!event.to.empty()) states.push_back(event.to);
+    }
+    return states;
+  }
+  bool IsClosedAgain() { return States().back() == "closed"; }
+
+  ServerProcess server_;
+  std::unique_ptr<ChaosEngine> engine_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<Echo::Stub> stub_;
+};
+INSTANTIATE_TEST_SUITE_P(Styles, SilentStreamsTest,
+                         ::testing::Values(StubStyle::kSync,
+                                           StubStyle::kCallback,
+                                           StubStyle::kCompletionQueue),
+                         StyleName);
+
+// One breaker for all methods. A frozen server keeps its connection, so the
+// streams stay open: they must not say that all is well while calls time out.
+TEST_P(SilentStreamsTest, WithoutKeepaliveUnaryCallsOpenItAndKeepItOpen) {
+  Open("CHANNEL", {});
+  const Watchers before = WatchAndHear(2);
+  Load::Options options;
+  options.callers = 2;
+  options.deadline = std::chrono::milliseconds(200);
+  server_.Freeze();
+  Load load(channel_, options);
+  ASSERT_TRUE(load.WaitFor(3, IsRefused()));
+  ASSERT_EQ(States(), std::vector<std::string>{"open"});
+
+  Watchers watchers(2);
+  for (auto& watcher : watchers) watcher = Watch();
+  // Long enough for a silent stream to have been open for a second as a probe.
+  const core::Time begun = engine::Now();
+  const int timeouts = load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED));
+  ASSERT_TRUE(Eventually([&] {
+    WatchOn(&watchers);
+    return engine::Now() - begun > std::chrono::milliseconds(1'300) &&
+           load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)) > timeouts;
+  }));
+  EXPECT_EQ(States(), std::vector<std::string>{"open"});
+  for (const auto& watcher : before) {
+    EXPECT_EQ(watcher->code(), StatusCode::UNKNOWN) << "it is open";
+  }
+
+  server_.Thaw();
+  ASSERT_TRUE(load.WaitFor(10, IsOk()));
+  ASSERT_TRUE(Eventually([&] { return IsClosedAgain(); }));
+  for (const auto& watcher : before) {
+    EXPECT_EQ(watcher->code(), StatusCode::UNKNOWN) << "it is open";
+  }
+  load.Stop();
+  load.ExpectSound();
+}
+
+// A breaker of the stream alone: keepalive finds the connection dead, and ends
+// the streams. What is opened then has no connection, so its silence is none.
+TEST_P(SilentStreamsTest, WithKeepaliveTheDeadConnectionIsFound) {
+  grpc::ChannelArguments args = QuickReconnects();
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 100);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 300);
+  args.SetInt("grpc.http2.ping_timeout_ms", 300);  // from 1.8x on
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  Open("METHOD", args);
+  Watchers watchers = WatchAndHear(4);
+  server_.Freeze();
+  for (const auto& watcher : watchers) {
+    ASSERT_TRUE(
+        Eventually([&] { return watcher->code() == StatusCode::UNAVAILABLE; }));
+  }
+  ASSERT_EQ(States(), std::vector<std::string>{"open"});
+  const core::Time begun = engine::Now();
+  ASSERT_TRUE(Eventually([&] {
+    WatchOn(&watchers);
+    return engine::Now() - begun > std::chrono::milliseconds(1'300);
+  }));
+  EXPECT_EQ(States(), std::vector<std::string>{"open"});
+
+  server_.Thaw();
+  ASSERT_TRUE(Eventually([&] {
+    WatchOn(&watchers);
+    return IsClosedAgain();
+  }));
+  watchers.clear();
+  WatchAndHear(1);
+}
+
+}  // namespace
+}  // namespace firebreak::testing
