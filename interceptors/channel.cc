@@ -142,7 +142,9 @@ std::shared_ptr<grpc::Channel> Engine::CreateChannel(
             ? grpc::CreateCustomChannel(replica, creds, options.args)
             : grpc::experimental::CreateCustomChannelWithInterceptors(
                   replica, creds, options.args, options.attempt_interceptors));
-    core_->recovery()->AddChannel(name, replica, extras.replicas.back());
+    core_->recovery()->AddChannel(
+        name, replica,
+        {extras.replicas.back(), options.codec == Codec::kByteBuffer});
   }
   std::vector<std::unique_ptr<InterceptorFactories::Factory>> factories =
       options.interceptors;

@@ -41,8 +41,9 @@ Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {
   if (!role_.compare_exchange_strong(unknown, role)) return role;
   auto* const concrete = dynamic_cast<grpc::Channel*>(channel);
   if (role == Role::kFirst && concrete != nullptr) {
-    core->recovery()->AddChannel(channel_->name(), channel_->targets().front(),
-                                 concrete->weak_from_this());
+    core->recovery()->AddChannel(
+        channel_->name(), channel_->targets().front(),
+        {concrete->weak_from_this(), codec_ == Codec::kByteBuffer});
   }
   return role;
 }

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "src/engine/io/health_checks.h"
-#include "src/engine/io/health_message.h"
 #include "tests/support/core_fixtures.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/health_service.h"
@@ -242,10 +241,10 @@ TEST(HealthChecksTest, ACheckKeepsNoChannel) {
       grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
   ASSERT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() +
                                         std::chrono::seconds(30)));
-  checks->Look(&breaker, {channel}, now);
+  checks->Look(&breaker, {{channel}}, now);
   ASSERT_TRUE(Eventually([&] { return health.asked() == 1; }));
   checks->CancelWhatNobodyUses();
-  checks->Look(&breaker, {channel}, now);
+  checks->Look(&breaker, {{channel}}, now);
   EXPECT_EQ(health.cancelled(), 0);
   const std::weak_ptr<grpc::Channel> gone = channel;
   channel.reset();
@@ -276,70 +275,11 @@ TEST(HealthChecksTest, StopEndsWhatRuns) {
       grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
   ASSERT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() +
                                         std::chrono::seconds(30)));
-  checks->Look(&breaker, {channel}, now);
+  checks->Look(&breaker, {{channel}}, now);
   ASSERT_TRUE(Eventually([&] { return health.asked() == 1; }));
   checks->Stop();
   io.reset();  // would wait for an hour
   EXPECT_EQ(breaker.Snapshot(now).health, "");
-}
-
-TEST(HealthMessageTest, IsAsProtobufWritesIt) {
-  const auto bytes = [](const std::string& service) {
-    grpc::Slice slice;
-    EXPECT_TRUE(engine::HealthRequest(service).DumpToSingleSlice(&slice).ok());
-    return std::string(reinterpret_cast<const char*>(slice.begin()),
-                       slice.size());
-  };
-  EXPECT_EQ(bytes(""), "");
-  EXPECT_EQ(bytes("a.b"),
-            "\x0a\x03"
-            "a.b");
-  EXPECT_EQ(bytes(std::string(200, 'x')),
-            "\x0a\xc8\x01" + std::string(200, 'x'));
-}
-
-TEST(HealthMessageTest, AnyAnswerIsWorthSomething) {
-  using core::TargetHealth;
-  const auto read = [](const std::string& bytes,
-                       grpc::StatusCode code = grpc::StatusCode::OK) {
-    grpc::Slice slice(bytes);
-    return engine::ReadHealth({code, ""}, grpc::ByteBuffer(&slice, 1));
-  };
-  EXPECT_EQ(read(kServing).health, TargetHealth::kServing);
-  EXPECT_EQ(read(kNotServing).health, TargetHealth::kNotServing);
-  EXPECT_EQ(read(kServiceUnknown).health, TargetHealth::kNoWord);
-  EXPECT_EQ(read("").text, "UNKNOWN");
-  EXPECT_EQ(read("\x08\x07").text, "status 7");
-  EXPECT_EQ(read("\x08\x02\x08\x01").text, "SERVING") << "the last one counts";
-  EXPECT_EQ(read("\x12\x01z\x08\x01").text, "SERVING") << "another field";
-  for (const char* bytes : {"\x08", "\x0a\x01z", "\xff", "\x0a\x7f"}) {
-    EXPECT_EQ(read(bytes).text, "an answer that cannot be read");
-    EXPECT_EQ(read(bytes).health, TargetHealth::kNoWord);
-  }
-  EXPECT_EQ(engine::ReadHealth(grpc::Status::OK, grpc::ByteBuffer()).text,
-            "UNKNOWN");
-  using grpc::StatusCode;
-  for (const StatusCode code :
-       {StatusCode::UNAVAILABLE, StatusCode::DEADLINE_EXCEEDED,
-        StatusCode::RESOURCE_EXHAUSTED}) {
-    EXPECT_EQ(read(kServing, code).health, TargetHealth::kNotServing);
-  }
-  for (const StatusCode code :
-       {StatusCode::UNIMPLEMENTED, StatusCode::NOT_FOUND,
-        StatusCode::PERMISSION_DENIED, StatusCode::UNAUTHENTICATED,
-        StatusCode::INTERNAL, StatusCode::UNKNOWN}) {
-    EXPECT_EQ(read(kServing, code).health, TargetHealth::kNoWord);
-  }
-  EXPECT_EQ(read("", StatusCode::UNIMPLEMENTED).text, "UNIMPLEMENTED");
-  core::Rng rng(7);
-  for (int i = 0; i < 20'000; ++i) {
-    std::string bytes;
-    const auto size = static_cast<int>(rng.Uniform(0, 12));
-    for (int k = 0; k < size; ++k) {
-      bytes += static_cast<char>(rng.Uniform(0, 256));
-    }
-    EXPECT_FALSE(read(bytes).text.empty());
-  }
 }
 
 }  // namespace

@@ -10,6 +10,29 @@
 #include "src/engine/io/health_message.h"
 #include "src/engine/io/own_call.h"
 
+namespace grpc {
+
+// How gRPC is told of a type of message that is not Protobuf's own.
+template <>
+class SerializationTraits<firebreak::engine::HealthMessage, void> {
+ public:
+  static Status Serialize(const firebreak::engine::HealthMessage& message,
+                          ByteBuffer* bytes, bool* own_buffer) {
+    *bytes = firebreak::engine::BytesOf(message);
+    *own_buffer = true;
+    return Status::OK;
+  }
+  static Status Deserialize(ByteBuffer* bytes,
+                            firebreak::engine::HealthMessage* message) {
+    const bool is_one = firebreak::engine::FromBytes(*bytes, message);
+    bytes->Clear();
+    return is_one ? Status::OK
+                  : Status(StatusCode::INTERNAL, "it cannot be read");
+  }
+};
+
+}  // namespace grpc
+
 namespace firebreak::engine {
 namespace {
 
@@ -22,6 +45,11 @@ constexpr core::Duration kKept = std::chrono::minutes(1);
 // More than a program has targets with a health check.
 constexpr size_t kMaxTold = 1000;
 
+// Nothing was asked; or nobody uses the channel any more on which it was.
+core::HealthAnswer NoConnection() {
+  return {core::TargetHealth::kNoConnection, "no connection"};
+}
+
 }  // namespace
 
 // How a check is cancelled from outside: it may end meanwhile, and must do so
@@ -29,11 +57,14 @@ constexpr size_t kMaxTold = 1000;
 struct HealthChecks::Running {
   core::Mutex mu;
   grpc::ClientContext* context ABSL_GUARDED_BY(mu) = nullptr;
+  bool is_cancelled ABSL_GUARDED_BY(mu) = false;
   std::weak_ptr<grpc::Channel> channel;
 
   void Cancel() {
     core::MutexLock lock(&mu);
-    if (context != nullptr) context->TryCancel();
+    if (context == nullptr) return;
+    is_cancelled = true;
+    context->TryCancel();
   }
 };
 
@@ -43,51 +74,77 @@ class HealthChecks::Check final : public Completion {
       : checks_(std::move(checks)), key_(std::move(key)) {}
 
   // It may be over, and gone, when this returns.
-  void Start(const std::shared_ptr<grpc::Channel>& channel,
+  void Start(const std::shared_ptr<grpc::Channel>& channel, bool is_generic,
              core::Duration timeout, std::shared_ptr<Running> running,
              grpc::CompletionQueue* cq) {
     context_.set_deadline(
         std::chrono::system_clock::now() +
         std::chrono::duration_cast<std::chrono::system_clock::duration>(
             timeout));
-    grpc::GenericStub stub(channel);
-    {
-      OwnCall own(&context_);
-      reader_ = stub.PrepareUnaryCall(&context_, kHealthCheckMethod,
-                                      HealthRequest(std::get<2>(key_)), cq);
-    }
     running_ = std::move(running);
-    auto* const reader = reader_.get();
-    reader->StartCall();
-    {
-      core::MutexLock lock(&running_->mu);
-      running_->context = &context_;
+    is_generic_ = is_generic;
+    const HealthMessage request = HealthRequest(std::get<2>(key_));
+    if (is_generic) {
+      Send(channel, BytesOf(request), &bytes_, &bytes_reader_, cq);
+    } else {
+      Send(channel, request, &reply_, &reader_, cq);
     }
-    reader->Finish(&reply_, &status_, static_cast<Completion*>(this));
   }
 
-  void OnComplete(bool /*ok*/) override {
+  void OnComplete(bool ok) override {
+    bool is_ours = false;
     {
       core::MutexLock lock(&running_->mu);
       running_->context = nullptr;
+      is_ours = running_->is_cancelled;
     }
+    // Without `ok` the reply was not one.
+    const bool is_read = ok && (!is_generic_ || FromBytes(bytes_, &reply_));
     if (auto checks = checks_.lock()) {
       checks->OnAnswer(
-          key_, ReadHealth(status_, reply_),
+          key_,
+          is_ours && status_.error_code() == grpc::StatusCode::CANCELLED
+              ? NoConnection()
+              : ReadHealth(status_, is_read ? &reply_ : nullptr),
           status_.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
     }
     delete this;
   }
 
  private:
+  template <class Message>
+  using Reader = std::unique_ptr<grpc::ClientAsyncResponseReader<Message>>;
+
+  template <class Message>
+  void Send(const std::shared_ptr<grpc::Channel>& channel,
+            const Message& request, Message* reply, Reader<Message>* reader,
+            grpc::CompletionQueue* cq) {
+    grpc::TemplatedGenericStub<Message, Message> stub(channel);
+    {
+      OwnCall own(&context_);
+      *reader =
+          stub.PrepareUnaryCall(&context_, kHealthCheckMethod, request, cq);
+    }
+    auto* const call = reader->get();
+    call->StartCall();
+    {
+      core::MutexLock lock(&running_->mu);
+      running_->context = &context_;
+    }
+    call->Finish(reply, &status_, static_cast<Completion*>(this));
+  }
+
   const std::weak_ptr<HealthChecks> checks_;
   const Key key_;
   std::shared_ptr<Running> running_;
+  bool is_generic_ = false;
   grpc::ClientContext context_;
-  grpc::ByteBuffer reply_;
+  HealthMessage reply_;
+  grpc::ByteBuffer bytes_;
   grpc::Status status_;
-  // Lives in the call's arena, so it goes before the context.
-  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
+  // They live in the call's arena, so they go before the context.
+  Reader<HealthMessage> reader_;
+  Reader<grpc::ByteBuffer> bytes_reader_;
 };
 
 std::shared_ptr<HealthChecks> HealthChecks::Create(Io* io) {
@@ -112,9 +169,9 @@ void HealthChecks::Stop() {
   for (const auto& check : running) check->Cancel();
 }
 
-void HealthChecks::Look(
-    core::Breaker* breaker,
-    const std::vector<std::weak_ptr<grpc::Channel>>& channels, core::Time now) {
+void HealthChecks::Look(core::Breaker* breaker,
+                        const std::vector<HealthChannel>& channels,
+                        core::Time now) {
   const core::Breaker::Identity& of = breaker->identity();
   const absl::optional<core::HealthAsk> ask = breaker->HealthCheckDue(now);
   if (!ask) return;
@@ -152,24 +209,22 @@ void HealthChecks::Look(
   } else if (timeout > core::Duration::zero() &&
              !Begin(key, timeout, channels, now)) {
     for (core::Breaker* each : told) {
-      each->NoteHealth(ask->service,
-                       {core::TargetHealth::kNoConnection, "no connection"},
-                       now, now);
+      each->NoteHealth(ask->service, NoConnection(), now, now);
     }
   }
 }
 
-bool HealthChecks::Begin(
-    const Key& key, core::Duration timeout,
-    const std::vector<std::weak_ptr<grpc::Channel>>& channels, core::Time now) {
-  for (const std::weak_ptr<grpc::Channel>& candidate : channels) {
-    const std::shared_ptr<grpc::Channel> channel = candidate.lock();
+bool HealthChecks::Begin(const Key& key, core::Duration timeout,
+                         const std::vector<HealthChannel>& channels,
+                         core::Time now) {
+  for (const HealthChannel& candidate : channels) {
+    const std::shared_ptr<grpc::Channel> channel = candidate.channel.lock();
     if (channel == nullptr ||
         channel->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY) {
       continue;
     }
     auto running = std::make_shared<Running>();
-    running->channel = candidate;
+    running->channel = candidate.channel;
     {
       core::MutexLock lock(&mu_);
       if (stopped_) return true;
@@ -181,7 +236,8 @@ bool HealthChecks::Begin(
       asked.begun = now;
     }
     (new Check(weak_from_this(), key))
-        ->Start(channel, timeout, std::move(running), io_->Begin());
+        ->Start(channel, candidate.is_generic, timeout, std::move(running),
+                io_->Begin());
     return true;
   }
   return false;

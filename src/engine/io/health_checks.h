@@ -34,6 +34,12 @@
 
 namespace firebreak::engine {
 
+struct HealthChannel {
+  std::weak_ptr<grpc::Channel> channel;
+  // Its messages are grpc::ByteBuffers, as its interceptors expect.
+  bool is_generic = false;
+};
+
 class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
  public:
   // `owner` is what keeps `io` and the breakers alive; held weakly.
@@ -43,8 +49,7 @@ class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
 
   // Checks the target of `breaker`, if that is due, on one of these channels,
   // which all go to it.
-  void Look(core::Breaker* breaker,
-            const std::vector<std::weak_ptr<grpc::Channel>>& channels,
+  void Look(core::Breaker* breaker, const std::vector<HealthChannel>& channels,
             core::Time now);
   // Ends checks whose channel has no other user.
   void CancelWhatNobodyUses();
@@ -66,8 +71,7 @@ class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
   explicit HealthChecks(Io* io) : io_(io) {}
   // Starts one on one of the channels that are connected; false without any.
   bool Begin(const Key& key, core::Duration timeout,
-             const std::vector<std::weak_ptr<grpc::Channel>>& channels,
-             core::Time now);
+             const std::vector<HealthChannel>& channels, core::Time now);
   void ForgetOld(core::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(const Key& key, const core::HealthAnswer& answer,
                 bool timed_out);

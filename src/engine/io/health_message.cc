@@ -3,8 +3,6 @@
 #include <google/protobuf/unknown_field_set.h>
 #include <grpcpp/support/slice.h>
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "src/core/base/outcome.h"
 
@@ -37,35 +35,48 @@ core::HealthAnswer OfStatus(uint64_t serving_status) {
 core::HealthAnswer OfError(grpc::StatusCode code) {
   const bool is_not_back = code == grpc::StatusCode::UNAVAILABLE ||
                            code == grpc::StatusCode::DEADLINE_EXCEEDED ||
-                           code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
-                           code == grpc::StatusCode::CANCELLED;
+                           code == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  if (code == grpc::StatusCode::CANCELLED) {
+    return {TargetHealth::kNotServing, "CANCELLED, as a server does that ends"};
+  }
   return {is_not_back ? TargetHealth::kNotServing : TargetHealth::kNoWord,
           absl::StatusCodeToString(static_cast<absl::StatusCode>(code))};
 }
 
 }  // namespace
 
-grpc::ByteBuffer HealthRequest(const std::string& service) {
-  UnknownFieldSet message;
+HealthMessage HealthRequest(const std::string& service) {
+  HealthMessage request;
   // As Protobuf writes it: the default is left out.
-  if (!service.empty()) message.AddLengthDelimited(kServiceField, service);
-  std::string bytes;
-  message.SerializeToString(&bytes);
-  grpc::Slice slice(bytes);
+  if (!service.empty()) {
+    request.fields.GetReflection()
+        ->MutableUnknownFields(&request.fields)
+        ->AddLengthDelimited(kServiceField, service);
+  }
+  return request;
+}
+
+grpc::ByteBuffer BytesOf(const HealthMessage& message) {
+  grpc::Slice slice(message.fields.SerializeAsString());
   return grpc::ByteBuffer(&slice, 1);
 }
 
+bool FromBytes(const grpc::ByteBuffer& bytes, HealthMessage* message) {
+  grpc::Slice slice;
+  // An empty message is one without bytes.
+  if (bytes.Valid() && !bytes.DumpToSingleSlice(&slice).ok()) return false;
+  return message->fields.ParseFromArray(slice.begin(),
+                                        static_cast<int>(slice.size()));
+}
+
 core::HealthAnswer ReadHealth(const grpc::Status& status,
-                              const grpc::ByteBuffer& reply) {
+                              const HealthMessage* reply) {
   if (!status.ok()) return OfError(status.error_code());
   const core::HealthAnswer garbled = {TargetHealth::kNoWord,
                                       "an answer that cannot be read"};
-  grpc::Slice bytes;
-  if (reply.Valid() && !reply.DumpToSingleSlice(&bytes).ok()) return garbled;
-  UnknownFieldSet message;
-  if (!message.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size()))) {
-    return garbled;
-  }
+  if (reply == nullptr) return garbled;
+  const UnknownFieldSet& message =
+      reply->fields.GetReflection()->GetUnknownFields(reply->fields);
   uint64_t serving_status = 0;
   for (int i = 0; i < message.field_count(); ++i) {
     const UnknownField& field = message.field(i);

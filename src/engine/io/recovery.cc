@@ -35,6 +35,7 @@ struct Recovery::Watched {
   std::string name;
   std::string target;
   std::weak_ptr<grpc::Channel> channel;
+  bool is_generic = false;
   std::atomic<bool> watching{false};
 };
 
@@ -83,11 +84,12 @@ void Recovery::Stop() {
 }
 
 void Recovery::AddChannel(const std::string& name, const std::string& target,
-                          std::weak_ptr<grpc::Channel> channel) {
+                          HealthChannel channel) {
   auto watched = std::make_shared<Watched>();
   watched->name = name;
   watched->target = target;
-  watched->channel = std::move(channel);
+  watched->channel = std::move(channel.channel);
+  watched->is_generic = channel.is_generic;
   core::MutexLock lock(&mu_);
   channels_.erase(
       std::remove_if(channels_.begin(), channels_.end(),
@@ -156,10 +158,10 @@ void Recovery::OnTimer() {
     next = Look(breaker, now, &reconnect_for);
     if (!reconnect_for) continue;
     bool is_connected = false;
-    std::vector<std::weak_ptr<grpc::Channel>> channels;
+    std::vector<HealthChannel> channels;
     for (const auto& watched : ChannelsOf(*breaker)) {
       is_connected |= Reconnect(watched, *reconnect_for);
-      channels.push_back(watched->channel);
+      channels.push_back({watched->channel, watched->is_generic});
     }
     if (is_connected) breaker->NoteConnected(now);
     checks_->Look(breaker, channels, now);

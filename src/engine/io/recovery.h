@@ -1,6 +1,6 @@
 // Restores connections before a breaker's probes need them.
 //
-//   recovery->AddChannel("payment", "dns:///payment:443", channel);   // weak
+//   recovery->AddChannel("payment", "dns:///payment:443", {channel});  // weak
 //   // ... and it is the observer of every breaker.
 //
 // Why: a probe on a channel that is still reconnecting fails in microseconds
@@ -54,7 +54,7 @@ class Recovery : public core::BreakerObserver,
   void Stop();
 
   void AddChannel(const std::string& name, const std::string& target,
-                  std::weak_ptr<grpc::Channel> channel);
+                  HealthChannel channel);
 
   void OnStateChange(core::Breaker* breaker) override;
   void OnTickWanted(core::Breaker* breaker) override;
