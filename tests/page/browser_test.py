@@ -7,7 +7,7 @@ Is skipped, with the reason, where there is no chromium.
 import sys
 import unittest
 
-from scene import Browser, Page, Scene, missing_for_browser
+from scene import Browser, Nobody, Page, Scene, missing_for_browser
 
 NASTY = ["/shop.v1.Evil/<img src=x onerror=alert(1)>",
          "/shop.v1.Evil/</script><script>document.title='owned'</script>",
@@ -201,6 +201,78 @@ class BrowserTest(unittest.TestCase):
             browser.wait("document.querySelectorAll('.tile.stale').length === 0")
             scene.tell("trip 1 0")
             browser.wait("document.querySelectorAll('#heat .open').length === 1")
+            self.assertEqual(browser.complaints, [])
+
+    def test_what_answers_in_the_place_of_a_process_is_told(self):
+        with Scene(2, 2) as scene, Page(scene.targets) as page:
+            browser = self.browser
+            browser.open(page.url)
+            browser.wait(tile("Method1"))
+            browser.get("document.querySelector('[data-view=fleet]').click()")
+            browser.wait("document.querySelectorAll('#heat .cell').length === 4")
+
+            def expect(said):
+                browser.wait(
+                    "document.querySelectorAll('#heat .dead').length === 2")
+                browser.wait("[...document.querySelectorAll('#heat .dead')]"
+                             ".every((cell) => cell.title.startsWith("
+                             f"'{scene.targets[1]}: {said}'))")
+                status = browser.get(
+                    "document.getElementById('status').textContent")
+                self.assertIn("1 of 2 processes answer", status)
+                self.assertIn(f"{scene.targets[1]}: {said}", status)
+                # The other goes on meanwhile.
+                scene.tell("trip 0 1")
+                browser.wait("document.querySelectorAll('#heat .open')"
+                             ".length === 1")
+                scene.tell("reset 0 1")
+                browser.wait("document.querySelectorAll('#heat .open')"
+                             ".length === 0")
+
+            def expect_back():
+                scene.tell("start 1")
+                browser.wait(
+                    "document.querySelectorAll('#heat .dead').length === 0")
+
+            for kind, said in (("bare", "it has no firebreak admin service"),
+                               ("garbage", ""),
+                               ("mute", "INTERNAL, without a message")):
+                scene.tell(f"{kind} 1")
+                expect(said)
+                expect_back()
+            for kind in ("random", "http1", "silent"):
+                scene.tell("stop 1")
+                with Nobody(scene.targets[1], kind):
+                    expect("")
+                expect_back()
+            self.assertEqual(browser.complaints, [])
+
+    def test_a_process_of_another_version_is_shown_as_far_as_it_goes(self):
+        with Scene(2, 2) as scene, Page(scene.targets) as page:
+            browser = self.browser
+            browser.open(page.url)
+            browser.wait(tile("Method1"))
+            browser.get("document.querySelector('[data-view=fleet]').click()")
+            scene.tell("newer 1")
+            browser.wait("[...document.querySelectorAll('#heat .cell')]"
+                         ".some((cell) => cell.title.includes('state 99'))")
+            # What it has no more is gone, and the other process as it was.
+            browser.wait("[...document.querySelectorAll('#heat .cell')].filter("
+                         "(cell) => cell.title.includes('not called'))"
+                         ".length === 1")
+            browser.get("[...document.querySelectorAll('#heat .cell')].find("
+                        "(cell) => cell.title.includes('state 99')).click()")
+            browser.wait("document.querySelector('#detail table')")
+            text = browser.get("document.getElementById('detail').textContent")
+            for part in ("state 99", "of a version to come",
+                         "This process does not tell"):
+                self.assertIn(part, text)
+            for word in ("undefined", "NaN", "Invalid"):
+                self.assertNotIn(word, text)
+            browser.get("document.getElementById('detail').close()")
+            scene.tell("start 1")
+            browser.wait("document.querySelectorAll('#heat .closed')"
+                         ".length === 4")
             self.assertEqual(browser.complaints, [])
 
     def test_a_page_whose_server_goes_says_so(self):

@@ -11,13 +11,17 @@
 //   probe 0 1     ... a probe is under way
 //   heal 0 1      ... and succeeds, with those that are left to do
 //   refuse 0 1    ... refuses a call
+//   reset 0 1     ... is closed again
 //   stop 0        the process is gone; start 0: it is back
+//   bare 0        ... and in its place is another server (odd_server.h): bare,
+//                 garbage, mute or newer
 //   churn         from now on all methods of all processes have calls
 #include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -30,6 +34,7 @@
 #include "firebreak/engine.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
+#include "tests/page/odd_server.h"
 
 namespace firebreak::testing {
 namespace {
@@ -78,6 +83,7 @@ class Process {
   ~Process() { Stop(); }
 
   void Start(const std::string& address) {
+    Stop();
     AdminOptions options;
     options.allow_loopback = true;
     service_ = std::make_unique<AdminService>(engine_, options);
@@ -88,7 +94,21 @@ class Process {
     server_ = builder.BuildAndStart();
     address_ = absl::StrCat("127.0.0.1:", port);
   }
+  // False when `what` is no odd server.
+  bool StartOdd(const std::string& what) {
+    using Kind = OddServer::Kind;
+    const std::map<std::string, Kind> kinds = {{"bare", Kind::kBare},
+                                               {"garbage", Kind::kGarbage},
+                                               {"mute", Kind::kMute},
+                                               {"newer", Kind::kNewer}};
+    const auto kind = kinds.find(what);
+    if (kind == kinds.end()) return false;
+    Stop();
+    odd_ = std::make_unique<OddServer>(address_, kind->second);
+    return odd_->is_there();
+  }
   void Stop() {
+    odd_.reset();
     if (server_ == nullptr) return;
     service_->Shutdown();
     server_->Shutdown();
@@ -115,6 +135,8 @@ class Process {
           probe.permit.Settle(core::Verdict::kSuccess, engine::Now());
         }
       }
+    } else if (what == "reset") {
+      breaker->Reset(engine::Now());
     } else if (what == "refuse") {
       core::Decision decision;
       decision.reason = core::Reason::kBreakerOpen;
@@ -160,6 +182,7 @@ class Process {
   core::Permit permit_;
   std::unique_ptr<AdminService> service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<OddServer> odd_;
   std::string address_;
 };
 
@@ -201,7 +224,7 @@ int Main(int argc, char** argv) {
           std::this_thread::sleep_for(std::chrono::milliseconds(300));
         }
       });
-    } else if (!its.Do(what, method)) {
+    } else if (!its.StartOdd(what) && !its.Do(what, method)) {
       break;
     }
     std::cout << "ok" << std::endl;

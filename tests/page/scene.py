@@ -11,9 +11,12 @@ generous time, since a machine may stand still.
 import http.client
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 PATIENCE = 60
@@ -48,6 +51,46 @@ class Scene:
         self.process.stdin.close()
         self.process.wait(PATIENCE)
         self.process.stdout.close()
+
+
+class Nobody:
+    """What is no gRPC server, at the port of a process that is stopped."""
+
+    def __init__(self, target, kind):
+        self.kind = kind
+        self.socket = socket.create_server(
+            (target.rsplit(":", 1)[0], int(target.rsplit(":", 1)[1])))
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        links = []
+        while True:
+            try:
+                link, _ = self.socket.accept()
+            except OSError:
+                break
+            links.append(link)
+            try:
+                if self.kind == "random":
+                    link.sendall(random.Random(1).randbytes(4096))
+                    link.close()
+                elif self.kind == "http1":
+                    link.sendall(b"HTTP/1.1 400 Bad Request\r\n"
+                                 b"Content-Length: 0\r\n\r\n")
+                    link.close()
+            except OSError:
+                pass  # it has gone
+        for link in links:
+            link.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
 
 
 class Page:

@@ -7,13 +7,14 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
 import time
 import unittest
 
-from scene import PATIENCE, Scene
+from scene import PATIENCE, Nobody, Scene
 
 CTL = os.environ["FIREBREAKCTL"]
 
@@ -52,6 +53,13 @@ class Terminal:
                 self.text += os.read(self.ours, 65536)
         raise AssertionError(f"{wanted!r} is not in {self.frame()!r}")
 
+    def look_on(self, seconds):
+        """As a terminal does; one that is full holds the program up."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self.text += os.read(self.ours, 65536)
+
     def frame(self):
         """The newest that is whole."""
         frames = self.text.decode(errors="replace").split("\x1b[H")[1:]
@@ -66,7 +74,8 @@ class Terminal:
             self.process.wait()
 
     def end(self):
-        code = self.process.wait(PATIENCE)
+        self.look_on(PATIENCE)
+        code = self.process.wait(0)
         after = termios.tcgetattr(self.theirs)
         os.close(self.ours)
         os.close(self.theirs)
@@ -90,6 +99,70 @@ class TopTest(unittest.TestCase):
             terminal.wait("1 of 2 processes")
             terminal.press("q")
             self.assertEqual(terminal.end(), (0, True))
+
+    def test_what_answers_in_the_place_of_a_process_is_told(self):
+        with Scene(2, 3) as scene:
+            terminal = Terminal(scene.targets, 100)
+            self.addCleanup(terminal.kill)
+            for kind, said in (("bare", "it has no firebreak admin service"),
+                               ("garbage", ""),
+                               ("mute", "INTERNAL, without a message")):
+                terminal.wait("2 of 2 processes")
+                scene.tell(f"{kind} 1")
+                terminal.wait(f"{scene.targets[1]}: {said}")
+                # The other goes on meanwhile.
+                self.assertIn("1 of 2 processes", terminal.frame())
+                scene.tell("trip 0 2")
+                terminal.wait("6 methods, 1 open")
+                scene.tell("reset 0 2")
+                terminal.wait("6 methods, 0 open")
+                scene.tell("start 1")
+            for kind in ("random", "http1", "silent"):
+                terminal.wait("2 of 2 processes")
+                scene.tell("stop 1")
+                with Nobody(scene.targets[1], kind):
+                    terminal.wait(f"{scene.targets[1]}: ")
+                    self.assertIn("1 of 2 processes", terminal.frame())
+                    scene.tell("trip 0 2")
+                    terminal.wait("6 methods, 1 open")
+                    scene.tell("reset 0 2")
+                scene.tell("start 1")
+            terminal.wait("2 of 2 processes")
+            # Of another version, but it answers.
+            scene.tell("newer 1")
+            terminal.wait("state 99")
+            self.assertIn("2 of 2 processes", terminal.frame())
+            scene.tell("start 1")
+            terminal.wait("6 methods, 0 open")
+            terminal.press("q")
+            self.assertEqual(terminal.end(), (0, True))
+
+    def test_an_error_without_a_message_is_no_answer(self):
+        with Scene(1, 1) as scene:
+            scene.tell("mute 0")
+            for command in (["list"], ["show", "Method0"], ["alerts"]):
+                done = subprocess.run(
+                    [CTL, *command, "--target", scene.targets[0]],
+                    capture_output=True, text=True, timeout=PATIENCE,
+                    check=False)
+                self.assertEqual(done.returncode, 1, command)
+                self.assertIn("INTERNAL, without a message", done.stderr)
+
+    def test_it_leaves_at_once_though_a_process_is_frozen(self):
+        with Scene(1, 1) as living, Scene(1, 1) as frozen:
+            # Longer than a test may take.
+            terminal = Terminal(living.targets + frozen.targets, 100,
+                                "--timeout", "1h")
+            self.addCleanup(terminal.kill)
+            terminal.wait("2 of 2 processes")
+            frozen.process.send_signal(signal.SIGSTOP)
+            try:
+                # It is asked each second, so that somebody waits by then.
+                terminal.look_on(2.5)
+                terminal.press("q")
+                self.assertEqual(terminal.end(), (0, True))
+            finally:
+                frozen.process.send_signal(signal.SIGCONT)
 
     def test_it_fits_twenty_columns_and_ends_when_it_is_told_to(self):
         with Scene(1, 3) as scene:

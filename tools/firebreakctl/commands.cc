@@ -70,7 +70,7 @@ std::string Client::Explain(const std::string& target,
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
       return absl::StrCat("cannot reach ", target, ": ",
-                          Printable(status.error_message()));
+                          Printable(ErrorText(status)));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::StrCat("cannot reach ", target, ": no answer within ",
                           core::FormatDuration(settings_.timeout));
@@ -78,9 +78,9 @@ std::string Client::Explain(const std::string& target,
       return absl::StrCat(target, " has no firebreak admin service");
     default:
       return targets_.size() == 1
-                 ? PrintableLines(status.error_message())
+                 ? PrintableLines(ErrorText(status))
                  : absl::StrCat(target, ": ",
-                                PrintableLines(status.error_message()));
+                                PrintableLines(ErrorText(status)));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "src/core/base/duration.h"
 #include "tools/firebreakctl/connect.h"
 #include "tools/firebreakctl/fleet_json.h"
+#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -29,7 +30,7 @@ std::string Explain(const grpc::Status& status, core::Duration timeout) {
     case grpc::StatusCode::UNIMPLEMENTED:
       return "it has no firebreak admin service";
     default:
-      return Printable(status.error_message());
+      return Printable(ErrorText(status));
   }
 }
 
@@ -59,7 +60,9 @@ struct Fleet::Target {
   uint64_t version = 0;
   uint64_t replaced = 0;
   bool is_poked = false;
-  grpc::ClientContext* watch = nullptr;  // under way
+  // Under way.
+  grpc::ClientContext* poll = nullptr;
+  grpc::ClientContext* watch = nullptr;
 
   // Of the thread that watches: how far it has read.
   int64_t after = 0;
@@ -76,6 +79,8 @@ Fleet::~Fleet() {
     const std::lock_guard<std::mutex> lock(mu_);
     stops_ = true;
     for (const auto& target : targets_) {
+      // A target that is frozen answers neither.
+      if (target->poll != nullptr) target->poll->TryCancel();
       if (target->watch != nullptr) target->watch->TryCancel();
     }
   }
@@ -211,6 +216,11 @@ core::Duration Fleet::PollOnce(Target* target) {
   v1::ListMethodsResponse response;
   grpc::ClientContext context;
   Begin(&context);
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    if (stops_) return core::Duration::zero();
+    target->poll = &context;
+  }
   const Clock::time_point began = Clock::now();
   const grpc::Status status =
       target->stub->ListMethods(&context, request, &response);
@@ -218,6 +228,7 @@ core::Duration Fleet::PollOnce(Target* target) {
       status.ok() ? Clock::now() - began : core::Duration::zero();
 
   const std::lock_guard<std::mutex> lock(mu_);
+  target->poll = nullptr;
   const std::string error =
       status.ok() ? "" : Explain(status, settings_.timeout);
   bool is_new = !target->is_asked || error != target->error;

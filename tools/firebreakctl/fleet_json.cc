@@ -64,6 +64,7 @@ std::string BreakerJson(const v1::Breaker& breaker) {
       .Int("since", Millis(breaker.since()))
       .Text("cause", breaker.cause())
       .Bool("shadow", breaker.shadow());
+  if (breaker.checks_health()) out.Text("check", breaker.health());
   if (breaker.has_probe_due()) out.Int("probe", Millis(breaker.probe_due()));
   if (breaker.has_override_end()) {
     out.Int("overrideEnd", Millis(breaker.override_end()));

@@ -97,6 +97,9 @@ bool ComesFirst(const Row& a, const Row& b, const std::string& sort) {
   return key(a) < key(b);
 }
 
+// Of targets that do not answer, so many say why: the methods need the room.
+constexpr size_t kMostTroubles = 3;
+
 std::string Rounded(double share) {
   return share > 0 && share < 0.005 ? "<1%"
                                     : absl::StrFormat("%.0f%%", 100 * share);
@@ -181,6 +184,16 @@ void Shorten(std::string* text, size_t longest) {
   *text = text->substr(from);
 }
 
+// Not in the middle of a character.
+void Cut(std::string* text, size_t longest) {
+  if (text->size() <= longest) return;
+  while (longest > 0 &&
+         (static_cast<unsigned char>((*text)[longest]) & 0xC0) == 0x80) {
+    --longest;
+  }
+  text->resize(longest);
+}
+
 // With the columns up to `last`, names of `longest` bytes at most.
 std::string TableOf(const std::vector<Row>& rows, bool has_several, int last,
                     size_t longest, bool colours) {
@@ -234,11 +247,11 @@ std::string RenderTop(const Answers<v1::ListMethodsResponse>& answers,
                       size_t height, size_t first) {
   std::vector<Row> rows;
   size_t silent = 0;
-  std::string trouble;
+  std::vector<std::string> troubles;
   for (const auto& answer : answers) {
-    if (!answer.error.empty()) {
-      ++silent;
-      if (trouble.empty()) trouble = Printable(answer.error);
+    if (!answer.error.empty() && ++silent <= kMostTroubles) {
+      troubles.push_back(
+          Printable(absl::StrCat(answer.target, ": ", answer.error)));
     }
     for (const v1::Method& method : answer.response.methods()) {
       Row row = MakeRow(answer.target, answer.response, method);
@@ -256,10 +269,13 @@ std::string RenderTop(const Answers<v1::ListMethodsResponse>& answers,
       answers.size() - silent, " of ", answers.size(), " processes, ",
       rows.size(), " methods, ", open, " open; by ", options.sort,
       options.filter.empty() ? "" : ", only ", Printable(options.filter))};
-  if (!trouble.empty()) head.push_back(trouble);
+  head.insert(head.end(), troubles.begin(), troubles.end());
+  if (silent > kMostTroubles) {
+    head.push_back(absl::StrCat("and ", silent - kMostTroubles, " more"));
+  }
   std::string out;
   for (std::string& line : head) {
-    if (style.width > 0 && line.size() > style.width) line.resize(style.width);
+    if (style.width > 0) Cut(&line, style.width);
     absl::StrAppend(&out, line, "\n");
   }
   if (rows.empty()) return out;

@@ -24,6 +24,7 @@
 #include "tools/firebreakctl/json.h"
 #include "tools/firebreakctl/page.h"
 #include "tools/firebreakctl/plain_page.h"
+#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -291,8 +292,7 @@ void Site::ShowMethod(const Request& request, Response* response) const {
         &json, json.size() > 1 ? "," : "", "\"", name, "\":",
         status.ok()
             ? ToJson(reply, false)
-            : absl::StrCat("{\"error\":", JsonQuoted(status.error_message()),
-                           "}"));
+            : absl::StrCat("{\"error\":", JsonQuoted(ErrorText(status)), "}"));
   };
   ask("method", &v1::Admin::Stub::GetMethod, get, v1::GetMethodResponse());
   v1::ListDecisionsRequest why;
@@ -334,7 +334,7 @@ void Site::Change(const Request& request, Response* response,
   if (!status.ok()) {
     Refuse(
         status.error_code() == grpc::StatusCode::PERMISSION_DENIED ? 403 : 502,
-        Printable(status.error_message()), response);
+        Printable(ErrorText(status)), response);
     return;
   }
   response->set_content(ToJson(reply, false), "application/json");

@@ -72,6 +72,14 @@ std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
+std::string ErrorText(const grpc::Status& status) {
+  if (!status.error_message().empty()) return status.error_message();
+  const int code = status.error_code();
+  const std::string name = v1::Code_Name(static_cast<v1::Code>(code));
+  return absl::StrCat(name.empty() ? absl::StrCat("code ", code) : name,
+                      ", without a message");
+}
+
 int64_t Millis(const Timestamp& t) {
   return std::clamp(t.seconds(), TimeUtil::kTimestampMinSeconds,
                     TimeUtil::kTimestampMaxSeconds) *

@@ -9,6 +9,7 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/repeated_field.h>
 #include <google/protobuf/timestamp.pb.h>
+#include <grpcpp/support/status.h>
 
 #include <cstdint>
 #include <string>
@@ -56,6 +57,8 @@ Table::Cell ScoreCell(const v1::Method& method);
 std::string ClockTime(const google::protobuf::Timestamp& t);
 // "-" for nothing.
 std::string OrDash(const std::string& text);
+// The message of a failure; never empty, since a server may send none.
+std::string ErrorText(const grpc::Status& status);
 
 }  // namespace firebreak::ctl
 

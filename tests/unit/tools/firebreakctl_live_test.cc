@@ -12,10 +12,12 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "src/core/base/printable.h"
 #include "tools/firebreakctl/fleet.h"
 #include "tools/firebreakctl/fleet_json.h"
 #include "tools/firebreakctl/plain_page.h"
 #include "tools/firebreakctl/top.h"
+#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -138,7 +140,17 @@ TEST(TopTest, ATargetThatIsGoneIsTold) {
   answers[1].error = "connection refused\033[2J";
   const std::string frame = RenderTop(answers, {}, Style());
   EXPECT_THAT(frame, AllOf(HasSubstr("1 of 2 processes"),
-                           HasSubstr("connection refused?[2J")));
+                           HasSubstr("order-1:50051: connection refused?[2J")));
+  // Of many, a few say why; and none of them is cut within a character.
+  answers = Fleet(9);
+  for (auto& answer : answers) answer.error = "\u00e4\u00f6\u00fc\u00df";
+  EXPECT_THAT(
+      RenderTop(answers, {}, Style()),
+      AllOf(HasSubstr("order-2:50051: "), Not(HasSubstr("order-3:50051: ")),
+            HasSubstr("and 6 more")));
+  for (size_t width = 17; width < 24; ++width) {
+    EXPECT_TRUE(core::IsUtf8(RenderTop(answers, {}, Style(false, width))));
+  }
 }
 
 TEST(JsonTest, NamesStayWhatTheyAreAndEndNothing) {
@@ -220,6 +232,38 @@ TEST(FleetTest, ATargetAnswersForAHundredthOfItsTime) {
   EXPECT_EQ(Fleet::IntervalAfter(milliseconds(25)), milliseconds(2500));
   EXPECT_EQ(Fleet::IntervalAfter(milliseconds(50)), milliseconds(5000));
   EXPECT_EQ(Fleet::IntervalAfter(core::Duration::max()), milliseconds(5000));
+}
+
+// Where a health check looks in the place of a call.
+TEST(HealthCheckShownTest, ItSaysWhenAndWhatItAnswers) {
+  auto answers = Fleet(1);
+  v1::ListMethodsResponse& response = answers[0].response;
+  v1::Breaker* const breaker = response.mutable_methods(1)->mutable_breakers(0);
+  breaker->set_checks_health(true);
+  const auto shown = [&] {
+    v1::GetMethodResponse one;
+    *one.mutable_method() = response.methods(1);
+    *one.mutable_as_of() = response.as_of();
+    return RenderMethod(one, Style());
+  };
+  EXPECT_THAT(shown(),
+              AllOf(HasSubstr("check in 3s "), Not(HasSubstr("probe in"))));
+  EXPECT_THAT(MethodJson(response.methods(1), {}), HasSubstr("\"check\":\"\""));
+  breaker->set_health("NOT_SERVING\033[2J");
+  EXPECT_THAT(shown(), HasSubstr("check in 3s (NOT_SERVING?[2J)"));
+  EXPECT_THAT(MethodJson(response.methods(1), {}),
+              HasSubstr("\"check\":\"NOT_SERVING\\u001b[2J\""));
+  breaker->set_checks_health(false);
+  EXPECT_THAT(MethodJson(response.methods(1), {}), Not(HasSubstr("\"check\"")));
+}
+
+// An error may come without a message, and is one all the same.
+TEST(ErrorTextTest, IsNeverEmpty) {
+  EXPECT_EQ(ErrorText({grpc::StatusCode::INTERNAL, "it broke"}), "it broke");
+  EXPECT_EQ(ErrorText({grpc::StatusCode::INTERNAL, ""}),
+            "INTERNAL, without a message");
+  EXPECT_EQ(ErrorText({static_cast<grpc::StatusCode>(77), ""}),
+            "code 77, without a message");
 }
 
 TEST(PlainPageTest, IsATableAndTextStaysText) {

@@ -47,10 +47,10 @@ function drawStatus(order) {
   const bad = order.filter(({sum}) => sum.state === 'open' && !sum.stale).length;
   let text = `${model.targets.size - dead.length} of ${model.targets.size} ` +
       `processes answer, ${order.length} methods, ${bad} open`;
-  if (dead.length > 0) {
-    const [name, {error}] = dead[0];
+  for (const [name, {error}] of dead.slice(0, 3)) {
     text += `; ${clean(name, 80)}: ${clean(error, 160)}`;
   }
+  if (dead.length > 3) text += `; and ${dead.length - 3} more`;
   $('status').textContent = lost || text;
   $('status').className = lost || dead.length > 0 ? 'bad' : '';
 }

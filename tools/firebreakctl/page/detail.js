@@ -8,6 +8,13 @@ const micros = (d) => Math.round(parseFloat(d ?? '0') * 1e6);
 const list = (counts, name = (c) => c.name) =>
   (counts ?? []).map((c) => `${clean(name(c))} ${c.count}`).join(', ') || 'none';
 
+// Of an enumerator; a newer process may have one that has no name here.
+const nameOf = (value, prefix, what) => typeof value === 'number'
+    ? `${what} ${value}` : String(value).replace(prefix, '').toLowerCase();
+
+// What a process of another version may not say.
+const some = (value) => value ?? '–';
+
 function table(head, rows) {
   const body = el('tbody', '', ...rows.map((cells) =>
     el('tr', '', ...cells.map((cell) => el('td', '', cell)))));
@@ -114,11 +121,12 @@ export class Detail {
   #breakers(m, skew) {
     return table(['target', 'state', 'since', 'next', 'failed', 'cause'],
         (m.breakers ?? []).map((b) => {
-          const state = b.state.replace('BREAKER_STATE_', '').toLowerCase();
+          const state = nameOf(b.state, 'BREAKER_STATE_', 'state');
           return [clean(b.target || '–'), stateText(state) +
               (b.shadow ? ' (shadow)' : ''), clock(ms(b.since) - skew),
               timerText({state, probe: ms(b.probeDue),
-                         overrideEnd: ms(b.overrideEnd)}, skew),
+                         overrideEnd: ms(b.overrideEnd),
+                         check: b.checksHealth ? b.health : undefined}, skew),
               `${b.windowFailures} of ${b.windowCalls}`, clean(b.cause, 400)];
         }));
   }
@@ -134,7 +142,7 @@ export class Detail {
     return table(['last', 'times', 'decision', 'reason', 'why'],
         answer.decisions.map((d) => [
           clock(ms(d.last)), String(d.count),
-          d.kind.replace('DECISION_KIND_', '').toLowerCase().replace('_', ' '),
+          nameOf(d.kind, 'DECISION_KIND_', 'kind').replace('_', ' '),
           clean(d.reason || '–', 60), clean(d.why, 600)]));
   }
 
@@ -146,18 +154,21 @@ export class Detail {
     const places = m.bulkhead;
     return facts([
       ['health', `${Math.round(m.health?.score ?? 0)} of 100`],
-      ['calls', `${calls.started} started, ${calls.inFlight} in flight, ` +
-          `${calls.successes} OK, ${calls.failures} failed, ` +
-          `${calls.rejected} refused, ${calls.cancelled} cancelled`],
+      ['calls', `${some(calls.started)} started, ` +
+          `${some(calls.inFlight)} in flight, ${some(calls.successes)} OK, ` +
+          `${some(calls.failures)} failed, ${some(calls.rejected)} refused, ` +
+          `${some(calls.cancelled)} cancelled`],
       ['failed with', list(calls.codes, (c) => c.code)],
       ['refused by', list(calls.rejections)],
-      ['attempts', `${attempts.first} first, ${attempts.retries} retries, ` +
-          `${attempts.hedges} hedges, ${attempts.hedgeWins} of them won`],
+      ['attempts', `${some(attempts.first)} first, ` +
+          `${some(attempts.retries)} retries, ${some(attempts.hedges)} ` +
+          `hedges, ${some(attempts.hedgeWins)} of them won`],
       ['not attempted', list(attempts.stops)],
       ['latency, 30 s', ['p50', 'p90', 'p95', 'p99'].map((q) =>
           `${q} ${latency(micros(model[q]))}`).join(', ')],
       ['usual p50', latency(micros(model.usualP50))],
-      ['budget', `${(budget.tokens ?? 0).toFixed(1)} of ${budget.burst} tokens`],
+      ['budget', `${(budget.tokens ?? 0).toFixed(1)} of ` +
+          `${some(budget.burst)} tokens`],
       ['bulkhead', places ? `${places.active} of ${places.limit} in use, ` +
           `${places.queued} of ${places.queueLimit} waiting, ` +
           `${percent(places.rejectionRate)} refused` : ''],

@@ -17,7 +17,8 @@ function drawCell(cell, model, target, one) {
   cell.className = 'cell ' +
       (dead ? 'dead' : !one ? '' : poor ? 'poor' : clean(state, 40));
   put(cell, dead ? '?' : !one ? '' : poor ? '!' : symbol(state));
-  const label = clean(target, 80) + ': ' + (dead ? 'no answer' : !one
+  const label = clean(target, 80) + ': ' + (dead
+      ? clean(model.targets.get(target)?.error ?? 'no answer', 200) : !one
       ? 'not called' : `${stateText(state)}, score ${one.score}`);
   if (cell.title !== label) {
     cell.title = label;

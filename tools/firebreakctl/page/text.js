@@ -55,9 +55,10 @@ export function age(ms) {
 
 export function clock(ms) {
   const t = new Date(ms);
+  if (Number.isNaN(t.getTime())) return el('time', '', '–');
   const node = el('time', '', t.toLocaleTimeString([], {hour12: false}) + '.' +
     String(t.getMilliseconds()).padStart(3, '0'));
-  node.dateTime = Number.isNaN(t.getTime()) ? '' : t.toISOString();
+  node.dateTime = t.toISOString();
   return node;
 }
 

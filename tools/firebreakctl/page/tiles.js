@@ -51,8 +51,14 @@ export function timerText(breaker, skew) {
   const now = Date.now() + skew;
   if (breaker.overrideEnd) return 'ends in ' + age(breaker.overrideEnd - now);
   if (breaker.state !== 'open') return '';
-  return breaker.probe > now ? 'next probe in ' + age(breaker.probe - now)
-                             : 'the next call is a probe';
+  // A health check looks in the place of a call, if there is one.
+  const checks = breaker.check !== undefined;
+  const said = breaker.check ? ` (${clean(breaker.check, 80)})` : '';
+  if (breaker.probe > now) {
+    return `next ${checks ? 'check' : 'probe'} in ` +
+        age(breaker.probe - now) + said;
+  }
+  return (checks ? 'a check is due' : 'the next call is a probe') + said;
 }
 
 function drawTile(t, model, method, sum) {
