@@ -1,15 +1,17 @@
-// A breaker of any options, through any order of calls, results, times and
-// operators: it always decides, and always comes back.
+// A breaker of any options, through any order of calls, results, health checks,
+// times and operators: it always decides, and always comes back.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "src/core/breaker/breaker.h"
+#include "src/core/breaker/target_health.h"
 #include "src/core/measure/event_log.h"
 #include "src/core/options.h"
 #include "tests/fuzz/planted.h"
@@ -18,6 +20,10 @@ namespace firebreak::core {
 namespace {
 
 using std::chrono::milliseconds;
+
+std::string SomeService(FuzzedDataProvider* data) {
+  return data->ConsumeBool() ? "shop" : "";
+}
 
 BreakerOptions SomeOptions(FuzzedDataProvider* data) {
   BreakerOptions o;
@@ -36,6 +42,8 @@ BreakerOptions SomeOptions(FuzzedDataProvider* data) {
   o.probe_samples = data->ConsumeBool() ? 0 : o.probes + 3;
   o.probe_success_ratio = data->ConsumeIntegralInRange<int>(1, 10) / 10.0;
   o.probe_timeout = milliseconds(data->ConsumeIntegralInRange(1, 5000));
+  o.probe_interval = milliseconds(data->ConsumeIntegralInRange(0, 2000));
+  if (data->ConsumeBool()) o.health_check = SomeService(data);
   return o;
 }
 
@@ -68,12 +76,13 @@ class World {
 
  private:
   void Step() {
-    switch (data_->ConsumeIntegralInRange<int>(0, 9)) {
+    switch (data_->ConsumeIntegralInRange<int>(0, 10)) {
       case 0:
       case 1:
       case 2: {
         Admission admission = breaker_.Admit(
-            now_, now_ + milliseconds(data_->ConsumeIntegral<uint16_t>()));
+            now_, now_ + milliseconds(data_->ConsumeIntegral<uint16_t>()),
+            data_->ConsumeBool() ? CallKind::kStream : CallKind::kUnary);
         if (admission.permit && permits_.size() < 100) {
           permits_.push_back(std::move(admission.permit));
         }
@@ -102,9 +111,36 @@ class World {
         if (!permits_.empty()) permits_.back().NoteProgress(now_);
         breaker_.NoteConnected(now_);
         break;
+      case 9:
+        CheckHealth();
+        break;
       default:
         Meddle();
     }
+  }
+
+  // One that is due begins, or one of any time and service has an answer.
+  void CheckHealth() {
+    const absl::optional<HealthAsk> ask = breaker_.HealthCheckDue(now_);
+    if (ask) {
+      testing::Always(breaker_.Snapshot(now_).state == BreakerState::kOpen);
+      testing::Always(ask->open_since <= now_ + milliseconds(50));
+    }
+    if (ask && data_->ConsumeBool()) {
+      breaker_.HealthCheckBegins(ask->service, now_);
+      testing::Always(!breaker_.HealthCheckDue(now_));
+      begun_ = now_;
+      return;
+    }
+    constexpr TargetHealth kAnswers[] = {
+        TargetHealth::kServing, TargetHealth::kNotServing,
+        TargetHealth::kNoConnection, TargetHealth::kNoWord};
+    const HealthAnswer answer = {data_->PickValueInArray(kAnswers), "said"};
+    const bool asks_on =
+        breaker_.NoteHealth(SomeService(data_), answer, begun_, now_);
+    testing::Always(!asks_on ||
+                    breaker_.Snapshot(now_).state == BreakerState::kOpen);
+    testing::Always(!asks_on || breaker_.Snapshot(now_).asks_health);
   }
 
   void Meddle() {
@@ -146,6 +182,7 @@ class World {
   const BreakerOptions options_;
   Breaker breaker_;
   std::vector<Permit> permits_;
+  Time begun_ = now_;  // of the last health check
 };
 
 }  // namespace
