@@ -1,9 +1,9 @@
-# Draws storm.dat: seven strategies by success and by load, then as many lines
-# of goodput over time.
+# Draws storm.dat: strategies by success and by load, then lines of goodput over
+# time, as many or one less.
 #
 #   gnuplot -e "data='storm.dat'; out='storm.svg'" storm.gnuplot
 stats data using 0 nooutput
-half = STATS_blocks / 2
+half = (int(STATS_blocks) + 1) / 2
 set terminal svg size 1080, 700 font "sans,11" background "white"
 set termoption noenhanced
 set output out
@@ -30,6 +30,6 @@ set xrange [0:75]
 set yrange [0:*]
 set xlabel "s"
 set key outside right
-plot for [i = half:2 * half - 1] data index i using 1:2 with lines \
+plot for [i = half:STATS_blocks - 1] data index i using 1:2 with lines \
   lw 2 title columnheader(1)
 unset multiplot
