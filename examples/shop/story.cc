@@ -96,6 +96,8 @@ absl::Status Story::Start() {
                                               payment_.address, helpers_, {});
   if (!orders.ok()) return orders.status();
   orders_ = *std::move(orders);
+  report_->Note(
+      absl::StrCat("look on: firebreakctl serve --target ", orders_.address));
   admin_ = std::make_unique<AdminView>(orders_.address);
   load_ = std::make_unique<Load>(orders_.address);
   return absl::OkStatus();
