@@ -27,6 +27,9 @@ LINT_PACKAGES=(clang-format clang-tidy)
 CLANG_PACKAGES=(clang)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
+# The reference of the public headers.
+# shellcheck disable=SC2034
+DOCS_PACKAGES=(doxygen)
 # Only root can use them: networks that lose packets.
 # shellcheck disable=SC2034
 CHAOS_PACKAGES=(nftables iproute2)
