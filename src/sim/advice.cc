@@ -35,7 +35,8 @@ std::string Text(Duration d) {
 
 // Two digits, or all of a larger number: never "1e+03".
 std::string Figure(double value) {
-  return absl::StrFormat(value < 99.5 ? "%.2g" : "%.0f", value);
+  return value < 99.5 ? absl::StrFormat("%.2g", value)
+                      : absl::StrFormat("%.0f", value);
 }
 
 std::string Percent(double share) { return Figure(share * 100) + "%"; }
