@@ -25,7 +25,8 @@ std::string Share(double share) {
   const double percent = share * 100;
   if (percent >= 100) return "100%";
   if (percent > 99.99) return ">99.99%";
-  return absl::StrFormat(percent >= 99 ? "%.2f%%" : "%.1f%%", percent);
+  return percent >= 99 ? absl::StrFormat("%.2f%%", percent)
+                       : absl::StrFormat("%.1f%%", percent);
 }
 
 std::string Latency(const Forecast& forecast, double q) {

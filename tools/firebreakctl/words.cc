@@ -131,7 +131,8 @@ std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
 }
 
 std::string Figure(double value) {
-  return absl::StrFormat(value < 999.5 ? "%.3g" : "%.0f", value);
+  return value < 999.5 ? absl::StrFormat("%.3g", value)
+                       : absl::StrFormat("%.0f", value);
 }
 
 std::string NowText(const v1::CallsNow& now) {
