@@ -139,6 +139,8 @@ forbid "unit tests run in virtual time: no sleeping" \
   'sleep_(for|until)|absl::SleepFor|\bu?sleep\(|nanosleep' "${unit[@]}"
 forbid "no 'using namespace' in a header" \
   '^ *using +namespace' "${headers[@]}"
+forbid "clang takes no format that is chosen at run time" \
+  'Str(Append)?Format\([^"]*\?' "${product[@]}"
 forbid "a skipped test says why: GTEST_SKIP() << ..." \
   'GTEST_SKIP\(\) *;' "${code[@]}"
 
