@@ -1,7 +1,7 @@
 #include "interceptors/fault_timer.h"
 
 #include <chrono>
-#include <system_error>
+#include <thread>
 
 namespace firebreak::interceptors {
 namespace {
@@ -18,32 +18,28 @@ std::shared_ptr<FaultTimer> FaultTimer::Create(std::shared_ptr<Clock> clock) {
 }
 
 void FaultTimer::Stop() {
-  std::thread thread;
+  // What is locked there stays locked.
+  if (threads_.IsForked()) return;
   {
     core::MutexLock lock(&mu_);
     stop_ = true;
     wake_.NotifyAll();
     settled_.NotifyAll();
-    thread = std::move(thread_);
   }
   if (Clock* const of_test = clock_.of_test()) of_test->Remove(this);
-  if (!thread.joinable()) return;
-  if (thread.get_id() == std::this_thread::get_id()) {
-    thread.detach();
-  } else {
-    thread.join();
-  }
+  threads_.Join([](std::thread::id) { return false; });
 }
 
 bool FaultTimer::At(core::Time at, std::function<void()> what, Id* id) {
+  if (threads_.IsForked()) return false;
   core::MutexLock lock(&mu_);
   if (stop_) return false;
-  if (!thread_.joinable()) {
-    try {
-      thread_ = std::thread([self = shared_from_this()] { self->Run(); });
-    } catch (const std::system_error&) {
-      return false;
-    }
+  if (!is_running_) {
+    is_running_ = threads_
+                      .Start("the thread of injected faults",
+                             [self = shared_from_this()] { self->Run(); })
+                      .ok();
+    if (!is_running_) return false;
   }
   *id = {at, ++serial_};
   due_.emplace(*id, std::move(what));

@@ -5,7 +5,9 @@
 //   timer->Forget(id);       // the rest of them at the timer's end
 //
 // Thread safety: safe from any thread. Ownership: the thread shares what it
-// uses, and ends after Stop(), which waits for it unless it is called on it.
+// uses, and ends after Stop(), which waits for it unless it is called on it. In
+// a forked process, where there is no such thread, nothing is waited for, and
+// nothing held any more.
 #ifndef FIREBREAK_INTERCEPTORS_FAULT_TIMER_H_
 #define FIREBREAK_INTERCEPTORS_FAULT_TIMER_H_
 
@@ -13,13 +15,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "firebreak/clock.h"
 #include "src/core/base/mutex.h"
 #include "src/core/base/time.h"
 #include "src/engine/io/clock.h"
+#include "src/engine/io/threads.h"
 
 namespace firebreak::interceptors {
 
@@ -56,7 +58,8 @@ class FaultTimer final : public Clock::User,
   uint64_t serial_ ABSL_GUARDED_BY(mu_) = 0;
   bool is_busy_ ABSL_GUARDED_BY(mu_) = false;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread thread_ ABSL_GUARDED_BY(mu_);  // from the first At() on
+  bool is_running_ ABSL_GUARDED_BY(mu_) = false;  // from the first At() on
+  engine::Threads threads_{engine::StartThread};
 };
 
 }  // namespace firebreak::interceptors

@@ -1,6 +1,11 @@
 // What moves when a test moves the clock, over every stub style.
 #include "firebreak/testing/virtual_clock.h"
 
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <vector>
+
 #include "tests/testing/rig.h"
 
 namespace firebreak::testing {
@@ -194,6 +199,53 @@ TEST(VirtualClockAloneTest, TwoEnginesGoByOneClock) {
   EXPECT_TRUE(Pending(StubStyle::kSync, b).Wait().ok());
   EXPECT_THAT(a.breaker(), BreakerIs("closed"));
   EXPECT_THAT(BreakerOf(*second, "echo", kUnary), BreakerIs("closed"));
+}
+
+// Of a test's own making, and against the word of clock.h.
+class WildClock final : public Clock {
+ public:
+  Time Now() const override { return Time(Time::duration(now_.load())); }
+  void Add(User* user) override {
+    std::lock_guard<std::mutex> lock(mu_);
+    users_.push_back(user);
+  }
+  void Remove(User* user) override {
+    std::lock_guard<std::mutex> lock(mu_);
+    users_.erase(std::find(users_.begin(), users_.end(), user));
+  }
+  void Move(std::chrono::nanoseconds by) {
+    now_ += by.count();
+    std::lock_guard<std::mutex> lock(mu_);
+    for (User* const user : users_) user->OnTimeChange();
+  }
+
+ private:
+  std::atomic<Time::rep> now_{Time::duration(hours(1000)).count()};
+  std::mutex mu_;
+  std::vector<User*> users_;
+};
+
+TEST(VirtualClockAloneTest, AClockOfAnothersThatRunsBackwardsLosesNoCall) {
+  auto clock = std::make_shared<WildClock>();
+  std::shared_ptr<Engine> engine = EngineOn(
+      clock, absl::StrCat(kBreaker, "idempotent: true timeout: \"30s\""));
+  ScriptedServer server;
+  server.Always(kUnary, EchoOf("ok"));
+  const auto channel = engine->CreateChannel(
+      "echo", server.target(), grpc::InsecureChannelCredentials());
+  EXPECT_TRUE(Pending(StubStyle::kSync, channel).Wait().ok());
+  clock->Move(-hours(1));
+  EXPECT_TRUE(Pending(StubStyle::kSync, channel).Wait().ok());
+  server.Script(kUnary, {Reply::Fail(kUnavailable), Reply::Fail(kUnavailable)});
+  EXPECT_EQ(Pending(StubStyle::kSync, channel).Code(), kUnavailable);
+  EXPECT_EQ(Pending(StubStyle::kSync, channel).Code(), kUnavailable);
+  EXPECT_THAT(BreakerOf(*engine, "echo", kUnary), BreakerIs("open"));
+  clock->Move(-hours(1));
+  Pending refused(StubStyle::kSync, channel);
+  EXPECT_THAT((refused.Wait(), refused.context()), WasRefusedBy("breaker"));
+  clock->Move(hours(3));
+  EXPECT_TRUE(Pending(StubStyle::kSync, channel).Wait().ok());
+  EXPECT_THAT(BreakerOf(*engine, "echo", kUnary), BreakerIs("closed"));
 }
 
 TEST(VirtualClockAloneTest, AnEngineMayEndWhileTheClockMoves) {
