@@ -9,7 +9,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "firebreak/policy_update.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
@@ -53,28 +52,6 @@ std::string Told(const PolicyChange& change) {
                        static_cast<int64_t>(kMost);
   if (more > 0) absl::StrAppend(&line, "; and ", more, " more");
   return line;
-}
-
-// A status travels in the metadata, for which gRPC's default is 8 kB, and what
-// is not printable ASCII takes three bytes there. One that is longer would
-// arrive as an error of the transport, with nothing in it.
-absl::Status Fitting(const absl::Status& status) {
-  constexpr size_t kLongest = 6000;
-  const absl::string_view all(status.message().data(), status.message().size());
-  size_t size = 0;
-  size_t end = 0;   // of what fits
-  size_t line = 0;  // of the whole lines of it
-  for (; end < all.size(); ++end) {
-    const char c = all[end];
-    size += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
-    if (size > kLongest) break;
-    if (c == '\n') line = end;
-  }
-  if (end == all.size()) return status;
-  if (line == 0) return {status.code(), ToLine(all, end)};
-  const auto left_out = std::count(all.begin() + line + 1, all.end(), '\n') + 1;
-  return {status.code(),
-          absl::StrCat(all.substr(0, line), "\nand ", left_out, " lines more")};
 }
 
 absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
@@ -167,7 +144,7 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
   }
   absl::StatusOr<PolicyChange> change = Update(core_.get(), request, how);
   if (request.dry_run()) dry_run_ = false;
-  if (!change.ok()) return Fitting(change.status());
+  if (!change.ok()) return change.status();
   if (change->changed && !request.dry_run()) {
     gate_->Changed(visitor, {}, "", "", Told(*change));
   }

@@ -10,6 +10,7 @@
 #ifndef FIREBREAK_TESTS_FUZZ_PLANTED_H_
 #define FIREBREAK_TESTS_FUZZ_PLANTED_H_
 
+#include <cstdio>
 #include <cstdlib>
 
 namespace firebreak::testing {
@@ -20,9 +21,12 @@ inline void Planted(bool reached) {
   if (reached && is_planted) std::abort();
 }
 
-// What holds of every input.
-inline void Always(bool holds) {
-  if (!holds) std::abort();
+// What holds of every input. Says where it does not: a stack has no line, since
+// all calls of abort() become one.
+inline void Always(bool holds, int line = __builtin_LINE()) {
+  if (holds) return;
+  std::fprintf(stderr, "line %d does not hold\n", line);
+  std::abort();
 }
 
 }  // namespace firebreak::testing

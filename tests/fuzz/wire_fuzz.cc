@@ -1,6 +1,9 @@
 // What comes over the wire with a call or its end: metadata that may look like
-// ours, details of a status, and texts from which its origin is told.
+// ours, details of a status, texts from which its origin is told, and answers
+// to health checks.
 #include <fuzzer/FuzzedDataProvider.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 #include <grpcpp/support/status.h>
 
 #include <cstddef>
@@ -12,6 +15,8 @@
 #include "interceptors/carried_options.h"
 #include "interceptors/origin.h"
 #include "interceptors/wire.h"
+#include "src/core/base/printable.h"
+#include "src/engine/io/health_message.h"
 #include "tests/fuzz/planted.h"
 
 namespace firebreak::interceptors {
@@ -62,17 +67,31 @@ void Details(FuzzedDataProvider* data) {
                  trailing);
 }
 
+void Health(FuzzedDataProvider* data) {
+  const auto code =
+      static_cast<grpc::StatusCode>(data->ConsumeIntegralInRange<int>(-1, 17));
+  const std::string bytes = data->ConsumeRemainingBytesAsString();
+  const grpc::Slice slices[] = {grpc::Slice(bytes.substr(0, bytes.size() / 2)),
+                                grpc::Slice(bytes.substr(bytes.size() / 2))};
+  const core::HealthAnswer answer =
+      engine::ReadHealth(grpc::Status(code, ""), grpc::ByteBuffer(slices, 2));
+  testing::Always(core::IsUtf8(answer.text));
+}
+
 }  // namespace
 }  // namespace firebreak::interceptors
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   FuzzedDataProvider data(bytes, size);
-  switch (data.ConsumeIntegralInRange<int>(0, 2)) {
+  switch (data.ConsumeIntegralInRange<int>(0, 3)) {
     case 0:
       firebreak::interceptors::Metadata(&data);
       break;
     case 1:
       firebreak::interceptors::End(&data);
+      break;
+    case 2:
+      firebreak::interceptors::Health(&data);
       break;
     default:
       firebreak::interceptors::Details(&data);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "src/admin/text.h"
 #include "src/core/base/nearest.h"
 #include "tests/support/admin_fixture.h"
@@ -13,6 +14,8 @@
 namespace firebreak::testing {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 using Stub = v1::Admin::Stub;
@@ -40,6 +43,19 @@ TEST(AdminNamesTest, PartsOfWordsAreNot) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << name;
     EXPECT_THAT(status.error_message(), HasSubstr(kCharge)) << name;
   }
+}
+
+TEST(AdminNamesTest, AnAnswerThatNamesHundredsOfChannelsArrives) {
+  AdminFixture f;
+  for (int i = 0; i < 600; ++i) {
+    f.Bind(absl::StrCat("payment of customer ", i), "a:443", kCharge);
+  }
+  v1::GetMethodResponse response;
+  const grpc::Status status = f.Get("Charge", &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              AllOf(HasSubstr("selector.channel: is \"\"; allowed one of "),
+                    HasSubstr("\"payment of customer 100\""), EndsWith("...")));
 }
 
 TEST(AdminNamesTest, UnknownOnesAreAnsweredWithTheNearest) {

@@ -1,0 +1,98 @@
+// Each fuzz target over its corpus, and over what is a little different: a few
+// seconds of what scripts/fuzz does by night, and every input that it once
+// found. What ends a target ends this program; the last test that began says
+// which.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "src/core/base/rng.h"
+
+#define FIREBREAK_FUZZ_TARGETS(X)                                   \
+  X(admin)                                                          \
+  X(breaker)                                                        \
+  X(call_driver) X(gate) X(json) X(metadata) X(policy) X(recording) \
+      X(service_config) X(text) X(wire)
+
+// Their LLVMFuzzerTestOneInput(): each is compiled under a name of its own.
+#define FIREBREAK_DECLARE(name) \
+  extern "C" int FuzzOf_##name(const uint8_t* bytes, size_t size);
+FIREBREAK_FUZZ_TARGETS(FIREBREAK_DECLARE)
+
+namespace firebreak {
+namespace {
+
+constexpr int kVariants = 100;
+
+struct Target {
+  const char* name;
+  int (*run)(const uint8_t* bytes, size_t size);
+  friend std::ostream& operator<<(std::ostream& out, const Target& target) {
+    return out << target.name;
+  }
+};
+
+class FuzzReplayTest : public ::testing::TestWithParam<Target> {
+ protected:
+  static void Run(const std::string& input) {
+    GetParam().run(reinterpret_cast<const uint8_t*>(input.data()),
+                   input.size());
+  }
+};
+
+std::string Changed(std::string input, core::Rng* rng) {
+  for (int n = 0; n < 4 && !input.empty(); ++n) {
+    const auto at =
+        static_cast<size_t>(rng->Uniform() * static_cast<double>(input.size()));
+    switch (static_cast<int>(rng->Uniform() * 4)) {
+      case 0:
+        input[at] = static_cast<char>(rng->Next());
+        break;
+      case 1:
+        input.erase(at, 1 + at % 5);
+        break;
+      case 2:
+        input.insert(at, input.substr(at / 2, 20));
+        break;
+      default:
+        input += static_cast<char>(rng->Next());
+    }
+  }
+  return input;
+}
+
+TEST_P(FuzzReplayTest, BearsItsCorpusAndWhatIsLikeIt) {
+  const std::filesystem::path corpus =
+      std::filesystem::path(FUZZ_CORPUS_PATH) / GetParam().name;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(corpus)) {
+    files.push_back(entry.path());
+  }
+  ASSERT_FALSE(files.empty()) << corpus;
+  std::sort(files.begin(), files.end());
+  core::Rng rng(2026);
+  for (const auto& path : files) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string input((std::istreambuf_iterator<char>(file)),
+                            std::istreambuf_iterator<char>());
+    Run(input);
+    for (int i = 0; i < kVariants; ++i) Run(Changed(input, &rng));
+  }
+}
+
+#define FIREBREAK_TARGET(name) {#name, FuzzOf_##name},
+constexpr Target kTargets[] = {FIREBREAK_FUZZ_TARGETS(FIREBREAK_TARGET)};
+
+INSTANTIATE_TEST_SUITE_P(Targets, FuzzReplayTest, ::testing::ValuesIn(kTargets),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace firebreak
