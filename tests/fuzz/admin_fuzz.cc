@@ -88,24 +88,36 @@ void Fits(const grpc::Status& status) {
   Always(size < 8000);
 }
 
+// Lives as long as the process: to start the threads of two engines for each
+// input would take a hundred times as long as the input. So the policy, the
+// breakers and the streams begin anew with each, and the clock, the counters
+// and the log go on.
 class World {
  public:
-  explicit World(FuzzedDataProvider* data)
-      : data_(*data),
-        filler_(data, Words()),
-        service_(
+  World()
+      : service_(
             std::vector<NamedEngine>{{"a", NewEngine()}, {"b", NewEngine()}},
-            OptionsFor(data)),
-        admin_(service_) {}
-  ~World() {
-    for (Watched& each : streams_) each.reactor->OnDone();
-    service_.Shutdown();
-  }
+            WithAuthorizer(false)),
+        guarded_(
+            std::vector<NamedEngine>{{"a", engines_[0]}, {"b", engines_[1]}},
+            WithAuthorizer(true)) {}
 
-  void Run() {
-    for (int steps = 0; steps < 30 && data_.remaining_bytes() > 0; ++steps) {
+  void Run(FuzzedDataProvider* data) {
+    data_ = data;
+    filler_ = std::make_unique<testing::Filler>(data, Words());
+    admin_ = data->ConsumeBool() ? &service_ : &guarded_;
+    for (const auto& engine : engines_) {
+      Always(engine->SetPolicyText(kPolicy).ok());
+    }
+    for (core::Breaker* breaker : breakers_) {
+      (void)breaker->ClearOverride(clock_->Now());
+      breaker->Reset(clock_->Now());
+    }
+    for (int steps = 0; steps < 30 && data->remaining_bytes() > 0; ++steps) {
       Step();
     }
+    for (Watched& each : streams_) each.reactor->OnDone();
+    streams_.clear();
   }
 
  private:
@@ -115,12 +127,12 @@ class World {
     grpc::ServerWriteReactor<v1::WatchEventsResponse>* reactor;
   };
 
-  static AdminOptions OptionsFor(FuzzedDataProvider* data) {
+  AdminOptions WithAuthorizer(bool authorize_reads) {
     AdminOptions options;
-    options.authorize_reads = data->ConsumeBool();
-    options.authorizer = [data](AdminCall* call) {
+    options.authorize_reads = authorize_reads;
+    options.authorizer = [this](AdminCall* call) {
       call->actor = "alice";
-      return data->ConsumeProbability<float>() < 0.9
+      return data_->ConsumeIntegralInRange<int>(0, 7) != 7
                  ? absl::OkStatus()
                  : absl::PermissionDeniedError("no");
     };
@@ -141,7 +153,8 @@ class World {
     Bind((*engine)->core().get(), "payment", "/shop.v1.PaymentService/Charge");
     Bind((*engine)->core().get(), "payment", "/shop.v1.PaymentService/Refund");
     Bind((*engine)->core().get(), "bulky", "/shop.v1.CatalogService/Find");
-    return *std::move(engine);
+    engines_.push_back(*std::move(engine));
+    return engines_.back();
   }
 
   void Bind(engine::EngineCore* core, const std::string& channel,
@@ -152,7 +165,7 @@ class World {
   }
 
   void Step() {
-    switch (data_.ConsumeIntegralInRange<int>(0, 15)) {
+    switch (data_->ConsumeIntegralInRange<int>(0, 15)) {
       case 0:
         return List<v1::ListMethodsRequest, v1::ListMethodsResponse>(
             &Base::ListMethods);
@@ -193,7 +206,7 @@ class World {
       case 11:
         return Watch();
       case 12:
-        clock_->Advance(milliseconds(data_.ConsumeIntegral<uint16_t>()));
+        clock_->Advance(milliseconds(data_->ConsumeIntegral<uint16_t>()));
         return;
       case 13:
         if (!streams_.empty()) {
@@ -211,11 +224,11 @@ class World {
   template <class Request>
   Request Make() {
     Request request;
-    if (data_.ConsumeBool() && data_.ConsumeBool()) {
+    if (data_->ConsumeBool() && data_->ConsumeBool()) {
       // What there is up to the first byte that does not fit.
-      (void)request.ParseFromString(data_.ConsumeRandomLengthString(300));
+      (void)request.ParseFromString(data_->ConsumeRandomLengthString(300));
     } else {
-      filler_.Fill(&request);
+      filler_->Fill(&request);
     }
     return request;
   }
@@ -229,7 +242,7 @@ class World {
                     Response* response) {
     grpc::CallbackServerContext context;
     grpc::testing::DefaultReactorTestPeer peer(&context);
-    (admin_.*rpc)(&context, &request, response);
+    (admin_->*rpc)(&context, &request, response);
     // All of them answer at once.
     Always(peer.test_status_set());
     const grpc::Status status = peer.test_status();
@@ -269,9 +282,9 @@ class World {
     if (streams_.size() > 5) return;
     Watched watched{std::make_unique<grpc::CallbackServerContext>(), nullptr};
     const auto request = Make<v1::WatchEventsRequest>();
-    watched.reactor = admin_.WatchEvents(watched.context.get(), &request);
+    watched.reactor = admin_->WatchEvents(watched.context.get(), &request);
     Always(watched.reactor != nullptr);
-    for (int i = data_.ConsumeIntegralInRange<int>(0, 3); i > 0; --i) {
+    for (int i = data_->ConsumeIntegralInRange<int>(0, 3); i > 0; --i) {
       watched.reactor->OnWriteDone(true);
     }
     streams_.push_back(std::move(watched));
@@ -279,23 +292,25 @@ class World {
 
   void Traffic() {
     core::Breaker* const breaker =
-        breakers_[data_.ConsumeIntegralInRange<size_t>(0,
-                                                       breakers_.size() - 1)];
+        breakers_[data_->ConsumeIntegralInRange<size_t>(0,
+                                                        breakers_.size() - 1)];
     core::Admission admission =
         breaker->Admit(clock_->Now(), core::kInfiniteFuture);
-    admission.permit.Settle(
-        data_.ConsumeBool() ? core::Verdict::kSuccess : core::Verdict::kFailure,
-        clock_->Now());
+    admission.permit.Settle(data_->ConsumeBool() ? core::Verdict::kSuccess
+                                                 : core::Verdict::kFailure,
+                            clock_->Now());
   }
 
-  FuzzedDataProvider& data_;
-  testing::Filler filler_;
+  FuzzedDataProvider* data_ = nullptr;
+  std::unique_ptr<testing::Filler> filler_;
   const std::shared_ptr<testing::VirtualClock> clock_ =
       std::make_shared<testing::VirtualClock>();
+  std::vector<std::shared_ptr<Engine>> engines_;
   std::vector<core::Breaker*> breakers_;
   std::vector<std::shared_ptr<const engine::MethodBinding>> bindings_;
   AdminService service_;
-  Base& admin_;
+  AdminService guarded_;  // reads, too
+  Base* admin_ = nullptr;
   std::vector<Watched> streams_;
 };
 
@@ -303,7 +318,8 @@ class World {
 }  // namespace firebreak
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  static firebreak::World& world = *new firebreak::World;
   FuzzedDataProvider data(bytes, size);
-  firebreak::World(&data).Run();
+  world.Run(&data);
   return 0;
 }
