@@ -16,17 +16,20 @@
 
 #include "src/core/base/rng.h"
 
-#define FIREBREAK_FUZZ_TARGETS(X)                                              \
-  X(admin)                                                                     \
-  X(breaker)                                                                   \
-  X(call_driver)                                                               \
-  X(gate) X(json) X(metadata) X(policy) X(recording) X(service_config) X(text) \
-      X(wire)
-
 // Their LLVMFuzzerTestOneInput(): each is compiled under a name of its own.
-#define FIREBREAK_DECLARE(name) \
-  extern "C" int FuzzOf_##name(const uint8_t* bytes, size_t size);
-FIREBREAK_FUZZ_TARGETS(FIREBREAK_DECLARE)
+extern "C" {
+int FuzzOf_admin(const uint8_t* bytes, size_t size);
+int FuzzOf_breaker(const uint8_t* bytes, size_t size);
+int FuzzOf_call_driver(const uint8_t* bytes, size_t size);
+int FuzzOf_gate(const uint8_t* bytes, size_t size);
+int FuzzOf_json(const uint8_t* bytes, size_t size);
+int FuzzOf_metadata(const uint8_t* bytes, size_t size);
+int FuzzOf_policy(const uint8_t* bytes, size_t size);
+int FuzzOf_recording(const uint8_t* bytes, size_t size);
+int FuzzOf_service_config(const uint8_t* bytes, size_t size);
+int FuzzOf_text(const uint8_t* bytes, size_t size);
+int FuzzOf_wire(const uint8_t* bytes, size_t size);
+}  // extern "C"
 
 namespace firebreak {
 namespace {
@@ -89,8 +92,19 @@ TEST_P(FuzzReplayTest, BearsItsCorpusAndWhatIsLikeIt) {
   }
 }
 
-#define FIREBREAK_TARGET(name) {#name, FuzzOf_##name},
-constexpr Target kTargets[] = {FIREBREAK_FUZZ_TARGETS(FIREBREAK_TARGET)};
+constexpr Target kTargets[] = {
+    {"admin", FuzzOf_admin},
+    {"breaker", FuzzOf_breaker},
+    {"call_driver", FuzzOf_call_driver},
+    {"gate", FuzzOf_gate},
+    {"json", FuzzOf_json},
+    {"metadata", FuzzOf_metadata},
+    {"policy", FuzzOf_policy},
+    {"recording", FuzzOf_recording},
+    {"service_config", FuzzOf_service_config},
+    {"text", FuzzOf_text},
+    {"wire", FuzzOf_wire},
+};
 
 INSTANTIATE_TEST_SUITE_P(Targets, FuzzReplayTest, ::testing::ValuesIn(kTargets),
                          [](const auto& each) { return each.param.name; });
