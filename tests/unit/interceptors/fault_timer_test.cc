@@ -6,12 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
+#include <utility>
 
-#include "firebreak/testing/virtual_clock.h"
 #include "tests/support/engine_fixture.h"
 
 namespace firebreak::interceptors {
@@ -23,21 +22,23 @@ using testing::Eventually;
 constexpr int kExitCode = 7;
 
 TEST(FaultTimerTest, DoesWhatIsDueAndForgetsTheRest) {
-  auto clock = std::make_shared<testing::VirtualClock>();
-  auto timer = FaultTimer::Create(clock);
-  std::atomic<int> done{0};
+  auto timer = FaultTimer::Create(nullptr);
+  const auto done = std::make_shared<std::promise<void>>();
+  auto kept = std::make_shared<int>(1);
+  const std::weak_ptr<int> held = kept;
   FaultTimer::Id first;
   FaultTimer::Id second;
   ASSERT_TRUE(timer->At(
-      clock->Now() + hours(1), [&] { ++done; }, &first));
+      engine::Now() + hours(1), [kept = std::move(kept)] {}, &second));
   ASSERT_TRUE(timer->At(
-      clock->Now() + hours(1), [&] { done = 100; }, &second));
+      engine::Now(), [done] { done->set_value(); }, &first));
+  done->get_future().wait();
+  EXPECT_FALSE(held.expired());
   timer->Forget(second);
-  clock->Advance(hours(1));
-  EXPECT_EQ(done, 1);
+  EXPECT_TRUE(held.expired());
   timer->Stop();
   EXPECT_FALSE(timer->At(
-      clock->Now(), [] {}, &first));
+      engine::Now(), [] {}, &first));
 }
 
 TEST(FaultTimerTest, MayBeStoppedByWhatItDoes) {
