@@ -1,6 +1,7 @@
 #include "interceptors/report.h"
 
 #include <chrono>
+#include <sstream>
 
 #include "firebreak/call_report.h"
 #include "interceptors/carried_options.h"
@@ -154,7 +155,9 @@ std::string TimeText(const google::protobuf::Duration& d) {
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const CallReport& report) {
+std::ostream& operator<<(std::ostream& stream, const CallReport& report) {
+  // A fallback's message is what some server wrote: it gets no line of its own.
+  std::ostringstream out;
   out << Code_Name(report.code());
   if (!report.reason().empty()) out << " (" << report.reason() << ")";
   out << " after " << TimeText(report.took());
@@ -174,7 +177,7 @@ std::ostream& operator<<(std::ostream& out, const CallReport& report) {
     if (!each.stopped().empty()) out << " (" << each.stopped() << ")";
     separator = ", ";
   }
-  return out;
+  return stream << core::Printable(out.str());
 }
 
 }  // namespace v1
