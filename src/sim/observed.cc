@@ -134,13 +134,13 @@ absl::StatusOr<Recording> Observed::Finish() {
     Duration latency = call.latency;
     absl::StatusCode code = call.code;
     const Answer* met = nullptr;
+    if (call.met != Met::kAnswer && answers[call.method].empty()) {
+      ++result_.left_out;
+      continue;
+    }
     if (call.met == Met::kNobody) {
       ++result_.of_nobody;
       met = Nearest(answers[call.method], call.at);
-      if (met == nullptr) {
-        ++result_.left_out;
-        continue;
-      }
     } else if (call.met == Met::kNoAnswer) {
       ++result_.given_up;
       met = LongerOne(answers[call.method], call.at, latency, &rng);
@@ -155,7 +155,7 @@ absl::StatusOr<Recording> Observed::Finish() {
         {Duration(call.at - first), latency, call.method, code});
   }
   if (result_.calls.empty()) {
-    return absl::InvalidArgumentError("no call of which an attempt was sent");
+    return absl::InvalidArgumentError("no attempt was answered");
   }
   const Duration begin = result_.calls.front().at;
   for (Recording::Call& call : result_.calls) call.at -= begin;

@@ -119,8 +119,7 @@ TEST(SimObserved, TheTailThatHedgesHideIsThere) {
 TEST(SimObserved, LeavesOutWhatNothingIsKnownOf) {
   Observed observed;
   Add(&observed, 0, Met::kNobody, 0, Code::kUnavailable, "/a.S/Open");
-  EXPECT_EQ(observed.Finish().status().message(),
-            "no call of which an attempt was sent");
+  EXPECT_EQ(observed.Finish().status().message(), "no attempt was answered");
   Observed other;
   Add(&other, 0, Met::kNobody, 0, Code::kUnavailable, "/a.S/Open");
   Add(&other, 9, Met::kAnswer, 1);
@@ -129,6 +128,16 @@ TEST(SimObserved, LeavesOutWhatNothingIsKnownOf) {
   EXPECT_EQ(recording->calls.size(), 1u);
   EXPECT_EQ(recording->calls[0].at, Ms(0));
   EXPECT_EQ(recording->left_out, 1);
+  EXPECT_EQ(recording->of_nobody, 0) << "those meet something";
+  // Given up, it is no success that took as long as it was waited for.
+  Observed given_up;
+  Add(&given_up, 0, Met::kNoAnswer, 30, Code::kCancelled, "/a.S/Slow");
+  Add(&given_up, 9, Met::kAnswer, 1);
+  const auto rest = given_up.Finish();
+  ASSERT_TRUE(rest.ok());
+  EXPECT_EQ(rest->calls.size(), 1u);
+  EXPECT_EQ(rest->left_out, 1);
+  EXPECT_EQ(rest->given_up, 0);
   EXPECT_EQ(Observed().Finish().status().message(), "no calls");
 }
 
