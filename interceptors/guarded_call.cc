@@ -45,7 +45,8 @@ void GuardedCall::Write(core::CallEnd end, absl::StatusCode code,
   core::CallTape::Call call;
   call.method = &stats;
   call.started = started_;
-  call.took = now - started_;
+  const bool is_abandoned = end == core::CallEnd::kAbandoned;
+  call.took = is_abandoned ? core::Duration::zero() : now - started_;
   call.granted = core::Remaining(started_, deadline_);
   call.code = code;
   call.reason = reason;
@@ -60,7 +61,8 @@ void GuardedCall::Write(core::CallEnd end, absl::StatusCode code,
     attempt.granted = granted_;
     attempt.code = code;
     attempt.attribution = *sent;
-    attempt.answered = end != core::CallEnd::kAbandoned;
+    attempt.answered =
+        end == core::CallEnd::kSuccess || end == core::CallEnd::kFailure;
     return attempt;
   });
 }

@@ -1,5 +1,6 @@
 #include "src/admin/call_blocks.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -34,9 +35,12 @@ v1::Code CodeOf(absl::StatusCode code) {
 }
 
 uint64_t Nanos(core::Duration d) {
-  return d == core::kInfiniteDuration || d < core::Duration::zero()
-             ? 0
-             : static_cast<uint64_t>(d.count());
+  return d < core::Duration::zero() ? 0 : static_cast<uint64_t>(d.count());
+}
+
+// 0 stands for none, so a deadline that has passed had a moment.
+uint64_t Granted(core::Duration d) {
+  return d == core::kInfiniteDuration ? 0 : std::max<uint64_t>(Nanos(d), 1);
 }
 
 }  // namespace
@@ -99,7 +103,7 @@ void CallBlocks::Take(const core::CallTape::Call& call,
   out->set_method(NumberOf(method.method));
   out->set_started_ns((call.started - base_).count());
   out->set_took_ns(Nanos(call.took));
-  out->set_granted_ns(Nanos(call.granted));
+  out->set_granted_ns(Granted(call.granted));
   out->set_end(static_cast<v1::RecordedEnd>(static_cast<int>(call.end) + 1));
   out->set_code(CodeOf(call.code));
   out->set_reason(NumberOf(core::ReasonName(call.reason)));
@@ -112,7 +116,7 @@ void CallBlocks::Take(const core::CallTape::Call& call,
     to->set_target(NumberOf(ToUtf8(from.breaker->identity().target)));
     to->set_after_ns(Nanos(from.started - call.started));
     to->set_took_ns(Nanos(from.took));
-    to->set_granted_ns(Nanos(from.granted));
+    to->set_granted_ns(Granted(from.granted));
     to->set_kind(
         static_cast<v1::RecordedAttempt::Kind>(static_cast<int>(from.kind)));
     to->set_code(CodeOf(from.code));

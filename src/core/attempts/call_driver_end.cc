@@ -256,7 +256,8 @@ void CallDriver::Write(CallTape* tape, const Finish& finish, CallEnd end,
     out.attribution = facts.attribution;
     out.stopped = facts.stopped;
     out.kind = facts.kind;
-    out.answered = n == finish.attempt;
+    // As elsewhere, whoever cancelled did not wait for it.
+    out.answered = n == finish.attempt && end != CallEnd::kCancelled;
     return out;
   });
 }

@@ -54,7 +54,7 @@ class CallTape {
     const Breaker* breaker = nullptr;  // of the target that it went to
     Time started;
     Duration took{};
-    Duration granted{};  // until its deadline; infinite: it has none
+    Duration granted = kInfiniteDuration;  // until its deadline, if any
     absl::StatusCode code = absl::StatusCode::kOk;
     Attribution attribution = Attribution::kAbandoned;
     Reason stopped = Reason::kNone;  // why no other followed
@@ -65,7 +65,7 @@ class CallTape {
     const MethodStats* method = nullptr;
     Time started;
     Duration took{};  // zero of one that was abandoned
-    Duration granted{};
+    Duration granted = kInfiniteDuration;
     absl::StatusCode code = absl::StatusCode::kOk;
     Reason reason = Reason::kNone;
     CallEnd end = CallEnd::kSuccess;
