@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "src/admin/call_blocks.h"
+#include "src/admin/selector.h"
 #include "src/admin/status.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
@@ -25,6 +26,8 @@ constexpr core::Duration kLongestWait = std::chrono::milliseconds(500);
 constexpr core::Duration kEndsWithin = std::chrono::milliseconds(250);
 // From the end of the recording until what is left has to be read.
 constexpr core::Duration kToRead = std::chrono::seconds(10);
+// From the end of the recording until its pool is taken for stuck.
+constexpr core::Duration kToCollect = std::chrono::seconds(5);
 constexpr core::Duration kUsualLength = std::chrono::minutes(1);
 constexpr int64_t kLongestSeconds = 3600;
 
@@ -87,8 +90,13 @@ class CallRecorder::Stream : public Reactor {
   const std::string actor;
   core::CallTape::Session session = core::CallTape::kNone;
 
-  // Takes what is on the tape. By one at a time.
+  // Takes what is on the tape, for the last time when the time is over. By one
+  // at a time.
   void Serve() {
+    if (is_ending()) {
+      Pump();
+      return;
+    }
     const core::Time now = core_->Now();
     std::vector<v1::CallBlock> cut;
     blocks_.AddLost(core_->tape()->Drain(
@@ -104,12 +112,17 @@ class CallRecorder::Stream : public Reactor {
     }
     {
       core::MutexLock lock(&mu_);
-      for (v1::CallBlock& block : cut) Keep(std::move(block));
+      for (v1::CallBlock& block : cut) {
+        // The last one has room, to tell what was lost before.
+        Keep(std::move(block), /*is_last=*/is_over && &block == &cut.back());
+      }
       if (is_over && !end_.has_value()) {
         end_ = grpc::Status::OK;
         end_due_ = now + kToRead;
       }
     }
+    // However long it takes to read what there is.
+    if (is_over) core_->tape()->Stop(session);
     Pump();
   }
 
@@ -151,6 +164,14 @@ class CallRecorder::Stream : public Reactor {
     Pump();
   }
 
+  // What is on the tape comes no more.
+  void EndIfStuck(core::Time now) {
+    if (now < ends_ + kToCollect || is_ending()) return;
+    End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                     "the last calls are missing: the pool of listeners is "
+                     "busy with something else"));
+  }
+
   // Neither a write nor the end gets past a reader that does not read.
   void BreakOffIfOverdue(core::Time now) {
     {
@@ -185,9 +206,14 @@ class CallRecorder::Stream : public Reactor {
   }
 
  private:
-  void Keep(v1::CallBlock block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  bool is_ending() {
+    core::MutexLock lock(&mu_);
+    return end_.has_value();
+  }
+  void Keep(v1::CallBlock block, bool is_last)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     block.set_lost(block.lost() + std::exchange(lost_, 0));
-    if (waiting_.size() < kMaxBlocks) {
+    if (waiting_.size() < kMaxBlocks || is_last) {
       waiting_.push_back(std::move(block));
     } else {
       lost_ = block.lost() + block.calls_size();
@@ -241,6 +267,9 @@ CallRecorder::Reactor* CallRecorder::Open(grpc::CallbackServerContext* context,
   absl::Status refused =
       gate_->EnterToChange(*context, "RecordCalls", action, subject, &visitor);
   if (refused.ok()) refused = which.ok() ? valid : which;
+  if (refused.ok()) {
+    refused = CheckChannel(*core_, request.selector().channel());
+  }
   std::shared_ptr<Stream> stream;
   if (refused.ok()) {
     stream = std::make_shared<Stream>(this, core_.get(), context, request,
@@ -266,6 +295,9 @@ absl::Status CallRecorder::Add(std::shared_ptr<Stream> stream, double share) {
           "calls are being recorded already, for ", stream_->actor));
     }
     stream->session = core_->tape()->Start(share);
+    if (stream->session == core::CallTape::kNone && is_ending_) {
+      return absl::UnavailableError("a recording is just ending; try again");
+    }
     if (stream->session == core::CallTape::kNone) {
       return absl::ResourceExhaustedError(
           "calls are being recorded already, through another admin service of "
@@ -280,11 +312,17 @@ absl::Status CallRecorder::Add(std::shared_ptr<Stream> stream, double share) {
 }
 
 void CallRecorder::Remove(Stream* stream) {
-  std::shared_ptr<Stream> last;  // dies after the lock is released
-  core::MutexLock lock(&mu_);
-  if (stream_.get() != stream) return;
+  std::shared_ptr<Stream> last;  // dies after locks are released
+  {
+    core::MutexLock lock(&mu_);
+    if (stream_.get() != stream) return;
+    last = std::move(stream_);
+    is_ending_ = true;
+  }
+  // Not while others wait for the lock: the tape may be being read.
   core_->tape()->Stop(stream->session);
-  last = std::move(stream_);
+  core::MutexLock lock(&mu_);
+  is_ending_ = false;
 }
 
 std::shared_ptr<CallRecorder::Stream> CallRecorder::stream() const {
@@ -321,6 +359,7 @@ void CallRecorder::OnTimer() {
   }
   if (open == nullptr) return;
   const core::Time now = core_->Now();
+  open->EndIfStuck(now);
   open->BreakOffIfOverdue(now);
   if (serve && !core_->io()->SubmitAside(
                    [self = shared_from_this()] { self->Serve(); })) {

@@ -7,8 +7,9 @@
 //
 // One stream at a time, since each costs the process memory and its calls some
 // time; who comes second is told who was first. It ends by itself after the
-// time that it was asked for. It is let in and audited as a change is: it
-// changes what calls cost, and shows when single calls were made.
+// time that it was asked for; what was recorded by then may still be read. It
+// is let in and audited as a change is: it changes what calls cost, and shows
+// when single calls were made.
 //
 // Ten times a second the tape is emptied on the pool where listeners run. A
 // reader that is slow has up to kMaxBlocks to catch up with; what is over is
@@ -77,6 +78,7 @@ class CallRecorder : public engine::TimerClient,
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mu_);
   bool ticking_ ABSL_GUARDED_BY(mu_) = false;
   bool is_served_ ABSL_GUARDED_BY(mu_) = false;  // a job for it is under way
+  bool is_ending_ ABSL_GUARDED_BY(mu_) = false;  // its tape is
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 
