@@ -1,5 +1,5 @@
-// Recordings of calls as CSV, and distributions as people write them. What is
-// read can be written, and is the same when it is read again.
+// Recordings of calls as CSV and .fbr, and distributions as people write them.
+// What is read can be written, and is the same when it is read again.
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include "src/sim/distribution_text.h"
 #include "src/sim/recording.h"
 #include "tests/fuzz/planted.h"
+#include "tools/firebreakctl/recording_file.h"
 
 namespace firebreak::sim {
 namespace {
@@ -59,6 +60,28 @@ void ReadCalls(const std::string& csv) {
                    read->out_of_order > 0);
 }
 
+// Of a .fbr file. What can be read can be made a table of.
+void ReadFile(const std::string& bytes) {
+  std::istringstream in(bytes);
+  ctl::RecordedNotes notes;
+  const auto read = ctl::ReadRecordedCalls(&in, &notes);
+  testing::Always(notes.lost >= 0 && notes.lost <= ctl::kMostLost);
+  if (!read.ok()) {
+    testing::Always(core::IsUtf8(read.status().message()));
+    testing::Always(read.status().message().size() < 500);
+  } else {
+    testing::Always(!read->calls.empty());
+    for (size_t i = 1; i < read->calls.size(); ++i) {
+      testing::Always(read->calls[i - 1].at <= read->calls[i].at);
+    }
+  }
+  std::istringstream again(bytes);
+  std::ostringstream table;
+  ctl::RecordedNotes of_table;
+  const absl::Status written = ctl::WriteCsv(&again, &table, &of_table);
+  testing::Always(written.ok() || !read.ok());
+}
+
 void ReadDistribution(absl::string_view text) {
   const auto read = ParseDistribution(text);
   if (!read.ok()) {
@@ -78,6 +101,10 @@ void ReadDistribution(absl::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string text(reinterpret_cast<const char*>(bytes), size);
   firebreak::sim::ReadCalls(text);
+  firebreak::sim::ReadFile(text);
+  // Hardly any input has its own checksum right: as a block in a file.
+  const std::string block = firebreak::ctl::RecordingBlock(text);
+  firebreak::sim::ReadFile(firebreak::ctl::RecordingHeader() + block + block);
   if (size < 300) firebreak::sim::ReadDistribution(text);
   return 0;
 }

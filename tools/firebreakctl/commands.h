@@ -199,13 +199,18 @@ class Client {
   template <class Response>
   static int64_t SkewOf(const Response& response) {
     constexpr int64_t kSkewToMention = 1'000'000'000;
-    if (!response.has_as_of()) return 0;
+    const auto& as_of = response.as_of();
+    // Out of what a clock can say it is no time, and would overflow.
+    if (!response.has_as_of() || as_of.seconds() < 0 ||
+        as_of.seconds() > 7'300'000'000 || as_of.nanos() < 0 ||
+        as_of.nanos() >= 1'000'000'000) {
+      return 0;
+    }
     const int64_t ours =
         std::chrono::duration_cast<std::chrono::nanoseconds>(
             std::chrono::system_clock::now().time_since_epoch())
             .count();
-    const int64_t skew = response.as_of().seconds() * 1'000'000'000 +
-                         response.as_of().nanos() - ours;
+    const int64_t skew = as_of.seconds() * 1'000'000'000 + as_of.nanos() - ours;
     return std::abs(skew) < kSkewToMention ? 0 : skew;
   }
 

@@ -1,20 +1,27 @@
 // `firebreakctl convert`: recordings between .fbr and CSV.
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "tools/firebreakctl/foresight.h"
 #include "tools/firebreakctl/recording_file.h"
+#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {
 
-constexpr size_t kCallsInBlock = 1000;
+// Each may have a name of 4 kB.
+constexpr size_t kCallsInBlock = 250;
 
 struct ConvertArguments {
   std::string from;
@@ -29,18 +36,20 @@ int Refuse(const std::string& path, const absl::Status& status) {
 
 v1::CallBlock BlockOf(const sim::Recording& recording, size_t begin) {
   v1::CallBlock block;
-  block.add_names("");
-  for (const std::string& name : recording.methods) block.add_names(name);
-  block.add_names("success");
-  block.add_names("server_failure");
-  const auto success = static_cast<uint32_t>(recording.methods.size() + 1);
+  for (const char* name : {"", "success", "server_failure"}) {
+    block.add_names(name);
+  }
+  std::map<uint16_t, uint32_t> numbers;
   const size_t end = std::min(begin + kCallsInBlock, recording.calls.size());
   block.set_base_ns(recording.calls[begin].at.count());
   for (size_t i = begin; i < end; ++i) {
     const sim::Recording::Call& from = recording.calls[i];
     const bool is_ok = from.code == absl::StatusCode::kOk;
     v1::RecordedCall* const call = block.add_calls();
-    call->set_method(from.method + 1U);
+    const auto [number, is_new] = numbers.try_emplace(
+        from.method, static_cast<uint32_t>(block.names_size()));
+    if (is_new) block.add_names(recording.methods[from.method]);
+    call->set_method(number->second);
     call->set_started_ns((from.at - recording.calls[begin].at).count());
     call->set_took_ns(static_cast<uint64_t>(from.latency.count()));
     call->set_end(is_ok ? v1::RECORDED_END_SUCCESS : v1::RECORDED_END_FAILURE);
@@ -48,7 +57,7 @@ v1::CallBlock BlockOf(const sim::Recording& recording, size_t begin) {
     v1::RecordedAttempt* const attempt = call->add_attempts();
     attempt->set_took_ns(call->took_ns());
     attempt->set_code(call->code());
-    attempt->set_attribution(is_ok ? success : success + 1);
+    attempt->set_attribution(is_ok ? 1 : 2);
     attempt->set_answered(true);
   }
   return block;
@@ -74,6 +83,13 @@ int ToFile(const ConvertArguments& typed) {
   return kExitFailed;
 }
 
+// Nothing is written over.
+bool HasSomething(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
+         found.st_size > 0;
+}
+
 int ToCsv(const ConvertArguments& typed) {
   std::ifstream file;
   const bool is_input = typed.from == "-";
@@ -81,29 +97,73 @@ int ToCsv(const ConvertArguments& typed) {
   if (!is_input && !file) {
     return Refuse(typed.from, absl::NotFoundError("cannot be opened"));
   }
+  std::istream* const in = is_input ? &std::cin : &file;
+  if (!IsRecordingFile(in)) {
+    return Refuse(typed.from,
+                  absl::InvalidArgumentError(
+                      "is no recording: it does not begin as a .fbr file "
+                      "does"));
+  }
   std::ofstream target;
   const bool is_output = typed.to == "-";
+  if (!is_output && HasSomething(typed.to)) {
+    return Refuse(typed.to,
+                  absl::FailedPreconditionError(
+                      "there is something in it already; name another file"));
+  }
   if (!is_output) target.open(typed.to, std::ios::binary | std::ios::trunc);
   if (!is_output && !target) {
     return Refuse(typed.to, absl::FailedPreconditionError("cannot be written"));
   }
   std::ostream* const out = is_output ? &std::cout : &target;
-  BlocksRead read;
-  const absl::Status written =
-      WriteCsv(is_input ? &std::cin : &file, out, &read);
+  RecordedNotes notes;
+  const absl::Status written = WriteCsv(in, out, &notes);
   if (!written.ok()) return Refuse(typed.from, written);
   out->flush();
   if (!out->good()) {
     return Refuse(typed.to, absl::UnavailableError("cannot be written"));
   }
-  if (read.is_cut) {
-    std::cerr << "the recording is cut off: its last block has no end, and was "
-                 "left out\n";
-  }
+  std::cerr << NotesOn(notes);
   return kExitOk;
 }
 
 }  // namespace
+
+std::string NotesOn(const RecordedNotes& notes) {
+  std::string out;
+  if (notes.is_cut) {
+    out +=
+        "the recording is cut off: its last block has no end, and was left "
+        "out\n";
+  }
+  if (notes.lost > 0) {
+    absl::StrAppend(&out, notes.lost,
+                    " calls are missing: there was no room for them\n");
+  }
+  if (notes.share < 1) {
+    absl::StrAppend(&out, "only ", Figure(notes.share * 100),
+                    "% of the calls were recorded: the load was higher\n");
+  }
+  if (notes.streams > 0) {
+    absl::StrAppend(&out, notes.streams, " streams are left out\n");
+  }
+  if (notes.abandoned > 0) {
+    absl::StrAppend(&out, notes.abandoned,
+                    " calls are left out: they were destroyed before they had "
+                    "a status\n");
+  }
+  if (!notes.clocks.empty()) {
+    absl::StrAppend(&out, "clocks were wrong, and were set right: ",
+                    absl::StrJoin(notes.clocks, ", ",
+                                  [](std::string* text, const auto& each) {
+                                    absl::StrAppend(
+                                        text, Printable(each.first), " by ",
+                                        Brief(std::abs(each.second)));
+                                  }),
+                    "\n");
+  }
+  return out;
+}
 
 void AddConvertCommand(CLI::App* app, std::function<int()>* chosen) {
   CLI::App* const convert = app->add_subcommand(

@@ -24,6 +24,8 @@
 
 namespace firebreak::ctl {
 
+struct RecordedNotes;
+
 // `simulate`, `advise` and `convert`. `args` outlives the app; of it the style
 // is taken, as it is when the command runs.
 void AddForesightCommands(CLI::App* app, const Arguments* args,
@@ -72,6 +74,8 @@ absl::Status ReadCalls(const CallsArguments& typed, Calls* calls);
 // know of it, a line each, with line ends.
 absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,
                                                  std::string* notes);
+// Of a recording, .fbr: the same, of what it has not.
+std::string NotesOn(const RecordedNotes& notes);
 // Which calls, which servers, what happens: some lines.
 std::string DescribeCalls(const Calls& calls);
 

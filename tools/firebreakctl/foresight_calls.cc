@@ -121,31 +121,6 @@ std::string NotesOn(const sim::Recording& recording) {
   return out;
 }
 
-std::string NotesOn(const RecordedNotes& notes) {
-  std::string out;
-  if (notes.is_cut) {
-    out +=
-        "the recording is cut off: its last block has no end, and was left "
-        "out\n";
-  }
-  if (notes.lost > 0) {
-    absl::StrAppend(&out, notes.lost,
-                    " calls are missing: there was no room for them\n");
-  }
-  if (notes.share < 1) {
-    absl::StrAppend(&out, "only ", Figure(notes.share * 100),
-                    "% of the calls were recorded: the load was higher\n");
-  }
-  if (notes.streams > 0) {
-    absl::StrAppend(&out, notes.streams, " streams are left out\n");
-  }
-  if (!notes.clocks.empty()) {
-    absl::StrAppend(
-        &out, "clocks were wrong, and were set right: ", notes.clocks, "\n");
-  }
-  return out;
-}
-
 double MeanLatency(const sim::Workload& workload) {
   double sum = 0;
   int64_t n = 0;

@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -32,8 +30,8 @@ constexpr char kMagic[] =
     "FBR\r\n\x1a";
 constexpr size_t kMagicSize = sizeof(kMagic) - 1;
 constexpr uint8_t kVersion = 1;
-// Far above what RecordCalls sends.
-constexpr uint32_t kLongestBlock = 16U << 20;
+// RecordCalls cuts at half a megabyte.
+constexpr uint32_t kLongestBlock = 2U << 20;
 constexpr size_t kFrame = 8;
 // 1970 to 2200, and what a call may begin before or after its block.
 constexpr int64_t kLatestNs = 7'258'118'400'000'000'000;
@@ -81,13 +79,17 @@ bool Take(std::istream* in, size_t size, std::string* bytes) {
   return bytes->size() == size;
 }
 
-std::string Header() {
-  return absl::StrCat(absl::string_view(kMagic, kMagicSize),
-                      std::string(1, static_cast<char>(kVersion)));
+// Of a stream that is not needed any more: whether it has zeros at most, as a
+// file system leaves behind where it was cut off.
+bool OnlyZerosFollow(std::istream* in) {
+  int next = 0;
+  while (next == 0) next = in->get();
+  return next == std::istream::traits_type::eof();
 }
 
-// Nothing of a number that no name has.
-absl::Status CheckNames(const v1::CallBlock& block) {
+// Nothing of a number that no name has, and no time or count that makes others
+// overflow.
+absl::Status CheckBlock(const v1::CallBlock& block) {
   const auto names = static_cast<uint32_t>(block.names_size());
   const auto check = [&](uint32_t n) { return n < names; };
   for (const v1::RecordedCall& call : block.calls()) {
@@ -110,9 +112,13 @@ absl::Status CheckNames(const v1::CallBlock& block) {
     return absl::InvalidArgumentError(
         "has a time that is not between 1970 and 2200");
   }
-  if (block.clock_ahead_ns() > kLatestNs ||
-      block.clock_ahead_ns() < -kLatestNs) {
+  // What is left of its time without it is between them, too.
+  if (block.clock_ahead_ns() > block.base_ns() ||
+      block.clock_ahead_ns() < block.base_ns() - kLatestNs) {
     return absl::InvalidArgumentError("has a clock that cannot be");
+  }
+  if (block.lost() < 0 || block.lost() > kMostLost) {
+    return absl::InvalidArgumentError("has lost so many calls as cannot be");
   }
   return absl::OkStatus();
 }
@@ -140,6 +146,20 @@ core::Duration Bounded(uint64_t ns) {
       std::min<uint64_t>(ns, static_cast<uint64_t>(kFarthestNs))));
 }
 
+// By how much its times are moved.
+int64_t AheadOf(const v1::CallBlock& block) {
+  const int64_t ahead = block.clock_ahead_ns();
+  return std::abs(ahead) >= kSkewToMend ? ahead : 0;
+}
+
+// What it says of its calls, all of them.
+void Note(const v1::CallBlock& block, RecordedNotes* notes) {
+  notes->lost = std::min(notes->lost + block.lost(), kMostLost);
+  if (block.share() > 0) notes->share = block.share();
+  const int64_t ahead = AheadOf(block);
+  if (ahead != 0) notes->clocks[block.source()] = ahead;
+}
+
 // Microseconds as decimal milliseconds.
 std::string MsText(int64_t ns) {
   return absl::StrFormat("%d.%03d", ns / 1'000'000, ns / 1000 % 1000);
@@ -158,6 +178,18 @@ std::string Field(absl::string_view text) {
 
 }  // namespace
 
+std::string RecordingHeader() {
+  return absl::StrCat(absl::string_view(kMagic, kMagicSize),
+                      std::string(1, static_cast<char>(kVersion)));
+}
+
+std::string RecordingBlock(const std::string& message) {
+  std::string framed;
+  AppendNumber(static_cast<uint32_t>(message.size()), &framed);
+  AppendNumber(Crc(message), &framed);
+  return framed + message;
+}
+
 absl::StatusOr<std::unique_ptr<RecordingFile>> RecordingFile::Create(
     const std::string& path) {
   const auto failed = [&](absl::string_view why) {
@@ -173,7 +205,7 @@ absl::StatusOr<std::unique_ptr<RecordingFile>> RecordingFile::Create(
   if (is_regular && found.st_size > 0) {
     return failed("there is something in it already; name another file");
   }
-  const absl::Status begun = file->Write(Header());
+  const absl::Status begun = file->Write(RecordingHeader());
   if (!begun.ok()) {
     file->Remove();
     return begun;
@@ -207,12 +239,13 @@ absl::Status RecordingFile::Write(const std::string& bytes) {
 }
 
 absl::Status RecordingFile::Append(const v1::CallBlock& block) {
-  std::string payload;
-  block.SerializeToString(&payload);
-  std::string framed;
-  AppendNumber(static_cast<uint32_t>(payload.size()), &framed);
-  AppendNumber(Crc(payload), &framed);
-  return Write(framed + payload);
+  const std::string message = block.SerializeAsString();
+  // Which nobody would read.
+  if (message.size() > kLongestBlock) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path_, ": a block is too long"));
+  }
+  return Write(RecordingBlock(message));
 }
 
 bool IsRecordingFile(std::istream* in) {
@@ -244,8 +277,8 @@ absl::StatusOr<BlocksRead> ReadBlocks(
   for (; Take(in, kFrame, &bytes); ++read.blocks) {
     const uint32_t size = NumberAt(bytes, 0);
     const uint32_t crc = NumberAt(bytes, 4);
-    // A file system may leave zeros behind where it was cut off.
-    if (size == 0 && crc == 0 && in->peek() <= 0) {
+    if (size == 0) {
+      if (crc != 0 || !OnlyZerosFollow(in)) return wrong("is empty");
       read.is_cut = true;
       return read;
     }
@@ -258,9 +291,14 @@ absl::StatusOr<BlocksRead> ReadBlocks(
       return read;
     }
     v1::CallBlock block;
-    if (Crc(payload) != crc) return wrong("its checksum is another");
+    if (Crc(payload) != crc) {
+      // The last one may be half there, at its whole length.
+      if (!OnlyZerosFollow(in)) return wrong("its checksum is another");
+      read.is_cut = true;
+      return read;
+    }
     if (!block.ParseFromString(payload)) return wrong("cannot be parsed");
-    const absl::Status sane = CheckNames(block);
+    const absl::Status sane = CheckBlock(block);
     if (!sane.ok()) return wrong(sane.message());
     const absl::Status taken = take(block);
     if (!taken.ok()) return wrong(taken.message());
@@ -274,20 +312,16 @@ absl::StatusOr<BlocksRead> ReadBlocks(
 absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
                                                  RecordedNotes* notes) {
   Observed observed;
-  std::map<std::string, int64_t> clocks;
   const auto add = [&](const v1::CallBlock& block) -> absl::Status {
-    notes->lost += block.lost();
-    if (block.share() > 0) notes->share = block.share();
-    const bool is_off = std::abs(block.clock_ahead_ns()) >= kSkewToMend;
-    const int64_t ahead = is_off ? block.clock_ahead_ns() : 0;
-    if (is_off) clocks[block.source()] = ahead;
+    Note(block, notes);
     for (const v1::RecordedCall& call : block.calls()) {
       if (call.is_stream()) {
         ++notes->streams;
         continue;
       }
       const std::string& method = NameOf(block, call.method());
-      const int64_t start = block.base_ns() - ahead + call.started_ns();
+      const int64_t start =
+          block.base_ns() - AheadOf(block) + call.started_ns();
       auto met = Observed::Met::kNobody;
       core::Duration latency{};
       v1::Code code = call.code();
@@ -312,20 +346,26 @@ absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
   const absl::StatusOr<BlocksRead> read = ReadBlocks(in, add);
   if (!read.ok()) return read.status();
   notes->is_cut = read->is_cut;
-  notes->clocks =
-      absl::StrJoin(clocks, ", ", [](std::string* out, const auto& each) {
-        absl::StrAppend(out, Printable(each.first), " by ",
-                        Brief(std::abs(each.second)));
-      });
   return observed.Finish();
 }
 
-absl::Status WriteCsv(std::istream* in, std::ostream* out, BlocksRead* read) {
+absl::Status WriteCsv(std::istream* in, std::ostream* out,
+                      RecordedNotes* notes) {
   *out << "#firebreak-calls 1\n"
           "start_ms,method,latency_ms,code,channel,end,reason,attempts,"
           "retries,hedges,source\n";
-  const auto write = [out](const v1::CallBlock& block) -> absl::Status {
+  const auto write = [&](const v1::CallBlock& block) -> absl::Status {
+    Note(block, notes);
     for (const v1::RecordedCall& call : block.calls()) {
+      if (call.is_stream()) {
+        ++notes->streams;
+        continue;
+      }
+      // Nobody knows what it would have got, or when.
+      if (call.end() == v1::RECORDED_END_ABANDONED) {
+        ++notes->abandoned;
+        continue;
+      }
       int retries = 0;
       int hedges = 0;
       for (const v1::RecordedAttempt& attempt : call.attempts()) {
@@ -336,7 +376,7 @@ absl::Status WriteCsv(std::istream* in, std::ostream* out, BlocksRead* read) {
       std::string end = v1::RecordedEnd_Name(call.end());
       if (end.size() > kEndPrefix.size()) end.erase(0, kEndPrefix.size());
       *out << absl::StrJoin(
-                  {MsText(block.base_ns() + call.started_ns()),
+                  {MsText(block.base_ns() - AheadOf(block) + call.started_ns()),
                    Field(NameOf(block, call.method())),
                    MsText(Bounded(call.took_ns()).count()),
                    absl::StatusCodeToString(CodeOf(call.code())),
@@ -351,9 +391,9 @@ absl::Status WriteCsv(std::istream* in, std::ostream* out, BlocksRead* read) {
     return out->good() ? absl::OkStatus()
                        : absl::UnavailableError("the output cannot be written");
   };
-  absl::StatusOr<BlocksRead> all = ReadBlocks(in, write);
-  if (!all.ok()) return all.status();
-  *read = *all;
+  const absl::StatusOr<BlocksRead> read = ReadBlocks(in, write);
+  if (!read.ok()) return read.status();
+  notes->is_cut = read->is_cut;
   return absl::OkStatus();
 }
 

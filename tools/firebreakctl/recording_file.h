@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <istream>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -26,6 +27,13 @@
 #include "src/sim/recording.h"
 
 namespace firebreak::ctl {
+
+// No file has lost more.
+inline constexpr int64_t kMostLost = 1'000'000'000'000'000;
+
+// What a file is made of: its header, and a message with what it is framed in.
+std::string RecordingHeader();
+std::string RecordingBlock(const std::string& message);
 
 class RecordingFile {
  public:
@@ -74,18 +82,21 @@ struct RecordedNotes {
   bool is_cut = false;
   int64_t lost = 0;
   int64_t streams = 0;
+  int64_t abandoned = 0;  // that a table leaves out
   double share = 1;
-  // "a:50051 by 1h00m", those whose clocks disagreed.
-  std::string clocks;
+  // By how many nanoseconds those are ahead whose clocks disagreed.
+  std::map<std::string, int64_t> clocks;
 };
 // A Recording of such a file. Calls of different hosts are put onto the clock
 // of who recorded them.
 absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
                                                  RecordedNotes* notes);
 
-// A line for each call, as its caller saw it: docs/recording.md has the
-// columns.
-absl::Status WriteCsv(std::istream* in, std::ostream* out, BlocksRead* read);
+// A line for each call, as its caller saw it, on the same clock:
+// docs/recording.md has the columns. Streams are left out, and calls that were
+// abandoned.
+absl::Status WriteCsv(std::istream* in, std::ostream* out,
+                      RecordedNotes* notes);
 
 }  // namespace firebreak::ctl
 
