@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "src/core/measure/call_tape.h"
 #include "tests/support/admin_fixture.h"
@@ -19,6 +20,7 @@ using core::CallTape;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class RecordTest : public ::testing::Test {
@@ -120,14 +122,47 @@ TEST_F(RecordTest, ATargetThatIsNotThereIsToldAndTheOthersGoOn) {
   const Output output = Invoke(absl::StrCat(
       "record --for 200ms -o ", file, " --target ", f.address(), ",", gone));
   EXPECT_EQ(output.exit_code, 1);
-  EXPECT_THAT(output.out, HasSubstr(" from 1 target\n"));
+  EXPECT_THAT(output.out,
+              HasSubstr(": 0 calls, 1 kB from 1 target; the file is removed"));
   EXPECT_THAT(output.err, HasSubstr("cannot reach " + gone));
+  EXPECT_EQ(SizeOf(file), -1) << "nothing but a header was in it";
   const std::string none = NewFile(".fbr");
   const Output alone =
       Invoke(absl::StrCat("record --for 200ms -o ", none, " --target ", gone));
   EXPECT_EQ(alone.exit_code, 1);
   EXPECT_THAT(alone.out, IsEmpty());
   EXPECT_EQ(SizeOf(none), -1) << "nothing is left behind";
+}
+
+TEST_F(RecordTest, ATargetThatGoesIsToldAtOnce) {
+  AdminFixture f;
+  const std::string file = NewFile(".fbr");
+  const std::string gone = "unix:/nowhere/admin.sock";
+  Follower record(absl::StrCat("record --for 10m -o ", file, " --target ",
+                               f.address(), ",", gone));
+  WriteCalls(&f, 1);
+  ASSERT_TRUE(Eventually([&] {
+    return absl::StrContains(record.err(), "cannot reach " + gone);
+  })) << "while the other is recorded";
+  ASSERT_TRUE(Eventually([&] { return SizeOf(file) > 8; }));
+  const Output& output = record.Stop();
+  EXPECT_EQ(output.exit_code, 1) << "though it was interrupted";
+  EXPECT_THAT(output.out, AllOf(StartsWith(file + ": 1 calls, "),
+                                HasSubstr(" from 1 target, until")));
+  EXPECT_THAT(output.err, Not(HasSubstr(f.address())));
+  EXPECT_GT(SizeOf(file), 8);
+}
+
+TEST_F(RecordTest, InterruptedBeforeTheFirstCallItLeavesNothing) {
+  AdminFixture f;
+  const std::string file = NewFile(".fbr");
+  Follower record(
+      absl::StrCat("record --for 10m -o ", file, " --target ", f.address()));
+  ASSERT_TRUE(Eventually([&] { return f.core()->tape()->is_on(); }));
+  const Output& output = record.Stop();
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out, HasSubstr("until interrupted; the file is removed"));
+  EXPECT_EQ(SizeOf(file), -1);
 }
 
 TEST_F(RecordTest, WhoMayNotIsTold) {
@@ -169,7 +204,9 @@ TEST_F(RecordTest, AFileThatCanGrowNoFurtherKeepsWhatIsWhole) {
       stem, "",
       absl::StrCat("record --for 1m -o ", file, " --target ", f.address()),
       "sh -c 'trap \"\" XFSZ; ulimit -f 64; exec \"$@\"' sh");
-  f.core()->tape()->Start(1);  // so that the writer ends
+  // So that the writer ends.
+  EXPECT_TRUE(Eventually(
+      [&] { return f.core()->tape()->Start(1) != CallTape::kNone; }));
   writer.join();
   EXPECT_EQ(output.exit_code, 1);
   EXPECT_THAT(output.err, AllOf(HasSubstr("File too large"),
@@ -216,6 +253,19 @@ TEST_F(RecordTest, ALogBecomesARecordingAndBack) {
               HasSubstr("/nowhere: cannot be opened"));
   EXPECT_THAT(Invoke(absl::StrCat("convert ", csv, " -")).err,
               HasSubstr("is no recording"));
+  const std::string table = NewFile(".csv");
+  EXPECT_EQ(Invoke(absl::StrCat("convert ", csv, " ", table)).exit_code, 1);
+  EXPECT_EQ(SizeOf(table), -1) << "of what is no recording";
+  EXPECT_EQ(Invoke(absl::StrCat("convert ", file, " ", table)).exit_code, 0);
+  const int64_t size = SizeOf(table);
+  for (const std::string& to : {table, csv}) {
+    const Output refused = Invoke(absl::StrCat("convert ", file, " ", to));
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_THAT(refused.err,
+                HasSubstr(to + ": there is something in it already; name "
+                               "another file"));
+  }
+  EXPECT_EQ(SizeOf(table), size);
 }
 
 }  // namespace

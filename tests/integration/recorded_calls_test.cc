@@ -209,6 +209,7 @@ TEST_P(RecordedCallsTest, ACancelledCall) {
     EXPECT_EQ(written.call.reason, Reason::kCancelled);
     ASSERT_EQ(written.attempts.size(), 1);
     EXPECT_EQ(written.attempts[0].attribution, Attribution::kCancelledByCaller);
+    EXPECT_FALSE(written.attempts[0].answered);
   }
 }
 

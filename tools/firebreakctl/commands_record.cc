@@ -3,6 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -45,7 +46,7 @@ class Client::Tape {
   bool Append(const v1::CallBlock& block) {
     const std::lock_guard<std::mutex> lock(mu_);
     if (!error_.ok()) return false;
-    lost_ += block.lost();
+    lost_ = std::min(lost_ + block.lost(), kMostLost);
     if (block.calls().empty() && block.lost() == 0) return true;
     error_ = file_->Append(block);
     if (error_.ok()) calls_ += block.calls_size();
@@ -101,6 +102,7 @@ grpc::Status Client::RecordOne(const Target& target,
     v1::CallBlock* const block = response.mutable_calls();
     block->set_source(target.name);
     block->set_clock_ahead_ns(ahead);
+    block->set_lost(std::clamp<int64_t>(block->lost(), 0, kMostLost));
     if (!tape->Append(*block)) context->TryCancel();
   }
   return reader->Finish();
@@ -117,9 +119,11 @@ int Client::Record(const RecordRequest& wanted) {
   Tape tape(file->get());
   const auto began = std::chrono::steady_clock::now();
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<grpc::Status> ends(targets_.size());
   std::vector<std::thread> threads;
   std::atomic<size_t> running{targets_.size()};
+  std::atomic<size_t> failed{0};
+  const bool is_terminal = isatty(STDERR_FILENO) == 1;
+  const char* const over = is_terminal ? "\r\x1b[K" : "";  // a line so far
   for (size_t i = 0; i < targets_.size(); ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     AddToken(settings_.security, contexts[i].get());
@@ -130,11 +134,16 @@ int Client::Record(const RecordRequest& wanted) {
         std::chrono::duration_cast<std::chrono::system_clock::duration>(
             wanted.duration + 2 * settings_.timeout));
     threads.emplace_back([&, i, context = contexts[i].get()] {
-      ends[i] = RecordOne(targets_[i], wanted, context, &tape);
+      const grpc::Status end = RecordOne(targets_[i], wanted, context, &tape);
+      // Else it may be our own doing.
+      if (!end.ok() && !stops_recording && tape.error().ok()) {
+        ++failed;
+        std::cerr << over;
+        Complain(Explain(targets_[i].name, end));
+      }
       --running;
     });
   }
-  const bool is_terminal = isatty(STDERR_FILENO) == 1;
   auto next = began + std::chrono::seconds(is_terminal ? 1 : 10);
   bool has_stopped = false;
   while (running > 0) {
@@ -147,33 +156,27 @@ int Client::Record(const RecordRequest& wanted) {
            std::chrono::seconds(is_terminal ? 1 : 10);
     const auto so_far = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::steady_clock::now() - began);
-    std::cerr << (is_terminal ? "\r\x1b[K" : "") << core::FormatDuration(so_far)
-              << " of " << core::FormatDuration(wanted.duration) << ": "
-              << tape.Told() << (is_terminal ? "" : "\n") << std::flush;
+    std::cerr << over << core::FormatDuration(so_far) << " of "
+              << core::FormatDuration(wanted.duration) << ": " << tape.Told()
+              << (is_terminal ? "" : "\n") << std::flush;
   }
   for (std::thread& thread : threads) thread.join();
-  if (is_terminal) std::cerr << "\r\x1b[K" << std::flush;
+  std::cerr << over << std::flush;
   const absl::Status error = tape.error();
-  size_t failed = 0;
-  for (size_t i = 0; i < ends.size(); ++i) {
-    // Our own doing.
-    if (has_stopped || !error.ok()) continue;
-    if (ends[i].ok()) continue;
-    ++failed;
-    Complain(Explain(targets_[i].name, ends[i]));
-  }
   if (!error.ok()) {
     Complain(absl::StrCat(Printable(error.message()), "; what is in it, ",
                           tape.calls(), " calls, is whole"));
   }
-  if (failed == targets_.size() && tape.calls() == 0) {
-    (*file)->Remove();
-    return kExitFailed;
-  }
+  // Nobody would miss it, and the next recording may have its name.
+  const bool is_removed =
+      tape.calls() == 0 && (failed > 0 || has_stopped || !error.ok());
+  if (is_removed) (*file)->Remove();
+  if (failed == targets_.size() && tape.calls() == 0) return kExitFailed;
   std::cout << Printable(wanted.path) << ": " << tape.Told() << " from "
             << targets_.size() - failed << " target"
             << (targets_.size() - failed == 1 ? "" : "s")
-            << (has_stopped ? ", until interrupted" : "") << "\n"
+            << (has_stopped ? ", until interrupted" : "")
+            << (is_removed ? "; the file is removed" : "") << "\n"
             << std::flush;
   return failed > 0 || !error.ok() ? kExitFailed : kExitOk;
 }
