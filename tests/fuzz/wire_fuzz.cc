@@ -73,8 +73,11 @@ void Health(FuzzedDataProvider* data) {
   const std::string bytes = data->ConsumeRemainingBytesAsString();
   const grpc::Slice slices[] = {grpc::Slice(bytes.substr(0, bytes.size() / 2)),
                                 grpc::Slice(bytes.substr(bytes.size() / 2))};
+  engine::HealthMessage reply;
+  const bool is_message =
+      engine::FromBytes(grpc::ByteBuffer(slices, 2), &reply);
   const core::HealthAnswer answer =
-      engine::ReadHealth(grpc::Status(code, ""), grpc::ByteBuffer(slices, 2));
+      engine::ReadHealth(grpc::Status(code, ""), is_message ? &reply : nullptr);
   testing::Always(core::IsUtf8(answer.text));
 }
 
