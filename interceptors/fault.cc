@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <string>
 #include <utility>
 
 #include "interceptors/fault_timer.h"
@@ -160,6 +161,7 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
       : source_(std::move(source)),
         timer_(std::move(timer)),
         info_(info),
+        method_(info->method()),
         held_(std::make_shared<HeldCall>(timer_)) {}
 
   void Intercept(Methods* methods) override {
@@ -186,7 +188,7 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
   bool Begin(Methods* methods) {
     // Not before: a call that firebreak answers by attempts of its own, or
     // refuses, never comes here.
-    fault_ = source_->decide(info_->method());
+    fault_ = source_->decide(method_);
     if (!fault_.hangs && fault_.latency <= core::Duration::zero()) {
       if (!fault_.status) return false;
       held_->Answer(methods, *fault_.status);
@@ -279,6 +281,8 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
   const std::shared_ptr<const FaultSource> source_;
   const std::shared_ptr<FaultTimer> timer_;
   ClientRpcInfo* const info_;
+  // A generic stub's caller may have let go of it when the call starts.
+  const std::string method_;
   const std::shared_ptr<HeldCall> held_;
   Fault fault_;
   int64_t messages_ = 0;

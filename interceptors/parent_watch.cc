@@ -15,8 +15,7 @@ std::shared_ptr<ParentWatch> ParentWatch::Start(
   watch->context_.set_initial_metadata_corked(true);
   grpc::GenericStub stub(io->idle_channel());
   grpc::CompletionQueue* const cq = io->Begin();
-  watch->stream_ =
-      stub.PrepareCall(&watch->context_, "/firebreak.v1.Parent/Watch", cq);
+  watch->stream_ = stub.PrepareCall(&watch->context_, watch->method_, cq);
   watch->self_ = watch;
   watch->stream_->StartCall(nullptr);
   watch->stream_->Finish(&watch->status_,

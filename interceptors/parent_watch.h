@@ -21,6 +21,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "interceptors/context_access.h"
 #include "src/engine/io/io.h"
@@ -45,6 +46,8 @@ class ParentWatch final : public engine::Completion {
  private:
   std::function<void(grpc::StatusCode code)> on_end_;
   std::shared_ptr<ParentWatch> self_;
+  // gRPC points into it for as long as the call lasts.
+  const std::string method_ = "/firebreak.v1.Parent/Watch";
   grpc::ClientContext context_;
   grpc::Status status_;
   // Lives in the call's arena, so it goes before the context.

@@ -3,6 +3,7 @@
 #include "src/engine/io/health_message.h"
 
 #include <google/protobuf/message.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_interceptor.h>
 #include <gtest/gtest.h>
 
@@ -86,19 +87,21 @@ TEST(HealthMessageTest, AnyAnswerIsWorthSomething) {
 // messages are, without a look at the method.
 class Reads final : public grpc::experimental::Interceptor {
  public:
-  using Look = std::function<void(const void* message)>;
-  explicit Reads(Look look) : look_(std::move(look)) {}
+  using Look = std::function<void(const char* method, const void* message)>;
+  Reads(grpc::experimental::ClientRpcInfo* info, Look look)
+      : info_(info), look_(std::move(look)) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* m) override {
     using Hook = grpc::experimental::InterceptionHookPoints;
     if (m->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE) &&
         m->GetRecvMessage() != nullptr) {
-      look_(m->GetRecvMessage());
+      look_(info_->method(), m->GetRecvMessage());
     }
     m->Proceed();
   }
 
  private:
+  grpc::experimental::ClientRpcInfo* const info_;
   const Look look_;
 };
 
@@ -107,8 +110,8 @@ class ReadsFactory final
  public:
   explicit ReadsFactory(Reads::Look look) : look_(std::move(look)) {}
   grpc::experimental::Interceptor* CreateClientInterceptor(
-      grpc::experimental::ClientRpcInfo* /*info*/) override {
-    return new Reads(look_);
+      grpc::experimental::ClientRpcInfo* info) override {
+    return new Reads(info, look_);
   }
 
  private:
@@ -125,7 +128,9 @@ TEST_P(HealthMessageSeenTest, IsOfTheKindOfTheChannel) {
   const bool is_generic = GetParam();
   std::atomic<int> healthy{0};
   std::atomic<int> others{0};
-  const auto look = [&](const void* message) {
+  const auto look = [&](const char* method, const void* message) {
+    // By now what it was named with is long gone.
+    EXPECT_STREQ(method, "/grpc.health.v1.Health/Check");
     std::string bytes;
     if (is_generic) {
       grpc::Slice slice;
@@ -140,6 +145,7 @@ TEST_P(HealthMessageSeenTest, IsOfTheKindOfTheChannel) {
     ++(bytes == kServing ? healthy : others);
   };
   HealthService health;
+  const std::string missing = "/shop.v1.Shop/None";
   EchoServer server("127.0.0.1:0", grpc::InsecureServerCredentials(), &health);
   auto engine = MakeEngine(
       "breaker { consecutive_failures: 1 probe_interval: \"20ms\" "
@@ -163,8 +169,8 @@ TEST_P(HealthMessageSeenTest, IsOfTheKindOfTheChannel) {
     if (is_generic) {
       grpc::GenericStub stub(channel);
       grpc::ByteBuffer reply;
-      auto reader = stub.PrepareUnaryCall(&context, "/shop.v1.Shop/None",
-                                          grpc::ByteBuffer(), &queue);
+      auto reader =
+          stub.PrepareUnaryCall(&context, missing, grpc::ByteBuffer(), &queue);
       reader->StartCall();
       reader->Finish(&reply, &status, nullptr);
       queue.Next(&tag, &ok);

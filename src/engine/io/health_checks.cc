@@ -4,6 +4,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -122,8 +123,7 @@ class HealthChecks::Check final : public Completion {
     grpc::TemplatedGenericStub<Message, Message> stub(channel);
     {
       OwnCall own(&context_);
-      *reader =
-          stub.PrepareUnaryCall(&context_, kHealthCheckMethod, request, cq);
+      *reader = stub.PrepareUnaryCall(&context_, method_, request, cq);
     }
     auto* const call = reader->get();
     call->StartCall();
@@ -138,6 +138,8 @@ class HealthChecks::Check final : public Completion {
   const Key key_;
   std::shared_ptr<Running> running_;
   bool is_generic_ = false;
+  // gRPC and interceptors point into it for as long as the call lasts.
+  const std::string method_ = kHealthCheckMethod;
   grpc::ClientContext context_;
   HealthMessage reply_;
   grpc::ByteBuffer bytes_;
