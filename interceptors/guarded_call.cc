@@ -245,6 +245,7 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
     core::MutexLock lock(&mu_);
     permit = std::move(permit_);
   }
+  if (core::IsServersWord(attribution, end.code)) permit.SetHasAnswer();
   auto classifier =
       core::IsJudgeable(attribution) ? runtime.classifier() : nullptr;
   if (classifier != nullptr) {

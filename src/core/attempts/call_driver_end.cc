@@ -104,6 +104,7 @@ Attribution CallDriver::SettleAnswered(int n, const AttemptEnd& end, Time now) {
   const Attribution attribution = Judge(n, end, now);
   const Verdict verdict =
       VerdictOn(attribution, end.code, plan_.options->blame());
+  if (IsServersWord(attribution, end.code)) flight.permit.SetHasAnswer();
   if (end.is_judged_later && IsJudgeable(attribution)) {
     flight.permit.NoteAnswered(now);
     unjudged_.push_back({std::move(flight.permit), verdict});

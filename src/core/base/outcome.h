@@ -118,6 +118,13 @@ inline bool IsNeutral(Verdict verdict) {
   return verdict != Verdict::kSuccess && verdict != Verdict::kFailure;
 }
 
+// Of a failure: the server itself has said so, and so it is not frozen. A
+// deadline may have come in its place, or the end of a connection.
+constexpr bool IsServersWord(Attribution attribution, absl::StatusCode code) {
+  return attribution != Attribution::kTransportFailure &&
+         code != absl::StatusCode::kDeadlineExceeded;
+}
+
 // What an attribution does to everything that listens to ends of attempts.
 struct Effects {
   Verdict verdict;      // to the breaker, but see VerdictOn()

@@ -111,6 +111,8 @@ class Permit {
 
   // The attempt ended. A second call, or one on an empty permit, does nothing.
   void Settle(Verdict verdict, Time now);
+  // To be told before Settle(): the server has answered, so it is not frozen.
+  void SetHasAnswer() { ticket_.has_answer = true; }
   // A stream has seen initial metadata or a message: it does not hang.
   void NoteProgress(Time now);
   // The attempt ended, and others take their time to judge it: Settle() follows
@@ -227,7 +229,7 @@ class Breaker {
   // The target can be reached, now and whenever this is said again: one that is
   // OPEN since a probe found no connection lets the next call look at once. And
   // streams that are probes and silent for a second have succeeded, since many
-  // say nothing until something happens; not where unary calls still fail.
+  // say nothing until something happens; not where unary calls time out.
   void NoteConnected(Time now);
 
   // Health checks in the place of canaries (target_health.h): what is due now.
@@ -369,8 +371,7 @@ class Breaker {
   absl::optional<Time> trouble_since_ ABSL_GUARDED_BY(mu_);
   Time latest_ ABSL_GUARDED_BY(mu_);  // of all `now` seen
   Rng rng_ ABSL_GUARDED_BY(mu_);
-  // CLOSED and RAMP.
-  TripRules rules_ ABSL_GUARDED_BY(mu_);
+  TripRules rules_ ABSL_GUARDED_BY(mu_);        // CLOSED and RAMP
   Duration ramp_ ABSL_GUARDED_BY(mu_){};        // where the policy has none
   double ramp_turns_ ABSL_GUARDED_BY(mu_) = 0;  // 1 pays for one call
   // OPEN.
@@ -382,8 +383,7 @@ class Breaker {
   Reopened reopened_ ABSL_GUARDED_BY(mu_) = Reopened::kOther;
   bool calls_look_ ABSL_GUARDED_BY(mu_) = false;  // health had no word
   std::string health_ ABSL_GUARDED_BY(mu_);       // what it said last
-  // HALF_OPEN.
-  Probation probation_ ABSL_GUARDED_BY(mu_);
+  Probation probation_ ABSL_GUARDED_BY(mu_);      // HALF_OPEN and OPEN
   // For operators.
   std::string cause_ ABSL_GUARDED_BY(mu_);
   int64_t times_opened_ ABSL_GUARDED_BY(mu_) = 0;

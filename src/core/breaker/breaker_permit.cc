@@ -67,9 +67,13 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
                          probation_.Arrive(permit.probe_, at);
   Advance(at);
   CountLoss(verdict);
-  if (ticket.is_unary &&
-      (verdict == Verdict::kFailure || verdict == Verdict::kSuccess)) {
-    probation_.NoteUnary(verdict == Verdict::kFailure, latest_);
+  if (permit.epoch_ >= oldest_valid_epoch_) {
+    if (verdict == Verdict::kSuccess ||
+        (verdict == Verdict::kFailure && ticket.has_answer)) {
+      probation_.NoteAnswer();
+    } else if (verdict == Verdict::kFailure && ticket.is_unary) {
+      probation_.NoteNoAnswer(latest_);
+    }
   }
   if (verdict == Verdict::kSuccess && ticket.is_unary && !has_lease &&
       (permit.is_probe() || permit.epoch_ < oldest_valid_epoch_)) {
@@ -81,6 +85,7 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
     if (IsCounting() && rules_.End(ticket, verdict, latest_)) TripIfDue();
   } else if (!has_lease) {
     ++stale_;  // its lease ended first and was judged then
+    probation_.End(permit.probe_);
   } else {
     probation_.End(permit.probe_);
     if (verdict == Verdict::kNotSent) {
@@ -101,7 +106,10 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
   Turn turn(this);
   Advance(now);
   if (permit.epoch_ == epoch_) {
-    probation_.NoteProgress(permit.probe_);
+    probation_.NoteAnswer();
+    if (probation_.NoteProgress(permit.probe_)) {
+      EndProbe(/*failed=*/false, /*slow=*/false, "probes succeeded");
+    }
   } else if (permit.epoch_ < oldest_valid_epoch_) {
     NoteLateSuccess(permit);
   }
@@ -201,6 +209,7 @@ void Breaker::CountQuickSuccesses() {
   const int64_t calls = quick_owner_.TakeSuccesses(&latest_);
   if (calls == 0) return;
   losses_in_a_row_ = 0;
+  probation_.NoteAnswer();
   // They came before the time that may have let the window roll on.
   rules_.AddSuccesses(calls, Time::min());
 }
@@ -208,6 +217,7 @@ void Breaker::CountQuickSuccesses() {
 void Breaker::CountLateSuccesses(int64_t calls, uint64_t epoch) {
   losses_in_a_row_ = 0;
   for (; calls > 0 && epoch >= oldest_valid_epoch_; --calls) {
+    probation_.NoteAnswer();
     rules_.AddSuccesses(1, latest_);
     TripIfDue();
   }

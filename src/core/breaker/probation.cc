@@ -21,6 +21,7 @@ int Probation::needed() const {
 
 void Probation::Restart(Time now) {
   leases_.clear();
+  doubted_.clear();
   successes_ = failures_ = slow_ = 0;
   started_ = now;
 }
@@ -44,6 +45,7 @@ bool Probation::Arrive(uint64_t probe, Time now) {
 void Probation::End(uint64_t probe) {
   auto lease = Find(probe);
   if (lease != leases_.end()) leases_.erase(lease);
+  Undoubt(probe);
 }
 
 absl::optional<Probation::Sign> Probation::EndSilentStream(Time now) {
@@ -53,15 +55,25 @@ absl::optional<Probation::Sign> Probation::EndSilentStream(Time now) {
                now - lease.begun >= kSilentFor;
       });
   if (silent == leases_.end()) return absl::nullopt;
+  const bool is_doubted = now < silence_counts_from_;
+  if (is_doubted) doubted_.push_back(silent->probe);
   leases_.erase(silent);
-  return now < silence_counts_from_ ? Sign::kNothing : Sign::kProgress;
+  return is_doubted ? Sign::kNothing : Sign::kProgress;
 }
 
-void Probation::NoteProgress(uint64_t probe) {
+bool Probation::NoteProgress(uint64_t probe) {
   auto lease = Find(probe);
   if (lease != leases_.end() && lease->sign == Sign::kNothing) {
     lease->sign = Sign::kProgress;
   }
+  return Undoubt(probe);
+}
+
+bool Probation::Undoubt(uint64_t probe) {
+  const auto found = std::find(doubted_.begin(), doubted_.end(), probe);
+  if (found == doubted_.end()) return false;
+  doubted_.erase(found);
+  return true;
 }
 
 void Probation::NoteAnswered(uint64_t probe, Time now, Time judged_by) {
@@ -77,7 +89,7 @@ absl::optional<Probation::Sign> Probation::EndOverdue(Time now) {
       [](const Lease& a, const Lease& b) { return a.ends < b.ends; });
   if (first == leases_.end() || first->ends > now) return absl::nullopt;
   const Sign sign = first->sign;
-  if (sign == Sign::kNothing && !first->is_stream) NoteUnary(true, now);
+  if (sign == Sign::kNothing && !first->is_stream) NoteNoAnswer(now);
   leases_.erase(first);
   if (sign == Sign::kNothing) longest_success_ /= 2;
   return sign;

@@ -48,9 +48,9 @@ class Probation {
   // connection to it.
   static constexpr Duration kSilentFor = std::chrono::seconds(1);
   // A server that is frozen keeps its connections, and with them its silent
-  // streams: where unary calls of the same breaker fail, these say nothing.
-  // Longer than most clients wait for an answer, and no longer than a breaker
-  // stays open without a look.
+  // streams: where unary calls of the same breaker get no answer, these say
+  // nothing. Longer than most clients wait for an answer, and no longer than a
+  // breaker stays open without a look.
   static constexpr Duration kDoubtFor = std::chrono::seconds(10);
 
   // Reads `options` at every turn: it outlives this, and what is in it may
@@ -70,14 +70,18 @@ class Probation {
   void End(uint64_t probe);
   // The same for a stream that has been open for kSilentFor without a sign;
   // nothing when there is none. kProgress: that is life. kNothing: it would be,
-  // but a unary call has failed less than kDoubtFor ago, which shows more.
+  // but a unary call got no answer less than kDoubtFor ago, which shows more,
+  // and nothing was answered since. Such a stream is remembered until End().
   absl::optional<Sign> EndSilentStream(Time now);
-  // How a unary call ended, a probe or not. Kept over rounds.
-  void NoteUnary(bool failed, Time now) {
-    silence_counts_from_ = failed ? SaturatingAdd(now, kDoubtFor) : Time::min();
+  // A unary call, a probe or not, got no answer. Kept over rounds.
+  void NoteNoAnswer(Time now) {
+    silence_counts_from_ = SaturatingAdd(now, kDoubtFor);
   }
-  // It does not hang: should its lease end, it has succeeded.
-  void NoteProgress(uint64_t probe);
+  // Any call got one, be it an error: that ends the doubt.
+  void NoteAnswer() { silence_counts_from_ = Time::min(); }
+  // It does not hang: should its lease end, it has succeeded. True: it is a
+  // stream whose lease ended in doubt, and it succeeds now.
+  bool NoteProgress(uint64_t probe);
   // Its answer came at `now`, and what it is worth is known by `judged_by`: if
   // its lease is not over, it lasts until then, and its end says nothing.
   void NoteAnswered(uint64_t probe, Time now, Time judged_by);
@@ -118,6 +122,8 @@ class Probation {
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);
+  // False: it was not.
+  bool Undoubt(uint64_t probe);
   // The end of the time to wait for all results; kInfiniteFuture while there is
   // none.
   Time patience_end() const;
@@ -125,6 +131,7 @@ class Probation {
   const BreakerOptions& options_;
   Time started_;
   std::vector<Lease> leases_;
+  std::vector<uint64_t> doubted_;  // streams without a lease, for all that
   uint64_t last_probe_ = 0;
   int successes_ = 0;
   int failures_ = 0;

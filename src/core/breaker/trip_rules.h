@@ -80,7 +80,8 @@ class TripRules {
     uint64_t slice = 0;  // 0 = its speed is of no interest
     bool is_unary = false;
     bool is_over = false;
-    bool is_fast = false;  // and counts with the verdict
+    bool is_fast = false;     // and counts with the verdict
+    bool has_answer = false;  // of the server, be it a failure
   };
   struct Counts {
     int64_t calls = 0;

@@ -271,6 +271,95 @@ TEST_F(CanaryTest, SilentStreamsCloseItWhenNoUnaryCallComesAnyMore) {
   EXPECT_EQ(StateAt(Sec(15)), BreakerState::kClosed);
 }
 
+// One method of many that answers with errors: the server is not frozen.
+TEST_F(CanaryTest, SilentStreamsCloseItWhileOneMethodAnswersWithErrors) {
+  for (const bool has_answer : {true, false}) {
+    Make();
+    std::vector<Permit> watchers;
+    bool closed = false;
+    int unary_due = 0;
+    for (int ms = 0; ms <= 60'000 && !closed; ms += 100) {
+      breaker_->NoteConnected(At(Ms(ms)));
+      const bool is_unary = ms >= unary_due;
+      Permit permit =
+          Call(Ms(ms), is_unary ? CallKind::kUnary : CallKind::kStream);
+      if (permit && is_unary) {
+        unary_due = ms + 9'000;
+        if (has_answer) permit.SetHasAnswer();
+        permit.Settle(Verdict::kFailure, At(Ms(ms)));
+      } else if (permit) {
+        watchers.push_back(std::move(permit));
+      }
+      closed = StateAt(Ms(ms)) == BreakerState::kClosed;
+    }
+    EXPECT_EQ(closed, has_answer);
+  }
+}
+
+// What was sent before it opened says nothing of what came then.
+TEST_F(CanaryTest, ALateTimeoutMakesNoDoubt) {
+  breaker_ = std::make_unique<Breaker>(
+      Breaker::Identity{"c", "t", "m", &log_, nullptr}, WithCanaries(), 1,
+      At({}));
+  Permit late = Call({});
+  Call({}, CallKind::kStream).Settle(Verdict::kFailure, At({}));
+  Permit stream = Call(Sec(2), CallKind::kStream);
+  ASSERT_TRUE(stream);
+  late.Settle(Verdict::kFailure, At(Ms(2'500)));
+  breaker_->NoteConnected(At(Sec(3)));
+  EXPECT_EQ(StateAt(Sec(3)), BreakerState::kHalfOpen);
+}
+
+TEST_F(CanaryTest, WhatIsAnsweredWhileClosedEndsTheDoubt) {
+  BreakerOptions options = WithCanaries();
+  options.consecutive_failures = 2;
+  for (const bool is_answered : {true, false}) {
+    breaker_ = std::make_unique<Breaker>(
+        Breaker::Identity{"c", "t", "m", &log_, nullptr}, options, 1, At({}));
+    Call({}).Settle(Verdict::kFailure, At({}));
+    if (is_answered) Call({}).Settle(Verdict::kSuccess, At({}));
+    for (int i = 0; i < 2; ++i) {
+      Call({}, CallKind::kStream).Settle(Verdict::kFailure, At({}));
+    }
+    ASSERT_EQ(StateAt({}), BreakerState::kOpen);
+    const Permit stream = Call(Sec(2), CallKind::kStream);
+    ASSERT_TRUE(stream);
+    breaker_->NoteConnected(At(Sec(3)));
+    EXPECT_EQ(StateAt(Sec(3)),
+              is_answered ? BreakerState::kHalfOpen : BreakerState::kOpen);
+  }
+}
+
+TEST_F(CanaryTest, AMessageAfterTheDoubtIsASuccess) {
+  BreakerOptions options = WithCanaries();
+  options.probes = 1;
+  Make(options);
+  Permit stream = Call(Sec(2), CallKind::kStream);
+  ASSERT_TRUE(stream);
+  breaker_->NoteConnected(At(Sec(3)));
+  ASSERT_EQ(StateAt(Sec(3)), BreakerState::kOpen) << "in doubt";
+  Permit other = Call(Ms(3'100), CallKind::kStream);
+  EXPECT_TRUE(other) << "its slot is free";
+  stream.NoteProgress(At(Sec(4)));
+  EXPECT_EQ(StateAt(Sec(4)), BreakerState::kClosed);
+  stream.Settle(Verdict::kFailure, At(Sec(5)));
+  EXPECT_EQ(StateAt(Sec(5)), BreakerState::kClosed) << "it was judged";
+}
+
+// But of one whose lease is over for another reason nothing comes any more.
+TEST_F(CanaryTest, AMessageAfterAStreamWasJudgedIsNone) {
+  BreakerOptions options = WithCanaries();
+  options.probes = 2;
+  Make(options, CallKind::kStream);
+  Permit stream = Call(Sec(2), CallKind::kStream);
+  ASSERT_TRUE(stream);
+  // Its five seconds are over.
+  EXPECT_EQ(StateAt(Sec(8)), BreakerState::kOpen);
+  EXPECT_EQ(breaker_->Snapshot(At(Sec(8))).hung_probes, 1);
+  stream.NoteProgress(At(Sec(8)));
+  EXPECT_EQ(StateAt(Sec(8)), BreakerState::kOpen);
+}
+
 TEST_F(CanaryTest, AUnaryCallThatIsSilentHangsOnAnyConnection) {
   Make();
   const Permit probe = Call(Sec(1));
