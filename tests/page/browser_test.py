@@ -7,7 +7,8 @@ Is skipped, with the reason, where there is no chromium.
 import sys
 import unittest
 
-from scene import Browser, Nobody, Page, Scene, missing_for_browser
+from scene import (PATIENCE, Browser, Nobody, Page, Scene,
+                   missing_for_browser)
 
 NASTY = ["/shop.v1.Evil/<img src=x onerror=alert(1)>",
          "/shop.v1.Evil/</script><script>document.title='owned'</script>",
@@ -235,14 +236,16 @@ class BrowserTest(unittest.TestCase):
                     "document.querySelectorAll('#heat .dead').length === 0")
 
             for kind, said in (("bare", "it has no firebreak admin service"),
-                               ("garbage", ""),
+                               # An answer without a message is none.
+                               ("garbage", "it has no firebreak admin service"),
                                ("mute", "INTERNAL, without a message")):
                 scene.tell(f"{kind} 1")
                 expect(said)
                 expect_back()
             for kind in ("random", "http1", "silent"):
                 scene.tell("stop 1")
-                with Nobody(scene.targets[1], kind):
+                with Nobody(scene.targets[1], kind) as nobody:
+                    self.assertTrue(nobody.asked.wait(PATIENCE), kind)
                     expect("")
                 expect_back()
             self.assertEqual(browser.complaints, [])

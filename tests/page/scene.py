@@ -54,10 +54,13 @@ class Scene:
 
 
 class Nobody:
-    """What is no gRPC server, at the port of a process that is stopped."""
+    """What is no gRPC server, at the port of a process that is stopped.
+
+    `asked` is set when somebody has connected to it."""
 
     def __init__(self, target, kind):
         self.kind = kind
+        self.asked = threading.Event()
         self.socket = socket.create_server(
             (target.rsplit(":", 1)[0], int(target.rsplit(":", 1)[1])))
         self.thread = threading.Thread(target=self._serve)
@@ -71,6 +74,7 @@ class Nobody:
             except OSError:
                 break
             links.append(link)
+            self.asked.set()
             try:
                 if self.kind == "random":
                     link.sendall(random.Random(1).randbytes(4096))

@@ -60,6 +60,12 @@ class Terminal:
             if select.select([self.ours], [], [], 0.1)[0]:
                 self.text += os.read(self.ours, 65536)
 
+    def wait_for(self, event):
+        end = time.monotonic() + PATIENCE
+        while not event.is_set():
+            assert time.monotonic() < end, "nobody came"
+            self.look_on(0.1)
+
     def frame(self):
         """The newest that is whole."""
         frames = self.text.decode(errors="replace").split("\x1b[H")[1:]
@@ -105,7 +111,8 @@ class TopTest(unittest.TestCase):
             terminal = Terminal(scene.targets, 100)
             self.addCleanup(terminal.kill)
             for kind, said in (("bare", "it has no firebreak admin service"),
-                               ("garbage", ""),
+                               # An answer without a message is none.
+                               ("garbage", "it has no firebreak admin service"),
                                ("mute", "INTERNAL, without a message")):
                 terminal.wait("2 of 2 processes")
                 scene.tell(f"{kind} 1")
@@ -120,7 +127,8 @@ class TopTest(unittest.TestCase):
             for kind in ("random", "http1", "silent"):
                 terminal.wait("2 of 2 processes")
                 scene.tell("stop 1")
-                with Nobody(scene.targets[1], kind):
+                with Nobody(scene.targets[1], kind) as nobody:
+                    terminal.wait_for(nobody.asked)
                     terminal.wait(f"{scene.targets[1]}: ")
                     self.assertIn("1 of 2 processes", terminal.frame())
                     scene.tell("trip 0 2")
