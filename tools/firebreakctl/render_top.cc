@@ -100,6 +100,15 @@ bool ComesFirst(const Row& a, const Row& b, const std::string& sort) {
 // Of targets that do not answer, so many say why: the methods need the room.
 constexpr size_t kMostTroubles = 3;
 
+// Keeps what fits into so many lines, and says how many are left out.
+void KeepTroubles(size_t lines, std::vector<std::string>* troubles) {
+  if (troubles->size() <= std::min(kMostTroubles, lines)) return;
+  const size_t shown = std::min(kMostTroubles, lines > 0 ? lines - 1 : 0);
+  const size_t more = troubles->size() - shown;
+  troubles->resize(shown);
+  if (lines > 0) troubles->push_back(absl::StrCat("and ", more, " more"));
+}
+
 std::string Rounded(double share) {
   return share > 0 && share < 0.005 ? "<1%"
                                     : absl::StrFormat("%.0f%%", 100 * share);
@@ -246,10 +255,9 @@ std::string RenderTop(const Answers<v1::ListMethodsResponse>& answers,
                       const TopOptions& options, const Style& style,
                       size_t height, size_t first) {
   std::vector<Row> rows;
-  size_t silent = 0;
   std::vector<std::string> troubles;
   for (const auto& answer : answers) {
-    if (!answer.error.empty() && ++silent <= kMostTroubles) {
+    if (!answer.error.empty()) {
       troubles.push_back(
           Printable(absl::StrCat(answer.target, ": ", answer.error)));
     }
@@ -266,13 +274,14 @@ std::string RenderTop(const Answers<v1::ListMethodsResponse>& answers,
     return row.worst != nullptr && row.worst->state() == v1::BREAKER_STATE_OPEN;
   });
   std::vector<std::string> head = {absl::StrCat(
-      answers.size() - silent, " of ", answers.size(), " processes, ",
+      answers.size() - troubles.size(), " of ", answers.size(), " processes, ",
       rows.size(), " methods, ", open, " open; by ", options.sort,
       options.filter.empty() ? "" : ", only ", Printable(options.filter))};
+  // Beside them there are this line, the table's head and a method.
+  KeepTroubles(
+      height == 0 ? kMostTroubles + 1 : std::max<size_t>(height, 3) - 3,
+      &troubles);
   head.insert(head.end(), troubles.begin(), troubles.end());
-  if (silent > kMostTroubles) {
-    head.push_back(absl::StrCat("and ", silent - kMostTroubles, " more"));
-  }
   std::string out;
   for (std::string& line : head) {
     if (style.width > 0) Cut(&line, style.width);

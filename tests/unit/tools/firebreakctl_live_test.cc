@@ -141,6 +141,21 @@ TEST(TopTest, ATargetThatIsGoneIsTold) {
   const std::string frame = RenderTop(answers, {}, Style());
   EXPECT_THAT(frame, AllOf(HasSubstr("1 of 2 processes"),
                            HasSubstr("order-1:50051: connection refused?[2J")));
+  // However low the terminal is, a method is seen.
+  answers = Fleet(6);
+  for (size_t i = 1; i < answers.size(); ++i) answers[i].error = "gone";
+  for (size_t height = 3; height < 12; ++height) {
+    const std::string low = RenderTop(answers, {}, Style(), height);
+    EXPECT_LE(static_cast<size_t>(std::count(low.begin(), low.end(), '\n')),
+              height)
+        << low;
+    EXPECT_THAT(low, AllOf(HasSubstr("1 of 6 processes"), HasSubstr("Charge")));
+    if (height < 4) continue;
+    EXPECT_THAT(low, HasSubstr(height == 4   ? "and 5 more"
+                               : height == 5 ? "and 4 more"
+                               : height == 6 ? "and 3 more"
+                                             : "and 2 more"));
+  }
   // Of many, a few say why; and none of them is cut within a character.
   answers = Fleet(9);
   for (auto& answer : answers) answer.error = "\u00e4\u00f6\u00fc\u00df";
