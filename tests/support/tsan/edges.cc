@@ -284,7 +284,6 @@ extern "C" const char* __tsan_default_suppressions() {
       "race:grpc::Server::CallbackRequest<\n"
       "race:tests/support/fault_server.cc\n"
       "race:testing::HealthService::Reactor::\n"
-      "race:testing::OddServer::Reactor::\n"
       "race:testing::RawServer::Service::Reactor::\n"
       // So is the OnDone() of a client's stream, which in these tests does
       // nothing but tell the test.
