@@ -14,6 +14,7 @@
 #include "src/core/base/duration.h"
 #include "tools/firebreakctl/commands_ask.h"
 #include "tools/firebreakctl/table.h"
+#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 
