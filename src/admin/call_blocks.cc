@@ -70,9 +70,7 @@ const CallBlocks::Method& CallBlocks::MethodOf(const core::MethodStats* stats) {
     Method method;
     method.channel = ToUtf8(runtime->channel);
     method.method = ToUtf8(runtime->method);
-    method.is_wanted = (selector_.channel().empty() ||
-                        selector_.channel() == runtime->channel) &&
-                       NamesMethod(selector_.method(), runtime->method);
+    method.is_wanted = Selects(selector_, *runtime);
     methods_.try_emplace(&runtime->stats, std::move(method));
   }
   return methods_[stats];

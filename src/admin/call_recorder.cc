@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "src/admin/call_blocks.h"
+#include "src/admin/paced_stream.h"
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
 #include "src/admin/text.h"
@@ -22,32 +23,17 @@ namespace {
 constexpr core::Duration kDrainEvery = std::chrono::milliseconds(100);
 // Of few calls a block is worth waiting for.
 constexpr core::Duration kLongestWait = std::chrono::milliseconds(500);
-// From when its end is asked for until it is broken off.
-constexpr core::Duration kEndsWithin = std::chrono::milliseconds(250);
 // From the end of the recording until what is left has to be read.
 constexpr core::Duration kToRead = std::chrono::seconds(10);
 // From the end of the recording until its pool is taken for stuck.
 constexpr core::Duration kToCollect = std::chrono::seconds(5);
 constexpr core::Duration kUsualLength = std::chrono::minutes(1);
-constexpr int64_t kLongestSeconds = 3600;
+constexpr core::Duration kLongest = std::chrono::hours(1);
 
 // Nothing when it is out of range.
 absl::optional<core::Duration> LengthOf(const v1::RecordCallsRequest& request) {
   if (!request.has_duration()) return kUsualLength;
-  const int64_t seconds = request.duration().seconds();
-  const int64_t nanos = request.duration().nanos();
-  // Before they are added up: the sum of any two may overflow.
-  if (seconds < 0 || seconds > kLongestSeconds || nanos < 0 ||
-      nanos >= 1'000'000'000) {
-    return absl::nullopt;
-  }
-  const core::Duration length =
-      std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos);
-  if (length <= core::Duration::zero() ||
-      length > std::chrono::seconds(kLongestSeconds)) {
-    return absl::nullopt;
-  }
-  return length;
+  return DurationIn(request.duration(), core::Duration(1), kLongest);
 }
 
 double ShareOf(const v1::RecordCallsRequest& request) {
@@ -70,19 +56,18 @@ absl::Status Check(const v1::RecordCallsRequest& request) {
 
 }  // namespace
 
-// `busy_` is the right to use the reactor, as in event_streams.cc.
-class CallRecorder::Stream : public Reactor {
+class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
  public:
   Stream(CallRecorder* owner, engine::EngineCore* core,
          grpc::CallbackServerContext* context,
          const v1::RecordCallsRequest& request, std::string whose)
-      : actor(std::move(whose)),
+      : PacedStream(core, context),
+        actor(std::move(whose)),
         owner_(owner),
-        core_(core),
+        tape_(core->tape()),
         ends_(core->Now() + LengthOf(request).value_or(kUsualLength)),
         blocks_(core, request.selector(), ShareOf(request)),
-        cut_(core->Now()),
-        context_(context) {
+        cut_(core->Now()) {
     // The greeting.
     waiting_.push_back(blocks_.Cut());
   }
@@ -99,9 +84,9 @@ class CallRecorder::Stream : public Reactor {
     }
     const core::Time now = core_->Now();
     std::vector<v1::CallBlock> cut;
-    blocks_.AddLost(core_->tape()->Drain(
-        session, [&](const core::CallTape::Call& call,
-                     const core::CallTape::Attempt* attempts) {
+    blocks_.AddLost(
+        tape_->Drain(session, [&](const core::CallTape::Call& call,
+                                  const core::CallTape::Attempt* attempts) {
           blocks_.Take(call, attempts);
           if (blocks_.is_full()) cut.push_back(blocks_.Cut());
         }));
@@ -122,45 +107,7 @@ class CallRecorder::Stream : public Reactor {
       }
     }
     // However long it takes to read what there is.
-    if (is_over) core_->tape()->Stop(session);
-    Pump();
-  }
-
-  // Writes what there is to write, if nothing is being written.
-  void Pump() {
-    absl::optional<grpc::Status> end;
-    {
-      core::MutexLock lock(&mu_);
-      if (busy_) return;
-      // What was recorded until it was over is still his.
-      if (end_.has_value() && (waiting_.empty() || !end_->ok())) {
-        end = end_;
-      } else if (waiting_.empty()) {
-        return;
-      } else {
-        *response_.mutable_calls() = std::move(waiting_.front());
-        waiting_.pop_front();
-        *response_.mutable_as_of() =
-            TimestampOf(core_->Now(), blocks_.wall_clock());
-      }
-      busy_ = true;
-    }
-    if (end.has_value()) {
-      Finish(*end);
-    } else {
-      StartWrite(&response_);
-    }
-  }
-
-  // Ends the stream as soon as its write is done.
-  void End(const grpc::Status& status) {
-    {
-      core::MutexLock lock(&mu_);
-      if (!end_.has_value() || end_->ok()) {
-        end_ = status;
-        end_due_ = core_->Now() + kEndsWithin;
-      }
-    }
+    if (is_over) tape_->Stop(session);
     Pump();
   }
 
@@ -170,39 +117,6 @@ class CallRecorder::Stream : public Reactor {
     End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
                      "the last calls are missing: the pool of listeners is "
                      "busy with something else"));
-  }
-
-  // Neither a write nor the end gets past a reader that does not read.
-  void BreakOffIfOverdue(core::Time now) {
-    {
-      core::MutexLock lock(&mu_);
-      if (!end_.has_value() || now < end_due_) return;
-    }
-    core::MutexLock lock(&context_mu_);
-    if (context_ == nullptr) return;
-    context_->TryCancel();
-    context_ = nullptr;
-  }
-
-  void OnWriteDone(bool ok) override {
-    {
-      core::MutexLock lock(&mu_);
-      busy_ = false;
-    }
-    if (ok) {
-      Pump();
-    } else {
-      End(grpc::Status::CANCELLED);
-    }
-  }
-
-  void OnCancel() override { End(grpc::Status::CANCELLED); }
-  void OnDone() override {
-    {
-      core::MutexLock lock(&context_mu_);
-      context_ = nullptr;
-    }
-    owner_->Remove(this);
   }
 
  private:
@@ -220,23 +134,32 @@ class CallRecorder::Stream : public Reactor {
     }
   }
 
+  absl::optional<grpc::Status> EndNow() override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    // What was recorded until it was over is still his.
+    if (end_.has_value() && end_->ok() && !waiting_.empty()) {
+      return absl::nullopt;
+    }
+    return end_;
+  }
+  bool Fill() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (waiting_.empty()) return false;
+    *response_.mutable_calls() = std::move(waiting_.front());
+    waiting_.pop_front();
+    *response_.mutable_as_of() =
+        TimestampOf(core_->Now(), blocks_.wall_clock());
+    return true;
+  }
+  void Leave() override { owner_->Remove(this); }
+
   CallRecorder* const owner_;
-  engine::EngineCore* const core_;  // the owner's
+  core::CallTape* const tape_;  // the engine's
   const core::Time ends_;
   // Of Serve(), but for the clock, which is const.
   CallBlocks blocks_;
   core::Time cut_;
-  // Held while the context is used, since it goes when OnDone() returns. No
-  // reaction of gRPC's runs inside TryCancel().
-  core::Mutex context_mu_;
-  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(context_mu_);
-  core::Mutex mu_;
-  bool busy_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<v1::CallBlock> waiting_ ABSL_GUARDED_BY(mu_);
   int64_t lost_ ABSL_GUARDED_BY(mu_) = 0;  // to be told with the next
-  absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
-  core::Time end_due_ ABSL_GUARDED_BY(mu_);
-  v1::RecordCallsResponse response_;  // of whoever has set `busy_`
 };
 
 std::shared_ptr<CallRecorder> CallRecorder::Create(

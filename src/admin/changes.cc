@@ -11,6 +11,7 @@
 #include "src/admin/method_view.h"
 #include "src/admin/selector.h"
 #include "src/admin/text.h"
+#include "src/admin/time_view.h"
 #include "src/core/base/duration.h"
 #include "src/core/options.h"
 #include "src/engine/policy/idempotency.h"
@@ -19,7 +20,7 @@
 namespace firebreak::admin {
 namespace {
 
-constexpr int64_t kMaxOverrideSeconds = int64_t{30} * 24 * 3600;
+constexpr core::Duration kLongestOverride = std::chrono::hours(30 * 24);
 
 std::string StateName(v1::BreakerState state) {
   const std::string& name = v1::BreakerState_Name(state);
@@ -30,21 +31,17 @@ std::string StateName(v1::BreakerState state) {
 absl::optional<core::Duration> OverrideDuration(
     const v1::SetOverrideRequest& request, core::FieldErrors* errors) {
   if (!request.has_duration()) return absl::nullopt;
-  const int64_t seconds = request.duration().seconds();
-  const int64_t nanos = request.duration().nanos();
-  const bool positive =
-      seconds >= 0 && nanos >= 0 && (seconds > 0 || nanos > 0);
-  const bool over = seconds > kMaxOverrideSeconds ||
-                    (seconds == kMaxOverrideSeconds && nanos > 0);
-  if (!positive || over || nanos >= 1'000'000'000) {
+  const auto duration =
+      DurationIn(request.duration(), core::Duration(1), kLongestOverride);
+  if (!duration.has_value()) {
+    const int64_t nanos = request.duration().nanos();
     errors->push_back(
         {"duration",
-         absl::StrCat("is ", seconds, "s",
+         absl::StrCat("is ", request.duration().seconds(), "s",
                       nanos == 0 ? "" : absl::StrCat(" and ", nanos, "ns"),
                       "; allowed (0, 30 days]")});
-    return absl::nullopt;
   }
-  return std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos);
+  return duration;
 }
 
 // The breakers that a change is about; at least one.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "src/admin/method_view.h"
+#include "src/admin/paced_stream.h"
 #include "src/admin/selector.h"
 #include "src/admin/status.h"
 #include "src/admin/time_view.h"
@@ -21,9 +22,6 @@ namespace {
 constexpr core::Duration kTick = std::chrono::milliseconds(100);
 // Events looked at for one response: well below gRPC's message limit.
 constexpr size_t kPage = 100;
-// From when its end is asked for until it is broken off. A reader that reads
-// needs a round trip.
-constexpr core::Duration kPatience = std::chrono::milliseconds(250);
 constexpr core::Duration kHeartbeat = std::chrono::seconds(10);
 constexpr core::Duration kShortestHeartbeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestHeartbeat = std::chrono::hours(1);
@@ -32,18 +30,7 @@ constexpr core::Duration kLongestHeartbeat = std::chrono::hours(1);
 absl::optional<core::Duration> HeartbeatOf(
     const v1::WatchEventsRequest& request) {
   if (!request.has_heartbeat()) return kHeartbeat;
-  const int64_t seconds = request.heartbeat().seconds();
-  const int64_t nanos = request.heartbeat().nanos();
-  // Before they are added up: the sum of any two may overflow.
-  if (seconds < 0 || seconds > 3600 || nanos < 0 || nanos >= 1'000'000'000) {
-    return absl::nullopt;
-  }
-  const core::Duration heartbeat =
-      std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos);
-  if (heartbeat < kShortestHeartbeat || heartbeat > kLongestHeartbeat) {
-    return absl::nullopt;
-  }
-  return heartbeat;
+  return DurationIn(request.heartbeat(), kShortestHeartbeat, kLongestHeartbeat);
 }
 
 // The reader goes on from what it knows of the process before: all is new.
@@ -54,94 +41,23 @@ bool IsOfAnother(const engine::EngineCore& core,
 
 }  // namespace
 
-// `busy_` is the right to use the reactor: whoever sets it does the one write,
-// or the one Finish() after which it is never cleared. So no two operations
-// overlap, and none runs under the lock.
-class EventStreams::Stream : public Reactor {
+class EventStreams::Stream final : public PacedStream<v1::WatchEventsResponse> {
  public:
   Stream(EventStreams* owner, const engine::EngineCore* core,
          grpc::CallbackServerContext* context,
          const v1::WatchEventsRequest& request)
-      : owner_(owner),
-        core_(core),
+      : PacedStream(core, context),
+        owner_(owner),
         selector_(request.selector()),
         stop_at_(request.stop_at_newest() ? core->events().last() : -1),
         heartbeat_(HeartbeatOf(request).value_or(kHeartbeat)),
-        context_(context),
         cursor_(FirstCursor(*core, request)) {}
-
-  // Writes what there is to write, if nothing is being written.
-  void Pump() {
-    absl::optional<grpc::Status> end;
-    {
-      core::MutexLock lock(&mu_);
-      if (busy_) return;
-      if (end_.has_value()) {
-        end = end_;
-      } else if (greeted_ && stop_at_ >= 0 && cursor_ >= stop_at_) {
-        end = grpc::Status::OK;
-      } else if (!NextPage()) {
-        return;
-      }
-      busy_ = true;
-    }
-    if (end.has_value()) {
-      Finish(*end);
-    } else {
-      StartWrite(&response_);
-    }
-  }
 
   // Whether Pump() would do anything. `last`: the newest event's number.
   bool IsDue(core::Time now, int64_t last) {
     core::MutexLock lock(&mu_);
     return !busy_ &&
            (end_.has_value() || cursor_ < last || now >= heartbeat_due_);
-  }
-
-  // Ends the stream as soon as its write is done.
-  void End(const grpc::Status& status) {
-    {
-      core::MutexLock lock(&mu_);
-      if (!end_.has_value()) {
-        end_ = status;
-        end_due_ = core_->Now() + kPatience;
-      }
-    }
-    Pump();
-  }
-
-  // Neither a write nor the end gets past a reader that does not read.
-  void BreakOffIfOverdue(core::Time now) {
-    {
-      core::MutexLock lock(&mu_);
-      if (!end_.has_value() || now < end_due_) return;
-    }
-    core::MutexLock lock(&context_mu_);
-    if (context_ == nullptr) return;
-    context_->TryCancel();
-    context_ = nullptr;
-  }
-
-  void OnWriteDone(bool ok) override {
-    {
-      core::MutexLock lock(&mu_);
-      busy_ = false;
-    }
-    if (ok) {
-      Pump();
-    } else {
-      End(grpc::Status::CANCELLED);
-    }
-  }
-
-  void OnCancel() override { End(grpc::Status::CANCELLED); }
-  void OnDone() override {
-    {
-      core::MutexLock lock(&context_mu_);
-      context_ = nullptr;
-    }
-    owner_->Remove(this);
   }
 
  private:
@@ -153,8 +69,15 @@ class EventStreams::Stream : public Reactor {
                                                         : core.events().last();
   }
 
-  // Fills `response_`; false when there is nothing to say.
-  bool NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  absl::optional<grpc::Status> EndNow() override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (!end_.has_value() && greeted_ && stop_at_ >= 0 && cursor_ >= stop_at_) {
+      return grpc::Status::OK;
+    }
+    return end_;
+  }
+
+  bool Fill() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const core::EventLog::Page page = core_->events().Since(cursor_, kPage);
     const core::Time now = core_->Now();
     if (page.events.empty() && greeted_ && now < heartbeat_due_) return false;
@@ -178,23 +101,15 @@ class EventStreams::Stream : public Reactor {
     return true;
   }
 
+  void Leave() override { owner_->Remove(this); }
+
   EventStreams* const owner_;
-  const engine::EngineCore* const core_;  // the owner's
   const v1::MethodSelector selector_;
   const int64_t stop_at_;  // -1: never
   const core::Duration heartbeat_;
-  // Held while the context is used, since it goes when OnDone() returns. No
-  // reaction of gRPC's runs inside TryCancel().
-  core::Mutex context_mu_;
-  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(context_mu_);
-  core::Mutex mu_;
-  bool busy_ ABSL_GUARDED_BY(mu_) = false;
   bool greeted_ ABSL_GUARDED_BY(mu_) = false;
   int64_t cursor_ ABSL_GUARDED_BY(mu_);
   core::Time heartbeat_due_ ABSL_GUARDED_BY(mu_);
-  absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
-  core::Time end_due_ ABSL_GUARDED_BY(mu_);
-  v1::WatchEventsResponse response_;  // of whoever has set `busy_`
 };
 
 std::shared_ptr<EventStreams> EventStreams::Create(

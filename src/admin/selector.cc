@@ -153,14 +153,18 @@ absl::Status CheckChannel(const engine::EngineCore& core,
                    hint.empty() ? "; none has been made yet" : hint));
 }
 
+bool Selects(const v1::MethodSelector& selector,
+             const engine::MethodRuntime& runtime) {
+  return (selector.channel().empty() ||
+          selector.channel() == runtime.channel) &&
+         NamesMethod(selector.method(), runtime.method);
+}
+
 std::vector<Selected> SelectAll(const engine::EngineCore& core,
                                 const v1::MethodSelector& selector) {
   std::vector<Selected> all;
   for (auto& runtime : core.Methods()) {
-    if (!selector.channel().empty() && runtime->channel != selector.channel()) {
-      continue;
-    }
-    if (!NamesMethod(selector.method(), runtime->method)) continue;
+    if (!Selects(selector, *runtime)) continue;
     std::vector<core::Breaker*> breakers =
         BreakersOf(*runtime, selector.target());
     if (!selector.target().empty() && breakers.empty()) continue;

@@ -63,6 +63,10 @@ class EventFilter {
 absl::Status CheckChannel(const engine::EngineCore& core,
                           const std::string& channel);
 
+// Whether the selector's channel and method mean this one.
+bool Selects(const v1::MethodSelector& selector,
+             const engine::MethodRuntime& runtime);
+
 // Every method that fits, in the engine's order; maybe none.
 std::vector<Selected> SelectAll(const engine::EngineCore& core,
                                 const v1::MethodSelector& selector);

@@ -29,4 +29,20 @@ google::protobuf::Duration DurationOf(core::Duration d) {
   return duration;
 }
 
+absl::optional<core::Duration> DurationIn(const google::protobuf::Duration& d,
+                                          core::Duration shortest,
+                                          core::Duration longest) {
+  // Before they are added up: the sum of any two may overflow.
+  const int64_t most =
+      std::chrono::duration_cast<std::chrono::seconds>(longest).count();
+  if (d.seconds() < 0 || d.seconds() > most || d.nanos() < 0 ||
+      d.nanos() >= 1'000'000'000) {
+    return absl::nullopt;
+  }
+  const core::Duration sum =
+      std::chrono::seconds(d.seconds()) + std::chrono::nanoseconds(d.nanos());
+  if (sum < shortest || sum > longest) return absl::nullopt;
+  return sum;
+}
+
 }  // namespace firebreak::admin

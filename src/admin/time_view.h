@@ -13,6 +13,7 @@
 
 #include <chrono>
 
+#include "absl/types/optional.h"
 #include "src/core/base/time.h"
 #include "src/engine/io/clock.h"
 
@@ -24,6 +25,11 @@ google::protobuf::Timestamp TimestampOf(
 google::protobuf::Timestamp TimestampOf(core::Time t,
                                         const engine::WallClock& clock = {});
 google::protobuf::Duration DurationOf(core::Duration d);
+// The other way round; nothing when it is not in [shortest, longest], or not
+// well formed. `shortest` is not negative.
+absl::optional<core::Duration> DurationIn(const google::protobuf::Duration& d,
+                                          core::Duration shortest,
+                                          core::Duration longest);
 
 }  // namespace firebreak::admin
 

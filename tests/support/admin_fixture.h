@@ -10,6 +10,7 @@
 #define FIREBREAK_TESTS_SUPPORT_ADMIN_FIXTURE_H_
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
@@ -33,6 +34,37 @@
 #include "tests/support/engine_fixture.h"
 
 namespace firebreak::testing {
+
+// A stream of the admin service, read by the test's own thread.
+template <class Response>
+class StreamReader {
+ public:
+  using Stream = std::unique_ptr<grpc::ClientReader<Response>>;
+
+  bool Read() { return reader_->Read(&response_); }
+  const Response& response() const { return response_; }
+  void Cancel() { context_.TryCancel(); }
+  // Reads what is left first.
+  grpc::Status Finish() {
+    while (Read()) {
+    }
+    return reader_->Finish();
+  }
+
+ protected:
+  // `open(context)` begins it. The deadline is only so that a test that fails
+  // ends.
+  template <class Open>
+  StreamReader(std::chrono::seconds deadline, const Open& open) {
+    context_.set_deadline(std::chrono::system_clock::now() + deadline);
+    reader_ = open(&context_);
+  }
+
+ private:
+  grpc::ClientContext context_;
+  Stream reader_;
+  Response response_;
+};
 
 inline constexpr char kCharge[] = "/shop.v1.PaymentService/Charge";
 inline constexpr char kRefund[] = "/shop.v1.PaymentService/Refund";

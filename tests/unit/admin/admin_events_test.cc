@@ -20,39 +20,23 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// One stream, read by the test's own thread.
-class Watch {
+class Watch : public StreamReader<v1::WatchEventsResponse> {
  public:
-  Watch(AdminFixture* f, const v1::WatchEventsRequest& request) {
-    // Only so that a test that fails ends.
-    context_.set_deadline(std::chrono::system_clock::now() +
-                          std::chrono::seconds(30));
-    reader_ = f->stub()->WatchEvents(&context_, request);
-  }
+  Watch(AdminFixture* f, const v1::WatchEventsRequest& request)
+      : StreamReader(std::chrono::seconds(30),
+                     [&](grpc::ClientContext* context) {
+                       return f->stub()->WatchEvents(context, request);
+                     }) {}
 
-  bool Read() { return reader_->Read(&response_); }
   // Reads on until `count` events have come, in whatever responses.
   std::vector<v1::Event> ReadEvents(size_t count) {
     std::vector<v1::Event> events;
     while (events.size() < count && Read()) {
-      events.insert(events.end(), response_.events().begin(),
-                    response_.events().end());
+      events.insert(events.end(), response().events().begin(),
+                    response().events().end());
     }
     return events;
   }
-  const v1::WatchEventsResponse& response() const { return response_; }
-  void Cancel() { context_.TryCancel(); }
-  // Reads what is left first.
-  grpc::Status Finish() {
-    while (Read()) {
-    }
-    return reader_->Finish();
-  }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<v1::WatchEventsResponse>> reader_;
-  v1::WatchEventsResponse response_;
 };
 
 v1::WatchEventsRequest Kept() {

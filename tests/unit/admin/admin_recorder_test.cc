@@ -21,15 +21,13 @@ using core::CallTape;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class Recorder {
+class Recorder : public StreamReader<v1::RecordCallsResponse> {
  public:
-  Recorder(AdminFixture* f, const v1::RecordCallsRequest& request) {
-    // Only so that a test that fails ends.
-    context_.set_deadline(std::chrono::system_clock::now() +
-                          std::chrono::seconds(60));
-    reader_ = f->stub()->RecordCalls(&context_, request);
-  }
-  bool Read() { return reader_->Read(&response_); }
+  Recorder(AdminFixture* f, const v1::RecordCallsRequest& request)
+      : StreamReader(std::chrono::seconds(60),
+                     [&](grpc::ClientContext* context) {
+                       return f->stub()->RecordCalls(context, request);
+                     }) {}
   // Until there are so many calls, in whatever blocks.
   std::vector<v1::CallBlock> ReadCalls(int count) {
     std::vector<v1::CallBlock> blocks;
@@ -39,20 +37,7 @@ class Recorder {
     }
     return blocks;
   }
-  const v1::CallBlock& block() const { return response_.calls(); }
-  const v1::RecordCallsResponse& response() const { return response_; }
-  void Cancel() { context_.TryCancel(); }
-  // Reads what is left first.
-  grpc::Status Finish() {
-    while (Read()) {
-    }
-    return reader_->Finish();
-  }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<v1::RecordCallsResponse>> reader_;
-  v1::RecordCallsResponse response_;
+  const v1::CallBlock& block() const { return response().calls(); }
 };
 
 v1::RecordCallsRequest For(std::chrono::milliseconds length) {
