@@ -64,20 +64,6 @@ const Answer* LongerOne(const Answers& answers, int64_t at, Duration latency,
 
 }  // namespace
 
-uint16_t Observed::MethodOf(absl::string_view name) {
-  const auto found = indexes_.find(std::string(name));
-  if (found != indexes_.end()) return found->second;
-  if (result_.methods.size() >= Recording::kMaxMethods) {
-    const auto others = indexes_.find(std::string(kOtherMethods));
-    if (others != indexes_.end()) return others->second;
-    name = kOtherMethods;
-  }
-  const auto index = static_cast<uint16_t>(result_.methods.size());
-  result_.methods.emplace_back(name);
-  indexes_.emplace(name, index);
-  return index;
-}
-
 absl::Status Observed::AddCall(absl::string_view method, int64_t start_ns,
                                Met met, Duration latency,
                                absl::StatusCode code) {
@@ -85,19 +71,20 @@ absl::Status Observed::AddCall(absl::string_view method, int64_t start_ns,
     return absl::ResourceExhaustedError(
         absl::StrCat("over ", max_calls_, " calls"));
   }
-  calls_.push_back({start_ns, latency, MethodOf(method), met, code});
-  const std::string& name = result_.methods[calls_.back().method];
-  if (name == kOtherMethods && method != kOtherMethods) {
-    ++result_.of_other_methods;
-  }
+  bool is_other = false;
+  calls_.push_back(
+      {start_ns, latency, names_.NumberOf(method, &is_other), met, code});
+  if (is_other && method != kOtherMethods) ++result_.of_other_methods;
   return absl::OkStatus();
 }
 
 void Observed::AddAnswer(absl::string_view method, int64_t start_ns,
                          Duration latency, absl::StatusCode code) {
   if (more_answers_.size() == max_calls_) return;
-  more_answers_.push_back(
-      {start_ns, latency, MethodOf(method), Met::kAnswer, code});
+  bool is_other = false;
+  more_answers_.push_back({start_ns, latency,
+                           names_.NumberOf(method, &is_other), Met::kAnswer,
+                           code});
 }
 
 absl::StatusOr<Recording> Observed::Finish() {

@@ -28,13 +28,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "src/sim/method_names.h"
 #include "src/sim/recording.h"
 
 namespace firebreak::sim {
@@ -64,11 +64,9 @@ class Observed {
     absl::StatusCode code;
   };
 
-  uint16_t MethodOf(absl::string_view name);
-
   const size_t max_calls_;
   Recording result_;
-  std::map<std::string, uint16_t> indexes_;
+  MethodNames names_{&result_.methods};
   std::vector<Call> calls_;
   std::vector<Call> more_answers_;
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -16,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "src/core/base/duration.h"
 #include "src/core/base/outcome.h"
+#include "src/sim/method_names.h"
 
 namespace firebreak::sim {
 namespace {
@@ -211,7 +211,9 @@ class Reader {
                      absl::StrCat("a name of 1 to ", kLongestName, " bytes"));
       }
     }
-    call.method = MethodOf(method);
+    bool is_other = false;
+    call.method = names_.NumberOf(method, &is_other);
+    if (is_other) ++result_.of_other_methods;
     // Since the first row for now: as numbers of ns these would not fit.
     if (result_.calls.empty()) first_ms_ = start;
     const double since_ms = start - first_ms_;
@@ -231,23 +233,6 @@ class Reader {
         absl::StrFormat("is %.0f s from the start of the first call; allowed "
                         "%s. Do the clocks agree?",
                         ms / 1e3, core::FormatDuration(Recording::kLongest)));
-  }
-
-  uint16_t MethodOf(absl::string_view name) {
-    const auto found = indexes_.find(std::string(name));
-    if (found != indexes_.end()) return found->second;
-    const bool is_full = result_.methods.size() >= Recording::kMaxMethods;
-    if (is_full) {
-      ++result_.of_other_methods;
-      if (indexes_.count(std::string(kOtherMethods)) > 0) {
-        return indexes_[std::string(kOtherMethods)];
-      }
-      name = kOtherMethods;
-    }
-    const auto index = static_cast<uint16_t>(result_.methods.size());
-    result_.methods.emplace_back(name);
-    indexes_.emplace(name, index);
-    return index;
   }
 
   absl::StatusOr<Recording> Finish() {
@@ -274,7 +259,7 @@ class Reader {
   bool has_header_ = false;
   std::array<size_t, kColumns> columns_{};
   std::vector<absl::string_view> fields_;
-  std::map<std::string, uint16_t> indexes_;
+  MethodNames names_{&result_.methods};
   double first_ms_ = 0;
   Duration latest_ = Duration::min();
 };

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tools/firebreakctl/foresight.h"
+#include "tools/firebreakctl/input.h"
 #include "tools/firebreakctl/recording_file.h"
 #include "tools/firebreakctl/words.h"
 
@@ -92,13 +93,12 @@ bool HasSomething(const std::string& path) {
 
 int ToCsv(const ConvertArguments& typed) {
   std::ifstream file;
-  const bool is_input = typed.from == "-";
-  if (!is_input) file.open(typed.from, std::ios::binary);
-  if (!is_input && !file) {
-    return Refuse(typed.from, absl::NotFoundError("cannot be opened"));
+  const absl::StatusOr<std::istream*> in = OpenInput(typed.from, &file);
+  if (!in.ok()) {
+    Complain(in.status());
+    return kExitFailed;
   }
-  std::istream* const in = is_input ? &std::cin : &file;
-  if (!IsRecordingFile(in)) {
+  if (!IsRecordingFile(*in)) {
     return Refuse(typed.from,
                   absl::InvalidArgumentError(
                       "is no recording: it does not begin as a .fbr file "
@@ -117,7 +117,7 @@ int ToCsv(const ConvertArguments& typed) {
   }
   std::ostream* const out = is_output ? &std::cout : &target;
   RecordedNotes notes;
-  const absl::Status written = WriteCsv(in, out, &notes);
+  const absl::Status written = WriteCsv(*in, out, &notes);
   if (!written.ok()) return Refuse(typed.from, written);
   out->flush();
   if (!out->good()) {

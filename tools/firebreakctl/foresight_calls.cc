@@ -16,6 +16,7 @@
 #include "src/core/base/duration.h"
 #include "src/sim/distribution_text.h"
 #include "tools/firebreakctl/foresight.h"
+#include "tools/firebreakctl/input.h"
 #include "tools/firebreakctl/recording_file.h"
 #include "tools/firebreakctl/table.h"
 #include "tools/firebreakctl/words.h"
@@ -323,16 +324,12 @@ absl::Status ReadCalls(const CallsArguments& typed, Calls* calls) {
 absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,
                                                  std::string* notes) {
   std::ifstream file;
-  const bool is_input = path == "-";
-  if (!is_input) file.open(path, std::ios::binary);
-  if (!is_input && !file) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
-  }
-  std::istream* const in = is_input ? &std::cin : &file;
+  const absl::StatusOr<std::istream*> in = OpenInput(path, &file);
+  if (!in.ok()) return in.status();
   RecordedNotes of_blocks;
-  absl::StatusOr<sim::Recording> read = IsRecordingFile(in)
-                                            ? ReadRecordedCalls(in, &of_blocks)
-                                            : sim::ReadRecording(in);
+  absl::StatusOr<sim::Recording> read = IsRecordingFile(*in)
+                                            ? ReadRecordedCalls(*in, &of_blocks)
+                                            : sim::ReadRecording(*in);
   if (!read.ok()) return Of(path.c_str(), read.status());
   *notes = absl::StrCat(NotesOn(of_blocks), NotesOn(*read));
   return read;

@@ -1,7 +1,6 @@
 #include "tools/firebreakctl/policy_file.h"
 
 #include <fstream>
-#include <iostream>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
@@ -10,19 +9,16 @@
 #include "src/engine/policy/lint.h"
 #include "src/engine/policy/policy.h"
 #include "tools/firebreakctl/commands.h"
+#include "tools/firebreakctl/input.h"
 #include "tools/firebreakctl/json.h"
 
 namespace firebreak::ctl {
 
 absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
   std::ifstream file;
-  if (path != "-") {
-    file.open(path);
-    if (!file) {
-      return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
-    }
-  }
-  std::istream& in = path == "-" ? std::cin : file;
+  const absl::StatusOr<std::istream*> opened = OpenInput(path, &file);
+  if (!opened.ok()) return opened.status();
+  std::istream& in = **opened;
   // One byte more than is allowed tells a file that is too long.
   std::string text(engine::kMaxPolicySize + 1, '\0');
   in.read(&text[0], static_cast<std::streamsize>(text.size()));

@@ -34,8 +34,7 @@ core::Duration RecoveryPeriod(core::Duration unhealthy_for) {
 struct Recovery::Watched {
   std::string name;
   std::string target;
-  std::weak_ptr<grpc::Channel> channel;
-  bool is_generic = false;
+  HealthChannel link;
   std::atomic<bool> watching{false};
 };
 
@@ -88,13 +87,13 @@ void Recovery::AddChannel(const std::string& name, const std::string& target,
   auto watched = std::make_shared<Watched>();
   watched->name = name;
   watched->target = target;
-  watched->channel = std::move(channel.channel);
-  watched->is_generic = channel.is_generic;
+  watched->link = std::move(channel);
   core::MutexLock lock(&mu_);
-  channels_.erase(
-      std::remove_if(channels_.begin(), channels_.end(),
-                     [](const auto& old) { return old->channel.expired(); }),
-      channels_.end());
+  channels_.erase(std::remove_if(channels_.begin(), channels_.end(),
+                                 [](const auto& old) {
+                                   return old->link.channel.expired();
+                                 }),
+                  channels_.end());
   channels_.push_back(std::move(watched));
 }
 
@@ -161,7 +160,7 @@ void Recovery::OnTimer() {
     std::vector<HealthChannel> channels;
     for (const auto& watched : ChannelsOf(*breaker)) {
       is_connected |= Reconnect(watched, *reconnect_for);
-      channels.push_back({watched->channel, watched->is_generic});
+      channels.push_back(watched->link);
     }
     if (is_connected) breaker->NoteConnected(now);
     checks_->Look(breaker, channels, now);
@@ -222,7 +221,7 @@ std::vector<std::shared_ptr<Recovery::Watched>> Recovery::ChannelsOf(
 
 bool Recovery::Reconnect(const std::shared_ptr<Watched>& watched,
                          core::Duration watch_for) {
-  std::shared_ptr<grpc::Channel> channel = watched->channel.lock();
+  std::shared_ptr<grpc::Channel> channel = watched->link.channel.lock();
   if (channel == nullptr) return false;
   const grpc_connectivity_state state = channel->GetState(/*try=*/true);
   if (state == GRPC_CHANNEL_READY) return true;
