@@ -181,7 +181,7 @@ Authorizer AnyOf(std::vector<Authorizer> authorizers) {
   return [authorizers = std::move(authorizers)](AdminCall* call) {
     std::vector<std::string> refusals;
     for (const Authorizer& each : authorizers) {
-      const absl::Status may = each(call);
+      absl::Status may = each(call);
       if (may.ok()) return may;
       refusals.emplace_back(may.message());
     }

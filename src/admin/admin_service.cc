@@ -185,7 +185,7 @@ absl::Status CountAll(const std::vector<const admin::OneEngine*>& engines,
     one.clear_page_token();
     one.set_page_size(1);
     v1::GetHealthResponse part;
-    const absl::Status status = Judge(*each->core, *each->rates, one, &part);
+    absl::Status status = Judge(*each->core, *each->rates, one, &part);
     if (!status.ok()) return status;
     counts.healthy += part.healthy();
     counts.degraded += part.degraded();

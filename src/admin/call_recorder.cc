@@ -99,7 +99,8 @@ class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
       core::MutexLock lock(&mu_);
       for (v1::CallBlock& block : cut) {
         // The last one has room, to tell what was lost before.
-        Keep(std::move(block), /*is_last=*/is_over && &block == &cut.back());
+        const bool is_last = is_over && &block == &cut.back();
+        Keep(std::move(block), is_last);
       }
       if (is_over && !end_.has_value()) {
         end_ = grpc::Status::OK;

@@ -50,8 +50,9 @@ v1::Decision DecisionView(const core::Decision& decision,
 }  // namespace
 
 absl::Status CheckLast(const v1::ListDecisionsRequest& request) {
-  if (request.last() >= 0 && request.last() <= kMostDecisions)
+  if (request.last() >= 0 && request.last() <= kMostDecisions) {
     return absl::OkStatus();
+  }
   return absl::InvalidArgumentError(absl::StrCat(
       "last: is ", request.last(), "; allowed [0, ", kMostDecisions, "]"));
 }

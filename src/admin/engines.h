@@ -118,7 +118,7 @@ absl::Status AskInTurn(const std::vector<const OneEngine*>& engines,
     one.set_page_token(token);
     one.set_page_size(left);
     Response part;
-    const absl::Status status = ask(*engines[at], one, &part);
+    absl::Status status = ask(*engines[at], one, &part);
     if (absl::IsNotFound(status)) {
       missing = status;
       continue;

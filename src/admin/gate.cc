@@ -87,7 +87,7 @@ absl::Status Gate::EnterToChange(const grpc::CallbackServerContext& context,
                                  const std::string& action,
                                  const Subject& subject, Visitor* visitor) {
   visitor->action = ToLine(action);
-  const absl::Status may = Ask(context, rpc, true, &visitor->actor);
+  absl::Status may = Ask(context, rpc, true, &visitor->actor);
   if (!may.ok()) Refused(*visitor, subject, may);
   return may;
 }
@@ -97,7 +97,7 @@ absl::Status Gate::EnterToRead(const grpc::CallbackServerContext& context,
   if (!asks_for_reads_) return absl::OkStatus();
   Visitor visitor;
   visitor.action = rpc;
-  const absl::Status may = Ask(context, rpc, false, &visitor.actor);
+  absl::Status may = Ask(context, rpc, false, &visitor.actor);
   if (!may.ok()) Refused(visitor, {}, may);
   return may;
 }
@@ -106,7 +106,7 @@ absl::Status Gate::Ask(const grpc::CallbackServerContext& context,
                        const std::string& rpc, bool is_change,
                        std::string* actor) {
   AdminCall call = CallOf(context, rpc, is_change);
-  const absl::Status may = authorizer_(&call);
+  absl::Status may = authorizer_(&call);
   *actor = ActorOf(call);
   return may;
 }

@@ -144,8 +144,9 @@ absl::Status CheckChannel(const engine::EngineCore& core,
                           const std::string& channel) {
   if (channel.empty()) return absl::OkStatus();
   std::set<std::string> known;
-  for (std::string& name : core.channels()->Names())
+  for (std::string& name : core.channels()->Names()) {
     known.insert(std::move(name));
+  }
   if (known.count(channel) > 0) return absl::OkStatus();
   const std::string hint = NearestHint(channel, Listed(known));
   return absl::NotFoundError(

@@ -31,24 +31,25 @@ void BindingCache::Keep(uint64_t version, const PolicyTable& policy,
   const auto copy = copies_.TryHoldAny();
   if (!copy || copy->version > version) return;
   if (copy->version < version) {
-    std::swap(*copy.get(), outdated);
+    std::swap(*copy, outdated);
     copy->version = version;
     copy->policy.emplace(policy);
   }
   if (is_stranger) {
-    KeepStranger(method, std::move(share), copy.get(), &outdated.strangers);
+    KeepStranger(method, share, copy.get(), &outdated.strangers);
   } else {
     copy->methods.try_emplace(method, std::move(share));
   }
 }
 
-void BindingCache::KeepStranger(absl::string_view method, Binding binding,
-                                Copy* copy, Bindings* outdated) {
+void BindingCache::KeepStranger(absl::string_view method,
+                                const Binding& binding, Copy* copy,
+                                Bindings* outdated) {
   if (method.size() > kLongestName) return;
   if (copy->strangers.size() >= kMostStrangers) {
     outdated->swap(copy->strangers);
   }
-  copy->strangers.try_emplace(method, std::move(binding));
+  copy->strangers.try_emplace(method, binding);
 }
 
 size_t BindingCache::size() {

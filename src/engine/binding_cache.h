@@ -67,7 +67,7 @@ class BindingCache {
   };
 
   // Those that had to go are in `outdated`, to go when nothing is held.
-  static void KeepStranger(absl::string_view method, Binding binding,
+  static void KeepStranger(absl::string_view method, const Binding& binding,
                            Copy* copy, Bindings* outdated);
 
   const std::string channel_;

@@ -134,9 +134,10 @@ absl::Status Engine::SetFallback(const std::string& channel,
   return core_->SetFallback(channel, method, std::move(fallback));
 }
 
-absl::Status Engine::SetFallback(const std::string& channel,
-                                 const std::string& method,
-                                 FallbackChain chain) {
+absl::Status Engine::SetFallback(
+    const std::string& channel, const std::string& method,
+    // By value, since that is what the header promises.
+    FallbackChain chain) {  // NOLINT(performance-unnecessary-value-param)
   return core_->SetFallback(channel, method, chain);
 }
 

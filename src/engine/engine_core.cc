@@ -50,20 +50,20 @@ absl::Status Check(const EngineOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Create(
-    PolicyTable policy, const EngineOptions& options,
+    const PolicyTable& policy, const EngineOptions& options,
     absl::string_view source) {
   absl::Status valid = Check(options);
   if (valid.ok() && !options.allow_faults) valid = RefuseFaults(policy);
   if (!valid.ok()) return valid;
-  auto core = std::shared_ptr<EngineCore>(
-      new EngineCore(std::move(policy), options, source));
+  auto core =
+      std::shared_ptr<EngineCore>(new EngineCore(policy, options, source));
   if (!core->io_.status().ok()) return core->io_.status();
   core->recovery_->SetOwner(core);
   core->policies_.TellErrors(core->policies_.Lint());
   return core;
 }
 
-EngineCore::EngineCore(PolicyTable policy, const EngineOptions& options,
+EngineCore::EngineCore(const PolicyTable& policy, const EngineOptions& options,
                        absl::string_view source)
     : options_(Completed(options)),
       clock_(options.clock),

@@ -56,7 +56,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
  public:
   // `source`: as in PolicyUpdate.
   static absl::StatusOr<std::shared_ptr<EngineCore>> Create(
-      PolicyTable policy, const EngineOptions& options,
+      const PolicyTable& policy, const EngineOptions& options,
       absl::string_view source = "");
   ~EngineCore();
 
@@ -120,7 +120,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   void CountForeignMetadata(int n) { foreign_metadata_ += n; }
 
  private:
-  EngineCore(PolicyTable policy, const EngineOptions& options,
+  EngineCore(const PolicyTable& policy, const EngineOptions& options,
              absl::string_view source);
 
   // The runtime that something is set for; checks the name.

@@ -8,14 +8,14 @@
 
 namespace firebreak::engine {
 
-MethodRegistry::MethodRegistry(PolicyTable policy, std::size_t max_methods,
-                               uint64_t seed, core::EventLog* events,
-                               EngineClock clock)
+MethodRegistry::MethodRegistry(const PolicyTable& policy,
+                               std::size_t max_methods, uint64_t seed,
+                               core::EventLog* events, EngineClock clock)
     : clock_(std::move(clock)),
       max_methods_(max_methods),
       events_(events),
       seed_(seed),
-      policy_(std::move(policy)) {}
+      policy_(policy) {}
 
 std::shared_ptr<MethodRuntime> MethodRegistry::RuntimeFor(
     const std::string& channel, absl::string_view method) {

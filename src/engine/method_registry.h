@@ -39,8 +39,9 @@ namespace firebreak::engine {
 class MethodRegistry final : public PolicyUser {
  public:
   // Methods past `max_methods` share an entry. `events` outlives it.
-  MethodRegistry(PolicyTable policy, std::size_t max_methods, uint64_t seed,
-                 core::EventLog* events, EngineClock clock = EngineClock());
+  MethodRegistry(const PolicyTable& policy, std::size_t max_methods,
+                 uint64_t seed, core::EventLog* events,
+                 EngineClock clock = EngineClock());
   // Who is told what breakers do. Before any is made; outlives them.
   void SetObserver(core::BreakerObserver* observer) { observer_ = observer; }
   // Where methods write their calls. Likewise.

@@ -235,7 +235,7 @@ std::vector<LintFinding> PolicyStore::Lint() const {
 void PolicyStore::TellErrors(const std::vector<LintFinding>& findings) {
   // The log has room for ten lines a minute.
   constexpr int64_t kMost = 5;
-  const auto warn = [this](std::string cause) {
+  const auto warn = [this](absl::string_view cause) {
     core::Event event;
     event.at = neighbours_.clock.Now();
     event.cause = absl::StrCat("the policy: ", cause);

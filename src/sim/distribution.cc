@@ -108,8 +108,7 @@ Distribution Distribution::WithStragglers(double share, double factor) const {
 Duration Quantile(std::vector<Duration> values, double q) {
   if (values.empty()) return Duration::zero();
   const double last = static_cast<double>(values.size() - 1);
-  const auto at = values.begin() +
-                  static_cast<int64_t>(std::clamp(q, 0.0, 1.0) * last + 0.5);
+  const auto at = values.begin() + std::llround(std::clamp(q, 0.0, 1.0) * last);
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }

@@ -89,7 +89,7 @@ class Run {
       for (const Duration at : {incident.at, incident.end()}) {
         if (at == core::kInfiniteDuration) continue;
         sim_.At(Time(at), [this] { ApplyIncidents(); });
-        changes_.push_back(Time(at));
+        changes_.emplace_back(at);
       }
     }
     std::sort(changes_.begin(), changes_.end());
@@ -311,7 +311,8 @@ class Run {
     return shared_breaker_.get();
   }
 
-  absl::optional<Reply> FateOf(const Runtime& runtime, uint64_t luck, int n) {
+  absl::optional<Reply> FateOf(const Runtime& runtime, uint64_t luck,
+                               int n) const {
     if (workload_.recording == nullptr) return absl::nullopt;
     const auto& calls = workload_.recording->calls;
     if (n == 0 && (luck & kMadeUp) == 0) {

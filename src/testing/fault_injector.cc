@@ -99,7 +99,7 @@ class FaultInjector::Rules {
 
   Fault Decide(absl::string_view method) {
     std::lock_guard<std::mutex> lock(mu_);
-    const Fault fault = Find(method);
+    Fault fault = Find(method);
     ++counts_.attempts;
     ++(fault.hangs          ? counts_.hung
        : !fault.status.ok() ? counts_.failed

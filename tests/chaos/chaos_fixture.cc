@@ -75,7 +75,7 @@ std::shared_ptr<grpc::Channel> ChaosEngine::Channel(
     const std::string& target, grpc::ChannelArguments args) {
   ChannelOptions options;
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  options.args = std::move(args);
+  options.args = args;
   return engine_->CreateChannel(
       "test", target, grpc::InsecureChannelCredentials(), std::move(options));
 }

@@ -220,8 +220,9 @@ TEST_P(LifetimeChaosTest, InEveryOrderOnEveryThread) {
     std::vector<Object> order = MayGo(on);
     do {
       std::string name = ThreadKindName(on) + ":";
-      for (Object object : order)
+      for (Object object : order) {
         name += std::string(" ") + kObjectNames[object];
+      }
       SCOPED_TRACE(name);
       RunCell(&world, on, order);
       ++cells;

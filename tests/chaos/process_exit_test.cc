@@ -16,7 +16,8 @@
 #include "tests/support/engine_fixture.h"
 #include "tests/support/fault_server.h"
 
-extern char** environ;
+// <unistd.h> has it with _GNU_SOURCE only.
+extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace firebreak::testing {
 namespace {

@@ -63,7 +63,8 @@ double Median(std::vector<Sample> samples, Member member) {
   std::sort(samples.begin(), samples.end(), [&](const auto& a, const auto& b) {
     return a.*member < b.*member;
   });
-  return static_cast<double>(samples[samples.size() / 2].*member);
+  const size_t middle = samples.size() / 2;
+  return static_cast<double>(samples[middle].*member);
 }
 
 TEST(SoakTest, MemoryThreadsAndDescriptorsStayFlat) {

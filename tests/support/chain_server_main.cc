@@ -43,7 +43,7 @@ class Service final : public Echo::Service {
       return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the bank is closed");
     }
     const auto onward = grpc::ClientContext::FromServerContext(*context);
-    const grpc::Status status = next_->Unary(onward.get(), *request, reply);
+    grpc::Status status = next_->Unary(onward.get(), *request, reply);
     const auto& trailing = onward->GetServerTrailingMetadata();
     if (const auto found = trailing.find(kPushback); found != trailing.end()) {
       context->AddTrailingMetadata(

@@ -76,7 +76,8 @@ struct LatencyModel::Curve {
 LatencyModel::LatencyModel()
     : rolls_at_(kNever), refreshes_at_(kNever), next_pass_(kNever) {
   static_assert(kLayout.buckets == kPerOctave, "the header says how many");
-  static_assert(sizeof(LatencyModel) <= 16 * 1024, "one for each method");
+  static_assert(sizeof(LatencyModel) <= size_t{16} * 1024,
+                "one for each method");
 }
 
 int LatencyModel::BucketOf(Duration latency) {

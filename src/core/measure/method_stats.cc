@@ -26,8 +26,8 @@ void MethodStats::OnRejected(Reason reason) {
 
 void MethodStats::OnExtraAttempts(int retries, int hedges) {
   const auto add = [](int n, auto* to) {
-    if (n > 0)
-      Add(&(*to)[std::min<size_t>(static_cast<size_t>(n), to->size()) - 1]);
+    if (n <= 0) return;
+    Add(&(*to)[std::min<size_t>(static_cast<size_t>(n), to->size()) - 1]);
   };
   add(retries, &Mine().retries_of_calls);
   add(hedges, &Mine().hedges_of_calls);

@@ -72,8 +72,8 @@ bool FromBytes(const grpc::ByteBuffer& bytes, HealthMessage* message) {
 core::HealthAnswer ReadHealth(const grpc::Status& status,
                               const HealthMessage* reply) {
   if (!status.ok()) return OfError(status.error_code());
-  const core::HealthAnswer garbled = {TargetHealth::kNoWord,
-                                      "an answer that cannot be read"};
+  core::HealthAnswer garbled = {TargetHealth::kNoWord,
+                                "an answer that cannot be read"};
   if (reply == nullptr) return garbled;
   const UnknownFieldSet& message =
       reply->fields.GetReflection()->GetUnknownFields(reply->fields);

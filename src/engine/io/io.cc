@@ -93,8 +93,9 @@ struct Io::State : std::enable_shared_from_this<State> {
 
   void KeepCallerQueue(std::unique_ptr<CallerQueue> caller_queue) {
     core::MutexLock lock(&caller_queue_mu);
-    if (caller_queues.size() < kIdleCallerQueues)
+    if (caller_queues.size() < kIdleCallerQueues) {
       caller_queues.push_back(std::move(caller_queue));
+    }
   }
 };
 
@@ -144,7 +145,9 @@ Io::Io(const Options& options)
 Io::~Io() {
   if (IsForked()) {
     // On purpose never freed: its mutexes may be locked for ever, and its
-    // threads are not there to be joined.
+    // threads are not there to be joined. Where memory is short too, the child
+    // ends here as it would anywhere else.
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new)
     new std::shared_ptr<State>(state_);
     return;
   }

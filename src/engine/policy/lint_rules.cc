@@ -193,8 +193,9 @@ class Judge {
     if (admission.bulkhead && admission.bulkhead->max_queue > 0) {
       Wait("bulkhead", admission.bulkhead->max_wait);
     }
-    if (admission.rate_limit)
+    if (admission.rate_limit) {
       Wait("rate_limit", admission.rate_limit->max_wait);
+    }
   }
 
   void Budget(const core::BudgetOptions& budget) {

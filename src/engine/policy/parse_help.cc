@@ -47,6 +47,7 @@ std::string DidYouMean(const std::string& name) {
 
 std::string OfEnum(absl::string_view wanted, const EnumDescriptor& values) {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(values.value_count()));
   for (int i = 0; i < values.value_count(); ++i) {
     names.emplace_back(values.value(i)->name());
   }

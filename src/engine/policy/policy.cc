@@ -61,8 +61,9 @@ absl::StatusOr<PolicyTable> ParsePolicyText(absl::string_view text,
                                             absl::string_view origin,
                                             bool clamp_attempts) {
   PolicyErrors errors(origin);
-  if (!CheckLength(text.size(), kMaxPolicySize, &errors))
+  if (!CheckLength(text.size(), kMaxPolicySize, &errors)) {
     return errors.ToStatus();
+  }
   absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // as some editors write it
   if (IsJson(text)) return ParsePolicyJson(text, origin, clamp_attempts);
   if (!CheckNesting(text, &errors)) return errors.ToStatus();

@@ -129,8 +129,9 @@ class Differ {
 
   static std::string NameOf(const v1::MethodPolicy::Name& name) {
     std::string out = name.service();
-    if (!name.method().empty())
+    if (!name.method().empty()) {
       out = absl::StrCat("/", out, "/", name.method());
+    }
     if (!name.channel().empty()) absl::StrAppend(&out, "@", name.channel());
     return out.empty() ? "*" : out;
   }

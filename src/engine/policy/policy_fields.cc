@@ -31,6 +31,7 @@ bool IsSet(const Message& message, const FieldDescriptor* field) {
 // "ENFORCE, SHADOW, DISABLED"
 std::string NamesOf(const EnumDescriptor& type) {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(type.value_count()));
   for (int i = 0; i < type.value_count(); ++i) {
     names.emplace_back(type.value(i)->name());
   }

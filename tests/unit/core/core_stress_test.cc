@@ -281,8 +281,10 @@ TEST(CoreStressTest, AdmissionControlHasEverythingBackAtTheEnd) {
           step = permit.Continue(waiter, time.Now());
         }
       }
-      if (is_cancelled || step.kind != AdmissionControl::Step::Kind::kAdmitted)
+      if (is_cancelled ||
+          step.kind != AdmissionControl::Step::Kind::kAdmitted) {
         continue;
+      }
       std::this_thread::yield();
       const bool was_sent = dice->Chance(0.8);
       if (was_sent) ++sent;
@@ -420,8 +422,9 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
         }
       }
       if (step.kind != AdmissionControl::Step::Kind::kAdmitted) {
-        if (dice->Chance(0.5))
+        if (dice->Chance(0.5)) {
           permit.End(AdmissionControl::Verdict::kNotSent, Time{});
+        }
         continue;  // or it is dropped where it is
       }
       EXPECT_LE(++inside, bulkhead.max_concurrent);

@@ -75,7 +75,9 @@ TEST_F(ChannelOptionsTest, OneOptionsObjectMakesSeveralChannels) {
                                             grpc::InsecureChannelCredentials(),
                                             options_);  // an lvalue
   const auto second = NewChannel(options_);             // a const lvalue
-  const auto third = NewChannel(std::move(options_));
+  const auto third = engine_->CreateChannel("c", "unix:/nonexistent.sock",
+                                            grpc::InsecureChannelCredentials(),
+                                            std::move(options_));
   Call(first);
   Call(second);
   Call(third);

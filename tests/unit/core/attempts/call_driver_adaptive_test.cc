@@ -67,7 +67,7 @@ TEST_F(AdaptiveTest, AServerThatIsDownStopsItsRetriesButForOneASecond) {
   int stopped = 0;
   for (int call = 0; call < 1'000; ++call) {  // 100 a second, for 10 s
     const auto lines =
-        Call(Ms(10 * call), Code::kUnavailable, Code::kUnavailable);
+        Call(Ms(10) * call, Code::kUnavailable, Code::kUnavailable);
     if (lines.back().find("retries_not_worth_it") != std::string::npos) {
       ++stopped;
     } else {

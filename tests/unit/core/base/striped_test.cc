@@ -54,7 +54,7 @@ TEST(StripedTest, NothingIsLostWhoeverHoldsWhat) {
       const auto hold =
           dice->Chance(0.5) ? striped.TryHold() : striped.TryHoldAny();
       if (hold) {
-        ++*hold.get();
+        ++*hold;
       } else {
         ++missed;
       }

@@ -151,7 +151,7 @@ TEST_F(ComplaintsTest, Hystrix1781OpenWithoutATimeToLeaveIt) {
 
 TEST_F(ComplaintsTest, Brpc1874HealthyAgainAndStillBroken) {
   MakeOpen(TripsAfter(1));
-  for (int i = 0; i < 50; ++i) Call(Verdict::kFailure, At(Sec(10 * i)));
+  for (int i = 0; i < 50; ++i) Call(Verdict::kFailure, At(Sec(10) * i));
   Time now = At(Sec(500));
   for (int i = 0; i < 120 && StateAt(now) != BreakerState::kClosed; ++i) {
     now += Sec(1);

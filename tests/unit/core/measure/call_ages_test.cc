@@ -36,6 +36,7 @@ TEST(CallAgesTest, ACallMoves) {
   CallAges ages;
   CallAges::Call a = ages.Begin(At(Sec(1)));
   CallAges::Call b = std::move(a);
+  // NOLINTNEXTLINE(bugprone-use-after-move): nothing of it may be left.
   { const CallAges::Call gone = std::move(a); }
   EXPECT_EQ(ages.LookAt(At(Sec(5)), Sec(3)).known, 1);
   b = ages.Begin(At(Sec(2)));
