@@ -1,9 +1,6 @@
 #include "interceptors/answer.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/message.h>
-#include <google/protobuf/unknown_field_set.h>
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <memory>
@@ -16,7 +13,6 @@
 namespace firebreak::interceptors {
 namespace {
 
-using google::protobuf::Message;
 using google::protobuf::MessageLite;
 using grpc::experimental::InterceptionHookPoints;
 
@@ -27,44 +23,7 @@ bool Parse(grpc::ByteBuffer* bytes, MessageLite* reply) {
   return reader.status().ok() && reply->ParseFromZeroCopyStream(&reader);
 }
 
-// An unknown field, as reading clears them all. The last number there is, which
-// a server does not send as the only one, and unknown.
-constexpr int kMark = (1 << 29) - 1;
-
-// The same on the wire.
-std::string MarkOfLite() {
-  std::string mark;
-  google::protobuf::io::StringOutputStream out(&mark);
-  google::protobuf::io::CodedOutputStream coded(&out);
-  coded.WriteVarint32(static_cast<uint32_t>(kMark) << 3);
-  coded.WriteVarint32(0);
-  coded.Trim();
-  return mark;
-}
-
 }  // namespace
-
-std::unique_ptr<MessageLite> NewReply(const MessageLite& like) {
-  std::unique_ptr<MessageLite> reply(like.New());
-  if (auto* const full = dynamic_cast<Message*>(reply.get())) {
-    full->GetReflection()->MutableUnknownFields(full)->AddVarint(kMark, 0);
-  } else {
-    (void)reply->ParsePartialFromString(MarkOfLite());
-  }
-  return reply;
-}
-
-bool HasBeenRead(const MessageLite& reply) {
-  if (const auto* const full = dynamic_cast<const Message*>(&reply)) {
-    const auto& unknown = full->GetReflection()->GetUnknownFields(*full);
-    if (unknown.field_count() != 1 || unknown.field(0).number() != kMark) {
-      return true;
-    }
-    // An interceptor that answers for the server sets fields, and reads none.
-    return full->ByteSizeLong() != MarkOfLite().size();
-  }
-  return reply.SerializePartialAsString() != MarkOfLite();
-}
 
 bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
   if (codec == Codec::kByteBuffer) {
@@ -80,21 +39,8 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
 }
 
 bool Answer::GiveReply(void* to, Codec codec) {
-  if (message == nullptr) return Read(&reply, to, codec);
-  auto* const wanted = static_cast<MessageLite*>(to);
-  auto* const full = dynamic_cast<Message*>(message.get());
-  if (full != nullptr) {
-    auto* const unknown = full->GetReflection()->MutableUnknownFields(full);
-    if (!unknown->empty()) unknown->DeleteByNumber(kMark);
-  }
-  // A swap costs the same whatever is in it, and is not for lite messages.
-  constexpr size_t kSmall = 1024;
-  if (full != nullptr && full->ByteSizeLong() > kSmall) {
-    full->GetReflection()->Swap(static_cast<Message*>(wanted), full);
-  } else {
-    wanted->Clear();
-    wanted->CheckTypeAndMergeFrom(*message);
-  }
+  if (!typed_reply) return Read(&reply, to, codec);
+  typed_reply.GiveTo(static_cast<MessageLite*>(to));
   reply_is_read = true;
   return true;
 }

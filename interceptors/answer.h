@@ -12,19 +12,18 @@
 #ifndef FIREBREAK_INTERCEPTORS_ANSWER_H_
 #define FIREBREAK_INTERCEPTORS_ANSWER_H_
 
-#include <google/protobuf/message_lite.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_interceptor.h>
 #include <grpcpp/support/status.h>
 
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "firebreak/engine.h"
+#include "interceptors/typed_reply.h"
 #include "src/core/base/reason.h"
 #include "src/core/base/time.h"
 #include "src/engine/method_runtime.h"
@@ -35,8 +34,8 @@ struct Answer {
   using Metadata = std::vector<std::pair<std::string, std::string>>;
 
   grpc::Status status;
-  // The reply of an OK status: where there is no message, the bytes.
-  std::unique_ptr<google::protobuf::MessageLite> message;
+  // The reply of an OK status: where it has no type, the bytes.
+  TypedReply typed_reply;
   grpc::ByteBuffer reply;
   Metadata initial;
   Metadata trailing;
@@ -59,13 +58,6 @@ struct Answer {
   void FillWithoutReply(
       grpc::experimental::InterceptorBatchMethods* methods) const;
 };
-
-// An empty message of the kind of `like`, marked so that HasBeenRead() tells
-// whether gRPC has read anything into it: it says no word of an OK without
-// reply.
-std::unique_ptr<google::protobuf::MessageLite> NewReply(
-    const google::protobuf::MessageLite& like);
-bool HasBeenRead(const google::protobuf::MessageLite& reply);
 
 // Of an OK whose reply cannot be read.
 grpc::Status UnreadableReply();

@@ -36,8 +36,8 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt,
     reader->Finish(answer, &self->status,
                    static_cast<engine::Completion*>(self));
   };
-  if (self->message != nullptr) {
-    run(TypedStub(channel), &self->typed_reader_, self->message.get());
+  if (self->typed_reply) {
+    run(TypedStub(channel), &self->typed_reader_, self->typed_reply.get());
   } else {
     run(grpc::GenericStub(channel), &self->reader_, &self->reply);
   }

@@ -14,7 +14,6 @@
 #ifndef FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 #define FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 
-#include <google/protobuf/message_lite.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -24,6 +23,7 @@
 #include <string>
 
 #include "interceptors/mailbox.h"
+#include "interceptors/typed_reply.h"
 #include "src/engine/io/io.h"
 
 namespace firebreak::interceptors {
@@ -43,7 +43,7 @@ class Attempt final : public engine::Completion, public Mail {
   Attempt(std::shared_ptr<AttemptOwner> owner, int n, int mail_kind)
       : Mail(mail_kind), number(n), owner_(std::move(owner)) {}
 
-  // Prepare `context` first, and `message` where the type of the reply is
+  // Prepare `context` first, and `typed_reply` where the type of the reply is
   // known: interceptors after ours then see it as they do natively.
   static void Start(std::shared_ptr<Attempt> attempt,
                     const std::shared_ptr<grpc::ChannelInterface>& channel,
@@ -60,8 +60,8 @@ class Attempt final : public engine::Completion, public Mail {
 
   const int number;
   grpc::ClientContext context;
-  std::unique_ptr<google::protobuf::MessageLite> message;
-  grpc::ByteBuffer reply;  // without a `message`
+  TypedReply typed_reply;
+  grpc::ByteBuffer reply;  // without a typed one
   grpc::Status status;
   // An OK without it has no reply, or one that is not of the message's type.
   bool has_message = false;

@@ -186,7 +186,7 @@ void DrivenCall::HandleAttempt(Attempt* attempt) {
         ResultOf(attempt->status, attempt->context.GetServerTrailingMetadata());
   }
   answer_.status = std::move(attempt->status);
-  answer_.message = std::move(attempt->message);
+  answer_.typed_reply = std::move(attempt->typed_reply);
   answer_.reply.Swap(&attempt->reply);
   answer_.initial = CopyMetadata(attempt->context.GetServerInitialMetadata());
   answer_.trailing = CopyMetadata(attempt->context.GetServerTrailingMetadata());
@@ -218,8 +218,8 @@ bool DrivenCall::ReadReply(Attempt* attempt) {
   if (!kinds_->Fits(reply, codec_)) return false;
   // While the native call is under way its reply may be written there.
   const bool is_ours = native_.stage() != NativeCall::Stage::kInFlight;
-  if (attempt->message != nullptr) {
-    if (attempt->has_message) return HasBeenRead(*attempt->message);
+  if (attempt->typed_reply) {
+    if (attempt->has_message) return attempt->typed_reply.HasBeenRead();
     // As natively.
     if (is_ours) static_cast<google::protobuf::MessageLite*>(reply)->Clear();
     return false;

@@ -248,8 +248,8 @@ void DrivenCall::LearnReply(const Finish& finish) {
                 ? engine::BytesOf(*static_cast<grpc::ByteBuffer*>(reply))
                 : static_cast<google::protobuf::MessageLite*>(reply)
                       ->SerializePartialAsString();
-  } else if (answer_.message != nullptr) {
-    bytes = answer_.message->SerializePartialAsString();
+  } else if (answer_.typed_reply) {
+    bytes = answer_.typed_reply.get()->SerializePartialAsString();
   } else {
     if (!answer_.reply.Valid()) return;
     bytes = engine::BytesOf(answer_.reply);

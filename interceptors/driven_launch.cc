@@ -109,8 +109,8 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
   if (void* const reply = *caller_reply_; reply != nullptr &&
                                           codec_ == Codec::kProtobuf &&
                                           kinds_->Fits(reply, codec_)) {
-    attempt->message =
-        NewReply(*static_cast<const google::protobuf::MessageLite*>(reply));
+    attempt->typed_reply = TypedReply::Like(
+        *static_cast<const google::protobuf::MessageLite*>(reply));
   }
   attempts_.push_back(attempt);
   grpc::CompletionQueue* const cq = IsOnCallerThread()
