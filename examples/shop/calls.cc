@@ -12,7 +12,7 @@ grpc::Status Calls::Run(
     if (plan_.timeout.count() > 0) {
       context.set_deadline(std::chrono::system_clock::now() + plan_.timeout);
     }
-    const grpc::Status status = call(&context);
+    grpc::Status status = call(&context);
     if (status.ok() || retry >= plan_.retries ||
         status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) {
       return status;

@@ -55,7 +55,7 @@ absl::Status Judge(const Facts& facts) {
         absl::StrFormat("%d calls reached payment while the breaker was open",
                         facts.reached_while_open));
   }
-  if (facts.compensated == 0) wrong.push_back("no order was undone");
+  if (facts.compensated == 0) wrong.emplace_back("no order was undone");
   if (facts.stock_leaked != 0) {
     wrong.push_back(absl::StrFormat("%d pieces are reserved for no order",
                                     facts.stock_leaked));

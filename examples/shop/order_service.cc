@@ -108,7 +108,7 @@ grpc::Status OrderService::Create(const v1::CreateOrderRequest& request,
 
   v1::VerifyUserRequest user;
   user.set_user(order.user);
-  const grpc::Status verified = calls_.Run([&](grpc::ClientContext* context) {
+  grpc::Status verified = calls_.Run([&](grpc::ClientContext* context) {
     v1::VerifyUserReply verify_reply;
     return stubs_.user->VerifyUser(context, user, &verify_reply);
   });
@@ -121,7 +121,7 @@ grpc::Status OrderService::Create(const v1::CreateOrderRequest& request,
     return Tell(*known, reply);
   }
 
-  const grpc::Status reserved = Reserve(order.id);
+  grpc::Status reserved = Reserve(order.id);
   if (!reserved.ok()) {
     // It may be reserved all the same. Should this fail, it is found as begun.
     book_->Move(order.id, State::kBegun, State::kUndoing).IgnoreError();

@@ -98,7 +98,7 @@ class OrderService final : public v1::OrderService::CallbackService {
   // nothing has come of it.
   bool Advance(State state, int part, int parts);
   enum class Result { kDone, kNotMine, kFailed };
-  Result AdvanceOne(const Order& order);
+  Result AdvanceOne(const Order& seen);
   void Keep(const std::vector<State>& states, int part, int parts);
 
   WorkerPool* const pool_;

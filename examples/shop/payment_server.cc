@@ -27,7 +27,7 @@ class PaymentService final : public v1::PaymentService::CallbackService {
                                    v1::ChargeReply* reply) override {
     ++calls_;
     return InPool(pool_, context, service_ms_,
-                  [=] { return Charge(*request, reply); });
+                  [=] { return Book(*request, reply); });
   }
   grpc::ServerUnaryReactor* ChargeWaiting(grpc::CallbackServerContext* context,
                                           const v1::ChargeRequest* request,
@@ -44,8 +44,7 @@ class PaymentService final : public v1::PaymentService::CallbackService {
   }
 
  private:
-  grpc::Status Charge(const v1::ChargeRequest& request,
-                      v1::ChargeReply* reply) {
+  grpc::Status Book(const v1::ChargeRequest& request, v1::ChargeReply* reply) {
     const std::string& id = request.order_id();
     if (id.empty() || id.find('\n') != std::string::npos) {
       return {grpc::StatusCode::INVALID_ARGUMENT,

@@ -29,7 +29,7 @@ std::string ToPem(const Write& write) {
                                                           &BIO_free_all);
   Must(write(bio.get()), "writing PEM");
   char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
+  const auto size = BIO_get_mem_data(bio.get(), &data);
   return {data, static_cast<size_t>(size)};
 }
 
@@ -43,7 +43,7 @@ Certificate MakeCertificate(const std::string& name) {
   X509_set_version(x509.get(), 2);  // the third
   ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), 1);
   X509_gmtime_adj(X509_getm_notBefore(x509.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(x509.get()), 24 * 3600);
+  X509_gmtime_adj(X509_getm_notAfter(x509.get()), 24L * 3600);
   X509_set_pubkey(x509.get(), key.get());
   // Of its own: from OpenSSL 4 on the certificate's own cannot be changed.
   const std::unique_ptr<X509_NAME, decltype(&X509_NAME_free)> subject(

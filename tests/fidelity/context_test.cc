@@ -62,9 +62,9 @@ class CountContexts final : public grpc::ClientContext::GlobalCallbacks {
   static CountContexts* Get() {
     // gRPC takes them once and for the whole process.
     static CountContexts* const counter = [] {
-      auto* made = new CountContexts();
-      grpc::ClientContext::SetGlobalCallbacks(made);
-      return made;
+      auto* mine = new CountContexts();
+      grpc::ClientContext::SetGlobalCallbacks(mine);
+      return mine;
     }();
     return counter;
   }

@@ -48,7 +48,7 @@ TEST_P(LaterAnswersTest, PeerAndAuthAreTheFirstAttempts) {
   EXPECT_EQ(call.context.peer(), is_native()
                                      ? "ipv4:" + f.server().address()
                                      : TargetAsPeer(f.server().address()));
-  EXPECT_EQ(ShowAuth(call.context) == "", !is_native());
+  EXPECT_EQ(ShowAuth(call.context).empty(), !is_native());
 }
 
 TEST_P(LaterAnswersTest, AHedgeThatWinsCancelsTheCallersOwnCall) {

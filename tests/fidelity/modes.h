@@ -58,7 +58,7 @@ inline Shown With(Shown shown, const Shown& changed) {
 template <class Show>
 Shown ExpectAlike(const Show& show, const Shown& driven = {},
                   const Shown& guarded = {}) {
-  const Shown native = show(Mode::kNative);
+  Shown native = show(Mode::kNative);
   EXPECT_EQ(show(Mode::kGuarded), With(native, guarded)) << "guarded";
   EXPECT_EQ(show(Mode::kDriven), With(native, driven)) << "driven";
   return native;

@@ -468,7 +468,7 @@ class HeldStreamTest : public ::testing::Test {
   // Takes the one place of the method until it is told to leave.
   template <class Open>
   void Occupy(const std::string& method, Open open) {
-    holder_ = std::thread([this, open] {
+    holder_ = std::thread([open] {
       grpc::ClientContext context;
       open(&context);
     });

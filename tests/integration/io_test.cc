@@ -136,7 +136,8 @@ TEST(CallerQueueTest, ManyAreGivenBackEarlyAtOnce) {
   for (int t = 0; t < kThreads; ++t) {
     callers.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
-        Late& each = late[static_cast<size_t>(t * kEach + i)];
+        Late& each = late[size_t{kEach} * static_cast<size_t>(t) +
+                          static_cast<size_t>(i)];
         each.ended = &ended;
         std::unique_ptr<CallerQueue> caller_queue = io->TakeCallerQueue();
         // Not while it is given back, and soon after.

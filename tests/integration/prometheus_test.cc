@@ -149,8 +149,9 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
   // Until it has scraped a few times under load.
   std::atomic<bool> is_enough{false};
   std::thread load([&] {
-    do Load(4, 50);
-    while (!is_enough);
+    do {
+      Load(4, 50);
+    } while (!is_enough);
   });
   EXPECT_TRUE(Eventually([&] {
     return prometheus

@@ -272,7 +272,7 @@ grpc::Status Client::Follow(const Target& target, Place* place,
     lost.reset();
   };
   for (;;) {
-    const grpc::Status end = FollowOnce(target, place, on_open, printer);
+    grpc::Status end = FollowOnce(target, place, on_open, printer);
     if (IsForGood(end)) return end;
     if (end.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
       // A server that knows no instances: there are fewer than we have seen.

@@ -217,7 +217,7 @@ auto KeepLinesBelow(Formatter* formatter, int /*preferred*/)
   formatter->enable_footer_formatting(false);
 }
 template <class Formatter>
-void KeepLinesBelow(Formatter* /*formatter*/, long /*otherwise*/) {}
+void KeepLinesBelow(Formatter* /*formatter*/, int64_t /*otherwise*/) {}
 
 int Main(int argc, char** argv) {
   CLI::App app(

@@ -331,7 +331,7 @@ absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
         latency = Bounded(attempt.took_ns());
         code = attempt.code();
       }
-      const absl::Status added =
+      absl::Status added =
           observed.AddCall(method, start, met, latency, CodeOf(code));
       if (!added.ok()) return added;
       for (int n = 1; n < call.attempts_size(); ++n) {

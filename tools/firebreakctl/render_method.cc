@@ -246,8 +246,9 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
   for (const v1::Breaker& breaker : method.breakers()) {
     const std::string of =
         breaker.target().empty() ? "" : breaker.target() + ": ";
-    if (!breaker.cause().empty())
+    if (!breaker.cause().empty()) {
       add("because", of + Printable(breaker.cause()));
+    }
     if (breaker.shadow()) {
       add("shadow", absl::StrFormat("%swould have refused %d calls", of,
                                     breaker.shadow_refusals()));

@@ -41,10 +41,11 @@ TEST_F(PromtoolTest, FindsNothingWrongWithTheAlerts) {
 }
 
 TEST_F(PromtoolTest, TheAlertsFireWhenTheyShould) {
-  EXPECT_EQ(RunProgram({promtool_, "test", "rules",
-                        ALERTS_TESTS_DIR "/alerts_test.yml",
-                        ALERTS_TESTS_DIR "/alerts_breaker_test.yml"}),
-            0);
+  EXPECT_EQ(
+      RunProgram({promtool_, "test", "rules",
+                  std::string(ALERTS_TESTS_DIR) + "/alerts_test.yml",
+                  std::string(ALERTS_TESTS_DIR) + "/alerts_breaker_test.yml"}),
+      0);
 }
 
 }  // namespace

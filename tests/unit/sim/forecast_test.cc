@@ -282,7 +282,7 @@ TEST(Forecast, CallsPassAdmission) {
 
 TEST(Forecast, MethodsOfAChannelShareWhatThePolicySays) {
   Recording recording = Calls(2000, Ms(5));
-  recording.methods.push_back(kReserve);
+  recording.methods.emplace_back(kReserve);
   for (size_t i = 0; i < recording.calls.size(); i += 2) {
     recording.calls[i].method = 1;
     if (i > 500) recording.calls[i].code = Code::kUnavailable;
@@ -310,7 +310,7 @@ TEST(Forecast, MethodsOfAChannelShareWhatThePolicySays) {
 
 TEST(Forecast, IncidentsAreOfServices) {
   Recording recording = Calls(1000, Ms(5));
-  recording.methods.push_back(kReserve);
+  recording.methods.emplace_back(kReserve);
   for (size_t i = 0; i < recording.calls.size(); i += 2) {
     recording.calls[i].method = 1;
   }

@@ -131,7 +131,7 @@ TEST(SimRecording, TellsThatItIsCutOff) {
 TEST(SimRecording, PutsMethodsPastTheLimitTogether) {
   std::string csv = "start_ms,latency_ms,method\n";
   constexpr int kNames = 1'000'000;
-  csv.reserve(20u * kNames);
+  csv.reserve(size_t{20} * kNames);
   for (int i = 0; i < kNames; ++i) absl::StrAppend(&csv, "1,1,/S/", i, "\n");
   const auto recording = Parse(csv);
   ASSERT_TRUE(recording.ok()) << recording.status();
