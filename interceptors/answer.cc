@@ -16,8 +16,8 @@ namespace {
 using google::protobuf::MessageLite;
 using grpc::experimental::InterceptionHookPoints;
 
-// Generated stubs hand their reply over as a MessageLite, generic ones as a
-// ByteBuffer, and nothing says which: so the channel's codec does.
+// Generated stubs hand their reply over as a MessageLite and generic ones as a
+// ByteBuffer. gRPC does not say which it is, so the channel's codec does.
 bool Parse(grpc::ByteBuffer* bytes, MessageLite* reply) {
   grpc::ProtoBufferReader reader(bytes);
   return reader.status().ok() && reply->ParseFromZeroCopyStream(&reader);
@@ -32,7 +32,7 @@ bool Answer::Read(grpc::ByteBuffer* from, void* to, Codec codec) {
   } else {
     auto* const target = static_cast<MessageLite*>(to);
     reply_is_read = Parse(from, target);
-    // One that is missing has left nothing behind.
+    // A missing reply has left nothing in the message.
     if (!reply_is_read && from->Valid()) target->Clear();
   }
   return reply_is_read;
@@ -75,7 +75,8 @@ void Answer::FillWithoutReply(
           InterceptionHookPoints::PRE_RECV_INITIAL_METADATA)) {
     Insert(initial, methods->GetRecvInitialMetadata());
   }
-  // On failure only: a sync stub reads "failed" plus OK as UNIMPLEMENTED.
+  // Only on failure: a synchronous stub takes a failed message with an OK for
+  // UNIMPLEMENTED.
   if (!status.ok() && methods->QueryInterceptionHookPoint(
                           InterceptionHookPoints::PRE_RECV_MESSAGE)) {
     methods->FailHijackedRecvMessage();
@@ -104,7 +105,7 @@ Answer::Metadata CopyMetadata(
 }
 
 void AddReason(core::Reason reason, Answer* answer) {
-  // Who cancels knows why.
+  // A caller that cancels knows the reason.
   if (reason == core::Reason::kNone || reason == core::Reason::kCancelled) {
     return;
   }

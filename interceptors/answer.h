@@ -1,14 +1,15 @@
-// What a hijacked call hands to its caller: message, status and metadata.
+// The answer that a hijacked call gives its caller: message, status and
+// metadata.
 //
 //   Answer answer = RefusalAnswer(...);
-//   methods->Hijack();                     // gRPC asks back with PRE_RECV_*
-//   hooks answer.Fill(methods, codec);           // in that Intercept()
+//   methods->Hijack();            // gRPC calls Intercept() with PRE_RECV_*
+//   answer.Fill(methods, codec);  // in that Intercept()
 //   methods->Proceed();
 //
-// Ownership: the metadata strings live here, and gRPC keeps references to them
-// in the caller's ClientContext; an Answer lives as long as that context, which
-// owns the interceptor that owns it.
-// Thread safety: none; gRPC asks for one batch after the other.
+// Ownership: an Answer owns its metadata strings, and gRPC keeps references to
+// them in the caller's ClientContext. So an Answer has to live as long as that
+// context. It does: the context owns the interceptor, which owns the Answer.
+// Thread safety: none is needed, since gRPC asks for one batch at a time.
 #ifndef FIREBREAK_INTERCEPTORS_ANSWER_H_
 #define FIREBREAK_INTERCEPTORS_ANSWER_H_
 
@@ -39,67 +40,73 @@ struct Answer {
   grpc::ByteBuffer reply;
   Metadata initial;
   Metadata trailing;
-  // gRPC's account of an attempt's failure; not by Fill(), since no hook takes
-  // it.
+  // gRPC's description of why an attempt failed. Fill() does not pass it on,
+  // since no hook accepts it.
   std::string debug_error_string;
 
-  // The caller has the reply in its message already.
+  // Whether the reply has been read into the caller's message already.
   bool reply_is_read = false;
 
-  // Reads `from` into the caller's message, once; what was in that goes. False:
-  // it cannot be read.
+  // Reads `from` into the caller's message and consumes it. The former content
+  // of the message is lost. Returns false if `from` cannot be parsed.
   bool Read(grpc::ByteBuffer* from, void* to, Codec codec);
-  // As Read(), of the answer's own reply in whichever form.
+  // Does the same with this answer's own reply, in whichever form it is held.
   bool GiveReply(void* to, Codec codec);
-  // Answers whichever PRE_RECV_* hooks this batch has. An OK reply that does
-  // not parse turns into INTERNAL.
+  // Fills in the results for all PRE_RECV_* hooks of this batch. Turns an OK
+  // whose reply cannot be parsed into INTERNAL.
   void Fill(grpc::experimental::InterceptorBatchMethods* methods, Codec codec);
-  // All but the reply. Enough for one that is no OK, which may be shared.
+  // Fills in everything but the reply. This suffices for a status other than
+  // OK, and such an answer may be shared between calls.
   void FillWithoutReply(
       grpc::experimental::InterceptorBatchMethods* methods) const;
 };
 
-// Of an OK whose reply cannot be read.
+// Returns the status for an OK whose reply cannot be parsed.
 grpc::Status UnreadableReply();
 
-// Whether Read() would succeed; nothing is changed. `like` is a message of its
-// kind.
+// Returns whether Read() would succeed, and changes nothing. `like` is a
+// message of the reply's type.
 bool CanRead(const grpc::ByteBuffer& from, const void* like, Codec codec);
 
-// Refers to `from`, which outlives the context that `to` is of.
+// Adds entries to `to` that refer to the strings of `from`, so `from` must
+// outlive the context that `to` belongs to.
 void Insert(const Answer::Metadata& from,
             std::multimap<grpc::string_ref, grpc::string_ref>* to);
 
-// A copy of what the server sent; the context may go afterwards.
+// Returns a copy of the metadata that the server sent. The copy does not need
+// the context.
 Answer::Metadata CopyMetadata(
     const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
 
-// In the trailing metadata, what firebreak has to say beside a status.
+// The key of the trailing metadata entry that gives firebreak's reason for a
+// status.
 inline constexpr char kReasonKey[] = "firebreak-reason";
 void AddReason(core::Reason reason, Answer* answer);
 
-// A call that firebreak ends itself: the code's usual name in the message,
-// the reason in the trailing metadata and, when it makes sense to come back
-// after `retry_after`, grpc-retry-pushback-ms and a google.rpc.RetryInfo, so
-// that the next tier does not hammer.
+// Returns the answer for a call that firebreak ends itself. The reason goes
+// into the trailing metadata. If `retry_after` is positive and finite, it is
+// sent too, as grpc-retry-pushback-ms and as a google.rpc.RetryInfo, so that
+// the next tier does not retry too early.
 Answer LocalAnswer(grpc::StatusCode code, const std::string& message,
                    core::Reason reason, core::Duration retry_after);
 
-// LocalAnswer() for what its caller cancelled: its own doing, and so as native
-// as can be.
+// Returns the answer for a call that its caller has cancelled. It gives no
+// reason, like a native one, since the caller knows the reason.
 Answer CancelledAnswer();
 
-// "half-open and all its probes are under way": what a breaker is that refuses
-// for this reason.
+// Returns the state of a breaker that refuses for this reason, in words for a
+// message: "half-open and all its probes are under way".
 absl::string_view RefusingState(core::Reason reason);
 
-// LocalAnswer() for what a breaker refused: method, state, cause, retry after.
+// Returns the answer for a call that a breaker refused. Its message names the
+// method, the breaker's state, the cause and when to retry.
 Answer RefusalAnswer(absl::string_view channel, absl::string_view method,
                      absl::string_view cause, core::Reason reason,
                      core::Duration retry_after);
 
-// LocalAnswer() for a call that was granted less time than it takes: how much,
-// and how much it would need. And that alone.
+// WhyInfeasible() says how much time a call was granted and how much it would
+// need. InfeasibleAnswer() is the answer for a call that is not sent because it
+// was granted too little.
 std::string WhyInfeasible(const engine::MethodBinding& method,
                           core::Duration granted, core::Time now);
 Answer InfeasibleAnswer(const engine::MethodBinding& method,

@@ -2,15 +2,15 @@
 
 #include <utility>
 
-// For what gRPC reads Protobuf's messages with, which has no header of its own
-// that is public.
+// Included for the code by which gRPC reads Protobuf messages, which has no
+// public header of its own.
 #include "firebreak/v1/admin.grpc.pb.h"
 #include "src/engine/io/own_call.h"
 
 namespace firebreak::interceptors {
 namespace {
 
-// While an attempt's end is told.
+// True on a thread that is handling the end of an attempt.
 thread_local bool t_is_polling = false;
 
 }  // namespace
@@ -32,7 +32,7 @@ void Attempt::Start(std::shared_ptr<Attempt> attempt,
     auto* const reader = kept->get();
     reader->StartCall();
     self->self_ = std::move(attempt);
-    // The attempt may be over, and gone, before this returns.
+    // The attempt may have ended, and been destroyed, before this returns.
     reader->Finish(answer, &self->status,
                    static_cast<engine::Completion*>(self));
   };
@@ -52,7 +52,8 @@ void Attempt::OnComplete(bool ok) {
   if (is_timed_out_ && status.error_code() == grpc::StatusCode::CANCELLED) {
     status = {grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded"};
   }
-  // A unary Finish() always has a status; `ok` says that there is a message.
+  // A unary Finish() always delivers a status. `ok` says whether there is a
+  // message.
   has_message = ok;
   const std::shared_ptr<AttemptOwner> owner = std::move(owner_);
   const bool before = std::exchange(t_is_polling, true);

@@ -1,16 +1,19 @@
-// One attempt of a driven call: a call of our own on the same channel.
+// One attempt of a driven call: a call that firebreak makes on the same
+// channel.
 //
 //   auto attempt = std::make_shared<Attempt>(call, n);
 //   ... attempt->context ...
 //   Attempt::Start(std::move(attempt), channel, method, request, cq);
 //
-// It runs on a completion queue of the engine's. From Start() on, the queue
-// owns it; others hold it weakly and only to cancel. It dies on a thread of the
-// engine's or on that of a synchronous caller, since its context may hold the
-// channel's last reference.
+// An attempt runs on one of the engine's completion queues. From Start() on the
+// queue owns it; others hold weak references, and use them only to cancel it.
+// It is destroyed on a thread of the engine or on the thread of a synchronous
+// caller, but not on one of gRPC: its context may hold the last reference to
+// the channel.
 //
-// Thread safety: Cancel() and TimeOut() from any thread; the rest as the stages
-// follow.
+// Thread safety: Cancel() and TimeOut() may be called from any thread. The
+// other members are used by one thread at a time: the one that starts the
+// attempt, and then the one that handles its end.
 #ifndef FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 #define FIREBREAK_INTERCEPTORS_ATTEMPT_H_
 
@@ -33,11 +36,11 @@ class Attempt;
 class AttemptOwner {
  public:
   virtual ~AttemptOwner() = default;
-  // On the thread that polls the attempt's queue, once.
+  // Called once, on the thread that polls the attempt's queue.
   virtual void OnAttemptDone(std::shared_ptr<Attempt> attempt) = 0;
 };
 
-// As mail, it says that it is done.
+// Posted as mail, it announces that it has ended.
 class Attempt final : public engine::Completion, public Mail {
  public:
   Attempt(std::shared_ptr<AttemptOwner> owner, int n, int mail_kind)
@@ -50,12 +53,13 @@ class Attempt final : public engine::Completion, public Mail {
                     const std::string& method, const grpc::ByteBuffer& request,
                     grpc::CompletionQueue* cq);
   void Cancel() { context.TryCancel(); }
-  // Where a deadline of gRPC's cannot do it: it ends as by one.
+  // Ends the attempt with DEADLINE_EXCEEDED, for deadlines that gRPC itself
+  // cannot enforce.
   void TimeOut();
   void OnComplete(bool ok) override;
 
-  // Whether the calling thread is one that an attempt may die on, even if its
-  // context is the last that keeps the channel.
+  // Returns whether the calling thread may destroy an attempt whose context
+  // holds the last reference to the channel.
   static bool MayDieHere();
 
   const int number;
@@ -66,16 +70,17 @@ class Attempt final : public engine::Completion, public Mail {
   // An OK without it has no reply, or one that is not of the message's type.
   bool has_message = false;
   bool channel_was_not_ready = false;
-  // What calls TimeOut(), if anything does.
+  // The timer that calls TimeOut(), or null.
   std::shared_ptr<engine::TimerClient> timeout;
-  // While it is in somebody's box.
+  // Keeps the attempt alive while it is in a mailbox.
   std::shared_ptr<Attempt> in_mail;
 
  private:
   std::shared_ptr<AttemptOwner> owner_;
   std::atomic<bool> is_timed_out_{false};
   std::shared_ptr<Attempt> self_;
-  // One of them. Lives in the call's arena, so it goes before the context.
+  // One of these two is set. It lives in the call's arena, so it must be
+  // destroyed before the context.
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
   std::unique_ptr<
       grpc::ClientAsyncResponseReader<google::protobuf::MessageLite>>

@@ -7,10 +7,10 @@
 namespace firebreak::interceptors {
 namespace {
 
-// Set on a context by set_compression_algorithm(), which each attempt does for
-// itself: copied too, it would be sent twice.
+// Set on a context by set_compression_algorithm(), which is called for each
+// attempt. If it were copied as well, it would be sent twice.
 constexpr char kCompressionKey[] = "grpc-internal-encoding-request";
-// gRFC A6. gRPC's own retry filter takes it out again, unless the channel has
+// From gRFC A6. gRPC's own retry filter removes it, unless the channel has
 // grpc.enable_retries = 0.
 constexpr char kPreviousAttemptsKey[] = "grpc-previous-rpc-attempts";
 
@@ -25,8 +25,8 @@ CallerContext::CallerContext(grpc::ClientContext* context,
 void CallerContext::CopyTo(core::Time deadline, int n, const Metadata& metadata,
                            absl::optional<bool> wait_for_ready,
                            grpc::ClientContext* attempt) const {
-  // The caller's own deadline goes on as it is, to the nanosecond; but a span
-  // would begin anew with each attempt.
+  // The caller's own deadline is passed on as it is, to the nanosecond. But a
+  // time span would begin anew with each attempt.
   const gpr_timespec own = context_->raw_deadline();
   const bool is_own = deadline == deadline_ && own.clock_type != GPR_TIMESPAN;
   attempt->set_deadline(is_own ? own : engine::ToGrpcTime(deadline));

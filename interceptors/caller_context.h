@@ -1,15 +1,15 @@
-// What every attempt of a call takes over from its caller's context.
+// The settings that every attempt of a call copies from its caller's context.
 //
 //   CallerContext caller(info->client_context());
 //   caller.set_metadata(methods->GetSendInitialMetadata());
 //   caller.CopyTo(launch.deadline, n, *caller.metadata(), &attempt.context);
 //
-// Deadline, metadata, call credentials, compression, census context, authority,
-// wait_for_ready and the server call it hangs on. What else a context has (see
-// docs/fidelity.md) no interceptor can read.
+// These are the deadline, metadata, call credentials, compression, census
+// context, authority, wait_for_ready and the parent server call. Interceptors
+// cannot read the other settings of a context (see docs/fidelity.md).
 //
-// Thread safety: none. Ownership: the caller's context and metadata live until
-// the call's first batch is released.
+// Thread safety: none. Ownership: the caller's context and metadata must live
+// until the call's first batch is released.
 #ifndef FIREBREAK_INTERCEPTORS_CALLER_CONTEXT_H_
 #define FIREBREAK_INTERCEPTORS_CALLER_CONTEXT_H_
 
@@ -34,22 +34,24 @@ class CallerContext {
 
   void set_metadata(const Metadata* metadata) { metadata_ = metadata; }
   const Metadata& metadata() const { return *metadata_; }
-  // The caller's own, by the steady clock.
+  // The caller's own deadline, by the steady clock.
   core::Time deadline() const { return deadline_; }
   bool has_parent() const { return fields_.parent != nullptr; }
   const ContextFields& fields() const { return fields_; }
   grpc::ClientContext* context() const { return context_; }
 
-  // `wait_for_ready` is the policy's: the caller's own wins.
+  // Returns whether the policy's `wait_for_ready` makes attempts differ from
+  // the caller's own call. A value that the caller has set takes precedence.
   bool IsChangedBy(absl::optional<bool> wait_for_ready) const {
     return !fields_.wait_for_ready_is_set && wait_for_ready.value_or(false);
   }
-  // Into the context of attempt n = 0, 1, ...; `deadline` may be none.
+  // Copies the settings into the context of attempt `n` (0, 1, ...). `deadline`
+  // may be infinite.
   void CopyTo(core::Time deadline, int n, const Metadata& metadata,
               absl::optional<bool> wait_for_ready,
               grpc::ClientContext* attempt) const;
 
-  // gRPC's account of the failure that the caller gets.
+  // Sets gRPC's description of the failure in the caller's context.
   void set_debug_error_string(std::string text) {
     WriteDebugErrorString(std::move(text), context_);
   }

@@ -5,8 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-// Of ASan's runtime, where it is linked: not null while locals of the calling
-// thread may live on the heap, to find their use after return.
+// A function of ASan's runtime, if that is linked. It returns a non-null
+// pointer while local variables of the calling thread may live on the heap,
+// where ASan finds their use after return.
 extern "C" __attribute__((weak)) void* __asan_get_current_fake_stack();
 
 namespace firebreak::interceptors {
@@ -17,7 +18,8 @@ struct Stack {
   std::uintptr_t high = 0;
 };
 
-// Where the thread's own stack lies; nowhere when that is not known.
+// Returns the range of the thread's own stack, or an empty one if it is not
+// known.
 Stack FindStack() {
   Stack stack;
 #ifdef __GLIBC__
@@ -34,7 +36,8 @@ Stack FindStack() {
   return stack;
 }
 
-// Once for each thread: for the main thread glibc reads /proc/self/maps.
+// Computed once for each thread, since for the main thread glibc reads
+// /proc/self/maps.
 const Stack& OwnStack() {
   thread_local const Stack stack = FindStack();
   return stack;
@@ -63,7 +66,8 @@ CallerStack CallerStack::Current() {
 
 bool LivesOnThisStack(const void* object) {
   const Stack& stack = OwnStack();
-  // Stacks grow downwards: what our callers own lies above our own frame.
+  // Stacks grow downwards, so the local variables of our callers are above our
+  // frame.
   const auto here =
       reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   const auto there = reinterpret_cast<std::uintptr_t>(object);

@@ -21,7 +21,7 @@ namespace {
 constexpr absl::string_view kPrefix = "firebreak-";
 constexpr std::chrono::nanoseconds kHour = std::chrono::hours(1);
 
-// CallOptions but for what the context carries itself.
+// CallOptions, except what the context carries itself.
 struct Wire {
   int8_t idempotent = -1;  // unset
   int8_t no_retry = 0;
@@ -80,7 +80,7 @@ absl::Status CallOptions::Set(grpc::ClientContext* context) const {
 
 void InheritFrom(const grpc::ServerContextBase& server,
                  grpc::ClientContext* context) {
-  // The deadline as a server context tells it is a wall-clock one.
+  // A server context gives its deadline by the wall clock.
   const auto at = server.deadline();
   if (at < context->deadline()) context->set_deadline(at);
   interceptors::SetParent(server, context);
@@ -139,7 +139,7 @@ std::shared_ptr<const core::MethodOptions> AdjustOptions(
   auto mine = std::make_shared<core::MethodOptions>(*options);
   if (call.idempotent) mine->idempotent = call.idempotent;
   if (call.timeout) mine->timeout = *call.timeout;
-  // Without the other, each of them alone would allow attempts still.
+  // Retries and hedging each allow more attempts, so both have to go.
   const bool once = call.max_attempts == 1;
   if (call.no_retry || once) mine->retry.reset();
   if (call.no_hedge || once) mine->hedging.reset();
@@ -149,7 +149,7 @@ std::shared_ptr<const core::MethodOptions> AdjustOptions(
   }
   if (call.hedge_delay && mine->hedging) {
     mine->hedging->delay = *call.hedge_delay;
-    mine->hedging->quantile = 0;  // which would win
+    mine->hedging->quantile = 0;  // else it would take precedence
   }
   return mine;
 }

@@ -1,12 +1,13 @@
-// The options of one call on their way from a ClientContext to its interceptor.
+// Carries the options of one call from its ClientContext to its interceptor.
 //
 //   Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
 //   if (taken.is_set) options = AdjustOptions(options, taken.options);
 //
-// Metadata is the only carrier there is. The key has a token of this process
-// that is made at random when it is first used, and the value is the struct's
-// bytes: both ends are this very program. Everything that begins with
-// "firebreak-" is removed from the metadata, ours or not.
+// Metadata is the only way to carry them. The key contains a random token,
+// which this process makes at the first use. The value is the bytes of a
+// struct, since the same program writes and reads it. All entries whose key
+// begins with "firebreak-" are removed from the metadata, whether they are ours
+// or not.
 //
 // Thread safety: pure functions over what they are given.
 #ifndef FIREBREAK_INTERCEPTORS_CARRIED_OPTIONS_H_
@@ -30,15 +31,17 @@ struct Taken {
 
 Taken TakeCallOptions(std::multimap<std::string, std::string>* metadata);
 
-// Of the metadata they travel in; no other process knows it.
+// Returns the metadata key of the options. No other process knows it.
 const std::string& OptionsKey();
 
-// A new key that nobody can guess: "firebreak-WHAT-0123...-bin". Each use has
-// one of its own: a gateway may hand trailing metadata on, and who sees the key
-// of a report there must learn nothing of the one for options.
+// Returns a new key that nobody can guess: "firebreak-WHAT-0123...-bin".
+// Options and reports use different keys: a gateway may pass trailing metadata
+// on, and someone who sees the key of a report there must not learn the key of
+// the options.
 std::string NewSecretKey(absl::string_view what);
 
-// `options` as this call wants them: the same object when it wants nothing.
+// Returns `options` with the changes that this call asks for, or the same
+// object if it asks for none.
 std::shared_ptr<const core::MethodOptions> AdjustOptions(
     std::shared_ptr<const core::MethodOptions> options,
     const CallOptions& call);

@@ -1,5 +1,5 @@
-// The parts of the public Engine that make channels: the one place where the
-// engine meets its interceptors.
+// The parts of the public Engine that make channels. This is the only place
+// where the engine meets its interceptors.
 #include <grpcpp/create_channel.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 
 using interceptors::Fault;
 
-// Null when it is not set.
+// Returns null if the argument is not set.
 const grpc_arg* Find(const grpc_channel_args& args, const char* name) {
   for (size_t i = 0; i < args.num_args; ++i) {
     if (std::strcmp(args.args[i].key, name) == 0) return &args.args[i];
@@ -29,8 +29,8 @@ const grpc_arg* Find(const grpc_channel_args& args, const char* name) {
   return nullptr;
 }
 
-// Retries of gRPC's own are below ours: each attempt is sent as often again,
-// out of no budget and past every breaker.
+// Warns about retries of gRPC's own. They happen below ours and multiply each
+// attempt, without a retry budget and without asking a breaker.
 void CheckOwnRetries(const std::string& name, const grpc_channel_args& args,
                      engine::EngineCore* core) {
   const grpc_arg* const config = Find(args, GRPC_ARG_SERVICE_CONFIG);
@@ -50,7 +50,8 @@ void CheckOwnRetries(const std::string& name, const grpc_channel_args& args,
   core->channels()->AddFinding(name, std::move(finding));
 }
 
-// What the policy's `fault` asks for, attempt by attempt.
+// Returns the fault that the policy's `fault` asks for; called for each
+// attempt.
 Fault FaultOf(engine::ChannelBinding* channel, absl::string_view method) {
   Fault fault;
   const auto binding = channel->Find(method);

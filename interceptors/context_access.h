@@ -1,19 +1,21 @@
-// What a ClientContext knows and does not tell.
+// Reads and writes members of a ClientContext that have no public accessors.
 //
 //   ContextFields fields = ReadContext(*caller);
 //   WriteContext(fields, &attempt);
 //
 // wait_for_ready, the authority and the parent call of a propagated context
-// have setters but no getters, and an attempt without them would silently be
-// another call: fail-fast where the caller asked to wait, deaf to its server
-// call's deadline and cancellation. The account of a failure has only a getter,
-// and the caller's context is not the attempt's. This is the one file that
-// names those private members, by explicit template instantiation, where access
-// is not checked but names and types are, at compile time. See
-// docs/adr/0003-private-context-fields.md.
+// have setters but no getters. An attempt without them would silently be a
+// different call: it would fail fast although the caller asked to wait, and it
+// would not end with the deadline or the cancellation of its server call. The
+// description of a failure has a getter but no setter, and the caller reads it
+// from its own context and not from the attempt's.
 //
-// Built with FIREBREAK_READ_PRIVATE_CONTEXT=OFF, ReadContext() answers the
-// defaults, and docs say what is then lost.
+// This is the only file that names these private members. It does so by
+// explicit template instantiation, where C++ checks names and types at compile
+// time but not access. See docs/adr/0003-private-context-fields.md.
+//
+// When built with FIREBREAK_READ_PRIVATE_CONTEXT=OFF, ReadContext() returns the
+// defaults. The docs say what is lost then.
 //
 // Thread safety: pure functions over the contexts given.
 #ifndef FIREBREAK_INTERCEPTORS_CONTEXT_ACCESS_H_
@@ -32,24 +34,24 @@ struct ContextFields {
   bool wait_for_ready = false;
   bool wait_for_ready_is_set = false;
   std::string authority;
-  // The server call this context was made from, or null. Not owned: see
-  // ParentRef for keeping it.
+  // The server call that this context was made from, or null. Not owned: a
+  // ParentRef keeps it alive.
   grpc_call* parent = nullptr;
   grpc::PropagationOptions propagation;
 };
 
 ContextFields ReadContext(const grpc::ClientContext& context);
-// Only the parent.
+// Returns only the parent.
 grpc_call* ReadParent(const grpc::ClientContext& context);
 void WriteContext(const ContextFields& fields, grpc::ClientContext* context);
-// gRPC's account of a failure. It has a getter and no setter.
+// Sets gRPC's description of a failure, which has a getter but no setter.
 void WriteDebugErrorString(std::string text, grpc::ClientContext* context);
-// As if `context` had been made from `server`.
+// Sets the parent as if `context` had been made from `server`.
 void SetParent(const grpc::ServerContextBase& server,
                grpc::ClientContext* context);
 
-// Keeps a parent call alive until attempts need it no more: the handler that
-// owns it may be gone before a held call ends.
+// Keeps a parent call alive until no attempt needs it any more: the handler
+// that owns it may be gone before a held call ends.
 class ParentRef {
  public:
   ParentRef() = default;

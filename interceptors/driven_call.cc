@@ -63,7 +63,8 @@ core::CallDriver::Plan DrivenCall::MakePlan() const {
 }
 
 void DrivenCall::Start(Methods* first) {
-  // With its answer the caller drops the interceptor, and with it this call.
+  // Once it has its answer the caller may destroy the interceptor, and that
+  // releases this call.
   const std::shared_ptr<DrivenCall> self = shared_from_this();
   first_ = first;
   caller_.set_metadata(first->GetSendInitialMetadata());
@@ -86,20 +87,22 @@ void DrivenCall::ServeUntilFree() {
     while (box_.Fetch()) HandleFetched();
     if (opens_ != nullptr) opens = std::exchange(opens_, nullptr);
   } while (!box_.Leave());
-  // Once this is out the call may end, and where that is told is gRPC's choice:
-  // it would be here, had we not let go of the call.
+  // Once this batch has passed the call may end, and gRPC chooses the thread
+  // that reports the end. It could be this thread, inside OpenNatively(), so
+  // the mailbox has been left before.
   if (opens != nullptr) gate_->OpenNatively(opens, channel_);
 }
 
 void DrivenCall::RunCallerQueue() {
   if (box_.Wait()) HandleFetched();
   while (!is_delivered_ || !LeaveCallerQueue()) {
-    // Hedges and retries ring: the timer is finer than the queue's wait.
+    // Hedges and retries ring the bell, since the timer is more precise than
+    // the wait on the queue.
     const core::Time until = is_delivered_ ? core::kInfiniteFuture : deadline_;
     if (!caller_queue_->RunOne(until)) HandleTimer();
     if (caller_queue_->TakeRing() && box_.Fetch()) HandleFetched();
   }
-  // With the losers, which have been cancelled.
+  // The attempts that lost are still on it, and have been cancelled.
   channel_->core()->io()->ReturnCallerQueue(std::move(caller_queue_), channel_);
 }
 
@@ -108,7 +111,7 @@ void DrivenCall::HandleFetched() {
 }
 
 bool DrivenCall::LeaveCallerQueue() {
-  // What ends on it from now on is mail like any other.
+  // Attempts that end on it from now on post mail like any other.
   has_left_caller_queue_ = true;
   return box_.Leave();
 }
@@ -129,7 +132,7 @@ void DrivenCall::Post(Mail* mail) {
 void DrivenCall::Handle(Mail* mail) {
   switch (static_cast<MailKind>(mail->kind)) {
     case kTimer:
-      // It may have been armed anew since it rang.
+      // The timer may have been armed anew since it fired.
       DisarmTimer();
       HandleTimer();
       return;
@@ -145,8 +148,8 @@ void DrivenCall::Handle(Mail* mail) {
       auto* const attempt = static_cast<Attempt*>(mail);
       std::shared_ptr<Attempt> own = std::move(attempt->in_mail);
       HandleAttempt(attempt);
-      // Its context may be what holds the channel by now, and this be a thread
-      // of gRPC's, on which a channel must not end.
+      // Its context may hold the last reference to the channel by now, and this
+      // may be one of gRPC's threads, on which a channel must not be destroyed.
       if (is_delivered_ && !Attempt::MayDieHere()) {
         channel_->core()->io()->Dispose(
             [own = std::move(own)]() mutable { own.reset(); }, channel_);
@@ -170,7 +173,7 @@ void DrivenCall::Handle(Mail* mail) {
 
 void DrivenCall::Run(core::Time now) {
   if (cancel_requested_) {
-    // From before, or while it waited.
+    // The caller cancelled before this, or while the call waited.
     Act(driver_.OnCallerCancel(now), now);
   } else if (!admission_refusal_) {
     Act(driver_.Start(now), now);
@@ -252,11 +255,12 @@ void DrivenCall::Conclude(const Finish& finish, core::Time now) {
 
 void DrivenCall::Deliver() {
   using Stage = NativeCall::Stage;
-  // It has been cancelled, unless it is what decided.
+  // Its end is still to come. It has been cancelled, unless it is the attempt
+  // that decided.
   if (native_.stage() == Stage::kInFlight) return;
   const Finish& finish = *concluded_;
   const bool is_native = native_.stage() == Stage::kEnded;
-  // What gRPC has found is what the caller gets, and nothing is to be written.
+  // The caller gets what gRPC has received, and nothing is written over it.
   const bool stands =
       is_native && !finish.from_fallback &&
       (finish.attempt == 0 ||
@@ -284,8 +288,9 @@ void DrivenCall::Deliver() {
   is_delivered_ = true;
   // No attempt is launched from here on.
   parent_.Release();
-  // In here gRPC asks for the answer, and the caller may destroy its context,
-  // the interceptor in it and the channel: nothing of theirs is touched after.
+  // In the calls below gRPC asks for the answer, and the caller may then
+  // destroy its context, the interceptor in it and the channel. So nothing that
+  // belongs to them is touched afterwards.
   if (!is_native) {
     gate_->OpenHijacked(std::exchange(first_, nullptr), channel_,
                         /*fails_writes=*/false);
@@ -301,8 +306,8 @@ void DrivenCall::Deliver() {
 
 void DrivenCall::ArmTimer() {
   core::Time at = driver_.wake_at();
-  // The calling thread wakes up for the deadline by itself, and gRPC for that
-  // of a native call.
+  // The calling thread watches the deadline itself, and gRPC watches that of a
+  // native call.
   const bool is_watched =
       IsOnCallerThread() ||
       (native_.stage() == NativeCall::Stage::kInFlight &&

@@ -1,37 +1,37 @@
 // A unary call that firebreak may answer from attempts of its own.
 //
 //   auto call = DrivenCall::Create(channel, method, {info, &gate, ...});
-//   call->Start(methods);                  // with the first batch, undecided
-//   if (call->KeepOnItsWayUp(batch)) ...   // when the gate opened natively
-//   call->Fill(batch);                     // when it opened hijacked
+//   call->Start(methods);                  // with the call's first batch
+//   if (call->KeepOnItsWayUp(batch)) ...   // if the gate opened natively
+//   call->Fill(batch);                     // if the gate opened hijacked
 //
-// What is decided is core::CallDriver's; here it is acted out:
+// core::CallDriver decides, and this class carries out its decisions:
 //
-//   natively     Of a callback or completion-queue stub the caller's own call
-//   is
-//                the first attempt: see native_call.h. Others are made when the
-//                driver wants more, and the deciding one is written over its
-//                end.
-//   taken over   Synchronous calls, and those whose first attempt has to differ
-//                from what the caller would send: to another target, with a
-//                tighter deadline than the caller's own, with another
-//                wait_for_ready. All attempts are made here, the caller's
-//                batches stay behind the gate, and are hijacked at the end.
+//   natively     The call of a callback or completion-queue stub goes out as it
+//                is and is the first attempt (native_call.h). Further attempts
+//                are made when the driver asks for them, and the result of the
+//                deciding one is written over the end of the native call.
+//   taken over   Synchronous calls, and calls whose first attempt has to differ
+//                from what the caller would send: another target, a tighter
+//                deadline than the caller's own, another wait_for_ready. All
+//                attempts are made here. The caller's batches stay behind the
+//                gate, and are hijacked at the end.
 //
-// Where our attempts run: on the engine's completion queue; or, when the caller
-// is a synchronous stub, on a caller queue that the calling thread polls inside
-// Start(), since it has to wait anyway.
+// Our attempts run on the engine's completion queue. If the caller is a
+// synchronous stub, they run on a caller queue, which the calling thread polls
+// inside Start(), since it has to wait anyway.
 //
-// One owner: everything that happens to a call is mail, and whoever finds the
-// call free decides and acts, see mailbox.h. So an attempt is launched before
-// it is cancelled, and none after the call has been answered, when the caller's
-// context that it is copied from may be gone.
+// The call has one owner at a time. Every event is posted as mail, and a thread
+// that finds the call unowned handles its mail; see mailbox.h. So an attempt is
+// always launched before it is cancelled, and none is launched after the call
+// has been answered, when the caller's context that it is copied from may be
+// gone.
 //
-// Before all that it may have to wait to be admitted (queued.h); the calling
-// thread then no longer helps.
+// A call may first have to wait to be admitted (queued.h). The calling thread
+// then does not poll for it.
 //
 // Thread safety: safe from any thread. Ownership: shared by the interceptor,
-// the attempts in flight, the fallback in flight; timers hold it weakly.
+// the attempts in flight and the fallback in flight. Timers hold it weakly.
 #ifndef FIREBREAK_INTERCEPTORS_DRIVEN_CALL_H_
 #define FIREBREAK_INTERCEPTORS_DRIVEN_CALL_H_
 
@@ -71,20 +71,22 @@ class DrivenCall final : public AttemptOwner,
  public:
   using Methods = grpc::experimental::InterceptorBatchMethods;
 
-  // Of the call as its caller made it; all of it lives until it is answered.
+  // The call as its caller made it. All that this points to lives until the
+  // call is answered.
   struct Made {
     grpc::experimental::ClientRpcInfo* info = nullptr;
     Gate* gate = nullptr;
-    // Where the caller wants its reply; null until that batch was seen.
+    // Where the caller wants its reply. The pointer inside is null until the
+    // batch that receives the reply has been seen.
     const std::atomic<void*>* reply = nullptr;
     Codec codec = Codec::kProtobuf;
     ReplyKinds* kinds = nullptr;  // of the channel
-    // Certainly not by a synchronous stub.
+    // True if the caller certainly is not a synchronous stub.
     bool is_asynchronous = false;
     CallOptions options;
   };
 
-  // `parent` is the context's server call, or empty.
+  // `parent` is the server call that the context was made from, or empty.
   static std::shared_ptr<DrivenCall> Create(
       std::shared_ptr<engine::ChannelBinding> channel,
       std::shared_ptr<const engine::MethodBinding> method, const Made& made,
@@ -94,15 +96,16 @@ class DrivenCall final : public AttemptOwner,
              const Made& made, ParentRef parent);
   ~DrivenCall() override;
 
-  // Once. `first` has initial metadata and message to send. The gate may be
-  // open, and the call over, when this returns.
+  // Called once. `first` sends the initial metadata and the message. The gate
+  // may be open, and the call over, when this returns.
   void Start(Methods* first);
-  // From PRE_SEND_CANCEL, under the lock of the caller's context: so nothing is
-  // done here, the engine's timers do it.
+  // Called from PRE_SEND_CANCEL, which holds the lock of the caller's context.
+  // It only arms a timer, and the engine's timer thread does the work.
   void RequestCancel();
-  // A batch of a call that went out natively comes back. True: it is kept.
+  // Called for a batch of a native call that comes back. Returns true if this
+  // keeps the batch and lets it go later.
   bool KeepOnItsWayUp(Methods* batch);
-  // Answers whichever PRE_RECV_* hooks a hijacked batch has.
+  // Fills in the results for the PRE_RECV_* hooks of a hijacked batch.
   void Fill(Methods* batch);
 
   void OnAttemptDone(std::shared_ptr<Attempt> attempt) override;
@@ -126,13 +129,16 @@ class DrivenCall final : public AttemptOwner,
 
   core::CallDriver::Plan MakePlan() const;
 
-  // To the owner, which the poster may become.
+  // Sends mail to the owner. The calling thread becomes the owner if there is
+  // none.
   void Post(Mail* mail);
-  // The owner's work, until there is none.
+  // Handles mail as the owner until there is no more, and then gives the call
+  // up.
   void ServeUntilFree();
-  // All below: the owner's.
+  // Only the owner calls the functions below.
   void Handle(Mail* mail);
-  // Asks admission control. True: the answer is there, and the call can run.
+  // Asks admission control. Returns true if it has admitted or refused the call
+  // at once, so that Run() can follow.
   bool PassAdmission();
   void OnAdmitted(Queued::End end);
   void Run(core::Time now);
@@ -145,7 +151,7 @@ class DrivenCall final : public AttemptOwner,
   void HandleNativeEnd();
   void HandleParentEnd();
   void HandleLink(Mail* mail);
-  // What all ends of attempts have in common.
+  // Passes the end of an attempt, native or ours, to the driver and acts on it.
   void EndAttempt(int n, const grpc::ClientContext& context,
                   const core::AttemptEnd& end,
                   const std::shared_ptr<const Classifier>& classifier,
@@ -155,51 +161,52 @@ class DrivenCall final : public AttemptOwner,
   void Classify(const std::shared_ptr<const Classifier>& classifier,
                 const Result& result,
                 std::vector<core::CallDriver::Unjudged> unjudged) const;
-  // Of those that a deadline has ended.
+  // Classifies the attempts that a deadline has ended.
   void ClassifyLate(const std::shared_ptr<const Classifier>& classifier);
-  // Reads an OK reply while it can still turn out not to be one. False: it
-  // cannot be read, and the attempt has failed.
+  // Reads the reply of an OK, before that OK is final. Returns false if the
+  // reply cannot be read: the attempt then counts as failed.
   bool ReadReply(Attempt* attempt);
-  // Of what could not be read into `reply`.
+  // Returns the status for a reply that could not be read into `reply`.
   grpc::Status ReplyFault(const void* reply) const;
 
-  // Performs what the driver decided.
+  // Carries out what the driver decided.
   void Act(const Actions& actions, core::Time now);
   void Launch(const core::CallDriver::Launch& launch);
   bool MayBeNative(const core::CallDriver::Launch& launch) const;
   void LaunchNatively(const core::CallDriver::Launch& launch);
-  // One that is ours at the moment.
+  // Returns a batch of the caller that this holds at the moment.
   Methods* KeptBatch() const;
   const grpc::ByteBuffer& Request();
   void TellStart(const core::CallDriver::Launch& launch,
                  const grpc::ClientContext* context,
                  CallerContext::Metadata* metadata) const;
-  // Of the fallback; see driven_fallback.cc.
+  // Asks a link of the fallback; see driven_fallback.cc.
   struct LinkRun;
   void AskLink(int link, const Finish& failed);
-  // True: the answer is there.
+  // Returns true if the link has answered at once, on this thread.
   bool AskHere(LinkRun* run);
   void AskOnPool(const std::shared_ptr<LinkRun>& run);
   void Refill(const std::shared_ptr<LinkRun>& run);
   void EndLink(LinkRun* run);
   Answer LinkAnswer();
-  // When its time is over: before the driver gives up a link that has begun, it
-  // is told that it has; one that has not never will.
+  // Called when the time of a link may be over, before the driver gives it up.
+  // If the link has begun, tells the driver so; else stops it from ever
+  // beginning.
   void NoteLinkBegun(core::Time now);
   void StopLink();
   void CountLinks() const;
   void AddLinks(v1::CallReport* report) const;
-  // The caller gets the reply of a server: caches want it.
+  // Gives the caches the reply of a server that the caller gets.
   void LearnReply(const Finish& finish);
   void WatchParent();
-  // The decision is there: nothing is waited for any more but, perhaps, the
-  // native call's end.
+  // Takes the final decision. From here on the call waits for nothing but,
+  // perhaps, the end of its native call.
   void Conclude(const Finish& finish, core::Time now);
   void Deliver();
-  // What the caller gets for a `finish` that is no attempt's.
+  // Returns the answer for a `finish` that is not the end of an attempt.
   Answer OwnAnswer(const Finish& finish) const;
   void AddReport(const Finish& finish);
-  // Of a call that is not sent.
+  // Records why a call is not sent.
   void NoteRefused(const Finish& finish, core::Time now) const;
   void ArmTimer();
   void DisarmTimer();
@@ -211,7 +218,7 @@ class DrivenCall final : public AttemptOwner,
   const std::shared_ptr<engine::ChannelBinding> channel_;
   const std::shared_ptr<const engine::MethodBinding> method_;
 
-  // Of the caller, valid until it is answered.
+  // These belong to the caller and are valid until the call is answered.
   CallerContext caller_;
   grpc::ChannelInterface* const base_channel_;
   Gate* const gate_;
@@ -224,10 +231,10 @@ class DrivenCall final : public AttemptOwner,
   const bool wants_report_;
   const core::Time began_;
   const core::Time deadline_;  // the caller's own, or the policy's timeout
-  Methods* first_ = nullptr;   // while nothing is decided on it
-  Methods* opens_ = nullptr;   // the same, when it is to go out natively
-  // What attempts on the caller's own channel are made on: it passes the
-  // interceptors after ours only. Empty until the first.
+  Methods* first_ = nullptr;   // until it is decided on
+  Methods* opens_ = nullptr;   // decided: it goes out natively
+  // The channel on which attempts to the caller's own target are made. They
+  // pass only the interceptors after ours. Empty until it is needed.
   std::shared_ptr<grpc::ChannelInterface> attempt_channel_;
   const std::shared_ptr<const engine::FallbackLinks> fallback_;
 
@@ -236,7 +243,8 @@ class DrivenCall final : public AttemptOwner,
   Mail cancel_mail_{kCancel};
   std::atomic<bool> cancel_requested_{false};
   engine::Timer cancel_timer_;
-  // Beside each mail, what it brings: written before it is posted.
+  // Each mail is followed by what it brings, which is written before it is
+  // posted.
   Mail admitted_mail_{kAdmitted};
   Queued::End admitted_;
   Mail native_initial_mail_{kNativeInitial};
@@ -246,40 +254,44 @@ class DrivenCall final : public AttemptOwner,
   Mail parent_mail_{kParent};
   grpc::StatusCode parent_code_ = grpc::StatusCode::CANCELLED;
 
-  // While the calling thread of a synchronous stub waits in Start(). Set before
-  // others know this call.
+  // Set while the calling thread of a synchronous stub waits in Start().
+  // Written before other threads know this call.
   std::unique_ptr<engine::CallerQueue> caller_queue_;
   std::thread::id caller_thread_;
-  // A thread that comes after may have the same id.
+  // Whether that thread has stopped polling. The id alone does not say so,
+  // since a later thread may have the same id.
   std::atomic<bool> has_left_caller_queue_{false};
 
-  // The owner's.
+  // Only the owner reads or writes these.
   core::CallDriver driver_;
   core::AdmissionPermit admission_permit_;
   core::Time admitted_at_;  // began_, if it need not wait
   std::shared_ptr<Queued> queued_;
   absl::optional<core::AdmissionControl::Refusal> admission_refusal_;
   engine::Timer timer_;
-  // Infinite: the queue of timers does not know `timer_`, which may go.
+  // When `timer_` is due. If infinite, the timer queue does not hold `timer_`,
+  // which may then be destroyed.
   core::Time armed_ = core::kInfiniteFuture;
   std::shared_ptr<ParentWatch> parent_watch_;
   absl::InlinedVector<std::weak_ptr<Attempt>, 2> attempts_;
   NativeCall native_;
   bool is_native_ = false;  // set before the gate opens, read by all after it
   bool native_was_not_ready_ = false;
-  // Once the caller's may be gone, or changed.
+  // Copies for later attempts, made where the caller's own may be gone or
+  // changed.
   grpc::ByteBuffer own_request_;
   CallerContext::Metadata own_metadata_;
   absl::optional<Finish> concluded_;
   bool is_delivered_ = false;
   std::vector<std::string> peers_;  // of the attempts, for the report
-  // Each link that was asked, in their order, and what for.
+  // Every fallback link that was asked, in order, and the failure that they
+  // were asked about.
   absl::InlinedVector<std::shared_ptr<LinkRun>, 1> links_;
   grpc::Status failure_;
 
-  // Until the decision the result of the last attempt of ours that ended: what
-  // the caller gets, unless the driver has a word of its own. Read by the
-  // caller's batches once it is delivered.
+  // Until the decision, the result of our last attempt that ended: the caller
+  // gets it unless the driver decides on an answer of its own. The caller's
+  // batches read it once it is delivered.
   Answer answer_;
 };
 

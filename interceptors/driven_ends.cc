@@ -1,6 +1,7 @@
-// What happens to a driven call: its way in, the ends of its attempts, timers
-// and parent, and the answers that are no attempt's. How it acts is in
-// driven_call.cc, how it asks its fallbacks in driven_fallback.cc.
+// The events of a driven call: its admission, the ends of its attempts, its
+// timers and its parent, and the answers that do not come from an attempt. How
+// it acts on them is in driven_call.cc, and how it asks its fallbacks in
+// driven_fallback.cc.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -44,7 +45,7 @@ bool DrivenCall::PassAdmission() {
 
 void DrivenCall::OnAdmitted(Queued::End end) {
   queued_ = nullptr;
-  // The caller has cancelled: the permit ends with `end`.
+  // If the caller has cancelled, the permit ends with `end`.
   if (concluded_.has_value() || end.is_cancelled) return;
   admission_permit_ = std::move(end.permit);
   if (end.step.kind == core::AdmissionControl::Step::Kind::kRefused) {
@@ -78,7 +79,7 @@ void DrivenCall::HandleParentEnd() {
 
 void DrivenCall::ClassifyLate(
     const std::shared_ptr<const Classifier>& classifier) {
-  // What gRPC would have made of them.
+  // This is the status that gRPC would have given them.
   Result result;
   result.code = grpc::StatusCode::DEADLINE_EXCEEDED;
   result.message = "Deadline Exceeded";
@@ -103,7 +104,7 @@ void DrivenCall::WatchParent() {
 bool DrivenCall::KeepOnItsWayUp(Methods* batch) {
   using grpc::experimental::InterceptionHookPoints;
   if (!is_native_) return false;
-  // The end of it may be what keeps this call.
+  // The end that is kept may hold the last reference to this call.
   const std::shared_ptr<DrivenCall> self = shared_from_this();
   if (batch->QueryInterceptionHookPoint(
           InterceptionHookPoints::POST_RECV_STATUS)) {
@@ -122,20 +123,21 @@ bool DrivenCall::KeepOnItsWayUp(Methods* batch) {
 
 void DrivenCall::HandleNativeInitial() {
   native_.NoteInitial();
-  // The end may have come first, and the caller have it by now: nothing else
-  // would let this batch go.
+  // The end may have come first, and the caller may have it by now. Then
+  // nothing else would let this batch go.
   if (native_.stage() == NativeCall::Stage::kGone) {
     native_initial_->Proceed();
     return;
   }
-  // Whoever has been given metadata is bound to this attempt. There may be none
-  // because the server has sent none, or because it has answered nothing but a
-  // status, or nothing at all: gRPC does not say. Then it is told with the end;
-  // and so is that of an attempt which is not to be the call's answer.
+  // A caller that has received metadata is bound to this attempt. If there is
+  // none, the server has sent none, or has sent only a status, or has sent
+  // nothing yet. gRPC does not say which. The caller then gets this batch
+  // together with the end, as it also does if this attempt is not to be the
+  // call's answer.
   if (native_initial_->GetRecvInitialMetadata()->empty() ||
       driver_.attempt(0).settled) {
     native_.KeepInitial(native_initial_);
-    // What was to be written over it has waited for it.
+    // The answer that is written over this batch has waited for it.
     if (concluded_.has_value() && !is_delivered_) Deliver();
     return;
   }
@@ -161,7 +163,7 @@ void DrivenCall::HandleNativeEnd() {
     }
     EndAttempt(0, context, end, classifier, result);
   }
-  // One that was decided before has waited for nothing but this.
+  // A call that was decided earlier has only waited for this end.
   if (concluded_.has_value() && !is_delivered_) Deliver();
 }
 
@@ -213,14 +215,15 @@ bool DrivenCall::ReadReply(Attempt* attempt) {
       driver_.attempt(attempt->number).settled) {
     return true;
   }
-  // Only now: of a call that is answered nothing of the caller's is left.
+  // This must come after the check above: once a call is answered, the caller's
+  // objects may be gone.
   void* const reply = *caller_reply_;
   if (!kinds_->Fits(reply, codec_)) return false;
-  // While the native call is under way its reply may be written there.
+  // While the native call is in flight, gRPC may write its reply there.
   const bool is_ours = native_.stage() != NativeCall::Stage::kInFlight;
   if (attempt->typed_reply) {
     if (attempt->has_message) return attempt->typed_reply.HasBeenRead();
-    // As natively.
+    // gRPC clears the message of a native call, too.
     if (is_ours) static_cast<google::protobuf::MessageLite*>(reply)->Clear();
     return false;
   }
@@ -235,7 +238,7 @@ grpc::Status DrivenCall::ReplyFault(const void* reply) const {
 }
 
 void DrivenCall::Fill(Methods* batch) {
-  // Of a reply that was asked for after the decision.
+  // This is for a reply that the caller asks for after the decision.
   if (answer_.status.ok() && !answer_.reply_is_read &&
       batch->QueryInterceptionHookPoint(
           grpc::experimental::InterceptionHookPoints::PRE_RECV_MESSAGE) &&

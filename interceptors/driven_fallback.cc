@@ -1,5 +1,5 @@
-// How a driven call asks its fallbacks, and tells caches what servers reply.
-// Which link is asked when is the driver's decision (call_driver.h).
+// How a driven call asks its fallbacks, and gives caches the replies of
+// servers. The driver decides which link is asked, and when (call_driver.h).
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,18 +9,18 @@
 
 namespace firebreak::interceptors {
 
-// One link that is being asked. As mail, it says that it is done.
+// One link that is being asked. Posted as mail, it announces that it has ended.
 struct DrivenCall::LinkRun : public Mail {
   enum class Stage { kWaits, kBegun, kTooLate };
 
   explicit LinkRun(int n) : Mail(kLink), link(n) {}
 
-  // False: the call has given it up.
+  // Returns false if the call has given it up.
   bool Begin() {
     auto waits = Stage::kWaits;
     return stage.compare_exchange_strong(waits, Stage::kBegun);
   }
-  // False: it has begun.
+  // Returns false if it has begun.
   bool Stop() {
     auto waits = Stage::kWaits;
     return stage.compare_exchange_strong(waits, Stage::kTooLate);
@@ -28,19 +28,20 @@ struct DrivenCall::LinkRun : public Mail {
 
   const int link;
   std::atomic<Stage> stage{Stage::kWaits};
-  // Written before it is posted, read by the call's owner after that.
+  // Written before the mail is posted, and read by the call's owner after that.
   grpc::Status status;
   grpc::ByteBuffer reply;
   absl::optional<core::Duration> age;  // of a reply out of a cache
-  // Of the request in the link's cache, if it has one. Set before it is asked.
+  // The key of the request in the link's cache, if it has one. Set before the
+  // link is asked.
   std::string key;
-  // The owner's: the members above may be read.
+  // Only the owner uses this: the members above may be read.
   bool has_ended = false;
 };
 
 namespace {
 
-// What the caller is told beside the reply; see fallback.h.
+// Trailing metadata that the caller gets with the reply; see fallback.h.
 constexpr char kFallbackKey[] = "firebreak-fallback";
 constexpr char kStaleKey[] = "firebreak-stale-ms";
 
@@ -100,10 +101,11 @@ bool DrivenCall::AskHere(LinkRun* run) {
 }
 
 void DrivenCall::AskOnPool(const std::shared_ptr<LinkRun>& run) {
-  // The request is copied since the call may end meanwhile.
+  // The request is copied, since the call may end meanwhile.
   auto work = [self = shared_from_this(), run, failure = failure_,
                request = Request()] {
-    // Over before a thread of the pool was free: nobody would see the reply.
+    // The call ended before a thread of the pool was free, so nobody would see
+    // the reply.
     if (!run->Begin()) return;
     run->status = Ask(self->fallback_->at(run->link).answer, request, failure,
                       self->channel_->core().get(), &run->reply);
@@ -117,11 +119,11 @@ void DrivenCall::AskOnPool(const std::shared_ptr<LinkRun>& run) {
 void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
   using core::ReplyCache;
   const std::shared_ptr<ReplyCache> cache = fallback_->at(run->link).cache;
-  // Weakly: a refill that hangs keeps no calls.
+  // Held weakly, so that a refill that hangs does not keep calls alive.
   auto waiter = [weak = weak_from_this(),
                  run](const absl::optional<ReplyCache::Found>& found) {
     const auto self = weak.lock();
-    // The leader's has begun already.
+    // If this call leads the refill, its link has begun already.
     if (self == nullptr || run->stage == LinkRun::Stage::kTooLate) return;
     run->Begin();
     if (found.has_value()) {
@@ -136,10 +138,10 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
   if (turn == ReplyCache::Turn::kWait) return;
   auto work = [channel = channel_, fallback = fallback_, run, cache,
                failure = failure_, request = Request()] {
-    // Others may wait though this call is over.
+    // Others may wait for this refill even if this call is over.
     run->Begin();
     grpc::ByteBuffer reply;
-    // Somebody else may have been here since we looked.
+    // Another call may have filled the cache since we looked.
     absl::optional<ReplyCache::Found> found =
         cache->Find(run->key, channel->core()->Now());
     if (!found.has_value() &&
@@ -156,7 +158,8 @@ void DrivenCall::Refill(const std::shared_ptr<LinkRun>& run) {
   };
   if (turn == ReplyCache::Turn::kLead) {
     if (channel_->core()->io()->Submit(std::move(work))) return;
-    // Who has joined meanwhile is told elsewhere: this thread has this call.
+    // Calls that have joined meanwhile are answered on another thread, since
+    // this one owns this call.
     run->Stop();
     channel_->core()->io()->Dispose(
         [waiters = cache->Land(run->key)] {
@@ -180,7 +183,8 @@ void DrivenCall::EndLink(LinkRun* run) {
       !(kinds_->Fits(reply, codec_) && CanRead(run->reply, reply, codec_))) {
     run->status = {grpc::StatusCode::INTERNAL,
                    "the fallback's reply cannot be read"};
-    // Or it would be found, and not read, until it is too old.
+    // Otherwise later calls would find it, and fail to read it, until it is too
+    // old.
     const auto& cache = fallback_->at(run->link).cache;
     if (cache != nullptr) cache->Forget(run->key);
   }
@@ -239,7 +243,7 @@ void DrivenCall::LearnReply(const Finish& finish) {
   const bool stands =
       finish.attempt == 0 && native_.stage() == NativeCall::Stage::kEnded;
   // An OK may come without a message, or with one that cannot be read. gRPC
-  // shows none then, and the caller's object may hold what it held before.
+  // then shows none, and the caller's object may hold its old content.
   if (stands && native_.end()->GetRecvMessage() == nullptr) return;
   if (stands || answer_.reply_is_read) {
     void* const reply = *caller_reply_;

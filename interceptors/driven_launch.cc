@@ -1,5 +1,5 @@
-// How a driven call sends its attempts: the first natively where it may be, all
-// others as calls of our own.
+// How a driven call sends its attempts: the first one natively where that is
+// possible, and all others as calls of our own.
 #include <utility>
 
 #include "interceptors/driven_call.h"
@@ -9,7 +9,7 @@
 namespace firebreak::interceptors {
 namespace {
 
-// Ends an attempt by a test's clock, which gRPC's deadlines know nothing of.
+// Ends an attempt by a test's clock, which gRPC's deadlines do not follow.
 class Timeout final : public engine::TimerClient {
  public:
   static std::shared_ptr<Timeout> Start(
@@ -40,8 +40,8 @@ class Timeout final : public engine::TimerClient {
 bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
   return launch.attempt == 0 && launch.target == 0 && is_asynchronous_ &&
          (launch.deadline == caller_.deadline() ||
-          // Of the call, which a timer of ours ends; that of one attempt no
-          // timer does.
+          // A timer of ours ends the call at its own deadline. No timer ends a
+          // native attempt at the deadline of that attempt.
           (launch.deadline == deadline_ &&
            caller_.deadline() == core::kInfiniteFuture)) &&
          !caller_.IsChangedBy(options_->wait_for_ready) &&
@@ -50,8 +50,8 @@ bool DrivenCall::MayBeNative(const core::CallDriver::Launch& launch) const {
 
 void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
   auto* const metadata = first_->GetSendInitialMetadata();
-  // For attempts that may follow: the batch they are taken from is gone then,
-  // and who comes after us may have added to its metadata.
+  // Attempts that follow need copies: the batch is gone by then, and
+  // interceptors after ours may have added to its metadata.
   if (options_->max_attempts() > 1) {
     own_metadata_ = *metadata;
     caller_.set_metadata(&own_metadata_);
@@ -70,8 +70,9 @@ void DrivenCall::LaunchNatively(const core::CallDriver::Launch& launch) {
   native_was_not_ready_ =
       launch.is_probe &&
       base_channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
-  // Interceptors before ours see one logical call, those after ours attempts.
-  // Else it is asked for when there is something to send again.
+  // Interceptors before ours see one logical call, and those after ours see
+  // attempts. Without hedging this channel is only fetched when there is
+  // something to send again.
   if (options_->hedging) attempt_channel_ = first_->GetInterceptedChannel();
   attempts_.emplace_back();
   native_.Start(/*is_split=*/first_->GetRecvStatus() == nullptr);
@@ -88,7 +89,7 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
     TellStart(launch, &attempt->context, &own);
   }
   const bool is_virtual = channel_->core()->is_virtual();
-  // That of the call has a timer already.
+  // The deadline of the whole call has a timer already.
   if (is_virtual && launch.deadline != deadline_) {
     attempt->timeout = Timeout::Start(channel_, attempt, launch.deadline);
   }
@@ -105,7 +106,8 @@ void DrivenCall::Launch(const core::CallDriver::Launch& launch) {
   if (!attempt_channel_) {
     attempt_channel_ = KeptBatch()->GetInterceptedChannel();
   }
-  // Not known of a queue's call that has not yet asked for it.
+  // The type is not known for a completion-queue call that has not asked for
+  // its reply yet.
   if (void* const reply = *caller_reply_; reply != nullptr &&
                                           codec_ == Codec::kProtobuf &&
                                           kinds_->Fits(reply, codec_)) {
@@ -127,7 +129,7 @@ DrivenCall::Methods* DrivenCall::KeptBatch() const {
 }
 
 const grpc::ByteBuffer& DrivenCall::Request() {
-  // Serialized in every stub style.
+  // The message is serialized in every style of stub.
   return first_ != nullptr ? *first_->GetSerializedSendMessage() : own_request_;
 }
 

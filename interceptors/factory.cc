@@ -36,7 +36,8 @@ Factory::Role Factory::TakeRole(grpc::ChannelInterface* channel) {
   engine::EngineCore* const core = channel_->core().get();
   const Role role =
       core->channels()->Claim(channel, this) ? Role::kFirst : Role::kNotFirst;
-  // Two first calls at once take the same role; one of them tells the engine.
+  // Two calls that come first at the same time take the same role. One of them
+  // registers the channel with the engine.
   Role unknown = Role::kUnknown;
   if (!role_.compare_exchange_strong(unknown, role)) return role;
   auto* const concrete = dynamic_cast<grpc::Channel*>(channel);

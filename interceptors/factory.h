@@ -1,14 +1,14 @@
 // Makes the interceptor of each call on one channel.
 //
-// Never answers null: gRPC C++ numbers a call's interceptors by position, and a
-// missing one makes a hijacked call's own calls land in the wrong place. What
-// is not ours to guard gets a PassThrough: our own attempts, calls without
-// policy, and every call when another factory of the same engine came first on
-// this channel. A call of these takes no lock, and mostly nothing from the
-// heap.
+// It never returns null. gRPC C++ numbers a call's interceptors by position, so
+// if one were missing, the calls that a hijacking interceptor makes itself
+// would begin at the wrong interceptor. Calls that are not ours to guard get a
+// PassThrough: our own attempts, and every call if another factory of the same
+// engine came first on this channel. A call without policy gets a Strip.
+// Neither takes a lock, and mostly neither allocates memory.
 //
-// Thread safety: gRPC calls it from any thread. Ownership: by its channel; it
-// keeps the engine alive.
+// Thread safety: gRPC calls it from any thread. Ownership: its channel owns it,
+// and it keeps the engine alive.
 #ifndef FIREBREAK_INTERCEPTORS_FACTORY_H_
 #define FIREBREAK_INTERCEPTORS_FACTORY_H_
 
@@ -38,12 +38,12 @@ class Factory final
  private:
   enum class Role { kUnknown, kFirst, kNotFirst };
 
-  // On the first call: the channel is only known then.
+  // Called on the first call, since the channel is not known before.
   Role TakeRole(grpc::ChannelInterface* channel);
 
   const std::shared_ptr<engine::ChannelBinding> channel_;
-  // For calls, by the stripe of their thread: each counts for itself how many
-  // keep the channel.
+  // References to `channel_` for calls, one for each stripe of threads. Each
+  // has a reference count of its own, so that threads do not contend for one.
   std::array<std::shared_ptr<engine::ChannelBinding>, core::kStripes> shares_;
   const Codec codec_;
   std::atomic<Role> role_{Role::kUnknown};

@@ -31,7 +31,8 @@ bool Has(Methods* methods, InterceptionHookPoints hook) {
   return methods->QueryInterceptionHookPoint(hook);
 }
 
-// Neither on its way up nor asking a call that is answered for its results.
+// Returns whether the batch is on its way down: it neither brings results nor
+// asks a hijacked call for them.
 bool IsOnItsWayDown(Methods* methods) {
   for (const auto hook : {InterceptionHookPoints::PRE_RECV_INITIAL_METADATA,
                           InterceptionHookPoints::PRE_RECV_MESSAGE,
@@ -46,8 +47,8 @@ bool IsOnItsWayDown(Methods* methods) {
 }
 
 // The batches of one call while it is held, and its answer if that is made
-// here. Shared, since the call may end, and its interceptor with it, while the
-// batches are let go.
+// here. Shared, since the call and its interceptor may end while the batches
+// are let go.
 class HeldCall final : public std::enable_shared_from_this<HeldCall> {
  public:
   explicit HeldCall(std::shared_ptr<FaultTimer> timer)
@@ -70,7 +71,7 @@ class HeldCall final : public std::enable_shared_from_this<HeldCall> {
     LetGo();
   }
 
-  // Whether the batch has to wait.
+  // Returns whether the batch has to wait, and keeps it if so.
   bool Keep(Methods* batch) {
     core::MutexLock lock(&mu_);
     if (!is_held_) return false;
@@ -87,8 +88,8 @@ class HeldCall final : public std::enable_shared_from_this<HeldCall> {
     first->Hijack();
   }
 
-  // From inside of gRPC's cancel, under a lock of its own: nothing is let go
-  // here.
+  // Called inside gRPC's cancel, which holds one of gRPC's locks. So nothing is
+  // let go here, but on the timer's thread.
   void Cancel() {
     core::MutexLock lock(&mu_);
     is_cancelled_ = true;
@@ -114,7 +115,7 @@ class HeldCall final : public std::enable_shared_from_this<HeldCall> {
         at, [self = shared_from_this()] { self->LetGo(); }, &id_);
   }
 
-  // In order; others may come meanwhile.
+  // Lets the batches go in order. Others may come meanwhile.
   void LetGo() {
     const std::shared_ptr<HeldCall> self = shared_from_this();
     bool is_first = true;
@@ -184,10 +185,10 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
   }
 
  private:
-  // False: it just goes on.
+  // Returns false if the call just goes on.
   bool Begin(Methods* methods) {
-    // Not before: a call that firebreak answers by attempts of its own, or
-    // refuses, never comes here.
+    // The fault is decided here and not earlier, since a call that firebreak
+    // refuses, or answers by attempts of its own, never comes here.
     fault_ = source_->decide(method_);
     if (!fault_.hangs && fault_.latency <= core::Duration::zero()) {
       if (!fault_.status) return false;
@@ -205,7 +206,7 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
       answer = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
                             "Deadline Exceeded");
     }
-    // Nothing of this is touched after: it may have ended.
+    // Hold() may end the call and destroy `this`, so only `held` is used.
     const std::shared_ptr<HeldCall> held = held_;
     held->Hold(methods, std::min(due, deadline), std::move(answer));
     return true;
@@ -220,8 +221,8 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
     }
     if (Has(methods, InterceptionHookPoints::PRE_RECV_STATUS)) {
       *methods->GetRecvStatus() = answer;
-      // Only servers send it. Of what was cancelled, or took too long, it is
-      // not known.
+      // Only servers send trailing metadata. A call that was cancelled, or ran
+      // out of time, may not have reached one.
       if (answer.error_code() != grpc::StatusCode::CANCELLED &&
           answer.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) {
         methods->GetRecvTrailingMetadata()->emplace(kTrailingKey,
@@ -230,7 +231,8 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
     }
   }
 
-  // What the caller has ended, or what went nowhere, is no reply.
+  // Returns whether a server has replied. A call that the caller has ended, or
+  // that reached no server, has no reply.
   static bool WasAnswered(Methods* methods) {
     switch (methods->GetRecvStatus()->error_code()) {
       case grpc::StatusCode::CANCELLED:
@@ -281,7 +283,8 @@ class FaultInterceptor final : public grpc::experimental::Interceptor {
   const std::shared_ptr<const FaultSource> source_;
   const std::shared_ptr<FaultTimer> timer_;
   ClientRpcInfo* const info_;
-  // A generic stub's caller may have let go of it when the call starts.
+  // Copied, since the caller of a generic stub may have destroyed it when the
+  // call starts.
   const std::string method_;
   const std::shared_ptr<HeldCall> held_;
   Fault fault_;

@@ -1,17 +1,17 @@
-// Faults that are made on purpose: for firebreak::testing, and for a policy
+// Faults that are injected on purpose, for firebreak::testing and for a policy
 // that asks for them.
 //
 //   FaultSource source;
 //   source.decide = [](absl::string_view method) { return Fault{...}; };
 //   factories.push_back(NewFaultFactory(std::move(source)));   // behind ours
 //
-// A factory behind firebreak's sees each attempt, and what it makes looks as if
-// a server or the network had made it: a status comes with trailing metadata,
-// as only servers send it, and a connection that broke has gRPC's words for it
+// A factory behind firebreak's sees each attempt. Its faults look as if a
+// server or the network had made them: a status comes with trailing metadata,
+// as only servers send it, and a broken connection is described in gRPC's words
 // (origin.h).
 //
-// A call that is held, or answered here, has not reached a server. It ends with
-// the caller's cancel and at its deadline, as it would on the wire.
+// A call that is held, or answered here, has not reached a server. It ends when
+// the caller cancels it or its deadline passes, as it would on the wire.
 //
 // Thread safety: `decide` is called from any thread, several at once.
 #ifndef FIREBREAK_INTERCEPTORS_FAULT_H_
@@ -33,16 +33,16 @@
 namespace firebreak::interceptors {
 
 struct Fault {
-  // Held for so long before it goes on, or before it is answered.
+  // How long the call is held before it goes on or is answered.
   core::Duration latency = core::Duration::zero();
-  // Held for ever. A `status` then is never told.
+  // Whether the call is held for ever. `status` then has no effect.
   bool hangs = false;
-  // The answer, which no server has given.
+  // The status that the call is answered with, without a server.
   absl::optional<grpc::Status> status;
-  // The server's answer is lost: UNAVAILABLE.
+  // Whether the server's answer is lost: the caller gets UNAVAILABLE instead.
   bool drops_reply = false;
-  // A stream breaks once so many messages, or bytes of them, have been
-  // received: UNAVAILABLE. 0: it does not.
+  // A stream breaks with UNAVAILABLE once this many messages, or bytes of
+  // messages, have been received. 0 means never.
   int64_t cut_after_messages = 0;
   int64_t cut_after_bytes = 0;
 };
@@ -50,7 +50,7 @@ struct Fault {
 struct FaultSource {
   std::function<Fault(absl::string_view method)> decide;
   std::shared_ptr<Clock> clock;  // null: the steady clock
-  // The received messages are ByteBuffers, not Protobuf's.
+  // Whether received messages are ByteBuffers and not Protobuf's.
   bool is_generic = false;
 };
 
@@ -59,8 +59,8 @@ FIREBREAK_EXPORT
 std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
 NewFaultFactory(FaultSource source);
 
-// Whether the cancel that an interceptor is being told of is how a stream is
-// cut, and not the caller's.
+// Returns whether the cancel that an interceptor is being notified of comes
+// from the cut of a stream, and not from the caller.
 bool IsCuttingHere();
 
 }  // namespace firebreak::interceptors

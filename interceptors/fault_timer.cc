@@ -6,7 +6,7 @@
 namespace firebreak::interceptors {
 namespace {
 
-// How long a test's clock waits for what is due, in real time.
+// How long, in real time, a test's clock waits for actions that are due.
 constexpr core::Duration kSettling = std::chrono::seconds(10);
 
 }  // namespace
@@ -18,7 +18,7 @@ std::shared_ptr<FaultTimer> FaultTimer::Create(std::shared_ptr<Clock> clock) {
 }
 
 void FaultTimer::Stop() {
-  // What is locked there stays locked.
+  // A lock that was held at the fork is never released in the child.
   if (threads_.IsForked()) return;
   {
     core::MutexLock lock(&mu_);

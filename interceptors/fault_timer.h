@@ -1,13 +1,14 @@
-// When held calls go on: by a clock, on a thread of its own.
+// Lets held calls go on at their time, by a given clock and on a thread of its
+// own.
 //
 //   auto timer = FaultTimer::Create(clock);
 //   FaultTimer::Id id = timer->At(due, [...] { ... });
-//   timer->Forget(id);       // the rest of them at the timer's end
+//   timer->Forget(id);       // it forgets all others when it is destroyed
 //
 // Thread safety: safe from any thread. Ownership: the thread shares what it
-// uses, and ends after Stop(), which waits for it unless it is called on it. In
-// a forked process, where there is no such thread, nothing is waited for, and
-// nothing held any more.
+// uses, and ends after Stop(). Stop() waits for that, unless it is called on
+// the thread itself. In a forked process, which has no such thread, Stop() does
+// not wait and calls are not held any more.
 #ifndef FIREBREAK_INTERCEPTORS_FAULT_TIMER_H_
 #define FIREBREAK_INTERCEPTORS_FAULT_TIMER_H_
 
@@ -32,13 +33,14 @@ class FaultTimer final : public Clock::User,
  public:
   using Id = std::pair<core::Time, uint64_t>;
 
-  // Null: the steady clock.
+  // If `clock` is null, the steady clock is used.
   static std::shared_ptr<FaultTimer> Create(std::shared_ptr<Clock> clock);
   FaultTimer(Key, std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
   void Stop();
 
   const engine::EngineClock& clock() const { return clock_; }
-  // False: there is no thread, and `what` will not be done.
+  // Calls `what` at the time `at` on the timer's thread. Returns false if there
+  // is no thread, and then never calls it.
   bool At(core::Time at, std::function<void()> what, Id* id);
   void Forget(const Id& id);
 

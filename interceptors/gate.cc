@@ -12,8 +12,9 @@ using grpc::experimental::InterceptionHookPoints;
 
 namespace {
 
-// Of a call that is cancelled, or late, before there was anything to decide on:
-// only sees to it that nothing of ours is sent.
+// Lets a call go that was cancelled, or ran out of time, before there was
+// anything to decide on. Only removes firebreak's metadata, which must not be
+// sent.
 void LetGoUndecided(Gate::Methods* batch) {
   if (batch->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
@@ -24,12 +25,14 @@ void LetGoUndecided(Gate::Methods* batch) {
 
 }  // namespace
 
-// Outlives its gate where batches are let go on another thread.
+// The kept batches. It outlives its gate if batches are let go on another
+// thread.
 class Gate::Kept final : public engine::TimerClient {
  public:
   Kept(Gate* gate, std::shared_ptr<engine::ChannelBinding> channel)
       : channel_(std::move(channel)), gate_(gate) {}
-  // Its gate holds it by `self`, from before it can be found until it goes.
+  // `self_` keeps it alive for its gate, from before it can be found until
+  // LoseGate().
   static std::shared_ptr<Kept> Make(
       Gate* gate, std::shared_ptr<engine::ChannelBinding> channel) {
     auto made = std::make_shared<Kept>(gate, std::move(channel));
@@ -61,7 +64,7 @@ class Gate::Kept final : public engine::TimerClient {
     return is_open_;
   }
 
-  // In order, and those that come meanwhile behind them.
+  // Lets the batches go in order, and then those that came meanwhile.
   template <class LetGo>
   void Release(LetGo let_go) {
     absl::InlinedVector<Methods*, 3> batches;
@@ -79,7 +82,7 @@ class Gate::Kept final : public engine::TimerClient {
 
   void LetGoAt(core::Time deadline) {
     Arm(deadline);
-    // A cancel may have armed it for now, before that.
+    // A cancel may have armed the timer for now before that.
     if (is_cancelled_) Arm(core::Time::min());
   }
   void OnCancel() {
@@ -87,7 +90,8 @@ class Gate::Kept final : public engine::TimerClient {
     Arm(core::Time::min());
   }
 
-  // Nobody has decided, and nobody will.
+  // Called when the caller has cancelled or the deadline has passed. Lets the
+  // batches go, unless the call is being decided.
   void OnTimer() override {
     {
       core::MutexLock lock(&mu_);
@@ -131,7 +135,8 @@ bool Gate::Keep(Methods* batch, core::Time deadline,
       made = Kept::Make(this, channel);
       made->Keep(batch);
     }
-    // From here on another thread may let the batch go, and with it this gate.
+    // Once it is stored, another thread may let the batch go and so destroy
+    // this gate.
     const bool is_claimed = is_claimed_;
     if (kept_.compare_exchange_strong(
             seen, reinterpret_cast<std::uintptr_t>(made.get()))) {
@@ -152,7 +157,7 @@ bool Gate::is_open() const {
 void Gate::OnCancel() {
   std::uintptr_t seen = kNothing;
   if (kept_.compare_exchange_strong(seen, kCancelled)) return;
-  // Whoever has claimed it hears of the cancel by itself.
+  // A thread that has claimed the gate learns of the cancel by other means.
   if (seen > kCancelled && !is_claimed_) {
     reinterpret_cast<Kept*>(seen)->OnCancel();
   }
@@ -162,8 +167,8 @@ template <class Go, class Follow>
 void Gate::Open(Methods* first,
                 const std::shared_ptr<engine::ChannelBinding>& channel, Go go,
                 Follow follow) {
-  // One that receives the status too is all there is. Else others may come
-  // while it goes on, and must not pass it by: so they are kept behind it.
+  // A batch that also receives the status is the only one. Otherwise others may
+  // come while it passes. They must not overtake it, so they are kept.
   const bool is_all = first->GetRecvStatus() != nullptr;
   std::shared_ptr<Kept> kept;
   std::uintptr_t seen = kept_.load();
@@ -177,7 +182,7 @@ void Gate::Open(Methods* first,
     if (kept != nullptr) kept->LoseGate();
     kept = reinterpret_cast<Kept*>(seen)->self();
   }
-  // With it the call may be gone, and this gate.
+  // After this the call, and this gate with it, may be gone.
   go(first);
   if (kept != nullptr) kept->Release(follow);
 }

@@ -1,27 +1,29 @@
-// Keeps a call's batches on their way down until the call is decided, and then
-// lets them on: to the network, or to where they are answered.
+// Keeps a call's batches on their way down until the call is decided. Then it
+// lets them pass: to the network, or to where they are answered.
 //
-//   if (gate.Keep(batch, ...)) return;   // it goes on by itself
+//   if (gate.Keep(batch, ...)) return;   // the gate passes it on later
 //   ...
 //   gate.OpenNatively(first, channel);   // or OpenHijacked(first, ...)
 //
-// From the moment a call is made until it is decided nothing of it passes but a
-// cancel, whatever comes first and on whatever thread: an interceptor before
-// ours may hand on a later batch before the first, from threads of its own, and
+// From the moment a call is made until it is decided, only a cancel passes,
+// whichever batch comes first and on whichever thread. An interceptor before
+// ours may pass on a later batch before the first, from threads of its own, and
 // a stream whose initial metadata is corked asks for its status first. A batch
-// that went to the network by itself would belong to a call that is never
-// started there, and its end would never come.
+// that went to the network alone would belong to a call that is never started
+// there, and would never complete.
 //
-// The deciding batch goes first, since gRPC wants that of a call that is taken
-// over; the others follow in the order they came, and none overtakes another.
+// The deciding batch passes first, since gRPC requires that of a call that is
+// taken over. The others follow in the order they came, and none overtakes
+// another.
 //
-// A call that is cancelled, or whose deadline passes, while it keeps batches
-// and is not even being decided, is opened natively: gRPC then ends it as it
-// would have without us.
+// If a call is cancelled, or its deadline passes, while the gate keeps batches
+// and nobody has begun to decide it, the gate opens natively. gRPC then ends
+// the call as it would have without us.
 //
-// Thread safety: all from any thread. The caller of Open…() holds what the
-// batches belong to; with the last of them the call, and this, may be gone.
-// A call of one batch pays an exchange, and what has more a small allocation.
+// Thread safety: all functions may be called from any thread. The call lives
+// until its last batch has passed. After that the call, and this gate with it,
+// may be gone. A call of one batch costs one atomic exchange; a call of several
+// also costs a small allocation.
 #ifndef FIREBREAK_INTERCEPTORS_GATE_H_
 #define FIREBREAK_INTERCEPTORS_GATE_H_
 
@@ -45,25 +47,28 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // True for whoever asks first: it decides, and opens.
+  // Returns true to the first thread that calls this. That thread decides the
+  // call and opens the gate.
   bool Claim() { return !is_claimed_.exchange(true); }
 
-  // A batch on its way down. True: it is kept. `channel` is its call's, which
-  // ends at `deadline`: kept batches that nobody decides on are let go then.
+  // Takes a batch on its way down. Returns true if the gate keeps it. `channel`
+  // is that of the call, which ends at `deadline`: batches that nobody decides
+  // on are let go then.
   bool Keep(Methods* batch, core::Time deadline,
             const std::shared_ptr<engine::ChannelBinding>& channel);
-  // Whether all batches pass.
+  // Returns whether all batches pass.
   bool is_open() const;
 
-  // The caller has cancelled, perhaps under the lock of its context.
+  // Called when the caller has cancelled, perhaps under the lock of its
+  // context.
   void OnCancel();
 
-  // Once, by who has claimed it. `first` decided it, and is not among those
-  // kept.
+  // Called once, by the thread that has claimed the gate. `first` is the
+  // deciding batch, and is not among those kept.
   void OpenNatively(Methods* first,
                     const std::shared_ptr<engine::ChannelBinding>& channel);
-  // `fails_writes`: those kept have messages to send, which fail, as on a call
-  // that is over.
+  // If `fails_writes` is true, the messages that batches have to send fail, as
+  // they do on a call that is over.
   void OpenHijacked(Methods* first,
                     const std::shared_ptr<engine::ChannelBinding>& channel,
                     bool fails_writes);
@@ -71,12 +76,12 @@ class Gate {
  private:
   class Kept;
 
-  // Else the address of a Kept.
+  // Any other value is the address of a Kept.
   static constexpr std::uintptr_t kNothing = 0;
   static constexpr std::uintptr_t kOpen = 1;       // and nothing was ever kept
   static constexpr std::uintptr_t kCancelled = 2;  // and nothing is kept
 
-  // `go` is done with the first, `follow` with the others.
+  // Applies `go` to the first batch and `follow` to the others.
   template <class Go, class Follow>
   void Open(Methods* first,
             const std::shared_ptr<engine::ChannelBinding>& channel, Go go,

@@ -23,7 +23,7 @@ GuardedCall::GuardedCall(std::shared_ptr<engine::ChannelBinding> channel,
 
 GuardedCall::~GuardedCall() {
   if (!is_running_) return;
-  // The permit gives itself back.
+  // The destructor of the permit returns it.
   core::MethodStats& stats = method_->runtime->stats;
   const core::Time now = Now();
   admission_permit_.End(core::AdmissionControl::Verdict::kUnknown, now);
@@ -120,8 +120,9 @@ core::AdmissionControl::Step GuardedCall::Begin() {
   admitted_ = started_;
   deadline_ = FromGrpcDeadline(info_->client_context()->raw_deadline(),
                                channel_->core()->clock());
-  // A deadline that is spent: gRPC would say the same without sending anything;
-  // the server, and a probe's slot, have nothing to do with it.
+  // If the deadline has passed, admission refuses the call. gRPC would do the
+  // same without sending anything, so neither the server nor a probe's slot is
+  // used.
   return admission_permit_.Begin(
       &method_->settings->admission, started_, deadline_,
       is_unary() ? runtime.ExpectedTime(method_->settings->admission, started_)
@@ -290,7 +291,7 @@ std::shared_ptr<const Answer> GuardedCall::WithReport(
   v1::CallReport report = NewReport(*channel_, *method_);
   FinishReport(static_cast<absl::StatusCode>(refusal->status.error_code()),
                reason, Now() - started_, &report);
-  // One of its own: refusals are shared by many calls.
+  // The answer is copied, since many calls share a refusal.
   auto mine = std::make_shared<Answer>();
   mine->status = refusal->status;
   mine->initial = refusal->initial;

@@ -1,16 +1,18 @@
-// A call that runs natively once the breaker has let it: unary or any stream.
+// A call, unary or any stream, that runs natively once the breaker has admitted
+// it.
 //
 //   GuardedCall call(channel, method, info);
 //   AdmissionControl::Step step = call.Begin();  // it may have to wait: Queued
 //   if (auto refused = call.Admit(refusals)) ... // hijack, and answer it
 //   call.Observe(methods, cancelled);            // every later batch
 //
-// It is judged by its final status, never by its opening: a stream that opens
-// well and breaks in the middle is a failure. One that is destroyed without a
-// status is abandoned: its permit goes back and nothing is decided.
+// It is judged by its final status and not by its opening: a stream that opens
+// well and breaks in the middle is a failure. A call that is destroyed without
+// a status counts as abandoned: its permit is returned without a verdict.
 //
-// Thread safety: none but what gRPC gives: batches of one call come one after
-// the other where it matters (status last). Ownership: by the interceptor.
+// Thread safety: none but what gRPC guarantees: batches of one call come one
+// after the other where it matters, and the status comes last. Ownership: the
+// interceptor owns it.
 #ifndef FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_
 #define FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_
 
@@ -47,28 +49,34 @@ class GuardedCall {
     return method_;
   }
 
-  // Once, before anything is sent.
+  // Called once, before anything is sent.
   core::AdmissionControl::Step Begin();
-  // What Begin() has left to wait, and back when it is in or out.
+  // Takes the permit out when Begin() has to wait. OnAdmitted() brings it back
+  // when the wait is over.
   core::AdmissionPermit TakeAdmissionPermit() {
     return std::move(admission_permit_);
   }
   void OnAdmitted(core::AdmissionPermit permit);
-  // When Begin(), or the wait after it, ended outside.
+  // Return the answer when Begin(), or the wait after it, has ended in a
+  // refusal or in a cancel by the caller.
   std::shared_ptr<const Answer> TurnAway(
       const core::AdmissionControl::Refusal& refusal);
   std::shared_ptr<const Answer> Cancel();
-  // Once it is in. An answer means: refused by the breaker.
+  // Called once admission control has admitted the call. Returns null if it may
+  // run, and else the answer: the deadline is too close, or the breaker refuses
+  // it.
   std::shared_ptr<const Answer> Admit(Refusals* refusals);
-  // Once, when admitted: the listener may change what is sent.
+  // Called once, when the call may run. The listener may change the metadata
+  // that is sent.
   void TellStart(std::multimap<std::string, std::string>* metadata);
-  // Looks at the ends that `methods` brings. `cancelled`: the caller has.
+  // Looks at the results that `methods` brings. `cancelled` is whether the
+  // caller has cancelled.
   void Observe(grpc::experimental::InterceptorBatchMethods* methods,
                bool cancelled);
 
  private:
   core::Time Now() const { return channel_->core()->Now(); }
-  // What a stream takes is its users' doing.
+  // Only unary calls are timed: how long a stream lasts is up to its users.
   bool is_unary() const {
     return info_->type() == grpc::experimental::ClientRpcInfo::Type::UNARY;
   }
@@ -78,8 +86,8 @@ class GuardedCall {
   void OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
                 bool cancelled);
   void TellRefused(core::Reason reason) const;
-  // To the tape, while somebody listens. `sent`: how its attempt ended; null:
-  // there was none.
+  // Writes the call to the tape, if one is being recorded. `sent` is how its
+  // attempt was attributed, or null if there was no attempt.
   void Write(core::CallEnd end, absl::StatusCode code, core::Reason reason,
              const core::Attribution* sent, core::Time now) const;
   void TellEnd(const grpc::Status& status, core::Attribution attribution) const;

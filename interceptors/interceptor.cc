@@ -21,7 +21,8 @@ bool HasAny(grpc::experimental::InterceptorBatchMethods* methods,
   return false;
 }
 
-// Neither on its way up nor asking a hijacked call for its results.
+// Returns whether the batch is on its way down: it neither brings results nor
+// asks a hijacked call for them.
 bool IsOnItsWayDown(grpc::experimental::InterceptorBatchMethods* methods) {
   return !HasAny(methods, {InterceptionHookPoints::PRE_RECV_INITIAL_METADATA,
                            InterceptionHookPoints::PRE_RECV_MESSAGE,
@@ -55,7 +56,7 @@ Interceptor::~Interceptor() {
 void Interceptor::Intercept(Methods* methods) {
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_CANCEL)) {
-    // A stream that an injected fault cuts is not the caller's doing.
+    // If an injected fault cuts the stream, the caller has not cancelled.
     if (!IsCuttingHere()) OnCancel();
     methods->Proceed();
     return;
@@ -63,7 +64,8 @@ void Interceptor::Intercept(Methods* methods) {
   if (!gate_.is_open() && Admit(methods)) return;
   switch (mode_) {
     case Mode::kUndecided:
-      // Cancelled, or late, before there was anything to decide on.
+      // The call was cancelled, or ran out of time, before there was anything
+      // to decide on.
       if (methods->QueryInterceptionHookPoint(
               InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
         TakeCallOptions(methods->GetSendInitialMetadata());
@@ -84,8 +86,8 @@ void Interceptor::Intercept(Methods* methods) {
 }
 
 bool Interceptor::Admit(Methods* methods) {
-  // While the gate opens, batches of a call that is answered come back through
-  // here to be asked for their results.
+  // While the gate opens, the batches of a hijacked call come back through here
+  // to ask for their results.
   if (!IsOnItsWayDown(methods)) return false;
   if (is_unary_ && methods->GetRecvMessage() != nullptr) {
     reply_ = methods->GetRecvMessage();
@@ -165,7 +167,7 @@ void Interceptor::Wait(Methods* first) {
           }
         });
   }
-  // `this` may be gone when this returns without an end.
+  // `this` may be gone when Join() returns without an end.
   absl::optional<Queued::End> end = queued->Join();
   if (end.has_value()) EndWait(*std::move(end), first);
 }
@@ -199,8 +201,8 @@ void Interceptor::Refuse(Methods* first,
                          std::shared_ptr<const Answer> refusal) {
   refusal_ = std::move(refusal);
   mode_ = Mode::kRefused;
-  // A write on a call that is over fails, as it does on a native one. A unary
-  // call's message is told of with its status.
+  // A write on a call that is over fails, as it does on a native one. The
+  // failure of a unary call's message shows in its status.
   gate_.OpenHijacked(first, channel_, /*fails_writes=*/!is_unary_);
 }
 
@@ -244,14 +246,14 @@ void Interceptor::Driven(Methods* methods) {
   } else if (driven_->KeepOnItsWayUp(methods)) {
     return;
   } else if (methods->GetRecvMessage() != nullptr) {
-    // On its way down, after the first.
+    // A batch on its way down, after the first one.
     reply_ = methods->GetRecvMessage();
   }
   methods->Proceed();
 }
 
 void Interceptor::Refused(Methods* methods) {
-  // As in Refuse(), of those that come later.
+  // As in Refuse(), for writes that come later.
   if (methods->QueryInterceptionHookPoint(
           InterceptionHookPoints::PRE_SEND_MESSAGE)) {
     methods->FailHijackedSendMessage();

@@ -1,19 +1,20 @@
-// The one interceptor of a call: decides its mode, then follows it.
+// The one interceptor of a call. It decides the call's mode and then follows
+// it.
 //
-// One composite, because two interceptors in a row that take calls over recurse
-// for ever in gRPC C++. The mode is decided when the batch comes that sends the
-// initial metadata; until then a gate keeps everything, see gate.h:
-//   guarded   runs natively, or is refused as a whole; may be held before, in
-//             the queue of its bulkhead
+// There is only one, because two interceptors in a row that take calls over
+// recurse without end in gRPC C++. The mode is decided when the batch arrives
+// that sends the initial metadata. Until then a gate keeps everything (gate.h):
+//   guarded   runs natively, or is refused as a whole. It may first wait in the
+//             queue of its bulkhead
 //   driven    may be answered from attempts of our own: unary calls with retry,
 //             hedging, a timeout, wait_for_ready or a fallback
-// (A call without policy gets a Strip from the factory instead.)
+// A call without policy gets a Strip from the factory instead.
 //
-// Facts of the hook API that shape the code, each with a test:
+// These facts about the hook API shape the code, and each has a test:
 //   - a cancel may come before anything else, on any thread, and under the lock
 //     of the caller's context;
-//   - a batch may bring no hook at all and still must proceed;
-//   - Hijack() comes back into Intercept() at once with the PRE_RECV_* hooks.
+//   - a batch may bring no hook at all and must still proceed;
+//   - Hijack() calls Intercept() again at once, with the PRE_RECV_* hooks.
 //
 // Ownership: gRPC owns it, in the call's ClientContext.
 #ifndef FIREBREAK_INTERCEPTORS_INTERCEPTOR_H_
@@ -53,48 +54,51 @@ class Interceptor final : public grpc::experimental::Interceptor,
   using Methods = grpc::experimental::InterceptorBatchMethods;
   enum class Mode { kUndecided, kGuarded, kRefused, kDriven };
 
-  // A batch that comes before the gate is open. True: it is taken care of.
+  // Takes a batch that comes before the gate is open. Returns true if nothing
+  // more is to be done with it.
   bool Admit(Methods* methods);
-  // Whatever decides the call may be the last that is done with `this`.
+  // The functions that decide the call may end it, and `this` with it, before
+  // they return.
   void Begin(Methods* first);
   void Wait(Methods* first);
   void EndWait(Queued::End end, Methods* first);
-  // Of a guarded call: it goes out natively, or is refused.
+  // Lets a guarded call go out natively, or refuses it.
   void Decide(Methods* first, const core::AdmissionControl::Step& step);
   void Refuse(Methods* first, std::shared_ptr<const Answer> refusal);
-  // For what is wrong with the call itself, or its channel.
+  // Refuses a call because of an error in the call itself or in its channel.
   void RefuseInvalid(Methods* first, const grpc::Status& wrong);
   void OnCancel();
-  // Later batches, by what has become of the call.
+  // Handle the later batches of a call in this mode.
   void Driven(Methods* methods);
   void Refused(Methods* methods);
 
-  // Handed on to whichever the call becomes.
+  // Passed on to the GuardedCall or the DrivenCall.
   std::shared_ptr<engine::ChannelBinding> channel_;
   std::shared_ptr<const engine::MethodBinding> method_;
   const Codec codec_;
-  // The factory's, which outlives its calls.
+  // The factory owns these, and outlives its calls.
   Refusals* const refusals_;
   ReplyKinds* const kinds_;
   grpc::experimental::ClientRpcInfo* const info_;
   const bool is_unary_;
-  // Of the thread that makes the call.
+  // The stack of the thread that makes the call.
   const CallerStack stack_;
-  // Taken when the stub makes the call: with a completion queue its first batch
-  // may come only when the server call it was made from is over.
+  // Taken when the stub makes the call. The first batch of a completion-queue
+  // stub may come only after the server call that the context was made from is
+  // over.
   ParentRef parent_;
 
   Gate gate_;
-  // Of a unary call, where it wants its reply.
+  // Where a unary call wants its reply. Null until that is known.
   std::atomic<void*> reply_{nullptr};
-  // Below: written before the gate opens, and read when it is open.
+  // The members below are written before the gate opens, and read after that.
   Mode mode_ = Mode::kUndecided;
   absl::optional<GuardedCall> guarded_;
   std::shared_ptr<const Answer> refusal_;
   std::shared_ptr<DrivenCall> driven_;
 
-  // A cancel on another thread and Begin() each write their own and then read
-  // the other's, so at least one of them sees both.
+  // OnCancel() and Begin() may run on two threads at once. Each writes its own
+  // member and then reads the other's, so at least one of them sees both.
   std::atomic<bool> cancelled_{false};
   std::atomic<DrivenCall*> cancellable_{nullptr};
   std::shared_ptr<Queued> queued_;

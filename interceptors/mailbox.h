@@ -1,21 +1,21 @@
-// One owner at a time: whoever has a call decides and acts, everybody else
-// sends it mail.
+// Gives an object one owner at a time: the owner decides and acts, and every
+// other thread sends it mail.
 //
-//   Mailbox box;                         // owned by who made it
+//   Mailbox box;                         // its maker owns it
 //   do {
 //     while (box.Fetch()) while (Mail* next = box.Next()) Handle(next);
 //   } while (!box.Leave());
 //   ...
-//   if (box.Post(&mail) == Mailbox::Posted::kYouOwnIt) ...   // the same
+//   if (box.Post(&mail) == Mailbox::Posted::kYouOwnIt) ...   // the same loop
 //
-// So what happens to a call happens in one loop, in the order it came, without
-// a lock around it: a thread that finds the call taken leaves its mail and goes
-// on with its own work.
+// So all events of a call are handled in one loop, in the order they came, and
+// without a lock around it. A thread that finds the call owned leaves its mail
+// and goes on with its own work.
 //
-// An owner may also keep the box while it waits for something else, as a thread
-// does that waits for its own synchronous call. Who posts the first mail then
-// rings a bell, and the owner fetches mail once for each ring that it has
-// heard: so no ring is left that somebody else would hear.
+// An owner may also keep the box while it waits for something else, as the
+// thread does that waits for its own synchronous call. The thread that posts
+// the first mail then rings a bell. The owner fetches mail once for each ring
+// that it has heard, so that no ring is left for the next user of the bell.
 //
 //   if (box.Wait()) while (Mail* next = box.Next()) Handle(next);
 //   do {
@@ -24,11 +24,12 @@
 //     while (Mail* next = box.Next()) Handle(next);
 //   } while (!done || !box.Leave());
 //
-// Mail is part of what it tells of, and is in the box once at a time: what is
-// posted again before it was taken is the same news.
+// Mail is a member of the object that it is about, and is in the box at most
+// once. Posting it again before the owner has taken it changes nothing.
 //
-// Thread safety: Post() from any thread; the rest is the owner's.
-// Ownership: none; mail and box live while somebody may touch them.
+// Thread safety: Post() may be called from any thread, the rest only by the
+// owner. Ownership: none. Mail and box must live as long as any thread may
+// touch them.
 #ifndef FIREBREAK_INTERCEPTORS_MAILBOX_H_
 #define FIREBREAK_INTERCEPTORS_MAILBOX_H_
 
@@ -43,7 +44,7 @@ class Mail {
   Mail(const Mail&) = delete;
   Mail& operator=(const Mail&) = delete;
 
-  const int kind;  // of its recipient's choice
+  const int kind;  // chosen by the recipient
 
  private:
   friend class Mailbox;
@@ -54,9 +55,9 @@ class Mail {
 class Mailbox {
  public:
   enum class Posted {
-    kYouOwnIt,   // nobody had it: take what is there
-    kRing,       // the owner waits for the bell
-    kLeftThere,  // the owner has mail to look at already
+    kYouOwnIt,   // the box was free: fetch the mail
+    kRing,       // the owner waits: ring the bell
+    kLeftThere,  // the owner will find the mail
   };
 
   Posted Post(Mail* mail) {
@@ -73,14 +74,15 @@ class Mailbox {
     return seen == kWaits ? Posted::kRing : Posted::kLeftThere;
   }
 
-  // From now on a first mail is worth a ring. True: there was some before.
+  // After this call, posting the first mail returns kRing. Returns true if
+  // there was mail before, which is then fetched.
   bool Wait() {
     state_ = kWaits;
     std::uintptr_t seen = kOwned;
     return !head_.compare_exchange_strong(seen, kWaits) && Fetch();
   }
 
-  // Takes all mail out of the box. False: there is none.
+  // Takes all mail out of the box. Returns false if there is none.
   bool Fetch() {
     if (head_.load() <= kWaits) return false;
     auto* mail = reinterpret_cast<Mail*>(head_.exchange(state_));
@@ -95,7 +97,7 @@ class Mailbox {
     return true;
   }
 
-  // Of what was fetched, in the order it came.
+  // Returns the fetched mail one by one in the order it came, and then null.
   Mail* Next() {
     Mail* const first = fetched_;
     if (first == nullptr) return nullptr;
@@ -104,20 +106,22 @@ class Mailbox {
     return first;
   }
 
-  // False when there is mail. Nothing that was fetched is left.
+  // Gives the box up, or returns false if there is new mail. Everything that
+  // was fetched must have been taken with Next().
   bool Leave() {
     std::uintptr_t seen = state_;
     return head_.compare_exchange_strong(seen, kFree);
   }
 
  private:
-  // Else the address of the mail that came last, whose owner has not looked.
+  // Any other value is the address of the mail that came last, which the owner
+  // has not fetched yet.
   static constexpr std::uintptr_t kFree = 0;
   static constexpr std::uintptr_t kOwned = 1;
   static constexpr std::uintptr_t kWaits = 2;
 
   std::atomic<std::uintptr_t> head_{kOwned};
-  // The owner's.
+  // Only the owner reads or writes these.
   std::uintptr_t state_ = kOwned;
   Mail* fetched_ = nullptr;
 };

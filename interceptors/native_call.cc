@@ -12,22 +12,25 @@ using grpc::experimental::InterceptionHookPoints;
 
 namespace {
 
-// Compared by identity only, and only while that cancel runs.
+// The context that this thread is cancelling. Only compared by address, and
+// only while that cancel runs.
 thread_local const grpc::ClientContext* t_cancelling = nullptr;
 
 }  // namespace
 
 bool NativeCall::CanBe(Methods* first) {
-  // A stub over a completion queue has serialized its message, and may ask for
-  // the initial metadata long before it asks for the end: kept meanwhile, that
-  // would be waited for in vain. A reactor asks for both at once.
+  // A completion-queue stub has serialized its message already, so
+  // GetSendMessage() is null. It may ask for the initial metadata long before
+  // it asks for the end, and would wait in vain for a batch that is kept
+  // meanwhile. A reactor asks for both at once.
   return first->GetRecvStatus() != nullptr ||
          first->GetSendMessage() != nullptr;
 }
 
 void NativeCall::SendDeadline(
     core::Duration left, std::multimap<std::string, std::string>* metadata) {
-  // At most eight digits, rounded up: a little late is a cancel of ours.
+  // The protocol allows eight digits. The value is rounded up: if the server
+  // ends the call a little late, our own cancel has ended it already.
   constexpr int64_t kMost = 99'999'999;
   const int64_t micros = (std::max<int64_t>(left.count(), 1) + 999) / 1000;
   const int64_t millis = (micros + 999) / 1000;
@@ -56,7 +59,7 @@ void NativeCall::WriteOver(const Answer& answer) {
   trailing->clear();
   Insert(answer.trailing, trailing);
   Methods* const with_initial = initial_ != nullptr ? initial_ : end_;
-  // Not there where the caller has it already.
+  // The hook is missing if the caller has the initial metadata already.
   if (with_initial->QueryInterceptionHookPoint(
           InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
     auto* const initial = with_initial->GetRecvInitialMetadata();

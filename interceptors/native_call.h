@@ -1,5 +1,5 @@
-// The caller's own call, gone out natively as the first attempt of a driven
-// call.
+// The caller's own call, which has gone out natively as the first attempt of a
+// driven call.
 //
 //   NativeCall native(context, codec, &reply);
 //   ... the gate opens natively ...
@@ -8,19 +8,21 @@
 //   native.WriteOver(answer);           // that attempt's answer
 //   native.LetGo();                     // the caller has it
 //
-// A callback or completion-queue stub's call that ends well at its first
-// attempt, as nearly all do, so costs hardly more than without firebreak, and
+// Nearly all calls of callback and completion-queue stubs end well at their
+// first attempt. Such a call costs hardly more than without firebreak, and
 // shows its caller all that a native call shows. Only where the driver wants
-// more than that attempt is its end kept, further attempts are made, and the
-// deciding one's status, message and metadata are written over what gRPC has
-// found. docs/adr/0016-a-native-first-attempt.md says why this may be.
+// more than that attempt is its end kept. Further attempts are then made, and
+// the status, message and metadata of the deciding one are written over what
+// gRPC has received. docs/adr/0016-a-native-first-attempt.md explains why this
+// is allowed.
 //
-// A synchronous stub cannot have this: whether there is a message was decided
-// before interceptors see the end, and where there was none it says
-// UNIMPLEMENTED whatever we write.
+// A synchronous stub cannot do this. gRPC has decided whether there is a
+// message before interceptors see the end. If there is none, the stub returns
+// UNIMPLEMENTED whatever is written over an OK.
 //
-// Thread safety: none, its call's owner does all, but for IsCancelling().
-// Ownership: context and reply are the caller's, and there until LetGo().
+// Thread safety: none, since only the owner of the call uses it; IsCancelling()
+// may be called from any thread. Ownership: the context and the reply belong to
+// the caller, and are valid until LetGo().
 #ifndef FIREBREAK_INTERCEPTORS_NATIVE_CALL_H_
 #define FIREBREAK_INTERCEPTORS_NATIVE_CALL_H_
 
@@ -45,27 +47,29 @@ class NativeCall {
     kGone,
   };
 
-  // `first` sends all that the call sends. Whether its end can be kept and
-  // written over, which needs that the batch that receives the status is on its
-  // way already or follows by itself.
+  // Returns whether the end of the call can be kept and written over. `first`
+  // sends all that the call sends. The batch that receives the status must be
+  // on its way already, or follow without a further step of the caller.
   static bool CanBe(Methods* first);
 
   explicit NativeCall(grpc::ClientContext* context) : context_(context) {}
 
-  // The deadline as metadata, for a caller that has none of its own: so the
-  // server knows it. A context's deadline can no longer be set.
+  // Sends the deadline as metadata, so that the server knows it. This is for a
+  // caller that has set no deadline itself: that of a context can no longer be
+  // set.
   static void SendDeadline(core::Duration left,
                            std::multimap<std::string, std::string>* metadata);
 
   Stage stage() const { return stage_; }
-  // `is_split`: initial metadata and status are received in two batches.
+  // `is_split` is whether initial metadata and status are received in two
+  // batches.
   void Start(bool is_split) {
     stage_ = Stage::kInFlight;
     awaits_initial_ = is_split;
   }
 
-  // Of the batch with the initial metadata, where that is one of its own: it
-  // has come. gRPC does not promise that it comes before the end.
+  // Notes that the batch with the initial metadata has come, where that is a
+  // batch of its own. gRPC does not promise that it comes before the end.
   void NoteInitial() { awaits_initial_ = false; }
   bool AwaitsInitial() const { return awaits_initial_; }
   void KeepInitial(Methods* batch) { initial_ = batch; }
@@ -79,17 +83,21 @@ class NativeCall {
     return *end_->GetRecvTrailingMetadata();
   }
 
-  // Once its answer is not wanted any more; the end is still to come. Runs the
-  // cancel hooks of all interceptors, under the lock of the context.
+  // Cancels the call when its answer is not wanted any more. Its end is still
+  // to come. This runs the cancel hooks of all interceptors, under the lock of
+  // the context.
   void Cancel();
-  // Whether the cancel of `context` that the calling thread sees is ours.
+  // Returns whether the cancel of `context` that the calling thread is being
+  // notified of comes from Cancel().
   static bool IsCancelling(const grpc::ClientContext* context);
 
-  // All but the message, over what was received. `answer` outlives the context.
+  // Writes all but the message over what was received. `answer` must outlive
+  // the context.
   void WriteOver(const Answer& answer);
-  // Beside what was received.
+  // Adds `trailing` to the metadata that was received.
   void Add(const Answer::Metadata& trailing);
-  // Nothing of the caller's may be touched afterwards.
+  // Lets the kept batches go. Nothing that belongs to the caller may be touched
+  // afterwards.
   void LetGo();
 
  private:

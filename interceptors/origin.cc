@@ -10,24 +10,24 @@ namespace {
 using core::Origin;
 using grpc::StatusCode;
 
-// Did a server answer anything on this call?
+// Whether a server has sent anything on this call.
 enum class Reached { kYes, kNo, kUnclear };
 
-// Believed of a status...
+// When a row is believed.
 enum class If {
-  kNotReached,  // that no server can have sent
-  kAlways,      // whoever may have sent it
+  kNotReached,  // if no server can have sent the status
+  kAlways,      // whether a server may have sent it or not
 };
 
-// What gRPC makes itself.
+// A status that gRPC makes itself.
 struct Row {
   StatusCode code;         // OK: any
-  absl::string_view text;  // begins the message, of kNowhere is in it
+  absl::string_view text;  // kHere: begins the message; else: is in it
   Origin origin;
   If believed;
-  // For maintainers: the gRPC versions it was seen in. Those of 1.51 are run by
-  // tests/integration/origin_test.cc and origin_connection_test.cc, unless only
-  // read in its source.
+  // For maintainers: the gRPC versions it was seen in. The tests in
+  // tests/integration/origin_test.cc and origin_connection_test.cc provoke
+  // those of 1.51, unless the row says that it was only read in the source.
   absl::string_view seen_in;
 };
 
@@ -36,7 +36,7 @@ constexpr StatusCode kExhausted = StatusCode::RESOURCE_EXHAUSTED;
 constexpr StatusCode kUnauthenticated = StatusCode::UNAUTHENTICATED;
 
 constexpr Row kTable[] = {
-    // The size of a message. Newer gRPC says whose limit it was: "SERVER: " is
+    // The size of a message. Newer gRPC says whose limit it was. "SERVER: " has
     // no row, since a server sends it.
     {kExhausted, "Sent message larger than max (", Origin::kHere,
      If::kNotReached, "1.51"},
@@ -46,9 +46,10 @@ constexpr Row kTable[] = {
      If::kAlways, "1.83"},
     {kExhausted, "CLIENT: Received message larger than max (", Origin::kHere,
      If::kAlways, "1.83"},
-    // The size of metadata. Both ends say the same of their limits, and a
-    // server's first bytes may be here. Whoever's: it says nothing of how the
-    // server does, and is not sent again.
+    // The size of metadata. Both ends use the same text for their limits, and
+    // the server's first bytes may have arrived. Whichever end it was, the
+    // status says nothing about the server's health, and the call is not sent
+    // again.
     {kExhausted, "received initial metadata size exceeds", Origin::kHere,
      If::kAlways, "1.51"},
     {kExhausted, "received trailing metadata size exceeds", Origin::kHere,
@@ -83,8 +84,8 @@ constexpr Row kTable[] = {
      "1.83"},
     {kUnavailable, "No results from DNS queries", Origin::kNowhere,
      If::kNotReached, "1.83"},
-    // A connection that broke under way. Found anywhere, too: what the system
-    // says stands before it.
+    // A connection that broke during the call. The text may stand anywhere,
+    // since the operating system's message may come before it.
     {kUnavailable, "Socket closed", Origin::kTransport, If::kAlways, "1.51"},
     {kUnavailable, "Connection reset", Origin::kTransport, If::kAlways, "1.51"},
     {kUnavailable, "GOAWAY", Origin::kTransport, If::kAlways, "1.51"},
@@ -99,10 +100,10 @@ constexpr Row kTable[] = {
     {kUnavailable, "ping timeout", Origin::kTransport, If::kAlways, "1.83"},
 };
 
-// What gRPC says of a cancel and of a deadline of its own; 1.51.
+// The texts of gRPC's own cancel and deadline, in 1.51.
 constexpr absl::string_view kCancelled = "CANCELLED";
 constexpr absl::string_view kDeadlineExceeded = "Deadline Exceeded";
-// Begins the debug string of what was received, up to gRPC 1.80.
+// The debug string of a received status begins with this, up to gRPC 1.80.
 constexpr absl::string_view kFromPeer = "Error received from peer";
 
 bool IsAddress(absl::string_view text) {
@@ -150,22 +151,23 @@ Origin Weigh(const Row& row, Reached reached, const EndFacts& facts) {
     case Reached::kUnclear:
       break;
   }
-  // Taken for sent. What is not sent again anyway may be taken at its word,
-  // where there is reason to.
+  // In doubt the call counts as sent. A status that is not retried in any case
+  // may be believed, if there is a reason to.
   if (row.origin == Origin::kNowhere) return Origin::kTransport;
   return row.code == kExhausted || facts.has_credentials ? Origin::kHere
                                                          : Origin::kUnknown;
 }
 
-// A cancel or a deadline. Servers say it in the same words.
+// Finds the origin of a cancel or a deadline, for which servers use the same
+// texts.
 Origin WhoseEnd(Reached reached, const EndFacts& facts) {
-  // In-process channels say so of everything.
+  // In-process channels give this debug string to every status.
   if (IsReceived(facts) &&
       (reached != Reached::kUnclear || IsAddress(facts.peer))) {
     return Origin::kPeer;
   }
   if (reached == Reached::kNo) return Origin::kHere;
-  // The newest gRPC lets a cancelled call keep its peer.
+  // In the newest gRPC a cancelled call keeps its peer.
   return facts.message == (facts.code == StatusCode::CANCELLED
                                ? kCancelled
                                : kDeadlineExceeded)
@@ -184,7 +186,7 @@ EndFacts FactsOf(const grpc::Status& status, const grpc::ClientContext& context,
   facts.debug = context.debug_error_string();
   facts.has_details = !status.error_details().empty();
   facts.has_trailing = !context.GetServerTrailingMetadata().empty();
-  // A getter that is not const.
+  // The getter is not const.
   facts.has_credentials =
       const_cast<grpc::ClientContext&>(context).credentials() != nullptr;
   facts.target_is_address =
@@ -203,7 +205,8 @@ core::Origin OriginOf(const EndFacts& facts) {
     return WhoseEnd(reached, facts);
   }
   if (reached == Reached::kYes || IsReceived(facts)) return Origin::kPeer;
-  // Whatever it was, the connection had to do with it.
+  // An UNAVAILABLE with an unknown text, from before any server was reached, is
+  // a failure of the connection.
   return reached == Reached::kNo && facts.code == kUnavailable
              ? Origin::kTransport
              : Origin::kUnknown;

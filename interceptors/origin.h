@@ -1,27 +1,27 @@
-// Where was this status made?
+// Finds out where a status was made.
 //
 //   EndFacts facts = FactsOf(status, context, channel->targets());
 //   switch (OriginOf(facts)) { ... }
 //
-// gRPC C++ does not say. What it shows, and what that is worth:
+// gRPC C++ does not say. It shows the following, each with its limits:
 //
-//   peer()            an address once a server's first byte is here, else the
-//                     channel's target. A target that is itself an address
-//                     ("ipv4:..."), and an in-process channel, look the same
-//                     either way
+//   peer()            an address once a server's first byte has arrived, and
+//                     before that the channel's target. Both look the same if
+//                     the target itself is an address ("ipv4:..."), and on an
+//                     in-process channel
 //   the message       gRPC's own texts, in a table with the versions they were
-//                     seen in. A server may hand on such a status of its own
-//                     server, word for word: so no text is believed against
-//                     what else is known
+//                     seen in. A server may pass on such a status from a server
+//                     of its own, word for word, so a text never outweighs the
+//                     other facts
 //   details, trailing only servers send them
 //     metadata
-//   debug string      up to gRPC 1.80 "Error received from peer" excludes that
+//   debug string      up to gRPC 1.80 "Error received from peer" rules out that
 //                     there was no connection, and that the call was cancelled
-//                     or ran out of time here. It comes with other statuses
-//                     made here too, and that it is missing proves nothing
+//                     or ran out of time here. It also comes with other
+//                     statuses made here, and its absence proves nothing
 //
-// In doubt the call counts as sent: a wrong kNowhere would run twice what may
-// not. See docs/adr/0017-where-a-status-was-made.md.
+// In doubt the call counts as sent. If kNowhere were wrong, a call that must
+// not run twice would run twice. See docs/adr/0017-where-a-status-was-made.md.
 //
 // Thread safety: pure functions over what they are given.
 #ifndef FIREBREAK_INTERCEPTORS_ORIGIN_H_
@@ -38,7 +38,7 @@
 
 namespace firebreak::interceptors {
 
-// All that an end shows of where its status was made.
+// All facts about the end of a call that show where its status was made.
 struct EndFacts {
   grpc::StatusCode code = grpc::StatusCode::OK;
   std::string message;
@@ -46,11 +46,12 @@ struct EndFacts {
   std::string debug;
   bool has_details = false;
   bool has_trailing = false;
-  bool has_credentials = false;    // of the call, so that these can fail
-  bool target_is_address = false;  // or of one of several targets
+  bool has_credentials = false;    // call credentials, which can fail
+  bool target_is_address = false;  // or one of several is
 };
 
-// `context`: of a call that has ended. `targets`: of its channel.
+// `context` is that of a call that has ended, and `targets` are those of its
+// channel.
 EndFacts FactsOf(const grpc::Status& status, const grpc::ClientContext& context,
                  const std::vector<std::string>& targets);
 

@@ -1,18 +1,20 @@
-// Tells when the server call that a call was made from is cancelled, or when
+// Reports when the server call that a call was made from is cancelled, or when
 // its deadline passes.
 //
-//   watch = ParentWatch::Start(fields, io, [weak](grpc::StatusCode code)
-//   {...}); watch->Cancel();                     // not interested any more
+//   watch = ParentWatch::Start(fields, io,
+//                              [weak](grpc::StatusCode code) { ... });
+//   watch->Cancel();             // when it is not needed any more
 //
-// gRPC tells the attempts of a call, which are children of the same parent. But
-// a call that waits, in a queue or out a backoff, has no attempt that could be
-// told, and a server call cannot be asked: so it gets a child that never goes
-// anywhere. Its initial metadata is corked and never sent, its channel never
-// connects, and what ends it is the parent, or Cancel().
+// gRPC ends the attempts of a call with their parent, since they are its
+// children. But a call that waits in a queue, or between two attempts, has no
+// attempt, and a server call cannot be asked. So it gets a child that is never
+// sent: its initial metadata is corked, its channel never connects, and only
+// the parent or Cancel() ends it.
 //
-// Thread safety: Cancel() from any thread; `on_end` runs once, on a poller, and
-// is told DEADLINE_EXCEEDED, or CANCELLED by whomever.
-// Ownership: by its completion queue until it has ended, and by who asked.
+// Thread safety: Cancel() may be called from any thread. `on_end` runs once, on
+// a poller, with DEADLINE_EXCEEDED or with CANCELLED, whether the parent or
+// Cancel() has ended the watch. Ownership: shared by its completion queue,
+// until it has ended, and by the code that started it.
 #ifndef FIREBREAK_INTERCEPTORS_PARENT_WATCH_H_
 #define FIREBREAK_INTERCEPTORS_PARENT_WATCH_H_
 
@@ -32,7 +34,7 @@ class ParentWatch final : public engine::Completion {
   struct Key {};  // only Start() has one
 
  public:
-  // `parent.parent` is not null, and alive.
+  // `parent.parent` must be a live call, and not null.
   static std::shared_ptr<ParentWatch> Start(
       const ContextFields& parent, engine::Io* io,
       std::function<void(grpc::StatusCode code)> on_end);
@@ -46,11 +48,11 @@ class ParentWatch final : public engine::Completion {
  private:
   std::function<void(grpc::StatusCode code)> on_end_;
   std::shared_ptr<ParentWatch> self_;
-  // gRPC points into it for as long as the call lasts.
+  // gRPC keeps a pointer to it as long as the call lasts.
   const std::string method_ = "/firebreak.v1.Parent/Watch";
   grpc::ClientContext context_;
   grpc::Status status_;
-  // Lives in the call's arena, so it goes before the context.
+  // Lives in the call's arena, so it must be destroyed before the context.
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
 };
 

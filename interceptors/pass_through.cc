@@ -8,7 +8,7 @@ void Strip::Intercept(grpc::experimental::InterceptorBatchMethods* methods) {
   if (methods->QueryInterceptionHookPoint(
           grpc::experimental::InterceptionHookPoints::
               PRE_SEND_INITIAL_METADATA)) {
-    // Call options mean nothing here: there is no policy to change.
+    // Call options have no effect here, since there is no policy to change.
     const Taken taken = TakeCallOptions(methods->GetSendInitialMetadata());
     if (taken.foreign > 0) core_->CountForeignMetadata(taken.foreign);
   }

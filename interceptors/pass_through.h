@@ -1,13 +1,13 @@
-// The interceptors of calls that are none of our business.
+// The interceptors of calls that firebreak does not guard.
 //
 //   if (OwnCall::Is(context)) return new PassThrough();
 //   if (method == nullptr) return new Strip(core);     // no policy
 //
-// gRPC wants one of each call's factory, and deletes it with the call's
-// context. Most calls of a program may be of that kind, so making one takes
-// nothing from the heap, mostly (recycled.h).
+// Each factory must give every call an interceptor (factory.h), and gRPC
+// deletes it with the call's context. Most calls of a program may be of this
+// kind, so making one mostly allocates nothing (recycled.h).
 //
-// Thread safety: as gRPC's interceptors. Ownership: gRPC's.
+// Thread safety: that of gRPC's interceptors. Ownership: gRPC owns them.
 #ifndef FIREBREAK_INTERCEPTORS_PASS_THROUGH_H_
 #define FIREBREAK_INTERCEPTORS_PASS_THROUGH_H_
 
@@ -27,7 +27,8 @@ class PassThrough final : public grpc::experimental::Interceptor,
   }
 };
 
-// Of a call without policy: only sees to it that nothing of ours is sent.
+// For a call without policy. It only removes firebreak's metadata, which must
+// not be sent.
 class Strip final : public grpc::experimental::Interceptor,
                     public Recycled<Strip> {
  public:

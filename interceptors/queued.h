@@ -1,19 +1,19 @@
-// The time a call waits to be admitted: for its token, or for a place in the
-// bulkhead.
+// The time that a call waits to be admitted: for a token of its rate limit, or
+// for a slot in the bulkhead.
 //
 //   auto queued = Queued::Create(channel, method, std::move(permit), done);
 //   if (auto end = queued->Join()) ...       // decided at once; no `done`
-//   queued->Cancel();                        // the caller wants it no more
+//   queued->Cancel();                        // the caller has cancelled
 //
-// The caller's batches are held meanwhile, by whoever waits: docs/adr/0005.
-// `done` is called once, on the engine's timer thread: never on that of the
-// call which left its place, which is gRPC's. It may begin before Join() has
-// returned, but not before it is called: until then whoever waits is not ready
-// to be told, and a cancel is Join()'s to see.
+// The code that waits holds the caller's batches meanwhile: see docs/adr/0005.
+// `done` is called once, on the engine's timer thread. It is never called on
+// the thread of the call that has left its slot, which is gRPC's. It may begin
+// before Join() has returned, but not before Join() is called: until then the
+// waiting code is not ready for it, and Join() itself returns a cancel.
 //
 // Thread safety: safe from any thread. Ownership: shared by its call, the
-// bulkhead's queue and the timer thread; keeps the engine alive. `done` goes
-// when it has been called.
+// bulkhead's queue and the timer thread. It keeps the engine alive. `done` is
+// destroyed once it has been called.
 #ifndef FIREBREAK_INTERCEPTORS_QUEUED_H_
 #define FIREBREAK_INTERCEPTORS_QUEUED_H_
 
@@ -35,9 +35,10 @@ class Queued final : public core::Bulkhead::Waiter,
 
  public:
   struct End {
-    // The caller, or the parent call, wants it no more.
+    // Whether the caller, or the parent call, has cancelled. `step` is not set
+    // then.
     bool is_cancelled = false;
-    core::AdmissionControl::Step step;  // kIn or kOut, unless cancelled
+    core::AdmissionControl::Step step;  // kAdmitted or kRefused
     core::AdmissionPermit permit;       // of kAdmitted
   };
   using Done = std::function<void(End end)>;
@@ -51,10 +52,12 @@ class Queued final : public core::Bulkhead::Waiter,
          core::AdmissionPermit permit, Done done);
   ~Queued() override;
 
-  // Once. An end that is known already is for the caller, not for `done`.
+  // Called once. If the end is known already it is returned, and `done` is not
+  // called.
   absl::optional<End> Join();
-  // Under any lock: the timer thread does the rest. `is_late`: a deadline that
-  // the permit does not know has passed, and it ends like one that it knows.
+  // May be called under any lock: the timer thread does the work. `is_late`
+  // means that a deadline has passed that the permit does not know. The wait
+  // then ends as it does at a deadline that the permit knows.
   void Cancel(bool is_late = false);
 
   void OnPlace() override;
@@ -67,14 +70,15 @@ class Queued final : public core::Bulkhead::Waiter,
   const std::shared_ptr<engine::ChannelBinding> channel_;
   const std::shared_ptr<const engine::MethodBinding> method_;
   engine::Timer timer_;
-  // Said before the timer is armed at once, and looked at after it has been
-  // armed for later: so whoever armed it last, it rings at once.
+  // Set before the timer is armed for now, and read after it has been armed for
+  // later. So if there is news the timer fires at once, whichever thread armed
+  // it last.
   std::atomic<bool> has_news_{false};
   std::atomic<bool> is_cancelled_{false};
   std::atomic<bool> is_late_{false};
   core::Mutex mu_;
   core::AdmissionPermit admission_permit_ ABSL_GUARDED_BY(mu_);
-  Done done_ ABSL_GUARDED_BY(mu_);  // empty: over
+  Done done_ ABSL_GUARDED_BY(mu_);  // empty when it is over
   bool has_joined_ ABSL_GUARDED_BY(mu_) = false;
 };
 

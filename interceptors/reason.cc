@@ -5,8 +5,8 @@
 
 namespace firebreak {
 
-// The public list is the core's, number by number: a new reason belongs in both
-// (tests/house/add_a_policy.sh).
+// The public list and the core's have the same numbers: a new reason belongs in
+// both (tests/house/add_a_policy.sh).
 
 absl::string_view ReasonName(Reason reason) {
   const int number = static_cast<int>(reason);

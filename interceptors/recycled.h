@@ -1,16 +1,18 @@
-// Objects of one class that come and go with each call, without the heap.
+// Memory for objects of one class that come and go with each call. It mostly
+// avoids the heap.
 //
 //   class Strip final : public Interceptor, public Recycled<Strip> { ... };
-//   Interceptor* one = new Strip(core);   // of this thread's spare memory
-//   delete one;                           // and back, to whichever thread's
+//   Interceptor* one = new Strip(core);   // uses this thread's spare memory
+//   delete one;                           // becomes the deleting thread's
 //
 // Each thread keeps the memory of the last kMost objects that it has deleted,
-// and frees it when it ends. A thread that only makes such objects finds none
-// and goes to the heap; one that only deletes them keeps kMost. So memory does
-// not grow, whoever makes and whoever deletes.
+// and frees it when the thread ends. A thread that only makes such objects
+// finds no spare memory and uses the heap. A thread that only deletes them
+// keeps at most kMost. So memory use does not grow, whichever threads make and
+// delete.
 //
-// Under AddressSanitizer spare memory is poisoned, so that to use what is
-// deleted is found as ever.
+// Under AddressSanitizer spare memory is poisoned, so that a use after delete
+// is still found.
 //
 // Thread safety: safe from any thread, also while a thread or the process ends.
 #ifndef FIREBREAK_INTERCEPTORS_RECYCLED_H_
@@ -27,7 +29,7 @@
 
 namespace firebreak::interceptors {
 
-// `T` is final, so that all its objects are of one size.
+// `T` must be final, so that all its objects have the same size.
 template <class T>
 class Recycled {
  public:
@@ -44,7 +46,8 @@ class Recycled {
       ::operator delete(object);
       return;
     }
-    // The first one makes the thread free them all at its end.
+    // The first use of t_cleaner makes the thread run its destructor at the
+    // end, which frees the spare memory.
     if (t_spares == nullptr) t_cleaner.Want();
     t_spares = new (object) Spare{t_spares};
     ++t_count;
@@ -52,7 +55,8 @@ class Recycled {
   }
 
  private:
-  // Calls that one thread has under way at once, of those that are worth it.
+  // About the most calls that one thread has in flight at once, where recycling
+  // is worthwhile.
   static constexpr int kMost = 64;
 
   struct Spare {
@@ -62,8 +66,8 @@ class Recycled {
     return size < sizeof(Spare) ? sizeof(Spare) : size;
   }
 
-  // Frees what the thread has. Whatever is deleted after that, by destructors
-  // that run later, goes to the heap.
+  // Frees the thread's spare memory. What later destructors delete goes to the
+  // heap.
   struct Cleaner {
     void Want() {}
     ~Cleaner() {
@@ -77,8 +81,8 @@ class Recycled {
   };
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
-  // But for the word that the next one hangs on: the leak checker does not
-  // follow what is poisoned.
+  // Does not poison the first word, which points to the next one: the leak
+  // checker does not follow poisoned memory.
   static void Poison(void* p, std::size_t size) {
     if (size <= sizeof(Spare)) return;
     __asan_poison_memory_region(static_cast<char*>(p) + sizeof(Spare),
@@ -92,7 +96,8 @@ class Recycled {
   static void Unpoison(void* /*p*/, std::size_t /*size*/) {}
 #endif
 
-  // Without destructors, so that they may be used to the thread's very end.
+  // The first two have no destructors, so that they may be used until the very
+  // end of the thread.
   static thread_local Spare* t_spares;
   static thread_local int t_count;
   static thread_local Cleaner t_cleaner;
@@ -105,7 +110,7 @@ thread_local int Recycled<T>::t_count = 0;
 template <class T>
 thread_local typename Recycled<T>::Cleaner Recycled<T>::t_cleaner;
 
-// The same for what is shared:
+// The same for objects that are owned by a shared_ptr:
 //
 //   auto call = std::allocate_shared<Call>(RecyclingAllocator<Call>(), ...);
 template <class T>
@@ -136,7 +141,8 @@ class RecyclingAllocator {
   }
 
  private:
-  // shared_ptr asks for one of its own, with the object in it.
+  // allocate_shared() asks for one block, which holds the object and its
+  // counts.
   struct Block final : Recycled<Block> {
     static_assert(alignof(T) <= alignof(std::max_align_t));
     alignas(T) unsigned char room[sizeof(T)];

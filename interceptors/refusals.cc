@@ -50,7 +50,7 @@ Answer RefusedAnswer(const engine::MethodBinding& method,
 
 std::shared_ptr<const Answer> Refusals::For(const engine::MethodBinding& method,
                                             const core::Refusal& refusal) {
-  // By method, since breakers may be shared and the text names the method.
+  // Kept by method, since breakers may be shared and the text names the method.
   const engine::MethodRuntime& runtime = *method.runtime;
   const auto retry_after =
       std::chrono::ceil<std::chrono::milliseconds>(refusal.retry_after);

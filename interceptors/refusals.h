@@ -3,12 +3,12 @@
 //   std::shared_ptr<const Answer> answer = refusals->For(method, refusal);
 //   answer->FillWithoutReply(methods);
 //
-// A refusal explains itself in a text and a status detail, which take several
-// times longer to write than to decide; and refusals come in floods. Those of
-// one breaker within a millisecond say the same.
+// A refusal explains itself in a text and a status detail. Writing them takes
+// several times longer than the decision, and refusals come in great numbers.
+// Those of one breaker within a millisecond say the same.
 //
-// Thread safety: safe from any thread. Ownership: one for each factory; answers
-// are shared, and outlive it where a call still shows one.
+// Thread safety: safe from any thread. Ownership: each factory has one. Answers
+// are shared, and outlive it where a call still uses one.
 #ifndef FIREBREAK_INTERCEPTORS_REFUSALS_H_
 #define FIREBREAK_INTERCEPTORS_REFUSALS_H_
 
@@ -25,8 +25,9 @@
 
 namespace firebreak::interceptors {
 
-// Notes that a call is refused, for operators: see decision_log.h. `epoch` is
-// that of the breaker, where that refuses; `why()` makes one of these texts.
+// Records for operators that a call is refused: see decision_log.h. `epoch` is
+// that of the breaker, if the breaker refuses. `why()` returns one of the texts
+// below.
 template <class Why>
 void NoteRefusal(const engine::MethodBinding& method, core::Reason reason,
                  uint64_t epoch, core::Time now, const Why& why) {
@@ -40,13 +41,14 @@ std::string WhyRefused(const core::AdmissionControl& admission,
 std::string WhyBreakerRefuses(core::Breaker* breaker, core::Reason reason,
                               core::Time now);
 
-// What a call gets that its admission has refused.
+// Returns the answer for a call that admission control has refused.
 Answer RefusedAnswer(const engine::MethodBinding& method,
                      const core::AdmissionControl::Refusal& refusal);
 
 class Refusals {
  public:
-  // `refusal` is what the method's first target answered.
+  // Returns the answer for `refusal`, which comes from the method's first
+  // target.
   std::shared_ptr<const Answer> For(const engine::MethodBinding& method,
                                     const core::Refusal& refusal);
 

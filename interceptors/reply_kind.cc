@@ -63,7 +63,7 @@ bool ReplyKinds::IsMessage(const void* reply, Codec codec) {
   const void* const functions = FirstWord(reply);
   if (functions == nullptr) return false;
   if (modules_.empty()) return codec == Codec::kProtobuf;
-  // Virtual tables are 16 bytes apart at least.
+  // Virtual tables are at least 16 bytes apart.
   std::atomic<const void*>& place =
       known_[(reinterpret_cast<std::uintptr_t>(functions) >> 4U) % kPlaces];
   if (place.load(std::memory_order_relaxed) == functions) return true;

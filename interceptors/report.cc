@@ -148,7 +148,7 @@ namespace {
 std::string TimeText(const google::protobuf::Duration& d) {
   const core::Duration duration =
       std::chrono::seconds(d.seconds()) + std::chrono::nanoseconds(d.nanos());
-  // A report is read, not calculated with.
+  // Reports are for reading, so microseconds are precise enough.
   return core::FormatDuration(
       std::chrono::floor<std::chrono::microseconds>(duration));
 }
@@ -156,7 +156,8 @@ std::string TimeText(const google::protobuf::Duration& d) {
 }  // namespace
 
 std::ostream& operator<<(std::ostream& stream, const CallReport& report) {
-  // A fallback's message is what some server wrote: it gets no line of its own.
+  // The message of a fallback is text from a server: it must not begin a new
+  // line.
   std::ostringstream out;
   out << Code_Name(report.code());
   if (!report.reason().empty()) out << " (" << report.reason() << ")";

@@ -21,7 +21,8 @@
 
 namespace firebreak::interceptors {
 
-// Of the trailing metadata it travels in; no other process knows it.
+// Returns the key of the trailing metadata that carries the report. No other
+// process knows it.
 const std::string& ReportKey();
 
 v1::CallReport NewReport(const engine::ChannelBinding& channel,
@@ -30,21 +31,23 @@ v1::CallReport::Attempt* AddAttempt(const engine::ChannelBinding& channel,
                                     const core::CallDriver::Attempt& facts,
                                     const std::string& peer, core::Time began,
                                     v1::CallReport* report);
-// One fallback that was asked; of one that has ended, what it said too.
+// Adds a fallback that was asked. DescribeLink() adds the result of one that
+// has ended.
 v1::CallReport::FallbackLink* AddLink(const std::string& name,
                                       const core::CallDriver::Link& facts,
                                       core::Time began, v1::CallReport* report);
 void DescribeLink(const grpc::Status& said, absl::optional<core::Duration> age,
                   v1::CallReport::FallbackLink* link);
-// What the fallbacks were asked for.
+// Sets the failure that the fallbacks were asked about.
 void SetFailure(const grpc::Status& failure, v1::CallReport* report);
 void FinishReport(absl::StatusCode code, core::Reason reason,
                   core::Duration took, v1::CallReport* report);
 
-// The call ends otherwise than its report in `trailing`, if any, says.
+// Corrects the report in `trailing`, if there is one, when the call ends with
+// another code than it says.
 void AmendReport(absl::StatusCode code, Answer::Metadata* trailing);
 
-// "first", "retry", "hedge".
+// Returns "first", "retry" or "hedge".
 absl::string_view KindName(core::AttemptKind kind);
 
 }  // namespace firebreak::interceptors

@@ -34,7 +34,7 @@ absl::optional<core::Duration> RetryInfoDelay(const std::string& details) {
   if (details.empty() || !status.ParseFromString(details)) return {};
   for (const google::protobuf::Any& any : status.details()) {
     v1::RetryInfo info;
-    // Compared by its end, since the host before it is free.
+    // Only the end is compared, since the host before it may be any.
     if (!absl::EndsWith(any.type_url(), "/google.rpc.RetryInfo") ||
         !info.ParseFromString(any.value()) || !info.has_retry_delay()) {
       continue;
@@ -46,7 +46,7 @@ absl::optional<core::Duration> RetryInfoDelay(const std::string& details) {
         delay.seconds() > kMaxSeconds || delay.nanos() > 999'999'999) {
       continue;
     }
-    // A hundred years fit the core's time.
+    // The core's time can represent a hundred years.
     const int64_t seconds = std::min<int64_t>(delay.seconds(), kCentury);
     return std::chrono::seconds(seconds) +
            std::chrono::nanoseconds(delay.nanos());
@@ -61,8 +61,9 @@ core::AttemptEnd ReadEnd(const grpc::Status& status,
   end.code = static_cast<absl::StatusCode>(status.error_code());
   if (status.ok()) return end;
   end.origin = OriginOf(FactsOf(status, context, targets));
-  // A parent call that is cancelled cancels the attempt, behind our back. In
-  // doubt it did: else each caller that gives up would be the server's failure.
+  // If its parent call is cancelled, gRPC cancels the attempt without notice.
+  // In doubt this is assumed: otherwise each caller that gives up would count
+  // as a failure of the server.
   end.cancelled_by_caller = end.code == absl::StatusCode::kCancelled &&
                             end.origin == core::Origin::kUnknown &&
                             ReadParent(context) != nullptr;

@@ -1,4 +1,4 @@
-// Between gRPC's types and the core's.
+// Converts between gRPC's types and the core's.
 //
 //   core::Time deadline = FromGrpcDeadline(context->raw_deadline(),
 //                                         core->clock());
@@ -24,22 +24,24 @@
 
 namespace firebreak::interceptors {
 
-// The steady point of a gRPC deadline, by whichever clock it was given. Made
-// once for each call: the wall clock may jump later, the call's end does not.
+// Converts a gRPC deadline, by whichever clock it was given, to the steady
+// clock. This is done once for each call: if the wall clock jumps later, the
+// end of the call does not move.
 core::Time FromGrpcDeadline(gpr_timespec deadline,
                             const engine::EngineClock& clock);
 
-// The retry_delay of a google.rpc.RetryInfo among the status's details, or
-// nothing: none there, garbage, negative.
+// Returns the retry_delay of a google.rpc.RetryInfo in the status's details.
+// Returns nothing if there is none, or if it is malformed or negative.
 absl::optional<core::Duration> RetryInfoDelay(const std::string& details);
 
-// The facts of an ended attempt, but for those only its owner knows
-// (channel_was_not_ready, a cancel that it saw). `targets`: of its channel.
+// Returns the facts about an attempt that has ended, except those that only its
+// owner knows (channel_was_not_ready, a cancel that it saw). `targets` are
+// those of its channel.
 core::AttemptEnd ReadEnd(const grpc::Status& status,
                          const grpc::ClientContext& context,
                          const std::vector<std::string>& targets);
 
-// What a classifier is shown.
+// Returns what a classifier is given.
 Result ResultOf(
     const grpc::Status& status,
     const std::multimap<grpc::string_ref, grpc::string_ref>& trailing);
