@@ -27,7 +27,7 @@ void BindingCache::Keep(uint64_t version, const PolicyTable& policy,
   const bool is_stranger =
       binding == nullptr || binding->runtime->method == kOtherMethod;
   Binding share = binding == nullptr ? nullptr : core::NewShare(binding);
-  Copy outdated;  // goes when nothing is held
+  Copy outdated;  // destroyed when no lock is held
   const auto copy = copies_.TryHoldAny();
   if (!copy || copy->version > version) return;
   if (copy->version < version) {

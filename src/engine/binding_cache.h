@@ -1,5 +1,5 @@
-// What a channel remembers of its methods, so that a call finds its own without
-// a lock that all calls share.
+// A channel's cache of its methods. A call finds its binding here without a
+// lock that all calls share.
 //
 //   const uint64_t version = core->version();      // of the policy
 //   auto found = cache.Find(version, "/shop.v1.P/Charge");
@@ -7,16 +7,18 @@
 //     cache.Keep(version, policy, method, binding); }
 //   else if (*found == nullptr) ...                // no policy: pass through
 //
-// Each few threads have a copy of their own (core::Striped), filled as they
-// call: their look-ups meet nobody, nor do the references that they take, which
-// are counted in each copy for itself. All that is known is of one version of
-// the policy, and is forgotten with it.
+// The cache has several copies, one for each few threads (core::Striped), which
+// are filled as these threads make calls. So look-ups of different threads do
+// not contend, and neither do the references that they take: each copy has
+// reference counts of its own. All entries belong to one version of the policy
+// and are forgotten with it.
 //
-// Memory: methods that have a policy are as many as the engine has runtimes.
-// The others, those without policy and those past max_methods, may be any
-// number of names: a copy remembers kMostStrangers of them, of kLongestName
-// bytes at most, and then begins anew. That a method has no policy it can say
-// of any name, since it has the policy too; only faster of those it remembers.
+// Memory: there are as many methods with a policy as the engine has runtimes.
+// The others, those without a policy and those past max_methods, may be any
+// number of names. So a copy remembers at most kMostStrangers of them, of at
+// most kLongestName bytes each, and then starts again. It can find out for any
+// name that it has no policy, since it holds the policy too; for names that it
+// remembers this is only faster.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ENGINE_BINDING_CACHE_H_
@@ -40,21 +42,23 @@ class BindingCache {
  public:
   using Binding = std::shared_ptr<const MethodBinding>;
 
-  // Of each copy. More than a program has stubs for; it is who calls through a
-  // generic stub whatever others ask for that has more.
+  // The limits of each copy. They are higher than the number of stubs in a
+  // program. Only a program that forwards calls of any method through a generic
+  // stub has more names.
   static constexpr size_t kMostStrangers = 256;
   static constexpr size_t kLongestName = 256;
 
   explicit BindingCache(std::string channel) : channel_(std::move(channel)) {}
 
-  // The binding of `method` by that version of the policy; null: it has none.
-  // Nothing: not known here.
+  // Returns the binding of `method` under that version of the policy: null if
+  // the method has no policy, and nothing if the cache does not know.
   absl::optional<Binding> Find(uint64_t version, absl::string_view method);
-  // `policy` is that of `version`, and `binding` of the same or a later one.
+  // `policy` is that of `version`, and `binding` is of the same version or a
+  // later one.
   void Keep(uint64_t version, const PolicyTable& policy,
             absl::string_view method, const Binding& binding);
 
-  // How many names are remembered, of all copies; those in use left out.
+  // Returns how many names all copies remember, except copies that are in use.
   size_t size();
 
  private:
@@ -66,7 +70,8 @@ class BindingCache {
     Bindings strangers;
   };
 
-  // Those that had to go are in `outdated`, to go when nothing is held.
+  // Moves entries that have to go to `outdated`, which is destroyed when no
+  // lock is held.
   static void KeepStranger(absl::string_view method, const Binding& binding,
                            Copy* copy, Bindings* outdated);
 

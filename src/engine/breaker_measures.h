@@ -1,9 +1,10 @@
-// What operators see of a breaker, but for its state, its times and its cause.
+// The numbers that operators see of a breaker. Its state, times and cause are
+// not among them.
 //
 //   for (const core::Measure& each : BreakerMeasures(snapshot)) Show(each);
 //
-// A number that stands here is in the admin service, where admin.proto has a
-// field of its name, and among the metrics, without further code.
+// A number in this list also appears, without further code, in the admin
+// service, where admin.proto has a field of that name, and among the metrics.
 //
 // Thread safety: pure function.
 #ifndef FIREBREAK_SRC_ENGINE_BREAKER_MEASURES_H_
@@ -15,7 +16,8 @@
 
 namespace firebreak::engine {
 
-// In the order of the metrics. Exported for libfirebreak_prometheus.
+// Returns the numbers in the order of the metrics. Exported for
+// libfirebreak_prometheus.
 FIREBREAK_EXPORT core::Measures BreakerMeasures(const core::BreakerSnapshot& s);
 
 }  // namespace firebreak::engine

@@ -17,12 +17,12 @@ constexpr core::Duration kSureHang = std::chrono::seconds(30);
 constexpr double kTimesP99 = 3;
 constexpr double kMuchSlower = 10;
 constexpr core::Duration kLeastSlow = std::chrono::milliseconds(50);
-// An outage is to be seen within ten seconds, so nothing of before may be in
-// what is compared with it then.
+// An outage should be seen within ten seconds. What is compared with it by then
+// must not include calls from before it.
 constexpr core::Duration kMeanwhile = std::chrono::seconds(4);
 constexpr core::Duration kJudged = std::chrono::seconds(9);
 constexpr core::Duration kMinute = std::chrono::seconds(50);
-// No call in that time: nobody calls.
+// Without a call in this time the method is idle.
 constexpr core::Duration kIdle = std::chrono::seconds(9);
 
 }  // namespace
@@ -57,7 +57,7 @@ CallErrors ErrorsOf(const RecentCounts::Counts& counts,
       errors.errors += counts.codes[i];
     }
   }
-  // Of these no server is to blame. Most of them ended a call.
+  // No server is to blame for these errors. Most of them ended a call.
   const int64_t own = std::min(errors.errors, counts.own_faults);
   errors.errors -= own;
   return errors;
@@ -98,7 +98,7 @@ RecentCalls RecentOf(MethodRuntime* runtime, const MethodSettings& settings,
   recent.attempts = out.judged.counts.attempts;
   recent.failures = out.judged.counts.bad_attempts;
   const CallErrors errors = ErrorsOf(out.judged.counts, *settings.options);
-  // Those that a breaker refuses have failed as well, for who makes them.
+  // For the caller, a call that a breaker refuses has failed as well.
   recent.calls = errors.calls + out.judged.counts.refused;
   recent.errors = errors.errors + out.judged.counts.refused;
   const CallErrors minute =

@@ -34,14 +34,15 @@ std::shared_ptr<const MethodBinding> ChannelBinding::Find(
   std::shared_ptr<const MethodBinding> binding = FindShared(version, method);
   uint64_t version_now = 0;
   const PolicyTable policy = core_->methods()->policy(&version_now);
-  // The policy may be another by now: good for this call, and no other.
+  // The policy may have been replaced by now. Then the binding is for this call
+  // only.
   if (version_now == version) cache_.Keep(version, policy, method, binding);
   return binding;
 }
 
 std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
     uint64_t version, absl::string_view method) {
-  decltype(methods_) outdated;  // go unlocked
+  decltype(methods_) outdated;  // destroyed unlocked
   {
     core::MutexLock lock(&mu_);
     if (version_ != version) {
@@ -54,8 +55,8 @@ std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
   auto binding = std::make_shared<MethodBinding>();
   binding->method = std::string(method);
   binding->runtime = core_->methods()->RuntimeFor(name_, method);
-  // Not remembered here: what has no policy may be any number of names, as what
-  // is past max_methods.
+  // Not remembered here, since there may be any number of names without a
+  // policy, and of names past max_methods.
   if (binding->runtime == nullptr) {
     core_->channels()->NoteUnguarded(method);
     return nullptr;
@@ -63,7 +64,7 @@ std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
   core_->methods()->Bind(targets_, binding.get());
   if (binding->runtime->method == kOtherMethod) return binding;
   core::MutexLock lock(&mu_);
-  // As above.
+  // The policy may have been replaced by now, as above.
   if (version_ != version) return binding;
   return methods_.try_emplace(std::string(method), std::move(binding))
       .first->second;

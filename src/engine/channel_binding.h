@@ -28,7 +28,7 @@ namespace firebreak::engine {
 
 class EngineCore;
 
-// What a channel has beside its own target.
+// What a channel has in addition to its own target.
 struct ChannelExtras {
   // The channels of the targets 1, 2, ...
   std::vector<std::shared_ptr<grpc::Channel>> replicas;
@@ -39,28 +39,31 @@ class ChannelBinding {
  public:
   ChannelBinding(std::shared_ptr<EngineCore> core, std::string name,
                  std::vector<std::string> targets, ChannelExtras extras);
-  // On any thread, a gRPC callback's included: the replicas go on the engine's.
+  // May run on any thread, even in a gRPC callback: the replicas are destroyed
+  // on one of the engine's threads.
   ~ChannelBinding();
   ChannelBinding(const ChannelBinding&) = delete;
   ChannelBinding& operator=(const ChannelBinding&) = delete;
 
-  // As the policy now has it. Null when no entry names the method. Takes a lock
-  // only for a method that its threads have not called yet under this policy.
+  // Returns the binding of a method under the policy in force, or null if no
+  // entry names the method. Takes a shared lock only if the method is not in
+  // the cache for this policy.
   std::shared_ptr<const MethodBinding> Find(absl::string_view method);
 
   const std::shared_ptr<EngineCore>& core() const { return core_; }
   const std::string& name() const { return name_; }
   const std::vector<std::string>& targets() const { return targets_; }
-  // Of target n > 0.
+  // Returns the channel of target n > 0.
   const std::shared_ptr<grpc::Channel>& replica(int n) const {
     return extras_.replicas[static_cast<size_t>(n - 1)];
   }
   AttemptListener* listener() const { return extras_.listener.get(); }
-  // For Find(); bounded (binding_cache.h).
+  // Returns how many names the cache of Find() has; bounded (binding_cache.h).
   size_t names_remembered() { return cache_.size(); }
 
  private:
-  // One binding for all threads. `version`: of the policy, just now.
+  // Returns the binding that all threads share. `version` is that of the policy
+  // just now.
   std::shared_ptr<const MethodBinding> FindShared(uint64_t version,
                                                   absl::string_view method);
 
@@ -70,7 +73,7 @@ class ChannelBinding {
   ChannelExtras extras_;
   BindingCache cache_;
   core::Mutex mu_;
-  // Of the engine's policy that `methods_` are from.
+  // The version of the engine's policy that `methods_` belongs to.
   uint64_t version_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
       methods_ ABSL_GUARDED_BY(mu_);

@@ -53,7 +53,8 @@ void ChannelRegistry::AddFinding(const std::string& channel,
   finding.where = absl::StrCat("channel \"", event.channel, "\"");
   {
     core::MutexLock lock(&mu_);
-    // A program may make and drop channels of one name for ever.
+    // A program may make and drop channels of one name for ever, so a finding
+    // is kept only once.
     for (const LintFinding& known : findings_) {
       if (known.where == finding.where && known.problem == finding.problem) {
         return;

@@ -1,13 +1,13 @@
-// The channels that have been made: their names and targets, whose calls they
-// are, and what is to be said of them.
+// The channels that have been made: their names and targets, the factory that
+// handles their calls, and findings about them.
 //
 //   registry.Add("payment", {"a:1", "b:1"});
 //   registry.Names();                             // {"payment"}
-//   if (!registry.Claim(channel, this)) ...       // another factory acts there
+//   if (!registry.Claim(channel, this)) ...       // another one handles it
 //
-// What it remembers is bounded: a program may make and drop channels for ever.
+// Its memory is bounded, since a program may make and drop channels for ever.
 //
-// Thread safety: safe from any thread. Ownership: `events` outlives it.
+// Thread safety: safe from any thread. Ownership: `events` must outlive it.
 #ifndef FIREBREAK_SRC_ENGINE_CHANNEL_REGISTRY_H_
 #define FIREBREAK_SRC_ENGINE_CHANNEL_REGISTRY_H_
 
@@ -34,29 +34,29 @@ class ChannelRegistry {
                            EngineClock clock = EngineClock())
       : clock_(std::move(clock)), events_(events) {}
 
-  // A channel of this name has been made, to these targets.
+  // Records that a channel of this name has been made, to these targets.
   void Add(const std::string& name, const std::vector<std::string>& targets);
-  // Names that channels have been made with, sorted.
+  // Returns the names that channels have been made with, sorted.
   std::vector<std::string> Names() const;
-  // Their targets, sorted; none for a name that is not known.
+  // Returns the targets of these channels, sorted; none for an unknown name.
   std::vector<std::string> TargetsOf(const std::string& name) const;
 
-  // Something about a channel that the lint is to say; a warning at once.
+  // Adds a finding about a channel to the lint, and logs it as a warning at
+  // once.
   void AddFinding(const std::string& channel, LintFinding finding);
-  // A service that was called and has no policy.
+  // Records the service of a method that was called and has no policy.
   void NoteUnguarded(absl::string_view method);
-  // Adds all that to what the lint is told.
+  // Adds all of this to the traffic that the lint examines.
   void Describe(Traffic* traffic) const;
 
-  // Of several factories on one channel only the first may act, or a call
-  // would be counted once for each. True for the first `factory` that claims
-  // `channel`, and for it again.
+  // If there are several factories on one channel, only the first may act, or a
+  // call would be counted once for each. Returns true to the first `factory`
+  // that claims `channel`, also if it claims it again.
   bool Claim(const void* channel, const void* factory);
   void Release(const void* factory);
 
  private:
-  // So many names, findings and services are remembered, which is more than any
-  // program has.
+  // The limit for names, findings and services each: more than any program has.
   static constexpr std::size_t kMaxChannels = 1000;
 
   const EngineClock clock_;
@@ -71,7 +71,7 @@ class ChannelRegistry {
   absl::flat_hash_map<const void*, const void*> claims_ ABSL_GUARDED_BY(mu_);
 };
 
-// "shop.v1.PaymentService" of "/shop.v1.PaymentService/Charge".
+// Returns "shop.v1.PaymentService" for "/shop.v1.PaymentService/Charge".
 absl::string_view ServiceOf(absl::string_view method);
 
 }  // namespace firebreak::engine

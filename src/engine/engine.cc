@@ -1,5 +1,5 @@
-// The parts of the public Engine that know no interceptor. CreateChannel() and
-// InterceptorFactory() are in interceptors/channel.cc.
+// The parts of the public Engine that do not need interceptors. CreateChannel()
+// and InterceptorFactory() are in interceptors/channel.cc.
 #include "firebreak/engine.h"
 
 #include <utility>

@@ -25,7 +25,7 @@ Io::Options IoOptions(const EngineOptions& options) {
 }
 
 EngineOptions Completed(EngineOptions options) {
-  // The calling thread waits on a queue of gRPC's, in real time.
+  // The calling thread would wait on a queue of gRPC, which follows real time.
   if (options.clock != nullptr) options.drive_on_calling_thread = false;
   return options;
 }
@@ -84,7 +84,8 @@ EngineCore::EngineCore(const PolicyTable& policy, const EngineOptions& options,
 }
 
 EngineCore::~EngineCore() {
-  // There is nothing to stop, and what is locked stays locked.
+  // In a forked process there are no threads to stop, and locks may be held for
+  // ever.
   if (io_.IsForked()) return;
   policies_.StopWatching();
   recovery_->Stop();
@@ -110,7 +111,8 @@ void EngineCore::Prepare(const std::string& channel,
   if (binding.runtime == nullptr || binding.runtime->method == kOtherMethod) {
     return;
   }
-  // It has been called: at which targets, that knows better.
+  // It has been called, so its breakers are those of the targets that it has
+  // been called at.
   if (!binding.runtime->breakers().empty()) return;
   methods_.Bind(targets, &binding);
 }

@@ -1,21 +1,22 @@
-// What an Engine is made of, kept alive by whoever still needs it.
+// The objects that an Engine consists of. They live as long as anything needs
+// them.
 //
 //   std::shared_ptr<EngineCore> core = EngineCore::Create(table, options);
 //   std::shared_ptr<ChannelBinding> channel =
 //       core->BindChannel("payment", {""});
 //   core->policies()->UpdatePolicy(next, update);
 //
-// It makes the objects below and hands each what it needs. Each has one
-// subject, and its own lock beside what that guards:
+// It creates the objects below and gives each what it needs. Each has one
+// subject, and its own lock next to what that guards:
 //
 //   MethodRegistry    methods, their breakers, budgets and settings
 //   PolicyStore       the policy in force, its updates, its file
 //   ChannelRegistry   names and targets of channels
-//   Callbacks         listeners, the log, what callbacks did wrong
+//   Callbacks         listeners, the log, errors of callbacks
 //   Io, Recovery      threads and timers; connections of open breakers
 //
-// Held by the public Engine, by each interceptor factory (so by each channel)
-// and by each call in flight. It ends with the last of them, on whatever thread
+// The public Engine, each interceptor factory (and so each channel) and each
+// call in flight hold it. It ends with the last of them, on whatever thread
 // that happens; see io.h for how its threads end then.
 //
 // Thread safety: safe from any thread.
@@ -46,7 +47,8 @@
 
 namespace firebreak::engine {
 
-// Admin calls that are in the audit, or would be were refusals not limited.
+// Admin calls that are in the audit log, or would be in it if refusals were not
+// limited.
 struct AuditCounters {
   std::atomic<int64_t> changed{0};
   std::atomic<int64_t> refused{0};
@@ -54,7 +56,7 @@ struct AuditCounters {
 
 class EngineCore : public std::enable_shared_from_this<EngineCore> {
  public:
-  // `source`: as in PolicyUpdate.
+  // `source` is as in PolicyUpdate.
   static absl::StatusOr<std::shared_ptr<EngineCore>> Create(
       const PolicyTable& policy, const EngineOptions& options,
       absl::string_view source = "");
@@ -71,21 +73,22 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   Recovery* recovery() { return recovery_.get(); }
   AuditCounters* audit_counters() { return &audit_counters_; }
   const core::EventLog& events() const { return events_; }
-  // For what happens outside of the engine and belongs in the same log.
+  // For events outside of the engine that belong in the same log.
   core::EventLog* event_log() { return &events_; }
-  // Where its calls are written, while somebody listens.
+  // The tape to which calls are written while something reads it.
   core::CallTape* tape() { return &tape_; }
   const EngineOptions& options() const { return options_; }
-  // Drawn at the start: tells its events from those of the process before.
+  // A random number, drawn at the start. It distinguishes this engine's events
+  // from those of an earlier process.
   uint64_t instance() const { return instance_; }
 
-  // What takes more than one of them.
+  // The functions below need more than one of these objects.
   std::shared_ptr<ChannelBinding> BindChannel(std::string name,
                                               std::vector<std::string> targets,
                                               ChannelExtras extras = {});
   // Makes the breakers of a method that has not been called yet, one for each
-  // target of the channel; nothing where there is no policy for it, or no such
-  // channel.
+  // target of the channel. Does nothing if there is no policy for the method,
+  // or no such channel.
   void Prepare(const std::string& channel, const std::string& method);
   absl::Status SetFallback(const std::string& channel,
                            const std::string& method, Fallback fallback);
@@ -94,15 +97,15 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
                            const FallbackChain& chain);
   absl::Status SetClassifier(const std::string& channel,
                              const std::string& method, Classifier classifier);
-  // The store, for who must not outlive the engine's end.
+  // Returns the policy store as a pointer that keeps the engine alive.
   std::shared_ptr<PolicyTarget> SharedPolicies() {
     return {shared_from_this(), &policies_};
   }
 
-  // By the engine's clock.
+  // Returns the time by the engine's clock.
   core::Time Now() const { return clock_.Now(); }
   const EngineClock& clock() const { return clock_; }
-  // Whether that is a test's.
+  // Whether that clock is a test's.
   bool is_virtual() const { return clock_.of_test() != nullptr; }
 
   // Short forms.
@@ -115,7 +118,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   CallbackCounters* callback_counters() { return callbacks_.counters(); }
   uint64_t NextSeed() { return methods_.NextSeed(); }
 
-  // Metadata that looked like ours and came from somewhere else, so far.
+  // How many metadata entries looked like ours but came from elsewhere.
   int64_t foreign_metadata() const { return foreign_metadata_; }
   void CountForeignMetadata(int n) { foreign_metadata_ += n; }
 
@@ -123,10 +126,10 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   EngineCore(const PolicyTable& policy, const EngineOptions& options,
              absl::string_view source);
 
-  // The runtime that something is set for; checks the name.
+  // Checks the name, and returns the runtime for which a callback is set.
   absl::StatusOr<std::shared_ptr<MethodRuntime>> RuntimeToSet(
       const std::string& channel, const std::string& method);
-  // What is known of the calls so far.
+  // Returns what is known about the calls so far.
   Traffic SeenTraffic() const;
 
   const EngineOptions options_;
@@ -141,7 +144,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   MethodRegistry methods_;
   PolicyStore policies_;
 
-  // Last, so that its threads end before what they use.
+  // These come last, so that the threads end before what they use is destroyed.
   Io io_;
   const std::shared_ptr<Recovery> recovery_;
   Callbacks callbacks_;

@@ -32,7 +32,8 @@ std::shared_ptr<MethodRuntime> MethodRegistry::RuntimeFor(
       if (found != methods_.end()) return found->second;
       if (methods_.size() >= max_methods_) return OtherRuntime(key);
     }
-    // Not under the lock: the first look at a proto's descriptor builds it.
+    // Not done under the lock, since the first look at a proto's descriptor
+    // builds the descriptor.
     options = WithDescriptor(std::move(options), method);
     core::MutexLock lock(&mu_);
     if (version != version_) continue;
@@ -83,7 +84,8 @@ PolicyTable MethodRegistry::policy(uint64_t* version) const {
 
 void MethodRegistry::Use(const PolicyTable& policy,
                          absl::FunctionRef<void(uint64_t version)> record) {
-  // Looked up before, since the first look at a proto's descriptor builds it.
+  // Looked up before the lock is held, since the first look at a proto's
+  // descriptor builds the descriptor.
   absl::flat_hash_map<const MethodRuntime*,
                       std::shared_ptr<const core::MethodOptions>>
       found;
@@ -97,9 +99,11 @@ void MethodRegistry::Use(const PolicyTable& policy,
                           ? Nothing()
                           : WithDescriptor(entry->second, runtime->method);
     }
-    // All at once, so that nobody is bound to half of it.
+    // All methods change at once, so that no call is bound to half of the
+    // policy.
     core::MutexLock lock(&mu_);
-    // Runtimes are never taken away: a new one has come meanwhile.
+    // Runtimes are never removed, so the numbers differ if a new one has come
+    // meanwhile.
     if (methods_.size() != found.size()) continue;
     policy_ = policy;
     SetShared(&admitted);
@@ -128,8 +132,9 @@ void MethodRegistry::SetShared(AdmittedWaiters* admitted) {
 
 void MethodRegistry::SetChannelBreakers() {
   for (auto& [key, shared] : channel_breakers_) {
-    // Of the entry it has its numbers from, if some method still has that, else
-    // of the first method by name.
+    // The options are those of the entry that the breaker has had them from, if
+    // some method still has that entry, and else those of the first method by
+    // name.
     std::shared_ptr<const core::MethodOptions> next;
     for (const auto& [name, runtime] : methods_) {
       std::shared_ptr<const core::MethodOptions> options =
@@ -188,8 +193,8 @@ core::Breaker* MethodRegistry::BreakerFor(MethodRuntime* runtime,
     shared.policy = options.policy;
     shared.breaker->SetOptions(options.breaker, clock_.Now());
   } else if (shared.policy != options.policy && !shared.warned) {
-    // Two entries may well inherit the same numbers; that they do is for their
-    // owner to know.
+    // Two entries may inherit the same numbers. Only their owner can know that,
+    // so this warns in any case.
     shared.warned = true;
     Warn(runtime->channel, target, runtime->method,
          absl::StrCat("shares the channel's breaker, whose numbers are those "
@@ -223,7 +228,8 @@ std::shared_ptr<MethodRuntime> MethodRegistry::OtherRuntime(
   }
   auto found = methods_.find({channel, kOtherMethod});
   if (found != methods_.end()) return found->second;
-  // Each channel name is one more: as many of them as methods.
+  // Each channel name adds one runtime, so there may be as many channel names
+  // as methods.
   if (methods_.size() >= 2 * max_methods_ && channel != kOtherMethod) {
     if (methods_.count({kOtherMethod, kOtherMethod}) == 0) {
       Warn(channel, /*target=*/"", method,
@@ -246,7 +252,7 @@ std::shared_ptr<MethodRuntime> MethodRegistry::MakeRuntime(
     budget = std::make_shared<core::AttemptBudget>(policy_.BudgetFor(channel),
                                                    clock_.Now());
   }
-  AdmittedWaiters nobody;  // waits yet
+  AdmittedWaiters nobody;  // no call waits yet
   auto runtime = std::make_shared<MethodRuntime>(
       channel, std::string(method), budget,
       MakeSettings(channel, std::move(options), MethodSettings(), &nobody));
@@ -270,7 +276,7 @@ MethodSettings MethodRegistry::MakeSettings(
   settings.admission = settings.own.Or(of_channel->second, options->admission);
   if (options->retry && options->retry->adaptive) {
     const core::AdaptiveRetryOptions& adaptive = *options->retry->adaptive;
-    // What has been learned by other numbers is nothing to go on with.
+    // What was learned with other numbers is of no use now.
     const bool is_as_before = before.estimator != nullptr &&
                               *before.options->retry->adaptive == adaptive;
     settings.estimator = is_as_before

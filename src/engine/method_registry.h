@@ -7,8 +7,8 @@
 //   if (runtime == nullptr) ...  // no policy: pass through
 //   registry.Use(policy, [](uint64_t version) { ... });   // a new policy
 //
-// It knows policies only as tables (policy_table.h): where they come from and
-// what became of them is the PolicyStore's.
+// It uses policies only as tables (policy_table.h). The PolicyStore knows where
+// they come from and which ones were in force before.
 //
 // Thread safety: safe from any thread. Ownership: runtimes, breakers and
 // budgets live as long as the registry, and are shared.
@@ -38,71 +38,77 @@ namespace firebreak::engine {
 
 class MethodRegistry final : public PolicyUser {
  public:
-  // Methods past `max_methods` share an entry. `events` outlives it.
+  // Methods past `max_methods` share an entry. `events` must outlive it.
   MethodRegistry(const PolicyTable& policy, std::size_t max_methods,
                  uint64_t seed, core::EventLog* events,
                  EngineClock clock = EngineClock());
-  // Who is told what breakers do. Before any is made; outlives them.
+  // Sets the observer of all breakers. Called before any breaker is made. The
+  // observer must outlive them.
   void SetObserver(core::BreakerObserver* observer) { observer_ = observer; }
-  // Where methods write their calls. Likewise.
+  // Sets the tape to which methods write their calls, under the same
+  // conditions.
   void SetTape(core::CallTape* tape) { tape_ = tape; }
 
-  // The runtime of a method, made when first asked for; null without policy.
+  // Returns the runtime of a method, which is made when it is first asked for.
+  // Returns null if the method has no policy.
   std::shared_ptr<MethodRuntime> RuntimeFor(const std::string& channel,
                                             absl::string_view method);
-  // Gives a binding what the policy now has for its runtime.
+  // Gives a binding the settings and breakers of its runtime under the policy
+  // in force.
   void Bind(const std::vector<std::string>& targets, MethodBinding* binding);
 
-  // Every method seen so far, sorted by channel and method.
-  // Exported for libfirebreak_prometheus (docs/adr/0021).
+  // Returns every method seen so far, sorted by channel and method. Exported
+  // for libfirebreak_prometheus (docs/adr/0021).
   FIREBREAK_EXPORT std::vector<std::shared_ptr<MethodRuntime>> All() const;
-  // And their settings, all of one policy, however often it is replaced.
-  // Exported for libfirebreak_prometheus.
+  // Returns these with their settings. The settings are all of one policy, even
+  // if it is replaced meanwhile. Exported for libfirebreak_prometheus.
   FIREBREAK_EXPORT std::vector<std::pair<std::shared_ptr<MethodRuntime>,
                                          std::shared_ptr<const MethodSettings>>>
   AllWithSettings() const;
 
-  // Of the policy; bindings of another one are out of date. Acquire: with the
-  // version comes the policy. Whoever set it has set all of it before, so who
-  // reads it here binds to nothing older.
+  // The version of the policy in force; bindings of another version are out of
+  // date. Use() writes it last, and it is read with acquire order. So a thread
+  // that reads it here does not bind to anything older.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
   PolicyTable policy(uint64_t* version) const override;
   void Use(const PolicyTable& policy,
            absl::FunctionRef<void(uint64_t version)> record) override;
 
-  // A new seed for whoever needs one.
+  // Returns a new seed for a random number generator.
   uint64_t NextSeed() {
     return seed_.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);
   }
 
  private:
-  // A breaker of scope CHANNEL, and the policy entry whose numbers it has;
-  // none: it is switched off.
+  // A breaker of scope CHANNEL, and the id of the policy entry whose numbers it
+  // has. It is switched off if there is no such entry.
   struct ChannelBreaker {
     std::shared_ptr<core::Breaker> breaker;
     std::string policy;
     bool warned = false;
   };
-  // Those who came in by a new policy; they go where nothing is locked.
+  // Waiting calls that a new policy has admitted. They are destroyed when no
+  // lock is held.
   using AdmittedWaiters = std::vector<std::shared_ptr<core::Bulkhead::Waiter>>;
 
-  // Of a method that has been called, and that the policy names no more. Its
-  // calls pass untouched, so these only say that there is nothing.
+  // Returns the options of a method that has been called and that the policy
+  // does not name any more. Its calls pass untouched, so all parts are off.
   static std::shared_ptr<const core::MethodOptions> Nothing();
   void Warn(const std::string& channel, const std::string& target,
             const std::string& method, std::string cause);
 
-  // The breaker that the method's policy asks for: its own, or the channel's.
+  // Returns the breaker that the method's policy asks for: its own or the
+  // channel's.
   core::Breaker* BreakerFor(MethodRuntime* runtime,
                             const core::MethodOptions& options,
                             const std::string& target)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Whether `target` would be one too many for the shared breakers of
-  // `channel`.
+  // Whether `channel` has too many shared breakers already to have one for
+  // `target`.
   bool IsOneTooMany(const std::string& channel, const std::string& target) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // For a channel and method past max_methods: the channel's, or one for all
-  // channels where these are too many themselves.
+  // Returns the runtime for a channel and method past max_methods: one for each
+  // channel, or one for all channels if there are too many channels as well.
   std::shared_ptr<MethodRuntime> OtherRuntime(
       const std::pair<std::string, std::string>& asked_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -110,13 +116,13 @@ class MethodRegistry final : public PolicyUser {
       const std::string& channel, absl::string_view method,
       std::shared_ptr<const core::MethodOptions> options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // `before`: what the method has had until now.
+  // `before` is what the method has had until now.
   MethodSettings MakeSettings(
       const std::string& channel,
       std::shared_ptr<const core::MethodOptions> options,
       const MethodSettings& before, AdmittedWaiters* admitted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // What channels share, by the policy in force.
+  // Applies the policy in force to what the methods of a channel share.
   void SetShared(AdmittedWaiters* admitted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetChannelBreakers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -127,7 +133,7 @@ class MethodRegistry final : public PolicyUser {
   core::CallTape* tape_ = nullptr;
   std::atomic<uint64_t> seed_;
 
-  // Taken before the locks of runtimes, breakers and bulkheads.
+  // Acquired before the locks of runtimes, breakers and bulkheads.
   mutable core::Mutex mu_;
   std::atomic<uint64_t> version_{1};  // written under `mu_`
   PolicyTable policy_ ABSL_GUARDED_BY(mu_);
@@ -138,8 +144,8 @@ class MethodRegistry final : public PolicyUser {
       channel_breakers_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::shared_ptr<core::AttemptBudget>> budgets_
       ABSL_GUARDED_BY(mu_);
-  // What the methods of a channel name share, where they have none of their
-  // own.
+  // The admission policies of a channel name, for methods that have none of
+  // their own.
   std::map<std::string, core::AdmissionControl> admissions_
       ABSL_GUARDED_BY(mu_);
   bool warned_of_cap_ ABSL_GUARDED_BY(mu_) = false;

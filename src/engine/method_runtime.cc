@@ -7,7 +7,8 @@
 namespace firebreak::engine {
 namespace {
 
-// Of one that lives on under its method's own breaker, or none.
+// Returns the options of a breaker of the method's own, or none if the method
+// shares its channel's breaker.
 absl::optional<core::BreakerOptions> OwnBreaker(
     const core::MethodOptions& options) {
   if (options.SharesBreaker()) return absl::nullopt;
@@ -47,7 +48,7 @@ void MethodRuntime::SetSettings(MethodSettings settings, core::Time now) {
     settings_.swap(next);
     for (const auto& breaker : own_) own.push_back(breaker.get());
   }
-  // Unlocked: they tell their observer.
+  // Done unlocked, since the breakers call their observer.
   const absl::optional<core::BreakerOptions> breaker_options =
       OwnBreaker(*this->settings()->options);
   for (core::Breaker* breaker : own) breaker->SetOptions(breaker_options, now);
@@ -115,8 +116,8 @@ std::vector<core::Breaker*> MethodRuntime::breakers() const {
 }
 
 void MethodRuntime::SetFallback(std::shared_ptr<const FallbackLinks> fallback) {
-  // The old one goes outside the lock, with the argument: its captures may do
-  // anything then.
+  // The old one is destroyed outside the lock, together with the argument,
+  // since what it captured may do anything then.
   core::MutexLock lock(&mu_);
   has_fallback_ = fallback != nullptr;
   fallback_.swap(fallback);
@@ -129,8 +130,8 @@ std::shared_ptr<const FallbackLinks> MethodRuntime::fallback() const {
 }
 
 void MethodRuntime::SetClassifier(Classifier classifier) {
-  // Outside the lock: an old classifier's captures may do anything when they
-  // go.
+  // Declared outside the lock: what an old classifier captured may do anything
+  // when it is destroyed.
   std::shared_ptr<const Classifier> next;
   if (classifier) {
     next = std::make_shared<const Classifier>(std::move(classifier));

@@ -6,18 +6,18 @@
 //   plan.options = binding->settings->options.get();
 //   plan.targets = binding->targets;
 //
-// Calls of all channels of one name share a MethodRuntime: its counters, what
-// it knows of its latency, what its retries teach and, through the channel's
-// budget, its tokens. It has one breaker for each target that those channels go
-// to. A MethodBinding is the part of it that one channel uses, with the policy
-// as it is now: a call keeps the binding that it began with, and so one policy
-// to its end, whatever policies come meanwhile.
+// Calls of all channels of one name share a MethodRuntime: its counters, its
+// latency model, what its retries have learned and, through the channel's
+// budget, its tokens. It has one breaker for each target of those channels. A
+// MethodBinding is the part of it that one channel uses, under the policy in
+// force. A call keeps the binding that it began with, so one policy applies to
+// it until its end, even if the policy is replaced meanwhile.
 //
-// A breaker of scope CHANNEL is one for all methods of the channel that say so;
-// its identity has the method kAllMethods.
+// All methods of a channel whose policy says so share one breaker of scope
+// CHANNEL. The method in its identity is kAllMethods.
 //
-// Thread safety: safe from any thread. Ownership: shared; a runtime keeps the
-// budget and everything its breakers point to alive.
+// Thread safety: safe from any thread. Ownership: shared. A runtime keeps the
+// budget alive, and everything that its breakers point to.
 #ifndef FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
 #define FIREBREAK_SRC_ENGINE_METHOD_RUNTIME_H_
 
@@ -47,22 +47,22 @@ inline constexpr char kAllMethods[] = "*";
 // The name of the runtime that all methods past max_methods share.
 inline constexpr char kOtherMethod[] = "other";
 
-// How many targets of a method have a breaker of their own, or of a channel
-// whose methods share them: as many as methods by default, and far more than a
-// service has replicas.
+// How many targets have a breaker of their own, for each method, or for each
+// channel whose methods share breakers. The limit of methods has the same
+// default. It is far more than a service has replicas.
 inline constexpr std::size_t kMaxTargets = 1000;
-// The target of the breaker for those past it.
+// The target of the breaker that targets past this limit share.
 inline constexpr char kOtherTarget[] = "other";
 
-// What one policy makes of a method.
+// The settings of a method under one policy.
 struct MethodSettings {
-  // Never null; without any part when the policy does not name the method.
+  // Never null. It has no parts if the policy does not name the method.
   std::shared_ptr<const core::MethodOptions> options;
-  // What a call passes first: the method's own parts, and with those of its
-  // channel that it shares.
+  // The admission policies that a call passes first: `own` are those of the
+  // method, and `admission` also has those that it shares with its channel.
   core::AdmissionControl own;
   core::AdmissionControl admission;
-  // Null without retries that learn.
+  // Null unless the method has adaptive retries.
   std::shared_ptr<core::RetryEstimator> estimator;
 };
 
@@ -76,53 +76,57 @@ class MethodRuntime {
   const std::string method;  // "/pkg.Service/Method", or kOtherMethod
   const std::shared_ptr<core::AttemptBudget> budget;
   core::MethodStats stats;
-  // Of the attempts of unary calls, over all targets.
+  // The latency of the attempts of unary calls, over all targets.
   core::LatencyModel latency;
-  // What a unary call that may have to wait for `admission` will take then: the
-  // live median of an attempt, zero while that is not known.
+  // Returns how long a unary call will take after it has waited for
+  // `admission`: the live median of an attempt. Returns zero if that is not
+  // known, or if the call never has to wait.
   core::Duration ExpectedTime(const core::AdmissionControl& admission,
                               core::Time now);
 
-  // Those of the policy that holds now.
+  // Returns the settings under the policy in force.
   std::shared_ptr<const MethodSettings> settings() const;
-  // From now on. Its own breakers get the new options, and what is left of the
-  // state that these leave room for.
+  // Replaces the settings. The method's own breakers get the new options, and
+  // keep the part of their state that these have room for.
   void SetSettings(MethodSettings settings, core::Time now);
 
-  // Its own breaker of `target`, made when it is first asked for; lives as
-  // long as the runtime. Past kMaxTargets it is OtherBreaker().
+  // Returns the method's own breaker of `target`, which is made when it is
+  // first asked for and lives as long as the runtime. Past kMaxTargets this is
+  // OtherBreaker().
   core::Breaker* BreakerFor(const std::string& target, core::EventLog* log,
                             core::BreakerObserver* observer, uint64_t seed,
                             core::Time now);
-  // One that is off whatever the policy says, and not among `breakers()`.
-  // Warns when it is first asked for.
+  // Returns a breaker that is off whatever the policy says, and that is not
+  // among `breakers()`. Logs a warning when it is first asked for.
   core::Breaker* OtherBreaker(core::EventLog* log, core::Time now);
-  // One that is not its own: of the channel, by the policy's scope.
+  // Adds a breaker that the method shares with its channel, by the policy's
+  // scope.
   void AddShared(std::shared_ptr<core::Breaker> breaker);
-  // Those that its policy asks for, its own or shared ones, in the order they
-  // were added; then its own that an operator holds by force, though the policy
-  // has no use for them now. Exported for libfirebreak_prometheus.
+  // Returns the breakers that the policy asks for, own or shared ones, in the
+  // order they were added. Own breakers follow that the policy does not use any
+  // more but that an operator holds by force. Exported for
+  // libfirebreak_prometheus.
   FIREBREAK_EXPORT std::vector<core::Breaker*> breakers() const;
 
-  // Null: none.
+  // Null removes the fallback.
   void SetFallback(std::shared_ptr<const FallbackLinks> fallback);
   bool has_fallback() const { return has_fallback_; }
-  // Null when there is none. Shared, so that a call in flight keeps its own.
-  // Exported for libfirebreak_prometheus.
+  // Returns null if there is none. Shared, so that a call in flight keeps the
+  // one it has. Exported for libfirebreak_prometheus.
   FIREBREAK_EXPORT std::shared_ptr<const FallbackLinks> fallback() const;
-  // Likewise.
+  // The same for the classifier.
   void SetClassifier(Classifier classifier);
   std::shared_ptr<const Classifier> classifier() const;
 
  private:
-  // Most methods have none of them, and every call asks.
+  // Most methods have neither, and every call asks: so that takes no lock.
   std::atomic<bool> has_fallback_{false};
   std::atomic<bool> has_classifier_{false};
   mutable core::Mutex mu_;
   std::shared_ptr<const MethodSettings> settings_ ABSL_GUARDED_BY(mu_);
   // Null until there are too many targets.
   std::unique_ptr<core::Breaker> other_ ABSL_GUARDED_BY(mu_);
-  // None is ever taken out: calls under way point to them.
+  // Breakers are never removed, since calls in flight point to them.
   std::vector<std::unique_ptr<core::Breaker>> own_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<core::Breaker>> shared_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const FallbackLinks> fallback_ ABSL_GUARDED_BY(mu_);
@@ -130,7 +134,7 @@ class MethodRuntime {
 };
 
 struct MethodBinding {
-  // The method itself, also where the runtime is that of "other".
+  // The method itself, even if the runtime is that of "other".
   std::string method;
   std::shared_ptr<MethodRuntime> runtime;
   std::shared_ptr<const MethodSettings> settings;

@@ -14,15 +14,16 @@
 namespace firebreak::engine {
 namespace {
 
-// Of the first fault in an event, path of its file included.
+// The most characters of the first fault in an event, with the path of its
+// file.
 constexpr size_t kMaxFault = 500;
 
-// How an event begins: "file /etc/p: ".
+// Returns how an event begins: "file /etc/p: ".
 std::string Told(const std::string& source) {
   return source.empty() ? "" : absl::StrCat(source, ": ");
 }
 
-// The first of its lines, and how many more there are.
+// Returns the first line of an error, and how many more there are.
 std::string FirstFault(const absl::Status& status) {
   const absl::string_view all(status.message().data(), status.message().size());
   const absl::string_view first = all.substr(0, all.find('\n'));
@@ -31,7 +32,7 @@ std::string FirstFault(const absl::Status& status) {
                       more == 0 ? "" : absl::StrCat(more, " more"));
 }
 
-// "; takes the breaker of 2: /p.S/M, every method of p.T"
+// Returns "; takes the breaker of 2: /p.S/M, every method of p.T".
 std::string ToldOfLost(const PolicyChange& change) {
   constexpr size_t kMost = 3;
   const auto& lost = change.lost_breakers;
@@ -124,7 +125,7 @@ absl::StatusOr<PolicyChange> PolicyStore::UpdatePolicy(
         /*refused=*/true);
     core::MutexLock lock(&mu_);
     ++stats_.refused;
-    // To lose a race is no fault of a policy.
+    // A policy that has lost a race is not faulty.
     if (!absl::IsAborted(change.status()) &&
         !std::exchange(stats_.is_refused, true)) {
       stats_.refused_since = std::chrono::system_clock::now();
@@ -204,12 +205,12 @@ absl::Status PolicyStore::WatchFile(const std::string& path,
 
 absl::Status PolicyStore::Watch(const std::shared_ptr<PolicyWatch>& watch,
                                 const std::shared_ptr<PolicyTarget>& self) {
-  // May block in the file system: nobody waits for it but who asked.
+  // Loading may block in the file system, so it is done without a lock.
   absl::Status loaded = watch->Load(this);
   if (!loaded.ok()) return loaded;
   core::MutexLock watching(&watch_mu_);
-  // What is let go says nothing any more once the next is in force: else the
-  // engine would watch one file, and run another.
+  // The old watch must be stopped before the new policy is in force. Otherwise
+  // the engine could watch one file and run the policy of another.
   if (watch_ != nullptr) watch_->Stop();
   watch_ = watch;
   watch->Apply(this);
@@ -233,7 +234,7 @@ std::vector<LintFinding> PolicyStore::Lint() const {
 }
 
 void PolicyStore::TellErrors(const std::vector<LintFinding>& findings) {
-  // The log has room for ten lines a minute.
+  // The log takes ten lines a minute.
   constexpr int64_t kMost = 5;
   const auto warn = [this](absl::string_view cause) {
     core::Event event;

@@ -5,10 +5,11 @@
 //   absl::StatusOr<PolicyChange> change = store.UpdatePolicy(next, update);
 //   store.in_force().version;                    // 2
 //
-// Calls do not come here: they follow the MethodRegistry, which the store tells
-// of each new policy (policy_user.h).
+// Calls do not use this class. They use the MethodRegistry, to which the store
+// gives each new policy (policy_user.h).
 //
-// Thread safety: safe from any thread. Ownership: what it is given outlives it.
+// Thread safety: safe from any thread. Ownership: everything that it is given
+// must outlive it.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_STORE_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_STORE_H_
 
@@ -37,15 +38,17 @@
 
 namespace firebreak::engine {
 
-// What became of updates of the policy so far; of dry runs nothing is counted.
+// How many updates of the policy had which result so far. Dry runs do not
+// count.
 struct PolicyStats {
   int64_t applied = 0;
-  int64_t unchanged = 0;  // said the same as the policy in force
+  int64_t unchanged = 0;  // same as the policy in force
   int64_t refused = 0;    // faults in it, no file, or ABORTED by `if_version`
   uint64_t version = 0;   // in force
-  // Of the last that was applied or unchanged, else the engine's start.
+  // When an update was last applied or found unchanged, or the engine's start.
   std::chrono::system_clock::time_point last_success;
-  // The last one was refused for its faults, as was each since then.
+  // Whether the last update was refused for its faults, as was each update
+  // since `refused_since`.
   bool is_refused = false;
   std::chrono::system_clock::time_point refused_since;
 };
@@ -56,25 +59,28 @@ class PolicyStore final : public PolicyTarget {
     PolicyUser* user = nullptr;
     core::EventLog* events = nullptr;
     Io* io = nullptr;
-    // What is known of the calls so far, for the lint; without `policy_age`.
+    // Returns what is known about the calls so far, for the lint. It does not
+    // set `policy_age`.
     std::function<Traffic()> traffic;
     bool clamp_attempts_at_5 = true;  // as in EngineOptions
     bool allow_faults = false;        // likewise
     EngineClock clock = EngineClock();
   };
 
-  // `policy` is what `user` begins with. `source`: as in PolicyUpdate.
+  // `policy` is what `user` begins with. `source` is as in PolicyUpdate.
   PolicyStore(const PolicyTable& policy, absl::string_view source,
               Neighbours neighbours);
 
-  // Replaces the policy, for calls that begin from now on; those under way end
-  // with the one they began with. All state that the new one leaves room for
-  // stays: windows, timers, overrides, tokens, queues, what has been learned.
-  // Of a policy that could not be had, its error: that too is an event.
+  // Replaces the policy for calls that begin from now on. Calls in flight end
+  // with the policy that they began with. All state that the new policy has
+  // room for is kept: windows, timers, overrides, tokens, queues, and what has
+  // been learned. If `policy` is an error, so that there is no policy, the
+  // update is refused with that error, which is an event too.
   absl::StatusOr<PolicyChange> UpdatePolicy(
       const absl::StatusOr<PolicyTable>& policy,
       const PolicyUpdate& update) override;
-  // An event about the policy, which stays as it is. Both texts are printable.
+  // Records an event about the policy, which stays as it is. Both texts must be
+  // printable.
   void NotePolicyIsWell(const std::string& source,
                         absl::string_view what) override;
   bool clamps_attempts_at_5() const override {
@@ -82,27 +88,29 @@ class PolicyStore final : public PolicyTarget {
   }
 
   PolicyInForce in_force() const;
-  // Those that were in force before, the last one first; at most kMaxHistory.
+  // Returns the policies that were in force before, the last one first; at most
+  // kMaxHistory.
   std::vector<PolicyInForce> history() const;
   // Exported for libfirebreak_prometheus (docs/adr/0021).
   FIREBREAK_EXPORT PolicyStats stats() const;
 
-  // `interval` as in WatchOptions. `self` is this store, with what it has to
-  // keep alive; held weakly.
+  // `interval` is as in WatchOptions. `self` is this store, as a pointer that
+  // keeps alive what it needs. It is held weakly.
   absl::Status WatchFile(const std::string& path, core::Duration interval,
                          const std::shared_ptr<PolicyTarget>& self);
-  // The same with a watch that has been made, and no more.
+  // Does the same with a watch that exists already.
   absl::Status Watch(const std::shared_ptr<PolicyWatch>& watch,
                      const std::shared_ptr<PolicyTarget>& self);
   void StopWatching();
 
-  // Of the policy in force, with what the engine has seen.
+  // Returns the findings in the policy in force, given what the engine has
+  // seen.
   std::vector<LintFinding> Lint() const;
-  // The first errors, as warnings in the log.
+  // Logs the first errors among `findings` as warnings.
   void TellErrors(const std::vector<LintFinding>& findings);
 
  private:
-  // What an update would come to now.
+  // Returns what an update would change now, without doing it.
   absl::StatusOr<PolicyChange> Examine(
       const absl::StatusOr<PolicyTable>& policy,
       const PolicyUpdate& update) const;
@@ -113,22 +121,23 @@ class PolicyStore final : public PolicyTarget {
 
   const Neighbours neighbours_;
 
-  // Held while one file takes the place of another; before a PolicyWatch's own,
-  // and that before `update_mu_`.
+  // Held while one file replaces another. It is acquired before the lock of a
+  // PolicyWatch, and that one before `update_mu_`.
   core::Mutex watch_mu_;
   std::shared_ptr<PolicyWatch> watch_ ABSL_GUARDED_BY(watch_mu_);  // or null
 
-  // Held for an update as a whole, so that they come one after the other. What
-  // the user locks is taken after it, and `mu_` after that.
+  // Held for a whole update, so that updates come one after the other. The
+  // locks of the user are acquired after it, and `mu_` after those.
   core::Mutex update_mu_;
 
   mutable core::Mutex mu_;
   PolicyInForce in_force_ ABSL_GUARDED_BY(mu_);
   core::Time began_ ABSL_GUARDED_BY(mu_);  // when it came into force
-  // Enough to get back from a bad evening; of a megabyte each at most.
+  // Enough to go back to a good policy after some bad ones. Each has at most a
+  // megabyte.
   static constexpr std::size_t kMaxHistory = 10;
   std::deque<PolicyInForce> history_ ABSL_GUARDED_BY(mu_);
-  PolicyStats stats_ ABSL_GUARDED_BY(mu_);  // but for its version
+  PolicyStats stats_ ABSL_GUARDED_BY(mu_);  // except its version
 };
 
 }  // namespace firebreak::engine

@@ -75,7 +75,7 @@ RecentCounts::Counts RecentCounts::Read(const MethodRuntime& runtime) {
   counts.no_token = stopped(core::Reason::kBudgetExhausted) +
                     stopped(core::Reason::kThrottled);
   counts.codes = all.codes;
-  // What is left was cancelled by a server.
+  // The calls that are left were cancelled by a server.
   counts.codes[kCancelled] = std::max<int64_t>(
       counts.codes[kCancelled] - all.end(core::CallEnd::kCancelled), 0);
   return counts;
@@ -89,7 +89,7 @@ void RecentCounts::Advance(
   if (is_first) first_ = last_ = now;
   for (const auto& method : methods) {
     History& history = methods_[method.get()];
-    // New since the last look: all of its counts are.
+    // The method is new since the last look, so all of its counts are too.
     if (history.looks.empty() && !is_first) {
       history.looks.push_back({last_, {}});
     }

@@ -1,14 +1,14 @@
-// What each method counted lately: two looks at its counters, and more.
+// What each method has counted recently, from looks at its counters.
 //
 //   RecentCounts recent;
 //   recent.Advance(core->Methods(), now);           // now and then
 //   RecentCounts::Counts counts = recent.Of(*runtime, now).Last(10s).counts;
 //   counts.codes[...];                              // of those seconds alone
 //
-// The engine only counts from its start on; what is going on now takes two
-// looks at the counters. Whoever reports keeps one of these and lets it look
-// every few seconds: a hundred loads for each method, and 4 kB of it. What was
-// counted before its first look is of no time it knows.
+// The engine's counters count from its start, so it takes two looks at them to
+// see what is happening now. A reporter has an object of this class and lets it
+// look every few seconds. That costs a hundred loads and 4 kB for each method.
+// Counts from before its first look belong to no span that it knows.
 //
 // Thread safety: safe from any thread. Memory: bounded by the engine's limit of
 // methods.
@@ -36,30 +36,32 @@ namespace firebreak::engine {
 class RecentCounts {
  public:
   static constexpr std::size_t kLooks = 12;
-  // Looks that are older say nothing of now.
+  // Older looks say nothing about the present.
   static constexpr core::Duration kOldest = std::chrono::seconds(70);
-  // From that share on, of the calls of a span that are not OK, they fail.
+  // If at least this share of the calls of a span is not OK, the method is
+  // failing.
   static constexpr double kFailingShare = 0.25;
 
-  // Counted in a span, or since the start.
+  // The counts of a span, or since the start.
   struct Counts {
     int64_t started = 0;
     int64_t failures = 0;
     int64_t rejected = 0;
     int64_t ended = 0;  // in whatever way
-    // Of `rejected`: by a breaker.
+    // Those of `rejected` that a breaker has refused.
     int64_t refused = 0;
-    // Attempts that say something of the server, and those that say no good.
+    // Attempts that say something about the server, and those that show a
+    // failure.
     int64_t attempts = 0;
     int64_t bad_attempts = 0;
-    // Attempts that failed by the caller's doing: its deadline was too short,
-    // or this process's gRPC refused them.
+    // Attempts that failed because of the caller: its deadline was too short,
+    // or gRPC in this process refused them.
     int64_t own_faults = 0;
-    // Calls that found no place in the bulkhead, and retries and hedges that
-    // found no token, be it of the budget or of gRFC A6's throttling.
+    // Calls that found no slot in the bulkhead, and retries and hedges that
+    // found no token, in the budget or in gRFC A6's throttling.
     int64_t no_place = 0;
     int64_t no_token = 0;
-    // Calls that got a status, by its code; not those that their caller
+    // Calls that got a status, by its code, except those that the caller has
     // cancelled.
     std::array<int64_t, core::kStatusCodes> codes{};
 
@@ -77,16 +79,18 @@ class RecentCounts {
     Counts counts;
   };
 
-  // One method's, read once, for as many spans as are asked for.
+  // The counts of one method, read once for as many spans as are asked for.
   class Reading {
    public:
-    // Between the looks, oldest first; the last is that until now.
+    // Returns the counts between the looks, oldest first. The last are those
+    // until now.
     std::vector<Counts> Steps() const;
-    // From the last look that is `ago` old or older. Where there is none, from
-    // the oldest; of a method that was never looked at, all it has counted.
+    // Returns the counts since the last look that is at least `ago` old, or
+    // since the oldest look if none is. For a method that was never looked at,
+    // it returns all that the method has counted.
     Span Last(core::Duration ago) const { return LastCalls(ago, 0); }
-    // The shortest that is `least` long, or longer where it has less than
-    // `calls` with a status, up to a minute.
+    // Returns the shortest span of at least `least` in which at least `calls`
+    // calls got a status; or a span of a minute, if that has fewer.
     Span LastCalls(core::Duration least, int64_t calls) const;
 
    private:
@@ -95,23 +99,23 @@ class RecentCounts {
     Look now_;
   };
 
-  // Looks at all of them.
-  // This and the next are exported for libfirebreak_prometheus.
+  // Looks at all methods. This function and the next are exported for
+  // libfirebreak_prometheus.
   FIREBREAK_EXPORT void Advance(
       const std::vector<std::shared_ptr<MethodRuntime>>& methods,
       core::Time now);
 
-  // The same, if the last look is that old.
+  // Does the same if the last look is at least `age` old.
   FIREBREAK_EXPORT void AdvanceIfOlder(
       core::Duration age,
       const std::vector<std::shared_ptr<MethodRuntime>>& methods,
       core::Time now);
 
   Reading Of(const MethodRuntime& runtime, core::Time now) const;
-  // From the oldest look until now.
+  // Returns the counts from the oldest look until now.
   Counts All(const MethodRuntime& runtime) const;
-  // Since when kFailingShare and more of the calls are not OK, to a look
-  // exactly; nothing while they are.
+  // Returns since when at least kFailingShare of the calls have not been OK, to
+  // the precision of the looks. Returns nothing if the method is not failing.
   absl::optional<core::Time> failing_since(const MethodRuntime& runtime,
                                            core::Time now) const;
 
@@ -124,11 +128,12 @@ class RecentCounts {
   static Counts Read(const MethodRuntime& runtime);
 
   mutable core::Mutex mu_;
-  // The first time that anything was looked at, and the last.
+  // When this first looked at anything, and when last.
   absl::optional<core::Time> first_ ABSL_GUARDED_BY(mu_);
   core::Time last_ ABSL_GUARDED_BY(mu_);
-  // By address, which stays: the engine forgets no method. Those that are not
-  // in it are newer than the last look, and had counted nothing then.
+  // By address, which stays valid since the engine drops no method. A method
+  // that is not in here is newer than the last look, and had counted nothing
+  // then.
   std::map<const MethodRuntime*, History> methods_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -1,10 +1,11 @@
-// What the application has hung into the engine, and what it did there.
+// The callbacks that the application has added to the engine, and the counters
+// of their errors.
 //
 //   Callbacks callbacks(&io, options);
 //   events.SetSink(callbacks.listeners());
 //   ++callbacks.counters()->classifier_late;
 //
-// Fallbacks and classifiers belong to methods: MethodRuntime.
+// Fallbacks and classifiers belong to methods: see MethodRuntime.
 //
 // Thread safety: safe from any thread. Ownership: `io` outlives it.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_CALLBACKS_H_

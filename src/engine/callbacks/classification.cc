@@ -45,11 +45,11 @@ class Classification final
   void Run() {
     {
       core::MutexLock lock(&mu_);
-      if (!host_) return;  // too late to be asked
+      if (!host_) return;  // it is too late to ask the classifier
     }
     Counter counter = nullptr;
     core::Verdict verdict = by_default_;
-    // We do not throw; the application may.
+    // Our own code throws no exceptions, but the application may.
     try {
       switch ((*classifier_)(result_)) {
         case Judgement::kDefault:
@@ -70,9 +70,9 @@ class Classification final
     Settle(verdict, counter);
   }
 
-  // The first word counts.
+  // Only the first call settles the permit.
   void Settle(core::Verdict verdict, Counter counter) {
-    // Go unlocked, in this order: the permit needs its breaker.
+    // Destroyed unlocked and in this order, since the permit needs its breaker.
     absl::optional<ClassifierHost> host;
     core::Permit permit;
     {

@@ -28,8 +28,9 @@ namespace firebreak::engine {
 inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
 static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 
-// What it runs on and counts in, and what has to live until the permit is
-// settled: whoever owns these two, and whoever owns the breaker.
+// What a classifier runs on and where its errors are counted; `engine` owns
+// these two. It and `method`, which owns the breaker, live until the permit is
+// settled.
 struct ClassifierHost {
   Io* io;
   CallbackCounters* counters;

@@ -1,4 +1,4 @@
-// What the application's callbacks did that was contained.
+// Errors of the application's callbacks that did no further harm.
 //
 // Thread safety: atomics.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_COUNTERS_H_

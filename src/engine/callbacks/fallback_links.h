@@ -5,10 +5,10 @@
 //   (*links)->at(n).answer(request, failure, &reply);
 //   (*links)->at(n).counters->Add(LinkEnd::kAnswered);
 //
-// Counters go by name, so a chain that takes another one's place goes on with
-// those of the links that both have.
+// Counters are kept by name. If a chain replaces another one, the links that
+// both have keep their counters.
 //
-// Thread safety: immutable but for its counters and caches, which are safe.
+// Thread safety: immutable, except for its counters and caches, which are safe.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_FALLBACK_LINKS_H_
 #define FIREBREAK_SRC_ENGINE_CALLBACKS_FALLBACK_LINKS_H_
 
@@ -37,8 +37,8 @@ using LinkEnd = core::CallDriver::LinkEnd;
 inline constexpr std::array<LinkEnd, 5> kLinkEnds = {
     LinkEnd::kAnswered, LinkEnd::kFailed, LinkEnd::kLate, LinkEnd::kNotBegun,
     LinkEnd::kAbandoned};
-// "answered", "failed", "late", "not_begun", "abandoned".
-// Exported for libfirebreak_prometheus.
+// Returns "answered", "failed", "late", "not_begun" or "abandoned". Exported
+// for libfirebreak_prometheus.
 FIREBREAK_EXPORT absl::string_view LinkEndName(LinkEnd end);
 
 class LinkCounters {
@@ -62,10 +62,11 @@ class FallbackLinks {
     std::shared_ptr<LinkCounters> counters;
   };
   static constexpr std::size_t kMaxLinks = 8;
-  // Of a fallback that is no chain.
+  // The name of a fallback that is not in a chain.
   static constexpr char kOnlyLink[] = "fallback";
 
-  // INVALID_ARGUMENT: every fault of the chain. `before` may be null.
+  // Returns INVALID_ARGUMENT with every fault of the chain. `before` is what
+  // the chain replaces, and may be null.
   static absl::StatusOr<std::shared_ptr<const FallbackLinks>> Create(
       absl::string_view channel, absl::string_view method,
       const FallbackChain& chain, const FallbackLinks* before);
@@ -73,9 +74,9 @@ class FallbackLinks {
   const std::vector<Link>& links() const { return links_; }
   const Link& at(int n) const { return links_[static_cast<std::size_t>(n)]; }
   absl::Span<const core::Duration> times() const { return times_; }
-  // Whether a link wants to know the replies of servers.
+  // Whether a link has a cache, which keeps the replies of servers.
   bool learns() const { return learns_; }
-  // Under which all caches keep the reply to `request`.
+  // Returns the key under which all caches keep the reply to `request`.
   std::string KeyOf(const grpc::ByteBuffer& request) const;
   void Learn(const grpc::ByteBuffer& request, const std::string& reply,
              core::Time now) const;
@@ -89,7 +90,7 @@ class FallbackLinks {
   bool learns_ = false;
 };
 
-// Of serialized messages.
+// Convert the bytes of serialized messages.
 std::string BytesOf(const grpc::ByteBuffer& buffer);
 grpc::ByteBuffer BufferOf(absl::string_view bytes);
 

@@ -1,12 +1,12 @@
-// Whether a fallback is for the messages of the method it is set for.
+// Checks whether a fallback is for the messages of the method it is set for.
 //
-//   absl::Status fits = CheckFallback("/shop.v1.UserService/GetUser",
-//   fallback);
+//   absl::Status fits =
+//       CheckFallback("/shop.v1.UserService/GetUser", fallback);
 //
-// Protobuf reads the bytes of most messages as any other, so a fallback of the
-// wrong type would answer garbage with OK. Known of those of MakeFallback()
-// and DefaultReply(), for methods whose proto is linked into the program;
-// others pass.
+// Protobuf can read the bytes of most messages as any other type, so a fallback
+// of the wrong type would answer garbage with OK. The types are known for
+// fallbacks of MakeFallback() and DefaultReply(), and for methods whose proto
+// is linked into the program. Other fallbacks pass the check.
 //
 // Thread safety: a pure function.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_FALLBACK_TYPES_H_
@@ -18,7 +18,7 @@
 
 namespace firebreak::engine {
 
-// INVALID_ARGUMENT: it names both types.
+// Returns INVALID_ARGUMENT with both types if they differ.
 absl::Status CheckFallback(absl::string_view method, const Fallback& fallback);
 
 }  // namespace firebreak::engine

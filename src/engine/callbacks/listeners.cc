@@ -8,12 +8,13 @@
 namespace firebreak::engine {
 namespace {
 
-// Before the next try when the pool is full.
+// How long to wait before the next try if the pool is full.
 constexpr core::Duration kPoolIsFull = std::chrono::milliseconds(10);
-// Events told in a row, before another job of the pool has its turn.
+// How many events a job delivers before another job of the pool has its turn.
 constexpr int kInARow = 16;
-// How far back it is looked for a refusal that says the same: more reasons and
-// methods than are refused at a time, and short enough for each refusal.
+// How many refusals are searched for one that says the same. This is more than
+// the reasons and methods that are refused at a time, and few enough to search
+// at each refusal.
 constexpr size_t kLookBack = 64;
 
 EngineEvent::Kind KindOf(core::Event::Kind kind) {
@@ -54,7 +55,7 @@ bool IsRejection(const EngineEvent& event) {
   return event.kind == EngineEvent::Kind::kRejection;
 }
 
-// The refusal that this one can be counted with, or null.
+// Returns the refusal that this one can be counted with, or null.
 EngineEvent* FindSame(std::deque<EngineEvent>* queue,
                       const std::string& channel, const std::string& method,
                       absl::string_view cause) {
@@ -106,7 +107,7 @@ void Listeners::NoteInterests() {
 }
 
 void Listeners::Remove(const EventListener* listener) {
-  std::vector<std::shared_ptr<Feed>> kept;  // what goes, goes unlocked
+  std::vector<std::shared_ptr<Feed>> kept;  // old feeds are destroyed unlocked
   core::MutexLock lock(&mu_);
   for (const std::shared_ptr<Feed>& feed : feeds_) {
     if (feed->listener.get() == listener) {
@@ -182,7 +183,7 @@ void Listeners::Push(Feed* feed, const EngineEvent& event) {
 
 void Listeners::WakeIdle() {
   for (const std::shared_ptr<Feed>& feed : feeds_) {
-    // One that is being told looks again when it is through.
+    // A job that is running looks again at its end.
     if (feed->is_running || feed->queue.empty()) continue;
     if (!std::exchange(is_armed_, true)) io_->Arm(&timer_, core::Time::min());
     return;
@@ -212,7 +213,7 @@ void Listeners::Drain(const std::shared_ptr<Feed>& feed) {
     EngineEvent event;
     {
       core::MutexLock lock(&mu_);
-      // Of an engine that has ended `io_` is gone too.
+      // If the engine has ended, `io_` is gone too.
       if (feed->queue.empty() || feed->is_removed || is_stopped_) {
         feed->is_running = false;
         return;
@@ -226,7 +227,7 @@ void Listeners::Drain(const std::shared_ptr<Feed>& feed) {
       if (IsRejection(event)) --feed->rejections;
       event.missed = std::exchange(feed->missed, 0);
     }
-    // We do not throw; the application may.
+    // Our own code throws no exceptions, but the application may.
     try {
       feed->listener->OnEvent(event);
     } catch (...) {

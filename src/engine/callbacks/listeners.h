@@ -79,18 +79,20 @@ class Listeners final : public core::EventSink,
   void NoteInterests() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Push(Feed* feed, const EngineEvent& event)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // After each event, for those that nobody is at.
+  // Called after each event. Arms the timer if a listener has events and no
+  // job.
   void WakeIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Submit(const std::shared_ptr<Feed>& feed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // On the pool.
+  // Runs on the pool.
   void Drain(const std::shared_ptr<Feed>& feed);
 
   Io* const io_;
   const std::size_t capacity_;
   std::atomic<int64_t> threw_{0};
   std::atomic<int64_t> missed_{0};
-  // Most engines have none of the latter, and every refusal asks.
+  // Most engines have no listener for refusals, and every refusal asks: so that
+  // takes no lock.
   std::atomic<bool> has_any_{false};
   std::atomic<bool> has_any_of_rejections_{false};
   bool has_any() const { return has_any_.load(std::memory_order_relaxed); }

@@ -66,7 +66,7 @@ std::string Line(const EngineEvent& event) {
 void EventLines::OnEvent(const EngineEvent& event) {
   if (event.kind == Kind::kRejection) return;
   Minute& minute = MinuteOf(event);
-  // Also when the clock was set back.
+  // A new minute also begins if the clock was set back.
   if (minute.lines == 0 || event.time < minute.began ||
       event.time - minute.began >= std::chrono::minutes(1)) {
     minute.began = event.time;

@@ -1,4 +1,4 @@
-// An alarm on a completion queue that may go with its own end.
+// An alarm on a completion queue, whose completion may destroy it.
 //
 //   class Look final : public Completion {
 //    public:
@@ -8,12 +8,14 @@
 //     Alarm alarm_;
 //   };
 //
-// gRPC's own may not, though its reference counts say so: from 1.63 on, if not
-// earlier, Set() writes down what it has set when that may have ended. On 1.83
-// a poller had deleted the alarm by then, and the write went into a map of a
-// channel. So this one keeps it until Set() is back.
+// gRPC's own alarm does not allow that, although its reference counts suggest
+// it. From 1.63 on, if not earlier, Set() still writes to the alarm when it may
+// have ended. On 1.83 a poller had deleted the alarm by then, and the write
+// went into a map of a channel. So this class keeps the alarm until Set() has
+// returned.
 //
-// Thread safety: Set() again from any thread once its end has come.
+// Thread safety: Set() may be called again, from any thread, once `tag` has
+// ended.
 #ifndef FIREBREAK_SRC_ENGINE_IO_ALARM_H_
 #define FIREBREAK_SRC_ENGINE_IO_ALARM_H_
 
@@ -29,8 +31,8 @@ class Completion;
 
 class Alarm {
  public:
-  // `tag` ends on `cq` at that time, and at once when that is past. This may be
-  // gone when it is back.
+  // Completes `tag` on `cq` at that time, or at once if the time is past. This
+  // object may be destroyed before Set() returns.
   void Set(grpc::CompletionQueue* cq, gpr_timespec at, Completion* tag) {
     const std::shared_ptr<grpc::Alarm> kept = alarm_;
     kept->Set(cq, at, tag);

@@ -24,7 +24,7 @@ bool CallerQueue::RunOne(core::Time until) {
 }
 
 void CallerQueue::Ring() {
-  // An alarm is free again once its tag has come.
+  // An alarm may be set again once its tag has come.
   if (bell_.rung.exchange(true)) return;
   alarm_.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &bell_);
 }

@@ -72,7 +72,7 @@ class CallerQueue {
   Alarm alarm_;
 };
 
-// For completion queues and alarms, which know nothing of a test's clock.
+// For completion queues and alarms, which do not follow a test's clock.
 gpr_timespec ToGrpcTime(core::Time time);
 
 }  // namespace firebreak::engine

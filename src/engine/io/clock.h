@@ -1,4 +1,5 @@
-// The only place that reads a clock. Everything below is handed its time.
+// The only place that reads a clock. All code below gets the time as an
+// argument.
 //
 //   EngineClock clock(options.clock);
 //   breaker->Admit(clock.Now());
@@ -14,13 +15,14 @@
 
 namespace firebreak::engine {
 
-// The steady clock. What belongs to an engine asks the engine's clock instead.
+// The steady clock. Code that belongs to an engine uses the engine's clock
+// instead.
 inline core::Time Now() {
   return std::chrono::time_point_cast<core::Duration>(
       std::chrono::steady_clock::now());
 }
 
-// What an engine goes by: the steady clock, or that of its EngineOptions.
+// The clock of an engine: the steady clock, or the one in its EngineOptions.
 class EngineClock {
  public:
   explicit EngineClock(std::shared_ptr<Clock> of_test = nullptr)
@@ -30,15 +32,15 @@ class EngineClock {
     if (of_test_ == nullptr) return engine::Now();
     return std::chrono::time_point_cast<core::Duration>(of_test_->Now());
   }
-  // Null: the steady clock.
+  // Null if this is the steady clock.
   Clock* of_test() const { return of_test_.get(); }
 
  private:
   std::shared_ptr<Clock> of_test_;
 };
 
-// The wall-clock time of steady points, for people. Both clocks are read once,
-// in the constructor: what one of these says keeps the order of the points.
+// Converts steady time to wall-clock time, for people. Both clocks are read
+// once, in the constructor, so that the times from one object keep their order.
 class WallClock {
  public:
   WallClock() : steady_(Now()), wall_(std::chrono::system_clock::now()) {}

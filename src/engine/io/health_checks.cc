@@ -13,7 +13,8 @@
 
 namespace grpc {
 
-// How gRPC is told of a type of message that is not Protobuf's own.
+// This is how gRPC learns to serialize a type of message that is not
+// Protobuf's.
 template <>
 class SerializationTraits<firebreak::engine::HealthMessage, void> {
  public:
@@ -38,23 +39,25 @@ namespace firebreak::engine {
 namespace {
 
 constexpr core::Duration kShortestTimeout = std::chrono::seconds(1);
-// Of an interval: for so long an answer is good for others, too. Breakers that
-// opened together are due within a tenth of it.
+// An answer is good for other breakers, too, for this share of an interval.
+// Breakers that opened together are due within a tenth of an interval.
 constexpr double kGoodFor = 0.75;
-// And so long one is kept for that, which is longer than intervals are.
+// An answer is kept for this long, which is longer than intervals are.
 constexpr core::Duration kKept = std::chrono::minutes(1);
 // More than a program has targets with a health check.
 constexpr size_t kMaxTold = 1000;
 
-// Nothing was asked; or nobody uses the channel any more on which it was.
+// Returned if nothing was asked, or if the channel that was asked has no other
+// user.
 core::HealthAnswer NoConnection() {
   return {core::TargetHealth::kNoConnection, "no connection"};
 }
 
 }  // namespace
 
-// How a check is cancelled from outside: it may end meanwhile, and must do so
-// on the engine's threads, since it may hold the channel's last reference.
+// Allows other threads to cancel a check. The check may end meanwhile, and must
+// do so on the engine's threads, since it may hold the last reference to the
+// channel.
 struct HealthChecks::Running {
   core::Mutex mu;
   grpc::ClientContext* context ABSL_GUARDED_BY(mu) = nullptr;
@@ -74,7 +77,7 @@ class HealthChecks::Check final : public Completion {
   Check(std::weak_ptr<HealthChecks> checks, Key key)
       : checks_(std::move(checks)), key_(std::move(key)) {}
 
-  // It may be over, and gone, when this returns.
+  // The check may have ended, and been destroyed, when this returns.
   void Start(const std::shared_ptr<grpc::Channel>& channel, bool is_generic,
              core::Duration timeout, std::shared_ptr<Running> running,
              grpc::CompletionQueue* cq) {
@@ -99,7 +102,7 @@ class HealthChecks::Check final : public Completion {
       running_->context = nullptr;
       is_ours = running_->is_cancelled;
     }
-    // Without `ok` the reply was not one.
+    // If `ok` is false, there was no valid reply.
     const bool is_read = ok && (!is_generic_ || FromBytes(bytes_, &reply_));
     if (auto checks = checks_.lock()) {
       checks->OnAnswer(
@@ -138,13 +141,14 @@ class HealthChecks::Check final : public Completion {
   const Key key_;
   std::shared_ptr<Running> running_;
   bool is_generic_ = false;
-  // gRPC and interceptors point into it for as long as the call lasts.
+  // gRPC and interceptors keep pointers to it as long as the call lasts.
   const std::string method_ = kHealthCheckMethod;
   grpc::ClientContext context_;
   HealthMessage reply_;
   grpc::ByteBuffer bytes_;
   grpc::Status status_;
-  // They live in the call's arena, so they go before the context.
+  // They live in the call's arena, so they must be destroyed before the
+  // context.
   Reader<HealthMessage> reader_;
   Reader<grpc::ByteBuffer> bytes_reader_;
 };
@@ -232,7 +236,7 @@ bool HealthChecks::Begin(const Key& key, core::Duration timeout,
       if (stopped_) return true;
       ForgetOld(now);
       Asked& asked = asked_[key];
-      // Another thread has looked at the same moment.
+      // Another thread may have looked at the same moment.
       if (asked.running != nullptr) return true;
       asked.running = running;
       asked.begun = now;
@@ -250,7 +254,7 @@ void HealthChecks::CancelWhatNobodyUses() {
   {
     core::MutexLock lock(&mu_);
     for (const auto& [key, asked] : asked_) {
-      // The check's own.
+      // The only user that is left is the check itself.
       if (asked.running != nullptr && asked.running->channel.use_count() <= 1) {
         unused.push_back(asked.running);
       }
@@ -261,8 +265,7 @@ void HealthChecks::CancelWhatNobodyUses() {
 
 void HealthChecks::OnAnswer(const Key& key, const core::HealthAnswer& answer,
                             bool timed_out) {
-  // Declared first, so that it goes last: what it owns may be destroyed with
-  // it.
+  // Declared first, so that it is destroyed last: it may destroy what it owns.
   std::shared_ptr<void> owner;
   std::vector<core::Breaker*> breakers;
   core::Time begun;
@@ -301,7 +304,8 @@ void HealthChecks::OnAnswer(const Key& key, const core::HealthAnswer& answer,
              left.end());
 }
 
-// Those whose answer is good for nobody, and for whom nobody waits.
+// Removes entries whose answer is too old to be used and that no breaker waits
+// for.
 void HealthChecks::ForgetOld(core::Time now) {
   for (auto it = asked_.begin(); it != asked_.end();) {
     const auto each = it++;

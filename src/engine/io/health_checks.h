@@ -1,4 +1,4 @@
-// Health checks in the place of canaries, for breakers that ask for them
+// Health checks that replace probes by calls, for breakers that ask for them
 // (BreakerOptions::health_check).
 //
 //   checks.Look(&breaker, channels, now);   // at each look while it is OPEN
@@ -6,16 +6,19 @@
 //
 // Breakers of one channel name and target that ask for one service share its
 // checks: one for each probe interval, however many methods there are, and one
-// at a time. Who asks while one is under way, or soon after, gets its answer.
-// Nobody's channel is kept for them: a check whose channel has no other user is
-// cancelled at the next look, and none begins without a breaker that is OPEN.
+// at a time. A breaker that asks while a check is running, or soon after it,
+// gets the answer of that check. Checks do not keep a channel alive: a check
+// whose channel has no other user is cancelled at the next look. None begins
+// unless a breaker is OPEN.
 //
-// A check may take as long as an interval, a second at least; after one that
-// took longer twice as long, up to the policy's probe_timeout: so that a server
-// that swallows a check is asked again soon, and a slow one is heard.
+// A check may take as long as an interval, and at least a second. If it takes
+// longer, the next one may take twice as long, up to the policy's
+// probe_timeout. So a server that swallows a check is asked again soon, and a
+// slow server gets the time to answer.
 //
-// Thread safety: safe from any thread. Ownership: `io`, breakers and what they
-// log to outlive Stop(); checks that run then are cancelled, and tell nobody.
+// Thread safety: safe from any thread. Ownership: `io`, the breakers and their
+// logs must outlive Stop(). Checks that are running then are cancelled, and
+// their answers are dropped.
 #ifndef FIREBREAK_SRC_ENGINE_IO_HEALTH_CHECKS_H_
 #define FIREBREAK_SRC_ENGINE_IO_HEALTH_CHECKS_H_
 
@@ -36,22 +39,23 @@ namespace firebreak::engine {
 
 struct HealthChannel {
   std::weak_ptr<grpc::Channel> channel;
-  // Its messages are grpc::ByteBuffers, as its interceptors expect.
+  // Whether its messages are grpc::ByteBuffers, as its interceptors expect.
   bool is_generic = false;
 };
 
 class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
  public:
-  // `owner` is what keeps `io` and the breakers alive; held weakly.
+  // The `owner` in SetOwner() keeps `io` and the breakers alive. It is held
+  // weakly.
   static std::shared_ptr<HealthChecks> Create(Io* io);
   void SetOwner(std::weak_ptr<void> owner);
   void Stop();
 
-  // Checks the target of `breaker`, if that is due, on one of these channels,
-  // which all go to it.
+  // Checks the target of `breaker`, if a check is due, on one of these
+  // channels, which all go to that target.
   void Look(core::Breaker* breaker, const std::vector<HealthChannel>& channels,
             core::Time now);
-  // Ends checks whose channel has no other user.
+  // Cancels checks whose channel has no other user.
   void CancelWhatNobodyUses();
 
  private:
@@ -69,13 +73,14 @@ class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
   };
 
   explicit HealthChecks(Io* io) : io_(io) {}
-  // Starts one on one of the channels that are connected; false without any.
+  // Starts a check on a channel that is connected. Returns false if there is
+  // none.
   bool Begin(const Key& key, core::Duration timeout,
              const std::vector<HealthChannel>& channels, core::Time now);
   void ForgetOld(core::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(const Key& key, const core::HealthAnswer& answer,
                 bool timed_out);
-  // Once for each key.
+  // Logs it once for each key.
   void TellThatThereIsNoWord(const Key& key, const core::HealthAnswer& answer,
                              const core::Breaker& breaker);
 

@@ -47,7 +47,7 @@ core::HealthAnswer OfError(grpc::StatusCode code) {
 
 HealthMessage HealthRequest(const std::string& service) {
   HealthMessage request;
-  // As Protobuf writes it: the default is left out.
+  // Protobuf leaves out a field with the default value.
   if (!service.empty()) {
     request.fields.GetReflection()
         ->MutableUnknownFields(&request.fields)
@@ -63,7 +63,7 @@ grpc::ByteBuffer BytesOf(const HealthMessage& message) {
 
 bool FromBytes(const grpc::ByteBuffer& bytes, HealthMessage* message) {
   grpc::Slice slice;
-  // An empty message is one without bytes.
+  // A buffer without bytes is an empty message.
   if (bytes.Valid() && !bytes.DumpToSingleSlice(&slice).ok()) return false;
   return message->fields.ParseFromArray(slice.begin(),
                                         static_cast<int>(slice.size()));

@@ -20,16 +20,17 @@ namespace {
 
 // Caller queues kept for the next caller. A queue costs some kilobytes.
 constexpr size_t kIdleCallerQueues = 256;
-// What whoever gives a caller queue back waits at the most. The ends of
-// cancelled attempts are there after 31 us (median) or 182 us (p99).
+// The longest that a thread waits when it returns a caller queue. The ends of
+// cancelled attempts arrive after 31 us (median) or 182 us (p99).
 constexpr core::Duration kLastEnds = std::chrono::milliseconds(1);
 // Between two looks at a caller queue whose last attempts do not end.
 constexpr core::Duration kFirstLook = std::chrono::milliseconds(2);
 constexpr core::Duration kLastLook = std::chrono::milliseconds(100);
-// The one that leads, and the one on watch.
+// The thread that leads, and the one on watch.
 constexpr int kTimerThreads = 2;
 
-// Runs what ends until then. True when nothing more is to come.
+// Runs the completions that come before `until`. Returns true if no more are to
+// come.
 bool Drain(CallerQueue* caller_queue, core::Time until) {
   while (!caller_queue->idle()) {
     if (!caller_queue->RunOne(until)) return false;
@@ -39,7 +40,7 @@ bool Drain(CallerQueue* caller_queue, core::Time until) {
 
 }  // namespace
 
-// Shared with every thread, so that one that is let go can still finish.
+// Shared with every thread, so that a thread that is detached can still finish.
 struct Io::State : std::enable_shared_from_this<State> {
   Threads threads;
   Timers timers;
@@ -76,7 +77,7 @@ struct Io::State : std::enable_shared_from_this<State> {
                          [self = shared_from_this(), pool] { pool->Run(); });
   }
 
-  // Up to the first that cannot be.
+  // Starts the threads, up to the first that cannot be started.
   absl::Status Start(const Options& options) {
     absl::Status status;
     const auto start = [&](int count, const auto& one) {
@@ -110,7 +111,8 @@ class Io::LeftoverEnds final : public Completion {
         caller_queue_(std::move(caller_queue)),
         keep_alive_(std::move(keep_alive)) {}
 
-  // This may be gone when it is back: a poller can be faster.
+  // This object may be destroyed before Set() returns, since a poller may be
+  // faster.
   void LookLater() {
     const core::Duration delay = delay_;
     delay_ = std::min(delay * 2, kLastLook);
@@ -205,7 +207,7 @@ void Io::ReturnCallerQueue(std::unique_ptr<CallerQueue> caller_queue,
     state_->KeepCallerQueue(std::move(caller_queue));
     return;
   }
-  // Looks after itself from here on.
+  // It deletes itself when it has finished.
   (new LeftoverEnds(state_, std::move(caller_queue), std::move(keep_alive)))
       ->LookLater();
 }
@@ -223,7 +225,7 @@ void Io::Dispose(std::function<void()> what, std::shared_ptr<void> keep_alive) {
   auto* const disposal = new Disposal;
   disposal->what = std::move(what);
   disposal->keep_alive = std::move(keep_alive);
-  // Nobody polls in a process that was forked off: never freed, as in ~Io.
+  // In a forked process no thread polls, so this is never freed, as in ~Io.
   if (IsForked()) return;
   disposal->alarm.Set(Begin(), gpr_inf_past(GPR_CLOCK_MONOTONIC), disposal);
 }

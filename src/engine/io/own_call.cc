@@ -5,7 +5,7 @@
 namespace firebreak::engine {
 namespace {
 
-// Compared by identity only, and only while the call is created.
+// Only compared by address, and only while the call is created.
 thread_local const grpc::ClientContext* t_creating = nullptr;
 
 }  // namespace

@@ -7,11 +7,11 @@
 //   }
 //
 // An attempt or a health check is sent on a channel that has our interceptors,
-// and must not be guarded by them once more: a foreign interceptor before ours,
-// or one that returned null, can route it back into us. The mark is the address
-// of the context, and the calling thread's, since interceptors are made while
-// the call is. Interceptors after ours may make calls of their own meanwhile:
-// what was marked before is again when the mark goes.
+// which must not guard it once more: a foreign interceptor before ours, or one
+// that returned null, can route it back to us. The mark is the address of the
+// context, kept for the calling thread, since interceptors are made while the
+// call is created. Interceptors after ours may make calls of their own
+// meanwhile, so the former mark is restored at the end.
 //
 // Thread safety: each thread has its own.
 #ifndef FIREBREAK_SRC_ENGINE_IO_OWN_CALL_H_

@@ -5,13 +5,13 @@
 namespace firebreak::engine {
 namespace {
 
-// How long a poller stays where it is when nothing is to come any more: a
-// steady trickle of calls then finds it awake.
+// How long a poller goes on waiting when no operation is in progress any more.
+// So it is still awake for a steady flow of few calls.
 constexpr core::Duration kLinger = std::chrono::milliseconds(20);
-// Operations for each poller before another one is woken.
+// How many operations each poller has before another one is woken up.
 constexpr int kEnough = 8;
-// Without a completion for so long, those who are inside of one are held up.
-// Longer than it takes to parse a reply of a megabyte or two.
+// If no completion has returned for this long, those that are running are
+// blocked. It is longer than it takes to parse a reply of a megabyte or two.
 constexpr core::Duration kPollersHeldUp = std::chrono::milliseconds(5);
 
 }  // namespace
@@ -70,10 +70,10 @@ void Pollers::Complete(Completion* completion, bool ok) {
   --inside_;
 }
 
-// Returns when there is something to poll for.
+// Returns when there may be something to poll for.
 void Pollers::Park() {
   core::MutexLock lock(&mu_);
-  // Said before the look at what there is to do; see at the counters.
+  // Counted before the check for work: see the comment at the counters.
   ++parked_;
   if (stop_ || operations_ > kEnough * (threads_ - parked_) || IsLeftAlone()) {
     --parked_;
@@ -98,7 +98,7 @@ bool Pollers::IsLeftAlone() const {
 }
 
 void Pollers::LookLaterIfLeftAlone() {
-  // A test's clock would stand still.
+  // A timer by a test's clock would not fire while the test stands still.
   if (timers_->is_virtual()) return;
   if (!IsLeftAlone() || will_look_.exchange(true)) return;
   completed_before_ = completed_.load();
@@ -122,7 +122,7 @@ void Pollers::OnTimer() {
     if (stop_ || may_start_ == 0) return;
     --may_start_;
   }
-  // Counted as one that waits in the queue until it does.
+  // Counts as a thread that waits in the queue until it does.
   ++threads_;
   if (start_()) return;
   --threads_;

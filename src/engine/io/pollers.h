@@ -41,7 +41,7 @@ class Pollers final : public TimerClient {
   struct Key {};  // only Create() has one
 
  public:
-  // `start`, up to `may_start` times: as for Timers.
+  // `start` may be called up to `may_start` times, as for Timers.
   static std::shared_ptr<Pollers> Create(int threads, int may_start,
                                          std::function<bool()> start,
                                          Timers* timers);
@@ -78,8 +78,8 @@ class Pollers final : public TimerClient {
   Timers* const timers_;
   grpc::CompletionQueue cq_;
 
-  // Whoever changes one of these and then reads the others sees the change of
-  // whoever did the same the other way round.
+  // If two threads each change one of these and then read the others, at least
+  // one of them sees the change of the other.
   std::atomic<int> threads_;
   std::atomic<int> operations_{0};  // begun and not yet ended
   std::atomic<int> inside_{0};      // threads inside a completion

@@ -9,20 +9,20 @@
 namespace firebreak::engine {
 namespace {
 
-// How long before a probe is due the connection is looked after: time for a
+// How long before a probe is due the connection is restored: enough for a
 // handshake over a slow network.
 constexpr core::Duration kLead = std::chrono::milliseconds(500);
-// Between two looks at an unhealthy breaker and its channels: at first, and
-// when it has been unhealthy for long. In between a sixtieth of that time, as a
-// breaker probes: so that a server that comes back waits for us no longer than
-// that, and one that stays away is not knocked at five times a second by every
-// client.
+// The time between two looks at an unhealthy breaker and its channels, at first
+// and after a long time. In between it is a sixtieth of the time that the
+// breaker has been unhealthy, as it is for probes. So a server that comes back
+// waits for us no longer than that, and a server that stays away is not
+// contacted five times a second by every client.
 constexpr core::Duration kFirstPeriod = std::chrono::milliseconds(200);
 constexpr core::Duration kLastPeriod = std::chrono::seconds(5);
-// The longest a watch stays in the queue, and so what an engine's end may wait
-// for one.
+// The longest time that a watch stays in the queue, and so the longest that the
+// engine's end may have to wait for it.
 constexpr core::Duration kLongestWatch = std::chrono::seconds(1);
-// A look that finds nothing to wait for comes back no sooner.
+// The shortest time after which a look is repeated.
 constexpr core::Duration kBreath = std::chrono::milliseconds(1);
 
 }  // namespace
@@ -135,8 +135,8 @@ void Recovery::WakeAt(core::Time at) {
 }
 
 void Recovery::OnTimer() {
-  // Declared first, so that it goes last: when this was the owner's last
-  // reference, io and breakers go with it.
+  // Declared first, so that it is destroyed last: if this is the last reference
+  // to the owner, io and the breakers are destroyed with it.
   std::shared_ptr<void> owner;
   const core::Time now = io_->Now();
   std::vector<std::pair<core::Breaker*, core::Time>> looked_at;
@@ -145,7 +145,7 @@ void Recovery::OnTimer() {
     owner = owner_.lock();
     if (owner == nullptr) return;
     wakes_at_ = core::kInfiniteFuture;
-    // One that changes while we look at it is due again.
+    // A breaker that changes while we look at it is due again.
     for (auto& [breaker, due] : due_) {
       if (due > now) continue;
       looked_at.emplace_back(breaker, due);
@@ -199,7 +199,7 @@ core::Time Recovery::Look(core::Breaker* breaker, core::Time now,
     period = RecoveryPeriod(now - snapshot.since);
     next = now + period;
   }
-  // One in SHADOW only looks on.
+  // A breaker in SHADOW only observes.
   if (reconnect && !snapshot.shadow) {
     *reconnect_for = std::min(period, kLongestWatch);
   }

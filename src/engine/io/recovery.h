@@ -66,7 +66,8 @@ class Recovery : public core::BreakerObserver,
 
   explicit Recovery(Io* io) : io_(io), checks_(HealthChecks::Create(io)) {}
   void LookAt(core::Breaker* breaker, core::Time at);
-  // At every breaker of that channel and target, now: its state has changed.
+  // Looks at every breaker of that channel and target now, since the state of
+  // the channel has changed.
   void LookAtAll(const Watched& watched) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Looks at the breaker at `at` or earlier.
   void NoteDue(core::Breaker* breaker, core::Time at)
@@ -78,7 +79,7 @@ class Recovery : public core::BreakerObserver,
                   absl::optional<core::Duration>* reconnect_for);
   std::vector<std::shared_ptr<Watched>> ChannelsOf(
       const core::Breaker& breaker);
-  // Whether it is connected.
+  // Returns whether the channel is connected.
   bool Reconnect(const std::shared_ptr<Watched>& watched,
                  core::Duration watch_for);
 
@@ -91,8 +92,9 @@ class Recovery : public core::BreakerObserver,
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Watched>> channels_ ABSL_GUARDED_BY(mu_);
   // When to look at a breaker next. A look costs a lock and a snapshot, and all
-  // that have calls in flight may be here: so only those are looked at whose
-  // time has come. One that OnTimer() looks at is due never, meanwhile.
+  // breakers that have calls in flight may be in here, so only those are looked
+  // at whose time has come. While OnTimer() looks at a breaker, its time in
+  // here is infinite.
   absl::flat_hash_map<core::Breaker*, core::Time> due_ ABSL_GUARDED_BY(mu_);
 };
 

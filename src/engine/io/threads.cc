@@ -10,7 +10,7 @@ namespace firebreak::engine {
 
 absl::StatusOr<std::thread> StartThread(const char* what,
                                         std::function<void()> run) {
-  // We do not throw; the standard library does.
+  // Our own code throws no exceptions, but the standard library does.
   try {
     return std::thread(std::move(run));
   } catch (const std::system_error& error) {

@@ -1,8 +1,8 @@
 // The threads of one engine: started where they can be, and ended together.
 //
 //   Threads threads(StartThread);
-//   absl::Status status = threads.Start("a poller", [state] { state->Poll();
-//   });
+//   absl::Status status =
+//       threads.Start("a poller", [state] { state->Poll(); });
 //   ...                          // tell them all to stop, and then
 //   threads.Join([](std::thread::id id) { return IsStuck(id); });
 //
@@ -40,15 +40,15 @@ class Threads {
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
 
-  // CANCELLED once Join() has begun.
+  // Returns CANCELLED once Join() has begun.
   absl::Status Start(const char* what, std::function<void()> run);
   // Waits for the end of all threads, except the one that calls and those that
   // `let_go` names, which end by themselves. After this no thread can be
   // started.
   void Join(const std::function<bool(std::thread::id)>& let_go);
 
-  // For a forked process, in which these threads do not exist. What they held
-  // and locked stays as it was.
+  // Whether this is a forked process, in which these threads do not exist.
+  // Locks that they held stay locked there.
   bool IsForked() const;
 
  private:

@@ -64,7 +64,8 @@ class TimerQueue {
   }
 
   size_t size() const { return heap_.size(); }
-  // Whether one is due in [from, to]. Looks at all: for tests.
+  // Whether a timer is due in [from, to]. Looks at all of them, so it is for
+  // tests.
   bool HasAny(core::Time from, core::Time to) const {
     return std::any_of(heap_.begin(), heap_.end(), [&](const Timer* timer) {
       return from <= timer->at && timer->at <= to;

@@ -8,12 +8,13 @@
 namespace firebreak::engine {
 namespace {
 
-// An attempt is started in some 30 us. Shorter, and a thread that has only
-// lost its core for a moment would be taken for one that is held up.
+// Starting an attempt takes some 30 us. If this were shorter, a thread that has
+// only lost its core for a moment would count as blocked.
 constexpr core::Duration kHeldUp = std::chrono::milliseconds(2);
-// What is behind by so much for each thread that works gets one more.
+// If timers are late by this much for each thread that works, one more thread
+// takes part.
 constexpr core::Duration kBehind = std::chrono::milliseconds(20);
-// How long a test's clock waits for clients, in real time.
+// How long, in real time, a test's clock waits for clients.
 constexpr core::Duration kSettling = std::chrono::seconds(10);
 
 }  // namespace
@@ -29,7 +30,8 @@ core::Time StepInAt(const TimerWork& work) {
 }
 
 void Timers::Arm(Timer* timer, core::Time at) {
-  // How long a timer has been due is told by its time.
+  // How long a timer has been due is computed from its time, so that must be a
+  // real time.
   if (at == core::Time::min()) at = clock_.Now();
   core::MutexLock lock(&mu_);
   queue_.Set(timer, at);
@@ -45,7 +47,7 @@ void Timers::Arm(Timer* timer, core::Time at) {
 void Timers::Disarm(Timer* timer) {
   core::MutexLock lock(&mu_);
   queue_.Remove(timer);
-  // It may have been what a test's clock waits for.
+  // A test's clock may be waiting for this timer.
   if (is_virtual()) settled_.NotifyAll();
 }
 
@@ -75,9 +77,9 @@ void Timers::Run() {
     const core::Time now = clock_.Now();
     if (Timer* const due = queue_.PopDue(now)) {
       RunClient(due, now, &self);
-      // Back, and somebody else leads. It works on while there is work, or one
-      // listener that takes its time at every call would have all threads wait
-      // for their turn.
+      // This thread is back, and another one leads. It goes on working while
+      // there is work. Otherwise one listener that is slow at every call would
+      // make all threads wait for their turn.
       if (leader_ != &self && !self.is_helper) {
         self.is_helper = true;
         ++helpers_;
@@ -98,7 +100,7 @@ TimerWork Timers::Work() const {
   work.leader_inside_since =
       leader_ == nullptr ? core::kInfiniteFuture : leader_->inside_since;
   work.helpers = helpers_;
-  // How long a test's clock has stood there says nothing.
+  // How long a test's clock has not moved says nothing about the delay.
   if (is_virtual()) {
     work.next = work.next > clock_.Now() ? core::kInfiniteFuture
                                          : work.leader_inside_since;
@@ -107,8 +109,8 @@ TimerWork Timers::Work() const {
 }
 
 void Timers::RunClient(Timer* due, core::Time now, Worker* self) {
-  // Locked under the mutex: a client that is being destroyed waits for it in
-  // Disarm(), so `due` is still there to be asked.
+  // client.lock() happens under the mutex. A client that is being destroyed
+  // waits for the mutex in Disarm(), so `due` still exists here.
   std::shared_ptr<TimerClient> client = due->client.lock();
   if (client == nullptr) return;
   self->inside_since = is_virtual() ? Now() : now;
@@ -190,7 +192,7 @@ void Timers::ReplaceWatch() {
   }
   if (may_start_ == 0) return;
   --may_start_;
-  // It may take a while.
+  // Starting a thread may take a while, so this is done unlocked.
   mu_.Unlock();
   const bool has_started = start_();
   mu_.Lock();

@@ -44,20 +44,21 @@ namespace firebreak::engine {
 
 // What the thread on watch sees.
 struct TimerWork {
-  // When the first of those that nobody has taken is due.
+  // When the first timer is due that no thread has taken.
   core::Time next = core::kInfiniteFuture;
-  // Since when the leader is inside of its present client; never: it is in
-  // none, and takes the next one itself.
+  // Since when the leader has been inside its present client. Infinite if it is
+  // in none, and takes the next timer itself.
   core::Time leader_inside_since = core::kInfiniteFuture;
-  // Who led before, has come back, and works on what is due.
+  // Threads that led before, have come back, and work on timers that are due.
   int helpers = 0;
 };
 
-// When the thread on watch is to lead, unless something changes before:
-//   - the leader has been inside of one client for 2 ms, and another timer has
-//     been due as long; or
-//   - it gets on, but no faster than its work comes: 20 ms behind for each
-//     thread that works.
+// Returns when the thread on watch takes the lead, unless something changes
+// before:
+//   - the leader has been inside one client for 2 ms, and another timer has
+//     been due for as long; or
+//   - the leader makes progress, but timers come faster: it is 20 ms behind
+//     for each thread that works.
 core::Time StepInAt(const TimerWork& work);
 
 class Timers final : public Clock::User {
@@ -75,11 +76,11 @@ class Timers final : public Clock::User {
   // Sets or moves a timer. It is skipped if its client is gone by then.
   void Arm(Timer* timer, core::Time at);
   void Disarm(Timer* timer);
-  // How many are armed.
+  // How many timers are armed.
   std::size_t size() const;
 
   bool is_virtual() const { return clock_.of_test() != nullptr; }
-  // Of a test's clock.
+  // Clock::User, for a test's clock.
   core::Time NextDue() override;
   bool HasTimer(core::Time from, core::Time to) override;
   void OnTimeChange() override;
@@ -101,7 +102,7 @@ class Timers final : public Clock::User {
   void SleepUntilDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Returns when `self` leads, or at the end.
   void Watch(Worker* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Where the one on watch would sleep for too long.
+  // Wakes up the thread on watch if it would sleep for too long.
   void WakeWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReplaceWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WaitUntil(core::CondVar* wake, core::Time until)
@@ -116,17 +117,17 @@ class Timers final : public Clock::User {
 
   const Worker* leader_ ABSL_GUARDED_BY(mu_) = nullptr;
   core::CondVar leader_wake_;
-  // Of the leader, and of the one on watch: until when each sleeps. The
-  // distant past while it does not.
+  // Until when the leader sleeps, and below until when the thread on watch
+  // does. Time::min() while it is awake.
   core::Time leader_sleeps_until_ ABSL_GUARDED_BY(mu_) = core::Time::min();
   const Worker* on_watch_ ABSL_GUARDED_BY(mu_) = nullptr;
   core::CondVar watch_wake_;
   core::Time watch_sleeps_until_ ABSL_GUARDED_BY(mu_) = core::Time::min();
-  // There was no thread to be had for the watch.
+  // Whether no thread could be started for the watch.
   bool lacks_watch_ ABSL_GUARDED_BY(mu_) = false;
   int helpers_ ABSL_GUARDED_BY(mu_) = 0;
   int spares_ ABSL_GUARDED_BY(mu_) = 0;  // wait to be the next on watch
-  // Clients that are being run, and who waits for their end.
+  // How many clients are being run; a test's clock waits until none is.
   int inside_ ABSL_GUARDED_BY(mu_) = 0;
   core::CondVar settled_;
   core::CondVar spare_wake_;

@@ -37,7 +37,7 @@ absl::optional<std::string> ReadBackoff(const JsonFields& in,
   auto text = in.Duration(key, Need::kRequired);
   if (!text) return absl::nullopt;
   const auto parsed = core::ParseDuration(*text);
-  // One that is too long is the compiler's to refuse.
+  // The compiler refuses a duration that is too long.
   if (!parsed.ok() || *parsed > core::Duration::zero()) return text;
   in.Refuse(key, "more than \"0s\"");
   return absl::nullopt;
@@ -52,7 +52,7 @@ absl::optional<double> ReadMultiplier(const JsonFields& in) {
   return absl::nullopt;
 }
 
-// Decimals past the third do not count in A6.
+// A6 ignores decimals after the third.
 absl::optional<double> ReadTokens(const JsonFields& in, absl::string_view key,
                                   absl::string_view allowed) {
   const auto tokens = in.Number(key, allowed, Need::kRequired);
@@ -110,12 +110,12 @@ void ReadRetryPolicy(const JsonFields& in, bool clamp_attempts,
   const auto initial = ReadBackoff(in, "initialBackoff");
   const auto max = ReadBackoff(in, "maxBackoff");
   const auto multiplier = ReadMultiplier(in);
-  // Zero as the stand-in: no maximum is too small for it.
+  // The stand-in is zero, since no maximum is too small for it.
   backoff->set_initial(initial.value_or("0"));
   if (max) backoff->set_max(*max);
   if (multiplier) backoff->set_multiplier(*multiplier);
   if (initial && max && multiplier && *multiplier >= 1) {
-    // Not wrong in A6: every wait is then the maximum.
+    // A6 allows this: every wait is then the maximum.
     const auto first = core::ParseDuration(*initial);
     const auto most = core::ParseDuration(*max);
     if (first.ok() && most.ok() && *first > *most) backoff->set_initial(*max);
@@ -142,7 +142,7 @@ void ReadHedgingPolicy(const JsonFields& in, bool clamp_attempts,
   if (codes != nullptr) {
     ReadCodes(in, kCodes, *codes, out->mutable_non_fatal_codes());
   }
-  // No code here means none, not our default.
+  // A missing list means no codes, and not our default.
   if (out->non_fatal_codes().empty()) out->set_all_codes_fatal(true);
 }
 
@@ -151,7 +151,7 @@ void ReadRetryThrottling(const JsonFields& in, v1::ThrottlingPolicy* out) {
   const auto max = ReadTokens(in, "maxTokens", "a number in [0.001, 1000]");
   if (max) out->set_max_tokens(*max);
   const auto ratio = ReadTokens(in, "tokenRatio", "a number of at least 0.001");
-  // One success then fills the count, and it is never more than full.
+  // One success then fills the count, which is never more than full.
   constexpr double kMostTokens = 1'000;
   if (ratio) out->set_token_ratio(std::min(*ratio, kMostTokens));
 }

@@ -1,13 +1,14 @@
-// The blocks of gRFC A6 in a service config, as those of our own language.
+// Reads the blocks of gRFC A6 in a service config as blocks of our own
+// language.
 //
 //   ReadRetryPolicy(JsonFields(block, "methodConfig[0].retryPolicy", &report),
 //                   /*clamp_attempts=*/true, entry->mutable_retry());
 //
-// Reports what A6 forbids; what our own language forbids besides is left to its
-// compiler. A field that cannot be read is left out, or gets a stand-in to
-// which no other field is compared to its loss.
+// It reports what A6 forbids. What only our own language forbids is left to its
+// compiler. A field that cannot be read is left out, or gets a stand-in value
+// that leads to no further error.
 //
-// Part of service_config.h. Pure functions, but for the report.
+// Part of service_config.h. Pure functions, except for the report.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_A6_POLICIES_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_A6_POLICIES_H_
 
@@ -16,10 +17,11 @@
 
 namespace firebreak::engine {
 
-// Where A6 cuts maxAttempts off.
+// The highest maxAttempts of A6; a higher value counts as this.
 inline constexpr int kA6Attempts = 5;
 
-// `clamp_attempts`: read a maxAttempts over kA6Attempts as that.
+// If `clamp_attempts` is true, a maxAttempts over kA6Attempts is read as
+// kA6Attempts.
 void ReadRetryPolicy(const JsonFields& in, bool clamp_attempts,
                      v1::RetryPolicy* out);
 void ReadHedgingPolicy(const JsonFields& in, bool clamp_attempts,

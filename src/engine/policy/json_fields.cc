@@ -15,7 +15,7 @@
 namespace firebreak::engine {
 namespace {
 
-// Protobuf's durations know nothing below a nanosecond.
+// Protobuf's durations have no fractions of a nanosecond.
 constexpr size_t kMaxDecimals = 9;
 
 bool IsDigits(absl::string_view text) {
@@ -24,7 +24,7 @@ bool IsDigits(absl::string_view text) {
   });
 }
 
-// Whether it is seconds: "2s", "0.25s". How many is not looked at.
+// Whether the text is in seconds: "2s", "0.25s". The number is not checked.
 bool IsSeconds(absl::string_view text) {
   if (text.empty() || text.back() != 's') return false;
   text.remove_suffix(1);
@@ -70,7 +70,7 @@ void JsonFields::CheckKeys(absl::Span<const absl::string_view> allowed) const {
       others.push_back(Quote(field.first));
     }
   }
-  // A map has no order of its own, and what is said should not change.
+  // A map has no fixed order, and the message should always be the same.
   std::sort(others.begin(), others.end());
   for (const std::string& key : others) {
     report_->Add(path_, absl::StrCat("has the key ", key, "; allowed: ",

@@ -1,5 +1,4 @@
-// One JSON object, read field by field; what is not as it should be is
-// reported.
+// Reads a JSON object field by field, and reports what is wrong in it.
 //
 //   JsonReport report(&errors);
 //   JsonFields fields(config, "methodConfig[0]", &report);
@@ -7,10 +6,10 @@
 //   if (const Value* wait = fields.Get("waitForReady", Value::kBoolValue,
 //                                      "true or false")) ...
 //
-// null is as if the field were not there, as in Protobuf's JSON. Errors have
-// the field's path, its value and what is allowed; a field with an error is as
-// one that is not there. Part of service_config.h. Not thread-safe; keeps
-// references to what it is given.
+// A field that is null counts as missing, as in Protobuf's JSON. An error has
+// the field's path, its value and what is allowed; the field then counts as
+// missing. Part of service_config.h. Not thread-safe. Keeps references to what
+// it is given.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_JSON_FIELDS_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_JSON_FIELDS_H_
 
@@ -25,7 +24,7 @@
 
 namespace firebreak::engine {
 
-// Remembers for which fields something has been said.
+// Remembers which fields have an error.
 class JsonReport {
  public:
   explicit JsonReport(PolicyErrors* errors) : errors_(errors) {}
@@ -37,7 +36,8 @@ class JsonReport {
   absl::flat_hash_set<std::string> paths_;
 };
 
-// A value for an error message, as "is 3" needs it: 3, "x", true, a list.
+// Returns a value as an error message shows it after "is": 3, "x", true, a
+// list.
 std::string Show(const google::protobuf::Value& value);
 
 class JsonFields {
@@ -46,27 +46,28 @@ class JsonFields {
   using Kind = Value::KindCase;
   enum class Need { kOptional, kRequired };
 
-  // `path` may be empty, for the object that is all.
+  // `path` is empty for the outermost object.
   JsonFields(const google::protobuf::Struct& object, std::string path,
              JsonReport* report);
 
-  // Reports every other key.
+  // Reports every key that is not in `allowed`.
   void CheckKeys(absl::Span<const absl::string_view> allowed) const;
 
-  // Null when it is not there or not of `kind`, which is an error; so is not to
-  // be there when required. `allowed` ends the error: "is 3; allowed: ...".
+  // Returns null if the field is missing or is not of `kind`. The latter is an
+  // error, and so is a required field that is missing. `allowed` is the end of
+  // the error: "is 3; allowed: ...".
   const Value* Get(absl::string_view key, Kind kind, absl::string_view allowed,
                    Need need = Need::kOptional) const;
-  // A number, or a string that is one, as Protobuf's JSON has it. Never NaN
-  // or infinite.
+  // Returns a number, which may be in a string, as in Protobuf's JSON. It is
+  // never NaN or infinite.
   absl::optional<double> Number(absl::string_view key,
                                 absl::string_view allowed, Need need) const;
-  // A duration of Protobuf's JSON, "1.5s", not negative.
+  // Returns a duration of Protobuf's JSON, "1.5s", which is not negative.
   absl::optional<std::string> Duration(absl::string_view key, Need need) const;
 
-  // The path of a field.
+  // Returns the path of a field.
   std::string At(absl::string_view key) const;
-  // "is VALUE; allowed: ALLOWED", or "is missing; ...".
+  // Reports "is VALUE; allowed: ALLOWED", or "is missing; ...".
   void Refuse(absl::string_view key, absl::string_view allowed) const;
   JsonReport* report() const { return report_; }
 

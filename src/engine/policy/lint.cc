@@ -31,8 +31,8 @@ using google::protobuf::DescriptorPool;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
-// With these a server has most likely not run the call: it was not there, or
-// had no room for it.
+// With these codes a server has most likely not run the call: it was not there,
+// or had no room for it.
 constexpr core::CodeSet kNotRunCodes = {absl::StatusCode::kUnavailable,
                                         absl::StatusCode::kResourceExhausted};
 
@@ -47,7 +47,7 @@ std::string Codes(core::CodeSet codes) {
   return absl::StrJoin(names, ", ");
 }
 
-// What there is to say of these options, without the place.
+// Returns the finding for these options, without its place.
 absl::optional<LintFinding> FindRepeatRisk(const core::MethodOptions& options) {
   if (options.idempotent.has_value()) return absl::nullopt;
   LintFinding finding;
@@ -72,7 +72,7 @@ absl::optional<LintFinding> FindRepeatRisk(const core::MethodOptions& options) {
   return finding;
 }
 
-// Whether the proto leaves open what a finding is about.
+// Whether the proto does not answer the question that a finding is about.
 bool IsOpen(const MethodDescriptor& method) {
   return !method.client_streaming() && !method.server_streaming() &&
          !IsIdempotent(method);
@@ -101,8 +101,8 @@ class Linter {
     findings_.push_back(std::move(finding));
   }
 
-  // An entry of many names is looked at with each of them, and what is found
-  // each time is told once.
+  // An entry with many names is examined once for each of them, and a finding
+  // that is the same each time is reported once.
   void LintEntry(absl::string_view channel,
                  const core::MethodOptions& options) {
     std::vector<LintFinding> found;
@@ -136,12 +136,12 @@ class Linter {
     if (descriptor == nullptr) return add("");
     for (int i = 0; i < descriptor->method_count(); ++i) {
       const MethodDescriptor& each = *descriptor->method(i);
-      // Another entry may name the method itself.
+      // Another entry may name the method itself and so win.
       if (IsOpen(each) && Wins(channel, each, options)) add(each.name());
     }
   }
 
-  // Of a service that the program has.
+  // For a service that is linked into the program.
   void LintDescriptor(absl::string_view channel, absl::string_view service,
                       absl::string_view method,
                       const core::MethodOptions& options) {
@@ -170,7 +170,7 @@ class Linter {
         std::string(service));
   }
 
-  // For calls on channels that no better entry names.
+  // Whether the entry wins for calls on channels that no better entry names.
   bool Wins(absl::string_view channel, const MethodDescriptor& method,
             const core::MethodOptions& options) const {
     return policy_
@@ -194,7 +194,7 @@ class Linter {
   std::vector<LintFinding> findings_;
 };
 
-// With the bound of kMaxFindings.
+// Also applies the limit kMaxFindings.
 void Sort(std::vector<LintFinding>* findings) {
   const auto key = [](const LintFinding& finding) {
     return std::make_tuple(-static_cast<int>(finding.severity),

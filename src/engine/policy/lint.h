@@ -1,24 +1,24 @@
-// What a policy allows and its author most likely does not mean.
+// Finds what a policy allows but its author most likely does not mean.
 //
 //   for (const LintFinding& finding : Lint(table)) {
 //     std::cerr << finding.where << ": " << finding.problem << "\n";
 //   }
 //
-// An error: calls that are hedged, where nobody says that they may run twice;
-// neither the entry (`idempotent: true`) nor the method's proto
-// (`idempotency_level`). So are an entry without a name and a "*" in a name
-// (lint_names.h), which are for no call.
+// Errors are: calls that are hedged although neither the entry (`idempotent:
+// true`) nor the method's proto (`idempotency_level`) says that they may run
+// twice; an entry without a name, and a "*" in a name, since both match no call
+// (lint_names.h).
 //
-// Warnings: retries of that kind; names that are most likely misspelt, and
-// entries that hide a wider one's breaker (lint_names.h); numbers that leave no
-// room for each other, and hedging beside `idempotent: false` (lint_rules.h);
-// methods that their service has not; a name that never wins;
-// and, of a running engine, what its traffic leaves without use
+// Warnings are: retries of such calls; names that are most likely misspelled,
+// and entries that hide the breaker of a wider one (lint_names.h); numbers that
+// leave no room for each other, and hedging beside `idempotent: false`
+// (lint_rules.h); methods that their service does not have; a name that never
+// wins; and, for a running engine, what its traffic does not use
 // (lint_traffic.h).
 //
-// A service that is linked into the program is looked at method by method; of
-// any other, and of a name that leaves the service open, the name itself is
-// reported. Streams are left out: they are sent once.
+// A service that is linked into the program is examined method by method. For
+// any other service, and for a name without a service, the name itself is
+// reported. Streams are left out, since they are sent only once.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_LINT_H_
@@ -33,11 +33,12 @@
 
 namespace firebreak::engine {
 
-// Of a policy of a megabyte there may be any number; so many are kept, and one
-// more that counts the rest.
+// A policy of a megabyte may have any number of findings. This many are kept,
+// and one more that counts the rest.
 inline constexpr std::size_t kMaxFindings = 500;
 
-// Errors first, then by `where`. `traffic`: of a running engine.
+// Returns errors first, then sorted by `where`. `traffic` is that of a running
+// engine, or null.
 std::vector<LintFinding> Lint(const PolicyTable& policy,
                               const Traffic* traffic = nullptr);
 

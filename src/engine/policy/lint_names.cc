@@ -39,7 +39,7 @@ LintFinding Wildcard(std::string where, absl::string_view field) {
                    absl::StrCat("leave ", field, " out, which means any"));
 }
 
-// What is left when every digit is taken out: "shard1" and "shard2" are no
+// Returns the text without its digits: "shard1" and "shard2" are no
 // misspellings of each other.
 std::string WithoutDigits(absl::string_view text) {
   std::string left(text);
@@ -49,13 +49,13 @@ std::string WithoutDigits(absl::string_view text) {
   return left;
 }
 
-// What names most likely are misspellings of.
+// Finds what names most likely are misspellings of.
 class Speller {
  public:
-  // It keeps a reference.
+  // Keeps a reference to `known`.
   explicit Speller(const NameSet& known) : known_(known) {}
 
-  // "" = of nothing.
+  // Returns "" if there is no such name.
   const std::string& MeantBy(const std::string& wanted) {
     const auto [entry, is_new] = answers_.try_emplace(wanted);
     if (is_new && known_.count(wanted) == 0) entry->second = Search(wanted);
@@ -63,20 +63,21 @@ class Speller {
   }
 
  private:
-  // As many as take a moment: a policy may have any number of names.
+  // The most comparisons in all, which take a moment: a policy may have any
+  // number of names.
   static constexpr int64_t kMostCompared = 200'000;
 
   std::string Search(const std::string& wanted) {
     compared_ += static_cast<int64_t>(known_.size());
     if (compared_ > kMostCompared) return "";
-    // As far as a slip or two goes, and no further.
+    // Allows a typing error or two, and no more.
     int least =
         std::min(4, std::max(2, 1 + static_cast<int>(wanted.size()) / 8));
     std::string meant;
     for (const std::string& each : known_) {
       if (absl::EndsWith(each, absl::StrCat(".", wanted))) return each;
       const int distance = core::EditDistance(wanted, each, least);
-      // Of a short name a letter is too much of it.
+      // In a short name, one wrong letter is a large part of it.
       if (distance >= least ||
           static_cast<size_t>(distance) * 3 > wanted.size() ||
           WithoutDigits(each) == WithoutDigits(wanted)) {
@@ -98,8 +99,8 @@ const ServiceDescriptor* FindLinked(absl::string_view service) {
       std::string(service));
 }
 
-// A linked service, and those of the same file: Protobuf tells nobody of all
-// that is linked.
+// Adds a linked service and those of the same file. Protobuf does not list all
+// services that are linked.
 void AddLinked(absl::string_view service, NameSet* known) {
   const ServiceDescriptor* const linked = FindLinked(service);
   if (linked == nullptr) return;
@@ -108,8 +109,8 @@ void AddLinked(absl::string_view service, NameSet* known) {
   }
 }
 
-// The entries that name all methods of a service, or all there are, and have a
-// breaker: by service, then by channel.
+// The entries that have a breaker and name all methods of a service, or all
+// methods there are: by service, then by channel.
 using WideOnes = absl::flat_hash_map<
     std::string, absl::btree_map<std::string, const core::MethodOptions*>>;
 
@@ -124,8 +125,8 @@ WideOnes FindWide(const PolicyTable& policy) {
   return wide;
 }
 
-// Of those for `service` the one that calls of `channel` would fall to. Of an
-// entry for any channel: whichever there is. Null: none.
+// Returns the entry for `service` that applies to calls of `channel`, or any of
+// them if `channel` is empty. Returns null if there is none.
 const core::MethodOptions* Hidden(const WideOnes& wide,
                                   absl::string_view service,
                                   absl::string_view channel) {
@@ -150,7 +151,7 @@ void JudgeEntries(const PolicyTable& policy,
   }
   for (const auto& entry : policy.source()->method()) {
     if (entry.name_size() > 0 || bases.contains(entry.id())) continue;
-    // As `firebreakctl presets` prints it: there to be a base.
+    // `firebreakctl presets` prints such entries, which are meant as bases.
     if (FindPreset(entry.id()) != nullptr) continue;
     findings->push_back(NameError(
         entry.id(), "has no name, and is nobody's base, so it is for no call",
@@ -181,7 +182,7 @@ void JudgeHidden(const PolicyTable& policy,
   policy.ForEachName([&](absl::string_view channel, absl::string_view service,
                          absl::string_view method,
                          const core::MethodOptions& options) {
-    // To say that there is none is to mean it.
+    // If the entry says so itself, its author means it.
     if (options.breaker.has_value() || (service.empty() && channel.empty())) {
       return;
     }

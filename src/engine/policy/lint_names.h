@@ -17,19 +17,19 @@
 
 namespace firebreak::engine {
 
-// Errors: an entry that has no name and is nobody's base (nor called as a
-// preset, which is there to be one), and a "*" in a name, of which no call has
-// one.
+// Errors: an entry that has no name and is not the base of another one (except
+// one with the name of a preset, which is meant as a base), and a "*" in a
+// name, since no call has one.
 void JudgeEntries(const PolicyTable& policy,
                   std::vector<LintFinding>* findings);
 
-// Warnings: a name whose entry has no breaker, where a wider one has. The
-// winning entry applies whole, so its calls have none.
+// Warnings: a name whose entry has no breaker although a wider entry has one.
+// Only the entry that wins applies, so its calls have no breaker.
 void JudgeHidden(const PolicyTable& policy, std::vector<LintFinding>* findings);
 
-// Warnings: a channel or service that nobody has made or called, and that is a
-// letter or two from one that somebody has, or that is linked into the program.
-// `traffic` may be null.
+// Warnings: a channel that nobody has made, or a service that nobody has
+// called, whose name differs by a letter or two from one that was made or
+// called, or from one that is linked into the program. `traffic` may be null.
 void JudgeSpelling(const PolicyTable& policy, const Traffic* traffic,
                    std::vector<LintFinding>* findings);
 

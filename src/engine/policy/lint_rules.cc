@@ -17,7 +17,7 @@ constexpr Duration kZero = Duration::zero();
 // 1 - 0.9 is a little less than 0.1.
 constexpr double kRounding = 1e-9;
 
-// The middle of what `retry` n (1, 2, ...) waits for.
+// Returns the mean wait before retry n (1, 2, ...).
 Duration UsualBackoff(const core::BackoffOptions& backoff, int retry) {
   const Duration cap = std::min(
       core::Scale(backoff.initial, std::pow(backoff.multiplier, retry - 1)),
@@ -70,7 +70,7 @@ class Judge {
           absl::StrCat("say a delay under ", FormatDuration(bound),
                        ", or a longer attempt_timeout"));
     }
-    // With retries a further attempt has another use than to hedge.
+    // With retries, a further attempt has another use than hedging.
     if (hedging.quantile != 0 || options_.retry || options_.timeout == kZero ||
         hedging.delay == kZero) {
       return;
@@ -104,8 +104,8 @@ class Judge {
     }
   }
 
-  // The last attempt must be able to begin, also when those before it are ended
-  // by attempt_timeout.
+  // The last attempt must be able to begin, even if attempt_timeout ends those
+  // before it.
   void Retries() {
     if (!options_.retry || options_.hedging || options_.timeout == kZero) {
       return;
@@ -168,7 +168,7 @@ class Judge {
     MinimumCalls(breaker);
   }
 
-  // A call that never ends is no failure, and so opens no breaker.
+  // A call that never ends is not a failure, so it opens no breaker.
   void Hangs() {
     const auto& breaker = options_.breaker;
     const bool has_breaker = core::IsOn(breaker);
@@ -224,8 +224,8 @@ class Judge {
     findings_->push_back(Warning(std::move(problem), std::move(fix)));
   }
 
-  // After which nothing of a call is under way; for ever, where nothing ends
-  // it.
+  // Returns the time after which no attempt of a call is in flight; infinite if
+  // nothing ends an attempt.
   Duration LongestAttempt() const {
     const Duration bound =
         options_.attempt_timeout(options_.max_attempts() - 1);

@@ -45,8 +45,8 @@ void JudgeShared(const core::MethodOptions& options,
                  const core::BudgetOptions& budget,
                  std::vector<LintFinding>* findings);
 
-// Whether a breaker can only open by a rate, judged from `minimum_calls` on
-// within a time, as no other rule is on.
+// Whether a breaker can only open by a rate that is judged from `minimum_calls`
+// on within a time, since no other rule is on.
 bool NeedsMinimumCalls(const core::BreakerOptions& breaker);
 
 }  // namespace firebreak::engine

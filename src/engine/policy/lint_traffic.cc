@@ -14,14 +14,14 @@ namespace {
 
 constexpr core::Duration kLongEnough = std::chrono::minutes(10);
 constexpr int64_t kEnoughCalls = 1000;
-// Windows that must have passed for a mean to say something of them.
+// How many windows must have passed before their mean says something.
 constexpr int kWindows = 10;
-// How far over the mean traffic goes that is no accident.
+// How far traffic must exceed the mean before that is no accident.
 constexpr double kBusy = 2;
 
 using Name = std::tuple<std::string, std::string, std::string>;
 
-// Every name that fits a method that has been called.
+// Returns every name that matches a method that has been called.
 absl::flat_hash_set<Name> NamesOf(const Traffic& traffic) {
   absl::flat_hash_set<Name> names;
   for (const Traffic::Method& seen : traffic.methods) {

@@ -39,9 +39,9 @@ struct Traffic {
   absl::flat_hash_set<std::string> channels;  // names they were made with
   // Services that were called, with a policy or without.
   absl::flat_hash_set<std::string> services;
-  // False: there were more than are remembered, so nothing is said of names.
+  // False if there were more than are remembered. Names are not judged then.
   bool knows_all = true;
-  // What was found when channels were made.
+  // Findings from when channels were made.
   std::vector<LintFinding> of_channels;
 };
 

@@ -23,7 +23,8 @@ using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 
-// The text between the first `from` and the next `to`; "" = not there.
+// Returns the text between the first `from` and the next `to`, or "" if they
+// are not there.
 absl::string_view Between(absl::string_view text, absl::string_view from,
                           absl::string_view to) {
   const size_t begin = text.find(from);
@@ -33,7 +34,7 @@ absl::string_view Between(absl::string_view text, absl::string_view from,
   return end == absl::string_view::npos ? "" : text.substr(0, end);
 }
 
-// The name nearest to `wanted` that is not far from it; "" = none.
+// Returns the name that is nearest to `wanted`, or "" if none is near.
 std::string Near(absl::string_view wanted,
                  const std::vector<std::string>& names) {
   const std::string nearest = core::Nearest(wanted, names);
@@ -54,7 +55,7 @@ std::string OfEnum(absl::string_view wanted, const EnumDescriptor& values) {
   return DidYouMean(Near(wanted, names));
 }
 
-// By its name in the text format or in JSON.
+// Finds a field by its name in the text format or in JSON.
 const FieldDescriptor* FindField(const Descriptor& message,
                                  const std::string& name) {
   const FieldDescriptor* const found = message.FindFieldByName(name);
@@ -79,7 +80,7 @@ std::string OfField(absl::string_view wanted, const Descriptor& message,
   return DidYouMean(Near(wanted, names));
 }
 
-// An enum field of the policy language, wherever it is.
+// Finds an enum field of the policy language, wherever it is.
 const EnumDescriptor* FindEnum(const Descriptor& message,
                                const std::string& field,
                                std::set<const Descriptor*>* seen) {
@@ -96,7 +97,7 @@ const EnumDescriptor* FindEnum(const Descriptor& message,
   return nullptr;
 }
 
-// A string is a time, but for those that are names.
+// A string field is a time, except those that are names.
 std::string OfNumber(absl::string_view field, absl::string_view got) {
   for (const char* name :
        {"id", "base", "preset", "name", "channel", "service", "method"}) {
@@ -114,8 +115,8 @@ bool IsOfName(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
 
-// The field that a path of JSON's parser ends in, and the message that it is
-// in: "method[0].retry.codes[0]".
+// The field at the end of a path from the JSON parser, such as
+// "method[0].retry.codes[0]", and the message that contains it.
 struct Found {
   const Descriptor* message = v1::PolicySet::descriptor();
   const FieldDescriptor* field = nullptr;
@@ -133,8 +134,8 @@ Found Follow(absl::string_view path) {
   return found;
 }
 
-// The byte of `line` that Protobuf's tokenizer calls `column`: a tab takes it
-// to the next multiple of eight.
+// Returns the byte of `line` that Protobuf's tokenizer calls `column`: a tab
+// moves to the next multiple of eight.
 size_t ByteAt(absl::string_view line, int column) {
   constexpr int kTab = 8;
   size_t byte = 0;
@@ -219,7 +220,7 @@ std::string ParseHelp::OfString(absl::string_view got, int line,
   for (int i = 0; i < line; ++i) {
     rest.remove_prefix(std::min(rest.size(), rest.find('\n') + 1));
   }
-  // Back over ": " to the field's name.
+  // Goes back over ": " to the field's name.
   absl::string_view before = rest.substr(0, ByteAt(rest, column));
   while (!before.empty() && !IsOfName(before.back())) before.remove_suffix(1);
   size_t begin = before.size();

@@ -1,14 +1,15 @@
-// What helps with a fault that Protobuf's own parsers tell of, in words of
-// theirs: "Expected string, got: 2".
+// Explains errors that Protobuf's own parsers report in their own terms:
+// "Expected string, got: 2".
 //
 //   ParseHelp help(text);
 //   message = absl::StrCat(message, help.For(message, line, column));
 //   // ...; a time is a string with its unit: "2s"
 //
-// Each answer is empty where there is nothing to say. It costs a look through
-// the text, so only the first kMostHelped are answered.
+// Each function returns "" if there is nothing to add. It searches the text, so
+// only the first kMostHelped errors are explained.
 //
-// Thread safety: none; a value of one parse, which keeps the text.
+// Thread safety: none. An object is for one parse, and keeps a reference to the
+// text.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_PARSE_HELP_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_PARSE_HELP_H_
 
@@ -24,9 +25,9 @@ class ParseHelp {
 
   explicit ParseHelp(absl::string_view text) : text_(text) {}
 
-  // Of the text format: the fault, and where it is, from 0.
+  // For an error in the text format, at a place that counts from 0.
   std::string For(absl::string_view message, int line, int column);
-  // Of JSON.
+  // For an error in JSON.
   std::string ForJson(absl::string_view message);
 
  private:

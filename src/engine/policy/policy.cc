@@ -19,7 +19,7 @@ namespace {
 using google::protobuf::TextFormat;
 using google::protobuf::io::ArrayInputStream;
 
-// What the parser complains of, in places that count from 1.
+// Collects the parser's errors, with places that count from 1.
 class Collector : public compat::ErrorCollector {
  public:
   Collector(absl::string_view text, PolicyErrors* errors)
@@ -38,7 +38,7 @@ class Collector : public compat::ErrorCollector {
     absl::ConsumeSuffix(&said, ".");
     errors_->Add(place, "", absl::StrCat(Printable(said), help));
   }
-  // Unknown fields come as warnings, so that all of them come.
+  // Unknown fields are reported as warnings, so that all of them are found.
   void OnWarning(int line, int column, absl::string_view message) override {
     OnError(line, column, message);
   }
@@ -85,7 +85,7 @@ absl::StatusOr<PolicyTable> ParsePolicyText(absl::string_view text,
 absl::StatusOr<PolicyTable> CompilePolicy(const v1::PolicySet& set,
                                           absl::string_view origin) {
   PolicyErrors errors(origin);
-  // It is kept, shown and compared.
+  // The message is kept, shown and compared, so its size is limited too.
   if (!CheckLength(set.ByteSizeLong(), kMaxPolicySize, &errors)) {
     return errors.ToStatus();
   }

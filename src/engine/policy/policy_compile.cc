@@ -11,7 +11,7 @@
 namespace firebreak::engine {
 namespace {
 
-// No channel can be called so.
+// A key that cannot be the name of a channel.
 constexpr char kEveryChannel[] = "\n";
 
 // Names end up in log lines, metric labels and admin replies.
@@ -100,8 +100,8 @@ void PolicyCompiler::CheckPreset(int index) {
   }
 }
 
-// Builds an entry and before it its bases. With a list, not recursion: a file
-// may have a chain of bases longer than the stack is deep.
+// Builds an entry, and its bases before it. This uses a list and no recursion,
+// since a file may have a chain of bases that is longer than the stack.
 void PolicyCompiler::Resolve(int index) {
   std::vector<int> path;
   int next = index;
@@ -111,7 +111,7 @@ void PolicyCompiler::Resolve(int index) {
     next = entries_[next].base;
   }
   if (next >= 0 && entries_[next].state == Entry::State::kOnPath) {
-    // Cut where it closes, so that the entries are still checked.
+    // The cycle is cut where it closes, so that its entries are still checked.
     const int last = path.back();
     constexpr size_t kShown = 10;
     std::string cycle;
@@ -219,14 +219,14 @@ void PolicyCompiler::AddNames(int index) {
   }
 }
 
-// Two entries that share a channel's breaker, one to refuse calls and one to
-// look on, would make the first call of a process decide which.
+// If two entries share a channel's breaker and only one of them is in SHADOW,
+// the first call of a process would decide whether it refuses calls.
 void PolicyCompiler::CheckShared(int index, const std::string& channel) {
   const core::MethodOptions& options = *entries_[index].options;
   if (!options.SharesBreaker()) return;
   const bool enforces =
       options.breaker->mode == core::BreakerOptions::Mode::kEnforce;
-  // An entry for any channel meets all others.
+  // An entry for any channel conflicts with all others.
   Sharers& every = sharers_[kEveryChannel];
   Sharers& same = sharers_[channel];
   const Sharers& any = sharers_[""];

@@ -1,4 +1,4 @@
-// From a PolicySet to a PolicyTable: names, inheritance, ranges.
+// Compiles a PolicySet to a PolicyTable: names, inheritance, ranges.
 //
 //   absl::StatusOr<PolicyTable> table =
 //       PolicyCompiler(set, &tree, "policy.textproto").Run();
@@ -29,16 +29,16 @@ class PolicyCompiler {
  public:
   using InfoTree = google::protobuf::TextFormat::ParseInfoTree;
 
-  // `tree` says on which line each field stands; nullptr when `set` is not
-  // from a text. `errors` may already have some, and gets all that are found.
+  // `tree` has the line of each field. It is null if `set` is not from a text.
+  // `errors` may have some already, and gets all that are found.
   PolicyCompiler(const v1::PolicySet& set, const InfoTree* tree,
                  PolicyErrors* errors);
 
-  // The table, or the INVALID_ARGUMENT of `errors` when it is not empty.
+  // Returns the table, or INVALID_ARGUMENT if `errors` is not empty.
   absl::StatusOr<PolicyTable> Run();
 
  private:
-  // An entry under way. `base` is its index, -1 without one.
+  // An entry that is being compiled. `base` is the index of its base, or -1.
   struct Entry {
     enum class State { kNew, kOnPath, kDone };
     State state = State::kNew;
@@ -68,10 +68,12 @@ class PolicyCompiler {
   PolicyErrors* const errors_;
   std::vector<Entry> entries_;
   std::shared_ptr<PolicyTable::Data> data_;
-  // Where each name and each channel stood first, for the second one's error.
+  // Where each name and each channel stood first, for the error about a second
+  // one.
   absl::flat_hash_map<PolicyTable::Name, std::string> first_names_;
   absl::flat_hash_map<std::string, std::string> first_channels_;
-  // By channel, an entry whose breaker is shared there: in SHADOW, and not.
+  // For each channel the index of an entry that shares its breaker there, or
+  // -1: [0] for one in SHADOW, [1] for one that refuses calls.
   struct Sharers {
     int entry[2] = {-1, -1};
   };

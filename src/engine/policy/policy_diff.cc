@@ -24,7 +24,7 @@ bool IsMessage(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
 }
 
-// Values in the text format, in one line.
+// Writes values in the text format, in one line.
 class Writer {
  public:
   Writer() { printer_.SetSingleLineMode(true); }
@@ -35,7 +35,7 @@ class Writer {
     return inner.empty() ? "{}" : absl::StrCat("{ ", inner, " }");
   }
 
-  // Element `index` of a list, -1 of a field that is none.
+  // Returns element `index` of a list. For a field that is not a list it is -1.
   std::string Value(const Message& message, const FieldDescriptor* field,
                     int index) const {
     const Reflection& reflection = *message.GetReflection();
@@ -57,7 +57,7 @@ class Writer {
     return values;
   }
 
-  // "" for a field that is not set.
+  // Returns "" for a field that is not set.
   std::string Field(const Message& message,
                     const FieldDescriptor* field) const {
     if (field->is_repeated()) {
@@ -94,7 +94,7 @@ class Differ {
         {std::string(path), Printable(before), Printable(after)});
   }
 
-  // Two messages of one type that stand for the same.
+  // Compares two messages of one type that stand for the same thing.
   void Fields(const std::string& path, const Message& before,
               const Message& after) {
     const auto* descriptor = before.GetDescriptor();
@@ -144,7 +144,7 @@ class Differ {
                         "]");
   }
 
-  // For each new entry the index of the old one that it is, or -1.
+  // Returns for each new entry the index of the old entry that it is, or -1.
   static std::vector<int> Match(const v1::PolicySet& before,
                                 const v1::PolicySet& after) {
     absl::flat_hash_map<absl::string_view, int> by_id;
@@ -162,7 +162,7 @@ class Differ {
       match[mine] = theirs;
       return true;
     };
-    // An id is the stronger word: names wait until all of them have had theirs.
+    // Ids come before names: names are only matched when all ids have been.
     for (size_t j = 0; j < match.size(); ++j) {
       const auto found = by_id.find(after.method(static_cast<int>(j)).id());
       if (found != by_id.end()) take(j, found->second);

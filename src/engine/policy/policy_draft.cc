@@ -11,14 +11,14 @@ namespace {
 
 using google::protobuf::Message;
 
-// Of a `ramp` that names none: the time a breaker was open at first, so that
-// coming back takes no less care than going.
+// The duration of a `ramp` that does not set one. It is the time for which a
+// breaker was open at first, so that recovery is as careful as opening.
 constexpr core::Duration kRampDuration = std::chrono::seconds(10);
 
 // --- what the table of a part does not say -----------------------------------
 //
-// Before(): what its fields depend on. After(): what follows from them. Most
-// parts have neither, and a new one needs neither.
+// Before() sets what its fields depend on, and After() what follows from them.
+// Most parts have neither, and a new one needs neither.
 
 template <class Options>
 void Before(const Message& /*in*/, PolicyDraft* /*draft*/, Options* /*out*/) {}
@@ -31,8 +31,8 @@ void Before(const Message& message, PolicyDraft* draft,
   using Window = core::WindowOptions::Kind;
   if (in.window().has_calls()) out->window.kind = Window::kCalls;
   if (in.window().has_duration()) out->window.kind = Window::kTime;
-  // Who says how long it stays open wants no attempts before; who says what
-  // looks meanwhile does.
+  // An entry that sets how long the breaker stays open wants no attempts before
+  // that, unless it also says how to probe.
   draft->has_probe_interval |=
       in.has_probe_interval() || in.probe().has_health_check();
   if (in.probe().has_health_check() && !in.has_probe_interval() &&
@@ -56,7 +56,7 @@ void After(const Message& message, FieldReader* /*read*/,
   }
 }
 
-// Takes in whether a part is on.
+// Reads whether a part is on.
 template <class Part>
 void Switch(const std::string& name, const Part& in, PolicyDraft* draft) {
   const auto* field = in.GetDescriptor()->FindFieldByName("enabled");
@@ -99,14 +99,14 @@ void After(const Message& message, FieldReader* read,
     }
     out->non_fatal_codes = core::CodeSet();
   } else if (in.non_fatal_codes_size() == 0 && out->non_fatal_codes.empty()) {
-    // Takes back the `true` of a base.
+    // Undoes the `true` of a base.
     out->non_fatal_codes = core::HedgingOptions().non_fatal_codes;
   }
 }
 
 // --- any part ----------------------------------------------------------------
 
-// Takes in the part of this name, if `entry` has it.
+// Reads the part of this name, if `entry` has it.
 template <class Options>
 void ApplyPart(const Message& entry, const char* name,
                absl::optional<Options>* part, PolicyDraft* draft,
@@ -121,7 +121,7 @@ void ApplyPart(const Message& entry, const char* name,
   After(*in, &read, &**part);
 }
 
-// Takes away what is switched off, and reports what is out of range there:
+// Removes a part that is switched off, and reports what is out of range in it:
 // another entry may switch it on.
 template <class Options>
 void FinishPart(const char* name, absl::optional<Options>* part,
@@ -134,7 +134,7 @@ void FinishPart(const char* name, absl::optional<Options>* part,
 core::AdmissionOptions FinishAdmission(const PolicyDraft& draft,
                                        core::FieldErrors* errors) {
   core::AdmissionOptions out = draft.options.admission;
-  // Switched off, it may be without the one field that has no default.
+  // If it is switched off, it may lack the one field that has no default.
   if (draft.off.contains("rate_limit") && out.rate_limit &&
       out.rate_limit->rate == 0) {
     out.rate_limit.reset();
@@ -146,8 +146,8 @@ core::AdmissionOptions FinishAdmission(const PolicyDraft& draft,
   return out;
 }
 
-// One number for retries and hedges, from whichever side set it; sides that
-// differ are left to Check().
+// Retries and hedges have one limit, from whichever side sets it. Check()
+// reports sides that differ.
 void ShareAttempts(const PolicyDraft& draft, core::MethodOptions* options) {
   absl::optional<int> retry;
   absl::optional<int> hedging;
@@ -160,12 +160,12 @@ void ShareAttempts(const PolicyDraft& draft, core::MethodOptions* options) {
   if (options->hedging && hedging) options->hedging->max_attempts = *hedging;
 }
 
-// But those about what could not be read in the first place.
+// Reports errors, except those about values that could not be read.
 void Report(core::FieldErrors found, const PolicyDraft& draft,
             core::FieldErrors* errors) {
   for (core::FieldError& error : found) {
     if (draft.unreadable.contains(error.field)) continue;
-    // A number taken over from the other side is judged there.
+    // A number that comes from the other side is checked there.
     if (error.field == "retry.max_attempts" && !draft.retry_attempts) continue;
     if (error.field == "hedging.max_attempts" && !draft.hedging_attempts) {
       continue;
@@ -195,7 +195,7 @@ core::MethodOptions Finish(const PolicyDraft& draft,
   });
   ShareAttempts(draft, &options);
   options.Check("", &found);
-  // Checked as well, as other parts that are off.
+  // It has been checked, like other parts that are off.
   if (options.retry && draft.off.contains("adaptive")) {
     options.retry->adaptive.reset();
   }
@@ -205,15 +205,15 @@ core::MethodOptions Finish(const PolicyDraft& draft,
 
 core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
                              core::FieldErrors* errors) {
-  // There are no times and no codes in them: all of it can be read.
+  // There are no times and no codes in it, so all of it can be read.
   absl::flat_hash_set<std::string> unreadable;
   core::BudgetOptions out;
   FieldReader("budget", &unreadable, errors).Read(entry.budget(), out.Fields());
-  // What somebody asks for is there at once.
+  // A burst that is asked for is available at once.
   if (entry.budget().has_burst()) out.initial.reset();
   out.Check("budget", errors);
   if (!entry.has_throttling()) return out;
-  // The core has it inside the budget, the language beside it.
+  // In the core this is part of the budget, in the language it is beside it.
   out.throttling.emplace();
   FieldReader("throttling", &unreadable, errors)
       .Read(entry.throttling(), out.throttling->Fields());

@@ -23,11 +23,12 @@ namespace firebreak::engine {
 
 // What an entry and its bases set, without the defaults that depend on others.
 struct PolicyDraft {
-  // With the parts that are switched off.
+  // Also has the parts that are switched off.
   core::MethodOptions options;
-  // Their names: "breaker", "bulkhead"; "adaptive", which is one of `retry`.
+  // The names of these parts: "breaker", "bulkhead"; "adaptive" is a part of
+  // `retry`.
   absl::flat_hash_set<std::string> off;
-  // Set there, and not only the default.
+  // These are only set if an entry sets them, and not by default.
   absl::optional<int> retry_attempts;
   absl::optional<int> hedging_attempts;
   bool has_probe_interval = false;

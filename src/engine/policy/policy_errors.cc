@@ -18,7 +18,8 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
-// A person reads so many at a time, and a Status may travel in metadata.
+// As many as a person reads at a time. A Status may also travel in metadata,
+// which is limited.
 constexpr size_t kMaxReported = 100;
 constexpr size_t kMaxQuoted = 60;
 

@@ -28,8 +28,9 @@ struct PolicyPlace {
 };
 
 // Finds the field at `path`, such as "breaker.failure_rate" or "name[1]",
-// relative to `message`. `tree` is where the parser put its fields, or nullptr.
-// For a field that is not set, the line of the nearest block around it that is.
+// relative to `message`. `tree` has the places where the parser found the
+// fields, or is null. A field that is not set gets the line of the nearest
+// block around it that is set.
 PolicyPlace Locate(const google::protobuf::Message& message,
                    const google::protobuf::TextFormat::ParseInfoTree* tree,
                    absl::string_view path);
@@ -52,7 +53,8 @@ class PolicyErrors {
   // In the order they came.
   const std::vector<Error>& all() const { return errors_; }
 
-  // INVALID_ARGUMENT, by line and else in the order they came; or OK.
+  // Returns INVALID_ARGUMENT with the errors by line, else in the order they
+  // came; or OK if there are none.
   absl::Status ToStatus() const;
 
  private:
@@ -60,15 +62,15 @@ class PolicyErrors {
   std::vector<Error> errors_;
 };
 
-// False, and an error, when a policy is longer than `limit` bytes.
+// Returns false, and adds an error, if a policy is longer than `limit` bytes.
 bool CheckLength(size_t length, size_t limit, PolicyErrors* errors);
 
-// A value for an error message: escaped, and cut when long.
+// Returns a value for an error message: escaped, and shortened if it is long.
 std::string Quote(absl::string_view value);
 
-// What a parser complains of. It may quote a part of the text, of any length
-// and with any bytes: those that cannot be printed become '?', what is past the
-// limit "...".
+// Returns a parser's message in a printable form. It may quote a part of the
+// text, of any length and with any bytes. Bytes that cannot be printed become
+// '?', and what is past the limit becomes "...".
 std::string Printable(absl::string_view message, size_t limit = 200);
 
 }  // namespace firebreak::engine

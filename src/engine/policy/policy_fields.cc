@@ -76,7 +76,8 @@ struct ValueReader {
   void operator()(core::Duration* out) const {
     const absl::StatusOr<core::Duration> parsed =
         core::ParseDuration(message.GetReflection()->GetString(message, field));
-    // Zero as the stand-in: no other field is compared with it to its loss.
+    // The stand-in is zero: it does not lead to errors when other fields are
+    // compared with it.
     *out = parsed.value_or(core::Duration::zero());
     read->Note(path, parsed.ok());
     if (parsed.ok()) return;

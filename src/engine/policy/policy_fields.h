@@ -5,14 +5,14 @@
 //   read.Read(entry.breaker(), options.Fields());    // sets what is set there
 //   WriteFields(options.Fields(), view.mutable_breaker());
 //
-// A field is found by its name, so that one with a row in the table needs no
+// Fields are found by their names, so a field with a row in the table needs no
 // code here.
 //
 // An error names the field's path and says what is allowed. A value that cannot
-// be read is replaced by a stand-in and its path noted as unreadable, so that a
-// later check can keep quiet about it; a readable one takes the note back.
+// be read is replaced by a stand-in, and its path is noted as unreadable, so
+// that later checks do not report it again. A readable value removes the note.
 //
-// Thread safety: none. Ownership: what it is given outlives it.
+// Thread safety: none. Ownership: everything that it is given must outlive it.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_FIELDS_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_POLICY_FIELDS_H_
 
@@ -27,7 +27,7 @@ namespace firebreak::engine {
 
 class FieldReader {
  public:
-  // `path` is the message's own.
+  // `path` is that of the message.
   FieldReader(absl::string_view path,
               absl::flat_hash_set<std::string>* unreadable,
               core::FieldErrors* errors)
@@ -36,7 +36,7 @@ class FieldReader {
   // Sets each field that `message` sets, and leaves the others.
   void Read(const google::protobuf::Message& message,
             const core::FieldList& fields);
-  // "is 3; allowed ..."
+  // Adds an error, such as "is 3; allowed ...".
   void Add(absl::string_view field, std::string problem);
 
  private:
@@ -50,15 +50,16 @@ class FieldReader {
   core::FieldErrors* const errors_;
 };
 
-// Sets in `message` every field of the table, but for those without a value.
+// Sets in `message` every field of the table, except those without a value.
 void WriteFields(const core::FieldList& fields,
                  google::protobuf::Message* message);
 
-// The message that `message` has in the field of this name; null if it has
-// none, or no such field.
+// Returns the message in the field of this name. Null if it is not set, or if
+// there is no such field.
 const google::protobuf::Message* FindPart(
     const google::protobuf::Message& message, absl::string_view name);
-// The same, made if it is not there; null only without such a field.
+// Returns the same, and makes it if it is not set. Null only if there is no
+// such field.
 google::protobuf::Message* MakePart(google::protobuf::Message* message,
                                     absl::string_view name);
 

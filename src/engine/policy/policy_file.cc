@@ -96,12 +96,13 @@ absl::StatusOr<std::string> ReadPolicyFile(const std::string& path,
         absl::StrCat("policy file: its path is ", Quote(path),
                      "; allowed: the path of a file"));
   }
-  // Before it is opened, since that alone does something to a pipe or device.
+  // Checked before it is opened, since opening has an effect on a pipe or a
+  // device.
   const FileLook before = LookAtFile(path);
   if (before.error != 0) return FileError(path, before.error);
   absl::Status regular = CheckIsRegular(path, before.mode);
   if (!regular.ok()) return regular;
-  // What is there by now may be a pipe: not to wait for its writer.
+  // By now the file may be a pipe. O_NONBLOCK does not wait for its writer.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return FileError(path, errno);
   const absl::Cleanup closer = [fd] { close(fd); };

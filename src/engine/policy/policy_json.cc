@@ -26,8 +26,8 @@ using google::protobuf::Message;
 using google::protobuf::Struct;
 using google::protobuf::Value;
 
-// What Protobuf's parser says, without the picture it draws below: of one line
-// of a million characters that is no help.
+// Returns the message of Protobuf's parser, without the excerpt that it prints
+// below. If the text is one line of a million characters, that does not help.
 std::string Complaint(absl::string_view message) {
   const absl::string_view first =
       absl::StripAsciiWhitespace(message.substr(0, message.find('\n')));
@@ -75,11 +75,11 @@ void FindEmptyLists(const Value& value, const std::string& path,
   }
 }
 
-// Empty lists leave no trace in a message, and would mean the default there.
-// Recurses no deeper than CheckNesting() lets through.
+// Reports empty lists, which leave no trace in a message and would mean the
+// default there. Recurses no deeper than CheckNesting() allows.
 void FindEmptyLists(const Struct& object, const std::string& prefix,
                     PolicyErrors* errors) {
-  // What is said should not change with the order of a hash map.
+  // Messages should not depend on the order of a hash map.
   const std::map<std::string, Value> sorted(object.fields().begin(),
                                             object.fields().end());
   for (const auto& [key, value] : sorted) {
@@ -153,7 +153,7 @@ absl::StatusOr<PolicyTable> ParsePolicyJson(absl::string_view text,
   if (!Read(text, "the fields of firebreak.v1.PolicySet", &set, &errors)) {
     return errors.ToStatus();
   }
-  // After it, since now every key is one of ours.
+  // Done after that, since every key is now one of ours.
   FindEmptyLists(object, "", &errors);
   return PolicyCompiler(set, /*tree=*/nullptr, &errors).Run();
 }

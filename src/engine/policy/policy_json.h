@@ -2,8 +2,8 @@
 //
 //   if (IsJson(text)) return ParsePolicyJson(text, "policy.json", true);
 //
-// Protobuf reads the JSON; nothing here does. It knows nothing of lines, so
-// errors name only the field:
+// Protobuf reads the JSON. It does not say on which line a field is, so errors
+// name only the field:
 //
 //   policy.json: methodConfig[0].retryPolicy.maxAttempts: is 1; allowed: ...
 //
@@ -19,18 +19,18 @@
 
 namespace firebreak::engine {
 
-// Whether the first character that is no space is a '{', with which no policy
-// in the text format starts.
+// Returns whether the first character that is not a space is a '{', with which
+// no policy in the text format starts.
 bool IsJson(absl::string_view text);
 
-// Compiles a JSON object. Its keys tell which kind it is; `clamp_attempts` is
-// for a service config, see service_config.h.
+// Compiles a JSON object. Its keys show which kind it is. `clamp_attempts` is
+// for a service config: see service_config.h.
 absl::StatusOr<PolicyTable> ParsePolicyJson(absl::string_view text,
                                             absl::string_view origin,
                                             bool clamp_attempts);
 
-// Reads an object of at most kMaxPolicySize bytes whose keys stand once each.
-// False, and one error, for any other text.
+// Reads an object of at most kMaxPolicySize bytes in which each key stands
+// once. Returns false, and adds one error, for any other text.
 bool ReadJsonObject(absl::string_view text, google::protobuf::Struct* object,
                     PolicyErrors* errors);
 

@@ -14,7 +14,7 @@ namespace {
 using google::protobuf::io::ArrayInputStream;
 using google::protobuf::io::Tokenizer;
 
-// Leaves the tokenizer's complaints to the parser, which repeats them.
+// Ignores the tokenizer's errors, since the parser reports them again.
 class Ignore : public compat::ErrorCollector {
  public:
   void OnError(int, int, absl::string_view) override {}
@@ -28,8 +28,8 @@ PolicyPlace PlaceOf(const Tokenizer::Token& token) {
   return place;
 }
 
-// Every symbol outside of strings and comments, and the token before it, until
-// `visit` says false.
+// Visits every symbol outside of strings and comments, with the token before
+// it, until `visit` returns false.
 using Visitor = absl::FunctionRef<bool(const Tokenizer::Token& symbol,
                                        const Tokenizer::Token& previous)>;
 void ForEachSymbol(absl::string_view text, Visitor visit) {

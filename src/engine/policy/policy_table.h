@@ -28,36 +28,38 @@ namespace firebreak::engine {
 
 class PolicyTable {
  public:
-  // Matches no call, and gives every channel the default budget. Its source is
-  // an empty policy.
+  // A table that matches no call and gives every channel the default budget.
+  // Its source is an empty policy.
   PolicyTable();
   // No move: a moved-from table would have no data.
   PolicyTable(const PolicyTable&) = default;
   PolicyTable& operator=(const PolicyTable&) = default;
 
-  // The options of the winning entry, which applies whole: an entry that names
-  // the method wins over one that names the service, that over one that names
-  // only the channel, and that over one for everything; among equals the one
-  // that names the channel. nullptr when no entry is for this call. `method`
-  // is the path as gRPC has it, "/package.Service/Method". At most six lookups
-  // and no allocation; entries with several names share one object.
+  // Returns the options of the entry that wins, which applies as a whole. An
+  // entry that names the method wins over one that names the service, that over
+  // one that names only the channel, and that over one for everything. Among
+  // equals the one that names the channel wins. Returns null if no entry is for
+  // this call. `method` is the path as gRPC has it, "/package.Service/Method".
+  // This takes at most six lookups and no allocation, and entries with several
+  // names share one object.
   std::shared_ptr<const core::MethodOptions> Find(
       absl::string_view channel, absl::string_view method) const;
-  // What holds for a call: the same, but for the methods of health checks, of
-  // reflection and of our own admin service. Their failures say nothing about
-  // the service, and a breaker on them would take a node out that only its
-  // health check was slow on; so for them it is FindNamed().
+  // Returns what applies to a call. This is Find(), but for methods of health
+  // checks, of reflection and of our own admin service it is FindNamed(). Their
+  // failures say nothing about the service, and a breaker on them could take a
+  // node out only because its health check was slow.
   std::shared_ptr<const core::MethodOptions> FindForCall(
       absl::string_view channel, absl::string_view method) const;
-  // As Find(), among the entries that name the method's service only.
+  // Does the same as Find() among the entries that name the method's service.
   std::shared_ptr<const core::MethodOptions> FindNamed(
       absl::string_view channel, absl::string_view method) const;
 
-  // Whether an entry names just this method, for this channel or any.
+  // Returns whether an entry names exactly this method, for this channel or
+  // any.
   bool NamesMethod(absl::string_view channel, absl::string_view method) const;
 
-  // Every name of the policy and the options of its entry, in no order. An
-  // empty part is any.
+  // Visits every name of the policy and the options of its entry, in no order.
+  // An empty part means any.
   using Visitor = absl::FunctionRef<void(
       absl::string_view channel, absl::string_view service,
       absl::string_view method, const core::MethodOptions& options)>;
@@ -68,11 +70,11 @@ class PolicyTable {
     return data_->source;
   }
 
-  // The budget of the channel's own entry, else that of the entry without a
-  // name, else the defaults.
+  // Returns the budget of the channel's own entry, else that of the entry
+  // without a name, else the defaults.
   core::BudgetOptions BudgetFor(absl::string_view channel) const;
-  // Likewise what calls of the channel pass that their method has not its own
-  // of; nothing by default.
+  // Likewise returns the admission policies that calls of the channel pass if
+  // their method has none of its own. There are none by default.
   core::AdmissionOptions AdmissionFor(absl::string_view channel) const;
 
  private:

@@ -1,4 +1,4 @@
-// Who follows the policy in force, as the one who keeps it sees them.
+// What follows the policy in force, as the PolicyStore sees it.
 //
 //   user->Use(policy, [&](uint64_t version) { Record(policy, version); });
 //
@@ -15,11 +15,12 @@ namespace firebreak::engine {
 
 class PolicyUser {
  public:
-  // The policy that calls follow now; and its version, if that is wanted.
+  // Returns the policy that calls follow now, and its version if `version` is
+  // not null.
   virtual PolicyTable policy(uint64_t* version) const = 0;
-  // Calls that begin from now on follow `policy`. `record` is called once, when
-  // that holds and before the next policy can: it may lock what is its own, and
-  // must not call back.
+  // Makes calls that begin from now on follow `policy`. `record` is called
+  // once, when that is so and before the next policy can be used. It may
+  // acquire locks of its own, and must not call back.
   virtual void Use(const PolicyTable& policy,
                    absl::FunctionRef<void(uint64_t version)> record) = 0;
 

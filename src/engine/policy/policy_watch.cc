@@ -10,8 +10,8 @@
 namespace firebreak::engine {
 namespace {
 
-// The coarsest stamps of a file system in use: those of FAT. Others have 4 ms
-// (a tick of the kernel), or one second.
+// The coarsest time stamps of a file system in use, those of FAT. Others have 4
+// ms (a tick of the kernel), or one second.
 constexpr core::Duration kCoarsestTick = std::chrono::seconds(2);
 
 bool IsSame(const absl::StatusOr<std::string>& a,
@@ -51,7 +51,7 @@ void PolicyWatch::Apply(PolicyTarget* target) {
   core::MutexLock lock(&mu_);
   PolicyUpdate update;
   update.source = Source();
-  // It has been parsed, and asks for no version: nothing is left to fail.
+  // It has been parsed and asks for no version, so nothing can fail.
   target->UpdatePolicy(*loaded_, update).IgnoreError();
   loaded_.reset();
 }
@@ -83,7 +83,7 @@ void PolicyWatch::OnTimer() {
     {
       core::MutexLock self_lock(&self->mu_);
       target = self->target_.lock();
-      // It keeps the Io.
+      // The target keeps the Io alive.
       if (target == nullptr) return;
       now = self->io_->Now();
     }
@@ -100,7 +100,7 @@ void PolicyWatch::Poll(PolicyTarget* target, core::Time now) {
     core::MutexLock lock(&mu_);
     if (IsAsRead(seen, now)) return;
   }
-  // Unlocked: it may take long, and Stop() must not.
+  // Done unlocked, since it may take long and Stop() must not.
   FileLook look = seen;
   const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);

@@ -52,16 +52,16 @@
 
 namespace firebreak::engine {
 
-// Whose policy the file is to be.
+// The object whose policy comes from the file.
 class PolicyTarget {
  public:
-  // As PolicyStore has them.
+  // See PolicyStore.
   virtual absl::StatusOr<PolicyChange> UpdatePolicy(
       const absl::StatusOr<PolicyTable>& policy,
       const PolicyUpdate& update) = 0;
   virtual void NotePolicyIsWell(const std::string& source,
                                 absl::string_view what) = 0;
-  // Of a service config: EngineOptions::clamp_attempts_at_5.
+  // For a service config: EngineOptions::clamp_attempts_at_5.
   virtual bool clamps_attempts_at_5() const = 0;
 
  protected:
@@ -73,7 +73,7 @@ class PolicyWatch final : public TimerClient,
   struct Key {};  // only Create() has one
 
  public:
-  // `path` is its name in events and faults; `file`, for tests, what is there.
+  // `path` is the name of the file in events and errors. Tests pass a `file`.
   static std::shared_ptr<PolicyWatch> Create(
       std::string path, core::Duration interval,
       std::unique_ptr<WatchedFile> file = nullptr);
@@ -81,28 +81,29 @@ class PolicyWatch final : public TimerClient,
               std::unique_ptr<WatchedFile> file)
       : path_(std::move(path)), interval_(interval), file_(std::move(file)) {}
 
-  // The first look, at once. The status says why the file cannot be the policy;
-  // that is an update refused, too.
+  // Looks at the file for the first time. The status says why the file cannot
+  // be the policy, which is also a refused update.
   absl::Status Load(PolicyTarget* target);
-  // What was loaded is the policy from now on. Once, after Load(), and only
-  // when nobody else's Poll() can come in between: who watched before has been
-  // stopped.
+  // Makes what was loaded the policy. Called once, after Load(), and only when
+  // no other watch can Poll() in between: the former one has been stopped.
   void Apply(PolicyTarget* target);
-  // Arms a timer of `io`. Holds `target` weakly; that keeps `io` alive.
+  // Arms a timer of `io`. Holds `target` weakly, which keeps `io` alive.
   void Start(const std::shared_ptr<PolicyTarget>& target, Io* io);
   // Once this returns, the file no longer changes the policy. It does not wait
   // for a look that hangs in the file system.
   void Stop();
 
-  // One look. Called by the timer; by tests, with a time of theirs.
+  // Looks at the file once. Called by the timer, and by tests with a time of
+  // their own.
   void Poll(PolicyTarget* target, core::Time now);
   void OnTimer() override;
 
  private:
-  // Takes down how the file looks. True where it need not be read.
+  // Records how the file looks. Returns true if it need not be read.
   bool IsAsRead(const FileLook& seen, core::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Whether what was read is known, or new and has stood still for long enough.
+  // Returns whether what was read is known, or is new and has not changed for
+  // long enough.
   bool IsSettled(const absl::StatusOr<std::string>& text, core::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsKnown(const absl::StatusOr<std::string>& text) const
@@ -111,7 +112,7 @@ class PolicyWatch final : public TimerClient,
   }
   absl::StatusOr<PolicyTable> Parse(const PolicyTarget& target,
                                     const std::string& text) const;
-  // What was read, or why it could not be.
+  // Makes what was read the policy, or reports why it could not be read.
   absl::Status Take(PolicyTarget* target,
                     const absl::StatusOr<std::string>& text)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -124,22 +125,22 @@ class PolicyWatch final : public TimerClient,
 
   core::Mutex mu_;
   std::weak_ptr<PolicyTarget> target_ ABSL_GUARDED_BY(mu_);
-  Io* io_ ABSL_GUARDED_BY(mu_) = nullptr;  // there until Stop()
+  Io* io_ ABSL_GUARDED_BY(mu_) = nullptr;  // valid until Stop()
   Timer timer_ ABSL_GUARDED_BY(mu_);
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
 
-  // Between Load() and Apply().
+  // Set between Load() and Apply().
   absl::optional<PolicyTable> loaded_ ABSL_GUARDED_BY(mu_);
 
-  // How the file looks, and since when; and whether it was read so late that
-  // any write after it must show.
+  // How the file looks, and since when. `is_proven_` is whether it was read so
+  // late that any write after that must show.
   absl::optional<FileLook> look_ ABSL_GUARDED_BY(mu_);
   core::Time look_since_ ABSL_GUARDED_BY(mu_);
   bool is_proven_ ABSL_GUARDED_BY(mu_) = false;
-  // What has been read and does not count yet, and since when it says so.
+  // What has been read but does not count yet, and since when it has been read.
   absl::optional<absl::StatusOr<std::string>> pending_ ABSL_GUARDED_BY(mu_);
   core::Time pending_since_ ABSL_GUARDED_BY(mu_);
-  // What counted last, and what was wrong: "" = nothing.
+  // The content that counted last, and what was wrong: "" means nothing.
   absl::optional<std::string> text_ ABSL_GUARDED_BY(mu_);
   bool text_is_good_ ABSL_GUARDED_BY(mu_) = false;
   std::string fault_ ABSL_GUARDED_BY(mu_);

@@ -2,12 +2,12 @@
 //
 //   method { name { service: "shop.v1.PaymentService" } preset: "payment" }
 //
-// is as if that entry had the preset's for its `base`. Each says in its own
-// comments why its numbers are what they are; `firebreakctl presets` prints
+// works as if that entry had the preset as its `base`. The comments in each
+// preset say why its numbers are what they are. `firebreakctl presets` prints
 // them as a policy file, to be used or changed.
 //
-// They differ in how soon they give up a dependency, by what a failure costs:
-// a log line that is late costs nothing, a checkout that hangs costs the sale.
+// They differ in how soon they give up a dependency, by what a failure costs: a
+// log line that is late costs nothing, a checkout that hangs costs the sale.
 //
 // Pure functions over constants.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_PRESETS_H_
@@ -22,15 +22,15 @@ namespace firebreak::engine {
 
 struct Preset {
   absl::string_view name;
-  // What stands in the entry: fields of a MethodPolicy and comments, in
+  // The content of the entry: fields of a MethodPolicy and comments, in
   // Protobuf's text format.
   absl::string_view text;
 };
 
 absl::Span<const Preset> Presets();
-// Null when there is none of that name.
+// Returns null if there is no preset of that name.
 const Preset* FindPreset(absl::string_view name);
-// All of them, as a policy file.
+// Returns all of them as a policy file.
 std::string PresetsAsPolicy();
 
 }  // namespace firebreak::engine

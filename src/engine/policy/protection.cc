@@ -48,7 +48,7 @@ class Search {
     for (int i = 0; i < linked->method_count(); ++i) {
       const std::string path =
           absl::StrCat("/", service, "/", linked->method(i)->name());
-      // Others have an entry of their own.
+      // Other methods have an entry of their own.
       if (before_.Find(channel, path).get() != &options) continue;
       if (Protects(after_.Find(channel, path).get())) continue;
       lost_.insert(absl::StrCat(path, OnChannel(channel)));

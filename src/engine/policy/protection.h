@@ -1,12 +1,13 @@
-// What a new policy would do to those whom the present one protects: whose
-// breaker it takes away, and whether it injects faults.
+// Finds out what protection a new policy would take away compared with the
+// present one: which calls would lose their breaker, and whether it injects
+// faults.
 //
 //   Lost lost = FindLostBreakers(before, after, {{"payment", "/p.S/M"}});
 //   for (const std::string& each : lost.calls) ...   // "/p.S/M on channel ..."
 //
-// A breaker counts while it refuses: one that is off, or in SHADOW, protects
-// nobody. Looked at are the methods that have been called, and each name of the
-// policy before.
+// Only a breaker that can refuse calls counts: one that is off, or in SHADOW,
+// protects nothing. The methods that have been called and each name of the
+// policy before are examined.
 //
 // Thread safety: a pure function.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_PROTECTION_H_
@@ -29,13 +30,13 @@ struct Lost {
 };
 inline constexpr size_t kMostLost = 100;
 
-// `called`: channel and method, "/pkg.Service/Method".
+// `called` has channels and methods, "/pkg.Service/Method".
 Lost FindLostBreakers(
     const PolicyTable& before, const PolicyTable& after,
     const std::vector<std::pair<std::string, std::string>>& called);
 
-// Of a policy that injects faults, for a process that does not allow it:
-// INVALID_ARGUMENT, once, with the names of the entries.
+// Returns INVALID_ARGUMENT, with the names of the entries, for a policy that
+// injects faults. Called in a process that does not allow that.
 absl::Status RefuseFaults(const PolicyTable& policy);
 
 }  // namespace firebreak::engine

@@ -23,7 +23,7 @@ using Need = JsonFields::Need;
 constexpr char kObject[] = "an object";
 constexpr char kList[] = "a list";
 
-// Where a field of ours stands in the JSON.
+// Returns the path in the JSON of one of our fields.
 std::string JsonPath(absl::string_view path) {
   return absl::StrReplaceAll(
       path,
@@ -50,16 +50,16 @@ class ConfigReader {
 
  private:
   void ReadMethod(const JsonFields& in, v1::MethodPolicy* out);
-  // False when there is an error.
+  // Returns false if there is an error.
   bool ReadName(const JsonFields& in, const std::string& path,
                 v1::MethodPolicy::Name* out);
-  // What our own language has to say.
+  // Reports the errors of our own language.
   void Compile(const v1::PolicySet& set);
 
   const bool clamp_attempts_;
   PolicyErrors* const errors_;
   JsonReport report_;
-  // Where each name stood first.
+  // Where each name stood first, for the error about a second one.
   absl::flat_hash_map<std::pair<std::string, std::string>, std::string> names_;
 };
 
@@ -71,7 +71,8 @@ v1::PolicySet ConfigReader::Read(const Struct& config) {
     for (const Value& value : list->list_value().values()) {
       const std::string path =
           absl::StrCat("methodConfig[", set.method_size(), "]");
-      // Also for one that is none, so that the places stay the same.
+      // Also added for a value that is not an object, so that the indexes stay
+      // the same.
       v1::MethodPolicy* method = set.add_method();
       method->set_id(path);
       if (value.has_struct_value()) {
@@ -82,8 +83,8 @@ v1::PolicySet ConfigReader::Read(const Struct& config) {
       }
     }
   }
-  // An entry even when it says nothing: a service config may be about other
-  // things than calls, and a policy needs an entry.
+  // A channel entry is added even if it is empty: a service config may not be
+  // about calls at all, and a policy needs an entry.
   v1::ChannelPolicy* channel = set.add_channel();
   if (const Value* value =
           in.Get("retryThrottling", Kind::kStructValue, kObject)) {
@@ -111,7 +112,7 @@ void ConfigReader::ReadMethod(const JsonFields& in, v1::MethodPolicy* out) {
                           path, name)) {
         continue;
       }
-      // A stand-in that is like no other name.
+      // A stand-in that is different from all other names.
       name->set_service(path);
       name->clear_method();
     }
@@ -137,7 +138,7 @@ void ConfigReader::ReadMethod(const JsonFields& in, v1::MethodPolicy* out) {
   if (retry != nullptr) {
     report_.Add(in.At("hedgingPolicy"),
                 "is beside a retryPolicy; allowed: one of the two");
-    // Our own language would compare the two.
+    // Otherwise our own language would compare the two.
     out->clear_hedging();
   }
 }
@@ -166,7 +167,7 @@ void ConfigReader::Compile(const v1::PolicySet& set) {
   PolicyCompiler(set, /*tree=*/nullptr, &ours).Run().IgnoreError();
   for (const PolicyErrors::Error& error : ours.all()) {
     const std::string path = JsonPath(error.path);
-    // Of a field that has an error the set has a stand-in, or nothing.
+    // A field that has an error has a stand-in, or no value, in the set.
     if (!report_.Has(path)) errors_->Add(PolicyPlace(), path, error.problem);
   }
 }

@@ -1,4 +1,4 @@
-// gRPC's service config, as it is, as a policy.
+// Reads an unchanged service config of gRPC as a policy.
 //
 //   absl::StatusOr<v1::PolicySet> set = FromServiceConfig(R"({
 //     "methodConfig": [{
@@ -11,18 +11,18 @@
 //     }]
 //   })", /*clamp_attempts=*/true);
 //
-// Read by the rules of gRFC A6. Then the ranges of our own language hold too,
-// where they are narrower: what is accepted here always compiles. Each
-// methodConfig becomes the entry of its own place, with the id
-// "methodConfig[0]"; it has no breaker. What else a service config may say
-// (load balancing, health checks, message sizes) is for the channel and is
-// skipped; any other key is an error, since it is most likely misspelled.
+// It is read by the rules of gRFC A6. The ranges of our own language apply too
+// where they are narrower, so what is accepted here always compiles. Each
+// methodConfig becomes an entry at the same place, with the id
+// "methodConfig[0]" and without a breaker. The other parts of a service config
+// (load balancing, health checks, message sizes) are for the channel and are
+// skipped. Any other key is an error, since it is most likely misspelled.
 //
-// A service config has no attempt budget. The default one holds, beside
+// A service config has no attempt budget. The default one applies, beside
 // retryThrottling: see docs/policy.md.
 //
-// Errors: INVALID_ARGUMENT with every fault, one to a line, named by its place
-// in the JSON. Pure functions.
+// Errors: INVALID_ARGUMENT with every fault, one to a line, with its path in
+// the JSON. Pure functions.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_SERVICE_CONFIG_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_SERVICE_CONFIG_H_
 
@@ -34,23 +34,23 @@
 
 namespace firebreak::engine {
 
-// What may stand in a service config at its top.
+// The keys that a service config may have at its top.
 inline constexpr absl::string_view kServiceConfigKeys[] = {
     "methodConfig",        "retryThrottling",   "loadBalancingPolicy",
     "loadBalancingConfig", "healthCheckConfig", "connectionScaling"};
 
-// `clamp_attempts`: a maxAttempts over 5 means 5, as in gRPC; else our own
-// limit of 10 holds, and what is over it is an error.
+// If `clamp_attempts` is true, a maxAttempts over 5 means 5, as in gRPC.
+// Otherwise our own limit of 10 applies, and a higher value is an error.
 absl::StatusOr<v1::PolicySet> FromServiceConfig(absl::string_view json,
                                                 bool clamp_attempts);
 
-// The same for an object that has been read. The set is of use only when no
-// error has been added.
+// Does the same for an object that has been read. The set may only be used if
+// no error has been added.
 v1::PolicySet ReadServiceConfig(const google::protobuf::Struct& config,
                                 bool clamp_attempts, PolicyErrors* errors);
 
-// Whether gRPC itself would send calls again by this service config: one that
-// it is given, and not we. A text that cannot be read has nothing.
+// Returns whether gRPC itself would retry calls if it were given this service
+// config. Returns false for a text that cannot be read.
 bool HasRetryPolicy(absl::string_view json);
 
 }  // namespace firebreak::engine
