@@ -9,9 +9,9 @@ namespace {
 
 using core::BreakerState;
 
-// The changes that a breaker makes by itself. They are shown from the first
-// call on, at 0: of a series that appears with its first change, Prometheus'
-// rate() and increase() do not see that change.
+// The changes that a breaker makes by itself. They are exported as 0 from the
+// first call on: if a series only appeared with its first change, Prometheus'
+// rate() and increase() would not see that change.
 bool IsExpected(BreakerState from, BreakerState to, bool may_ramp,
                 bool must_ramp) {
   switch (from) {
@@ -38,7 +38,7 @@ void AddChanges(const core::StateChanges& changes, const Labels& labels,
   const bool must_ramp = may_ramp && options.ramp.duration.has_value();
   for (int from = 0; from < core::kBreakerStates; ++from) {
     for (int to = 0; to < core::kBreakerStates; ++to) {
-      // A reset of what is closed is none.
+      // A reset of a closed breaker is not a change.
       if (from == to) continue;
       const auto a = static_cast<BreakerState>(from);
       const auto b = static_cast<BreakerState>(to);
@@ -74,7 +74,8 @@ void AddBreaker(const core::Breaker::Identity& identity,
   const bool is_enabled = core::IsOn(options);
   AddChanges(s.changes, labels, is_enabled,
              options.value_or(core::BreakerOptions()), out);
-  // It counts nothing, and an operator's override has been shown.
+  // A breaker that is off counts nothing, and its state, which may be an
+  // operator's override, has been added above.
   if (!is_enabled) return;
   out->AddPart(kBreakerPart, labels, engine::BreakerMeasures(s));
 }

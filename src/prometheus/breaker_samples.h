@@ -1,7 +1,7 @@
 // The samples of a circuit breaker.
 //
-// Its state is one series for each state there is, of which one is 1: so that
-// `sum by (state)` counts breakers, and no rule needs to know numbers.
+// Its state is one series for each possible state, of which one is 1. So `sum
+// by (state)` counts breakers, and no rule needs to know numbers of states.
 //
 // Thread safety: a pure function.
 #ifndef FIREBREAK_SRC_PROMETHEUS_BREAKER_SAMPLES_H_
@@ -14,7 +14,7 @@
 
 namespace firebreak::metrics {
 
-// `options`: its own.
+// `options` are those of the breaker.
 void AddBreaker(const core::Breaker::Identity& identity,
                 const core::BreakerSnapshot& s,
                 const absl::optional<core::BreakerOptions>& options,

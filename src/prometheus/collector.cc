@@ -68,7 +68,7 @@ void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
                .count());
 }
 
-// Scrapes that come faster than that are of one span.
+// Scrapes that follow each other faster than this do not begin a new span.
 constexpr core::Duration kLook = std::chrono::seconds(5);
 
 }  // namespace
@@ -90,9 +90,9 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
   metrics::Exposition out;
   metrics::GrpcNames grpc_names;
   const core::Time now = core->Now();
-  // What several methods share is shown once.
+  // What several methods share is exported once.
   std::set<const void*> shown;
-  // Keeps what is `shown`, should a new policy do without.
+  // Keeps what is `shown` alive, even if a new policy does not need it.
   const auto methods = core->methods()->AllWithSettings();
   for (const auto& [runtime, its_own] : methods) {
     const engine::MethodSettings& settings = *its_own;

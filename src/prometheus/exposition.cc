@@ -18,8 +18,9 @@ Labels With(Labels labels, const char* name, absl::string_view value) {
   return labels;
 }
 
-// 1, 2.5, 5 from a millisecond, about the fastest answer over a network, to 10
-// s: Prometheus' own default buckets and one decade below them.
+// Steps of 1, 2.5 and 5, from a millisecond, which is about the fastest answer
+// over a network, to 10 s. These are Prometheus' own default buckets and one
+// decade below them.
 const std::vector<core::Duration>& ResponseTimeBounds() {
   using std::chrono::microseconds;
   static const auto* const bounds = new std::vector<core::Duration>{

@@ -1,4 +1,4 @@
-// One scrape's samples, as they are gathered.
+// Gathers the samples of one scrape.
 //
 //   Exposition out;
 //   Labels labels = {OutsideLabel("channel", name)};
@@ -27,11 +27,12 @@ namespace firebreak::metrics {
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
 
-// A label whose value came from outside: channel, target, method. A byte that
-// is no UTF-8 would cost Prometheus the whole scrape, a NUL what follows it.
+// A label whose value came from outside: channel, target, method. Bytes that
+// are not UTF-8 are replaced, since they would cost Prometheus the whole
+// scrape, and so is a NUL, which would cut off what follows it.
 prometheus::ClientMetric::Label OutsideLabel(const char* name,
                                              absl::string_view value);
-// `labels` and one more, whose value is ours.
+// Returns `labels` and one more, whose value is ours.
 Labels With(Labels labels, const char* name, absl::string_view value);
 
 // The upper bounds of the response time's buckets.
@@ -39,26 +40,27 @@ const std::vector<core::Duration>& ResponseTimeBounds();
 
 class Exposition {
  public:
-  // Every family is there, also without samples.
+  // Begins with every family, also those that get no samples.
   Exposition();
 
-  // Of counters and gauges.
+  // For counters and gauges.
   void Add(Family family, Labels labels, double value) {
     Add(IndexOf(family), std::move(labels), value);
   }
   void Add(Family family, Labels labels, int64_t value) {
     Add(family, std::move(labels), static_cast<double>(value));
   }
-  // Whose `at_most` are those of ResponseTimeBounds().
+  // For histograms. The `at_most` of `of` are those for ResponseTimeBounds().
   void Add(Family family, Labels labels, const core::Histogram::Summary& of);
-  // Those of `measures` that are metrics, of "bulkhead" or kBreakerPart.
+  // Adds those of `measures` that are metrics. `part` is "bulkhead" or another
+  // admission policy, or kBreakerPart.
   void AddPart(absl::string_view part, const Labels& labels,
                const core::Measures& measures);
 
   std::vector<prometheus::MetricFamily> Take() { return std::move(families_); }
 
  private:
-  // Of the family that stands there in Families().
+  // Adds to the family at this index in Families().
   void Add(std::size_t index, Labels labels, double value);
 
   std::vector<prometheus::MetricFamily> families_;

@@ -14,7 +14,7 @@ constexpr auto kCounter = prometheus::MetricType::Counter;
 constexpr auto kGauge = prometheus::MetricType::Gauge;
 constexpr auto kHistogram = prometheus::MetricType::Histogram;
 
-// Before it stand those that are made of measures.
+// The families that are made from measures come before this one.
 constexpr Family kFirstOfEngine = Family::kMethods;
 
 // In the order of Family.

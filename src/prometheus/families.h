@@ -1,8 +1,8 @@
-// The metrics there are: what each is called, and what it means.
+// All metrics: their names and what they mean.
 //
-// docs/metrics.md is this table in words, and a test holds them together. By
-// Prometheus' conventions: base units, `_total` for what only grows, labels for
-// what one may want to sum over.
+// docs/metrics.md explains this table, and a test compares the two. The names
+// follow Prometheus' conventions: base units, `_total` for counters, and labels
+// for what one may want to sum over.
 //
 // Thread safety: constants.
 #ifndef FIREBREAK_SRC_PROMETHEUS_FAMILIES_H_
@@ -19,7 +19,7 @@
 namespace firebreak::metrics {
 
 enum class Family : std::size_t {
-  // Of calls.
+  // About calls.
   kRequestsStarted,
   kRequestsInFlight,
   kRequests,
@@ -31,7 +31,7 @@ enum class Family : std::size_t {
   kHealth,
   kOldestCall,
   kHangingCalls,
-  // Of attempts.
+  // About attempts.
   kAttempts,
   kAttemptEnds,
   kAttemptsNotMade,
@@ -42,10 +42,10 @@ enum class Family : std::size_t {
   kAttemptLatency,
   kAttemptLatencyUsual,
   kHedgeDelay,
-  // Of breakers.
+  // About breakers.
   kBreakerState,
   kBreakerStateChanges,
-  // Of the engine.
+  // About the engine.
   kMethods,
   kMethodsLimit,
   kCallbackFaults,
@@ -63,17 +63,18 @@ inline constexpr std::size_t kFamilies =
 struct FamilyInfo {
   std::string name;
   prometheus::MetricType type;
-  const char* labels;  // in their order, with commas between
+  const char* labels;  // in order, separated by commas
   const char* help;
 };
-// Every family, in the order of a scrape: those of Family, and before those of
-// the engine what each breaker (engine::BreakerMeasures()) and each admission
-// policy (core::AdmissionControl::ForEachKind()) measures.
+// Returns every family, in the order of a scrape. These are the families of
+// Family, and before those about the engine the measures of breakers
+// (engine::BreakerMeasures()) and of each admission policy
+// (core::AdmissionControl::ForEachKind()).
 const std::vector<FamilyInfo>& Families();
-// Where a family stands there.
+// Returns the index of a family in Families().
 std::size_t IndexOf(Family family);
-// Where the metrics of a part begin, "bulkhead" or kBreakerPart: one after the
-// other, in the order of its measures.
+// Returns the index of the first metric of a part, "bulkhead" or kBreakerPart.
+// The others follow it, in the order of the part's measures.
 std::size_t FirstOf(absl::string_view part);
 inline constexpr char kBreakerPart[] = "circuit_breaker";
 

@@ -25,7 +25,7 @@ prometheus::MetricFamily FamilyOf(const char* name, const char* help,
   return family;
 }
 
-// The bounds of gRFC A66, in microseconds, without its zero.
+// Returns the bounds of gRFC A66, without its zero.
 const std::vector<core::Duration>& CallDurationBounds() {
   static const auto* const bounds = [] {
     auto* all = new std::vector<core::Duration>;
@@ -44,7 +44,8 @@ const std::vector<core::Duration>& CallDurationBounds() {
   return *bounds;
 }
 
-// A66 has the target of the channel; one that it must not tell is "other".
+// Returns the labels of A66. The target is that of the channel, or "other" if
+// the method does not have exactly one.
 Labels LabelsOf(const engine::MethodRuntime& runtime) {
   const auto breakers = runtime.breakers();
   const std::string target =
@@ -53,7 +54,7 @@ Labels LabelsOf(const engine::MethodRuntime& runtime) {
           OutsideLabel("grpc_target", target.empty() ? "other" : target)};
 }
 
-// Adds to a histogram with these bounds, and one without an end.
+// Adds to a histogram with these bounds and a last bucket without a bound.
 void AddTo(const std::vector<double>& bounds,
            const std::vector<uint64_t>& up_to, uint64_t count, double sum,
            prometheus::ClientMetric* metric) {
@@ -67,7 +68,7 @@ void AddTo(const std::vector<double>& bounds,
   metric->histogram.sample_sum += sum;
 }
 
-// Calls without any are none of it.
+// Adds how many further attempts calls had. Calls without any do not count.
 void AddExtra(const std::array<int64_t, core::kExtraAttempts>& calls,
               int64_t attempts, prometheus::ClientMetric* metric) {
   std::vector<double> bounds;
@@ -102,7 +103,8 @@ GrpcNames::GrpcNames()
 void GrpcNames::Add(const engine::MethodRuntime& runtime,
                     const core::MethodCounts& counts) {
   const Labels labels = LabelsOf(runtime);
-  // gRPC knows no channel names: what differs in them only is one series.
+  // gRPC has no channel names, so runtimes that only differ in these share one
+  // series.
   const auto [place, is_new] =
       places_.try_emplace(std::make_pair(labels[0].value, labels[1].value),
                           attempts_.metric.size());

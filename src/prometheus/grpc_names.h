@@ -1,13 +1,13 @@
-// What gRPC's own OpenTelemetry plugin would call some of our numbers, where
-// they mean the same: gRFC A66 (attempts, calls) and A96 (retries, hedges), as
-// a Prometheus exporter writes them.
+// Exports some of our numbers under the names of gRPC's own OpenTelemetry
+// plugin, where they mean the same: gRFC A66 (attempts, calls) and A96
+// (retries, hedges), in the form that a Prometheus exporter writes.
 //
 //   GrpcNames names;
 //   names.Add(*runtime, counts);
 //   names.MoveTo(&families);
 //
-// What is not here is not known: the duration of attempts and of calls that
-// fail, sizes, delays.
+// Metrics that are missing here are not known to firebreak: the duration of
+// attempts and of calls that fail, sizes, delays.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_SRC_PROMETHEUS_GRPC_NAMES_H_
@@ -38,7 +38,7 @@ class GrpcNames {
  private:
   std::array<prometheus::MetricFamily*, 4> Families();
 
-  // By method and target: where its series stand in each family.
+  // For each method and target, the index of its series in each family.
   std::map<std::pair<std::string, std::string>, std::size_t> places_;
   prometheus::MetricFamily attempts_;
   prometheus::MetricFamily duration_;

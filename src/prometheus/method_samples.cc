@@ -34,9 +34,9 @@ Labels MethodLabels(const engine::MethodRuntime& runtime) {
           OutsideLabel("method", runtime.method)};
 }
 
-// The reasons for which the method's policy, as it is, can reject a call. They
-// are shown from its first call on, at 0: of a series that appears with its
-// first rejections, Prometheus' rate() and increase() do not see those.
+// The reasons for which the method's present policy can reject a call. They are
+// exported as 0 from the first call on: if a series only appeared with its
+// first rejections, Prometheus' rate() and increase() would not see those.
 bool IsExpected(Reason reason, const engine::MethodSettings& settings) {
   const auto& breaker = settings.options->breaker;
   const bool enforces =
@@ -138,7 +138,8 @@ void AddAttempts(engine::MethodRuntime* runtime,
       settings.options->retry.has_value() || settings.options->hedging;
   for (size_t i = 0; i < counts.stops.size(); ++i) {
     const auto reason = static_cast<Reason>(i);
-    // The one that depends on no answer, and that alerts.yml asks for.
+    // This reason is exported as 0 too: it does not depend on a server's
+    // answer, and alerts.yml uses it.
     const bool is_expected = has_budget && reason == Reason::kBudgetExhausted;
     if (counts.stops[i] == 0 && !is_expected) continue;
     out->Add(Family::kAttemptsNotMade,
@@ -187,7 +188,7 @@ void AddAdmission(const engine::MethodRuntime& runtime,
                   const engine::MethodSettings& settings, core::Time now,
                   std::set<const void*>* shown, Exposition* out) {
   core::AdmissionOptions options = settings.options->admission;
-  // What is not the method's own is the channel's.
+  // A policy that is not the method's own is the channel's.
   const auto is_own = [&](absl::string_view policy) {
     bool own = false;
     options.VisitParts([&](const char* name, auto* part, bool*) {

@@ -1,5 +1,5 @@
-// The samples of a method: its calls, its attempts, and what its calls pass
-// first.
+// The samples of a method: its calls, its attempts, and the admission policies
+// that its calls pass first.
 //
 // Thread safety: pure functions of what the engine knows at that moment.
 #ifndef FIREBREAK_SRC_PROMETHEUS_METHOD_SAMPLES_H_
@@ -17,7 +17,7 @@
 
 namespace firebreak::metrics {
 
-// `settings`, `counts` and `breakers` are the runtime's.
+// `settings`, `counts` and `breakers` are those of the runtime.
 void AddCalls(const engine::MethodRuntime& runtime,
               const engine::MethodSettings& settings,
               const core::MethodCounts& counts, Exposition* out);
@@ -25,14 +25,14 @@ void AddAttempts(engine::MethodRuntime* runtime,
                  const engine::MethodSettings& settings,
                  const core::MethodCounts& counts, core::Time now,
                  Exposition* out);
-// And which of its calls hang.
+// Adds the method's health and how many of its calls hang.
 void AddHealth(engine::MethodRuntime* runtime,
                const engine::MethodSettings& settings,
                const std::vector<core::BreakerSnapshot>& breakers,
                const engine::RecentCounts& recent, core::Time now,
                Exposition* out);
-// What is in `shown` is left out, and what is added is put there. What belongs
-// to all methods of the channel has the method "*".
+// Leaves out what is in `shown`, and puts there what it adds. What belongs to
+// all methods of the channel has the method "*".
 void AddAdmission(const engine::MethodRuntime& runtime,
                   const engine::MethodSettings& settings, core::Time now,
                   std::set<const void*>* shown, Exposition* out);

@@ -20,7 +20,7 @@ namespace testing {
 namespace {
 
 constexpr std::chrono::seconds kServerPatience(10);
-// Requests that are kept, of each method.
+// How many requests of each method are kept.
 constexpr size_t kMaxSeen = 10'000;
 
 std::string BytesOf(const grpc::ByteBuffer& buffer) {
@@ -77,7 +77,7 @@ class ScriptedServer::Service final : public grpc::CallbackGenericService {
     return new Attempt(this, context);
   }
 
-  // Empty: no port can be had.
+  // Returns the target, or "" if no port is available.
   std::string Start() {
     grpc::ServerBuilder builder;
     int port = 0;
@@ -164,7 +164,7 @@ class ScriptedServer::Service final : public grpc::CallbackGenericService {
     }
     void OnDone() override { delete this; }
 
-    // Once.
+    // Called once.
     void Answer(const Reply& reply) {
       reply_ = reply;
       for (const auto& [key, value] : reply_.trailing) {
@@ -218,8 +218,8 @@ class ScriptedServer::Service final : public grpc::CallbackGenericService {
       reply = TakeReply(context.method(), &method);
       changed_.notify_all();
       if (reply.hangs) {
-        // What OnCancel() has not seen here it has been told before, or will
-        // be.
+        // If OnCancel() runs later it finds the attempt in `hanging_`. If it
+        // has run already, IsCancelled() is true.
         hanging_.insert(attempt);
         if (!context.IsCancelled()) return;
         hanging_.erase(attempt);
@@ -242,7 +242,7 @@ class ScriptedServer::Service final : public grpc::CallbackGenericService {
                                     method->script_size, " replies"));
   }
 
-  // True for one of those who want to end it.
+  // Returns true to only one of the threads that want to end the attempt.
   bool TakeHanging(Attempt* attempt) {
     std::lock_guard<std::mutex> lock(mu_);
     const bool is_mine = hanging_.erase(attempt) == 1;

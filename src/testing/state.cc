@@ -11,7 +11,8 @@ namespace firebreak {
 namespace testing {
 namespace {
 
-// What refuses before the first attempt, by the names of policy blocks.
+// The policy blocks that can refuse a call before its first attempt, by their
+// names.
 struct PartOf {
   absl::string_view name;
   Reason reason;
@@ -44,7 +45,7 @@ BreakerState StateOf(core::Breaker* breaker, core::Time now) {
   return state;
 }
 
-// The greater, the less it admits.
+// The greater the result, the fewer calls the breaker admits.
 int Closedness(const BreakerState& state) {
   const absl::string_view from_closed[] = {
       "none", "disabled",  "forced_closed", "closed",

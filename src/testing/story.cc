@@ -56,7 +56,7 @@ bool Story::Run(Duration duration) {
   }
   const Duration end = clock_->Now() - began_ + duration;
   for (;;) {
-    // The first of those that are due first.
+    // The step that is due first, and of several the first in the list.
     const auto first = std::min_element(
         steps_.begin(), steps_.end(),
         [](const auto& a, const auto& b) { return a->next < b->next; });
@@ -66,10 +66,10 @@ bool Story::Run(Duration duration) {
       TellBreakers();
       return true;
     }
-    // Breakers may open, or become half-open, on the way.
+    // Breakers may open, or become half-open, while time passes.
     clock_->Advance(std::max((*first)->next - now, Duration::zero()));
     TellBreakers();
-    // It may add steps, and so move what `first` points to.
+    // The step may add other steps, and so move what `first` points to.
     Step* const step = first->get();
     const bool has_ended = RunStep(step);
     if (step->period > Duration::zero()) {
@@ -98,7 +98,7 @@ bool Story::RunStep(Step* step) {
   const bool has_ended = clock_->AdvanceUntil(is_done, patience_);
   if (!has_ended) {
     Tell(absl::StrCat(step->what, ": does not end"));
-    // Whatever it waits for by the clock comes now.
+    // Whatever the step waits for by the clock comes now.
     clock_->AdvanceUntil(is_done, Duration::max());
   }
   const std::string outcome = done.get();

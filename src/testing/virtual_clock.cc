@@ -7,9 +7,10 @@ namespace firebreak {
 namespace testing {
 namespace {
 
-// In real time.
+// How long to wait for something to happen, in real time.
 constexpr std::chrono::seconds kPatience(10);
-// Between two looks at what nothing announces, such as a timer that is set.
+// The time between two checks of a condition that nothing announces, such as
+// that a timer has been set.
 constexpr std::chrono::microseconds kLook(200);
 
 using Steady = std::chrono::steady_clock;
@@ -41,11 +42,11 @@ bool VirtualClock::Advance(std::chrono::nanoseconds by) {
   for (;;) {
     Time due = NextDue();
     if (due <= Now()) {
-      // Armed just now, by another thread.
+      // Another thread has just armed this timer.
       TellUsers();
       due = NextDue();
     }
-    // One that is still due has given up waiting for its clients.
+    // If the timer is still due, its user has given up waiting for its clients.
     if (due >= target || due <= Now()) break;
     MoveTo(due);
   }
@@ -71,7 +72,8 @@ bool VirtualClock::AdvanceUntil(const std::function<bool()>& done,
     const Time due = NextDue();
     if (due != Time::max() && due <= Later(Now(), within)) {
       std::lock_guard<std::mutex> moving(moving_);
-      // Time that passes is patience anew; a timer that stays due is not.
+      // The wait starts again whenever time passes, but not for a timer that
+      // stays due.
       if (due > Now()) give_up = Steady::now() + kPatience;
       if (due > Now() || Steady::now() < give_up) {
         MoveTo(due);
@@ -99,7 +101,7 @@ void VirtualClock::Remove(User* user) {
 }
 
 VirtualClock::Time VirtualClock::NextDue() {
-  // They do not call back from here.
+  // The users do not call back from here, so the lock may be held.
   std::lock_guard<std::mutex> lock(mu_);
   Time next = Time::max();
   for (User* user : users_) next = std::min(next, user->NextDue());
@@ -114,7 +116,8 @@ bool VirtualClock::HasTimer(Time from, Time to) {
 
 void VirtualClock::TellUsers() {
   std::unique_lock<std::mutex> lock(mu_);
-  // Unlocked while one is told: what it does may add and remove users.
+  // The lock is released while a user is called, since that may add and remove
+  // users.
   const std::vector<User*> users = users_;
   for (User* const user : users) {
     if (std::find(users_.begin(), users_.end(), user) == users_.end()) continue;
@@ -128,7 +131,7 @@ void VirtualClock::TellUsers() {
 }
 
 void VirtualClock::MoveTo(Time target) {
-  // What is due may be in the past.
+  // `target` may be in the past, if a timer was due then.
   now_.store(std::max(target, Now()).time_since_epoch().count());
   TellUsers();
 }
