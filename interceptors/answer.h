@@ -35,7 +35,7 @@ struct Answer {
   using Metadata = std::vector<std::pair<std::string, std::string>>;
 
   grpc::Status status;
-  // The reply of an OK status: where it has no type, the bytes.
+  // The reply of an OK status: a message if its type is known, else its bytes.
   TypedReply typed_reply;
   grpc::ByteBuffer reply;
   Metadata initial;

@@ -46,8 +46,9 @@ class Attempt final : public engine::Completion, public Mail {
   Attempt(std::shared_ptr<AttemptOwner> owner, int n, int mail_kind)
       : Mail(mail_kind), number(n), owner_(std::move(owner)) {}
 
-  // Prepare `context` first, and `typed_reply` where the type of the reply is
-  // known: interceptors after ours then see it as they do natively.
+  // `context` must be prepared before this, and `typed_reply` if the type of
+  // the reply is known. Interceptors after ours then see the message as they do
+  // natively.
   static void Start(std::shared_ptr<Attempt> attempt,
                     const std::shared_ptr<grpc::ChannelInterface>& channel,
                     const std::string& method, const grpc::ByteBuffer& request,
@@ -67,7 +68,8 @@ class Attempt final : public engine::Completion, public Mail {
   TypedReply typed_reply;
   grpc::ByteBuffer reply;  // without a typed one
   grpc::Status status;
-  // An OK without it has no reply, or one that is not of the message's type.
+  // Whether gRPC has read a message. An OK without one has no reply, or one
+  // that is not of the message's type.
   bool has_message = false;
   bool channel_was_not_ready = false;
   // The timer that calls TimeOut(), or null.

@@ -49,7 +49,7 @@ CallerStack CallerStack::Current() {
   CallerStack out;
 #if defined(__has_feature)
 #if __has_feature(safe_stack)
-  return out;  // locals whose address is taken live elsewhere
+  return out;  // locals with an address live elsewhere
 #endif
 #endif
   const Stack& stack = OwnStack();

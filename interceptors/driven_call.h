@@ -230,7 +230,7 @@ class DrivenCall final : public AttemptOwner,
   const std::shared_ptr<const core::MethodOptions> options_;
   const bool wants_report_;
   const core::Time began_;
-  const core::Time deadline_;  // the caller's own, or the policy's timeout
+  const core::Time deadline_;  // the caller's or the policy's timeout
   Methods* first_ = nullptr;   // until it is decided on
   Methods* opens_ = nullptr;   // decided: it goes out natively
   // The channel on which attempts to the caller's own target are made. They
@@ -265,7 +265,7 @@ class DrivenCall final : public AttemptOwner,
   // Only the owner reads or writes these.
   core::CallDriver driver_;
   core::AdmissionPermit admission_permit_;
-  core::Time admitted_at_;  // began_, if it need not wait
+  core::Time admitted_at_;  // `began_` if it does not wait
   std::shared_ptr<Queued> queued_;
   absl::optional<core::AdmissionControl::Refusal> admission_refusal_;
   engine::Timer timer_;

@@ -48,7 +48,7 @@ bool FaultTimer::At(core::Time at, std::function<void()> what, Id* id) {
 }
 
 void FaultTimer::Forget(const Id& id) {
-  std::function<void()> gone;  // goes unlocked
+  std::function<void()> gone;  // destroyed unlocked
   core::MutexLock lock(&mu_);
   const auto found = due_.find(id);
   if (found == due_.end()) return;

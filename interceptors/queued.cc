@@ -26,7 +26,7 @@ Queued::Queued(Key, std::shared_ptr<engine::ChannelBinding> channel,
 Queued::~Queued() { channel_->core()->io()->Disarm(&timer_); }
 
 absl::optional<Queued::End> Queued::Join() {
-  Done gone;  // what it captures goes unlocked
+  Done gone;  // what it captures is destroyed unlocked
   core::MutexLock lock(&mu_);
   has_joined_ = true;
   absl::optional<End> end = Look();

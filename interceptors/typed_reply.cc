@@ -14,11 +14,12 @@ namespace {
 using google::protobuf::Message;
 using google::protobuf::MessageLite;
 
-// An unknown field, as reading clears them all. The last number there is, which
-// a server does not send as the only one, and unknown.
+// The mark is an unknown field, since reading clears all of these. It has the
+// highest field number there is, which no server sends as the only field and
+// unknown.
 constexpr int kMark = (1 << 29) - 1;
 
-// The same on the wire.
+// Returns the mark as it is on the wire.
 std::string MarkOfLite() {
   std::string mark;
   google::protobuf::io::StringOutputStream out(&mark);
@@ -49,7 +50,8 @@ bool TypedReply::HasBeenRead() const {
     if (unknown.field_count() != 1 || unknown.field(0).number() != kMark) {
       return true;
     }
-    // An interceptor that answers for the server sets fields, and reads none.
+    // An interceptor that answers for the server sets fields without reading,
+    // so the mark is still there.
     return full->ByteSizeLong() != MarkOfLite().size();
   }
   return message_->SerializePartialAsString() != MarkOfLite();
@@ -61,7 +63,7 @@ void TypedReply::GiveTo(MessageLite* callers) {
     auto* const unknown = full->GetReflection()->MutableUnknownFields(full);
     if (!unknown->empty()) unknown->DeleteByNumber(kMark);
   }
-  // A swap costs the same whatever is in it, and is not for lite messages.
+  // A swap costs the same whatever the size, and lite messages do not have it.
   constexpr size_t kSmall = 1024;
   if (full != nullptr && full->ByteSizeLong() > kSmall) {
     full->GetReflection()->Swap(static_cast<Message*>(callers), full);

@@ -1,14 +1,14 @@
-// A reply that gRPC reads into a message of the caller's type, in another call
+// A reply that gRPC reads into a message of the caller's type, in a call other
 // than the caller's own.
 //
 //   TypedReply reply = TypedReply::Like(*callers);   // empty
 //   ... gRPC reads into reply.get() ...
 //   if (reply.HasBeenRead()) reply.GiveTo(callers);
 //
-// gRPC says no word of an OK that has no reply; so an empty message carries a
-// mark that reading takes away.
+// gRPC does not say whether an OK has a reply. So the empty message contains a
+// mark, which gRPC removes when it reads a reply.
 //
-// Thread safety: none; whoever has the call has its reply.
+// Thread safety: none. The owner of the call owns its reply.
 #ifndef FIREBREAK_INTERCEPTORS_TYPED_REPLY_H_
 #define FIREBREAK_INTERCEPTORS_TYPED_REPLY_H_
 
@@ -30,13 +30,13 @@ class TypedReply {
   // Whether gRPC has read anything into it. An interceptor that answers for the
   // server counts as gRPC.
   bool HasBeenRead() const;
-  // What has been read becomes what `callers`, of the same type, is; what this
-  // is afterwards is not said.
+  // Moves what has been read into `callers`, which must be of the same type.
+  // The content of this object is unspecified afterwards.
   void GiveTo(google::protobuf::MessageLite* callers);
 
  private:
-  // The message, where it is no lite one. Asked for once, since a dynamic_cast
-  // takes as long as a small reply.
+  // The message if it is not a lite one, else null. This is found out only
+  // once, since a dynamic_cast takes as long as a small reply.
   google::protobuf::Message* full() const {
     return is_full_ ? static_cast<google::protobuf::Message*>(message_.get())
                     : nullptr;

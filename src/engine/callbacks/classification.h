@@ -24,7 +24,7 @@
 
 namespace firebreak::engine {
 
-// How long a classifier may take: a thousand times as long as one needs.
+// How long a classifier may take. It is a thousand times as long as one needs.
 inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
 static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 

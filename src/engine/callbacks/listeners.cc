@@ -79,7 +79,7 @@ std::shared_ptr<Listeners> Listeners::Create(Io* io, std::size_t capacity) {
 }
 
 void Listeners::Stop() {
-  std::vector<std::shared_ptr<Feed>> gone;  // unlocked
+  std::vector<std::shared_ptr<Feed>> gone;  // destroyed unlocked
   core::MutexLock lock(&mu_);
   is_stopped_ = true;
   has_any_ = false;

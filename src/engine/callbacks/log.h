@@ -27,8 +27,8 @@ namespace firebreak::engine {
 
 class EventLines final : public EventListener {
  public:
-  // A trip and its recovery are three or four lines; two of them a minute is
-  // already more than anybody reads.
+  // A breaker that opens and recovers logs three or four lines, and two such
+  // cycles a minute are already more than anybody reads.
   static constexpr int kLinesAMinute = 10;
   // How many methods are remembered. After that the counts start anew.
   static constexpr std::size_t kMethods = 10'000;

@@ -44,7 +44,7 @@ constexpr core::Duration kShortestTimeout = std::chrono::seconds(1);
 constexpr double kGoodFor = 0.75;
 // An answer is kept for this long, which is longer than intervals are.
 constexpr core::Duration kKept = std::chrono::minutes(1);
-// More than a program has targets with a health check.
+// More targets with a health check than any program has.
 constexpr size_t kMaxTold = 1000;
 
 // Returned if nothing was asked, or if the channel that was asked has no other

@@ -23,7 +23,8 @@ constexpr size_t kIdleCallerQueues = 256;
 // The longest that a thread waits when it returns a caller queue. The ends of
 // cancelled attempts arrive after 31 us (median) or 182 us (p99).
 constexpr core::Duration kLastEnds = std::chrono::milliseconds(1);
-// Between two looks at a caller queue whose last attempts do not end.
+// The shortest and the longest time between two looks at a caller queue whose
+// last attempts do not end.
 constexpr core::Duration kFirstLook = std::chrono::milliseconds(2);
 constexpr core::Duration kLastLook = std::chrono::milliseconds(100);
 // The thread that leads, and the one on watch.

@@ -83,8 +83,8 @@ class Io {
   Io(const Io&) = delete;
   Io& operator=(const Io&) = delete;
 
-  // RESOURCE_EXHAUSTED if a thread could not be started. Then there are no
-  // threads, and the Io may only be destroyed.
+  // Returns RESOURCE_EXHAUSTED if a thread could not be started. Then there are
+  // no threads, and the Io may only be destroyed.
   const absl::Status& status() const { return status_; }
   // Whether this is the copy of a forked process.
   bool IsForked() const;
@@ -108,7 +108,7 @@ class Io {
   // How many timers are armed.
   std::size_t armed_timers() const;
 
-  // By the engine's clock, as timers are.
+  // Returns the time by the engine's clock, which timers use too.
   core::Time Now() const { return clock_.Now(); }
   // Sets or moves a timer. It is skipped if its client is gone by then.
   void Arm(Timer* timer, core::Time at);

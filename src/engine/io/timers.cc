@@ -35,8 +35,8 @@ void Timers::Arm(Timer* timer, core::Time at) {
   if (at == core::Time::min()) at = clock_.Now();
   core::MutexLock lock(&mu_);
   queue_.Set(timer, at);
-  // Most timers are deadlines that lie far behind the next event: waking a
-  // thread for each of them would cost a context switch per call.
+  // Most timers are deadlines that are due long after the next event. Waking up
+  // a thread for each of them would cost a context switch per call.
   if (at < leader_sleeps_until_) {
     leader_sleeps_until_ = at;
     leader_wake_.NotifyOne();

@@ -21,17 +21,17 @@
 
 namespace firebreak::engine {
 
-// The descriptor for a path like "/pkg.Service/Method". Null if it is not
-// linked.
+// Returns the descriptor for a path like "/pkg.Service/Method", or null if it
+// is not linked.
 const google::protobuf::MethodDescriptor* FindDescriptor(
     absl::string_view method);
 
-// Whether the proto says that the method may run twice. False if it says
-// nothing.
+// Returns whether the proto says that the method may run twice. Returns false
+// if it says nothing.
 bool IsIdempotent(const google::protobuf::MethodDescriptor& method);
 
-// `options`, or a copy with `idempotent` set if only the proto says so. What
-// the policy says comes first.
+// Returns `options`, or a copy with `idempotent` set if only the proto says so.
+// What the policy says comes first.
 std::shared_ptr<const core::MethodOptions> WithDescriptor(
     std::shared_ptr<const core::MethodOptions> options,
     absl::string_view method);

@@ -330,7 +330,7 @@ void JudgeShared(const core::MethodOptions& options,
                  const core::BudgetOptions& budget,
                  std::vector<LintFinding>* findings) {
   Judge judge(options, findings);
-  core::AdmissionOptions shared;  // what the entry has not itself
+  core::AdmissionOptions shared;  // what the entry does not have itself
   if (!options.admission.bulkhead && !options.admission.no_bulkhead) {
     shared.bulkhead = of_channel.bulkhead;
   }

@@ -20,26 +20,26 @@
 
 namespace firebreak::engine {
 
-// " on channel "c""; "" for any.
+// Returns " on channel "c"", or "" for any channel.
 std::string OnChannel(absl::string_view channel);
-// The calls that an entry of these names is for: "every method of p.S on
+// Returns which calls an entry of these names is for: "every method of p.S on
 // channel "c"".
 std::string CallsOf(absl::string_view channel, absl::string_view service,
                     absl::string_view method);
-// How a finding says which calls it is about: "payment: every method of p.S on
+// Returns which calls a finding is about: "payment: every method of p.S on
 // channel "c"".
 std::string PlaceOf(absl::string_view channel, absl::string_view service,
                     absl::string_view method,
                     const core::MethodOptions& options);
 
-// A warning without its place.
+// Returns a warning without its place.
 LintFinding Warning(std::string problem, std::string fix);
 
-// Findings in an entry by itself.
+// Adds findings in an entry by itself.
 void JudgeNumbers(const core::MethodOptions& options,
                   std::vector<LintFinding>* findings);
 
-// Findings in an entry together with what its channel has.
+// Adds findings in an entry together with what its channel has.
 void JudgeShared(const core::MethodOptions& options,
                  const core::AdmissionOptions& of_channel,
                  const core::BudgetOptions& budget,

@@ -41,11 +41,11 @@ struct PolicyDraft {
 void ApplyEntry(const v1::MethodPolicy& entry, PolicyDraft* draft,
                 core::FieldErrors* errors);
 
-// The finished options. Reports values out of range and contradictions, also
-// in parts that are switched off: they may be switched on in another entry.
+// Returns the finished options. Reports values out of range and contradictions,
+// also in parts that are switched off: another entry may switch them on.
 core::MethodOptions Finish(const PolicyDraft& draft, core::FieldErrors* errors);
 
-// The same for a channel, in one step.
+// Do the same for a channel, in one step.
 core::BudgetOptions ToBudget(const v1::ChannelPolicy& entry,
                              core::FieldErrors* errors);
 core::AdmissionOptions ToAdmission(const v1::ChannelPolicy& entry,

@@ -20,7 +20,7 @@
 
 namespace firebreak::engine {
 
-// A place in a policy. Lines and columns count from 1; 0 = not known.
+// A place in a policy. Lines and columns count from 1, and 0 means not known.
 struct PolicyPlace {
   bool is_set = false;  // the message sets the field itself
   int line = 0;

@@ -28,7 +28,7 @@ bool IsSet(const Message& message, const FieldDescriptor* field) {
              : message.GetReflection()->HasField(message, field);
 }
 
-// "ENFORCE, SHADOW, DISABLED"
+// Returns "ENFORCE, SHADOW, DISABLED".
 std::string NamesOf(const EnumDescriptor& type) {
   std::vector<std::string> names;
   names.reserve(static_cast<size_t>(type.value_count()));
@@ -106,7 +106,7 @@ struct ValueReader {
     read->Note(path, is_readable);
   }
 
-  // Any number may arrive in a proto3 enum.
+  // A proto3 enum may contain any number.
   void operator()(core::EnumRef out) const {
     const int value = message.GetReflection()->GetEnumValue(message, field);
     if (field->enum_type()->FindValueByNumber(value) != nullptr) {

@@ -50,7 +50,8 @@ bool PolicyTable::NamesMethod(absl::string_view channel,
 std::shared_ptr<const core::MethodOptions> PolicyTable::FindAmong(
     absl::string_view channel, absl::string_view method,
     size_t candidates) const {
-  // Split at the last slash: services mounted under a prefix have more.
+  // Split at the last slash, since a service that is mounted under a prefix has
+  // more of them.
   absl::string_view service;
   absl::string_view name;
   const size_t slash = method.rfind('/');

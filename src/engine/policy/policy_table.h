@@ -31,7 +31,7 @@ class PolicyTable {
   // A table that matches no call and gives every channel the default budget.
   // Its source is an empty policy.
   PolicyTable();
-  // No move: a moved-from table would have no data.
+  // Copyable but not movable: a moved-from table would have no data.
   PolicyTable(const PolicyTable&) = default;
   PolicyTable& operator=(const PolicyTable&) = default;
 
@@ -65,7 +65,7 @@ class PolicyTable {
       absl::string_view method, const core::MethodOptions& options)>;
   void ForEachName(Visitor visit) const;
 
-  // What it was compiled from. Never null.
+  // Returns what the table was compiled from. Never null.
   const std::shared_ptr<const v1::PolicySet>& source() const {
     return data_->source;
   }
@@ -84,7 +84,7 @@ class PolicyTable {
       absl::string_view channel, absl::string_view method,
       size_t candidates) const;
 
-  // Channel, service, method; empty = any.
+  // Channel, service and method; an empty part means any.
   using Name = std::tuple<std::string, std::string, std::string>;
   using NameView =
       std::tuple<absl::string_view, absl::string_view, absl::string_view>;

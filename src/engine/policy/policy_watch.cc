@@ -105,7 +105,7 @@ void PolicyWatch::Poll(PolicyTarget* target, core::Time now) {
   const absl::StatusOr<std::string> text = file_->Read(&look);
   core::MutexLock lock(&mu_);
   if (is_stopped_) return;
-  IsAsRead(look, now);  // it may have been written to just now
+  IsAsRead(look, now);  // the file may have changed just now
   if (!IsSettled(text, now)) return;
   if (text.ok()) {
     pending_.reset();
