@@ -190,7 +190,7 @@ class DrivenCall final : public AttemptOwner,
   void EndLink(LinkRun* run);
   Answer LinkAnswer();
   // Called when the time of a link may be over, before the driver gives it up.
-  // If the link has begun, tells the driver so; else stops it from ever
+  // Reports to the driver that the link has begun, or else stops it from ever
   // beginning.
   void NoteLinkBegun(core::Time now);
   void StopLink();
@@ -230,7 +230,7 @@ class DrivenCall final : public AttemptOwner,
   const std::shared_ptr<const core::MethodOptions> options_;
   const bool wants_report_;
   const core::Time began_;
-  const core::Time deadline_;  // the caller's or the policy's timeout
+  const core::Time deadline_;  // the earlier: caller's or timeout's
   Methods* first_ = nullptr;   // until it is decided on
   Methods* opens_ = nullptr;   // decided: it goes out natively
   // The channel on which attempts to the caller's own target are made. They

@@ -28,9 +28,8 @@ namespace firebreak::engine {
 inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
 static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 
-// What a classifier runs on and where its errors are counted; `engine` owns
-// these two. It and `method`, which owns the breaker, live until the permit is
-// settled.
+// What a classifier runs on, and where its errors are counted. `engine` keeps
+// these two alive, and `method` the breaker, until the permit is settled.
 struct ClassifierHost {
   Io* io;
   CallbackCounters* counters;

@@ -16,7 +16,8 @@
 // hung probe, an override that expires, calls in flight that become slow) takes
 // effect even if no call comes.
 //
-// And it has the targets checked whose breakers ask for that (health_checks.h).
+// It also has the targets of breakers checked that ask for health checks
+// (health_checks.h).
 //
 // Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`
 // and the breakers alive; it is held weakly, and for the time of a look.
