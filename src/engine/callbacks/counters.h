@@ -1,4 +1,4 @@
-// Errors of the application's callbacks that did no further harm.
+// Counts errors of the application's callbacks that the engine has contained.
 //
 // Thread safety: atomics.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_COUNTERS_H_

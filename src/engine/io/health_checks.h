@@ -1,5 +1,5 @@
-// Health checks that replace probes by calls, for breakers that ask for them
-// (BreakerOptions::health_check).
+// Health checks that are sent in place of probe calls, for breakers that ask
+// for them (BreakerOptions::health_check).
 //
 //   checks.Look(&breaker, channels, now);   // at each look while it is OPEN
 //   checks.Stop();
@@ -80,7 +80,7 @@ class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
   void ForgetOld(core::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(const Key& key, const core::HealthAnswer& answer,
                 bool timed_out);
-  // Logs it once for each key.
+  // Logs, once for each key, that the health check gives no usable answer.
   void TellThatThereIsNoWord(const Key& key, const core::HealthAnswer& answer,
                              const core::Breaker& breaker);
 

@@ -16,7 +16,7 @@
 // hung probe, an override that expires, calls in flight that become slow) takes
 // effect even if no call comes.
 //
-// It also has the targets of breakers checked that ask for health checks
+// It also sends health checks to the targets of breakers that ask for them
 // (health_checks.h).
 //
 // Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`

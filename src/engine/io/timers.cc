@@ -30,8 +30,8 @@ core::Time StepInAt(const TimerWork& work) {
 }
 
 void Timers::Arm(Timer* timer, core::Time at) {
-  // How long a timer has been due is computed from its time, so that must be a
-  // real time.
+  // How long a timer has been due is computed from its time, so that must not
+  // be the distant past.
   if (at == core::Time::min()) at = clock_.Now();
   core::MutexLock lock(&mu_);
   queue_.Set(timer, at);

@@ -15,8 +15,8 @@
 //   policy.textproto:12:5: Expected "{", found "1".
 //
 // After the hundredth error the rest are only counted. If the parser cannot
-// read the text, only its own errors are reported, since the values of half a
-// file say nothing. JSON has no lines, so its errors have none.
+// read the text, the values are not checked, since those of half a file say
+// nothing. JSON has no lines, so its errors have none.
 //
 // Thread safety: pure functions, except that LoadPolicyFile() reads a file.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_H_

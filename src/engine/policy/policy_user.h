@@ -1,4 +1,4 @@
-// What follows the policy in force, as the PolicyStore sees it.
+// The interface of the object that applies the policy in force.
 //
 //   user->Use(policy, [&](uint64_t version) { Record(policy, version); });
 //
