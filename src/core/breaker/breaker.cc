@@ -83,7 +83,7 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
     return admission;
   }
   if (machine_ == BreakerState::kOpen && latest_ < CallsLookAt()) {
-    // Past that a check is under way.
+    // After probe_due_ a health check is under way.
     admission.refusal = {Reason::kBreakerOpen,
                          latest_ < probe_due_ ? Remaining(latest_, probe_due_)
                                               : options_.probe_interval,
@@ -128,7 +128,7 @@ Permit Breaker::MakePermit(Permit::Kind kind, CallKind call) {
 Duration Breaker::RampAfterOutage() const {
   constexpr Duration kLongOutage = std::chrono::seconds(10);
   constexpr Duration kRamp = std::chrono::milliseconds(500);
-  // One that cannot look before has not been out for long by that alone.
+  // Without canaries the breaker cannot notice that an outage was short.
   const bool was_long =
       options_.HasCanaries() &&
       latest_ - trouble_since_.value_or(latest_) >= kLongOutage;
@@ -141,8 +141,8 @@ double Breaker::RampShare() const {
 }
 
 bool Breaker::TakesRampTurn() {
-  // Evenly, not by chance: ten calls at a share of a tenth are one call, never
-  // three. The small number takes back what binary fractions lose.
+  // An even share, not a random one: of ten calls at a tenth, one is admitted.
+  // The small number corrects for the rounding of binary fractions.
   ramp_turns_ += RampShare();
   if (ramp_turns_ < 1 - 1e-9) return false;
   ramp_turns_ -= 1;
@@ -151,7 +151,7 @@ bool Breaker::TakesRampTurn() {
 
 absl::optional<Refusal> Breaker::WouldRefuse(Time now, Time at) {
   MutexLock lock(&mu_);
-  // Reads only, and so tells nobody: what is due is looked at, not done.
+  // Only reads: what is due is considered, not applied.
   now = Bounded(now);
   if (forced_ == Forced::kOpen && at < forced_until_) {
     return Refusal{Reason::kForcedOpen, Remaining(now, forced_until_), epoch_};
@@ -292,7 +292,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
     oldest_valid_epoch_ = epoch_;
     probation_.Restart(latest_);
     rules_.ForgetCalls();
-    ramp_turns_ = 1 - options_.ramp.initial;  // the first call may go
+    ramp_turns_ = 1 - options_.ramp.initial;  // admits the first call
     if (IsCounting()) rules_.Clear(latest_);
   }
   if (machine_ == BreakerState::kOpen) {
@@ -309,7 +309,7 @@ void Breaker::Enter(BreakerState to, Event::Kind kind, std::string cause,
   if (kind == Event::Kind::kTransition && IsOneMoreFlap(from, state(), trips)) {
     return;
   }
-  // The last of the steps that were not told is, where it leads elsewhere.
+  // The last step that was not logged is logged if the next leads elsewhere.
   if (told_ != from && told_ != state()) {
     Log(Event::Kind::kTransition, BreakerStateName(told_),
         BreakerStateName(from), cause_before);

@@ -1,4 +1,4 @@
-// What operators, timers and onlookers do with a breaker.
+// The operations of operators and timers on a breaker, and its snapshot.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -71,8 +71,8 @@ bool Breaker::ClearOverride(Time now) {
 }
 
 void Breaker::EndOverride(std::string cause) {
-  // What was shut by hand is opened with care; what was held open by hand has
-  // been taking all calls anyway.
+  // After FORCED_OPEN the target has to be probed; after FORCED_CLOSED it has
+  // been getting all calls anyway.
   Enter(forced_ == Forced::kOpen ? BreakerState::kHalfOpen
                                  : BreakerState::kClosed,
         Event::Kind::kOverrideEnded, std::move(cause));
@@ -99,13 +99,13 @@ void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
   }
   calls_look_ = false;
   if (enabled_ == was_enabled) {
-    news_.changed = true;  // for whoever ticks: times may be others
+    news_.changed = true;  // the due times may have changed
   } else if (forced_ == Forced::kNo) {
     Enter(enabled_ ? BreakerState::kClosed : BreakerState::kDisabled,
           Event::Kind::kTransition,
           enabled_ ? "the policy has it now" : "the policy has it no more");
   } else {
-    // The override stays, over what the policy now leaves beneath it.
+    // The override stays; what follows it is what the new policy says.
     machine_ = Beneath(machine_);
     oldest_valid_epoch_ = ++epoch_;
     trips_ = 0;
@@ -113,7 +113,8 @@ void Breaker::SetOptions(const absl::optional<BreakerOptions>& options,
     rules_.ForgetCalls();
     rules_.Clear(latest_);
   }
-  // What the new times bring about at once: a ramp that is no more is over.
+  // Applies the new times at once: a ramp that the policy no longer has is
+  // over.
   Advance(latest_);
 }
 
@@ -155,8 +156,9 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
     snapshot.asks_health = AsksHealth();
     snapshot.health = health_;
   }
-  // With a few calls a minute a look is mostly due. What waits is one that
-  // nobody has asked for as long as OPEN lasts without looks.
+  // With a few calls a minute a probe is overdue most of the time. So the
+  // breaker only counts as waiting for a call once the probe has been overdue
+  // for open_duration.
   const Time waits_from =
       options_.HasCanaries() ? SaturatingAdd(probe_due_, options_.open_duration)
                              : probe_due_;
@@ -195,7 +197,7 @@ BreakerSnapshot Breaker::Snapshot(Time now) {
 }
 
 bool Breaker::AsksHealth() const {
-  // One in SHADOW only looks on.
+  // A breaker in SHADOW does not start health checks.
   return machine_ == BreakerState::kOpen && forced_ == Forced::kNo &&
          options_.health_check && options_.HasCanaries() && !calls_look_ &&
          options_.mode == BreakerOptions::Mode::kEnforce;

@@ -1,12 +1,12 @@
-// Options of a breaker: when it opens, and how it comes back.
+// Options of a breaker: when it opens, and how it recovers.
 //
 //   BreakerOptions options;                          // the defaults below
 //   options.failure_rate = 0.3;
 //   FieldErrors errors;
 //   options.Check("breaker", &errors);               // names every bad field
 //
-// Plain data. Each default says where the number comes from; what the rules
-// mean is in trip_rules.h, and how it comes back in breaker.h.
+// Plain data. Each default has the source of its number. The rules are
+// explained in trip_rules.h, and recovery in breaker.h.
 #ifndef FIREBREAK_SRC_CORE_BREAKER_BREAKER_OPTIONS_H_
 #define FIREBREAK_SRC_CORE_BREAKER_BREAKER_OPTIONS_H_
 
@@ -26,9 +26,10 @@ namespace firebreak::core {
 // does not get all calls at once.
 struct RampOptions {
   double initial = 0.1;  // (0, 1]. Envoy's slow start: 10 %
-  // [0, 1h], 0 = off. Absent: half a second after an outage of ten or more,
-  // after which connections, caches and threads of a server may be cold; else
-  // none. No longer, since who comes back is to be back.
+  // [0, 1h], 0 = off. Absent: half a second after an outage of ten seconds or
+  // more, since connections, caches and threads of the server may be cold;
+  // otherwise none. It is short so that a recovered target serves all calls
+  // soon.
   absl::optional<Duration> duration;
 };
 
@@ -39,7 +40,7 @@ struct BreakerOptions {
     // Goes through the states as if it refused calls, and refuses none: for
     // trying out numbers.
     kShadow,
-    kDisabled,  // as if there were no breaker, but an operator can force it
+    kDisabled,  // no breaker, but an operator can force a state
   };
   enum class Scope {
     kMethod,
@@ -70,28 +71,30 @@ struct BreakerOptions {
   // [1, 10'000]. 20 as in Hystrix. With the 100 of resilience4j and Envoy, the
   // breaker of a client with few calls would never judge.
   int minimum_calls = 20;
-  // Absent: a rule that holds opens the breaker unless chance explains it, at
-  // the method's own rate of failures (usual_rate.h). Present: it opens
-  // whatever is usual; and where it is not 0, also with fewer results than
-  // `minimum_calls`, as soon as it is this certain that the true rate has
-  // reached its limit. 0, or [0.5, 0.9999]. With a limit of 0.5, a confidence
-  // of 0.95 takes 3 failures of 3, and 0.99 takes 6 of 6 or 11 of 13.
+  // Absent: a rule that holds opens the breaker unless chance explains the
+  // results, at the method's own failure rate (usual_rate.h). Present: a rule
+  // that holds opens it whatever is usual. A value other than 0 also opens it
+  // with fewer results than `minimum_calls`, as soon as it is this certain that
+  // the true rate has reached its limit. 0, or [0.5, 0.9999]. With a limit of
+  // 0.5, a confidence of 0.95 takes 3 failures of 3, and 0.99 takes 6 of 6 or
+  // 11 of 13.
   absl::optional<double> confidence;
   WindowOptions window;
 
-  // While OPEN one attempt is let through so often, and what becomes of it says
-  // whether the target is back. As the outage goes on, a sixtieth of its length
-  // if that is more, up to five times as much: who was away for an hour may be
-  // so for five seconds more. 1 s: who is back is found at once, and that is a
-  // tenth of the attempts of a client with ten calls a second. [1ms, 1h], or 0
-  // = the times below. Times U(1 - open_jitter, 1 + open_jitter).
+  // While OPEN, one attempt per interval is admitted, and its result shows
+  // whether the target has recovered. As the outage goes on, the interval grows
+  // to a sixtieth of its length, up to five times this value: a target that was
+  // down for an hour can wait five seconds more. With 1 s a recovery is noticed
+  // at once, at the cost of a tenth of the attempts of a client with ten calls
+  // a second. [1ms, 1h], or 0 = the times below. Multiplied by U(1 -
+  // open_jitter, 1 + open_jitter).
   Duration probe_interval = std::chrono::seconds(1);
-  // While OPEN a health check of this service takes the place of those
-  // attempts (target_health.h); "" is the server as a whole. Absent: attempts
-  // of calls look. At most 200 bytes, as many as gRPC's own health service
-  // takes; printable ASCII without spaces.
+  // While OPEN, a health check of this service replaces those attempts
+  // (target_health.h); "" is the server as a whole. Absent: attempts of calls
+  // are the probes. At most 200 bytes, the limit of gRPC's own health service;
+  // printable ASCII without spaces.
   absl::optional<std::string> health_check;
-  // Without a probe_interval: OPEN lasts open_duration * growth^re-trips, at
+  // Without a probe_interval, OPEN lasts open_duration * growth^re-trips, at
   // most max_open_duration, times U(1 - jitter, 1 + jitter).
   Duration open_duration = std::chrono::seconds(10);      // [1ms, 1h]
   double open_growth = 2.0;                               // [1, 10]
@@ -121,7 +124,7 @@ struct BreakerOptions {
   // opened, the load would move to the other servers (brpc's ELIMIT).
   bool overload_counts = false;
 
-  // What is a failure to one is to the other.
+  // Whether both count the same results as failures.
   bool CallsTheSameFailures(const BreakerOptions& other) const {
     return failure_codes == other.failure_codes &&
            ignored_codes == other.ignored_codes &&
@@ -131,15 +134,16 @@ struct BreakerOptions {
     return slow_call_duration > Duration::zero() &&
            (slow_call_rate > 0 || leaky_slow_calls > 0);
   }
-  // While OPEN it looks again and again, without a change of state.
+  // Whether it admits probes while OPEN, without a change of state.
   bool HasCanaries() const { return probe_interval > Duration::zero(); }
-  // Whether a policy says how long it stays OPEN, which holds without canaries.
+  // Whether the policy sets how long OPEN lasts, which only has an effect
+  // without canaries.
   bool HasOwnOpenTime() const {
     const BreakerOptions defaults;
     return open_duration != defaults.open_duration ||
            open_growth != defaults.open_growth;
   }
-  // By its policy, or after a long outage.
+  // Whether it can ramp, by its policy or after a long outage.
   bool MayRamp() const {
     return ramp.duration ? *ramp.duration > Duration::zero() : HasCanaries();
   }
@@ -149,7 +153,7 @@ struct BreakerOptions {
   void Check(const std::string& path, FieldErrors* errors) const;
 };
 
-// In the order in which errors are reported.
+// The fields are in the order in which errors are reported.
 inline FieldList BreakerOptions::Fields() {
   constexpr Duration kMilli = std::chrono::milliseconds(1);
   const Field window_size =
@@ -190,7 +194,7 @@ inline FieldList BreakerOptions::Fields() {
   };
 }
 
-// Whether there is a breaker that counts.
+// Whether there is a breaker that counts results.
 inline bool IsOn(const absl::optional<BreakerOptions>& breaker) {
   return breaker && breaker->mode != BreakerOptions::Mode::kDisabled;
 }

@@ -1,4 +1,4 @@
-// What becomes of a permit, and what needs no lock.
+// How permits are settled, and what a breaker does without its lock.
 #include <algorithm>
 #include <utility>
 
@@ -36,7 +36,7 @@ void Permit::Settle(Verdict verdict, Time now) {
 }
 
 void Permit::NoteProgress(Time now) {
-  // Only the first says how long one waits for it.
+  // Only the first progress shows how long callers wait for it.
   if (breaker_ != nullptr && is_probe() &&
       !std::exchange(has_progressed_, true)) {
     breaker_->NotePermitProgress(*this, now);
@@ -61,7 +61,7 @@ void Breaker::SettlePermit(const Permit& permit, Verdict verdict,
   const TripRules::Ticket& ticket = permit.ticket_;
   Turn turn(this);
   const Time at = std::max(latest_, Bounded(now.value_or(latest_)));
-  // The last moment is in time.
+  // A result at the very end of the lease is still in time.
   const bool has_lease = permit.is_probe() &&
                          permit.epoch_ >= oldest_valid_epoch_ &&
                          probation_.Arrive(permit.probe_, at);
@@ -115,8 +115,8 @@ void Breaker::NotePermitProgress(const Permit& permit, Time now) {
   }
 }
 
-// Half-open for as long as nobody is there, it would send each call into the
-// void one after the other.
+// If it stayed HALF_OPEN while there is no connection, it would send every call
+// to a target that cannot answer, one after the other.
 void Breaker::FailForWantOfConnection() {
   if (machine_ != BreakerState::kOpen) {
     Enter(BreakerState::kOpen, Event::Kind::kTransition,
@@ -145,7 +145,8 @@ void Breaker::NoteConnected(Time now) {
 
 void Breaker::NoteLateSuccess(const Permit& permit) {
   probation_.NoteSuccessTook(latest_ - permit.ticket_.started);
-  // What was taken for hung was only slow: the next call may look again.
+  // The probe that was judged hung was only slow, so the next call may probe
+  // again.
   if (machine_ == BreakerState::kOpen && reopened_ == Reopened::kProbeHung &&
       permit.is_probe()) {
     probe_due_ = std::min(probe_due_, latest_);
@@ -158,7 +159,7 @@ void Breaker::NotePermitAnswered(Permit* permit, Time now) {
   Turn turn(this);
   if (permit->epoch_ < oldest_valid_epoch_) return;
   const Time at = std::max(latest_, Bounded(now));
-  // As for a result: the last moment is in time.
+  // As for a result, an answer at the very end of the lease is in time.
   if (permit->is_probe()) {
     probation_.NoteAnswered(permit->probe_, at, at + kJudgedWithin);
     ticket.is_over = true;
@@ -210,7 +211,7 @@ void Breaker::CountQuickSuccesses() {
   if (calls == 0) return;
   losses_in_a_row_ = 0;
   probation_.NoteAnswer();
-  // They came before the time that may have let the window roll on.
+  // They came before the time that may advance the window.
   rules_.AddSuccesses(calls, Time::min());
 }
 

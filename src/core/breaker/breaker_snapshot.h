@@ -1,4 +1,4 @@
-// What a breaker shows of itself at one moment.
+// The state and the counts of a breaker at one moment, for operators.
 //
 //   const BreakerSnapshot snapshot = breaker.Snapshot(now);
 //   if (snapshot.state == BreakerState::kOpen) Show(*snapshot.probe_due);
@@ -39,28 +39,28 @@ struct BreakerSnapshot {
   BreakerState state = BreakerState::kDisabled;
   bool shadow = false;
   uint64_t epoch = 0;
-  Time since;  // of this state
-  // When it began to refuse, through all probes that failed since; while it is
+  Time since;  // when this state began
+  // When the outage began, probes that failed since included. Set while it is
   // OPEN, HALF_OPEN, RAMP or FORCED_OPEN.
   absl::optional<Time> trouble_since;
   absl::optional<Time> probe_due;     // while OPEN
   bool waits_for_connection = false;  // OPEN since a probe found none
-  bool asks_health = false;           // OPEN, and health checks look
-  std::string health;                 // while OPEN: what one said last, or ""
+  bool asks_health = false;           // OPEN, and health checks are the probes
+  std::string health;  // while OPEN: the last check's result, or ""
   absl::optional<Time> override_end;  // of a forced state that expires
   double admitted_share = 1;          // of the calls, while in RAMP
   int probes_in_flight = 0;
-  // It would let the next call through as a probe, and none is under way.
+  // The next call would be a probe, and no probe is in flight.
   bool waits_for_call = false;
-  int minimum_calls = 0;     // fewer are not judged by a rate
+  int minimum_calls = 0;     // the rates are not judged below this
   int64_t window_calls = 0;  // see TripRules for these
   int64_t window_failures = 0;
   int64_t window_timed = 0;
   int64_t window_slow = 0;
   int64_t slow_in_flight = 0;  // of the slow ones, those that have not ended
   int consecutive_failures = 0;
-  // So many of these open it: more than the policy says where the method fails
-  // often as a rule. 0: none do.
+  // The number of consecutive failures that opens it. It is above the policy's
+  // limit if the method usually fails often. 0: the rule is off.
   int64_t consecutive_limit = 0;
   double usual_failure_rate = 0;  // see usual_rate.h
   int leaky_failures = 0;

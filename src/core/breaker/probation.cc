@@ -6,8 +6,9 @@
 namespace firebreak::core {
 namespace {
 
-// Fewest successes among `samples` that reach the ratio. The small number
-// takes back what binary fractions add: 0.07 * 100 is 7.000000000000001.
+// The fewest successes among `samples` that reach the ratio. The small number
+// corrects for the rounding of binary fractions: 0.07 * 100 is
+// 7.000000000000001.
 int SuccessesNeeded(double ratio, int samples) {
   const double exact = ratio * samples;
   return std::max(1, static_cast<int>(std::ceil(exact - 1e-9)));

@@ -1,4 +1,5 @@
-// A breaker's time in HALF_OPEN: a few probes, each on a lease, and a verdict.
+// The HALF_OPEN phase of a breaker: a few probes, each with a lease, and a
+// verdict.
 //
 //   Probation probation(options);
 //   uint64_t probe = probation.Begin(now, deadline);  // 0: no slot is free
@@ -8,17 +9,17 @@
 //   }
 //   switch (probation.verdict(now)) ...
 //
-// At most `probes` at a time, and never more than results are missing: one more
-// would only load the target. A lease ends at min(deadline + kGrace, now +
-// lease_time()), which is probe_timeout or, where successes are known to take
-// longer (NoteSuccessTook()), one and a half times as long as they do, but no
-// longer than max_open_duration: a server that hangs is looked at as often as
-// one that is down. The verdict stands as soon as the success ratio is reached
-// or out of reach. After `half_open_duration`, the ratio of the results there
-// are decides, if there is one: as soon as the probes under way have ended,
-// which may be the ones that hang, and no more are begun. Where a rule on the
-// slow-call rate is on, as many slow probes as would trip it are as bad as
-// failed ones.
+// At most `probes` run at a time, and never more than results are missing,
+// since a further probe would only load the target. A lease ends at
+// min(deadline + kGrace, now + lease_time()). lease_time() is probe_timeout;
+// where successes are known to take longer (NoteSuccessTook()), it is one and a
+// half times as long as they take, up to max_open_duration, so that a server
+// that hangs is probed as often as one that is down. The verdict is final as
+// soon as the success ratio is reached or out of reach. After
+// `half_open_duration`, the results so far decide, if there is one. No further
+// probes start then, and the verdict follows when those in flight have ended.
+// If a slow-call rate is set, as many slow probes as would trip that rule have
+// the same effect as failed ones.
 //
 // Thread safety: none; the breaker that owns it locks. Memory: one entry for
 // each probe under way.
@@ -40,58 +41,60 @@ class Probation {
   // What a probe has shown of its target.
   enum class Sign { kNothing, kProgress, kAnswer };
 
-  // gRPC ends a call at its deadline, and its status comes milliseconds later:
-  // that is to judge the probe, since it may not be the target's fault. Longer
-  // by far, so that a lease that does end there means a status that got lost.
+  // gRPC ends a call at its deadline, and the status arrives milliseconds
+  // later. That status has to judge the probe, since a deadline may not be the
+  // target's fault. The grace is much longer, so that only a lost status lets a
+  // lease end there.
   static constexpr Duration kGrace = std::chrono::seconds(1);
-  // A server that is not there has ended a stream by then, if there is a
-  // connection to it.
+  // If there is a connection, a stream to a server that is gone has ended by
+  // then.
   static constexpr Duration kSilentFor = std::chrono::seconds(1);
-  // A server that is frozen keeps its connections, and with them its silent
-  // streams: where unary calls of the same breaker get no answer, these say
-  // nothing. Longer than most clients wait for an answer, and no longer than a
-  // breaker stays open without a look.
+  // A server that hangs keeps its connections, and with them its silent
+  // streams: if unary calls of the same breaker get no answer, open streams
+  // prove nothing. This is longer than most clients wait for an answer, and no
+  // longer than a breaker stays OPEN without a probe.
   static constexpr Duration kDoubtFor = std::chrono::seconds(10);
 
-  // Reads `options` at every turn: it outlives this, and what is in it may
-  // change.
+  // Reads `options` at every call: they outlive this object, and may change.
   explicit Probation(const BreakerOptions& options) : options_(options) {}
 
-  // A new round. Probes of the one before are forgotten, their numbers are not
-  // given again.
+  // Starts a new round. Probes of the previous round are forgotten, and their
+  // numbers are never reused.
   void Restart(Time now);
 
-  // The number of a new probe, or 0.
+  // Starts a probe and returns its number, or 0 if no slot is free.
   uint64_t Begin(Time now, Time deadline, bool is_stream = false);
-  // It has ended: its lease runs until End() now, so that leases that ended
-  // before can be judged before. False when its own has.
+  // The probe has ended. Its lease now lasts until End(), so that leases that
+  // ended earlier can be judged first. False if its own lease is already over.
   bool Arrive(uint64_t probe, Time now);
-  // Gives its slot back.
+  // Frees the slot of the probe.
   void End(uint64_t probe);
-  // The same for a stream that has been open for kSilentFor without a sign;
-  // nothing when there is none. kProgress: that is life. kNothing: it would be,
-  // but a unary call got no answer less than kDoubtFor ago, which shows more,
-  // and nothing was answered since. Such a stream is remembered until End().
+  // Ends the lease of a stream that has been open for kSilentFor without a sign
+  // of life; nullopt if there is none. kProgress: the open stream counts as a
+  // success. kNothing: it does not, since a unary call got no answer less than
+  // kDoubtFor ago, and no call was answered since. Such a stream is remembered
+  // until End().
   absl::optional<Sign> EndSilentStream(Time now);
-  // A unary call, a probe or not, got no answer. Kept over rounds.
+  // A unary call, probe or not, got no answer. This is kept across rounds.
   void NoteNoAnswer(Time now) {
     silence_counts_from_ = SaturatingAdd(now, kDoubtFor);
   }
-  // Any call got one, be it an error: that ends the doubt.
+  // Some call got an answer, even if it was an error: open streams count again.
   void NoteAnswer() { silence_counts_from_ = Time::min(); }
-  // It does not hang: should its lease end, it has succeeded. True: it is a
+  // The probe does not hang: if its lease ends, it has succeeded. True: it is a
   // stream whose lease ended in doubt, and it succeeds now.
   bool NoteProgress(uint64_t probe);
-  // Its answer came at `now`, and what it is worth is known by `judged_by`: if
-  // its lease is not over, it lasts until then, and its end says nothing.
+  // The probe was answered at `now`, and its verdict is known by `judged_by`.
+  // If its lease has not ended, it lasts until then, and its end counts for
+  // nothing.
   void NoteAnswered(uint64_t probe, Time now, Time judged_by);
-  // Ends the first lease of those that are over by `now`, if there is one, and
-  // says how far the probe got.
+  // Ends the earliest lease that is over by `now`, if any, and returns the sign
+  // of life that the probe has shown.
   absl::optional<Sign> EndOverdue(Time now);
 
-  // A success that came too late to count took so long: a lease that is shorter
-  // would call every healthy probe hung. Kept over rounds, and halved by each
-  // lease that ends without an answer.
+  // A success that came too late to count took this long: with a shorter lease
+  // every healthy probe would be judged hung. It is kept across rounds, and
+  // halved by each lease that ends without an answer.
   void NoteSuccessTook(Duration took);
   Duration lease_time() const;
 
@@ -109,7 +112,7 @@ class Probation {
   int needed() const;
   // When the next lease ends; kInfiniteFuture when none runs.
   Time next_lease_end() const;
-  // The same, or when the results there are decide; kInfiniteFuture for never.
+  // That, or when the results so far decide; kInfiniteFuture for never.
   Time next_end() const;
 
  private:
@@ -122,16 +125,15 @@ class Probation {
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);
-  // False: it was not.
+  // Removes it from doubted_. False: it was not there.
   bool Undoubt(uint64_t probe);
-  // The end of the time to wait for all results; kInfiniteFuture while there is
-  // none.
+  // When the results so far decide; kInfiniteFuture while there is none.
   Time patience_end() const;
 
   const BreakerOptions& options_;
   Time started_;
   std::vector<Lease> leases_;
-  std::vector<uint64_t> doubted_;  // streams without a lease, for all that
+  std::vector<uint64_t> doubted_;  // streams whose lease ended in doubt
   uint64_t last_probe_ = 0;
   int successes_ = 0;
   int failures_ = 0;

@@ -30,7 +30,8 @@ int64_t QuickPath::Owner::Publish(const Facts& facts, Time latest) {
   for (size_t i = 0; i < kCells; ++i) {
     if (!IsOpen(i) && i != mine) continue;
     Cell& cell = path_->cells_[i];
-    // Of an open cell these two only, and they only grow.
+    // These two are the only members of an open cell that change, and they only
+    // grow.
     Write(&cell.until, ToCount(facts.until));
     Write(&cell.slowest, facts.slowest.count());
     if (IsOpen(i)) continue;

@@ -1,5 +1,5 @@
-// What a breaker may do without its lock: let a call in, count a success, turn
-// a call away.
+// What a breaker does without its lock: it admits a call, counts a success or
+// refuses a call.
 //
 //   QuickPath path;                            // safe from any thread
 //   QuickPath::Owner owner(&path);             // under the owner's lock
@@ -8,32 +8,31 @@
 //   if (entry.kind == QuickPath::Kind::kShut) ...        // take the lock
 //   if (!path.CountSuccess(epoch, started, now)) ...     // take the lock
 //
-// and whoever has the lock:
+// The thread that holds the lock:
 //
-//   rules.Add(owner.TakeSuccesses(&latest));   // first of all
-//   ... whatever is to be done ...
-//   const int64_t late = owner.Publish(facts, latest);   // last of all
+//   rules.Add(owner.TakeSuccesses(&latest));   // first
+//   ... changes the breaker ...
+//   const int64_t late = owner.Publish(facts, latest);   // last
 //
-// The facts say what may be done, and each thread finds them in a cell of a few
-// that it shares with few others: so two threads on one breaker hardly meet. A
-// cell is one cache line; its word is {generation, kind, successes}. It is
-// opened for the thread that had the lock, under a new generation, and stays
-// open until the facts change. A success is one compare-and-swap on the word:
-// it fails when the cell was shut meanwhile, and so what was read beside it
-// still held when it counted.
+// The facts say what may be done. Each thread reads them from one of a few
+// cells, which it shares with few others, so that two threads on one breaker
+// rarely contend. A cell is one cache line; its word is {generation, kind,
+// successes}. A cell is opened for the thread that held the lock, with a new
+// generation, and stays open until the facts change. A success is one
+// compare-and-swap on the word. It fails if the cell was shut meanwhile, so the
+// facts that were read before it still held when it was counted.
 //
-// Nothing is lost or counted twice, and there always is an order of events that
-// gives the same result under one lock. Successes that TakeSuccesses() finds
-// come before what the owner does, since successes among themselves have no
-// order that could be told from the counts. Those that Publish() finds in cells
-// that it had to shut come after, for the owner to judge by the facts that hold
-// now. docs/adr/0013 has the reasons.
+// No success is lost or counted twice, and some order of the events under one
+// lock gives the same result. Successes that TakeSuccesses() finds come before
+// what the owner does, since counts do not depend on the order of successes.
+// Successes that Publish() finds in cells that it had to shut come after it;
+// the owner judges them by the new facts. docs/adr/0013 has the reasons.
 //
-// Time: an entry or success is taken to be no earlier than what its own thread
-// has shown before; TakeSuccesses() tells its owner.
+// Time: an entry or a success is never earlier than the latest time that its
+// own thread has passed in; TakeSuccesses() hands that time to the owner.
 //
-// Thread safety: QuickPath, any thread. Owner, under one lock. Memory: half a
-// kilobyte, nothing from the heap.
+// Thread safety: QuickPath is safe from any thread; its Owner needs a lock.
+// Memory: half a kilobyte, nothing from the heap.
 #ifndef FIREBREAK_SRC_CORE_BREAKER_QUICK_PATH_H_
 #define FIREBREAK_SRC_CORE_BREAKER_QUICK_PATH_H_
 
@@ -50,23 +49,23 @@ namespace firebreak::core {
 class QuickPath {
  public:
   enum class Kind : uint8_t {
-    kShut,      // nothing goes without the lock
-    kPassing,   // calls may go, and count for nothing
-    kCounting,  // calls may go, and successes count
+    kShut,      // everything needs the lock
+    kPassing,   // calls are admitted and do not count
+    kCounting,  // calls are admitted, and successes count
     kRefusing,  // calls are refused
   };
   struct Facts {
     Kind kind = Kind::kShut;
     uint64_t epoch = 0;
-    // kCounting: of the oldest calls whose successes count.
+    // kCounting: the epoch of the oldest calls whose successes count.
     uint64_t oldest_epoch = 0;
-    // kCounting: when successes count no more. kRefusing: the same of refusals.
+    // kCounting: until when successes count. kRefusing: until when it refuses.
     Time until;
     // kCounting: no call that took longer counts here.
     Duration slowest = Duration::zero();
   };
-  // Kind, epoch and end as in the facts; `now` is not before an earlier one of
-  // this thread.
+  // Kind, epoch and `until` are those of the facts; `now` is never before an
+  // earlier one of the same thread.
   struct Entry {
     Kind kind = Kind::kShut;
     uint64_t epoch = 0;
@@ -81,13 +80,14 @@ class QuickPath {
   QuickPath& operator=(const QuickPath&) = delete;
 
   Entry Enter(Time now);
-  // Of a call of that epoch; `started` is kInfiniteFuture where the time that
-  // it took is of no interest. False: it has not been counted.
+  // Counts a success of a call of that epoch. `started` is kInfiniteFuture if
+  // its duration does not matter. False: it has not been counted.
   bool CountSuccess(uint64_t epoch, Time started, Time now);
 
  private:
   static constexpr size_t kCells = kStripes;
-  // Of a word. So few that the owner is not long at counting them.
+  // The bits of a word. The count is small, so that the owner adds it up
+  // quickly.
   static constexpr int kCountBits = 16;
   static constexpr int kKindBits = 2;
   static constexpr uint64_t kCountMask = (uint64_t{1} << kCountBits) - 1;
@@ -99,8 +99,8 @@ class QuickPath {
     std::atomic<uint64_t> oldest_epoch{0};
     std::atomic<Time::rep> until{0};
     std::atomic<Time::rep> slowest{0};
-    // Threads that share a cell may overwrite a later one of each other: their
-    // clocks are read before, as that of threads which wait for a lock.
+    // Threads that share a cell may overwrite a later time of each other. That
+    // is as if they had read their clocks before they waited for a lock.
     std::atomic<Time::rep> latest{Time::min().time_since_epoch().count()};
   };
 
@@ -115,8 +115,8 @@ class QuickPath {
   static size_t Mine() { return MyStripe(); }
   static Time ToTime(Time::rep count) { return Time(Duration(count)); }
   static Time::rep ToCount(Time t) { return t.time_since_epoch().count(); }
-  // Nothing that follows is done before, so that what is read between two looks
-  // at a word belongs to that word.
+  // Acquire: no later read moves before this one, so what is read between two
+  // reads of a word belongs to that word.
   template <class T>
   static T Read(const std::atomic<T>& value) {
     return value.load(std::memory_order_acquire);
@@ -126,7 +126,7 @@ class QuickPath {
     if (value->load(std::memory_order_relaxed) == to) return;
     value->store(to, std::memory_order_release);
   }
-  // `now`, or what the threads of a cell have shown if that is later.
+  // `now`, or the latest time that the threads of a cell have passed in.
   static Time LaterOf(std::atomic<Time::rep>* latest, Time now) {
     const Time before = ToTime(latest->load(std::memory_order_relaxed));
     if (now <= before) return before;
@@ -143,13 +143,13 @@ class QuickPath::Owner {
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
 
-  // How many were counted since it was last asked. Raises `latest` to the times
-  // that were shown.
+  // Takes the number of successes since the last call. Raises `latest` to the
+  // latest time that was passed in.
   int64_t TakeSuccesses(Time* latest);
-  // From now on these facts hold, for calls no earlier than `latest`. If they
-  // leave less than those before, all cells are shut, and where that finds
-  // successes it gives their number and leaves all shut: they are to be judged
-  // as if they came now, and the facts published again.
+  // Sets the facts from now on, for calls no earlier than `latest`. If they
+  // allow less than the previous ones, all cells are shut. If that finds
+  // successes, their number is returned and the cells stay shut: the caller
+  // counts them as if they came now, and publishes again.
   int64_t Publish(const Facts& facts, Time latest);
 
  private:
@@ -163,7 +163,7 @@ class QuickPath::Owner {
   uint32_t open_ = 0;  // a bit for each cell
 };
 
-// What a call pays: no more calls.
+// Inline, since every call runs it.
 inline QuickPath::Entry QuickPath::Enter(Time now) {
   Cell& cell = cells_[Mine()];
   const uint64_t word = Read(cell.word);

@@ -9,7 +9,7 @@ void SlowWatch::Restart(Duration limit, Time now) {
   Clear();
   first_ = current_;
   limit_ = limit;
-  // Rounded up, so that the slots always hold the limit.
+  // Rounded up, so that the slots always cover the whole limit.
   width_ = limit / kSlices + Duration(1);
   current_start_ = now;
 }

@@ -1,4 +1,4 @@
-// Which calls have become slow, while they are still in flight.
+// Finds the calls that have become slow while they are still in flight.
 //
 //   SlowWatch watch(options.slow_call_duration, now);
 //   const uint64_t ticket = watch.Begin(now);
@@ -27,32 +27,32 @@ class SlowWatch {
  public:
   // What was known of a call that has ended.
   enum class Ended {
-    kWatched,    // it had not been found slow
-    kFound,      // it had
+    kWatched,    // it was not found slow
+    kFound,      // it was found slow
     kForgotten,  // it began before Restart()
   };
 
   SlowWatch(Duration limit, Time now);
 
-  // A call starts at `now`, for which TakeOverdue() has been asked. Never 0.
+  // Starts to watch a call at `now`, after TakeOverdue(now). Never returns 0.
   uint64_t Begin(Time now);
   Ended End(uint64_t ticket);
-  // How many calls have been found slow since it was last asked.
+  // The number of calls found slow since the last call of this.
   int64_t TakeOverdue(Time now);
-  // Those that were found slow and have not ended.
+  // The number of calls that were found slow and have not ended.
   int64_t found() const { return found_; }
-  // When it will find the next, if that does not end before; kInfiniteFuture
-  // when no call is watched.
+  // When it will find the next call slow, unless that ends before;
+  // kInfiniteFuture if no call is watched.
   Time next_due() const;
-  // When it will find the call that began last.
+  // When it will find the latest call slow.
   Time last_due() const { return current_start_ + width_ + limit_; }
   // Forgets the calls in flight; their tickets must not come back.
   void Clear();
-  // From now on with this limit. Calls in flight are forgotten.
+  // Sets the limit from now on. Calls in flight are forgotten.
   void Restart(Duration limit, Time now);
 
  private:
-  // The limit in slices, and two that are cut.
+  // The limit is covered by kSlices slices, and two partly covered ones.
   static constexpr int kSlices = 16;
   static constexpr uint64_t kSlots = kSlices + 2;
 
@@ -66,8 +66,8 @@ class SlowWatch {
   std::array<int64_t, kSlots> slots_{};
   int64_t watched_ = 0;
   int64_t found_ = 0;
-  uint64_t first_ = 1;    // slices before have been forgotten
-  uint64_t oldest_ = 1;   // slices before have been taken
+  uint64_t first_ = 1;    // slices before it are forgotten
+  uint64_t oldest_ = 1;   // slices before it are found
   uint64_t current_ = 0;  // the one that begins at current_start_
   Time current_start_;
 };

@@ -1,18 +1,18 @@
-// What a health check has to do with a breaker: BreakerOptions::health_check.
+// How a breaker uses health checks: BreakerOptions::health_check.
 //
 //   if (absl::optional<HealthAsk> ask = breaker.HealthCheckDue(now)) {
-//     breaker.HealthCheckBegins(now);     // no call looks in its place
+//     breaker.HealthCheckBegins(now);     // no call probes meanwhile
 //     ... asks the target ...
 //     breaker.NoteHealth({TargetHealth::kServing, "SERVING"}, begun, later);
 //   }
 //
-// While such a breaker is OPEN a check takes the place of the canary, so that
-// no caller pays for the look. A target that serves makes it HALF_OPEN, where
-// the method's own calls decide: that a server is well says little of one
-// method. One that has no word (it does not know the service, or has no health
-// service at all) leaves the looks to calls, for as long as the breaker stays
-// OPEN. And where nobody checks, a call looks: open_duration after the check
-// was due.
+// While such a breaker is OPEN, a check replaces the canary, so that no caller
+// pays for the probe. If the target serves, the breaker becomes HALF_OPEN,
+// where the method's own calls decide, since a healthy server does not mean
+// that each method works. If the check cannot tell (the server does not know
+// the service, or has no health service), calls are the probes again, for as
+// long as the breaker stays OPEN. If no check is made, a call probes
+// open_duration after the check was due.
 //
 // Thread safety: plain data.
 #ifndef FIREBREAK_SRC_CORE_BREAKER_TARGET_HEALTH_H_
@@ -26,9 +26,9 @@ namespace firebreak::core {
 
 enum class TargetHealth {
   kServing,
-  kNotServing,    // it says so, or gives no answer
-  kNoConnection,  // nothing was asked, for want of one
-  kNoWord,        // it cannot be learned this way
+  kNotServing,    // it said so, or did not answer
+  kNoConnection,  // there was no connection to ask over
+  kNoWord,        // the check cannot tell
 };
 
 struct HealthAnswer {
@@ -36,12 +36,12 @@ struct HealthAnswer {
   std::string text;  // for operators: "NOT_SERVING"
 };
 
-// What is to be asked.
+// The check to make.
 struct HealthAsk {
   std::string service;  // "" is the server as a whole
-  Time open_since;      // a check from before says nothing of this outage
-  Duration interval;    // between two of them
-  Duration timeout;     // the longest that one may take
+  Time open_since;      // an earlier check says nothing about it
+  Duration interval;    // between two checks
+  Duration timeout;     // of one check
 };
 
 }  // namespace firebreak::core

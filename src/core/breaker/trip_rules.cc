@@ -10,17 +10,17 @@
 namespace firebreak::core {
 namespace {
 
-// Past the highest limit there is nothing to count.
+// The highest limit that a policy can set; no count needs to exceed it.
 constexpr int kMaxCount = 1'000'000;
 constexpr int kFewestCalls = 3;
 
-// Up for bad, down for good.
+// Adds bad results to a leaky count, and subtracts good ones.
 void Leak(bool bad, int64_t calls, int* count) {
   const int by = static_cast<int>(std::min<int64_t>(calls, kMaxCount));
   *count = bad ? std::min(*count + by, kMaxCount) : std::max(*count - by, 0);
 }
 
-// Over the limit at which the policy calls a method broken nothing is usual.
+// A rate above the policy's own limit is never considered usual.
 double MostUsual(double limit) { return limit > 0 ? limit : 0.5; }
 
 bool Reaches(int count, int limit) { return limit > 0 && count >= limit; }
@@ -36,8 +36,8 @@ double WilsonLowerBound(int64_t bad, int64_t n, double z) {
 }
 
 double NormalQuantile(double p) {
-  // By halves: it is asked once for each breaker, and four digits of a
-  // confidence deserve no better.
+  // Bisection: it runs once per breaker, and a confidence of four digits needs
+  // no better method.
   double low = 0;
   double high = 8;
   for (int i = 0; i < 60; ++i) {
@@ -66,7 +66,8 @@ void TripRules::OnOptionsChanged(Time now) {
   const Duration limit =
       options_.HasSlowRule() ? options_.slow_call_duration : Duration::zero();
   if (std::exchange(watched_limit_, limit) != limit) {
-    // Kept when the rules are off, so that no ticket is ever given twice.
+    // The watch is kept when the rules are off, so that no ticket is ever
+    // issued twice.
     if (!watch_) watch_.emplace(limit, now);
     watch_->Restart(limit, now);
     leaky_slow_ = 0;
@@ -115,7 +116,8 @@ bool TripRules::NoteAnswered(Ticket* ticket, Time now) {
     case SlowWatch::Ended::kForgotten:
       return false;
     case SlowWatch::Ended::kFound:
-      // From now on it grows old as others do. It has leaked already.
+      // From now on it ages in the window like other results. The leaky count
+      // already includes it.
       speeds_->Add(/*failed=*/true, now);
       return true;
     case SlowWatch::Ended::kWatched:
@@ -150,15 +152,15 @@ void TripRules::AddSuccesses(int64_t calls, Time now) {
 }
 
 bool TripRules::AreSuccessesHarmless() const {
-  if (watched_limit_ > Duration::zero()) return false;  // each is to be timed
-  // A limit may have been lowered since the last result.
+  if (watched_limit_ > Duration::zero()) return false;  // each must be timed
+  // The policy may have lowered a limit since the last result.
   if (Reaches(leaky_ - 1, options_.leaky_failures)) return false;
   const int64_t bad = results_.last_failures();
   if (options_.failure_rate <= 0 || bad == 0) return true;
   const int64_t total = results_.last_total();
   if (z_ > 0 && total < options_.minimum_calls) return false;
-  // More successes only lower the rate, once it is judged, and make it less
-  // news.
+  // Further successes only lower a rate that is judged, and make chance a
+  // likelier explanation.
   const int64_t judged = std::max<int64_t>(total, options_.minimum_calls);
   return !RateHolds({bad, judged}, failures_, options_.failure_rate);
 }
@@ -217,15 +219,16 @@ TripRules::Share TripRules::Speeds(Time now) {
       total + hanging <= most) {
     return {slow + hanging, total + hanging};
   }
-  // They take the places of the oldest of the last so many. Which of these were
-  // slow the window does not say: the share that all of them have.
+  // Hanging calls replace the oldest results of the window. It does not record
+  // which of these were slow, so they are taken to have the average share.
   const int64_t kept = std::max<int64_t>(0, most - hanging);
   return {std::min(most, hanging) + slow * kept / std::max<int64_t>(1, total),
           most};
 }
 
 TripRules::Rule TripRules::Check(Time now) {
-  // The limit costs a logarithm, which is spent where it may matter.
+  // consecutive_limit() computes a logarithm, so it is only asked when it can
+  // matter.
   if (options_.consecutive_failures > 0 &&
       failures_.run() >= options_.consecutive_failures &&
       failures_.run() >= consecutive_limit()) {
@@ -249,7 +252,7 @@ bool TripRules::RateHolds(const Share& share, const UsualRate& usual,
   if (share.total >= options_.minimum_calls) {
     return share.rate() >= limit &&
            !(MustBeNews() && usual.Explains(share.bad, share.total, limit) &&
-             // A small window has no room for what would be news.
+             // A small window cannot hold enough results to rule chance out.
              usual.run() < usual.TellingRun(1, limit));
   }
   return z_ > 0 && share.total >= kFewestCalls &&

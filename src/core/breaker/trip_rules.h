@@ -1,4 +1,5 @@
-// Judges what became of a method's calls: is it time to stop calling, and why?
+// Decides from the results of a method's calls whether to open its breaker, and
+// says why.
 //
 //   TripRules rules(options, now);
 //   const TripRules::Ticket ticket = rules.Begin(now, CallKind::kUnary);
@@ -13,30 +14,31 @@
 //   failure rate  share of failures among the results in the window
 //   slow rate     share of slow calls among those whose speed is known
 //   leaky slow    the leaky count, of slow and fast calls
-// The rates are judged when the window holds `minimum_calls`.
+// The rates are judged once the window holds `minimum_calls`.
 //
-// Neither failures in a row nor a rate is enough where chance explains it:
-// where the method fails so often as a rule that as much is likelier than once
-// a day (usual_rate.h). `confidence` switches that off, also when it is 0. With
-// a `confidence` the rates are judged by fewer calls too, by the lower end of
-// the one-sided Wilson score interval (E. B. Wilson, "Probable inference, the
-// law of succession, and statistical inference", JASA 22, 1927): with p = bad /
-// n and z the normal quantile of the confidence,
+// Failures in a row and rates do not trip if chance explains them: if, at the
+// method's usual failure rate, so many failures happen more often than once a
+// day (usual_rate.h). A `confidence`, even 0, switches that off. With a
+// `confidence` above 0 the rates are also judged on fewer calls, by the lower
+// end of the one-sided Wilson score interval (E. B. Wilson, "Probable
+// inference, the law of succession, and statistical inference", JASA 22, 1927):
+// with p = bad / n and z the normal quantile of the confidence,
 //   (p + z^2/2n - z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n) >= limit.
-// So few calls trip when they leave little doubt: at one call a second a target
-// that is down is out in seconds. Never fewer than three: the interval is
-// looked at after every call, and so errs more often than its confidence says.
+// So a few calls trip if they leave little doubt: at one call a second, the
+// breaker of a target that is down opens within seconds. It takes three calls
+// at least: the interval is tested after every call, so it errs more often than
+// its confidence says.
 //
-// Slow is a unary call that takes `slow_call_duration`, whatever comes of it.
-// It counts from when it passes that limit, and need not have ended: a target
-// that swallows calls is found before the first of them times out. As long as
-// it is in flight it does not grow old and leave the window, so callers that
-// all hang, and make no new calls, still trip the rule once the fast results of
-// before have left. Fast is a call that ended before the limit, with a result.
-// A stream is neither.
+// A unary call is slow if it takes `slow_call_duration`, whatever its result.
+// It counts from the moment when it passes that limit, even if it has not
+// ended: a target that never answers is found before the first call times out.
+// While it is in flight it does not age out of the window. So if all callers
+// hang and make no new calls, the rule trips once the earlier fast results have
+// aged out. A call is fast if it ended before the limit, with a result. Streams
+// are neither slow nor fast.
 //
-// Every rule is looked at after every result: a success that brings the number
-// of calls to the minimum may be the one that trips.
+// Every rule is checked after every result: a success that brings the number of
+// calls to the minimum may trip.
 //
 // Thread safety: none; the breaker that owns it locks. `now` must not run back.
 // Cost: O(1) per call, no allocation, fixed memory.
@@ -58,7 +60,7 @@ namespace firebreak::core {
 
 enum class CallKind { kUnary, kStream };
 
-// The lower end of Wilson's interval for `bad` of `n` > 0 and quantile z >= 0.
+// The lower end of Wilson's interval for `bad` of `n` > 0, with z >= 0.
 double WilsonLowerBound(int64_t bad, int64_t n, double z);
 // The z below which a standard normal variable lies with probability p, for p
 // in [0.5, 0.9999].
@@ -74,80 +76,79 @@ class TripRules {
     kSlowRate,
     kLeakySlow,
   };
-  // One call under way.
+  // One call in flight.
   struct Ticket {
     Time started;
-    uint64_t slice = 0;  // 0 = its speed is of no interest
+    uint64_t slice = 0;  // 0 = its speed does not matter
     bool is_unary = false;
     bool is_over = false;
-    bool is_fast = false;     // and counts with the verdict
-    bool has_answer = false;  // of the server, be it a failure
+    bool is_fast = false;     // counted with the verdict
+    bool has_answer = false;  // the server answered, even if with an error
   };
   struct Counts {
     int64_t calls = 0;
     int64_t failures = 0;
     int64_t timed = 0;  // calls whose speed is known
     int64_t slow = 0;
-    int64_t slow_in_flight = 0;  // of them, those that have not ended
+    int64_t slow_in_flight = 0;  // slow calls that have not ended
     int consecutive = 0;
     int leaky = 0;
     int leaky_slow = 0;
     Duration slowest = Duration::zero();  // see Trip
-    // How many failures in a row trip it now; 0 when none do.
+    // How many failures in a row trip it at present; 0 if the rule is off.
     int64_t consecutive_limit = 0;
     double usual_failure_rate = 0;  // see usual_rate.h
   };
 
   // `options` outlives this.
   TripRules(const BreakerOptions& options, Time now);
-  // What is usual stays.
+  // Forgets the results, but not the usual rates.
   void Clear(Time now);
   void ForgetWhatIsUsual(Time now);
-  // What fails as a rule, and the run: another policy calls other things
-  // failures, and what the old one called so explains nothing of them.
+  // Forgets the usual failure rate and the run: a new policy counts other
+  // results as failures, so the old rate explains nothing.
   void ForgetUsualFailures(Time now) { failures_ = UsualRate(now); }
   // Forgets the calls in flight: their tickets must not come back.
   void ForgetCalls();
-  // There are others in the options that it was made with. A window of another
-  // kind or size starts anew, and with another limit for slow calls all that is
-  // known of them. The rest stays.
+  // The options have changed. A window of another kind or size starts empty;
+  // with another limit for slow calls, all that is known about their speed is
+  // forgotten. The rest stays.
   void OnOptionsChanged(Time now);
 
   // A call begins, after Advance(now).
   Ticket Begin(Time now, CallKind kind);
-  // Before End(), where the verdict takes time of its own: the call took until
-  // `now`. Whether it turns out to be slow.
+  // Call this before End() if the verdict takes time: the call took until
+  // `now`. Returns whether it turns out to be slow.
   bool NoteAnswered(Ticket* ticket, Time now);
-  // Whether it counted: for a rule, there is nothing to judge else.
+  // Returns whether it counted; otherwise there is nothing to check.
   bool End(Ticket ticket, Verdict verdict, Time now);
-  // The same for successes of calls that End() would count as no more than
-  // that: not watched, and not slower than slowest(). With Time::min() they
-  // came before anything that was due since the result before them.
+  // The same for successes for which End() would do nothing else: calls that
+  // are not watched, and not slower than slowest(). Time::min() means that they
+  // came before anything that has become due since the last result.
   void AddSuccesses(int64_t calls, Time now);
-  // Whether no number of such successes before current_until() can be what
-  // makes a rule hold.
+  // Whether no number of such successes before current_until() can trip a rule.
   bool AreSuccessesHarmless() const;
   Time current_until() const { return results_.current_until(); }
   Duration slowest() const { return slowest_; }
-  // Whether a call that began then is slow if it ends now.
+  // Whether that call is slow if it ends now.
   bool IsSlow(const Ticket& ticket, Time now) const;
-  // Counts the calls that have become slow, and drops what has grown old beside
-  // those that hang; whether there is something new to judge.
+  // Counts the calls that have become slow, and drops results that have aged
+  // out. Returns whether there is something new to check.
   bool Advance(Time now);
   // When Advance() will next have something to count; kInfiniteFuture for
   // never.
   Time next_due() const;
-  // The same for the call that began last, if its speed is of interest.
+  // The same for the latest call, if its speed matters.
   Time last_due() const { return watch_->last_due(); }
 
-  // A rule that holds.
+  // A rule that holds, or kNone.
   Rule Check(Time now);
   // "5 failures in a row (limit 5)".
   std::string Describe(Rule rule, Time now);
   Counts counts(Time now);
 
  private:
-  // What a rate is judged on.
+  // The counts behind a rate.
   struct Share {
     int64_t bad = 0;
     int64_t total = 0;
@@ -157,7 +158,7 @@ class TripRules {
     }
   };
   Share Results(Time now);
-  // With those in flight.
+  // Slow calls in flight included.
   Share Speeds(Time now);
   bool RateHolds(const Share& share, const UsualRate& usual,
                  double limit) const;
@@ -168,7 +169,7 @@ class TripRules {
                            double limit) const;
   void CountSpeed(bool slow, Time now);
   int64_t slow_in_flight() const { return watch_ ? watch_->found() : 0; }
-  // Slow calls hang beside results that will grow old.
+  // Whether slow calls are in flight while results will age out.
   bool HangsBesideResults() const {
     return slow_in_flight() > 0 && speeds_ && speeds_->last_total() > 0;
   }
@@ -178,7 +179,7 @@ class TripRules {
   Window results_;
   UsualRate failures_;
   int leaky_ = 0;
-  // Only once there is, or was, a rule on slow calls.
+  // Set once there is, or was, a rule on slow calls.
   absl::optional<SlowWatch> watch_;
   Duration watched_limit_ = Duration::zero();
   absl::optional<Window> speeds_;

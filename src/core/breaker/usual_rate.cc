@@ -11,7 +11,7 @@ constexpr double kMemory = 1'000;  // results
 constexpr double kHalfLifeSeconds = 600;
 constexpr double kPriorRate = 0.02;
 constexpr double kPriorResults = 2;
-// Of a count that is added to every day for years.
+// Keeps the counters from overflowing, even over years.
 constexpr int64_t kMostResults = 1'000'000'000;
 
 // x ln(x / y), which is 0 at x = 0.
@@ -55,7 +55,8 @@ double UsualRate::rate() const {
 }
 
 double UsualRate::NatsPerDay() const {
-  // Of less than a second nobody knows whether it goes on like that.
+  // Less than a second of traffic does not show whether it goes on at that
+  // rate.
   return std::log(kSecondsPerDay * all_ / std::max(seconds_, 1.0));
 }
 
