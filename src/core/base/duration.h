@@ -3,8 +3,8 @@
 //   absl::StatusOr<Duration> wait = ParseDuration("1.5s");
 //   std::string text = FormatDuration(*wait);  // "1.5s"
 //
-// The policy language reads and every message of ours prints this form, so
-// what a message shows can be pasted back into a policy file:
+// This is the form that the policy language reads and that messages print, so a
+// value in a message can be pasted into a policy file:
 // ParseDuration(FormatDuration(d)) == d for every finite d >= 0.
 //
 // Thread safety: pure functions.
@@ -19,15 +19,17 @@
 
 namespace firebreak::core {
 
-// A decimal number, with or without a fraction, directly followed by one unit
-// of ns, us, ms, s, m, h; or "0". Nothing else: no sign, no space, no exponent,
-// no "1h30m". INVALID_ARGUMENT, naming the value and what is accepted, for any
-// other text, for a part of a nanosecond, and for kInfiniteDuration or longer.
+// Accepts "0", or a decimal number, with or without a fraction, directly
+// followed by one unit of ns, us, ms, s, m, h. It accepts nothing else: no
+// sign, no space, no exponent, no "1h30m". INVALID_ARGUMENT, with the value and
+// the accepted form, for any other text, for a fraction of a nanosecond, and
+// for kInfiniteDuration or longer.
 absl::StatusOr<Duration> ParseDuration(absl::string_view text);
 
-// "1.5s", "250ms", "90us", "10ns", "0s": exact, in the largest of these units
-// that needs no fraction, or in seconds with up to three decimals. "infinite"
-// for kInfiniteDuration, which the policy language cannot say.
+// Returns for example "1.5s", "250ms", "90us", "10ns" or "0s": exact, in the
+// largest of these units that needs no fraction, or in seconds with up to three
+// decimals. kInfiniteDuration is "infinite", which the policy language does not
+// accept.
 std::string FormatDuration(Duration d);
 
 }  // namespace firebreak::core

@@ -1,5 +1,5 @@
-// What a policy can set, as a table: for each field its name, where its value
-// is, and the range that is allowed.
+// The fields that a policy can set, as a table: the name of each field, the
+// address of its value, and the allowed range.
 //
 //   FieldList RateLimitOptions::Fields() {
 //     return {{"rate", &rate, Within(0.001, 1'000'000)},
@@ -7,15 +7,16 @@
 //             {"max_wait", &max_wait, Within(Duration::zero(), kHour)}};
 //   }
 //
-// The table is the one description of a field. Reading a policy, checking it,
-// and showing the policy in force all go through it, so a field that has a row
-// here needs no code there (src/engine/policy/policy_fields.h). Its unit is its
-// type, and its default is the value of the member. A test holds the tables
-// against policy.proto, and another one docs/policy.md against both.
+// The table is the one description of a field. The code that reads, checks and
+// shows a policy uses it, so a field with a row here needs no further code
+// there (src/engine/policy/policy_fields.h). The unit of a field is its type,
+// and its default is the value of the member. Tests compare the tables with
+// policy.proto, and docs/policy.md with both.
 //
-// A name is that of the field in the message of the part; a dot leads into a
-// message: "window.calls". The pointers are those of the struct that has made
-// the table, which must outlive it; a bound may be the value of another field.
+// A name is that of the field in the proto message of the part; a dot leads
+// into a nested message: "window.calls". The pointers point into the struct
+// that made the table, which must outlive it. A bound may be the value of
+// another field.
 //
 // Thread safety: values and pure functions.
 #ifndef FIREBREAK_SRC_CORE_BASE_FIELD_H_
@@ -42,7 +43,7 @@ struct FieldError {
 };
 using FieldErrors = std::vector<FieldError>;
 
-// The longest time that any field takes.
+// The longest time that a field allows.
 inline constexpr Duration kHour = std::chrono::hours(1);
 
 struct NumberRange {
@@ -76,16 +77,16 @@ constexpr TimeRange OrZero(TimeRange range) {
   return range;
 }
 
-// The most bytes of a name, which is of printable ASCII without spaces.
+// The longest name, in bytes. Names are printable ASCII without spaces.
 struct NameRange {
   int most = 0;
 };
 constexpr NameRange AtMost(int bytes) { return {bytes}; }
 
-// Codes other than OK.
+// How many status codes a field needs. OK is never allowed.
 enum class Codes { kAtLeastOne, kAnyNumber };
 
-// An enum whose values have the numbers of the enum in the proto.
+// An enum whose values equal those of the enum in the proto.
 struct EnumRef {
   void* value;
   int (*get)(const void*);
@@ -102,7 +103,8 @@ struct Field {
   Field(const char* field_name, CodeSet* at, Codes allowed)
       : name(field_name), value(at), codes(allowed) {}
   Field(const char* field_name, bool* at) : name(field_name), value(at) {}
-  // Those that may be absent: then they are in every range, and not shown.
+  // Fields that may be absent. An absent field passes every range, and is not
+  // shown.
   Field(const char* field_name, absl::optional<double>* at, NumberRange allowed)
       : name(field_name), value(at), range(allowed) {}
   Field(const char* field_name, absl::optional<Duration>* at, TimeRange allowed)
@@ -124,7 +126,7 @@ struct Field {
                absl::optional<double>*, absl::optional<Duration>*,
                absl::optional<std::string>*, EnumRef>
       value;
-  // Of numbers, of times, of names and of codes.
+  // The ranges, of which the one for the type of `value` applies.
   NumberRange range;
   TimeRange time_range;
   NameRange name_range;
@@ -142,11 +144,11 @@ struct Field {
 };
 using FieldList = std::vector<Field>;
 
-// "part.field"; the field alone where `path` is empty.
+// Returns "part.field", or the field alone if `path` is empty.
 std::string JoinPath(absl::string_view path, absl::string_view field);
 
-// Adds an error for each value that is out of its range. `path` is that of the
-// part ("breaker").
+// Adds an error for each value that is out of its range. `path` is the name of
+// the part ("breaker").
 void CheckFields(const FieldList& fields, const std::string& path,
                  FieldErrors* errors);
 

@@ -30,7 +30,7 @@ class ABSL_LOCKABLE Mutex {
   bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
     return mu_.try_lock();
   }
-  // For the analysis only: a lambda does not inherit what its caller holds.
+  // For the analysis only: in a lambda it does not know which locks are held.
   void AssertHeld() ABSL_ASSERT_EXCLUSIVE_LOCK() {}
 
  private:

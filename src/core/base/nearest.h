@@ -1,4 +1,4 @@
-// What somebody who mistyped a name probably meant.
+// Suggests what the author of a mistyped name probably meant.
 //
 //   Nearest("Pay/Charge", {"/shop.v1.PaymentService/Charge", ...})
 //
@@ -14,17 +14,17 @@
 
 namespace firebreak::core {
 
-// Letters to insert, remove or change to get from one to the other, ASCII case
-// aside; `limit`, or more than that, when there are so many. O(a * b), and less
-// with a low limit.
+// The number of letters to insert, remove or change to turn one text into the
+// other, ignoring ASCII case. The result is `limit` or more if the number is
+// that high. O(a * b), and less with a low limit.
 int EditDistance(absl::string_view a, absl::string_view b,
                  int limit = std::numeric_limits<int>::max());
 
-// The candidate nearest to `wanted`, the first of equals. A path
-// ("/pkg.Service/Method") is as near as the nearest of its ends ("Method",
-// "Service/Method"). Empty when there is none, or when `wanted` has over 80
-// letters: what a wrong name costs is bounded. Ends longer than that are left
-// aside too.
+// The candidate nearest to `wanted`, the first if several are equally near. A
+// path ("/pkg.Service/Method") is as near as the nearest of its suffixes
+// ("Method", "Service/Method"). Empty if there is no candidate, or if `wanted`
+// has over 80 letters, so that the cost of a wrong name is bounded. Longer
+// suffixes are ignored too.
 std::string Nearest(absl::string_view wanted,
                     const std::vector<std::string>& candidates);
 

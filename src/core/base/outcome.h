@@ -1,4 +1,4 @@
-// How an attempt ended, who is to blame, and what follows from it.
+// How an attempt ended, what caused the failure, and what follows from it.
 //
 //   AttemptEnd end;
 //   end.code = absl::StatusCode::kUnavailable;
@@ -6,9 +6,8 @@
 //   permit.Settle(VerdictOn(who, end.code, options.blame()), now);
 //
 // Every attempt gets exactly one Attribution, and one table (`EffectsOf`) says
-// what it does to the breaker and the retry. So a code
-// that is an answer for one part of firebreak can never be a failure for
-// another.
+// how it affects the breaker and the retry. So a code cannot be an answer for
+// one part of firebreak and a failure for another.
 //
 // Status codes are absl::StatusCode: the numbers are those of gRPC.
 //
@@ -63,124 +62,122 @@ class CodeSet {
   uint32_t bits_ = 0;
 };
 
-// Where a status was made. Told by whoever knows the wire; in doubt kUnknown,
-// which counts as sent.
+// Where a status was produced. kUnknown, if in doubt, counts as sent.
 enum class Origin {
-  kUnknown,    // nobody can tell
-  kNowhere,    // there was no connection: nothing can have reached a server
-  kHere,       // in this process: a limit, credentials, a cancel, its clock
-  kTransport,  // by a connection that broke; the server may have done the work
-  kPeer,       // by a server
+  kUnknown,    // not known
+  kNowhere,    // no connection: nothing can have reached a server
+  kHere,       // this process: a limit, credentials, a cancel, its clock
+  kTransport,  // a broken connection; the server may have done the work
+  kPeer,       // a server
 };
 
 enum class Attribution {
   kSuccess,            // the server answered OK
-  kServerFailure,      // a failure code, or anything we cannot explain
+  kServerFailure,      // a failure code, or anything that is not explained
   kTransportFailure,   // the connection broke or could not be made
-  kIgnored,            // a code that is to say nothing about the server
+  kIgnored,            // the policy ignores the code
   kOverload,           // RESOURCE_EXHAUSTED, or the server pushed back
   kSuperseded,         // another attempt of the same call answered first
-  kCancelledByCaller,  // and we saw the cancel, or its parent call's
+  kCancelledByCaller,  // this call's cancel, or its parent's
   kDeadlineTooShort,   // less time was granted than the method usually takes
   kNotSent,            // refused by a channel that was still reconnecting
   kAbandoned,          // destroyed without a status
   kLocalRejection,     // never left: refused by firebreak itself
-  kLocalError,  // failed by this process's gRPC: says nothing of a server
+  kLocalError,         // failed in this process's gRPC, not by a server
   // The server answered with an error that the policy does not count as its
-  // failure: NOT_FOUND, but PERMISSION_DENIED of an expired token too. To the
-  // breaker it is a success.
+  // failure, such as NOT_FOUND, but also PERMISSION_DENIED for an expired
+  // token. The breaker counts it as a success.
   kAnsweredWithError,
 };
 inline constexpr int kAttributions =
     static_cast<int>(Attribution::kAnsweredWithError) + 1;
 
-// The server did its work, whatever it answered.
+// Whether the server did its work, whatever it answered.
 constexpr bool IsAnswer(Attribution attribution) {
   return attribution == Attribution::kSuccess ||
          attribution == Attribution::kAnsweredWithError;
 }
 
-// snake_case name, as it appears in metrics and the admin service.
+// The snake_case name in metrics and in the admin service.
 absl::string_view AttributionName(Attribution attribution);
 
 enum class Verdict {
   kSuccess,
   kFailure,
   kNeutral,
-  // Neutral; but it had a head start on the attempt it lost against, and who
-  // always loses so may be a black hole that no failure ever shows.
+  // Neutral, but the attempt lost although it had started first. A target that
+  // always loses may be one that never answers, without any failure.
   kLost,
-  // Neutral; but a probe that finds no connection has found nobody.
+  // Neutral, but for a probe it means that there is no connection.
   kNotSent,
 };
-// Whether it says neither that the target works nor that it does not.
+// Whether the verdict says nothing about the target.
 inline bool IsNeutral(Verdict verdict) {
   return verdict != Verdict::kSuccess && verdict != Verdict::kFailure;
 }
 
-// Of a failure: the server itself has said so, and so it is not frozen. A
-// deadline may have come in its place, or the end of a connection.
+// Whether a failure is the server's own answer, so that it does not hang. A
+// deadline or a broken connection is not.
 constexpr bool IsServersWord(Attribution attribution, absl::StatusCode code) {
   return attribution != Attribution::kTransportFailure &&
          code != absl::StatusCode::kDeadlineExceeded;
 }
 
-// What an attribution does to everything that listens to ends of attempts.
+// What an attribution means for the breaker and for retries.
 struct Effects {
-  Verdict verdict;      // to the breaker, but see VerdictOn()
-  bool may_be_retried;  // if its code is listed; false: the call ends here
+  Verdict verdict;      // for the breaker; but see VerdictOn()
+  bool may_be_retried;  // if the code is listed; false: the call ends
 };
 const Effects& EffectsOf(Attribution attribution);
-// Whether the application may judge it otherwise: there is a status that says
-// something of the server.
+// Whether an application's classifier may change it: there is a status that
+// says something about the server.
 bool IsJudgeable(Attribution attribution);
 
-// What the time until an attempt's end says about the time an answer takes.
+// What the duration of an attempt says about the time an answer takes.
 enum class Evidence {
-  kExact,    // an answer took so long
-  kAtLeast,  // it would have taken longer: we gave up
-  kNone,     // failures come fast or slow for reasons of their own
+  kExact,    // an answer took this long
+  kAtLeast,  // the client gave up, so it would take longer
+  kNone,     // a failure says nothing about it
 };
 Evidence EvidenceOf(absl::StatusCode code, Attribution attribution);
 
-// Facts about one ended attempt, as the caller of the core knows them.
+// The facts about one ended attempt, as the caller of the core knows them.
 struct AttemptEnd {
   absl::StatusCode code = absl::StatusCode::kOk;
-  // `grpc-retry-pushback-ms` of the trailing metadata: absent, a delay, or
-  // negative for "do not retry" (also what garbage means, gRFC A6).
+  // The `grpc-retry-pushback-ms` of the trailing metadata: absent, a delay, or
+  // negative for "do not retry". An unreadable value is negative too (gRFC A6).
   absl::optional<Duration> pushback;
   Origin origin = Origin::kUnknown;  // of the status
   // The channel was not connected when the attempt started.
   bool channel_was_not_ready = false;
-  // Whether the breaker counts it as a failure is decided later, by others.
+  // Whether a classifier decides later if the breaker counts it as a failure.
   bool is_judged_later = false;
-  // The caller cancelled, or a parent call that it hangs on may have.
+  // The caller cancelled, or its parent call may have.
   bool cancelled_by_caller = false;
-  // It was granted less time than usual (latency_model.h's baseline) calls
-  // take.
+  // It had less time than calls usually take (the baseline of latency_model.h).
   bool deadline_was_too_short = false;
 };
 
-// Failures by default: what says that the target is in trouble rather than
-// that this request is wrong.
+// The default failure codes: those that say that the target is in trouble,
+// rather than that this request is wrong.
 inline constexpr CodeSet kDefaultFailureCodes = {
     absl::StatusCode::kUnavailable, absl::StatusCode::kDeadlineExceeded,
     absl::StatusCode::kInternal, absl::StatusCode::kUnknown,
     absl::StatusCode::kDataLoss};
 
-// What a policy says of status codes.
+// How a policy classifies status codes.
 struct BlameRules {
   CodeSet failures = kDefaultFailureCodes;
   CodeSet ignored;  // wins over `failures`
-  // kOverload is a failure to the breaker. It stays kOverload to the rest.
+  // kOverload is a failure for the breaker. It stays kOverload elsewhere.
   bool overload_counts = false;
 };
 
-// The one place that decides. Rules, first match wins:
-//   cancelled here, or we know by whom     -> kCancelledByCaller
-//   DEADLINE_EXCEEDED of too short a one   -> kDeadlineTooShort
-//   any other failure made here, but a
-//     deadline: that says who was slow     -> kLocalError
+// The one place that attributes an end. The first match wins:
+//   cancelled here or by a known caller    -> kCancelledByCaller
+//   DEADLINE_EXCEEDED, deadline too short  -> kDeadlineTooShort
+//   any other failure made here, except a
+//     deadline, which blames the server    -> kLocalError
 //   UNAVAILABLE, channel never connected   -> kNotSent
 //   an ignored code                        -> kIgnored
 //   RESOURCE_EXHAUSTED, or a failure code
@@ -193,17 +190,17 @@ struct BlameRules {
 //   anything else                          -> kAnsweredWithError
 Attribution Attribute(const AttemptEnd& end, const BlameRules& rules);
 
-// What the breaker is told; neutral moves nothing and gives a probe's slot
-// back. Overload is neutral, since to stop calling one busy target makes its
-// neighbours busy (brpc leaves ELIMIT out for that). A server that says when to
-// come back is alive, whatever its code; RESOURCE_EXHAUSTED is a failure where
-// the codes list it, since by default they do not, and all of it where
-// `overload_counts`.
+// The verdict for the breaker. A neutral one changes nothing but frees a
+// probe's slot. Overload is neutral: refusing calls to one busy target would
+// make the others busy (brpc leaves ELIMIT out for that). A failure with a
+// pushback is neutral too, whatever its code, since that server is alive.
+// RESOURCE_EXHAUSTED is a failure if the policy's failure codes list it, which
+// they do not by default. With `overload_counts` all overload is a failure.
 Verdict VerdictOn(Attribution attribution, absl::StatusCode code,
                   const BlameRules& rules);
 
-// Reads the value of `grpc-retry-pushback-ms`. Garbage is "do not retry", as
-// gRFC A6 asks; gRPC itself hands garbage on as a huge negative number.
+// Parses a `grpc-retry-pushback-ms`. An unreadable value means "do not retry",
+// as gRFC A6 requires; gRPC itself passes it on as a huge negative number.
 Duration ParsePushback(absl::string_view value);
 
 }  // namespace firebreak::core

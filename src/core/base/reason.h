@@ -1,7 +1,7 @@
 // Why firebreak refused a call, or made no further attempt.
 //
-// The names are what users meet: in the `firebreak-reason` trailing metadata
-// of a status, in the admin service and in metrics.
+// Users see the names in the `firebreak-reason` trailing metadata of a status,
+// in the admin service and in metrics.
 #ifndef FIREBREAK_SRC_CORE_BASE_REASON_H_
 #define FIREBREAK_SRC_CORE_BASE_REASON_H_
 
@@ -11,23 +11,23 @@ namespace firebreak::core {
 
 enum class Reason {
   kNone,
-  // The call, or its next attempt, is not admitted.
+  // The breaker does not admit the call, or its next attempt.
   kBreakerOpen,
   kProbesTaken,  // HALF_OPEN, and every probe slot is in use
   kRamping,      // recovered, and not yet taking every call
   kForcedOpen,   // by an operator
-  // No further attempt, although the failure allows one.
+  // No further attempt is made, although the failure allows one.
   kAttemptsExhausted,
   kBudgetExhausted,
   kThrottled,           // too many failures for too few successes (gRFC A6)
   kPushback,            // the server asked for no retry
-  kNotIdempotent,       // it may have run, and may not run twice
+  kNotIdempotent,       // it may have run, and must not run twice
   kDeadlineTooClose,    // the wait would end at or after the deadline
   kDeadlineInfeasible,  // too little time for what the method takes
-  kHedgingPaused,       // the server is in trouble: no hedges on top
-  // Retries after such a failure have mostly been in vain (adaptive retry).
+  kHedgingPaused,       // the server is in trouble
+  // Most retries after such a failure have failed too (adaptive retry).
   kRetriesNotWorthIt,
-  // The end of the call.
+  // The call ends.
   kDeadlineExceeded,
   kCancelled,
   kFallbackFailed,
@@ -36,7 +36,7 @@ enum class Reason {
   kBulkheadFull,
   kQueueTimeout,  // no place in the bulkhead came free in time
   kRateLimited,
-  kThrottledLocally,  // the server turns too many away (SRE book, ch. 21)
+  kThrottledLocally,  // the server refuses too many (SRE book, ch. 21)
 };
 inline constexpr int kReasons = static_cast<int>(Reason::kThrottledLocally) + 1;
 

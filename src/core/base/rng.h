@@ -1,4 +1,5 @@
-// A seeded random source, passed in so that every run can be repeated.
+// A seeded random number generator, passed in so that every run can be
+// repeated.
 //
 //   Rng rng(seed);
 //   Duration wait = Scale(cap, rng.Uniform());

@@ -1,22 +1,24 @@
-// What all threads write, in a copy for each few of them.
+// A value that all threads write, kept in several copies that few threads
+// share.
 //
 //   Striped<Counters> counters;
-//   if (auto mine = counters.TryHold()) mine->Add(1);      // nobody else's now
+//   if (auto mine = counters.TryHold()) mine->Add(1);      // exclusive
 //   counters.ForEachFree([&](Counters* c) { sum += c->Get(); });
 //
-// Two cores that write one cache line in turn pay some fifty nanoseconds each
-// time, with a lock or without. So what a call counts goes into the stripe of
-// its thread, and is put together when somebody asks. Threads are numbered in
-// turn as they come: more than kStripes share stripes, and two of the same
-// stripe meet there only when both write at the same moment.
+// Two cores that write the same cache line in turn pay about fifty nanoseconds
+// each time, with a lock or without. So each thread counts into its own stripe,
+// and a reader adds the stripes up. Threads get numbers in the order in which
+// they come; if there are more than kStripes, they share stripes, and only
+// contend if they write at the same moment.
 //
-// Striped<T> is for a T that is not atomic by itself. It is held by one thread
-// at a time, and nobody ever waits for it: who finds a stripe taken goes to the
-// next one, or does without. So no thread that was stopped while it held a
-// stripe can stop another one, whatever their priorities are.
+// Striped<T> is for a T that is not atomic itself. One thread holds a stripe at
+// a time, and no thread ever waits for one: a thread that finds a stripe taken
+// uses the next one, or none. So a thread that is suspended while it holds a
+// stripe cannot block another one, whatever their priorities are.
 //
-// Thread safety: safe from any thread. Hold it for a few instructions, and take
-// no lock meanwhile. Memory: kStripes times T, each on cache lines of its own.
+// Thread safety: safe from any thread. Hold a stripe for a few instructions
+// only, and take no lock meanwhile. Memory: kStripes times T, each on its own
+// cache lines.
 #ifndef FIREBREAK_SRC_CORE_BASE_STRIPED_H_
 #define FIREBREAK_SRC_CORE_BASE_STRIPED_H_
 
@@ -28,23 +30,23 @@
 
 namespace firebreak::core {
 
-// As many as the cores that work on one method at a time, mostly.
+// About as many as the cores that work on one method at the same time.
 inline constexpr size_t kStripes = 8;
 inline constexpr size_t kCacheLine = 64;
 
-// Of this thread, the same each time.
+// The index of this thread's stripe, the same each time.
 inline size_t MyStripe() {
-  // Numbers in turn, since addresses and ids that are hashed would let two
-  // threads meet by bad luck. Nothing is decided by it but who meets whom, so
-  // the order of the numbers is of no interest: relaxed.
+  // Threads are numbered in turn, since hashed addresses or ids could put two
+  // busy threads on one stripe. Relaxed: the order of the numbers does not
+  // matter.
   static std::atomic<size_t> threads{0};
   thread_local const size_t mine =
       threads.fetch_add(1, std::memory_order_relaxed) % kStripes;
   return mine;
 }
 
-// Another count of references to the same object, on a cache line of its own:
-// those who take and drop references all the time do not meet on one counter.
+// A second reference count for the same object, on its own cache line, so that
+// threads that copy and drop references often do not contend for one counter.
 template <class T>
 std::shared_ptr<T> NewShare(std::shared_ptr<T> whole) {
   struct alignas(kCacheLine) Keeper {
@@ -71,7 +73,7 @@ class Striped {
         : stripe_(std::exchange(other.stripe_, nullptr)) {}
     Hold& operator=(Hold&&) = delete;
     ~Hold() {
-      // Release: who takes it next sees all that was done here.
+      // Release: the next holder sees everything that was done here.
       if (stripe_ != nullptr) {
         stripe_->is_taken.store(false, std::memory_order_release);
       }
@@ -84,8 +86,8 @@ class Striped {
    private:
     friend class Striped;
     Hold() : stripe_(nullptr) {}
-    // Acquire: sees what the one before has done. One that finds it taken has
-    // seen nothing, and looks at nothing.
+    // Acquire: sees everything that the previous holder did. If the stripe is
+    // taken, nothing is read from it.
     explicit Hold(Stripe* stripe)
         : stripe_(stripe->is_taken.exchange(true, std::memory_order_acquire)
                       ? nullptr
@@ -98,7 +100,7 @@ class Striped {
   Striped(const Striped&) = delete;
   Striped& operator=(const Striped&) = delete;
 
-  // This thread's stripe; empty while another thread has it.
+  // This thread's stripe; empty while another thread holds it.
   Hold TryHold() { return Hold(&stripes_[MyStripe()]); }
   // The n-th of kStripes.
   Hold TryHold(size_t n) { return Hold(&stripes_[n]); }
@@ -106,7 +108,7 @@ class Striped {
   Hold TryHoldAny() {
     return TryHoldAny([](const T&) { return true; });
   }
-  // The same, of those that `fits`.
+  // The same, among the stripes for which `fits` is true.
   template <class Fits>
   Hold TryHoldAny(const Fits& fits) {
     const size_t mine = MyStripe();
@@ -116,7 +118,7 @@ class Striped {
     }
     return Hold();
   }
-  // One after the other, but for those that others have just now.
+  // Calls `function` for each stripe in turn, except those that are held now.
   template <class Function>
   void ForEachFree(Function function) {
     for (Stripe& stripe : stripes_) {

@@ -1,21 +1,20 @@
-// Time as the core sees it: a steady point handed in by the caller.
+// The time of the core: a steady time point that the caller passes in.
 //
-// The core never reads a clock (law of the house: every rule can be replayed
-// in virtual time). Everything that depends on time takes `Time now`.
+// The core never reads a clock, so every rule can be replayed in virtual time.
+// Everything that depends on time takes `Time now`.
 //
 //   Time due = SaturatingAdd(now, options.open_duration);
 //   if (now >= due) ...
 //
-// A `now` may run back a little, since threads read the clock before they take
-// a lock, and stand still. It may jump ahead as far as it likes, and is
-// believed: whatever was due meanwhile is done, and the next `now` is to come
-// after. (A single wild reading that is taken back would make time stand still
-// until the clock has caught up; a steady clock does not do that.)
+// A `now` may stand still, or run back a little, since threads read the clock
+// before they take a lock. It may jump ahead by any amount, and is believed:
+// everything that was due meanwhile is done, and later calls must not go back
+// behind it. (After a single wrong reading far ahead, time would stand still
+// until the clock has caught up; a steady clock gives no such readings.)
 //
-// Units: nanoseconds, 64 bit, good for 292 years. `kInfiniteFuture` means "no
-// deadline"; adding to it, or past it, saturates instead of overflowing.
-// Wall-clock time does not exist here; the gRPC deadline is converted once, at
-// the interceptor.
+// Units: nanoseconds, 64 bit, enough for 292 years. `kInfiniteFuture` means "no
+// deadline"; adding to it, or past it, saturates instead of overflowing. There
+// is no wall-clock time here; the interceptor converts the gRPC deadline once.
 #ifndef FIREBREAK_SRC_CORE_BASE_TIME_H_
 #define FIREBREAK_SRC_CORE_BASE_TIME_H_
 
@@ -37,7 +36,7 @@ constexpr Time SaturatingAdd(Time t, Duration d) {
   return t < Time::min() - d ? Time::min() : t + d;
 }
 
-// `until - from`, never negative; infinite when `until` is.
+// `until - from`, never negative; infinite if `until` is infinite.
 constexpr Duration Remaining(Time from, Time until) {
   if (until == kInfiniteFuture) return kInfiniteDuration;
   return until <= from ? Duration::zero() : until - from;
