@@ -24,10 +24,11 @@ constexpr Unit kUnits[] = {
     {"h", 3'600'000'000'000},
 };
 
-// Of an hour, one nanosecond is a multiple of 10^-13 at best: digits past
-// these can only name a part of a nanosecond.
+// One nanosecond is 10^-13 hours or more, so further digits can only name a
+// fraction of a nanosecond.
 constexpr size_t kMaxDecimals = 13;
-// Of the offending value: it may be a whole file with a quote forgotten.
+// How much of a bad value a message shows: it may be a whole file with a
+// missing quote.
 constexpr size_t kMaxShown = 40;
 
 absl::Status Bad(absl::string_view text, absl::string_view what,
@@ -38,7 +39,7 @@ absl::Status Bad(absl::string_view text, absl::string_view what,
                    "; allowed: ", allowed));
 }
 
-// Cuts the leading digits off `*rest`.
+// Removes the leading digits from `*rest` and returns them.
 absl::string_view TakeDigits(absl::string_view* rest) {
   size_t n = 0;
   while (n < rest->size() && absl::ascii_isdigit((*rest)[n])) ++n;
@@ -79,7 +80,7 @@ absl::StatusOr<Duration> ParseDuration(absl::string_view text) {
   absl::uint128 value = 0;
   for (char digit : whole) {
     value = value * 10 + static_cast<unsigned>(digit - '0');
-    // Checked at every digit, or enough of them overflow 128 bits as well.
+    // Checked at every digit: with enough digits even 128 bits overflow.
     if (value * unit->nanoseconds >= kLimit) {
       return Bad(text, "is too long", "less than 292 years");
     }

@@ -11,7 +11,7 @@
 namespace firebreak::core {
 namespace {
 
-// What is wrong with the value of a field; "" for nothing.
+// Says what is wrong with the value of a field; "" for nothing.
 class Judge {
  public:
   explicit Judge(const Field& field) : field_(field) {}

@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kLongestCompared = 80;
 
-// `limit` when it is not less.
+// The distance of the nearest suffix, at most `limit`.
 int PathDistance(absl::string_view wanted, absl::string_view candidate,
                  int limit) {
   candidate = absl::StripPrefix(candidate, "/");
@@ -31,12 +31,12 @@ int PathDistance(absl::string_view wanted, absl::string_view candidate,
 }  // namespace
 
 int EditDistance(absl::string_view a, absl::string_view b, int limit) {
-  // Each letter more is one to insert.
+  // Each additional letter has to be inserted.
   const size_t more =
       std::max(a.size(), b.size()) - std::min(a.size(), b.size());
   if (more >= static_cast<size_t>(limit)) return limit;
-  // Levenshtein, one row at a time: row[j] is the distance of a[0, i) and
-  // b[0, j).
+  // The Levenshtein distance, computed row by row: row[j] is the distance of
+  // a[0, i) and b[0, j).
   std::vector<int> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
   for (size_t i = 0; i < a.size(); ++i) {
@@ -55,7 +55,7 @@ int EditDistance(absl::string_view a, absl::string_view b, int limit) {
       row[j + 1] = best;
       least = std::min(least, best);
     }
-    // No later row has less.
+    // No later row contains a smaller value.
     if (least >= limit) return limit;
   }
   return row.back();

@@ -13,7 +13,7 @@ struct Row {
   Effects effects;
 };
 
-// Order of rows is the order of Attribution.
+// The rows are in the order of Attribution.
 constexpr std::array<Row, kAttributions> kTable = {{
     // name                  verdict           retry
     {"success", {Verdict::kSuccess, true}},
@@ -62,7 +62,7 @@ Evidence EvidenceOf(absl::StatusCode code, Attribution attribution) {
     default:
       break;
   }
-  // Whoever is to blame for it.
+  // This does not depend on the attribution.
   return code == absl::StatusCode::kDeadlineExceeded ? Evidence::kAtLeast
                                                      : Evidence::kNone;
 }

@@ -8,8 +8,8 @@
 namespace firebreak::core {
 namespace {
 
-// Of no width, or turning the direction of what follows, so that a line reads
-// as another than it is; and the two that Unicode ends lines with.
+// Characters without a width, those that change the text direction and so let a
+// line read differently, and Unicode's two line separators.
 bool IsUnseen(uint32_t point) {
   return (point >= 0x200b && point <= 0x200f) ||
          (point >= 0x2028 && point <= 0x202e) ||
@@ -21,7 +21,7 @@ struct Character {
   uint32_t point = 0;
 };
 
-// What `text` begins with.
+// The first character of `text`.
 Character First(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(0);
