@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kToken = 1000;
 
-// Cut off, as A6 has it: 0.5466 counts as 0.546.
+// Rounds down, as A6 requires: 0.5466 counts as 0.546.
 int64_t Thousandths(double tokens) {
   // 0.003 * 1000 may be a little less than 3.
   constexpr double kRounding = 1e-6;
@@ -38,12 +38,12 @@ void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {
   Collect(now);
   options_ = options;
   tokens_ = std::min(tokens_, options_.burst);
-  // One that has just been switched on starts full, as any does. An end of an
-  // attempt meanwhile may be counted by the old bounds.
+  // A throttle that is switched on starts full. An attempt that ends meanwhile
+  // may be counted with the old limits.
   const int64_t max = MaxOf(options);
   const int64_t before = throttle_max_;
-  // The same share of the most, as gRPC itself does it: else a healthy count
-  // would be low beside a higher one.
+  // The count keeps its share of max_tokens, as in gRPC; otherwise a healthy
+  // count would be low compared with a higher max_tokens.
   throttle_ = before == 0 ? max
                           : std::llround(static_cast<double>(throttle_) /
                                          static_cast<double>(before) *
@@ -55,7 +55,7 @@ void AttemptBudget::SetOptions(const BudgetOptions& options, Time now) {
 bool AttemptBudget::TryAcquire(Time now, double reserve) {
   MutexLock lock(&mu_);
   Collect(now);
-  // Ten deposits of 0.1 make 0.9999...: that is a token.
+  // Ten deposits of 0.1 add up to 0.9999..., which has to be a token.
   constexpr double kRounding = 1e-9;
   if (tokens_ < 1.0 + reserve - kRounding) return false;
   tokens_ = std::max(tokens_ - 1.0, 0.0);

@@ -1,36 +1,38 @@
-// The purse that retries and hedges of one channel name are paid from.
+// The retry budget of one channel name, shared by its retries and hedges.
 //
 //   budget.OnCallAdmitted();          // + ratio
-//   budget.OnAttemptEnd(success);        // for the throttle only
-//   if (budget.IsThrottled()) ...        // no extra attempt now
-//   if (budget.TryAcquire(now)) ...      // one extra attempt is scheduled
-//   budget.Refund();                     // and was never launched
+//   budget.OnAttemptEnd(success);     // for the throttle only
+//   if (budget.IsThrottled()) ...     // no extra attempt now
+//   if (budget.TryAcquire(now)) ...   // an extra attempt is scheduled
+//   budget.Refund();                  // it was not launched after all
 //
 // A token bucket: `initial` at the start, + `ratio` per call admitted, +
 // `floor` per second, never over `burst`. An extra attempt costs one token
-// *when it is scheduled*, so that a thousand calls that fail in one instant
-// cannot all promise themselves a retry and pay later. What the driver never
-// launched is refunded; a failure is not. So at any time
+// *when it is scheduled*; otherwise a thousand calls that fail at once could
+// all schedule a retry. The token is refunded if the attempt is never launched,
+// but not if it fails. So
 //
 //   extra attempts <= ratio * calls + floor * seconds + initial
 //
-// since the start, and + burst instead of initial since any other time.
+// holds from the start on; from any other time on, with burst instead of
+// initial.
 //
-// Source: retry budgets of the SRE book (ch. 21, 10 %) and of Finagle (a
-// share plus a floor per second, since a pure share starves a slow client). Our
-// floor is 0 by default: a client that makes a call each ten seconds has its
-// burst, and a second's token for each would triple what it sends.
+// Source: the retry budgets of the SRE book (ch. 21, 10 %) and of Finagle (a
+// share plus a floor per second, since with a share alone a slow client has no
+// tokens). The floor is 0 by default: a client with a call every ten seconds
+// has its burst, and a token per second would triple its traffic.
 //
-// Where `throttling` is set, gRFC A6's retryThrottling must agree as well: a
-// count that starts at max_tokens, - 1 per failure, + token_ratio per success,
-// in [0, max_tokens]; at half of it or below, nothing extra is sent. It costs
-// an extra attempt nothing, so it bounds no storm by itself: the bucket does.
+// If `throttling` is set, gRFC A6's retryThrottling must allow an extra attempt
+// as well: a count that starts at max_tokens, - 1 per failure, + token_ratio
+// per success, in [0, max_tokens]. At half of it or below, no extra attempt is
+// sent. Extra attempts do not reduce that count, so it does not limit a retry
+// storm by itself; the bucket does.
 //
-// Between two withdrawals there are only deposits, and the order of these is
-// all the same: what is over `burst` is lost, early or late. So a call only
-// counts itself, in a stripe of its threads (striped.h), and takes no lock; who
-// asks for a token, or looks, collects. Of a deposit that is made while
-// somebody asks, nobody can say which was first.
+// Between two withdrawals there are only deposits, whose order does not matter:
+// what exceeds `burst` is lost in any order. So a call only increments a
+// counter of its stripe (striped.h) and takes no lock; a thread that takes a
+// token or reads the count collects the deposits. A deposit that is made at the
+// same moment may count before or after.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_ATTEMPT_BUDGET_H_
@@ -52,24 +54,24 @@ class AttemptBudget {
   AttemptBudget(const BudgetOptions& options, Time now);
 
   void OnCallAdmitted() {
-    // Relaxed: a count orders nothing, and is collected whole.
+    // Relaxed: a counter orders no other memory access.
     admitted_[MyStripe()].calls.fetch_add(1, std::memory_order_relaxed);
   }
-  // Takes one token; false, and takes none, when less than one is left beside
-  // the `reserve` that this attempt leaves to more urgent ones.
+  // Takes one token. False, and takes none, if less than one is left beyond
+  // `reserve`, which this attempt leaves to more urgent ones.
   bool TryAcquire(Time now, double reserve = 0);
-  // Gives back one token of a scheduled attempt that was never launched.
+  // Returns the token of a scheduled attempt that was never launched.
   void Refund();
   double tokens(Time now);
 
-  // Nothing, and false, without throttling. A success is an OK; a failure is
-  // one that may be sent again, or that the server forbade to send again.
+  // Without throttling these do nothing and return false. A success is an OK. A
+  // failure is one that may be retried, or whose retry the server forbade.
   void OnAttemptEnd(bool success);
   bool IsThrottled() const;
   double throttle_tokens() const;
 
-  // From now on. What is in the purse stays, up to the new `burst`, and of the
-  // throttle's count its share of `max_tokens`.
+  // Sets options that hold from now on. The tokens stay, up to the new `burst`;
+  // the throttle's count keeps its share of `max_tokens`.
   void SetOptions(const BudgetOptions& options, Time now);
   BudgetOptions options() const {
     MutexLock lock(&mu_);
@@ -78,15 +80,15 @@ class AttemptBudget {
 
  private:
   struct alignas(kCacheLine) Admitted {
-    std::atomic<int64_t> calls{0};  // since it was last collected
+    std::atomic<int64_t> calls{0};  // since the last Collect()
   };
 
   void Add(double tokens) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // All that calls and time have brought until now.
+  // Adds the tokens for the calls and the time since the last Collect().
   void Collect(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   std::array<Admitted, kStripes> admitted_;
-  // In thousandths, since A6 counts no finer. Zero: no throttling.
+  // In thousandths, the precision of A6. Zero: no throttling.
   std::atomic<int64_t> throttle_max_;
   std::atomic<int64_t> throttle_step_;
   std::atomic<int64_t> throttle_;

@@ -4,13 +4,13 @@
 //
 // cap = min(initial * multiplier^(retry - 1), max)
 // cap = min(cap * stretch, stretched_max), for adaptive retries
-// then by jitter, once
+// then one of these jitters, once
 //   FULL        U(0, cap)            least work ("Exponential Backoff and
 //   EQUAL       cap/2 + U(0, cap/2)  Jitter", AWS architecture blog)
 //   PLUS_MINUS  cap * U(0.8, 1.2)    gRFC A6
 //   NONE        cap
 //
-// Thread safety: pure, but for the Rng handed in.
+// Thread safety: pure, except for the given Rng.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_BACKOFF_H_
 #define FIREBREAK_SRC_CORE_ATTEMPTS_BACKOFF_H_
 

@@ -10,12 +10,13 @@
 namespace firebreak::core {
 namespace {
 
-// Of the budget's burst: what a call's first hedge leaves to retries, to second
-// hedges, and to calls that are slow for longer. When tokens are short, many
-// calls that ask for the first time would have answered soon anyway; who asks
-// later would not. With 1 token for 10 calls, two hedges at the p90, and one
-// call in twenty ten times as slow, the p99.9 is 26 ms with a half kept, and
-// 40 ms with nothing (tests/unit/core/attempts/hedging_test.cc has the model).
+// The share of the budget's burst that a call's first hedge leaves to retries,
+// to second hedges and to calls that are slow for longer. When tokens are
+// short, many calls that want their first hedge would soon be answered anyway;
+// those that want another would not. With 1 token for 10 calls, two hedges at
+// the p90, and one call in twenty ten times as slow, the p99.9 is 26 ms if half
+// is reserved, and 40 ms if nothing is
+// (tests/unit/core/attempts/hedging_test.cc has the model).
 constexpr double kLateShare = 0.5;
 
 }  // namespace
@@ -30,7 +31,7 @@ CallDriver::~CallDriver() {
       plan_.stats->OnAttemptEnd(Attribution::kAbandoned);
     }
   }
-  // The permits give themselves back.
+  // The permits settle themselves.
   if (arrived_ && state_ != State::kDone) {
     plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
                              Duration::zero());
@@ -91,7 +92,8 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   Actions actions;
   if (n < 0 || n >= launched()) return actions;
   Flight& flight = attempts_[static_cast<size_t>(n)];
-  if (flight.facts.settled) return actions;  // decided before its end came
+  // settled before its end was reported
+  if (flight.facts.settled) return actions;
   const Attribution attribution = SettleAnswered(n, end, now);
 
   Finish finish;
@@ -106,7 +108,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     plan_.budget->OnAttemptEnd(/*success=*/false);
   }
   if (!leaves_room) {
-    // Of the caller's parent call it may be heard through one attempt first.
+    // A cancel of the caller's parent call may show first in one attempt.
     const bool is_cancelled = attribution == Attribution::kCancelledByCaller;
     if (is_cancelled) finish.reason = Reason::kCancelled;
     const bool answered = IsAnswer(attribution);
@@ -180,7 +182,7 @@ absl::optional<Refusal> CallDriver::TryLaunch(AttemptKind kind, Time now,
   const int targets = static_cast<int>(plan_.targets.size());
   Refusal nearest;
   nearest.retry_after = kInfiniteDuration;
-  // An extra attempt had better not meet the trouble of the one before it.
+  // An extra attempt prefers a target that the call has not tried yet.
   for (const bool want_unused : {true, false}) {
     for (int target = 0; target < targets; ++target) {
       if (IsUnused(target) != want_unused) continue;
@@ -208,7 +210,7 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
                                                   : Hedge::kToUsedTarget;
   Admission admission = breaker->Admit(now, deadline, CallKind::kUnary, hedge);
   if (!admission.permit) return admission.refusal;
-  // A recovering target is asked one careful question at a time.
+  // A recovering target gets one attempt at a time.
   if (admission.permit.is_careful() && kind != AttemptKind::kHedge) {
     may_hedge_ = false;
   }
@@ -254,7 +256,7 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Attempt* failed,
   }
   if (next_.at != kInfiniteFuture) {
     next_.at = std::max(next_.at, pace->at);
-    // One that is on its way already serves this failure too.
+    // The retry that is scheduled already also follows this failure.
     if (next_.kind == AttemptKind::kRetry) {
       pace->at = next_.at;
       return Reason::kNone;
@@ -311,7 +313,8 @@ Reason CallDriver::PayForHedge(Time now) {
 }
 
 bool CallDriver::PostponeHedge(Time now) {
-  // However short the delay: each time asks as often as the one before.
+  // The next try is when the attempt has run twice as long, so that there are
+  // few tries however short the delay was.
   constexpr Duration kLeast = std::chrono::milliseconds(1);
   const Duration waited = Remaining(attempts_.back().facts.started, now);
   const Time at = SaturatingAdd(now, std::max(waited, kLeast));
@@ -342,8 +345,8 @@ void CallDriver::FireNext(Time now, Actions* actions) {
       ArmHedge(now);
       continue;
     }
-    // Only the extra attempt is refused, and counted once however often it
-    // asks.
+    // Only the extra attempt is refused. It is counted once, however often it
+    // is tried.
     Reason& stopped = attempts_.back().facts.stopped;
     if (stopped != refused) {
       plan_.stats->OnStop(refused);
@@ -355,7 +358,7 @@ void CallDriver::FireNext(Time now, Actions* actions) {
     }
     stopped = refused;
     if (may_ask_again && PostponeHedge(now)) continue;
-    // No more hedges for this call: asking again would be refused again.
+    // No more hedges for this call: another one would be refused as well.
     may_hedge_ = false;
     if (!AnyInFlight()) {
       Finish finish;

@@ -30,10 +30,10 @@
 // retries. A limit stops only the further attempt: those in flight go on, and
 // when none is left, the call ends with the last status of a server and the
 // reason beside it. The first hedge of a call takes no token from the lower
-// half of the budget, and a hedge that finds no token asks again after the same
-// delay, since the slowest calls gain most from a hedge. With only `retry` set
-// this is the retry of gRFC A6, and with only `hedging` its hedging; with both
-// they share max_attempts.
+// half of the budget, and a hedge that finds no token asks again when the call
+// has waited twice as long, since the slowest calls gain most. With only
+// `retry` this is the retry of gRFC A6, and with only `hedging` its hedging;
+// with both they share max_attempts.
 //
 // The call finishes exactly once: on the first OK, the first fatal status, the
 // last failure, the caller's cancel or the deadline. Then every attempt that is
@@ -186,7 +186,7 @@ class CallDriver {
     started_ = now;
     plan_.stats->OnCallStarted();
   }
-  // Begins the call; to be called once and first, unless the caller cancelled
+  // Begins the call. To be called once and first, unless the caller cancelled
   // before.
   Actions Start(Time now);
   // Instead of Start(): the call is not admitted. The fallback is asked.
@@ -320,7 +320,7 @@ class CallDriver {
 
   int last_failure_ = Finish::kNoAttempt;
   absl::StatusCode last_code_ = absl::StatusCode::kOk;
-  // While a fallback runs, or waits to.
+  // The result of the call if all fallbacks fail.
   Finish failed_;
   absl::InlinedVector<Link, 1> links_;
   Time begin_by_ = kInfiniteFuture;  // infinite once it has begun

@@ -1,5 +1,5 @@
-// How a call ends: attempts are settled, the fallbacks are asked, one answer
-// goes out. What comes before is in call_driver.cc.
+// How a call ends: the attempts are settled, the fallbacks are asked, and the
+// caller gets one result. The rest is in call_driver.cc.
 #include "src/core/attempts/call_driver.h"
 #include "src/core/attempts/deadline_gate.h"
 #include "src/core/base/deadline.h"
@@ -14,7 +14,7 @@ bool CallDriver::OnLinkBegin(int link) {
 
 CallDriver::Actions CallDriver::OnLinkEnd(int link, bool ok, Time now) {
   Actions actions;
-  // Its news may be here before that of the timer.
+  // The end of the fallback may be reported before the timer fires.
   const bool is_late = now >= link_until_ || !CanPayFor(plan_.deadline, now);
   EndLink(link,
           !ok       ? LinkEnd::kFailed
@@ -118,7 +118,7 @@ void CallDriver::SettleAll(absl::StatusCode code, Attribution attribution,
   for (int n = 0; n < launched(); ++n) {
     Flight& flight = attempts_[static_cast<size_t>(n)];
     if (flight.facts.settled) continue;
-    // With a head start on the one that answered it should have won.
+    // It started before the attempt that answered, so it should have won.
     const bool lost = attribution == Attribution::kSuperseded && n < winner;
     Settle(&flight, code, attribution,
            lost ? Verdict::kLost
@@ -164,8 +164,8 @@ void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
   }
   Finish finish;
   if (!AnyInFlight() && last_failure_ != Finish::kNoAttempt) {
-    // The timer came late, past a retry that was paid for: what the server
-    // said last is worth more than our clock.
+    // The timer fired late, after a retry was due that had its token. The
+    // server's last status is worth more than firebreak's own deadline status.
     finish.attempt = last_failure_;
     finish.code = last_code_;
     finish.reason = Reason::kDeadlineTooClose;
@@ -257,7 +257,7 @@ void CallDriver::Write(CallTape* tape, const Finish& finish, CallEnd end,
     out.attribution = facts.attribution;
     out.stopped = facts.stopped;
     out.kind = facts.kind;
-    // As elsewhere, whoever cancelled did not wait for it.
+    // As elsewhere, a caller that cancelled got no answer.
     out.answered = n == finish.attempt && end != CallEnd::kCancelled;
     return out;
   });

@@ -1,5 +1,5 @@
-// What the driver notes of its decisions, in words with numbers. The words are
-// made only for a note that is kept: see decision_log.h.
+// The texts of the driver's decisions for the decision log. A text is only made
+// for a decision that is kept: see decision_log.h.
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +10,7 @@
 namespace firebreak::core {
 namespace {
 
-// For people: no finer than a microsecond.
+// For people to read: rounded down to microseconds.
 std::string Brief(Duration d) {
   return FormatDuration(std::chrono::floor<std::chrono::microseconds>(d));
 }

@@ -9,8 +9,8 @@
 // at once.
 //
 // Attempts that were given up are evidence too: they would have taken longer
-// (latency_model.h). So a server that answers nobody in time is known for what
-// it is, by those who waited in vain.
+// (latency_model.h). So a server that answers no call in time is recognised by
+// the calls that timed out.
 //
 // While nothing is known every attempt is feasible: without a gate or a model,
 // and with fewer than LatencyModel::kFew attempts in the model. A gate that

@@ -9,8 +9,8 @@
 // and, for each target, while its failures are over half of what opens its
 // breaker (Breaker::IsStrained).
 //
-// `model` may be null: then nothing is known. Thread safety: pure functions of
-// what the model knows.
+// `model` may be null, which means that nothing is known. Thread safety: pure
+// functions of what the model has recorded.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_HEDGING_H_
 #define FIREBREAK_SRC_CORE_ATTEMPTS_HEDGING_H_
 

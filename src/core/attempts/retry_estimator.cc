@@ -6,7 +6,7 @@
 namespace firebreak::core {
 namespace {
 
-// A server may send a number that no code has; UNKNOWN is what it means.
+// A server may send a number that is no status code; it counts as UNKNOWN.
 size_t Index(absl::StatusCode code) {
   const auto n = static_cast<size_t>(code);
   return n < kStatusCodes ? n : static_cast<size_t>(absl::StatusCode::kUnknown);
@@ -57,7 +57,7 @@ std::vector<RetryEstimator::Estimate> RetryEstimator::Estimates(Time now) {
 RetryEstimator::Memory& RetryEstimator::Aged(absl::StatusCode code, Time now) {
   Memory& memory = memories_[Index(code)];
   if (now <= memory.aged_to) return memory;
-  // As seconds: the difference of two times may be too long for a Duration.
+  // In seconds, since the difference of two times may overflow a Duration.
   const double seconds = ToSeconds(now.time_since_epoch()) -
                          ToSeconds(memory.aged_to.time_since_epoch());
   const double kept = std::exp2(

@@ -71,7 +71,7 @@ RetryPace RetryPacer::AfterFailure(const AttemptEnd& end,
     pace.stop = Reason::kPushback;
     return pace;
   }
-  // What the server asks to send again it has not done.
+  // A server that asks for a retry has not done the work.
   if (!options_->idempotent.value_or(true) && !end.pushback.has_value() &&
       end.origin != Origin::kNowhere) {
     pace.stop = Reason::kNotIdempotent;
@@ -105,13 +105,13 @@ void RetryPacer::OnRetryEnd(absl::StatusCode after, absl::StatusCode code,
                             Attribution attribution, Time now) {
   if (estimator_ == nullptr) return;
   const Verdict verdict = EffectsOf(attribution).verdict;
-  // Neutral are those that say nothing of the server, but for overload: a
-  // server that is still too busy is why a retry was in vain.
+  // A neutral verdict says nothing about whether retries help, except for
+  // overload: a server that is still too busy is why the retry failed.
   if (IsNeutral(verdict) && attribution != Attribution::kOverload) {
     return;
   }
-  // An answer that ends the call, if only with NOT_FOUND, is what a retry is
-  // for; one that would be retried again is not, whoever is to blame.
+  // A retry has helped if its answer ends the call, even with NOT_FOUND. It has
+  // not if its code would be retried again, whatever the attribution is.
   estimator_->Record(
       after, verdict == Verdict::kSuccess && !options_->IsRetryable(code), now);
 }
