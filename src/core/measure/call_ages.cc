@@ -7,7 +7,7 @@ namespace {
 
 static_assert(CallAges::kSlots == 32, "a slot is a bit of a uint32_t");
 
-// Of the lowest bit that is not set in `bits`, of which one is not.
+// The index of the lowest bit that is not set in `bits`, which has one.
 size_t LowestFree(uint32_t bits) {
   size_t n = 0;
   for (uint32_t free = ~bits; (free & 1) == 0; free >>= 1) ++n;
@@ -25,14 +25,15 @@ CallAges::CallAges() {
 }
 
 CallAges::Call CallAges::Begin(Time now) {
-  // The next stripe too, since one thread may start all calls there are.
+  // Tries the next stripe too, since one thread may start all calls.
   for (size_t i = 0; i < 2; ++i) {
     const size_t stripe = (MyStripe() + i) % kStripes;
     Stripe& mine = stripes_[stripe];
     uint32_t taken = mine.taken.load(std::memory_order_relaxed);
     while (taken != ~uint32_t{0}) {
       const size_t slot = LowestFree(taken);
-      // Acquire: the slot is written after whoever freed it has.
+      // Acquire: this write to the slot comes after that of the thread that
+      // freed it.
       if (!mine.taken.compare_exchange_weak(taken, taken | uint32_t{1} << slot,
                                             std::memory_order_acquire,
                                             std::memory_order_relaxed)) {

@@ -1,22 +1,21 @@
-// How old the calls in flight are: which of them hang.
+// The ages of the calls in flight, to find those that hang.
 //
 //   CallAges ages;
-//   CallAges::Call call = ages.Begin(now);           // ends with `call`
+//   CallAges::Call call = ages.Begin(now);  // in flight while `call` lives
 //   CallAges::Look look = ages.LookAt(now, limit);
-//   look.oldest;                            // its start, if there is one
-//   look.older;                             // how many have passed `limit`
+//   look.oldest;                            // the start of the oldest
+//   look.older;                             // how many are older than `limit`
 //
-// Counters tell how many calls are in flight, and nothing of how long: a server
-// that swallows calls looks like one that has much to do. So the start of a
-// call is kept in a slot of its thread's stripe, a few dozen of each, and taken
-// out when it ends, wherever that is. Where all slots are taken, the age of a
-// further call is not known, and it is only counted: those that hang the
-// longest keep their slots, so the oldest is known, and `older` is at least so
-// many.
+// A counter of the calls in flight does not show their age, so a server that
+// hangs looks like one that is busy. Therefore each call keeps its start in a
+// slot of its thread's stripe, which has a few dozen, and frees the slot when
+// it ends, on any thread. If all slots are taken, a further call is only
+// counted, without its age. The calls that hang longest keep their slots, so
+// the oldest is known, and `older` is a lower bound.
 //
 // Thread safety: safe from any thread, without a lock. Ownership: it outlives
-// its calls. Memory: fixed, 2.5 kB. Cost: two atomic operations for each call,
-// on a cache line that few threads share.
+// its calls. Memory: fixed, 2.5 kB. Cost: two atomic operations per call, on a
+// cache line that few threads share.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_CALL_AGES_H_
 #define FIREBREAK_SRC_CORE_MEASURE_CALL_AGES_H_
 
@@ -34,7 +33,7 @@ namespace firebreak::core {
 
 class CallAges {
  public:
-  // Of each stripe.
+  // The slots of each stripe.
   static constexpr size_t kSlots = 32;
 
   // One call in flight, or none.
@@ -51,7 +50,7 @@ class CallAges {
       return *this;
     }
     ~Call() { End(); }
-    // Before its time; again does nothing.
+    // Ends the call before the destructor does. A second call does nothing.
     void End() {
       if (ages_ != nullptr) std::exchange(ages_, nullptr)->Free(slot_);
     }
@@ -61,14 +60,14 @@ class CallAges {
     Call(CallAges* ages, size_t slot) : ages_(ages), slot_(slot) {}
 
     CallAges* ages_ = nullptr;
-    size_t slot_ = 0;  // of all stripes, or kNoSlot
+    size_t slot_ = 0;  // an index over all stripes, or kNoSlot
   };
 
   struct Look {
     int64_t known = 0;
     int64_t older = 0;
-    int64_t unknown = 0;          // in flight too, of no known age
-    absl::optional<Time> oldest;  // when it began
+    int64_t unknown = 0;          // in flight too, but their age is not known
+    absl::optional<Time> oldest;  // the start of the oldest call
   };
 
   CallAges();
@@ -76,7 +75,7 @@ class CallAges {
   CallAges& operator=(const CallAges&) = delete;
 
   Call Begin(Time now);
-  // `older`: those that began `limit` ago, or before.
+  // `older` counts the calls that began `limit` ago or earlier.
   Look LookAt(Time now, Duration limit) const;
 
  private:
@@ -84,7 +83,7 @@ class CallAges {
     std::atomic<uint32_t> taken{0};  // a bit for each slot
     std::array<std::atomic<Time::rep>, kSlots> starts;
   };
-  // Of a slot that is free, or taken a moment ago.
+  // The start in a slot that is free, or was taken a moment ago.
   static constexpr Time::rep kNone = Time::min().time_since_epoch().count();
 
   static constexpr size_t kNoSlot = kStripes * kSlots;

@@ -18,8 +18,8 @@ CallTape::Session CallTape::Start(double share) {
   const Session session = std::max<Session>(SessionOf(before) + 1, 1);
   for (size_t n = 0; n < kStripes; ++n) {
     auto tray = std::make_unique<Tray>(session);
-    // One that somebody still has is of the session before: nobody writes to
-    // it any more, and Exchange() puts another in its place.
+    // A tray that is still held belongs to the previous session. Nothing is
+    // written to it any more, and Exchange() replaces it.
     if (auto hold = trays_.TryHold(n)) hold->swap(tray);
   }
   spare_ = std::make_unique<Tray>(session);
@@ -49,7 +49,7 @@ void CallTape::Stop(Session session) {
   if (spare_ == nullptr || spare_->session != session) return;
   state_.store(uint64_t{session} << 32, std::memory_order_relaxed);
   for (size_t n = 0; n < kStripes; ++n) {
-    std::unique_ptr<Tray> last;  // goes when nobody holds its place
+    std::unique_ptr<Tray> last;  // freed once its place is not held
     if (auto hold = trays_.TryHold(n)) last.swap(*hold);
   }
   spare_ = nullptr;

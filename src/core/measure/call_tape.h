@@ -1,31 +1,30 @@
-// What became of each call and its attempts, kept for a moment while somebody
-// listens.
+// Records how each call and its attempts ended, while a listener is attached.
 //
 //   CallTape tape;
 //   const auto session = tape.Start(1);              // the listener, all calls
-//   if (CallTape* on = Listening(stats)) {           // who ends a call
+//   if (CallTape* on = Listening(stats)) {           // when a call ends
 //     on->Write(call, [&](int n) { return facts_of(n); });
 //   }
 //   lost = tape.Drain(session, [&](const CallTape::Call& call,
 //                                  const CallTape::Attempt* attempts) { ... });
 //   tape.Stop(session);
 //
-// A call is written once, when it ends, with all its attempts. What threads
-// write goes into trays of their own (striped.h), and the listener takes full
-// trays for empty ones. So nobody waits: a call that finds no room in any tray
-// is lost, and counted. There is one listener at a time.
+// A call is written once, when it ends, with all its attempts. Threads write
+// into trays of their own (striped.h), and the listener exchanges full trays
+// for empty ones. No thread waits: a call that finds no room in any tray is
+// dropped and counted. There is one listener at a time.
 //
-// Nobody listens: a call pays for a look at a flag, and there are no trays.
-// Somebody does: some 17 ns for a call of one attempt (scripts/bench core), and
-// 2.6 MB. A tray holds what a thread that is busy all the time ends in a tenth
-// of a second, so the listener should come as often.
+// Without a listener a call only reads a flag, and there are no trays. With
+// one, a call of one attempt costs about 17 ns (scripts/bench core), and the
+// trays take 2.6 MB. A tray has room for what a thread that is always busy ends
+// in a tenth of a second, so the listener should drain it that often.
 //
-// Of the listener's share of the calls it is their start that decides whether
-// they are in it, so no counter is shared; a call is there as a whole or not at
-// all.
+// A listener may ask for a share of the calls. The start time of a call decides
+// whether it belongs to the share, so no counter is shared. A call is recorded
+// as a whole or not at all.
 //
-// Thread safety: safe from any thread. Ownership: the methods and breakers that
-// entries point to are the engine's, which outlives its tape.
+// Thread safety: safe from any thread. Ownership: entries point to methods and
+// breakers of the engine, which outlives its tape.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_CALL_TAPE_H_
 #define FIREBREAK_SRC_CORE_MEASURE_CALL_TAPE_H_
 
@@ -51,20 +50,21 @@ class Breaker;
 class CallTape {
  public:
   struct Attempt {
-    const Breaker* breaker = nullptr;  // of the target that it went to
+    const Breaker* breaker = nullptr;  // the breaker of its target
     Time started;
     Duration took{};
-    Duration granted = kInfiniteDuration;  // until its deadline, if any
+    // the time until its deadline, if any
+    Duration granted = kInfiniteDuration;
     absl::StatusCode code = absl::StatusCode::kOk;
     Attribution attribution = Attribution::kAbandoned;
-    Reason stopped = Reason::kNone;  // why no other followed
+    Reason stopped = Reason::kNone;  // why no other attempt followed
     AttemptKind kind = AttemptKind::kFirst;
-    bool answered = false;  // the caller got its answer
+    bool answered = false;  // the caller got this answer
   };
   struct Call {
     const MethodStats* method = nullptr;
     Time started;
-    Duration took{};  // zero of one that was abandoned
+    Duration took{};  // zero for an abandoned call
     Duration granted = kInfiniteDuration;
     absl::StatusCode code = absl::StatusCode::kOk;
     Reason reason = Reason::kNone;
@@ -74,7 +74,7 @@ class CallTape {
     bool from_fallback = false;
   };
 
-  // Of each of the kStripes trays.
+  // The room of each of the kStripes trays.
   static constexpr size_t kCalls = 2048;
   static constexpr size_t kAttempts = 3072;
 
@@ -82,12 +82,13 @@ class CallTape {
   CallTape(const CallTape&) = delete;
   CallTape& operator=(const CallTape&) = delete;
 
-  // Relaxed: what a thread writes a moment too late is dropped by its session.
+  // Relaxed: a call that is written a moment too late is dropped with its
+  // session.
   bool is_on() const {
     return ShareOf(state_.load(std::memory_order_relaxed)) != 0;
   }
-  // `attempt_of(n)` makes the n-th of `call.attempts`. Does nothing while it is
-  // off.
+  // Records a call; `attempt_of(n)` returns the n-th of `call.attempts`. Does
+  // nothing while there is no listener.
   template <class AttemptOf>
   void Write(const Call& call, const AttemptOf& attempt_of) {
     const uint64_t state = state_.load(std::memory_order_relaxed);
@@ -109,14 +110,15 @@ class CallTape {
     }
   }
 
-  // The listener. `share`: of the calls, in (0, 1]. kNone: another one listens.
+  // For the listener. `share` of the calls is in (0, 1]. Returns kNone if there
+  // is another listener.
   using Session = uint32_t;
   static constexpr Session kNone = 0;
   Session Start(double share);
-  // Hands what was written since the last time to `take(call, attempts)`, that
-  // of each thread in its order, and returns how many calls were lost. What
-  // somebody is writing at this moment comes the next time. Of a session that
-  // is over there is nothing.
+  // Passes what was written since the last time to `take(call, attempts)`, the
+  // calls of each thread in order, and returns how many calls were dropped. A
+  // call that is being written at this moment comes the next time. For a
+  // session that is over there is nothing.
   template <class Take>
   int64_t Drain(Session session, const Take& take) {
     MutexLock lock(&mu_);
@@ -142,11 +144,12 @@ class CallTape {
       attempts.clear();
     }
     const Session session;
-    std::vector<Call> calls;  // with room for all that may come
+    std::vector<Call> calls;  // reserved to its full size
     std::vector<Attempt> attempts;
   };
 
-  // The share, as of 2^32, below the number of the session.
+  // The state has the share, in units of 2^-32, in its lower half and the
+  // session number in its upper half.
   static constexpr uint32_t ShareOf(uint64_t state) {
     return static_cast<uint32_t>(state);
   }
@@ -157,18 +160,18 @@ class CallTape {
     const auto ns = static_cast<uint64_t>(started.time_since_epoch().count());
     return share != 0 && ((ns * 0x9e3779b97f4a7c15U) >> 32) <= share;
   }
-  // Puts the spare tray into the place of the n-th. False: there is nothing in
-  // it, or somebody has it just now.
+  // Exchanges the n-th tray for the spare one. False: it is empty, or a thread
+  // is writing to it.
   bool Exchange(size_t n) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   std::atomic<uint64_t> state_{0};
   std::atomic<int64_t> lost_{0};
   Striped<std::unique_ptr<Tray>> trays_;
-  Mutex mu_;  // of the listener
+  Mutex mu_;  // held by the listener only
   std::unique_ptr<Tray> spare_ ABSL_GUARDED_BY(mu_);
 };
 
-// The tape of a method whose call ends, while somebody listens; else null.
+// The tape to write a method's call to; null if there is no listener.
 inline CallTape* Listening(const MethodStats& stats) {
   return stats.tape != nullptr && stats.tape->is_on() ? stats.tape : nullptr;
 }

@@ -13,7 +13,7 @@ bool AreAlike(const Decision& a, const Decision& b) {
   return key(a) == key(b);
 }
 
-// Cut between two characters.
+// Cuts the text between two characters.
 void Cut(std::string* text, size_t longest) {
   if (text->size() <= longest) return;
   size_t end = longest;
@@ -51,7 +51,7 @@ bool DecisionLog::CountAlike(const Decision& decision, Time now) {
 void DecisionLog::Keep(Decision decision) {
   Cut(&decision.why, kLongest);
   MutexLock lock(&mu_);
-  // Others may have come to the same while the text was made.
+  // Another thread may have logged the same while the text was made.
   if (CountAlike(decision, decision.last)) return;
   if (kept_.size() < kCapacity) {
     kept_.push_back(std::move(decision));

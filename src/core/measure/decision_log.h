@@ -1,5 +1,5 @@
-// What was decided on the calls of one method, and why: the newest decisions,
-// in bounded memory.
+// The newest decisions on the calls of one method, with reasons, in bounded
+// memory.
 //
 //   Decision decision;
 //   decision.kind = DecisionKind::kRefused;
@@ -7,17 +7,17 @@
 //   log.Note(decision, now, [&] { return "the breaker is open: " + cause; });
 //   DecisionLog::Page page = log.Last(20);           // newest first
 //
-// Only refusals, retries, hedges, and those that were wanted and not made are
-// decisions: a call that is simply sent has none, and pays nothing.
+// Decisions are refusals, retries and hedges, and retries and hedges that were
+// wanted but not made. A call that is simply sent has none, and pays nothing.
 //
-// They come in floods, and then say the same. So a decision that is like one of
-// the newest, and not ten seconds younger than its first, is counted with that;
-// `why` is asked for once and is of the first. A flood of refusals thus does
-// not wash away the retries before it, and costs no text.
+// Decisions often come in floods of equal ones. So a decision that equals one
+// of the newest is counted with it, up to ten seconds after the first; `why` is
+// only made for the first. A flood of refusals thus does not displace the
+// retries before it, and needs no further text.
 //
-// A flood does not wait here: who finds the log in use goes on, and is only
-// counted. Only what is kept, once in ten seconds of its kind, waits for its
-// turn.
+// Such a flood does not contend for the lock: a thread that finds the log in
+// use goes on, and its decision is only counted. Only a decision that is kept,
+// once in ten seconds per kind, waits for the lock.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_DECISION_LOG_H_
@@ -41,17 +41,17 @@ enum class DecisionKind {
   kRefused,     // the call was not sent
   kRetried,     // another attempt follows a failure
   kHedged,      // another attempt runs beside a slow one
-  kNotRetried,  // the code may be retried, and something stood against it
+  kNotRetried,  // the code may be retried, but a limit forbade it
   kNotHedged,
 };
 
 struct Decision {
   DecisionKind kind = DecisionKind::kRefused;
-  Reason reason = Reason::kNone;  // of a refusal, and of what was not made
-  // Of a retry, made or not: the code of the failure before it.
+  Reason reason = Reason::kNone;  // of a refusal, or why none was made
+  // For a retry, made or not: the code of the failure before it.
   absl::StatusCode code = absl::StatusCode::kOk;
-  int attempt = 0;  // the last one before the decision; 0: none, or the first
-  uint64_t epoch = 0;  // of the breaker, where that has decided
+  int attempt = 0;     // the last before the decision; 0: none, or the first
+  uint64_t epoch = 0;  // of the breaker, if it decided
   // The members below are set by the log.
   Time first;
   Time last;
@@ -63,19 +63,20 @@ class DecisionLog {
  public:
   static constexpr size_t kCapacity = 100;
   static constexpr Duration kTogether = std::chrono::seconds(10);
-  // The newest so many are compared with. More kinds than that do not
-  // alternate.
+  // A decision is compared with this many of the newest. More kinds than that
+  // rarely alternate.
   static constexpr size_t kCompared = 8;
-  // Of `why`, in bytes: names in it come from applications.
+  // The longest `why`, in bytes: it contains names that applications choose.
   static constexpr size_t kLongest = 400;
 
   struct Page {
     std::vector<Decision> decisions;  // by `last`, newest first
-    int64_t total = 0;                // ever, those that are gone included
-    int64_t uncounted = 0;            // of them: the log was in use
+    int64_t total = 0;                // ever made, overwritten ones included
+    int64_t uncounted = 0;  // of these, not logged: the log was in use
   };
 
-  // `explain()` makes the text, unlocked, and only where it is kept.
+  // `explain()` returns the text; it is called without the lock, and only for a
+  // decision that is kept.
   template <class Explain>
   void Note(Decision decision, Time now, const Explain& explain) {
     total_.fetch_add(1, std::memory_order_relaxed);
@@ -88,7 +89,7 @@ class DecisionLog {
   Page Last(size_t limit) const;
 
  private:
-  // True: there is nothing left to do.
+  // Counts the decision if that is enough. False: Keep() must follow.
   bool IsCounted(const Decision& decision, Time now);
   bool CountAlike(const Decision& decision, Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -97,7 +98,7 @@ class DecisionLog {
   std::atomic<int64_t> total_{0};
   std::atomic<int64_t> uncounted_{0};
   mutable Mutex mu_;
-  // A ring once it is full; `newest_` is the place of the newest.
+  // A ring once it is full; `newest_` is the index of the newest.
   std::vector<Decision> kept_ ABSL_GUARDED_BY(mu_);
   size_t newest_ ABSL_GUARDED_BY(mu_) = 0;
 };

@@ -1,16 +1,16 @@
-// What happened, in order, in bounded memory.
+// The events of an engine, in order, in bounded memory.
 //
 //   EventLog log(/*capacity=*/1000);
 //   log.Append(std::move(event));
 //   EventLog::Page page = log.Since(cursor, /*limit=*/100);
 //   cursor = page.next;                      // page.missed: overwritten before
 //
-// Events are numbered from 1 without gaps. The oldest are overwritten; a
-// reader that fell behind is told how many it missed.
+// Events are numbered from 1 without gaps. The oldest are overwritten; a reader
+// that is too slow learns how many it missed.
 //
-// Thread safety: safe from any thread. A leaf lock: nothing but the sink is
-// called while it is held, so it may be appended to under any other lock, which
-// is what keeps the events of one breaker in order.
+// Thread safety: safe from any thread. Its lock is a leaf: while it is held
+// only the sink is called. So a caller may append under any other lock, which
+// keeps the events of one breaker in order.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_EVENT_LOG_H_
 #define FIREBREAK_SRC_CORE_MEASURE_EVENT_LOG_H_
 
@@ -26,14 +26,14 @@
 
 namespace firebreak::core {
 
-// The numbers behind a trip, from the window that was judged.
+// The numbers behind a trip, from the window that tripped it.
 struct Trip {
   int64_t calls = 0;
   int64_t failures = 0;
   int64_t timed = 0;  // calls whose speed is known
   int64_t slow = 0;   // of these
-  // The longest that a unary call took since the breaker was last closed; one
-  // still in flight counts with slow_call_duration, once it has passed that.
+  // The longest that a unary call took since the breaker was last closed. A
+  // call in flight counts with slow_call_duration once it has passed that.
   Duration slowest = Duration::zero();
 };
 
@@ -43,9 +43,9 @@ struct Event {
     kOverrideSet,    // by an operator
     kOverrideEnded,  // cleared, or expired
     kReset,          // by an operator
-    kWarning,        // something the engine had to do that an owner should know
-    kAudit,          // somebody changed something, or was refused
-    kPolicy,         // replaced, or an update refused
+    kWarning,        // the owner should know of it
+    kAudit,          // an operator's change, or its refusal
+    kPolicy,         // an update, or its refusal
   };
   int64_t sequence = 0;  // set by Append
   Time at;
@@ -56,17 +56,17 @@ struct Event {
   std::string from;  // states, for a transition; versions, for a policy
   std::string to;
   bool shadow = false;        // of a breaker that refuses nothing
-  std::string cause;          // one line: the evidence
-  absl::optional<Trip> trip;  // where a trip rule held
-  // Of an audit: who, what they asked for, and whether they got it. Of a
+  std::string cause;          // one line: why
+  absl::optional<Trip> trip;  // set if a trip rule held
+  // For an audit: who asked, for what, and whether it was refused. For a
   // policy: whether it was refused.
   std::string actor;
   std::string action;
   bool refused = false;
 };
 
-// Told of each event in order, under the lock of the log and whatever the
-// event's own lock is: it may enqueue work and nothing else.
+// Is called for each event, in order, under the lock of the log and any lock
+// that the appending thread holds. It may only enqueue work.
 class EventSink {
  public:
   virtual ~EventSink() = default;
@@ -77,19 +77,20 @@ class EventLog {
  public:
   struct Page {
     std::vector<Event> events;
-    int64_t next = 0;    // hand this to the next Since()
+    int64_t next = 0;    // the cursor for the next Since()
     int64_t missed = 0;  // overwritten between the cursor and the first event
   };
 
   explicit EventLog(size_t capacity) : capacity_(capacity) {}
-  // Once, before the first event. It outlives the log.
+  // To be called at most once, before the first event. The sink outlives the
+  // log.
   void SetSink(EventSink* sink);
 
   void Append(Event event);
-  // Events numbered after `cursor` (0 = all of them), oldest first. A cursor
-  // from the future or below zero counts as the nearest real one. 0 is a cursor
-  // like any other: what was overwritten since the first event is missed. A
-  // reader who only wants what there is does not look at `missed`.
+  // Returns the events numbered after `cursor` (0 = all), oldest first. A
+  // cursor below zero or past the last event counts as the nearest valid one.
+  // With cursor 0, events overwritten since the first one count as missed; a
+  // reader that only wants the present ones ignores `missed`.
   Page Since(int64_t cursor, size_t limit) const;
   // The number of the newest event, 0 before the first.
   int64_t last() const;

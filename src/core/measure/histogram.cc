@@ -23,8 +23,9 @@ int64_t Histogram::count() const {
 Duration Histogram::Quantile(double q) const {
   const int64_t total = count();
   if (total == 0) return Duration::zero();
-  // Not std::clamp, which hands NaN on. The small factor takes back what binary
-  // fractions add: 0.07 * 100 is 7.000000000000001, and must be rank 7.
+  // Not std::clamp, which passes NaN on. The small factor corrects for the
+  // rounding of binary fractions: 0.07 * 100 is 7.000000000000001, and must be
+  // rank 7.
   constexpr double kRounding = 4 * std::numeric_limits<double>::epsilon();
   const double exact = (q > 0 ? std::min(q, 1.0) : 0) *
                        static_cast<double>(total) * (1 - kRounding);
@@ -64,8 +65,8 @@ int Histogram::BucketOf(Duration latency) {
       0,
       std::chrono::duration_cast<std::chrono::microseconds>(latency).count()));
   if (us < kSub) return static_cast<int>(us);
-  // The position of the highest bit tells the octave, the five bits below it
-  // the bucket within.
+  // The position of the highest bit selects the octave, and the five bits below
+  // it the bucket within.
   const int shift = 63 - __builtin_clzll(us) - kSubBits;
   const int bucket =
       (shift + 1) * kSub + static_cast<int>((us >> shift) - kSub);

@@ -9,9 +9,9 @@
 // below 32 us the error is at most half a microsecond. Larger values land in
 // the last bucket. About 9 KiB.
 //
-// Thread safety: safe from any thread; relaxed counters, so a reader may see a
-// sample that a concurrent one does not. Threads that record at once hardly
-// meet (sample_buffer.h).
+// Thread safety: safe from any thread. The counters are relaxed, so two
+// concurrent readers may see different samples. Threads that record at the same
+// time rarely contend (sample_buffer.h).
 #ifndef FIREBREAK_SRC_CORE_MEASURE_HISTOGRAM_H_
 #define FIREBREAK_SRC_CORE_MEASURE_HISTOGRAM_H_
 
@@ -35,8 +35,8 @@ class Histogram {
   // `q` in [0, 1]; NaN counts as 0.
   Duration Quantile(double q) const;
 
-  // The same samples in coarser steps, of one moment: how many were at most
-  // each of `bounds`, which ascend, and what all took together. As exact as a
+  // The samples in coarser steps, all read at one moment: how many were at most
+  // each of `bounds`, which ascend, and their sum. It is as exact as a
   // quantile: a sample counts as the middle of its bucket.
   struct Summary {
     std::vector<int64_t> at_most;  // one for each bound
@@ -55,15 +55,15 @@ class Histogram {
   static Duration MiddleOf(int bucket);
 
   void Count(uint16_t bucket) const {
-    // Relaxed: a count orders nothing.
+    // Relaxed: a counter orders no other memory access.
     buckets_[bucket].fetch_add(1, std::memory_order_relaxed);
   }
-  // All samples into the buckets; first of all for who looks at these.
+  // Moves all pending samples to the buckets; every reader calls it first.
   void HandOn() const {
     pending_.HandOn([this](uint16_t bucket) { Count(bucket); });
   }
 
-  // What is pending is moved on by who only looks.
+  // Mutable, since const readers move the pending samples on.
   mutable SampleBuffer pending_;
   mutable std::array<std::atomic<int64_t>, kBuckets> buckets_{};
 };

@@ -11,15 +11,15 @@ constexpr int64_t kHalfMinute = 5;  // in sub-windows
 constexpr Duration kRefresh = std::chrono::milliseconds(100);
 constexpr Duration kPassEvery = std::chrono::seconds(1);
 
-// A factor of two is cut into 128 equal steps, and these into buckets whose
-// ends are at most 4 % apart.
+// A factor of two is divided into 128 equal steps, which form buckets whose
+// bounds are at most 4 % apart.
 constexpr int kStepBits = 7;
 constexpr int kSteps = 1 << kStepBits;
 constexpr int kFirstOctave = 12;  // 2^12 ns is about 4 us
 
 struct Layout {
   std::array<uint8_t, kSteps> bucket_of{};
-  // Of each bucket, and one more for the end; in steps, from kSteps on.
+  // Where each bucket begins, and the last one ends; in steps, from kSteps on.
   std::array<int, kSteps + 1> begin{};
   int buckets = 0;
 };
@@ -58,10 +58,10 @@ struct LatencyModel::Curve {
   int64_t evidence = 0;
   int64_t longest = 0;
 
-  // The first bucket that at most the share 1 - q outlasts.
+  // The first bucket that at most a share of 1 - q exceeds.
   int64_t At(double q) const {
     if (ended == 0) return kNothing;
-    // As much as adding up may err by.
+    // More than the rounding error of the sums.
     constexpr double kRounding = 1e-12;
     const double may_outlast = 1 - q + kRounding;
     for (size_t i = 0; i < longer.size(); ++i) {
@@ -180,12 +180,12 @@ absl::optional<Duration> LatencyModel::Quantile(double q, Time now) {
       return ToOptional(each.ns.load(std::memory_order_relaxed));
     }
   }
-  // Asked for the first time.
+  // This quantile is requested for the first time.
   MutexLock lock(&mu_);
   const int64_t ns = Gather().At(q);
   for (Cached& each : cached_) {
     const double used_for = each.q.load(std::memory_order_relaxed);
-    if (used_for == q) break;  // another thread was here
+    if (used_for == q) break;  // another thread has added it
     if (!std::isnan(used_for)) continue;
     each.ns.store(ns, std::memory_order_relaxed);
     each.q.store(q, std::memory_order_release);
@@ -224,7 +224,7 @@ bool LatencyModel::TakePass(Time now, Duration needed) {
 
 void LatencyModel::JudgeOpenPass(Duration took, bool has_ended) {
   int64_t needs = pass_needs_.load(std::memory_order_relaxed);
-  // Given up sooner than that it says nothing.
+  // An attempt that was given up sooner than that shows nothing.
   if (needs == kNothing || (!has_ended && took.count() < needs / 2) ||
       !pass_needs_.compare_exchange_strong(needs, kNothing,
                                            std::memory_order_relaxed)) {
@@ -291,7 +291,7 @@ void LatencyModel::KeepPast() {
 void LatencyModel::Refresh(Time now) {
   int64_t due = refreshes_at_.load(std::memory_order_relaxed);
   if (Nanos(now) < due) return;
-  // One thread does it; the others go on with what is known.
+  // One thread refreshes; the others use the old values meanwhile.
   if (!refreshes_at_.compare_exchange_strong(
           due, Nanos(SaturatingAdd(now, kRefresh)),
           std::memory_order_relaxed)) {
@@ -329,9 +329,9 @@ LatencyModel::Curve LatencyModel::Gather(int subs) {
       given_up[i] += sub.given_up[i].load(std::memory_order_relaxed);
     }
   }
-  // Kaplan and Meier: of those that lasted until here, who ends here? What was
-  // given up counts among them to the middle of its coarse bucket, and then no
-  // more.
+  // Kaplan and Meier: of the attempts that lasted until each bucket, how many
+  // ended in it? One that was given up counts as lasting up to the middle of
+  // its coarse bucket.
   int64_t lasting = 0;
   for (int64_t n : ended) lasting += n;
   curve.ended = lasting;

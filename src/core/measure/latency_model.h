@@ -1,4 +1,4 @@
-// What a method takes: quantiles of its latency over the last 30 s.
+// The latency of a method: its quantiles over the last 30 s.
 //
 //   LatencyModel model;
 //   model.OnAttemptEnd(code, attribution, took, now);
@@ -6,37 +6,37 @@
 //   if (!p95) ...                                       // nothing known
 //   absl::optional<Duration> usual = model.Baseline(now);   // 10 min's median
 //
-// Counts are kept in log buckets, 19 to a factor of two, in five sub-windows
-// that are dropped whole, so the span covered lies between 24 s and 30 s. A
+// Counts are kept in log buckets, 19 per factor of two, in five sub-windows
+// that are dropped as a whole, so the window covers between 24 s and 30 s. A
 // quantile is the middle of its bucket: the relative error is at most 2 % from
-// 4 us to 73 min; what is shorter counts as 2 us, what is longer as 73 min.
+// 4 us to 73 min. A shorter latency counts as 2 us, a longer one as 73 min.
 //
-// What was given up (a hedge's loser, an attempt at its deadline) is known to
-// have taken *at least* so long. To leave these out would be to keep only the
-// fast ones, and a hedge delay learned from what hedging leaves over would
-// creep towards zero. So they are told with RecordAtLeast() and their weight
-// goes to the longer ones that were seen to end (Kaplan and Meier,
-// "Nonparametric estimation from incomplete observations", JASA 1958). Where
-// nothing longer ended, the answer is the longest that was waited: at least so
-// much (Efron's convention for the tail).
+// An attempt that was given up (a hedge that lost, an attempt at its deadline)
+// is known to have taken *at least* that long. Without these attempts only the
+// fast ones would count, and a hedge delay that is learned from them would
+// shrink towards zero. So RecordAtLeast() records them, and their weight goes
+// to the longer attempts that did end (Kaplan and Meier, "Nonparametric
+// estimation from incomplete observations", JASA 1958). If nothing longer
+// ended, the result is the longest wait: at least that long (Efron's convention
+// for the tail).
 //
 // The baseline is the median of the p50s of the last 20 half minutes, each
 // weighted by its successes; half minutes with fewer than kFew do not count. So
-// it first exists after half a minute, and a slow spell moves it only once it
-// has made up half of the calls of ten minutes.
+// it exists after the first half minute, and a slow period moves it only once
+// it makes up half of the calls of ten minutes.
 //
-// Quantiles are worked out at most every 100 ms of the time handed in and
-// remembered, so an answer may be that much behind, and asking costs a few
-// nanoseconds for up to 8 different quantiles.
+// Quantiles are computed at most every 100 ms of the given time and cached. So
+// a result may be that old, and a query costs a few nanoseconds for up to 8
+// different quantiles.
 //
-// Memory: about 16 KiB, all of it in the object. Counts stop at 2^32 - 1 for
-// each bucket and sub-window.
+// Memory: about 16 KiB, all within the object. Counters stop at 2^32 - 1 per
+// bucket and sub-window.
 //
-// Thread safety: safe from any thread; recording takes no lock but for the
-// first record of each 6 s, and threads that record at once hardly meet
-// (sample_buffer.h). A record made while a sub-window ends may go into
-// the neighbouring one. Time: `now` may stand still, or run back a little;
-// earlier is then taken as the latest seen.
+// Thread safety: safe from any thread. Recording takes no lock except for the
+// first record of each 6 s, and threads that record at the same time rarely
+// contend (sample_buffer.h). A record made while a sub-window ends may go into
+// the next or the previous one. Time: `now` may stand still or run back a
+// little; an earlier time counts as the latest one seen.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_LATENCY_MODEL_H_
 #define FIREBREAK_SRC_CORE_MEASURE_LATENCY_MODEL_H_
 
@@ -57,47 +57,50 @@ namespace firebreak::core {
 
 class LatencyModel {
  public:
-  // Fewer successes than this say little about the median,
+  // With fewer successes than this, the median is not reliable.
   static constexpr int64_t kFew = 20;
-  // and than this about the tail: one in a hundred has not been seen.
+  // With fewer than this, the tail is not: the slowest of a hundred is missing.
   static constexpr int64_t kMany = 100;
 
   LatencyModel();
   LatencyModel(const LatencyModel&) = delete;
   LatencyModel& operator=(const LatencyModel&) = delete;
 
-  // One attempt: recorded as what EvidenceOf() makes of it.
+  // Records one attempt, in the way that EvidenceOf() says.
   void OnAttemptEnd(absl::StatusCode code, Attribution attribution,
                     Duration took, Time now);
-  // A success that took so long, so many times.
+  // Records `times` successes that took this long.
   void Record(Duration latency, Time now, uint32_t times = 1);
-  // Given up after so long: it would have taken more.
+  // Records attempts that were given up after this long.
   void RecordAtLeast(Duration waited, Time now, uint32_t times = 1);
 
-  // Successes in the window.
+  // The number of successes in the window.
   int64_t samples(Time now);
-  // The same, and what was given up.
+  // The number of successes and of attempts that were given up.
   int64_t evidence(Time now);
-  // `q` is clamped to [0, 1]. Nothing without a success, and for NaN.
+  // `q` is clamped to [0, 1]. nullopt without a success, and for NaN.
   absl::optional<Duration> Quantile(double q, Time now);
-  // The median of the current sub-window, or of the last two where that has
-  // less than kFew successes; nothing where these have less, too. A server that
-  // has become slow answers fewer calls than while it was fast, and in a longer
-  // span these outweigh them. Looks at all counts: for whoever reports.
+  // The median of the current sub-window, or of the last two if that one has
+  // fewer than kFew successes; nullopt if both have fewer. A server that has
+  // become slow answers fewer calls than before, so in a longer window the
+  // earlier, fast ones outweigh them. It reads all counters, so it is for
+  // reports only.
   absl::optional<Duration> MedianLately(Time now);
-  // The same, but for what is known without a success: the longest that was
-  // waited in vain.
+  // Like Quantile(). Without a success it is the longest wait that got no
+  // answer.
   absl::optional<Duration> AtLeast(double q, Time now);
-  // The usual median: of ten minutes.
+  // The usual median, over ten minutes.
   absl::optional<Duration> Baseline(Time now);
 
-  // True for one caller a second: who acts on what the model says, and so
-  // keeps it from learning better, lets that one through all the same. `needed`
-  // is what the model says that it takes. If the next attempt to end is sooner
-  // than that, and so three times in a row, what was given up is forgotten: it
-  // stays in the window for half a minute else, and one success a second would
-  // never outweigh it. Where a sixth of the attempts is as fast, as the gate
-  // wants it, that comes by chance once in three or four minutes of refusals.
+  // True for one caller per second. A caller that refuses attempts because of
+  // the model also keeps the model from learning that the method is fast again,
+  // so it lets this attempt through. `needed` is the time that the model
+  // expects. If the next attempt that ends is faster than that, and this
+  // happens three times in a row, the attempts that were given up are
+  // forgotten; they would otherwise stay in the window for half a minute, and
+  // one success a second would never outweigh them. If a sixth of the attempts
+  // is that fast, as the gate wants it, this happens by chance once in three or
+  // four minutes of refusals.
   static constexpr int kPassesToForget = 3;
   bool TakePass(Time now, Duration needed = Duration::zero());
 
@@ -105,7 +108,7 @@ class LatencyModel {
   static constexpr int kOctaves = 30;
   static constexpr int kPerOctave = 19;
   static constexpr int kBuckets = 1 + kOctaves * kPerOctave;
-  // What was given up may be known less exactly: four buckets to one.
+  // Attempts that were given up are kept less exactly: four buckets in one.
   static constexpr int kCoarse = 4;
   static constexpr int kCoarseBuckets = (kBuckets + kCoarse - 1) / kCoarse;
   static constexpr int kSubWindows = 5;
@@ -126,13 +129,13 @@ class LatencyModel {
     int64_t samples = 0;
   };
   struct Curve;  // the share of attempts that take longer than each bucket
-  // An answer worked out before; of no quantile while `q` is NaN.
+  // A cached quantile; unused while `q` is NaN.
   struct Cached {
     std::atomic<double> q{std::numeric_limits<double>::quiet_NaN()};
     std::atomic<int64_t> ns{kNothing};
   };
 
-  // What an attempt says that may be the pass.
+  // Uses an attempt that may be the one let through by TakePass().
   void JudgePass(Duration took, bool has_ended) {
     if (pass_needs_.load(std::memory_order_relaxed) == kNothing) return;
     JudgeOpenPass(took, has_ended);
@@ -145,11 +148,11 @@ class LatencyModel {
   static int64_t MiddleOf(int bucket);
   static void Add(Counter* counter, uint32_t times);
 
-  // A sample that waits is a bucket, and this bit where it was given up.
+  // A pending sample is a bucket; this bit marks one that was given up.
   static constexpr uint16_t kGivenUp = 1 << 15;
   static_assert(kBuckets < kGivenUp);
   void Count(uint16_t sample);
-  // All of them, into the sub-window that they came in.
+  // Moves all pending samples into the sub-window in which they came.
   void HandOn() {
     pending_.HandOn([this](uint16_t sample) { Count(sample); });
   }
@@ -158,32 +161,35 @@ class LatencyModel {
     return &subs_[static_cast<size_t>(
         current_.load(std::memory_order_acquire))];
   }
-  // Lets the sub-window end that ended before `now`.
+  // Starts a new sub-window if the current one ended before `now`.
   void RollIfDue(Time now);
   void Roll(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KeepPast() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Refresh(Time now);
-  // Of the last so many sub-windows.
+  // The curve of the last `subs` sub-windows.
   Curve Gather(int subs = kSubWindows);
   int64_t MedianOfPasts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   SampleBuffer pending_;
   std::array<SubWindow, kSubWindows> subs_;
-  // What every call reads and hardly any writes, apart from what they write.
+  // Members that every call reads and few write are kept on other cache lines
+  // than those that are written often.
   alignas(kCacheLine) std::atomic<int> current_{0};  // index into subs_
   std::atomic<int64_t> rolls_at_;                    // when `current_` ends
-  std::atomic<int64_t> refreshes_at_;  // when the answers below are too old
+  std::atomic<int64_t> refreshes_at_;  // when the values below are out of date
   std::array<Cached, kCached> cached_;
   std::atomic<int64_t> samples_{0};
   std::atomic<int64_t> evidence_{0};
-  std::atomic<int64_t> longest_{kNothing};  // that was waited, if none ended
+  // the longest wait, if nothing longer ended
+  std::atomic<int64_t> longest_{kNothing};
   std::atomic<int64_t> baseline_{kNothing};
   std::atomic<int64_t> next_pass_;
-  std::atomic<int64_t> pass_needs_{kNothing};  // of one that has not ended
-  std::atomic<int> good_passes_{0};            // in a row
+  // of the attempt let through, until one ends
+  std::atomic<int64_t> pass_needs_{kNothing};
+  std::atomic<int> good_passes_{0};  // in a row
 
   Mutex mu_;
-  int64_t number_ ABSL_GUARDED_BY(mu_) = kNever;  // of the sub-window
+  int64_t number_ ABSL_GUARDED_BY(mu_) = kNever;  // of the current sub-window
   std::array<Past, kPasts> pasts_ ABSL_GUARDED_BY(mu_);
   size_t next_past_ ABSL_GUARDED_BY(mu_) = 0;
 };

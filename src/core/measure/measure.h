@@ -1,11 +1,11 @@
-// A number that operators see: in the admin service, and as a metric.
+// A number for operators: in the admin service, and as a metric.
 //
 //   Measures measures = {
 //       {"rejected", "rejected_total", "Calls that ...", snapshot.rejected},
 //   };
 //
-// A list of them is the one description of what a part shows. The admin service
-// fills the message of the part with it, and the metrics are made of it.
+// A list of measures is the one description of what a part shows. The part's
+// message of the admin service and its metrics are made from it.
 //
 // Thread safety: values.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_MEASURE_H_
@@ -24,9 +24,10 @@ struct Measure {
         help(what_it_is),
         value(static_cast<double>(number)) {}
 
-  // In the part's message in admin.proto; "": not there.
+  // The field in the part's message in admin.proto; "": not there.
   const char* field;
-  // After "firebreak_<part>_"; "": no metric. What ends in "_total" only grows.
+  // The metric's name after "firebreak_<part>_"; "": no metric. A name that
+  // ends in "_total" is a counter.
   const char* metric;
   const char* help;  // of the metric
   double value;

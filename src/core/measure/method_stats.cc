@@ -10,12 +10,12 @@ void MethodStats::OnCallEnded(CallEnd end, absl::StatusCode code,
   if (end == CallEnd::kSuccess) latency_.Record(latency);
   if (end != CallEnd::kAbandoned && end != CallEnd::kRejected) {
     const auto n = static_cast<size_t>(code);
-    // A server may send a number that no code has; UNKNOWN is what it means.
+    // A server may send a number that is no status code; it counts as UNKNOWN.
     Add(&mine.codes[n < mine.codes.size() ? n
                                           : Index(absl::StatusCode::kUnknown)]);
   }
-  // Release, for counts(): who sees this end sees the call's start as well,
-  // which another stripe may have.
+  // Release, for counts(): a thread that reads this end also sees the call's
+  // start, which may be in another stripe.
   mine.ends[Index(end)].fetch_add(1, std::memory_order_release);
 }
 
@@ -41,8 +41,8 @@ MethodCounts MethodStats::counts() const {
     for (size_t i = 0; i < from.size(); ++i) add(from[i], &(*to)[i]);
   };
   MethodCounts counts;
-  // All ends first, and acquire: of each that is seen here the start is seen
-  // below, and so no more calls have ended than began.
+  // The ends are read first, with acquire: the start of each call that has
+  // ended is then visible below, so there are never more ends than starts.
   int64_t ended = 0;
   for (const Counters& each : stripes_) {
     for (size_t i = 0; i < each.ends.size(); ++i) {

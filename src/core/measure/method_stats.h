@@ -1,4 +1,4 @@
-// What happened to one method since the engine started: counters and latency.
+// The counters and latencies of one method since the engine started.
 //
 //   stats.OnCallStarted();
 //   stats.OnAttempt(AttemptKind::kHedge);
@@ -10,9 +10,9 @@
 //   calls = successes + failures + rejections + cancels + abandoned,
 // and every attempt once at launch and once with its attribution.
 //
-// Thread safety: safe from any thread. Each few threads have counters of their
-// own (striped.h). A snapshot taken while calls run may be off by the calls
-// that run; none that has ended is missing among those that started.
+// Thread safety: safe from any thread. Few threads share each set of counters
+// (striped.h). A snapshot may be off by the calls in flight, but it never has
+// more ended calls than started ones.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_METHOD_STATS_H_
 #define FIREBREAK_SRC_CORE_MEASURE_METHOD_STATS_H_
 
@@ -35,7 +35,7 @@ class CallTape;
 
 enum class CallEnd {
   kSuccess,    // OK reached the caller
-  kFailure,    // a status other than OK did, from a server or our deadline
+  kFailure,    // another status did, from a server or a deadline
   kRejected,   // refused by firebreak before anything was sent
   kCancelled,  // by the caller
   kAbandoned,  // destroyed without a status
@@ -44,7 +44,7 @@ inline constexpr int kCallEnds = 5;
 
 enum class AttemptKind { kFirst, kRetry, kHedge };
 inline constexpr int kAttemptKinds = 3;
-// Calls by how many retries, or hedges, they had: 1 to 5, and more.
+// Calls are counted by their number of retries, or hedges: 1 to 5, or more.
 inline constexpr int kExtraAttempts = 6;
 
 struct MethodCounts {
@@ -53,13 +53,13 @@ struct MethodCounts {
   std::array<int64_t, kCallEnds> ends{};
   std::array<int64_t, kStatusCodes> codes{};  // of calls that were not rejected
   std::array<int64_t, kReasons> rejections{};
-  // Extra attempts wanted and not made, by reason.
+  // Retries and hedges that were not made, by reason.
   std::array<int64_t, kReasons> stops{};
   std::array<int64_t, kAttemptKinds> attempts{};
   std::array<int64_t, kAttributions> attributions{};
   int64_t hedge_wins = 0;
   int64_t fallbacks = 0;
-  // Of calls that have ended.
+  // Calls that have ended, by their number of retries and of hedges.
   std::array<int64_t, kExtraAttempts> retries_of_calls{};
   std::array<int64_t, kExtraAttempts> hedges_of_calls{};
 
@@ -81,18 +81,18 @@ class MethodStats {
   void OnStop(Reason reason) { Add(&Mine().stops[Index(reason)]); }
   void OnHedgeWin() { Add(&Mine().hedge_wins); }
   void OnFallback() { Add(&Mine().fallbacks); }
-  // A call ends that has had so many.
+  // A call has ended that had so many retries and hedges.
   void OnExtraAttempts(int retries, int hedges);
 
   MethodCounts counts() const;
   const Histogram& latency() const { return latency_; }
-  // Of unary calls, from when their first attempt is sent.
+  // The ages of unary calls, from when their first attempt is sent.
   CallAges ages;
-  // What was decided on its calls, and why. Whoever refuses a call notes it;
-  // the driver notes its retries and hedges.
+  // The decisions on its calls. The code that refuses a call notes that; the
+  // driver notes retries and hedges.
   DecisionLog decisions;
-  // Where each of its calls is written by whoever ends it, while somebody
-  // listens (call_tape.h). Null: nowhere. Set before the first call.
+  // Where each call is recorded when it ends, while there is a listener
+  // (call_tape.h). Null: nowhere. Set before the first call.
   CallTape* tape = nullptr;
 
  private:
@@ -115,7 +115,7 @@ class MethodStats {
   static constexpr size_t Index(Enum value) {
     return static_cast<size_t>(value);
   }
-  // Relaxed: a count orders nothing.
+  // Relaxed: a counter orders no other memory access.
   static void Add(Counter* counter) {
     counter->fetch_add(1, std::memory_order_relaxed);
   }

@@ -1,17 +1,17 @@
-// Small numbers on their way to a table of counters that all threads share.
+// A buffer for samples on their way to a table of counters that threads share.
 //
 //   SampleBuffer buffer;
 //   auto count = [&](uint16_t bucket) { ++buckets_[bucket]; };
 //   buffer.Add(bucket, count);   // now or later
-//   buffer.HandOn(count);        // before somebody looks at the table
+//   buffer.HandOn(count);        // before the table is read
 //
-// Calls of one method take about as long, so all its threads count into the
-// same few cache lines. With this they do so once for kBatch samples: until
-// then a thread writes a line of its own.
+// Calls of one method take about the same time, so all its threads increment
+// counters on the same few cache lines. With this buffer they do so once per
+// kBatch samples: until then each thread writes to its own cache line.
 //
-// Nothing is lost, and each sample is handed on once. A sample that is being
-// added while HandOn() runs may be handed on later, as one that came later; at
-// rest HandOn() finds all.
+// No sample is lost, and each is passed on once. A sample that is added while
+// HandOn() runs may be passed on by the next one. When no thread adds samples,
+// HandOn() passes on all of them.
 //
 // Thread safety: safe from any thread, if `count` is; it runs while a stripe is
 // held (striped.h). Memory: half a kilobyte.
@@ -50,7 +50,7 @@ class SampleBuffer {
     uint16_t size = 0;
     std::array<uint16_t, kBatch> samples{};
   };
-  // What a stripe has beside it fits into its one cache line.
+  // A batch and the flag of its stripe fit into one cache line.
   static_assert(sizeof(Batch) + sizeof(uint16_t) <= kCacheLine);
 
   template <class Count>

@@ -59,7 +59,7 @@ void Window::AddToRing(bool failed, int64_t n) {
 void Window::Advance(Time now) {
   if (options_.kind == WindowOptions::Kind::kCalls) return;
   if (now < current_until()) return;
-  // Unsigned, for it may be more than a Duration holds.
+  // Unsigned, since the difference may overflow a Duration.
   const auto width = static_cast<uint64_t>(bucket_width_.count());
   const uint64_t gone =
       static_cast<uint64_t>(now.time_since_epoch().count()) -

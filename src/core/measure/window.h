@@ -4,11 +4,12 @@
 //   window.Add(/*failed=*/true, now);
 //   if (window.total(now) >= 20 && window.failure_rate(now) >= 0.5) ...
 //
-// Two kinds: the last N results (a ring of bits), or the last T in ten buckets
-// that are dropped whole as they grow old, so the span covered lies between
-// 0.9 T and T. Both take fixed memory and O(1) per result (at most ten buckets
-// are cleared after a pause). A `now` that lies before an earlier one is taken
-// as the earlier one: threads read the clock before they take the lock.
+// There are two kinds: the last N results (a ring of bits), or the last T in
+// ten buckets that are dropped as a whole when they are too old, so that the
+// window covers between 0.9 T and T. Both take fixed memory and O(1) per result
+// (after a pause at most ten buckets are cleared). A `now` that lies before an
+// earlier one counts as the earlier one: threads read the clock before they
+// take the lock.
 //
 // Thread safety: none; the breaker that owns it locks.
 #ifndef FIREBREAK_SRC_CORE_MEASURE_WINDOW_H_
@@ -46,7 +47,7 @@ class Window {
   Window(const WindowOptions& options, Time now);
 
   void Add(bool failed, Time now) { Add(failed, now, 1); }
-  // `n` > 0 results at once; costs no more than the whole window.
+  // Adds `n` > 0 results at once; it costs no more than filling the window.
   void Add(bool failed, Time now, int64_t n);
   void Clear(Time now);
   const WindowOptions& options() const { return options_; }
@@ -62,10 +63,10 @@ class Window {
   // 0 when empty.
   double failure_rate(Time now);
 
-  // As of the latest `now` until here, which may lie past current_until().
+  // As of the latest `now` so far, which may be past current_until().
   int64_t last_total() const { return total_; }
   int64_t last_failures() const { return failures_; }
-  // Until when results join those of before, and none is dropped for its age.
+  // Until when results are added to the current bucket, and none ages out.
   Time current_until() const {
     return options_.kind == WindowOptions::Kind::kCalls
                ? kInfiniteFuture
