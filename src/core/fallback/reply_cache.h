@@ -1,24 +1,24 @@
-// The last good reply to each request, for when the server has none.
+// Keeps the last good reply to each request, for when the server gives none.
 //
 //   ReplyCache cache({.max_entries = 1000, .max_age = minutes(5)});
 //   cache.Keep(key, bytes, now);                  // of each call that succeeds
 //   if (auto found = cache.Find(key, now)) ...    // found->reply, found->age
 //
-// A reply past `max_age` is not found. Past `max_entries` or `max_bytes` the
-// entry goes that was neither kept nor found for the longest time.
+// A reply older than `max_age` is not found. Past `max_entries` or `max_bytes`
+// the entry is removed that was neither kept nor found for the longest time.
 //
-// Where a missing reply can be had from elsewhere, it is fetched once at a time
-// for each key, however many wait for it (a "single flight"):
+// If a missing reply can be fetched elsewhere, there is one fetch at a time per
+// key, however many calls wait for it (a "single flight"):
 //
 //   switch (cache.Join(key, std::move(waiter))) {
 //     case ReplyCache::Turn::kLead:  ...  fetch, Keep(), then:
 //       for (auto& waiter : cache.Land(key)) waiter(found);
-//     case ReplyCache::Turn::kWait:  ...  the leader calls the waiter
+//     case ReplyCache::Turn::kWait:  ...  the leader will call the waiter
 //     case ReplyCache::Turn::kFull:  ...  too many wait; it is never called
 //   }
 //
-// Thread safety: safe from any thread; waiters are called by whoever has them
-// from Land(), outside of the lock. Time: handed in.
+// Thread safety: safe from any thread. The caller of Land() calls the waiters,
+// outside of the lock. Time: passed in.
 #ifndef FIREBREAK_SRC_CORE_FALLBACK_REPLY_CACHE_H_
 #define FIREBREAK_SRC_CORE_FALLBACK_REPLY_CACHE_H_
 
@@ -49,22 +49,23 @@ class ReplyCache {
     std::shared_ptr<const std::string> reply;
     Duration age = Duration::zero();
   };
-  // Of the reply that was fetched, or nothing.
+  // Gets the reply that was fetched, or nullopt.
   using Waiter = std::function<void(const absl::optional<Found>& found)>;
   enum class Turn { kLead, kWait, kFull };
-  // That wait for one reply. More are a sign that it does not come.
+  // The most waiters for one reply. More of them show that it does not come.
   static constexpr std::size_t kMaxWaiters = 1000;
 
   explicit ReplyCache(const Options& options) : options_(options) {}
 
-  // One that is too large to be kept drops the one before it, which is not the
-  // last good reply any more.
+  // Keeps a reply. One that is too large to be kept removes the previous one,
+  // which is no longer the last good reply.
   void Keep(absl::string_view key, std::string reply, Time now);
   absl::optional<Found> Find(absl::string_view key, Time now);
-  // What nobody can read, say.
+  // Removes an entry, for instance one that cannot be parsed.
   void Forget(absl::string_view key);
 
-  // The first to join leads. Its waiter is among those of Land() too.
+  // The first to join leads. Land() ends the fetch and returns all waiters, the
+  // leader's included.
   Turn Join(const std::string& key, Waiter waiter);
   std::vector<Waiter> Land(const std::string& key);
 
@@ -87,7 +88,7 @@ class ReplyCache {
 
   const Options options_;
   mutable Mutex mu_;
-  Entries entries_ ABSL_GUARDED_BY(mu_);  // used last in front
+  Entries entries_ ABSL_GUARDED_BY(mu_);  // the most recently used is first
   // The keys are those of the entries.
   std::map<absl::string_view, Entries::iterator> by_key_ ABSL_GUARDED_BY(mu_);
   std::size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
