@@ -30,8 +30,7 @@ AdmissionControl::Verdict AdmissionControl::VerdictOf(absl::StatusCode code,
     case Attribution::kLocalRejection:
       return Verdict::kNotSent;
     case Attribution::kLocalError:
-      // A reply over the limit was made and sent: only the caller cannot take
-      // it.
+      // A reply over the limit was sent, but this client cannot receive it.
       return code == absl::StatusCode::kResourceExhausted ? Verdict::kUnknown
                                                           : Verdict::kNotSent;
   }

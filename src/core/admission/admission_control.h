@@ -116,7 +116,7 @@ class AdmissionControl {
   AdmissionControl Or(const AdmissionControl& other,
                       const AdmissionOptions& off) const;
 
-  // Those of its parts, whoever they are from.
+  // The options of its parts, from a method or a channel.
   AdmissionOptions options() const;
 
   // The list of the admission policies:
@@ -157,7 +157,7 @@ class AdmissionControl {
   bool MayMakeWait() const;
   // Whether one of its parts refuses calls for this reason.
   bool MayRefuse(Reason reason) const;
-  // What the part that has refused a call says of it; "" where none has.
+  // The explanation of the part that refused a call; "" if none did.
   std::string Explain(const Refusal& refusal) const;
 
   // Null if there is none.

@@ -8,13 +8,14 @@
 namespace firebreak::core {
 
 Bulkhead::Waiter::~Waiter() {
-  // Nobody shares it any more, the queue included: no lock is needed to look.
+  // No reference to it is left, not even in the queue: no lock is needed.
   if (where_ == Where::kInside) bulkhead_->Leave(/*was_used=*/false);
 }
 
 Bulkhead::Entry Bulkhead::Enter(const std::shared_ptr<Waiter>& waiter) {
   MutexLock lock(&mu_);
-  // While somebody waits all places are taken: they are handed over.
+  // While a call waits all places are taken, since a free place goes to a
+  // waiter.
   if (active_ < options_.max_concurrent) {
     if (++active_ == options_.max_concurrent) ++saturated_;
     return Entry::kAdmitted;
@@ -75,7 +76,7 @@ bool Bulkhead::TakePlace(Waiter* waiter) {
 }
 
 bool Bulkhead::GiveUp(Waiter* waiter) {
-  std::shared_ptr<Waiter> gone;  // its end may do anything: unlocked
+  std::shared_ptr<Waiter> gone;  // destroyed after the lock is released
   MutexLock lock(&mu_);
   const Waiter::Where where =
       std::exchange(waiter->where_, Waiter::Where::kOutside);

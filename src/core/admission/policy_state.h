@@ -1,6 +1,5 @@
-// What an admission policy has to have, so that a line in the list of
-// admission_control.h (AdmissionControl::ForEachPolicy()) is all that it needs
-// besides.
+// What an admission policy has to provide. Besides that it only needs a line in
+// the list of admission_control.h (AdmissionControl::ForEachPolicy()).
 //
 //   class Throttle {
 //     // Its options, with Fields() and Check(): src/core/base/field.h.
@@ -13,18 +12,18 @@
 //     static constexpr Reason kReasons[] = {Reason::kThrottledLocally};
 //     // The end of the text of such a refusal.
 //     std::string Explain(const AdmissionRefusal& refusal) const;
-//     // What operators see; and the same of nothing, for its names.
+//     // What operators see; Kinds() is for the names only.
 //     Measures measures(Time now);
 //     static Measures Kinds();
 //
-//     // false: it decides at once, by these two. Admit() takes nothing that a
-//     // call would have to give back: a call counts when its result is known.
+//     // false: Admit() decides at once. It takes nothing that a call has to
+//     // give back: OnEnd() counts a call once its result is known.
 //     static constexpr bool kMayMakeWait = false;
 //     bool Admit(Time now);
 //     void OnEnd(bool accepted, Time now);
 //   };
 //
-// One that makes calls wait has a stage of its own in AdmissionPermit.
+// A policy that makes calls wait has a stage of its own in AdmissionPermit.
 //
 // Thread safety: values.
 #ifndef FIREBREAK_SRC_CORE_ADMISSION_POLICY_STATE_H_
@@ -53,7 +52,7 @@ struct AdmissionRefusal {
   int queued = 0;
 };
 
-// For people: no finer than a microsecond.
+// For people to read: rounded up to microseconds.
 inline std::string FormatWait(const AdmissionRefusal& refusal) {
   return FormatDuration(
       std::chrono::ceil<std::chrono::microseconds>(refusal.wait));

@@ -72,7 +72,7 @@ double Throttle::Probability(Time now) {
   const auto answered = static_cast<double>(ends_.total(now));
   const double k = options_.k;
   const double share = refused / answered;
-  // k may be 1, where nothing that the server refuses is sent.
+  // With k = 1, every call that the server would refuse is refused here.
   const double weight = share * k >= k - 1 ? 1 : share * k / (k - 1);
   const double requests =
       answered + weight * static_cast<double>(refused_.total(now));
