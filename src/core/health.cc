@@ -11,7 +11,7 @@ namespace {
 // NaN becomes 0.
 double ToShare(double x) { return x > 0 ? std::min(x, 1.0) : 0.0; }
 
-// In floating point, so that no sum overflows.
+// A share in floating point, so that no sum overflows.
 struct Ratio {
   double part = 0;
   double all = 0;
@@ -25,7 +25,7 @@ struct Ratio {
   bool is_sure() const { return all >= static_cast<double>(enough); }
   double weight() const {
     if (all <= 0 || is_sure()) return share();
-    // One-sided, 95 %.
+    // The quantile for a one-sided interval of 95 %.
     constexpr double z = 1.6449;
     const auto n = static_cast<int64_t>(all);
     return ToShare(
@@ -40,7 +40,7 @@ Ratio RatioOf(int64_t part, int64_t all, int64_t enough) {
   return ratio;
 }
 
-// Its window is of the calls of now.
+// Whether the window of a breaker shows the calls of the present.
 bool Counts(const BreakerSnapshot& breaker) {
   switch (breaker.state) {
     case BreakerState::kClosed:
@@ -58,10 +58,10 @@ bool Waits(const BreakerSnapshot& breaker, const RecentAttempts& recent) {
   return recent.is_idle && breaker.waits_for_call && !breaker.shadow;
 }
 
-// What the terms leave of the calls that are let through, [0, 1].
+// What the terms leave of the calls that are admitted, [0, 1].
 class Remainder {
  public:
-  // `cost`: of a call to which it happens.
+  // `cost` is the loss per affected call.
   void Take(const Ratio& ratio, double cost = 1) {
     Take(ratio.weight(), ratio.is_sure(), cost);
   }
@@ -70,7 +70,7 @@ class Remainder {
     all_ *= left;
     if (is_sure) sure_ *= left;
   }
-  // What is not sure takes half, at most.
+  // Uncertain terms take at most half.
   double value() const { return std::max(all_, std::min(sure_, 0.5)); }
 
  private:
@@ -132,7 +132,8 @@ Health HealthOf(const std::vector<BreakerSnapshot>& targets,
     admitted += waits ? 0.5 : AdmittedShare(each);
     if (!Counts(each)) continue;
     any_counts = true;
-    // Of before it opened, and others take the calls now.
+    // Its window is from before it opened, and other targets take the calls
+    // now.
     if (waits || (any_admits && AdmittedShare(each) == 0)) continue;
     failed.Add(each.window_failures, each.window_calls);
     slow.Add(each.window_slow, each.window_timed);
@@ -159,14 +160,15 @@ Health HealthOf(const std::vector<BreakerSnapshot>& targets,
   if (recent.much_slower) left.Take(1, /*is_sure=*/false);
   health.slow_rate = slow.share();
   health.hanging_share = hung.share();
-  // Of the outage before, if one waits.
+  // If a breaker waits for a call, these are from before the outage.
   if (!health.waits_for_call) {
     left.Take(failed.weight() >= errors.weight() ? failed : errors);
     if (recent.none_is_ok) left.Take(1, /*is_sure=*/false);
     health.failure_rate = failed.share();
     health.error_rate = errors.share();
   }
-  // A target that is out is no lost call where another takes it: half of it.
+  // A target that is down loses no call if another one takes it, so it counts
+  // half.
   const double let_through = any_admits && targets.size() > 1
                                  ? (1 + health.admitted_share) / 2
                                  : health.admitted_share;

@@ -1,4 +1,4 @@
-// Options of one method: what the policy says about it, in the core's types.
+// The options of one method: its policy, in the types of the core.
 //
 //   MethodOptions options;
 //   options.breaker = BreakerOptions{};              // the defaults below
@@ -158,15 +158,16 @@ struct DeadlineGateOptions {
   }
 };
 
-// Faults that attempts are given on purpose. Without any of them there are
-// none; of `hang`, `drop_reply`, `cut_after_messages` and `codes` the first.
+// Faults that are injected into attempts on purpose. By default there are none.
+// Of `hang`, `drop_reply`, `cut_after_messages` and `codes`, only the first
+// that is set applies.
 struct FaultOptions {
-  // Of the attempts. [0, 1]. One of a hundred shows in staging, and leaves it
-  // usable.
+  // The share of attempts that are affected. [0, 1]. One of a hundred is
+  // visible in staging, and leaves it usable.
   double share = 0.01;
-  Duration latency = Duration::zero();  // before they are sent. [0, 1h]
+  Duration latency = Duration::zero();  // added before sending. [0, 1h]
   bool hang = false;
-  bool drop_reply = false;     // of the server, which has done the work
+  bool drop_reply = false;     // the server has done the work
   int cut_after_messages = 0;  // of a stream. [0, 1'000'000], 0 = off
   CodeSet codes;               // one of them, at random, without a server
 
@@ -181,7 +182,7 @@ struct FaultOptions {
   void Check(const std::string& path, FieldErrors* errors) const {
     CheckFieldsOf(*this, path, errors);
   }
-  // Whether any attempt is changed by it.
+  // Whether it affects any attempt.
   bool DoesAnything() const {
     return share > 0 && (latency > Duration::zero() || hang || drop_reply ||
                          cut_after_messages > 0 || !codes.empty());
@@ -194,7 +195,7 @@ struct ThrottlingOptions {
   double max_tokens = 10;    // [0.001, 1'000], with three decimals
   double token_ratio = 0.1;  // per success. [0.001, 1'000], with three decimals
 
-  // What is less than a thousandth would count as nothing.
+  // A fraction below a thousandth would count as zero.
   FieldList Fields() {
     return {{"max_tokens", &max_tokens, Within(0.001, 1'000)},
             {"token_ratio", &token_ratio, Within(0.001, 1'000)}};
@@ -204,24 +205,26 @@ struct ThrottlingOptions {
   }
 };
 
-// The budget of a channel name for the retries and hedges of all its methods:
-// each takes a token.
+// The retry budget of a channel name, which the retries and hedges of all its
+// methods share: each takes a token.
 struct BudgetOptions {
   double ratio = 0.1;  // tokens per admitted call. [0, 1]. SRE book, ch. 21
-  // Tokens per second, whatever the traffic. [0, 1'000]. 0: one a second would
-  // triple the load of a client with a call each ten seconds, and is nothing to
-  // one with a thousand. What a slow client needs is in the burst.
+  // Tokens per second, whatever the traffic. [0, 1'000]. 0 by default: one a
+  // second would triple the load of a client with a call every ten seconds, and
+  // means nothing to one with a thousand a second. The burst covers slow
+  // clients.
   double floor = 0.0;
   double burst = 10.0;  // the most tokens. [1, 10'000]
   // If it is set, it must allow retries and hedges too.
   absl::optional<ThrottlingOptions> throttling;
   // Tokens at the start, at most `burst`; absent: `burst`. [0, 10'000]. With 8,
-  // from 800 calls on a client has made no more than 1.11 attempts for each, at
-  // any rate and whatever fails; and where 5 % fail hardly any retry lacks a
-  // token, which with 5 some do (docs/tails.md).
+  // a client has made at most 1.11 attempts per call from its 800th call on, at
+  // any rate and whatever fails; and if 5 % of the calls fail, hardly any retry
+  // lacks a token, whereas with 5 tokens some do (docs/tails.md).
   absl::optional<double> initial = 8.0;
 
-  // Without those of `throttling`, which the language has beside the budget.
+  // The fields of `throttling` are not here: in the policy language they stand
+  // beside the budget.
   FieldList Fields() {
     return {{"ratio", &ratio, Within(0, 1)},
             {"floor", &floor, Within(0, 1'000)},
@@ -249,13 +252,14 @@ struct MethodOptions {
   absl::optional<FaultOptions> fault;
   AdmissionOptions admission;
 
-  // Those that are no part.
+  // The fields outside of the parts.
   FieldList Fields() {
     return {{"timeout", &timeout, Within(Duration::zero(), kHour)},
             {"wait_for_ready", &wait_for_ready},
             {"idempotent", &idempotent}};
   }
-  // Each part, with its name in the language: visit(name, optional<Options>*).
+  // Visits each part, with its name in the policy language: visit(name,
+  // optional<Options>*).
   template <class Visitor>
   void VisitParts(Visitor visit) {
     visit("breaker", &breaker);
@@ -295,7 +299,7 @@ struct MethodOptions {
   absl::Status Validate() const;
 };
 
-// "a.b: problem; c: problem" as one INVALID_ARGUMENT, OK when empty.
+// Returns "a.b: problem; c: problem" as one INVALID_ARGUMENT, or OK if empty.
 absl::Status ToStatus(const FieldErrors& errors);
 
 }  // namespace firebreak::core
