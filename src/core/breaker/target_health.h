@@ -1,9 +1,11 @@
 // How a breaker uses health checks: BreakerOptions::health_check.
 //
 //   if (absl::optional<HealthAsk> ask = breaker.HealthCheckDue(now)) {
-//     breaker.HealthCheckBegins(now);     // no call probes meanwhile
+//     breaker.HealthCheckBegins(ask->service, now);  // no call probes
+//     meanwhile
 //     ... asks the target ...
-//     breaker.NoteHealth({TargetHealth::kServing, "SERVING"}, begun, later);
+//     breaker.NoteHealth(ask->service, {TargetHealth::kServing, "SERVING"},
+//                        begun, later);
 //   }
 //
 // While such a breaker is OPEN, a check replaces the canary, so that no caller
