@@ -20,12 +20,12 @@
 namespace firebreak {
 namespace {
 
-// 16 random letters are 75 bits or more: nobody guesses those over a network.
+// 16 random letters are 75 bits or more, too many to guess over a network.
 constexpr size_t kShortestToken = 16;
 constexpr size_t kLongestFile = size_t{1} << 20;
 constexpr char kBearer[] = "Bearer ";
 
-// In a time that does not tell how much of it was right.
+// Compares in a time that does not depend on how much of `a` is right.
 bool IsSame(absl::string_view a, absl::string_view secret) {
   unsigned char difference = a.size() == secret.size() ? 0 : 1;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -38,9 +38,9 @@ absl::Status Denied(const std::string& why) {
   return absl::PermissionDeniedError(why);
 }
 
-// The text of a file that nobody but its owner and group can read or change.
+// Reads a file that only its owner and group can read or change.
 absl::StatusOr<std::string> ReadSecret(const std::string& path) {
-  // Not to wait for the writer of a named pipe.
+  // O_NONBLOCK, so that it does not wait for the writer of a named pipe.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat info {};
   if (fd < 0 || fstat(fd, &info) != 0) {
@@ -130,7 +130,8 @@ absl::StatusOr<Authorizer> TokensFromFile(const std::string& path) {
   if (!text.ok()) return text.status();
   std::map<std::string, std::string> tokens;
   int number = 0;
-  // Of what is wrong only the place is told: either word may be the token.
+  // A message names only the place of an error, since either word may be the
+  // token.
   const auto wrong = [&](const std::string& what) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ":", number, ": ", what));

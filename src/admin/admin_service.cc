@@ -75,7 +75,7 @@ absl::Status List(const engine::EngineCore& core, const admin::Rates& rates,
   return absl::OkStatus();
 }
 
-// The one method that a selector means.
+// Returns the one method that the selector names.
 absl::StatusOr<Selected> SelectOne(const engine::EngineCore& core,
                                    const v1::MethodSelector& selector) {
   absl::StatusOr<std::vector<Selected>> selected =
@@ -164,7 +164,7 @@ absl::Status Warn(const engine::EngineCore& core, const admin::Rates& rates,
                alerts.end());
   std::vector<SortKey> keys;
   for (const v1::Alert& each : alerts) {
-    // So many digits each, so that they sort as numbers.
+    // Each part has a fixed number of digits, so that they sort as numbers.
     const double rank = 100 * (9 - each.severity()) + each.kind();
     keys.push_back(
         SortKey::Of(rank, {each.channel(), each.method(), each.target()}));
@@ -175,7 +175,7 @@ absl::Status Warn(const engine::EngineCore& core, const admin::Rates& rates,
   return absl::OkStatus();
 }
 
-// The sums of all engines, whatever page this is.
+// Adds up the counts of all engines, whatever page is requested.
 absl::Status CountAll(const std::vector<const admin::OneEngine*>& engines,
                       const v1::GetHealthRequest& request,
                       v1::GetHealthResponse* response) {
@@ -198,7 +198,7 @@ absl::Status CountAll(const std::vector<const admin::OneEngine*>& engines,
   return absl::OkStatus();
 }
 
-// Lets a read in, and asks the engines that it is about, in turn.
+// Authorizes a read, and then asks the engines that it is about, in turn.
 template <class Request, class Response, class Ask>
 absl::Status Read(const grpc::CallbackServerContext& context,
                   const admin::Engines& engines, const std::string& rpc,
@@ -347,7 +347,8 @@ grpc::ServerWriteReactor<v1::RecordCallsResponse>* AdminService::RecordCalls(
   return engines_->OrFirst(one).recorder->Open(context, *request, one.status());
 }
 
-// Who may is asked before which: an answer names what there is.
+// The caller is authorized before the engine is looked up, since an error names
+// what exists.
 grpc::ServerUnaryReactor* AdminService::SetOverride(
     grpc::CallbackServerContext* context, const v1::SetOverrideRequest* request,
     v1::SetOverrideResponse* response) {

@@ -25,7 +25,7 @@
 namespace firebreak::admin {
 namespace {
 
-// From that share on, of the calls that fail or hang, it is critical.
+// An alert is critical from this share of failing or hanging calls on.
 constexpr double kMost = 0.5;
 
 class Finder {
@@ -39,8 +39,8 @@ class Finder {
     std::set<std::string> told;
     for (const v1::Alert& each : alerts_) told.insert(each.channel());
     for (const auto& [budget, use] : budgets_) {
-      // That retries are not made is a sign of failures, and never all there is
-      // to say.
+      // Missing retries are a sign of failures, but do not explain them, so the
+      // failures are reported too.
       if (Judge(budget, use) && told.count(ToUtf8(use.channel)) == 0) {
         for (const Failing& each : some_fail_) {
           if (each.channel == use.channel) AddFailing(each);
@@ -51,12 +51,12 @@ class Finder {
   }
 
  private:
-  // Of something that methods may share.
+  // How methods use something that they may share.
   struct Use {
     std::string channel;
     std::string method;
     int methods = 0;
-    int64_t in_vain = 0;  // in the last minute
+    int64_t in_vain = 0;  // calls or attempts refused in the last minute
   };
 
   // Calls of a method that did not get OK.
@@ -107,7 +107,7 @@ class Finder {
     use->in_vain += in_vain;
   }
 
-  // It is not off, and nobody holds it.
+  // Whether the breaker is on, and not forced by an operator.
   static bool Counts(core::BreakerState state) {
     return state != core::BreakerState::kDisabled &&
            state != core::BreakerState::kForcedOpen &&
@@ -135,7 +135,8 @@ class Finder {
     }
   }
 
-  // "120 of 130 calls of the last 12s were not OK: PERMISSION_DENIED 120".
+  // Adds for example "120 of 130 calls of the last 12s were not OK:
+  // PERMISSION_DENIED 120".
   void AddFailing(const Failing& failing) {
     const engine::RecentCounts::Counts& counts = failing.span.counts;
     std::string codes;
@@ -193,7 +194,7 @@ class Finder {
                         Rounded(speed->current), Rounded(speed->usual)));
   }
 
-  // To what one can read: three digits at most, or whole seconds.
+  // Rounded for people to read: three digits at most, or whole seconds.
   static std::string Rounded(core::Duration d) {
     core::Duration unit(1);
     while (d / unit >= 1000 && unit < std::chrono::seconds(1)) unit *= 10;
@@ -217,9 +218,9 @@ class Finder {
       case core::BreakerState::kOpen:
       case core::BreakerState::kForcedOpen:
       case core::BreakerState::kHalfOpen: {
-        // What refuses nothing, or would not refuse the next call, is less
-        // urgent. Half-open is as bad as open: while an outage lasts it is both
-        // by turns.
+        // A breaker that refuses nothing, or would admit the next call, is less
+        // urgent. Half-open is as bad as open: during an outage a breaker
+        // alternates between the two.
         const bool waits = is_idle && snapshot.waits_for_call;
         const bool refuses =
             snapshot.state == core::BreakerState::kForcedOpen ||
@@ -272,11 +273,11 @@ class Finder {
                         snapshot.queue_limit, use.in_vain));
   }
 
-  // Whether it said something.
+  // Returns whether it added an alert.
   bool Judge(core::AttemptBudget* budget, const Use& use) {
     const double tokens = budget->tokens(now_);
     const bool throttled = budget->IsThrottled();
-    // One that is empty, and nobody wants of, is no news: it may stay so.
+    // An empty budget that no attempt needs is no alert: it may stay empty.
     if (!throttled && use.in_vain == 0) return false;
     const core::BudgetOptions options = budget->options();
     std::string cause =
@@ -313,11 +314,11 @@ class Finder {
   const Rates& rates_;
   const core::Time now_;
   std::set<const core::Breaker*> seen_;
-  // Keep the bulkheads, should a new policy do without.
+  // Keeps the bulkheads alive if a new policy removes them.
   std::vector<std::shared_ptr<const engine::MethodSettings>> settings_;
   std::map<core::Bulkhead*, Use> bulkheads_;
   std::map<core::AttemptBudget*, Use> budgets_;
-  std::vector<Failing> some_fail_;  // and not enough for an alert
+  std::vector<Failing> some_fail_;  // but too few for an alert
   std::vector<v1::Alert> alerts_;
 };
 

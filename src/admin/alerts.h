@@ -1,11 +1,11 @@
-// What somebody should look at, from the state of this moment and the counts
-// of the last minute. admin.proto says what each kind is.
+// Finds what an operator should look at, from the present state and the counts
+// of the last minute. admin.proto describes each kind of alert.
 //
 //   for (const v1::Alert& alert : FindAlerts(selected, limits, rates, now)) ...
 //
-// What methods share (a breaker, a bulkhead, a budget) is reported once.
+// What methods share (a breaker, a bulkhead, a budget) is reported only once.
 //
-// Thread safety: pure functions of what the engine knows at that moment.
+// Thread safety: pure functions of the engine's present state.
 #ifndef FIREBREAK_SRC_ADMIN_ALERTS_H_
 #define FIREBREAK_SRC_ADMIN_ALERTS_H_
 
@@ -20,11 +20,11 @@
 
 namespace firebreak::admin {
 
-// Unsorted.
+// Returns the alerts of these methods, unsorted.
 std::vector<v1::Alert> FindAlerts(const std::vector<Selected>& methods,
                                   const AlertLimits& limits, const Rates& rates,
                                   core::Time now);
-// Of the engine's policy.
+// Adds the alert about the engine's policy, if there is one.
 void AddPolicyAlert(const engine::PolicyStats& policy,
                     std::vector<v1::Alert>* alerts);
 

@@ -16,7 +16,7 @@ using core::CallEnd;
 
 constexpr int kMostCalls = 1000;
 constexpr size_t kMostBytes = 500'000;
-// Of a call and of an attempt, about.
+// About the size of a call or an attempt.
 constexpr size_t kEach = 40;
 
 static_assert(v1::RECORDED_END_SUCCESS ==
@@ -28,7 +28,7 @@ static_assert(v1::RecordedAttempt::HEDGE ==
                   static_cast<int>(core::AttemptKind::kHedge),
               "so are the kinds");
 
-// A server may send any number as its code.
+// A server may send a number that is no status code.
 v1::Code CodeOf(absl::StatusCode code) {
   const int number = static_cast<int>(code);
   return v1::Code_IsValid(number) ? static_cast<v1::Code>(number) : v1::UNKNOWN;
@@ -38,7 +38,7 @@ uint64_t Nanos(core::Duration d) {
   return d < core::Duration::zero() ? 0 : static_cast<uint64_t>(d.count());
 }
 
-// 0 stands for none, so a deadline that has passed had a moment.
+// 0 means that there is no deadline, so one that has passed counts as 1 ns.
 uint64_t Granted(core::Duration d) {
   return d == core::kInfiniteDuration ? 0 : std::max<uint64_t>(Nanos(d), 1);
 }
@@ -64,7 +64,7 @@ void CallBlocks::Begin() {
 const CallBlocks::Method& CallBlocks::MethodOf(const core::MethodStats* stats) {
   const auto found = methods_.find(stats);
   if (found != methods_.end()) return found->second;
-  // It has come since, and maybe others. None ever goes.
+  // The method is new, and others may be too. Methods are never removed.
   for (const std::shared_ptr<engine::MethodRuntime>& runtime :
        core_->Methods()) {
     Method method;

@@ -1,10 +1,10 @@
-// From the engine's tape to the blocks of a recording.
+// Converts calls from the engine's tape into the blocks of a recording.
 //
-//   CallBlocks blocks(core, request, end);
+//   CallBlocks blocks(core, selector, share);
 //   blocks.Take(call, attempts);
 //   if (blocks.is_full()) v1::CallBlock block = blocks.Cut();
 //
-// Names are looked up once for each block and method.
+// Each name is looked up once per block and method.
 //
 // Thread safety: none. Ownership: `core` outlives it.
 #ifndef FIREBREAK_SRC_ADMIN_CALL_BLOCKS_H_
@@ -29,17 +29,17 @@ class CallBlocks {
   CallBlocks(const engine::EngineCore* core, v1::MethodSelector selector,
              double share);
 
-  // Of a method that is not selected, it does nothing.
+  // Adds a call. Does nothing if its method is not selected.
   void Take(const core::CallTape::Call& call,
             const core::CallTape::Attempt* attempts);
   void AddLost(int64_t calls) { block_.set_lost(block_.lost() + calls); }
-  // Far below what a message may hold, with the longest names.
+  // Whether to cut it. Far below the limit of a message, even with long names.
   bool is_full() const;
   bool is_empty() const { return block_.calls().empty(); }
-  // What there is, and begins another.
+  // Returns the present block, and begins another.
   v1::CallBlock Cut();
 
-  // Read once: of all blocks, so that their times agree.
+  // Read once for all blocks, so that their times agree.
   const engine::WallClock& wall_clock() const { return wall_clock_; }
 
  private:
@@ -57,7 +57,7 @@ class CallBlocks {
   const double share_;
   const engine::WallClock wall_clock_;
   absl::flat_hash_map<const core::MethodStats*, Method> methods_;
-  // Of the block.
+  // The present block, its first time, and its numbered names.
   v1::CallBlock block_;
   core::Time base_;
   size_t bytes_ = 0;

@@ -19,18 +19,19 @@
 namespace firebreak::admin {
 namespace {
 
-// The tape has room for what comes meanwhile: see call_tape.h.
+// The tape has room for the calls of this time: see call_tape.h.
 constexpr core::Duration kDrainEvery = std::chrono::milliseconds(100);
-// Of few calls a block is worth waiting for.
+// With few calls, a block is sent after this time at the latest.
 constexpr core::Duration kLongestWait = std::chrono::milliseconds(500);
-// From the end of the recording until what is left has to be read.
+// The time after the end of the recording in which the reader has to read the
+// rest.
 constexpr core::Duration kToRead = std::chrono::seconds(10);
-// From the end of the recording until its pool is taken for stuck.
+// The time after the end of the recording after which the pool counts as stuck.
 constexpr core::Duration kToCollect = std::chrono::seconds(5);
 constexpr core::Duration kUsualLength = std::chrono::minutes(1);
 constexpr core::Duration kLongest = std::chrono::hours(1);
 
-// Nothing when it is out of range.
+// nullopt if it is out of range.
 absl::optional<core::Duration> LengthOf(const v1::RecordCallsRequest& request) {
   if (!request.has_duration()) return kUsualLength;
   return DurationIn(request.duration(), core::Duration(1), kLongest);
@@ -46,7 +47,7 @@ absl::Status Check(const v1::RecordCallsRequest& request) {
         absl::StrCat("duration: is ", request.duration().seconds(), "s and ",
                      request.duration().nanos(), "ns; allowed (0, 1h]"));
   }
-  // NaN is neither.
+  // Written so that NaN is refused too.
   if (!(request.share() >= 0 && request.share() <= 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("share: is ", request.share(), "; allowed (0, 1]"));
@@ -68,15 +69,15 @@ class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
         ends_(core->Now() + LengthOf(request).value_or(kUsualLength)),
         blocks_(core, request.selector(), ShareOf(request)),
         cut_(core->Now()) {
-    // The greeting.
+    // The first block is empty: it confirms that the recording has begun.
     waiting_.push_back(blocks_.Cut());
   }
 
   const std::string actor;
   core::CallTape::Session session = core::CallTape::kNone;
 
-  // Takes what is on the tape, for the last time when the time is over. By one
-  // at a time.
+  // Drains the tape, for the last time once the time is over. Only one thread
+  // at a time may call this.
   void Serve() {
     if (is_ending()) {
       Pump();
@@ -98,7 +99,8 @@ class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
     {
       core::MutexLock lock(&mu_);
       for (v1::CallBlock& block : cut) {
-        // The last one has room, to tell what was lost before.
+        // The last block is always kept, since it reports how many calls were
+        // dropped.
         const bool is_last = is_over && &block == &cut.back();
         Keep(std::move(block), is_last);
       }
@@ -107,12 +109,12 @@ class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
         end_due_ = now + kToRead;
       }
     }
-    // However long it takes to read what there is.
+    // The tape stops now, however long the reader needs for the rest.
     if (is_over) tape_->Stop(session);
     Pump();
   }
 
-  // What is on the tape comes no more.
+  // Ends the stream if the rest of the tape was not drained in time.
   void EndIfStuck(core::Time now) {
     if (now < ends_ + kToCollect || is_ending()) return;
     End(grpc::Status(grpc::StatusCode::UNAVAILABLE,
@@ -137,7 +139,7 @@ class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
 
   absl::optional<grpc::Status> EndNow() override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    // What was recorded until it was over is still his.
+    // The reader still gets what was recorded until then.
     if (end_.has_value() && end_->ok() && !waiting_.empty()) {
       return absl::nullopt;
     }
@@ -156,11 +158,11 @@ class CallRecorder::Stream final : public PacedStream<v1::RecordCallsResponse> {
   CallRecorder* const owner_;
   core::CallTape* const tape_;  // the engine's
   const core::Time ends_;
-  // Of Serve(), but for the clock, which is const.
+  // Used by Serve() only, except for the clock, which is const.
   CallBlocks blocks_;
   core::Time cut_;
   std::deque<v1::CallBlock> waiting_ ABSL_GUARDED_BY(mu_);
-  int64_t lost_ ABSL_GUARDED_BY(mu_) = 0;  // to be told with the next
+  int64_t lost_ ABSL_GUARDED_BY(mu_) = 0;  // to be reported with the next block
 };
 
 std::shared_ptr<CallRecorder> CallRecorder::Create(
@@ -236,14 +238,14 @@ absl::Status CallRecorder::Add(std::shared_ptr<Stream> stream, double share) {
 }
 
 void CallRecorder::Remove(Stream* stream) {
-  std::shared_ptr<Stream> last;  // dies after locks are released
+  std::shared_ptr<Stream> last;  // destroyed after the locks are released
   {
     core::MutexLock lock(&mu_);
     if (stream_.get() != stream) return;
     last = std::move(stream_);
     is_ending_ = true;
   }
-  // Not while others wait for the lock: the tape may be being read.
+  // Stopped without mu_, since Stop() waits while the tape is being drained.
   core_->tape()->Stop(stream->session);
   core::MutexLock lock(&mu_);
   is_ending_ = false;
@@ -287,7 +289,7 @@ void CallRecorder::OnTimer() {
   open->BreakOffIfOverdue(now);
   if (serve && !core_->io()->SubmitAside(
                    [self = shared_from_this()] { self->Serve(); })) {
-    // No room there; maybe at the next tick.
+    // The pool is full; the next tick tries again.
     core::MutexLock lock(&mu_);
     is_served_ = false;
   }

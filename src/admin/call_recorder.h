@@ -1,23 +1,23 @@
-// The stream of RecordCalls: what is written on the engine's tape, put into
-// blocks, at the reader's pace.
+// The stream of RecordCalls: it sends the engine's tape in blocks, as fast as
+// the reader reads.
 //
 //   auto recorder = CallRecorder::Create(core, gate);
 //   return recorder->Open(context, *request, which);   // a reactor for gRPC
 //   recorder->Shutdown();
 //
-// One stream at a time, since each costs the process memory and its calls some
-// time; who comes second is told who was first. It ends by itself after the
-// time that it was asked for; what was recorded by then may still be read. It
-// is let in and audited as a change is: it changes what calls cost, and shows
-// when single calls were made.
+// There is one stream at a time, since each costs memory and makes calls
+// slower; a second request is told who has the first. The stream ends after the
+// requested time; the reader may still read what was recorded until then.
+// RecordCalls is authorized and audited like a change: it makes calls slower,
+// and shows when single calls were made.
 //
-// Ten times a second the tape is emptied on the pool where listeners run. A
-// reader that is slow has up to kMaxBlocks to catch up with; what is over is
-// lost, and it is told how much. Nobody reads at all: the stream is broken off
+// Ten times a second the tape is drained, on the pool that runs listeners. Up
+// to kMaxBlocks wait for a slow reader; further calls are dropped and their
+// number reported. If the reader does not read at all, the stream is cancelled
 // a moment after its end.
 //
-// Thread safety: safe from any thread. Ownership: outlives the server that its
-// reactors are handed to; reactors end with their calls.
+// Thread safety: safe from any thread. Ownership: it outlives the server that
+// gets its reactors; a reactor ends with its call.
 #ifndef FIREBREAK_SRC_ADMIN_CALL_RECORDER_H_
 #define FIREBREAK_SRC_ADMIN_CALL_RECORDER_H_
 
@@ -43,18 +43,20 @@ class CallRecorder : public engine::TimerClient,
  public:
   using Reactor = grpc::ServerWriteReactor<v1::RecordCallsResponse>;
 
-  // That wait for the reader, of 1000 calls at most: some 3 MB.
+  // The most blocks that wait for the reader: about 3 MB, with 1000 calls in
+  // each.
   static constexpr size_t kMaxBlocks = 50;
 
   static std::shared_ptr<CallRecorder> Create(
       std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate);
   ~CallRecorder() override;
 
-  // Never null. `which`: why it is not known which engine is meant.
+  // Never null. `which` is an error if the request does not say which engine is
+  // meant.
   Reactor* Open(grpc::CallbackServerContext* context,
                 const v1::RecordCallsRequest& request,
                 const absl::Status& which);
-  // Ends the stream, and refuses new ones, with UNAVAILABLE.
+  // Ends the stream, and refuses new ones with UNAVAILABLE.
   void Shutdown();
 
   void OnTimer() override;
@@ -68,7 +70,7 @@ class CallRecorder : public engine::TimerClient,
   absl::Status Add(std::shared_ptr<Stream> stream, double share);
   void Remove(Stream* stream);
   std::shared_ptr<Stream> stream() const;
-  // On the pool.
+  // Runs on the pool of listeners.
   void Serve();
 
   const std::shared_ptr<engine::EngineCore> core_;
@@ -77,8 +79,8 @@ class CallRecorder : public engine::TimerClient,
   mutable core::Mutex mu_;
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mu_);
   bool ticking_ ABSL_GUARDED_BY(mu_) = false;
-  bool is_served_ ABSL_GUARDED_BY(mu_) = false;  // a job for it is under way
-  bool is_ending_ ABSL_GUARDED_BY(mu_) = false;  // its tape is
+  bool is_served_ ABSL_GUARDED_BY(mu_) = false;  // a job on the pool is pending
+  bool is_ending_ ABSL_GUARDED_BY(mu_) = false;  // its tape session is ending
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 

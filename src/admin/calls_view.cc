@@ -26,7 +26,7 @@ absl::string_view ReasonAt(size_t i) {
   return core::ReasonName(static_cast<core::Reason>(i));
 }
 
-// All but OK, and zeros.
+// Adds the counts of all codes except OK and those that are zero.
 template <class Counts, class Field>
 void AddCodes(const Counts& codes, Field* field) {
   for (size_t code = 1; code < codes.size(); ++code) {

@@ -1,9 +1,9 @@
-// The calls and attempts of a method as the messages of the admin service.
+// The calls and attempts of a method, as messages of the admin service.
 //
 //   *view.mutable_calls() = CallsView(counts, HangOf(*runtime, now));
 //   *view.mutable_recent() = RecentView(recent, options);
 //
-// Thread safety: pure functions of what the engine knows at that moment.
+// Thread safety: pure functions of the engine's present state.
 #ifndef FIREBREAK_SRC_ADMIN_CALLS_VIEW_H_
 #define FIREBREAK_SRC_ADMIN_CALLS_VIEW_H_
 
@@ -19,7 +19,7 @@ namespace firebreak::admin {
 
 v1::CallCounts CallsView(const core::MethodCounts& counts,
                          const engine::Hang& hang);
-// Of the fallback that is set now.
+// Adds the counts of the fallback that is set now.
 void AddFallbackLinks(const engine::MethodRuntime& runtime,
                       v1::CallCounts* view);
 v1::AttemptCounts AttemptsView(const core::MethodCounts& counts);

@@ -27,7 +27,7 @@ std::string StateName(v1::BreakerState state) {
   return name.empty() ? absl::StrCat(static_cast<int>(state)) : name;
 }
 
-// Nothing when the request sets none.
+// nullopt if the request sets none.
 absl::optional<core::Duration> OverrideDuration(
     const v1::SetOverrideRequest& request, core::FieldErrors* errors) {
   if (!request.has_duration()) return absl::nullopt;
@@ -44,7 +44,7 @@ absl::optional<core::Duration> OverrideDuration(
   return duration;
 }
 
-// The breakers that a change is about; at least one.
+// Selects the breakers to change; at least one.
 absl::StatusOr<std::vector<Selected>> SelectBreakers(
     const engine::EngineCore& core, const v1::MethodSelector& selector) {
   if (selector.method() == engine::kAllMethods) {
@@ -57,7 +57,7 @@ absl::StatusOr<std::vector<Selected>> SelectBreakers(
     any = any || !each.breakers.empty();
     for (const core::Breaker* breaker : each.breakers) {
       if (breaker->identity().method != engine::kAllMethods) continue;
-      // Whoever names one method does not mean all the others.
+      // A caller who names one method does not mean all the others.
       return absl::FailedPreconditionError(absl::StrCat(
           each.runtime->method, " shares its breaker with all of the channel ",
           Quote(each.runtime->channel), " (scope: CHANNEL); use the method ",
@@ -65,7 +65,7 @@ absl::StatusOr<std::vector<Selected>> SelectBreakers(
     }
   }
   if (any) return selected;
-  // Known from SetFallback() only.
+  // The method is only known from SetFallback().
   return absl::FailedPreconditionError(
       absl::StrCat(selected->front().runtime->method,
                    " has no breaker: its policy has none, or it has not been "
@@ -84,7 +84,7 @@ absl::Status Changes::Enter(const grpc::CallbackServerContext& context,
 }
 
 void Changes::Prepare(const v1::MethodSelector& selector) {
-  // The whole name: "/pkg.Service/Method", the slash in front aside.
+  // The full name "/pkg.Service/Method", with or without the first slash.
   const std::string path =
       absl::StrCat("/", absl::StripPrefix(selector.method(), "/"));
   const size_t slash = path.rfind('/');

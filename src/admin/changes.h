@@ -1,7 +1,8 @@
-// The admin calls that change breakers: who may, which, and the audit of it.
+// The admin calls that change breakers: they authorize the caller, select the
+// breakers and write the audit.
 //
-//   return Answer(context, changes->ClearOverride(*context, *request,
-//   response));
+//   absl::Status status =
+//       changes->ClearOverride(*context, *request, which, response);
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_CHANGES_H_
@@ -27,8 +28,8 @@ class Changes {
   Changes(std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate)
       : core_(std::move(core)), gate_(std::move(gate)) {}
 
-  // `which`: why it is not known which engine is meant; asked after whether
-  // the caller may.
+  // `which` is an error if the request does not say which engine is meant; it
+  // is checked after the caller is authorized.
   absl::Status SetOverride(const grpc::CallbackServerContext& context,
                            const v1::SetOverrideRequest& request,
                            const absl::Status& which,
@@ -44,18 +45,18 @@ class Changes {
 
  private:
   using Breakers = google::protobuf::RepeatedPtrField<v1::Breaker>;
-  // False when there was nothing to change.
+  // Returns false if there was nothing to change.
   using Change = std::function<bool(core::Breaker* breaker, core::Time now)>;
 
   absl::Status Enter(const grpc::CallbackServerContext& context,
                      const std::string& rpc, const std::string& action,
                      const v1::MethodSelector& selector,
                      Gate::Visitor* visitor);
-  // Makes breakers of a method that has not been called yet, where its name is
-  // no slip.
+  // Creates the breakers of a method that has not been called yet, unless its
+  // name looks like a typing error.
   void Prepare(const v1::MethodSelector& selector);
-  // Does `change` to each breaker selected, and adds those that it changed to
-  // `changed`.
+  // Applies `change` to each selected breaker, and adds those that it changed
+  // to `changed`.
   absl::Status Apply(const Gate::Visitor& visitor,
                      const v1::MethodSelector& selector, const Change& change,
                      Breakers* changed);

@@ -38,7 +38,7 @@ v1::Decision DecisionView(const core::Decision& decision,
   view.set_count(decision.count);
   view.set_kind(KindView(decision.kind));
   view.set_reason(std::string(core::ReasonName(decision.reason)));
-  // A server may send any number as its code.
+  // A server may send a number that is no status code.
   const int code = static_cast<int>(decision.code);
   view.set_code(v1::Code_IsValid(code) ? static_cast<v1::Code>(code)
                                        : v1::UNKNOWN);

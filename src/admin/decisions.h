@@ -1,8 +1,8 @@
-// What was decided on the calls of a method, as the admin service has it.
+// The decisions on the calls of a method, as messages of the admin service.
 //
 //   return ListDecisions(selected, request, response);
 //
-// Thread safety: a pure function of what the engine knows at that moment.
+// Thread safety: a pure function of the engine's present state.
 #ifndef FIREBREAK_SRC_ADMIN_DECISIONS_H_
 #define FIREBREAK_SRC_ADMIN_DECISIONS_H_
 
@@ -13,9 +13,9 @@
 
 namespace firebreak::admin {
 
-// INVALID_ARGUMENT: `last`.
+// INVALID_ARGUMENT if `last` is out of range.
 absl::Status CheckLast(const v1::ListDecisionsRequest& request);
-// All but `engine`, of a request that is right.
+// Fills in all fields except `engine`. The request has passed CheckLast().
 void ListDecisions(const Selected& method,
                    const v1::ListDecisionsRequest& request, core::Time now,
                    v1::ListDecisionsResponse* response);

@@ -1,12 +1,13 @@
-// The engines that one admin service is for, mostly one.
+// The engines of one admin service, usually one.
 //
 //   Engines engines({{"orders", orders}, {"users", users}}, options);
 //   absl::StatusOr<const OneEngine*> one = engines.Of("orders", "engine");
-//   return (*one)->policies->Get(context, request, response);
+//   return (*one)->policies->Get(context, request, one.status(), response);
 //
-// gRPC takes one service of a name for each server, so a process with several
-// engines has one admin service for all. Lists show them one after the other;
-// what is about one engine needs its name, where there are several.
+// gRPC allows one service of a name per server, so a process with several
+// engines has one admin service for all of them. Lists show the engines one
+// after the other; a request about one engine has to name it if there are
+// several.
 //
 // Thread safety: safe from any thread; immutable.
 #ifndef FIREBREAK_SRC_ADMIN_ENGINES_H_
@@ -34,7 +35,7 @@
 
 namespace firebreak::admin {
 
-// What the service has for one engine.
+// The parts of the service that belong to one engine.
 struct OneEngine {
   OneEngine(std::string its_name, std::shared_ptr<engine::EngineCore> its_core,
             const AdminOptions& options);
@@ -51,24 +52,24 @@ struct OneEngine {
 
 class Engines {
  public:
-  // Null engines are left out. Of several those without a name, or with that
-  // of one before, are called by their number, from 1.
+  // Null engines are left out. If there are several, an engine without a name,
+  // or with the name of an earlier one, gets its number as a name, from 1 on.
   Engines(const std::vector<NamedEngine>& engines, const AdminOptions& options);
 
   const std::vector<std::unique_ptr<OneEngine>>& all() const { return all_; }
-  // All where no name is given. NOT_FOUND: no engine of that name.
+  // All engines if no name is given. NOT_FOUND if no engine has that name.
   absl::StatusOr<std::vector<const OneEngine*>> Named(
       const std::string& name) const;
-  // The one of that name; without, the only one.
-  // INVALID_ARGUMENT: there are several, and `field` must say which.
+  // The engine of that name, or the only one if no name is given.
+  // INVALID_ARGUMENT if there are several; then `field` has to name one.
   absl::StatusOr<const OneEngine*> Of(const std::string& name,
                                       absl::string_view field) const;
-  // The one that has the method, where none is named.
-  // INVALID_ARGUMENT: several have it. NOT_FOUND: none.
+  // The engine that has the method, if the selector names no engine.
+  // INVALID_ARGUMENT if several have it, NOT_FOUND if none has.
   absl::StatusOr<const OneEngine*> With(
       const v1::MethodSelector& selector) const;
 
-  // Where none was found: the first, whose gate answers for all of them.
+  // The first engine if none was found: its gate then authorizes the caller.
   const OneEngine& OrFirst(const absl::StatusOr<const OneEngine*>& one) const {
     return one.ok() ? **one : *all_.front();
   }
@@ -80,7 +81,7 @@ class Engines {
   std::vector<std::unique_ptr<OneEngine>> all_;
 };
 
-// Says of each item which engine it is of.
+// Sets the engine's name in each item.
 void SetEngine(const std::string& name, v1::ListMethodsResponse* response);
 void SetEngine(const std::string& name, v1::GetHealthResponse* response);
 void SetEngine(const std::string& name, v1::ListAlertsResponse* response);
@@ -88,14 +89,14 @@ inline int SizeOf(const v1::ListMethodsResponse& r) { return r.methods_size(); }
 inline int SizeOf(const v1::GetHealthResponse& r) { return r.methods_size(); }
 inline int SizeOf(const v1::ListAlertsResponse& r) { return r.alerts_size(); }
 
-// A token of AskInTurn(): which engine is next, and its own token.
-// INVALID_ARGUMENT: it is none.
+// Parses a page token of AskInTurn(): the index of the next engine, and that
+// engine's own token. INVALID_ARGUMENT if it is not such a token.
 absl::Status ReadTurn(const std::string& token, std::size_t engines,
                       std::size_t* at, std::string* of_engine);
 
-// One list of those of several engines, one engine after the other, page by
-// page. `ask(engine, request, response)` makes that of one; NOT_FOUND of it is
-// that of all only where all say so.
+// Makes one list out of those of several engines, one engine after the other,
+// page by page. `ask(engine, request, response)` makes the list of one engine.
+// The result is NOT_FOUND only if it is so for all engines.
 template <class Request, class Response, class Ask>
 absl::Status AskInTurn(const std::vector<const OneEngine*>& engines,
                        const Request& request, Response* response,

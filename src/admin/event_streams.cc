@@ -18,22 +18,24 @@
 namespace firebreak::admin {
 namespace {
 
-// Soon enough for a person; each takes the timer thread some 50 us.
+// Fast enough for people; each tick takes the timer thread about 50 us.
 constexpr core::Duration kTick = std::chrono::milliseconds(100);
-// Events looked at for one response: well below gRPC's message limit.
+// The most events that are read for one response: well below gRPC's message
+// limit.
 constexpr size_t kPage = 100;
 constexpr core::Duration kHeartbeat = std::chrono::seconds(10);
 constexpr core::Duration kShortestHeartbeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestHeartbeat = std::chrono::hours(1);
 
-// Nothing when it is out of range.
+// nullopt if it is out of range.
 absl::optional<core::Duration> HeartbeatOf(
     const v1::WatchEventsRequest& request) {
   if (!request.has_heartbeat()) return kHeartbeat;
   return DurationIn(request.heartbeat(), kShortestHeartbeat, kLongestHeartbeat);
 }
 
-// The reader goes on from what it knows of the process before: all is new.
+// Whether the reader resumes from an earlier process, so that all events are
+// new to it.
 bool IsOfAnother(const engine::EngineCore& core,
                  const v1::WatchEventsRequest& request) {
   return request.instance() != 0 && request.instance() != core.instance();
@@ -82,7 +84,8 @@ class EventStreams::Stream final : public PacedStream<v1::WatchEventsResponse> {
     const core::Time now = core_->Now();
     if (page.events.empty() && greeted_ && now < heartbeat_due_) return false;
     heartbeat_due_ = now + heartbeat_;
-    // Who asks for a replay wants what there is, and has missed nothing.
+    // A reader that requests a replay wants the events that are kept; it has
+    // missed none.
     const bool is_replay = cursor_ == 0 && !greeted_;
     const int64_t missed = is_replay ? 0 : page.missed;
     greeted_ = true;
@@ -148,8 +151,8 @@ absl::Status EventStreams::Check(const v1::WatchEventsRequest& request) const {
         absl::StrCat("heartbeat: is ", request.heartbeat().seconds(), "s and ",
                      request.heartbeat().nanos(), "ns; allowed [100ms, 1h]"));
   }
-  // A number from the future is one of another process, most likely of this
-  // one before a restart: silence would hide what happened since.
+  // A number past the last event is most likely from an earlier process, before
+  // a restart. Waiting for it would hide what has happened since.
   const int64_t last = core_->events().last();
   if (after > last && !IsOfAnother(*core_, request)) {
     return absl::OutOfRangeError(absl::StrCat(
@@ -179,7 +182,7 @@ absl::Status EventStreams::Add(std::shared_ptr<Stream> stream) {
 }
 
 void EventStreams::Remove(Stream* stream) {
-  std::shared_ptr<Stream> last;  // dies after the lock is released
+  std::shared_ptr<Stream> last;  // destroyed after the lock is released
   core::MutexLock lock(&mu_);
   auto found =
       std::find_if(streams_.begin(), streams_.end(),
@@ -230,7 +233,7 @@ void EventStreams::OnTimer() {
         core::MutexLock lock(&self->mu_);
         self->is_served_ = false;
       })) {
-    // No room there; maybe at the next tick.
+    // The pool is full; the next tick tries again.
     core::MutexLock lock(&mu_);
     is_served_ = false;
   }

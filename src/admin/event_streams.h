@@ -1,21 +1,21 @@
-// The streams of WatchEvents: readers of the engine's event log, at their own
-// pace.
+// The streams of WatchEvents: each reads the engine's event log at the pace of
+// its reader.
 //
 //   auto streams = EventStreams::Create(core);
 //   return streams->Open(context, *request, may);   // a reactor for gRPC
 //
-// No thread belongs to a stream. It writes what is new, one response at a time,
-// when its last write is done or at the next tick (ten a second, while there
-// are streams). So a reader that is slow, or gone, costs one response
-// of memory; what the log overwrites meanwhile it is told as `missed`. A stream
-// that has had nothing to say for a while says so.
+// A stream has no thread of its own. It writes new events, one response at a
+// time, when its last write is done or at the next tick (ten a second, while
+// there are streams). So a slow reader, or one that is gone, costs the memory
+// of one response; if the log overwrites events meanwhile, `missed` has their
+// number. After a while without events a stream sends a heartbeat.
 //
-// The engine's timer thread, which calls wait for, only hands on: the streams
-// are served on the pool where listeners run, and wait with those. Only to
-// break off a stream waits for nobody.
+// Calls depend on the engine's timer thread, so it only posts the work: the
+// streams are served on the pool that runs listeners. Only the cancelling of a
+// stream does not wait for that pool.
 //
-// Thread safety: safe from any thread. Ownership: outlives the server that its
-// reactors are handed to; reactors end with their calls.
+// Thread safety: safe from any thread. Ownership: it outlives the server that
+// gets its reactors; a reactor ends with its call.
 #ifndef FIREBREAK_SRC_ADMIN_EVENT_STREAMS_H_
 #define FIREBREAK_SRC_ADMIN_EVENT_STREAMS_H_
 
@@ -40,7 +40,7 @@ class EventStreams : public engine::TimerClient,
  public:
   using Reactor = grpc::ServerWriteReactor<v1::WatchEventsResponse>;
 
-  // Streams at a time; more are refused.
+  // The most streams at a time; more are refused.
   static constexpr size_t kMaxStreams = 100;
 
   static std::shared_ptr<EventStreams> Create(
@@ -48,11 +48,12 @@ class EventStreams : public engine::TimerClient,
   ~EventStreams() override;
 
   // Never null: a request that is refused, also by `may`, gets a reactor that
-  // says so.
+  // ends with that status.
   Reactor* Open(grpc::CallbackServerContext* context,
                 const v1::WatchEventsRequest& request, const absl::Status& may);
-  // Ends every stream, and refuses new ones, with UNAVAILABLE. One whose reader
-  // does not read is broken off a moment later, since no end would reach it.
+  // Ends every stream, and refuses new ones, with UNAVAILABLE. A stream whose
+  // reader does not read is cancelled a moment later, since the end would not
+  // reach it.
   void Shutdown();
 
   void OnTimer() override;
@@ -63,7 +64,7 @@ class EventStreams : public engine::TimerClient,
   explicit EventStreams(std::shared_ptr<engine::EngineCore> core)
       : core_(std::move(core)) {}
   absl::Status Check(const v1::WatchEventsRequest& request) const;
-  // Refuses, or adds the stream and sees to it that the timer runs.
+  // Adds the stream and starts the timer if needed, or refuses it.
   absl::Status Add(std::shared_ptr<Stream> stream);
   void Remove(Stream* stream);
   std::vector<std::shared_ptr<Stream>> Streams() const;
@@ -73,7 +74,7 @@ class EventStreams : public engine::TimerClient,
   mutable core::Mutex mu_;
   std::vector<std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mu_);
   bool ticking_ ABSL_GUARDED_BY(mu_) = false;
-  bool is_served_ ABSL_GUARDED_BY(mu_) = false;  // a job for it is under way
+  bool is_served_ ABSL_GUARDED_BY(mu_) = false;  // a job on the pool is pending
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 

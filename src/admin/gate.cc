@@ -47,7 +47,8 @@ AdminCall CallOf(const grpc::CallbackServerContext& context,
   return call;
 }
 
-// "alice, ipv4:10.0.0.7:40112". On a Unix socket gRPC knows nothing of a peer.
+// For example "alice, ipv4:10.0.0.7:40112". gRPC knows nothing about a peer on
+// a Unix socket.
 std::string ActorOf(const AdminCall& call) {
   std::vector<std::string> parts;
   if (!call.actor.empty()) {
@@ -130,7 +131,7 @@ void Gate::Refused(const Visitor& visitor, const Subject& subject,
     ++left_out_;
     return;
   }
-  // The names are what the caller wrote, of whatever length.
+  // The caller chose these names, of any length.
   core::Event event = AuditOf(now, visitor,
                               {ToLine(subject.channel), ToLine(subject.target),
                                ToLine(subject.method)});

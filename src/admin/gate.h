@@ -1,4 +1,4 @@
-// Lets admin calls in or not, and keeps the audit.
+// Authorizes admin calls, and writes the audit.
 //
 //   Gate::Visitor visitor;
 //   absl::Status may =
@@ -8,11 +8,11 @@
 //   ... the change ...
 //   gate->Changed(visitor, {channel, target, method}, "closed", "forced_open");
 //
-// The audit is events of the kind kAudit in the engine's log, where event
-// streams and listeners find them. Refusals are limited, ten at once and one a
-// second, so that somebody who is refused cannot push everything else out of
-// the log; what is left out is counted in the next, and all of them in the
-// engine's AuditCounters.
+// The audit consists of events of the kind kAudit in the engine's log, which
+// event streams and listeners read. Refusals are limited to ten at once and one
+// a second, so that a caller who is refused cannot fill the log. The next
+// refusal has the number of those left out; the engine's AuditCounters count
+// all of them.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_GATE_H_
@@ -35,12 +35,12 @@ namespace firebreak::admin {
 
 class Gate {
  public:
-  // Whom the audit will name, and what they asked for.
+  // Who makes the request, and what it is, for the audit.
   struct Visitor {
     std::string actor;
     std::string action;
   };
-  // What a change is about; parts may be empty.
+  // What a change affects; parts may be empty.
   struct Subject {
     std::string channel;
     std::string target;
@@ -49,15 +49,15 @@ class Gate {
 
   Gate(std::shared_ptr<engine::EngineCore> core, const AdminOptions& options);
 
-  // `action`: what is asked for, in one line.
+  // `action` describes the request in one line.
   absl::Status EnterToChange(const grpc::CallbackServerContext& context,
                              const std::string& rpc, const std::string& action,
                              const Subject& subject, Visitor* visitor);
   absl::Status EnterToRead(const grpc::CallbackServerContext& context,
                            const std::string& rpc);
 
-  // `from` and `to` are states, or empty where nothing has one; then `detail`
-  // says what changed.
+  // `from` and `to` are states. They are empty if the change is not one of a
+  // state; `detail` then says what changed.
   void Changed(const Visitor& visitor, const Subject& subject,
                absl::string_view from, absl::string_view to,
                const std::string& detail = "");

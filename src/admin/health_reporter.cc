@@ -41,7 +41,8 @@ void HealthReporter::Stop() {
 }
 
 bool HealthReporter::Report() {
-  // Under the lock: nothing is told after Stop(), and no old news after new.
+  // Under the lock, so that nothing is reported after Stop(), and reports are
+  // in order.
   core::MutexLock lock(&mu_);
   if (health_ == nullptr) return false;
   const bool serving =

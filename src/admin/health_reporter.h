@@ -1,11 +1,11 @@
-// Tells gRPC's own health service how the engine does.
+// Reports the health of the engine to gRPC's own health service.
 //
 //   reporter->Start(server->GetHealthCheckService(), "firebreak");
 //   ...
-//   reporter->Stop();                               // before the server goes
+//   reporter->Stop();                       // before the server is destroyed
 //
-// Thread safety: safe from any thread. Ownership: the health service is the
-// server's, and is not touched after Stop().
+// Thread safety: safe from any thread. Ownership: the server owns the health
+// service, which is not used after Stop().
 #ifndef FIREBREAK_SRC_ADMIN_HEALTH_REPORTER_H_
 #define FIREBREAK_SRC_ADMIN_HEALTH_REPORTER_H_
 
@@ -31,7 +31,7 @@ class HealthReporter final : public engine::TimerClient {
     std::shared_ptr<engine::EngineCore> core;
     std::shared_ptr<Rates> rates;
   };
-  // At least one. Of several: well while all are.
+  // At least one source. Several are healthy while all of them are.
   static std::shared_ptr<HealthReporter> Create(std::vector<Source> sources);
   static std::shared_ptr<HealthReporter> Create(
       std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Rates> rates) {
@@ -39,11 +39,10 @@ class HealthReporter final : public engine::TimerClient {
   }
   ~HealthReporter() override;
 
-  // Once more: the name before is not serving from then on.
+  // A second call replaces the name; the previous one is no longer serving.
   void Start(grpc::HealthCheckServiceInterface* health, std::string service);
   void Stop();
-  // For the timer, and for tests: reports now. False when there is nobody to
-  // report to.
+  // For the timer and for tests: reports now. False after Stop().
   bool Report();
 
   void OnTimer() override;
@@ -58,7 +57,8 @@ class HealthReporter final : public engine::TimerClient {
   core::Mutex mu_;
   grpc::HealthCheckServiceInterface* health_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::string service_ ABSL_GUARDED_BY(mu_);
-  // What was told: gRPC passes each word on to all who watch, old or new.
+  // The last report, since gRPC passes each report on to all watchers, even if
+  // nothing has changed.
   absl::optional<bool> serving_ ABSL_GUARDED_BY(mu_);
 };
 

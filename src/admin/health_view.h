@@ -1,9 +1,9 @@
-// What core/health.h says of the engine's methods.
+// The health of the engine's methods, by core/health.h.
 //
 //   MethodHealth judged = HealthOf(selected, rates, now);
 //   *view.mutable_health() = HealthView(judged.health);
 //
-// Thread safety: pure functions of what the engine knows at that moment.
+// Thread safety: pure functions of the engine's present state.
 #ifndef FIREBREAK_SRC_ADMIN_HEALTH_VIEW_H_
 #define FIREBREAK_SRC_ADMIN_HEALTH_VIEW_H_
 
@@ -16,16 +16,16 @@
 
 namespace firebreak::admin {
 
-// With what it was judged by.
+// The health, and the recent calls that it was computed from.
 struct MethodHealth {
   core::Health health;
   engine::RecentCalls calls;
 };
-// By the breakers selected, and by the method's calls. `rates` may be null:
-// then nothing is known of these.
+// Computes it from the selected breakers and the method's calls. Without
+// `rates`, which may be null, nothing is known about the calls.
 MethodHealth HealthOf(const Selected& selected, const Rates* rates,
                       core::Time now);
-// Of all methods.
+// The health of all methods together.
 core::HealthLevel SystemHealth(const engine::EngineCore& core,
                                const Rates* rates, core::Time now);
 

@@ -41,7 +41,7 @@ v1::BreakerState StateView(core::BreakerState state) {
   return v1::BREAKER_STATE_UNSPECIFIED;
 }
 
-// Events carry states by name.
+// The state of that name, since events have states by name.
 v1::BreakerState StateNamed(absl::string_view name) {
   for (core::BreakerState state :
        {core::BreakerState::kDisabled, core::BreakerState::kClosed,
@@ -85,7 +85,7 @@ v1::Latency LatencyView(const core::Histogram& histogram) {
   return view;
 }
 
-// Into the fields of these names.
+// Writes the measures into the fields of the same names.
 void WriteMeasures(const core::Measures& measures,
                    google::protobuf::Message* message) {
   using google::protobuf::FieldDescriptor;
@@ -111,12 +111,12 @@ void WriteMeasures(const core::Measures& measures,
         reflection.SetDouble(message, field, each.value);
         break;
       default:
-        break;  // no number
+        break;  // not a number
     }
   }
 }
 
-// Why no hedge of the method would be sent now; empty when one would.
+// Why no hedge of the method would be sent now; empty if one would be.
 std::string HedgingPaused(engine::MethodRuntime* runtime, core::Time now) {
   if (core::IsSlowerThanUsual(&runtime->latency, now)) {
     return "the median is over twice the usual one";
@@ -308,7 +308,7 @@ v1::Event EventView(const core::Event& event, const engine::WallClock& clock) {
   view.set_method(ToUtf8(event.method));
   view.set_cause(ToUtf8(event.cause));
   if (event.kind == core::Event::Kind::kPolicy) {
-    // These are versions.
+    // `from` and `to` are versions.
     view.set_cause(absl::StrCat(
         event.from == event.to
             ? absl::StrCat("version ", event.to)

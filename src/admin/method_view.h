@@ -1,11 +1,11 @@
-// The engine's state as the messages of the admin service.
+// The state of the engine, as messages of the admin service.
 //
 //   *response->add_methods() = MethodView(selected, Now(), &rates);
 //
-// Everything is a copy of one moment. Times become wall-clock time, to the
+// Everything is a copy, taken at one moment. Times are wall-clock times, to the
 // millisecond.
 //
-// Thread safety: pure functions of what the engine knows at that moment.
+// Thread safety: pure functions of the engine's present state.
 #ifndef FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_
 #define FIREBREAK_SRC_ADMIN_METHOD_VIEW_H_
 
@@ -21,16 +21,16 @@
 
 namespace firebreak::admin {
 
-// Says nothing of the last minute without `rates`.
+// Without `rates` it has nothing about the last minute.
 v1::Method MethodView(const Selected& selected, core::Time now,
                       const Rates* rates = nullptr);
-// Of a method that was judged at that time, with rates.
+// For a method whose health was computed for that time, with rates.
 v1::Method MethodView(const Selected& selected, core::Time now,
                       const MethodHealth& judged);
-// Lets what is due by `now` take effect first.
+// First applies what is due by `now`.
 v1::Breaker BreakerView(core::Breaker* breaker, core::Time now);
-// Adds what an admission policy shows: to its own message, the field of this
-// name, if there is one.
+// Adds the measures of an admission policy to its own message: the field of
+// this name, if there is one.
 void AddAdmission(absl::string_view policy, const core::Measures& measures,
                   v1::Method* view);
 v1::Event EventView(const core::Event& event, const engine::WallClock& clock);

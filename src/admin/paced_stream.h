@@ -1,19 +1,19 @@
-// A stream of responses at its reader's pace, and how it ends.
+// A stream of responses that is as fast as its reader, and how it ends.
 //
 //   class Stream : public PacedStream<v1::WatchEventsResponse> {
-//     absl::optional<grpc::Status> EndNow() override;   // is it over?
-//     bool Fill() override;                             // into response_
-//     void Leave() override;                            // gRPC has let go
+//     absl::optional<grpc::Status> EndNow() override;   // set once it is over
+//     bool Fill() override;                             // fills response_
+//     void Leave() override;                            // gRPC is done with it
 //   };
-//   stream->Pump();                      // whenever there may be something new
+//   stream->Pump();                      // if there may be something new
 //   stream->End(status);
-//   stream->BreakOffIfOverdue(now);      // now and then
+//   stream->BreakOffIfOverdue(now);      // periodically
 //
-// `busy_` is the right to use the reactor: whoever sets it does the one write,
-// or the one Finish() after which it is never cleared. So no two operations
-// overlap, and none runs under the lock.
+// `busy_` is the right to use the reactor: the thread that sets it starts one
+// write, or the Finish(), after which `busy_` is never cleared. So operations
+// never overlap, and none runs under the lock.
 //
-// Thread safety: safe from any thread. Ownership: its owner keeps it until
+// Thread safety: safe from any thread. Ownership: the owner keeps it until
 // Leave(); `core` outlives it.
 #ifndef FIREBREAK_SRC_ADMIN_PACED_STREAM_H_
 #define FIREBREAK_SRC_ADMIN_PACED_STREAM_H_
@@ -38,7 +38,7 @@ class PacedStream : public grpc::ServerWriteReactor<Response> {
               grpc::CallbackServerContext* context)
       : core_(core), context_(context) {}
 
-  // Writes what there is to write, if nothing is being written.
+  // Writes the next response, if there is one and no write is in progress.
   void Pump() {
     absl::optional<grpc::Status> end;
     {
@@ -55,7 +55,8 @@ class PacedStream : public grpc::ServerWriteReactor<Response> {
     }
   }
 
-  // Ends the stream as soon as its write is done. An end that is no OK stays.
+  // Ends the stream as soon as its write is done. A status other than OK is not
+  // replaced by a later one.
   void End(const grpc::Status& status) {
     {
       core::MutexLock lock(&mu_);
@@ -67,7 +68,8 @@ class PacedStream : public grpc::ServerWriteReactor<Response> {
     Pump();
   }
 
-  // Neither a write nor the end gets past a reader that does not read.
+  // Cancels a stream that should have ended: if the reader does not read,
+  // neither a write nor the end completes.
   void BreakOffIfOverdue(core::Time now) {
     {
       core::MutexLock lock(&mu_);
@@ -100,16 +102,16 @@ class PacedStream : public grpc::ServerWriteReactor<Response> {
   }
 
  protected:
-  // From when its end is asked for until it is broken off. A reader that reads
-  // needs a round trip.
+  // How long the end of a stream may take until it is cancelled. A reader that
+  // reads needs one round trip.
   static constexpr core::Duration kEndsWithin = std::chrono::milliseconds(250);
 
-  // What it ends with now; nothing while it goes on.
+  // The status to end with now; nullopt while the stream goes on.
   virtual absl::optional<grpc::Status> EndNow()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) = 0;
-  // Fills `response_`; false when there is nothing to say.
+  // Fills `response_`. False if there is nothing to send.
   virtual bool Fill() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) = 0;
-  // The last that happens to it.
+  // Called last; it may destroy the stream.
   virtual void Leave() = 0;
 
   const engine::EngineCore* const core_;
@@ -117,11 +119,11 @@ class PacedStream : public grpc::ServerWriteReactor<Response> {
   bool busy_ ABSL_GUARDED_BY(mu_) = false;
   absl::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
   core::Time end_due_ ABSL_GUARDED_BY(mu_);
-  Response response_;  // of whoever has set `busy_`
+  Response response_;  // used by the thread that set `busy_`
 
  private:
-  // Held while the context is used, since it goes when OnDone() returns. No
-  // reaction of gRPC's runs inside TryCancel().
+  // Held while the context is used, since it is destroyed when OnDone()
+  // returns. gRPC runs none of its callbacks inside of TryCancel().
   core::Mutex context_mu_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(context_mu_);
 };

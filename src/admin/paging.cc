@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kLongestToken = size_t{64} * 1024;
 
 std::string ToToken(const SortKey& key) {
-  // All 17 digits: the same number must come back.
+  // All 17 digits, so that parsing gives the same number.
   return absl::WebSafeBase64Escape(
       absl::StrCat(absl::StrFormat("%.17g", key.rank), " ", key.name));
 }
@@ -43,7 +43,7 @@ absl::optional<SortKey> FromToken(const std::string& token) {
 
 SortKey SortKey::Of(double rank,
                     std::initializer_list<absl::string_view> name) {
-  // No name has a NUL in it, so that a shorter one sorts first.
+  // Names contain no NUL, so a shorter one sorts first.
   return {rank, absl::StrJoin(name, absl::string_view("\0", 1))};
 }
 

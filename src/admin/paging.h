@@ -1,16 +1,16 @@
-// Pages of a sorted list that changes between them.
+// Pages of a sorted list that may change between two pages.
 //
 //   Pager pager;
-//   absl::Status read = pager.Read(request->page_size(),
-//   request->page_token()); if (!read.ok()) return read; std::vector<size_t>
-//   page = pager.Cut(keys);      // keys[page[0]], ...
-//   response->set_next_page_token(pager.next_token());
+//   absl::Status read =
+//       pager.Read(request->page_size(), request->page_token());
+//   if (!read.ok()) return read;
+//   std::vector<size_t> page = pager.Cut(keys);      // keys[page[0]], ...
 //
-// A token is the key of the last item that was shown, so it needs no memory
-// here, outlives a restart, and stays good while items come and go: the next
-// page begins with what sorts after it now.
+// A token is the key of the last item that was shown. So it needs no memory in
+// the server, survives a restart, and stays valid while items come and go: the
+// next page begins with the items that sort after it.
 //
-// Thread safety: none; one for each request.
+// Thread safety: none; each request has its own.
 #ifndef FIREBREAK_SRC_ADMIN_PAGING_H_
 #define FIREBREAK_SRC_ADMIN_PAGING_H_
 
@@ -26,7 +26,7 @@
 
 namespace firebreak::admin {
 
-// Sorts by rank, then by name. Different for every item of a list.
+// Sorts by rank, then by name. Every item of a list has a different key.
 struct SortKey {
   double rank = 0;
   std::string name;
@@ -41,9 +41,9 @@ class Pager {
  public:
   static constexpr int32_t kMaxPage = 10'000;
 
-  // INVALID_ARGUMENT: the size is out of range, or the token is none of ours.
+  // INVALID_ARGUMENT if the size is out of range, or the token is not valid.
   absl::Status Read(int32_t page_size, const std::string& token);
-  // The places of the items of this page, in order. Once.
+  // The indexes of the items of this page, in order. To be called once.
   std::vector<size_t> Cut(const std::vector<SortKey>& keys);
   // Empty on the last page.
   const std::string& next_token() const { return next_token_; }

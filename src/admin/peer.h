@@ -1,4 +1,4 @@
-// What gRPC's name of a peer tells: "unix:/run/x.sock", "ipv4:10.0.0.7:40112".
+// What gRPC's name of a peer says: "unix:/run/x.sock", "ipv4:10.0.0.7:40112".
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_ADMIN_PEER_H_
@@ -9,8 +9,8 @@
 
 namespace firebreak::admin {
 
-// Also true of a peer on an abstract socket, which has no file whose
-// permissions say who may connect: gRPC calls both "unix:".
+// Also true for a peer on an abstract socket, which has no file with
+// permissions: gRPC calls both "unix:".
 inline bool IsUnixSocket(absl::string_view peer) {
   return absl::StartsWith(peer, "unix:");
 }

@@ -18,7 +18,7 @@
 namespace firebreak::admin {
 namespace {
 
-// In messages about faults.
+// The origin of a policy in error messages.
 constexpr char kOrigin[] = "ApplyPolicy";
 
 std::string TextOf(const v1::PolicySet& policy) {
@@ -36,7 +36,7 @@ void AddFindings(const std::vector<LintFinding>& findings, Response* out) {
   }
 }
 
-// What a change did, in one line: "version 1 -> 2: ...timeout: "1s" -> "2s"".
+// Describes a change in one line: "version 1 -> 2: ...timeout: "1s" -> "2s"".
 std::string Told(const PolicyChange& change) {
   constexpr size_t kMost = 3;
   std::string line =
@@ -69,8 +69,8 @@ absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
     case v1::ApplyPolicyRequest::NEW_POLICY_NOT_SET:
       break;
   }
-  // Most likely of a client that is newer than this; an empty policy switches
-  // everything off, which takes somebody to say so.
+  // Most likely the client is newer than this server. An empty policy would
+  // switch everything off, so it has to be explicit.
   return absl::InvalidArgumentError(
       "new_policy: is not set; allowed `policy` or `text`");
 }
@@ -86,7 +86,7 @@ absl::Status Policies::Get(const grpc::CallbackServerContext& context,
   if (!which.ok()) return which;
   PolicyInForce now;
   std::vector<LintFinding> findings;
-  do {  // both of one version
+  do {  // until both are of one version
     now = core_->policies()->in_force();
     findings = core_->policies()->Lint();
   } while (core_->policies()->in_force().version != now.version);

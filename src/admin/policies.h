@@ -1,10 +1,10 @@
 // The admin calls about the policy as a whole.
 //
-//   status = policies->Apply(*context, *request, response);
+//   status = policies->Apply(*context, *request, which, response);
 //
-// A dry run changes nothing, and so is a read. But to compile a policy is work,
-// up to a second for the longest, so there is one dry run at a time. What a
-// change did is in the audit, with the versions before and after.
+// A dry run changes nothing, so it counts as a read. But compiling a policy
+// takes up to a second for the longest one, so there is one dry run at a time.
+// The audit of a change has what it did, with the versions before and after.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_POLICIES_H_
@@ -28,8 +28,8 @@ class Policies {
   Policies(std::shared_ptr<engine::EngineCore> core, std::shared_ptr<Gate> gate)
       : core_(std::move(core)), gate_(std::move(gate)) {}
 
-  // `which`: why it is not known which engine is meant; asked after whether the
-  // caller may.
+  // `which` is an error if the request does not say which engine is meant; it
+  // is checked after the caller is authorized.
   absl::Status Get(const grpc::CallbackServerContext& context,
                    const v1::GetPolicyRequest& request,
                    const absl::Status& which,
@@ -42,7 +42,7 @@ class Policies {
  private:
   const std::shared_ptr<engine::EngineCore> core_;
   const std::shared_ptr<Gate> gate_;
-  std::atomic<bool> dry_run_{false};  // one is under way
+  std::atomic<bool> dry_run_{false};  // one is in progress
 };
 
 }  // namespace firebreak::admin

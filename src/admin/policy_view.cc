@@ -5,16 +5,16 @@
 namespace firebreak::admin {
 namespace {
 
-// --- what is shown otherwise than the table of a part has it -----------------
+// --- fields that are not shown as the table of their part has them -----------
 //
-// Most parts are shown as they are; a new one needs nothing here.
+// Most parts are shown as they are, so a new one needs no code here.
 
 template <class Options>
 void Adapt(Options* /*options*/) {}
 template <class Options>
 void Tidy(const Options& /*options*/, v1::MethodPolicy* /*view*/) {}
 
-// Where 0 stands for a number that depends on another one, that is shown.
+// Where 0 means "the same as another field", that value is shown.
 void Adapt(core::BreakerOptions* options) {
   options->probe_samples = options->samples();
 }
@@ -26,7 +26,7 @@ void Tidy(const core::BreakerOptions& options, v1::MethodPolicy* view) {
   if (!options.ramp.duration) view->mutable_breaker()->clear_ramp();
 }
 
-// Only one of the two ways to say a delay is allowed.
+// A policy may set the delay in one of two ways only.
 void Tidy(const core::HedgingOptions& options, v1::MethodPolicy* view) {
   v1::HedgingPolicy* const hedging = view->mutable_hedging();
   if (options.quantile > 0) {

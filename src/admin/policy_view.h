@@ -1,9 +1,9 @@
-// A method's options in the policy language, every default filled in.
+// A method's options in the policy language, with all defaults filled in.
 //
 //   *view.mutable_policy() = PolicyView(*runtime->options, runtime->admission);
 //
-// The opposite of src/engine/policy/policy_compile.h: an entry with this
-// content, and a name of its own, compiles to the same options.
+// The inverse of src/engine/policy/policy_compile.h: an entry with this
+// content, under another name, compiles to the same options.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_ADMIN_POLICY_VIEW_H_
@@ -15,8 +15,8 @@
 
 namespace firebreak::admin {
 
-// Without `name`, `id` and `base`. `admission` is what the method has in the
-// end, that of its channel included.
+// Without `name`, `id` and `base`. `admission` is what applies to the method,
+// the admission of its channel included.
 v1::MethodPolicy PolicyView(const core::MethodOptions& options,
                             const core::AdmissionControl& admission);
 

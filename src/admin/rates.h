@@ -1,11 +1,11 @@
-// The last minute of each method, in steps of 5 s.
+// The counts of each method over the last minute, in steps of 5 s.
 //
 //   auto rates = Rates::Create(core);
-//   rates->Start();                                // to look every 5 s
+//   rates->Start();                                // counts every 5 s
 //   RecentCounts::Reading lately = rates->counts().Of(*runtime, now);
 //   Step minute = rates->LastMinute(*runtime);
 //
-// RecentCounts, with a timer that makes it look for as long as this lives.
+// A RecentCounts with a timer that updates it as long as this object lives.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_RATES_H_
@@ -31,16 +31,16 @@ class Rates final : public engine::TimerClient {
 
   static std::shared_ptr<Rates> Create(std::shared_ptr<engine::EngineCore>);
   ~Rates() override;
-  // Once. Without, only Advance() ends a step.
+  // To be called once. Without it only Advance() ends a step.
   void Start();
 
-  // At most kSteps, the last of which is under way.
+  // At most kSteps, of which the last one is not complete.
   Step LastMinute(const engine::MethodRuntime& runtime) const {
     return counts_.All(runtime);
   }
   const engine::RecentCounts& counts() const { return counts_; }
 
-  // Ends a step.
+  // Ends the present step.
   void Advance() { Advance(core_->Now()); }
   void Advance(core::Time now);
   void OnTimer() override;

@@ -13,7 +13,7 @@ namespace {
 
 using Runtimes = std::vector<std::shared_ptr<engine::MethodRuntime>>;
 
-// More than this many in a message help nobody.
+// The most names in a message.
 constexpr size_t kMostListed = 5;
 
 bool IsPathOf(absl::string_view wanted, absl::string_view path) {
@@ -32,7 +32,7 @@ std::vector<core::Breaker*> BreakersOf(const engine::MethodRuntime& runtime,
   return breakers;
 }
 
-// Those of a channel's methods together.
+// The breakers that a channel's methods share.
 std::vector<core::Breaker*> SharedOf(const engine::MethodRuntime& runtime,
                                      const std::string& target) {
   std::vector<core::Breaker*> breakers = BreakersOf(runtime, target);
@@ -71,7 +71,7 @@ absl::Status Ambiguous(const std::string& wanted,
       left_out > 0 ? absl::StrCat(" and ", left_out, " more") : ""));
 }
 
-// Narrows `runtimes` to those of the method that `wanted` names.
+// Keeps only those of `runtimes` that are of the method `wanted`.
 absl::Status KeepMethod(const std::string& wanted, Runtimes* runtimes) {
   std::set<std::string> known;
   std::set<std::string> fitting;
@@ -82,7 +82,8 @@ absl::Status KeepMethod(const std::string& wanted, Runtimes* runtimes) {
     if (NamesMethod(wanted, runtime->method)) fitting.insert(runtime->method);
   }
   if (fitting.empty()) return NotFound("method", wanted, known);
-  // Spelt out in full it is that one, even if it is the end of another.
+  // A full name means exactly that method, even if it is the end of another
+  // name.
   if (!exact && fitting.size() > 1) return Ambiguous(wanted, fitting);
   runtimes->erase(
       std::remove_if(runtimes->begin(), runtimes->end(),
@@ -94,7 +95,7 @@ absl::Status KeepMethod(const std::string& wanted, Runtimes* runtimes) {
   return absl::OkStatus();
 }
 
-// Narrows `runtimes` to those of the channel, if one is given.
+// Keeps only those of `runtimes` that are of the channel, if one is given.
 absl::Status KeepChannel(const std::string& wanted, Runtimes* runtimes) {
   if (wanted.empty()) return absl::OkStatus();
   std::set<std::string> known;

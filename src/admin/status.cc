@@ -11,12 +11,12 @@
 namespace firebreak::admin {
 namespace {
 
-// What is not printable ASCII takes three bytes there.
+// In metadata a character that is not printable ASCII takes three bytes.
 std::string Fitting(absl::string_view all) {
   constexpr size_t kLongest = 6000;
   size_t size = 0;
-  size_t end = 0;   // of what fits
-  size_t line = 0;  // of the whole lines of it
+  size_t end = 0;   // the end of what fits
+  size_t line = 0;  // the end of its last full line
   for (; end < all.size(); ++end) {
     const char c = all[end];
     size += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
@@ -25,7 +25,7 @@ std::string Fitting(absl::string_view all) {
   }
   if (end == all.size()) return std::string(all);
   if (line == 0) {
-    // Not within a character.
+    // Does not cut within a character.
     while (end > 0 && (static_cast<uint8_t>(all[end]) & 0xC0U) == 0x80) --end;
     return absl::StrCat(all.substr(0, end), "...");
   }

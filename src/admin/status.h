@@ -1,11 +1,10 @@
-// absl::Status on its way to a gRPC client. The codes have the same numbers.
+// Converts an absl::Status for a gRPC client. The codes have the same numbers.
 //
 //   reactor->Finish(ToGrpc(status));
 //
-// A status travels in the metadata, for which gRPC's default is 8 kB: one that
-// is longer would arrive as an error of the transport, with nothing in it. So a
-// long message is cut, at the end of a line where there are several, and says
-// so.
+// A status is sent as metadata, for which gRPC's default limit is 8 kB. A
+// longer one would arrive as a transport error without a message. So a long
+// message is cut, at the end of a line if it has several, and says that it was.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_ADMIN_STATUS_H_
@@ -20,7 +19,7 @@ namespace firebreak::admin {
 
 grpc::Status ToGrpc(const absl::Status& status);
 
-// A stream that is refused. Deletes itself.
+// A stream that ends at once with an error. It deletes itself.
 template <class Response>
 class RefusedStream final : public grpc::ServerWriteReactor<Response> {
  public:

@@ -17,7 +17,7 @@ std::string ToUtf8(absl::string_view text) {
 
 std::string ToLine(absl::string_view text, size_t longest) {
   if (text.size() <= longest) return core::Printable(text);
-  // Not within a character: no half of one is printable.
+  // Does not cut within a character.
   size_t end = longest;
   while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0U) == 0x80) --end;
   return absl::StrCat(core::Printable(text.substr(0, end)), "...");
@@ -25,7 +25,7 @@ std::string ToLine(absl::string_view text, size_t longest) {
 
 std::string Quote(absl::string_view name) {
   constexpr size_t kLongest = 200;
-  // As Printable() doubles backslashes, no two names look the same.
+  // Printable() doubles backslashes, so different names stay different.
   return absl::StrCat(
       "\"", absl::StrReplaceAll(ToLine(name, kLongest), {{"\"", "\\\""}}),
       "\"");

@@ -1,4 +1,4 @@
-// Text from the application, made fit for a message or a log line.
+// Makes text from the application safe for a message or a log line.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_ADMIN_TEXT_H_
@@ -12,24 +12,25 @@
 
 namespace firebreak::admin {
 
-// `text` itself if it is UTF-8, else with every byte escaped that is not ASCII:
-// one name that is not would make a whole message unreadable.
+// Returns `text` if it is UTF-8, otherwise with every byte escaped that is not
+// ASCII: one name that is not UTF-8 would make a whole message unreadable.
 std::string ToUtf8(absl::string_view text);
 
-// In one line that commands no terminal, cut when it is longer than `longest`
-// bytes.
+// Returns the text on one line, without control characters for a terminal, cut
+// if it is longer than `longest` bytes.
 std::string ToLine(absl::string_view text, size_t longest = 500);
 
-// A name for a message: in double quotes, printable, cut when it is very long.
+// Returns a name for a message: in double quotes, printable, and cut if it is
+// very long.
 std::string Quote(absl::string_view name);
 
-// "; nearest: "Charge"", the one of `known` that `wanted` is most like; nothing
-// where none is.
+// Returns for example "; nearest: "Charge"" with the one of `known` that is
+// nearest to `wanted`, or "" if none is near.
 std::string NearestHint(absl::string_view wanted,
                         const std::vector<std::string>& known);
 
-// What an operator gives as the reason, for the audit: " (reason: "drill")", or
-// nothing.
+// Returns an operator's reason for the audit, for example " (reason: "drill")",
+// or "" if there is none.
 std::string Because(absl::string_view reason);
 
 }  // namespace firebreak::admin

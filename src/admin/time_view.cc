@@ -6,8 +6,8 @@ namespace firebreak::admin {
 
 google::protobuf::Timestamp TimestampOf(
     std::chrono::system_clock::time_point t) {
-  // Milliseconds: below that two readings of the clocks disagree from one
-  // answer to the next.
+  // To the millisecond: below that, two readings of the clocks differ from one
+  // response to the next.
   const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                          t.time_since_epoch())
                          .count();
@@ -32,7 +32,7 @@ google::protobuf::Duration DurationOf(core::Duration d) {
 absl::optional<core::Duration> DurationIn(const google::protobuf::Duration& d,
                                           core::Duration shortest,
                                           core::Duration longest) {
-  // Before they are added up: the sum of any two may overflow.
+  // Checked before they are added, since the sum may overflow.
   const int64_t most =
       std::chrono::duration_cast<std::chrono::seconds>(longest).count();
   if (d.seconds() < 0 || d.seconds() > most || d.nanos() < 0 ||

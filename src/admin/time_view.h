@@ -1,4 +1,4 @@
-// Times as the messages of the admin service have them.
+// Converts times to and from the messages of the admin service.
 //
 //   *view.mutable_since() = TimestampOf(snapshot.since);
 //
@@ -21,12 +21,12 @@ namespace firebreak::admin {
 
 google::protobuf::Timestamp TimestampOf(
     std::chrono::system_clock::time_point t);
-// `clock`: one for all times of an answer, so that they agree.
+// Use the same `clock` for all times of a response, so that they agree.
 google::protobuf::Timestamp TimestampOf(core::Time t,
                                         const engine::WallClock& clock = {});
 google::protobuf::Duration DurationOf(core::Duration d);
-// The other way round; nothing when it is not in [shortest, longest], or not
-// well formed. `shortest` is not negative.
+// The inverse; nullopt if it is not in [shortest, longest], or not well formed.
+// `shortest` is not negative.
 absl::optional<core::Duration> DurationIn(const google::protobuf::Duration& d,
                                           core::Duration shortest,
                                           core::Duration longest);
