@@ -18,13 +18,13 @@ constexpr size_t kEnoughForP999 = 10'000;
 constexpr double kHedgeAfter = 0.95;
 constexpr double kTailWorthIt = 2.5;
 constexpr double kFewFail = 0.001;
-// Retries are for failures that come alone.
+// Retries only help against failures that do not follow each other.
 constexpr double kMostTogether = 0.5;
 constexpr double kChance = 1e-6;
-// What is within that of a suggestion, is as good.
+// A present value within this share of a suggestion is as good.
 constexpr double kCloseEnough = 0.25;
 
-// To the microsecond: more digits say nothing.
+// Rounded to the microsecond: further digits mean nothing.
 std::string Text(Duration d) {
   if (d >= std::chrono::milliseconds(10)) {
     return core::FormatDuration(
@@ -33,7 +33,7 @@ std::string Text(Duration d) {
   return core::FormatDuration(std::chrono::round<std::chrono::microseconds>(d));
 }
 
-// Two digits, or all of a larger number: never "1e+03".
+// Two digits, or all digits of a larger number: never "1e+03".
 std::string Figure(double value) {
   return value < 99.5 ? absl::StrFormat("%.2g", value)
                       : absl::StrFormat("%.0f", value);
@@ -76,7 +76,7 @@ Suggestion Timeout(const Facts& facts, const MethodOptions& now) {
   return s;
 }
 
-// With a second attempt after `delay`, as if the two were independent.
+// The p99 with a second attempt after `delay`, if the two are independent.
 Duration HedgedP99(const Facts& facts, Duration delay) {
   Duration low = Duration::zero();
   Duration high = facts.latencies.back();
@@ -138,7 +138,8 @@ Suggestion Retry(const Facts& facts, const MethodOptions& now) {
     s.reason = "the policy says that calls may not run twice";
     return s;
   }
-  // A retry comes soon after, so it fails as the call after a failure does.
+  // A retry follows soon after the failure, so it fails as often as the call
+  // after a failure.
   const double again = std::max(f, facts.together);
   s.number = f * again <= kFewFail ? 2 : 3;
   const double left = f * std::pow(again, s.number - 1);
@@ -182,7 +183,8 @@ Suggestion Slow(const Facts& facts, const MethodOptions& now,
   return s;
 }
 
-// P(X >= least) of n calls that fail with probability f.
+// The probability that of n calls `least` or more fail, each with probability
+// f.
 double Tail(int n, double f, int least) {
   if (f <= 0) return least <= 0 ? 1 : 0;
   double sum = 0;
@@ -246,7 +248,7 @@ Suggestion Bulkhead(const Facts& facts, const MethodOptions& now,
   s.field = Field::kMaxConcurrent;
   const double most = static_cast<double>(facts.most_at_once);
   s.number = std::max(2.0, 2 * most);
-  // What a frozen server keeps under way.
+  // The calls in flight to a server that hangs.
   const double hung = facts.per_second * core::ToSeconds(timeout);
   const std::string seen = absl::StrFormat(
       "at most %d calls were under way at once, and %s on average",
@@ -297,7 +299,7 @@ absl::StatusOr<Facts> FactsOf(const Recording& recording) {
     if (call.code == absl::StatusCode::kCancelled) continue;
     ++facts.calls;
     busy_seconds += core::ToSeconds(call.latency);
-    // A nanosecond at least, so that none ends before it begins.
+    // At least a nanosecond, so that no call ends before it begins.
     ends.push_back(call.at + std::max(call.latency, Duration(1)));
     if (call.code == absl::StatusCode::kOk) {
       facts.latencies.push_back(call.latency);
@@ -331,7 +333,7 @@ absl::StatusOr<Facts> FactsOf(const Recording& recording) {
                                  : static_cast<double>(together) /
                                        static_cast<double>(failures);
   facts.mean_at_once = busy_seconds / seconds;
-  // Starts come in order; ends are put in order.
+  // The starts are in order already; the ends have to be sorted.
   std::sort(ends.begin(), ends.end());
   auto ended = ends.begin();
   int64_t under_way = 0;
@@ -379,7 +381,7 @@ Duration RoundUpNicely(Duration least) {
     for (const double factor :
          {1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0}) {
       const double value = factor * power;
-      // A part of a millisecond is nothing that people write.
+      // People do not write fractions of a millisecond.
       const bool is_whole = std::fmod(value, 1e6) == 0;
       if (is_whole && value >= wanted) {
         return Duration(static_cast<Duration::rep>(value));

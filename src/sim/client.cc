@@ -10,8 +10,8 @@ namespace {
 
 using core::Rng;
 
-// What a load is made of. Times and lucks are drawn apart, so that the n-th
-// call has the same luck in every kind of load.
+// The state of a load. Times and lucks are drawn from separate generators, so
+// that the n-th call has the same luck in every kind of load.
 struct Source {
   Source(Simulation* s, Client* c, uint64_t seed, OnCallEnd e)
       : sim(s), client(c), times(seed), lucks(~seed), on_end(std::move(e)) {}

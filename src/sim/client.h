@@ -1,4 +1,4 @@
-// Those who call: one call at a time, and the loads that make them.
+// The clients of a simulation, and the loads that make their calls.
 //
 //   FirebreakClient client(&sim, setup, &counts);       // or NaiveClient
 //   Tally tally;
@@ -7,13 +7,13 @@
 //   sim.Run();
 //   double share = tally.success();
 //
-// A Client is one process: what its calls share (breakers, budget, estimates)
-// is in it, and nothing is shared between clients.
+// A Client is one process: it has what its calls share (breakers, budget,
+// estimates). Clients share nothing with each other.
 //
-// The luck of a call is a number; the luck of its attempts follows from it. Two
-// clients under the same load by the same seed make calls of the same luck at
-// the same times, whatever they make of it: strategies are compared on one and
-// the same bad day, and a difference is no noise.
+// The luck of a call is a random seed, from which the luck of its attempts
+// follows. Two clients under the same load with the same seed get calls of the
+// same luck at the same times, whatever they do with them. So strategies are
+// compared on the same bad day, and a difference is not chance.
 #ifndef FIREBREAK_SRC_SIM_CLIENT_H_
 #define FIREBREAK_SRC_SIM_CLIENT_H_
 
@@ -33,7 +33,8 @@ struct CallResult {
   Time ended;
   absl::StatusCode code = absl::StatusCode::kOk;
   int attempts = 0;
-  // Refused by firebreak before anything was sent; else kNone.
+  // Why firebreak refused the call before anything was sent; kNone if it did
+  // not.
   core::Reason refused = core::Reason::kNone;
 
   bool ok() const { return code == absl::StatusCode::kOk; }
@@ -43,32 +44,32 @@ using OnCallEnd = std::function<void(const CallResult&)>;
 class Client {
  public:
   virtual ~Client() = default;
-  // `on_end` is called exactly once, unless the simulation ends first; also
-  // before Call() returns.
+  // `on_end` is called exactly once, maybe before Call() returns, unless the
+  // simulation ends first.
   virtual void Call(uint64_t luck, OnCallEnd on_end) = 0;
-  // How often its breakers changed their states.
+  // The number of state changes of its breakers.
   virtual int64_t breaker_changes() const { return 0; }
 };
 
-// Of attempt n = 0, 1, ... of a call.
+// The luck of attempt n = 0, 1, ... of a call.
 core::Rng AttemptLuck(uint64_t call_luck, int n);
 
-// Calls at random times that do not depend on the answers (Poisson), from now
-// until `until`. `client` outlives the simulation's run.
+// Makes calls at random times that do not depend on the answers (Poisson), from
+// now until `until`. `client` outlives the simulation's run.
 void RunOpenLoop(Simulation* sim, Client* client, double per_second, Time until,
                  uint64_t seed, OnCallEnd on_end);
-// `callers` that each make a call, await its end, pause for `think`, and begin
-// again until `until`.
+// Simulates `callers` that each make a call, wait for its end, pause for
+// `think`, and repeat that until `until`.
 void RunClosedLoop(Simulation* sim, Client* client, int callers, Duration think,
                    Time until, uint64_t seed, OnCallEnd on_end);
 
-// Sums up calls, in all and for each bucket of time.
+// Counts calls, in total and per bucket of time.
 class Tally {
  public:
   struct Bucket {
-    int64_t begun = 0;  // calls
-    int64_t good = 0;   // of them
-    int64_t done = 0;   // good calls that ended then, whenever they began
+    int64_t begun = 0;  // calls that began then
+    int64_t good = 0;   // of these, those that succeeded
+    int64_t done = 0;   // good calls that ended then
   };
 
   explicit Tally(Duration bucket = std::chrono::seconds(1),
@@ -76,7 +77,7 @@ class Tally {
       : width_(bucket), keeps_latencies_(keeps_latencies) {}
 
   void Add(const CallResult& call);
-  // For the loads above; the tally outlives it.
+  // For the loads above; the tally outlives the result.
   OnCallEnd Counter() {
     return [this](const CallResult& call) { Add(call); };
   }
@@ -84,13 +85,13 @@ class Tally {
   int64_t calls() const { return calls_; }
   int64_t good() const { return good_; }
   int64_t attempts() const { return attempts_; }
-  // Shares of calls; 0 before the first.
+  // Successes and attempts per call; 0 before the first call.
   double success() const { return PerCall(good_); }
   double load() const { return PerCall(attempts_); }
-  // From the start of virtual time.
+  // The buckets begin at the start of virtual time.
   const std::vector<Bucket>& buckets() const { return buckets_; }
   Duration bucket_width() const { return width_; }
-  // Of good calls, where they are kept.
+  // The latencies of good calls, if they are kept.
   const std::vector<Duration>& latencies() const { return latencies_; }
 
  private:

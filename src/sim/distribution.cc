@@ -13,10 +13,10 @@ double Seconds(Duration d) {
   return core::ToSeconds(std::max(d, Duration::zero()));
 }
 
-// In (0, 1], so that its logarithm is finite.
+// A random number in (0, 1], so that its logarithm is finite.
 double AboveZero(Rng* rng) { return 1.0 - rng->Uniform(); }
 
-// Box and Muller's; the second of the pair is thrown away.
+// The method of Box and Muller; the second number of the pair is not used.
 double StandardNormal(Rng* rng) {
   constexpr double kTau = 6.283185307179586;
   const double radius = std::sqrt(-2.0 * std::log(AboveZero(rng)));

@@ -4,8 +4,8 @@
 //       Distribution::LogNormal(Ms(5), Ms(2)).WithStragglers(0.05, 10);
 //   Duration took = work.Sample(&rng);
 //
-// Values are copied freely. A sample is never negative, and never longer than
-// kLongest; a parameter that makes no sense (negative, NaN) counts as zero.
+// Distributions are values. A sample is never negative, and never longer than
+// kLongest; an invalid parameter (negative, NaN) counts as zero.
 #ifndef FIREBREAK_SRC_SIM_DISTRIBUTION_H_
 #define FIREBREAK_SRC_SIM_DISTRIBUTION_H_
 
@@ -25,7 +25,7 @@ class Distribution {
  public:
   static constexpr Duration kLongest = std::chrono::hours(24);
 
-  // At most `share` of the samples is longer than `longer_than`.
+  // At most `share`, in [0, 1], of the samples are longer than `longer_than`.
   struct Point {
     Duration longer_than;
     double share;
@@ -33,22 +33,22 @@ class Distribution {
 
   static Distribution Constant(Duration value);
   static Distribution Exponential(Duration mean);
-  // By the mean and the deviation of the samples, not of their logarithms.
+  // `mean` and `deviation` are those of the samples, not of their logarithms.
   static Distribution LogNormal(Duration mean, Duration deviation);
-  // `rare` in `share` of all cases.
+  // `rare` with probability `share`, otherwise `common`.
   static Distribution TwoPoint(Duration common, Duration rare, double share);
-  // Given by its tail: straight lines between the points on paper with two
-  // logarithmic scales (so a Pareto tail is two points). The first point has
-  // the share 1 and is the shortest sample, the last one the longest. Points
-  // are in order, and their times above zero.
+  // Given by its tail: straight lines between the points, with both scales
+  // logarithmic (so a Pareto tail is two points). The first point has the share
+  // 1 and is the shortest sample; the last one is the longest. The points are
+  // in order, and their times are above zero.
   static Distribution Tail(std::vector<Point> points);
-  // One of these, drawn independently of each other; zero of none.
+  // Each sample is one of these values; zero if there are none.
   static Distribution OneOf(const std::vector<Duration>& values);
-  // Each by its share of all; parts are not negative.
+  // Each part is drawn by its share of all weights, which are not negative.
   struct Part;
   static Distribution Mixture(std::vector<Part> parts);
 
-  // With probability `share`, `factor` times as long.
+  // With probability `share`, a sample is `factor` times as long.
   Distribution WithStragglers(double share, double factor) const;
 
   Duration Sample(core::Rng* rng) const { return FromSeconds(sample_(rng)); }
@@ -67,7 +67,7 @@ struct Distribution::Part {
   Distribution of;
 };
 
-// The q-quantile of the values, q in [0, 1]; zero when there are none.
+// The q-quantile of the values, q in [0, 1]; zero if there are none.
 Duration Quantile(std::vector<Duration> values, double q);
 
 }  // namespace firebreak::sim

@@ -22,7 +22,7 @@ using Words = std::vector<absl::string_view>;
 constexpr Duration kLongestTime = std::chrono::hours(1);
 constexpr size_t kMostParts = 20;
 constexpr size_t kMostQuantiles = 20;
-// How far a tail goes on past the last quantile that is given.
+// How far a tail continues past the last quantile.
 constexpr double kTailFactor = 10;
 
 absl::Status NotUnderstood(absl::string_view word, absl::string_view expected) {
@@ -42,7 +42,7 @@ bool ParseTime(absl::string_view text, Duration* value) {
   return true;
 }
 
-// SimpleAtod also takes "nan", "inf" and signs.
+// SimpleAtod would also accept "nan", "inf" and signs.
 bool ParsePlain(absl::string_view text, double* value) {
   for (const char c : text) {
     if (!absl::ascii_isdigit(static_cast<unsigned char>(c)) && c != '.') {
@@ -78,7 +78,7 @@ absl::StatusOr<Distribution> Quantiles(const Words& words) {
         absl::StrCat("quantiles: has ", points.size() - 1, "; allowed 2 to ",
                      kMostQuantiles));
   }
-  // On: by the slope of the nearest two, as far as that makes sense.
+  // The lines continue with the slope of the nearest two points, within limits.
   const auto slope = [&points](size_t a, size_t b) {
     return std::log(core::ToSeconds(points[b].longer_than) /
                     core::ToSeconds(points[a].longer_than)) /

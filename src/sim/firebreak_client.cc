@@ -53,7 +53,7 @@ struct FirebreakClient::Channel {
   const core::MethodOptions options;
   const std::vector<Target> targets;
   core::Rng seeds;
-  core::AdmissionControl own_admission;  // a throttle, which makes nobody wait
+  core::AdmissionControl own_admission;  // a throttle, which makes no call wait
   core::AttemptBudget own_budget;
   core::AttemptBudget* const budget;
   const core::AdmissionControl* const admission;
@@ -65,7 +65,7 @@ struct FirebreakClient::Channel {
   std::vector<core::Breaker*> breakers;
 };
 
-// One call. Kept alive by its flights, its timer, and the queue it waits in.
+// One call. Its flights, its timer and the queue it waits in keep it alive.
 class FirebreakClient::Drive : public core::Bulkhead::Waiter,
                                public std::enable_shared_from_this<Drive> {
  public:
@@ -89,18 +89,19 @@ class FirebreakClient::Drive : public core::Bulkhead::Waiter,
     const core::AdmissionPermit::Step step =
         permit_.Begin(channel_->admission, started_, deadline_, ExpectedTime());
     waits_ = step.kind == core::AdmissionControl::Step::Kind::kWait;
-    // Who has to wait joins the queue.
+    // A call that has to wait joins the queue.
     waits_ ? Continue() : Enter(step);
   }
 
-  // Not within the call that has left.
+  // Posted, since this runs within the call that has left.
   void OnPlace() override {
     channel_->sim->After(Duration::zero(),
                          [self = shared_from_this()] { self->Continue(); });
   }
 
  private:
-  // As the engine's: what a call will take, for how long it may wait.
+  // As in the engine: how long the call itself will take, which limits its
+  // wait.
   Duration ExpectedTime() {
     if (!channel_->admission->MayMakeWait() ||
         channel_->latency.samples(started_) < core::LatencyModel::kFew) {
@@ -175,7 +176,7 @@ class FirebreakClient::Drive : public core::Bulkhead::Waiter,
     ArmTimer();
   }
 
-  // One timer at a time, as long as it is early enough.
+  // Arms a timer unless one is armed that fires early enough.
   void ArmTimer() {
     const Time wake_at = driver_.wake_at();
     if (wake_at >= armed_) return;

@@ -1,4 +1,4 @@
-// A process that calls through firebreak: the production core, hosted.
+// A process that calls through firebreak: it hosts the production core.
 //
 //   FirebreakClient::Setup setup;
 //   setup.options.retry = core::RetryOptions{};
@@ -7,15 +7,15 @@
 //   setup.seed = 7;
 //   FirebreakClient client(&sim, setup, &counts);
 //
-// Does with a CallDriver what the interceptors do: passes admission, launches
-// and cancels attempts, arms a timer for wake_at(), reports every end. All
-// calls of a client are of one method of one channel: they share its breakers,
-// one for each target, and its attempt budget. Clients for several methods of a
-// channel share what Setup::shared names; a client without that has no
-// admission but a throttle.
+// It does with a CallDriver what the interceptors do: it passes admission,
+// launches and cancels attempts, arms a timer for wake_at() and reports every
+// end. All calls of a client are of one method of one channel: they share its
+// attempt budget and its breakers, one per target. Clients for several methods
+// of a channel share the members of Setup::shared. A client without these has
+// no admission policy except a throttle.
 //
 // Ownership: what `setup` points to outlives the client's calls. Calls that
-// wait for admission hold on to it until the simulation has run.
+// wait for admission keep a pointer to it until the simulation has run.
 #ifndef FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 #define FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 
@@ -42,16 +42,16 @@ class FirebreakClient : public Client {
     core::MethodOptions options;
     core::BudgetOptions budget;
     std::vector<Target> targets;  // in the order of preference
-    uint64_t seed = 1;            // of breakers and jitter
+    uint64_t seed = 1;            // for breakers and jitter
 
-    // What further clients have too. Null: its own.
+    // Shared with other clients. Null: the client has its own.
     struct Shared {
       core::AttemptBudget* budget = nullptr;
       const core::AdmissionControl* admission = nullptr;
-      core::Breaker* breaker = nullptr;  // for each target
+      core::Breaker* breaker = nullptr;  // for all targets
     } shared;
-    core::Breaker::Identity identity;  // of its own breakers
-    // What attempt n of a call comes to; empty: the server draws it.
+    core::Breaker::Identity identity;  // for its own breakers
+    // The result of attempt n of a call; if empty, the server draws it.
     std::function<absl::optional<Reply>(uint64_t luck, int n, Time now)> fate;
   };
 
@@ -59,7 +59,7 @@ class FirebreakClient : public Client {
   ~FirebreakClient() override;
 
   void Call(uint64_t luck, OnCallEnd on_end) override;
-  // A call whose caller has set a deadline; counted in `counts`.
+  // Makes a call with a deadline; its attempts are counted in `counts`.
   void CallBy(Time deadline, uint64_t luck, WireCounts* counts,
               OnCallEnd on_end);
 
@@ -69,7 +69,7 @@ class FirebreakClient : public Client {
  private:
   struct Channel;
   class Drive;
-  // Calls that the simulation's end leaves unfinished hold on to it.
+  // Shared with calls that have not ended when the simulation does.
   const std::shared_ptr<Channel> channel_;
 };
 

@@ -84,13 +84,13 @@ absl::optional<Duration> RecoveryOf(
     before.calls += seconds[i].calls;
     before.successes += seconds[i].successes;
   }
-  // Nothing came before: then all is well where all succeed.
+  // If no call came before, the usual share is 1.
   const double usual =
       before.calls > 0 ? Ratio(before.successes, before.calls) : 1;
   size_t in_a_row = 0;
   for (size_t i = SecondOf(end); i < seconds.size(); ++i) {
     const auto n = static_cast<double>(seconds[i].calls);
-    // Three deviations of chance, and one call, are no relapse.
+    // Three standard deviations of chance, and one call, are tolerated.
     const double tolerance =
         std::max(0.01, 3 * std::sqrt(usual * (1 - usual) / std::max(n, 1.0)) +
                            1 / std::max(n, 1.0));

@@ -19,11 +19,12 @@ namespace {
 using core::Rng;
 
 constexpr int64_t kCallsToProgress = 8192;
-// From how many recorded calls a further attempt's fate is drawn.
+// The number of recorded calls from which the result of a further attempt is
+// drawn.
 constexpr size_t kNeighbours = 32;
-// Copies of recorded calls come within this time.
+// Copies of a recorded call start within this time after it.
 constexpr Duration kCopiesWithin = std::chrono::seconds(1);
-// Of calls that are no row of the recording; rows are fewer.
+// Marks the luck of a call that is no row of the recording.
 constexpr uint64_t kMadeUp = uint64_t{1} << 63;
 
 constexpr uint64_t Bits(uint64_t seed, uint64_t use) {
@@ -65,7 +66,7 @@ class Run {
     std::shared_ptr<const core::MethodOptions> options;
     core::AdmissionControl admission;
     std::unique_ptr<FirebreakClient> client;
-    // Of a recording: its rows, and how many of them have been called.
+    // With a recording: the method's rows, and how many have been called.
     std::vector<uint32_t> rows;
     size_t called = 0;
   };
@@ -104,7 +105,7 @@ class Run {
            now.time_since_epoch() < incident.end();
   }
 
-  // All anew, since incidents may overlap.
+  // Sets the state of all servers anew, since incidents may overlap.
   void ApplyIncidents() {
     for (const Servers& servers : pools_) {
       int number = 0;
@@ -154,7 +155,7 @@ class Run {
     }
   }
 
-  // The next call; of a recording, that of this row.
+  // Plans the next call; with a recording, the call of this row.
   void Plan(size_t row) {
     if (workload_.recording != nullptr) {
       if (row == workload_.recording->calls.size()) return;
@@ -172,7 +173,8 @@ class Run {
     });
   }
 
-  // A Poisson stream forgets, so where its rate changes it begins anew.
+  // A Poisson stream has no memory, so it can begin anew where its rate
+  // changes.
   Time NextInStream() {
     Time from = sim_.now();
     for (;;) {
@@ -196,7 +198,7 @@ class Run {
     return factor;
   }
 
-  // A recorded call, as often as the load says.
+  // Makes a recorded call as many times as the load says.
   void Repeat(size_t row) {
     const size_t method = workload_.recording->calls[row].method;
     ++runtimes_[method].called;
@@ -238,7 +240,7 @@ class Run {
     }
     if (call.code == absl::StatusCode::kCancelled) {
       ++forecast_.cancelled;
-      // It is neither here nor there.
+      // It is neither a success nor a failure.
       --SecondAt(call.started)->calls;
       return;
     }
@@ -327,7 +329,7 @@ class Run {
         AttemptLuck(luck ^ Bits(workload_.seed, 4), n).Next() % size;
     for (size_t i = 0; i < size; ++i) {
       const Recording::Call& call = calls[rows[begin + (first + i) % size]];
-      // What its caller did not wait for says nothing of another attempt.
+      // A call that its caller cancelled says nothing about another attempt.
       if (call.code == absl::StatusCode::kCancelled) continue;
       return Reply{call.code, call.latency};
     }
@@ -348,7 +350,7 @@ class Run {
     std::sort(forecast_.latencies_us.begin(), forecast_.latencies_us.end());
     const size_t length = static_cast<size_t>(
         std::chrono::ceil<std::chrono::seconds>(workload_.span()).count());
-    // What came later are the last replies.
+    // After that only the last replies came.
     forecast_.seconds.resize(std::max<size_t>(length, 1));
     Duration first = core::kInfiniteDuration;
     Duration end = Duration::zero();
@@ -373,7 +375,8 @@ class Run {
   int64_t ended_ = 0;
   WireCounts wire_;
   std::vector<Time> changes_;  // when incidents begin and end
-  // What calls point to goes after them, and they after the events.
+  // The order of the members matters for their destruction: events first, then
+  // calls, then what calls point to.
   Story story_;
   core::EventLog log_{1};
   core::AttemptBudget budget_;

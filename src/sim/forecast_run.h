@@ -1,5 +1,5 @@
-// What forecast.cc and forecast_run.cc share: how incidents meet servers, and
-// what is made of the seconds of a run. Exposed for tests.
+// Shared by forecast.cc and forecast_run.cc: how incidents affect servers, and
+// how the recovery is found in the seconds of a run. Exposed for tests.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_SIM_FORECAST_RUN_H_
@@ -13,18 +13,18 @@
 
 namespace firebreak::sim {
 
-// Whether the incident's WHO is this service: a part of its name, in any case,
-// or the channel's name.
+// Whether the incident's WHO names this service: a part of its name, ignoring
+// case, or the channel's name.
 bool IsMeant(const Incident& incident, const std::string& service,
              const std::string& channel);
 
-// How many of a pool it is about.
+// How many replicas of a pool the incident affects.
 int ReplicasOf(const Incident& incident, const Replicas& replicas);
 
-// From `end`, when the last incident ended, until the first of kSecondsToTell
-// seconds in a row whose share of successes is what it was before `first`,
-// within one call and three standard deviations of chance, or 1 %. In whole
-// seconds of the run. Nothing where the run has no such seconds.
+// The time from `end`, when the last incident ended, until the first of
+// kSecondsToTell seconds in a row whose share of successes is what it was
+// before `first`, within one call and three standard deviations of chance, or 1
+// %. In whole seconds of the run. nullopt if the run has no such seconds.
 inline constexpr size_t kSecondsToTell = 5;
 absl::optional<Duration> RecoveryOf(
     const std::vector<Forecast::Second>& seconds, Duration first, Duration end);

@@ -1,4 +1,4 @@
-// The names of a recording's methods, each with its number.
+// The numbers of a recording's methods, by their names.
 //
 //   MethodNames names(&recording.methods);
 //   uint16_t number = names.NumberOf("/shop.v1.Payment/Charge", &is_other);
@@ -25,7 +25,7 @@ class MethodNames {
   MethodNames(const MethodNames&) = delete;
   MethodNames& operator=(const MethodNames&) = delete;
 
-  // `*is_other`: whether there was no room for the name.
+  // Sets `*is_other` if there was no room for the name.
   uint16_t NumberOf(absl::string_view name, bool* is_other) {
     const auto found = numbers_.find(std::string(name));
     *is_other =

@@ -1,12 +1,12 @@
-// What firebreak is compared with: the retry loops that people write.
+// The retry loops that people write, to compare firebreak with.
 //
 //   NaiveOptions options;
 //   options.max_retries = 3;
 //   options.attempt_timeout = Ms(500);
 //   NaiveClient client(&sim, options, {&server, link}, &counts);
 //
-// Every failed attempt, whatever its code, is sent again at once, as often as
-// the options let it. No call has a deadline of its own.
+// Every failed attempt, whatever its code, is retried at once, as often as the
+// options allow. Calls have no deadline of their own.
 #ifndef FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_
 #define FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_
 
@@ -21,8 +21,8 @@
 namespace firebreak::sim {
 
 struct NaiveOptions {
-  // "Adaptive" in the study below: + `fill` per call, and more than one is
-  // needed for a retry, which takes one.
+  // "Adaptive" in the study below: + `fill` per call. A retry takes one token
+  // and needs more than one in the bucket.
   struct TokenBucket {
     double fill = 0.1;
     double size = 5;
@@ -31,17 +31,17 @@ struct NaiveOptions {
   int max_retries = 0;
   Duration attempt_timeout = Duration::zero();  // 0: none
   absl::optional<TokenBucket> bucket;
-  // No retry while failed attempts / calls, since the start, is above it: the
+  // No retry while failed attempts / calls, since the start, is above this: the
   // "breaker" of the same study. 0: off.
   //
-  // Both: M. Brooker, "Fixing retries with token buckets and circuit breakers",
-  // 2022-02-28, whose simulator has them so.
+  // Source of both: M. Brooker, "Fixing retries with token buckets and circuit
+  // breakers", 2022-02-28, and its simulator.
   double stop_above_failures = 0;
 };
 
 class NaiveClient : public Client {
  public:
-  // Outlives the run of the simulation, as `counts` does.
+  // The client and `counts` outlive the run of the simulation.
   NaiveClient(Simulation* sim, const NaiveOptions& options,
               const Target& target, WireCounts* counts);
 

@@ -13,7 +13,7 @@ namespace firebreak::sim {
 namespace {
 
 constexpr size_t kCandidates = 32;
-// How far is looked for them: attempts that took longer may be rare.
+// How far to search for them: attempts that took longer may be rare.
 constexpr size_t kFarthest = 4000;
 
 // The answers of one method, in the order of their starts.
@@ -24,7 +24,7 @@ struct Answer {
 };
 using Answers = std::vector<Answer>;
 
-// Visits them from the nearest on, until `visit` has enough.
+// Visits the answers from the nearest on, until `visit` has enough.
 template <class Visit>
 void FromNearest(const Answers& answers, int64_t at, Visit visit) {
   const auto middle = std::lower_bound(
@@ -92,7 +92,7 @@ absl::StatusOr<Recording> Observed::Finish() {
   std::stable_sort(calls_.begin(), calls_.end(),
                    [](const Call& a, const Call& b) { return a.at < b.at; });
   const int64_t first = calls_.front().at;
-  // As unsigned, the difference of any two is right.
+  // Unsigned, so that the difference of any two does not overflow.
   const uint64_t span =
       static_cast<uint64_t>(calls_.back().at) - static_cast<uint64_t>(first);
   if (span > static_cast<uint64_t>(Recording::kLongest.count())) {
@@ -131,7 +131,8 @@ absl::StatusOr<Recording> Observed::Finish() {
     } else if (call.met == Met::kNoAnswer) {
       ++result_.given_up;
       met = LongerOne(answers[call.method], call.at, latency, &rng);
-      // None took longer: then it is not known to be slower than it was seen.
+      // If none took longer, the time it was waited for is taken as its
+      // latency.
       code = absl::StatusCode::kOk;
     }
     if (met != nullptr) {

@@ -1,5 +1,5 @@
-// From calls whose attempts were recorded to a Recording: what the first
-// attempt of each call met, or would have met.
+// Makes a Recording from calls whose attempts were recorded: what the first
+// attempt of each call got, or would have got.
 //
 //   Observed observed;
 //   status = observed.AddCall("/p.S/M", start_ns, Observed::Met::kAnswer,
@@ -7,18 +7,19 @@
 //   observed.AddAnswer("/p.S/M", start_ns, latency, code);   // of a hedge
 //   absl::StatusOr<Recording> recording = observed.Finish();
 //
-// A log of what callers got shows the policy of that day as much as the
-// servers: a call that a breaker refused met nobody, and one that a hedge won
-// was never seen to its end. With its attempts more is known:
+// A log of the results that callers got depends on the policy of that day as
+// much as on the servers: a call that a breaker refused reached no server, and
+// the end of an attempt that lost to a hedge was not seen. The attempts show
+// more:
 //
-//   kAnswer     the first attempt was answered: that is what it met
-//   kNoAnswer   it was given up after `latency`: it would have met what an
-//               attempt of its method met at about that time that took longer
-//               (one of the 32 nearest by start). Gives each the weight that
-//               those before it leave: the estimate of Kaplan and Meier,
+//   kAnswer     the first attempt was answered, with this result
+//   kNoAnswer   it was given up after `latency`. It gets the result of an
+//               attempt of its method at about that time that took longer
+//               (one of the 32 nearest by start). That gives each the weight
+//               that those before it leave: the estimate of Kaplan and Meier,
 //               "Nonparametric estimation from incomplete observations", 1958.
-//   kNobody     it was never sent: it would have met what the nearest attempt
-//               of its method met
+//   kNobody     it was never sent. It gets the result of the nearest attempt
+//               of its method
 //
 // Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED past kMaxCalls.
 //
@@ -46,13 +47,14 @@ class Observed {
   explicit Observed(size_t max_calls = Recording::kMaxCalls)
       : max_calls_(max_calls) {}
 
-  // `start_ns`: since whatever moment, the same for all.
+  // `start_ns` counts from any moment, the same for all calls.
   absl::Status AddCall(absl::string_view method, int64_t start_ns, Met met,
                        Duration latency, absl::StatusCode code);
-  // Of an attempt that was no first one.
+  // Adds the answer of a later attempt of a call.
   void AddAnswer(absl::string_view method, int64_t start_ns, Duration latency,
                  absl::StatusCode code);
-  // Once. Calls of a method of which no attempt was answered are left out.
+  // To be called once. Calls of a method without an answered attempt are left
+  // out.
   absl::StatusOr<Recording> Finish();
 
  private:

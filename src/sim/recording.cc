@@ -42,7 +42,7 @@ std::string Quoted(absl::string_view text) {
                       text.size() > kMost ? "...'" : "'");
 }
 
-// SimpleAtod also takes "inf", "nan", hexadecimals and blanks around.
+// SimpleAtod would also accept "inf", "nan", hexadecimals and spaces.
 bool ParseMs(absl::string_view text, double most, double* ms) {
   if (text.empty() || text.size() > 30) return false;
   for (const char c : text) {
@@ -53,13 +53,14 @@ bool ParseMs(absl::string_view text, double most, double* ms) {
   return absl::SimpleAtod(text, ms) && *ms >= 0 && *ms <= most;
 }
 
-// The lines of a stream. (Not by its buffer: one that fails there throws.)
+// Reads the lines of a stream. (It does not use the streambuf, whose errors are
+// exceptions.)
 class Lines {
  public:
   explicit Lines(std::istream* in) : in_(in), block_(size_t{1} << 16) {}
 
-  // One line without its end. False at the end of the stream, or when the line
-  // has no end; `*line` is then what there is of it.
+  // Reads one line, without its end. False at the end of the stream, or if the
+  // line has no end; `*line` is then its incomplete text.
   bool Take(std::string* line) {
     line->clear();
     for (;;) {
@@ -67,7 +68,7 @@ class Lines {
       const auto from = block_.begin() + static_cast<std::ptrdiff_t>(at_);
       const auto to = block_.begin() + static_cast<std::ptrdiff_t>(end_);
       const auto stop = std::find(from, to, '\n');
-      // What is too long for a line is noticed, and not kept.
+      // The excess of a line that is too long is not kept.
       if (line->size() <= kLongestLine) line->append(from, stop);
       at_ = static_cast<size_t>(stop - block_.begin());
       if (stop == to) continue;
@@ -172,7 +173,7 @@ class Reader {
     return absl::OkStatus();
   }
 
-  // The column as people count, and its text.
+  // The error names the column, counted from 1, and its text.
   absl::Status Wrong(Column which, absl::string_view expected) const {
     const size_t at = columns_[which];
     return ErrorAt(
@@ -214,7 +215,8 @@ class Reader {
     bool is_other = false;
     call.method = names_.NumberOf(method, &is_other);
     if (is_other) ++result_.of_other_methods;
-    // Since the first row for now: as numbers of ns these would not fit.
+    // Relative to the first row for now: nanoseconds since the epoch would
+    // overflow.
     if (result_.calls.empty()) first_ms_ = start;
     const double since_ms = start - first_ms_;
     constexpr double kMost = core::ToSeconds(Recording::kLongest) * 1e3;

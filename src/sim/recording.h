@@ -1,4 +1,5 @@
-// A recording of calls, read from CSV: a user's own access log can become one.
+// A recording of calls, read from CSV, for example made from a user's access
+// log.
 //
 //   start_ms,method,latency_ms,code
 //   1700000000000,/shop.v1.PaymentService/Charge,4.71,OK
@@ -8,24 +9,23 @@
 //   absl::StatusOr<Recording> recording = ReadRecording(&file);
 //
 // The first line names the columns, in any order. `start_ms` (when a call
-// began, since whatever moment) and `latency_ms` (how long it took) have to be
-// there; `method` and `code` (a name or a number) need not: then the calls are
-// of kUnnamedMethod, and OK. Columns of other names are not looked at. Numbers
-// are plain decimals, in [0, 1e15] and [0, 1e9]. Fields hold no commas and
-// no quotes. A line that begins with '#' is a comment, except that
-// "#firebreak-calls 1" says which version of this format it is.
+// began, from any moment on) and `latency_ms` (how long it took) are required.
+// `method` and `code` (a name or a number) are optional; without them the calls
+// are of kUnnamedMethod, and OK. Other columns are ignored. Numbers are plain
+// decimals, in [0, 1e15] and [0, 1e9]. Fields contain no commas and no quotes.
+// A line that begins with '#' is a comment, except that "#firebreak-calls 1"
+// gives the version of this format.
 //
-// Rows may come in any order, as they do in logs that are written when a call
-// ends: they are sorted by their start, and the first call begins at zero. How
-// many were not in order is told. A file that was cut off within its last line
-// is read without that line, and this is told, too. Past kMaxMethods names the
-// calls of further methods share kOtherMethods.
+// Rows may come in any order, as in logs that are written when a call ends:
+// they are sorted by their start, and the first call begins at zero.
+// `out_of_order` counts the rows that were not in order. A file that was cut
+// off within its last line is read without that line, and `is_cut` is set.
+// After kMaxMethods names the calls of further methods share kOtherMethods.
 //
-// Errors: INVALID_ARGUMENT, naming the line and the column (from 1), what was
-// found and what is accepted; the message quotes no more than a few characters
-// of the file. UNAVAILABLE when the stream itself fails. Nothing else goes
-// wrong: any bytes of any length are read to an end, in memory that is bounded
-// by kMaxCalls.
+// Errors: INVALID_ARGUMENT, with the line and the column (from 1), what was
+// found and what is accepted; the message quotes only a few characters of the
+// file. UNAVAILABLE if the stream itself fails. There are no other errors:
+// input of any length is read to its end, in memory that kMaxCalls bounds.
 //
 // Thread safety: a value.
 #ifndef FIREBREAK_SRC_SIM_RECORDING_H_
@@ -52,13 +52,13 @@ inline constexpr absl::string_view kUnnamedMethod = "/recorded.Service/Method";
 inline constexpr absl::string_view kOtherMethods = "other";
 
 struct Recording {
-  // Of this format.
+  // The version of this format.
   static constexpr int kVersion = 1;
-  // 24 bytes each.
+  // A call takes 24 bytes.
   static constexpr size_t kMaxCalls = 5'000'000;
   static constexpr size_t kMaxMethods = 1000;
-  // From the first call to the last. A longer one mostly has a clock that is
-  // wrong among those of its hosts.
+  // The longest time from the first call to the last. A longer one is mostly
+  // due to a wrong clock on one of the hosts.
   static constexpr Duration kLongest = std::chrono::hours(24 * 7);
 
   struct Call {
@@ -73,8 +73,9 @@ struct Recording {
   int64_t out_of_order = 0;
   int64_t of_other_methods = 0;
   bool is_cut = false;
-  // Of recorded attempts (observed.h): calls that met nobody, and whose first
-  // attempt was given up; and those that nothing is known of.
+  // If made from attempts (observed.h): the number of calls that were never
+  // sent, of calls whose first attempt was given up, and of calls about which
+  // nothing is known.
   int64_t of_nobody = 0;
   int64_t given_up = 0;
   int64_t left_out = 0;
@@ -82,14 +83,14 @@ struct Recording {
 
 absl::StatusOr<Recording> ReadRecording(
     std::istream* in, size_t max_calls = Recording::kMaxCalls);
-// What ReadRecording() reads.
+// Writes what ReadRecording() reads.
 void WriteRecording(const Recording& recording, std::ostream* out);
 
-// Only the calls of methods that `fits`; may be empty. Times stay as they are.
+// Keeps the calls of methods for which `fits` is true; there may be none.
 Recording OnlyMethods(const Recording& recording,
                       const std::function<bool(const std::string&)>& fits);
 
-// "UNAVAILABLE" or "14". False for anything else.
+// Parses "UNAVAILABLE" or "14". False for anything else.
 bool ParseCode(absl::string_view text, absl::StatusCode* code);
 
 }  // namespace firebreak::sim

@@ -94,7 +94,7 @@ void Server::Begin(const std::shared_ptr<Job>& job) {
       (job->work.fate ? job->work.fate->work
                       : options_.service.Sample(&job->work.luck)) +
       std::exchange(owed_, Duration::zero());
-  // Speed 1 is exact.
+  // At speed 1 there is no rounding.
   const Duration takes = speed_ == 1 ? plain : core::Scale(plain, 1 / speed_);
   sim_->After(takes, [this, job] {
     if (job->state == Job::State::kUnderWay) End(job);

@@ -1,22 +1,22 @@
-// A server in virtual time: workers, a queue before them, and its own troubles.
+// A server in virtual time: workers, their queue, and its own failures.
 //
 //   ServerOptions options;
 //   options.workers = 10;
 //   options.service = Distribution::Exponential(Ms(10));  // 1000 calls/s
 //   Server server(&sim, options);
 //   server.Submit(std::move(work));
-//   sim.At(At(Sec(5)), [&] { server.SetSpeed(0.2); });      // a bad minute
+//   sim.At(At(Sec(5)), [&] { server.SetSpeed(0.2); });      // a slow minute
 //   sim.At(At(Sec(65)), [&] { server.SetSpeed(1); });
 //
-// Work is begun in the order in which it comes. What is random about one piece
-// of it is drawn from the luck that it brings along, so two runs that differ in
-// the client's strategy give the same call the same service.
+// Work begins in the order in which it arrives. What is random about it is
+// drawn from the luck that it brings along. So a call gets the same service in
+// two runs that differ only in the client's strategy.
 //
-// A client that no longer waits may say so (Cancel). A server that honours it
-// forgets what is queued and breaks off what is under way; one that does not
-// finishes it for nothing.
+// A client that no longer waits may cancel. A server that honours cancels
+// removes queued work and stops work in progress; another one finishes the work
+// for nothing.
 //
-// Thread safety: none. Ownership: outlives what it is given.
+// Thread safety: none. Ownership: it outlives its work.
 #ifndef FIREBREAK_SRC_SIM_SERVER_H_
 #define FIREBREAK_SRC_SIM_SERVER_H_
 
@@ -35,15 +35,15 @@
 namespace firebreak::sim {
 
 struct ServerOptions {
-  // 0: as many as there is work, so nothing ever waits.
+  // 0: no limit, so no work ever waits.
   int workers = 1;
-  // What may wait at most; more is refused at once. Absent: no bound.
+  // The longest queue; further work is refused at once. Absent: no limit.
   absl::optional<int64_t> queue_limit;
   Distribution service = Distribution::Constant(std::chrono::milliseconds(10));
-  // Of work that is done, each by itself.
+  // The share of finished work that fails, independently.
   double failure_rate = 0;
   bool honours_cancel = false;
-  // Of a worker, that a refusal takes: before it begins with what comes next.
+  // The time of a worker that a refusal takes, before its next work begins.
   Duration refusal_work{};
 
   absl::StatusCode failure_code = absl::StatusCode::kUnavailable;
@@ -52,7 +52,7 @@ struct ServerOptions {
 
 struct Reply {
   absl::StatusCode code;
-  Duration work;  // of a worker, that it took
+  Duration work;  // the time of a worker that it took
 };
 
 class Server {
@@ -60,12 +60,12 @@ class Server {
   struct Work {
     core::Rng luck{0};
     std::function<void()> on_start;  // may be empty
-    // Exactly once, unless a cancel is honoured first.
+    // Called exactly once, unless a cancel is honoured first.
     std::function<void(const Reply&)> on_end;
-    // What it takes and comes to; absent: drawn by the server's options.
+    // Its duration and result; absent: drawn from the server's options.
     absl::optional<Reply> fate;
   };
-  // Names a piece of work; may be dropped at any time.
+  // A handle to a piece of work; it may be dropped at any time.
   class Job;
   using Handle = std::weak_ptr<Job>;
 
@@ -74,13 +74,13 @@ class Server {
     int64_t refused = 0;
     int64_t started = 0;
     int64_t ended = 0;
-    int64_t broken_off = 0;  // by a cancel, queued or under way
-    Duration busy{};         // of all workers, for work that ended by now
-    Duration wasted{};       // of that, for replies that nobody waited for
-    // Integrals over time, in seconds: for mean lengths.
+    int64_t broken_off = 0;  // cancelled while queued or in progress
+    Duration busy{};         // time of all workers for ended work
+    Duration wasted{};       // of that, for replies no client waited for
+    // Integrals over time, in seconds, to compute mean lengths.
     double queued_seconds = 0;
-    double present_seconds = 0;  // queued or under way
-    Duration spent{};            // from arrival to end, of all that ended
+    double present_seconds = 0;  // queued or in progress
+    Duration spent{};            // from arrival to end, of all ended work
   };
 
   Server(Simulation* sim, ServerOptions options);
@@ -88,21 +88,21 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   Handle Submit(Work work);
-  // No effect on what has ended, nor where cancels are not honoured.
+  // No effect on ended work, or if cancels are not honoured.
   void Cancel(const Handle& handle);
-  // Work that is begun from now on takes 1 / speed times as long; what is under
-  // way goes on as before. At 0 or below nothing is begun.
+  // Work that begins from now on takes 1 / speed times as long; work in
+  // progress is not changed. At 0 or below no work begins.
   void SetSpeed(double speed);
-  // What comes from now on meets this; what came before is not touched.
+  // What happens to work that arrives from now on.
   enum class Trouble {
     kNone,
-    kSwallows,  // it is lost without a word
-    kRefuses,   // it is sent back at once, with `failure_code`
+    kSwallows,  // the work is lost, without an answer
+    kRefuses,   // refused at once, with `failure_code`
   };
   void SetTrouble(Trouble trouble) { trouble_ = trouble; }
-  // Instead of the options' failure_rate, for work that ends from now on.
+  // Replaces the options' failure_rate for work that ends from now on.
   void SetFailureRate(double rate) { failure_rate_ = rate; }
-  // Told by who took the reply: it came to nobody.
+  // The client of a reply reports that it no longer waited for it.
   void NoteWasted(Duration work) { stats_.wasted += work; }
 
   int64_t queued() const { return queued_; }
@@ -113,27 +113,27 @@ class Server {
   void BeginNext();
   void Begin(const std::shared_ptr<Job>& job);
   void End(const std::shared_ptr<Job>& job);
-  void Count();  // up to now, before anything changes
+  void Count();  // updates the integrals before a change
 
   Simulation* const sim_;
   const ServerOptions options_;
   double speed_ = 1;
   double failure_rate_;
   Trouble trouble_ = Trouble::kNone;
-  std::deque<std::shared_ptr<Job>> queue_;  // with those that were cancelled
-  int64_t queued_ = 0;                      // without
+  std::deque<std::shared_ptr<Job>> queue_;  // cancelled work included
+  int64_t queued_ = 0;                      // without cancelled work
   int64_t under_way_ = 0;
-  Duration owed_{};  // for refusals
+  Duration owed_{};  // time that refusals took
   Time counted_;
   Stats stats_;
 };
 
-// Servers behind one name, each of which gets every n-th attempt, as of a
-// channel of gRPC with round_robin: a hedge goes to another one than the
-// attempt before it, where there is another one.
+// Several servers behind one name. Each gets every n-th attempt, as in a gRPC
+// channel with round_robin: a hedge goes to another server than the attempt
+// before it, if there is another one.
 class Pool {
  public:
-  // `size` of at least 1.
+  // `size` is at least 1.
   Pool(Simulation* sim, const ServerOptions& options, int size) {
     for (int i = 0; i < size; ++i) {
       servers_.push_back(std::make_unique<Server>(sim, options));

@@ -1,16 +1,16 @@
-// Virtual time: what happens next, and when.
+// Virtual time: a queue of events, and the time of the current one.
 //
 //   Simulation sim;
 //   sim.After(std::chrono::milliseconds(10), [&] { ++rings; });
 //   sim.Run();                       // sim.now() is 10 ms after the start
 //
-// An event may plan further events. Two that are due at the same time happen in
-// the order in which they were planned, so a run is the same every time.
-// Nothing that takes part reads a clock, sleeps or owns a thread: an hour of a
-// thousand calls a second takes seconds.
+// An event may schedule further events. Two that are due at the same time
+// happen in the order in which they were scheduled, so every run is the same.
+// No participant reads a clock, sleeps or owns a thread: an hour of a thousand
+// calls a second takes seconds.
 //
 // Thread safety: none. Ownership: events that never happen are destroyed with
-// the simulation, so it goes before what they point to.
+// the simulation, so it must be destroyed before what they point to.
 #ifndef FIREBREAK_SRC_SIM_SIMULATION_H_
 #define FIREBREAK_SRC_SIM_SIMULATION_H_
 
@@ -34,7 +34,7 @@ class Simulation {
 
   Time now() const { return now_; }
 
-  // A time that has passed counts as now; kInfiniteFuture is never.
+  // A time that has passed counts as now; kInfiniteFuture means never.
   void At(Time at, Event event) {
     if (at == core::kInfiniteFuture) return;
     if (free_.empty()) {
@@ -51,12 +51,12 @@ class Simulation {
     At(core::SaturatingAdd(now_, wait), std::move(event));
   }
 
-  // All that is due at `until` or before; then it is `until`.
+  // Runs all events until `until`, which is the time then.
   void RunUntil(Time until) {
     while (!due_.empty() && due_.front().at <= until) Step();
     now_ = std::max(now_, until);
   }
-  // Until nothing is planned.
+  // Runs until no event is left.
   void Run() {
     while (!due_.empty()) Step();
   }
@@ -67,7 +67,7 @@ class Simulation {
     uint64_t order;
     uint32_t slot;  // of events_
 
-    // The top of a heap is its largest: the earliest is.
+    // Inverted, since the top of a heap is its largest: the earliest event.
     bool operator<(const Due& other) const {
       return std::tie(other.at, other.order) < std::tie(at, order);
     }

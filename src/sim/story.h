@@ -1,10 +1,11 @@
-// What breakers do during a forecast.
+// Records what breakers do during a forecast.
 //
 //   Story story(&forecast);
 //   log.SetSink(&story);         // ... the run ...
 //   story.End(now);              // forecast.events, .times_opened, .open_time
 //
-// Thread safety: none. Ownership: the forecast outlives it, and it the log.
+// Thread safety: none. Ownership: the forecast outlives it; it outlives the
+// log.
 #ifndef FIREBREAK_SRC_SIM_STORY_H_
 #define FIREBREAK_SRC_SIM_STORY_H_
 

@@ -89,7 +89,7 @@ class PartParser {
 
   absl::Status Who(Incident* incident) {
     if (!IsWhat(word()) && !IsShare() && !at_end()) {
-      // A name may be anything, so what comes after it decides.
+      // A name may be any word, so the word after it decides.
       const absl::string_view next =
           at_ + 1 < words_.size() ? words_[at_ + 1] : "";
       double ignored = 0;
@@ -183,7 +183,7 @@ absl::StatusOr<std::vector<Incident>> ParseWhatIf(absl::string_view text) {
   size_t number = 0;
   for (const absl::string_view part : absl::StrSplit(text, ';')) {
     ++number;
-    // A ";" at the end separates nothing.
+    // The part after a last ";" may be empty.
     if (absl::StripAsciiWhitespace(part).empty()) continue;
     if (incidents.size() == kMaxIncidents) {
       return absl::InvalidArgumentError(

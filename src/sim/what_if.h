@@ -1,4 +1,4 @@
-// What goes wrong in a forecast, in words:
+// Parses the incidents of a forecast, as people write them:
 //
 //   absl::StatusOr<std::vector<Incident>> incidents =
 //       ParseWhatIf("payment frozen for 60s at 30s; load x15; "
@@ -9,19 +9,19 @@
 //   [WHO] WHAT [for DURATION] [at DURATION]
 //
 // WHO is a part of a service's name, "N% of replicas", or both in this order;
-// without it all are meant. WHAT is one of
+// without it all servers are affected. WHAT is one of
 //
 //   frozen       takes calls and begins none until it is over
 //   down         refuses every call at once, with UNAVAILABLE
 //   slow [xN]    takes N times as long (10)
-//   fails [N%]   fails so many of its calls, with UNAVAILABLE (all)
-//   load xN      callers make N times as many calls; WHO is not for this one
+//   fails [N%]   fails this share of its calls, with UNAVAILABLE (all)
+//   load xN      callers make N times as many calls; it takes no WHO
 //
-// `for` is how long (default: to the end), `at` when it begins, from the first
-// call (default: at once).
+// `for` is how long it lasts (default: to the end), and `at` when it begins,
+// from the first call on (default: at once).
 //
-// Errors: INVALID_ARGUMENT that names the word which does not fit, where it
-// stands, and what is accepted there.
+// Errors: INVALID_ARGUMENT that names the wrong word, its place, and what is
+// accepted there.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_SIM_WHAT_IF_H_
@@ -57,7 +57,7 @@ inline constexpr size_t kMaxIncidents = 20;
 
 absl::StatusOr<std::vector<Incident>> ParseWhatIf(absl::string_view text);
 
-// As it may be written, in full.
+// The full text, as ParseWhatIf() accepts it.
 std::string ToString(const Incident& incident);
 
 }  // namespace firebreak::sim

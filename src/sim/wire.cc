@@ -19,13 +19,13 @@ std::weak_ptr<Flight> Flight::Send(Simulation* sim, const Target& target,
                                    core::Rng luck, Times times,
                                    WireCounts* counts, OnEnd on_end,
                                    absl::optional<Reply> fate) {
-  // (The constructor is private.)
+  // Not make_shared, since the constructor is private.
   const std::shared_ptr<Flight> flight(
       new Flight(sim, target, luck, times, counts, std::move(on_end)));
   flight->fate_ = std::move(fate);
   ++counts->sent;
   sim->After(flight->out_, [flight] { flight->Arrive(); });
-  // By weak reference: a deadline in the far future keeps nothing alive.
+  // A weak reference, so that a deadline in the far future keeps nothing alive.
   sim->At(times.attempt_deadline, [weak = std::weak_ptr<Flight>(flight)] {
     const std::shared_ptr<Flight> self = weak.lock();
     if (self == nullptr || !self->on_end_) return;
@@ -40,7 +40,7 @@ std::weak_ptr<Flight> Flight::Send(Simulation* sim, const Target& target,
 
 void Flight::Cancel() {
   on_end_ = nullptr;
-  // It never overtakes the attempt: the same leg, begun no earlier.
+  // It cannot overtake the attempt: it takes the same leg, and starts later.
   sim_->After(
       out_, [self = shared_from_this()] { self->server_->Cancel(self->job_); });
 }

@@ -1,4 +1,4 @@
-// One attempt on its way to a server and back, as a client's stub sees it.
+// One attempt to a server and back, as a client's stub sees it.
 //
 //   Target target{&server, {Distribution::Exponential(Ms(10)),
 //                           Distribution::Exponential(Ms(10))}};
@@ -7,17 +7,17 @@
 //       [](const AttemptEnd& end) { ... });
 //   if (auto still = flight.lock()) still->Cancel();
 //
-// What gRPC does around an attempt: it ends with the server's answer, or at its
-// deadline with DEADLINE_EXCEEDED, and a client that no longer waits tells the
-// server so, one leg later. Replies that come to nobody are counted as waste,
-// with the server and here.
+// It does what gRPC does for an attempt: it ends with the server's answer, or
+// at its deadline with DEADLINE_EXCEEDED. If the client no longer waits, the
+// server learns of that one network leg later. Replies that no client waits for
+// are counted as waste, by the server and here.
 //
-// A reply CANCELLED, which no server of ours gives, is of a recording, and the
-// caller's own cancel.
+// A CANCELLED reply comes from a recording only, and means that the caller
+// cancelled.
 //
-// Thread safety: none. Ownership: a flight is kept by what is planned for it;
-// what `target` points to and `counts` outlive it. What it calls back is
-// dropped as soon as it has been called, or can be no more.
+// Thread safety: none. Ownership: its scheduled events keep a flight alive;
+// what `target` points to and `counts` outlive it. `on_end` is destroyed as
+// soon as it has been called, or can no longer be.
 #ifndef FIREBREAK_SRC_SIM_WIRE_H_
 #define FIREBREAK_SRC_SIM_WIRE_H_
 
@@ -42,16 +42,16 @@ struct Link {
 struct Target {
   Server* server = nullptr;
   Link link;
-  // Instead of `server`: the next of these, for each attempt anew.
+  // Instead of `server`: each attempt goes to the next server of the pool.
   Pool* pool = nullptr;
 };
 
-// Of all attempts of a client, or of all clients.
+// The counts for a client, or for all clients.
 struct WireCounts {
   int64_t sent = 0;
-  int64_t unwanted = 0;  // replies that nobody waited for
-  // Of attempts that ended or not: the reply came after the call's deadline.
-  // Known of all attempts only where no server honours cancels.
+  int64_t unwanted = 0;  // replies that no client waited for
+  // Replies that came after the call's deadline. This includes all attempts
+  // only if no server honours cancels.
   int64_t doomed = 0;
 };
 
@@ -82,7 +82,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
   Server* const server_;
   const Times times_;
   WireCounts* const counts_;
-  OnEnd on_end_;  // empty: nobody waits
+  OnEnd on_end_;  // empty: the client no longer waits
   core::Rng luck_;
   const Duration out_;
   const Duration back_;
