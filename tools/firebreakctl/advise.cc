@@ -1,5 +1,5 @@
-// `firebreakctl advise`: numbers for a method's policy, each with its reason,
-// and each simulated before it is proposed.
+// `firebreakctl advise`: suggests numbers for a method's policy, each with a
+// reason and simulated before it is proposed.
 #include <google/protobuf/text_format.h>
 
 #include <algorithm>
@@ -35,7 +35,7 @@ struct AdviseArguments {
   uint64_t seed = 1;
 };
 
-// A method of the recording by its end, as those of a server.
+// Finds a method of the recording by the end of its name.
 absl::StatusOr<std::string> FindMethod(const sim::Recording& recording,
                                        const std::string& wanted) {
   std::vector<std::string> found;
@@ -58,7 +58,7 @@ absl::StatusOr<std::string> FindMethod(const sim::Recording& recording,
                          absl::StrJoin(shown, ", ")));
 }
 
-// The policy with an entry for this method alone, and where that is.
+// The policy with an entry for this method only, and the entry's index.
 struct Draft {
   v1::PolicySet set;
   int index = 0;
@@ -87,7 +87,7 @@ Draft DraftFor(const engine::PolicyTable& table, const std::string& channel,
       draft.index = i;
       return draft;
     }
-    // An entry applies whole: the new one takes over what that one says.
+    // A method uses one entry only, so the new one inherits from this one.
     entry = each;
     if (!each.id().empty()) {
       entry.Clear();
@@ -127,7 +127,7 @@ void Apply(const sim::Suggestion& s, v1::MethodPolicy* entry) {
   }
 }
 
-// As the policy file says it, after the field's name.
+// The value as a policy file has it.
 std::string ValueOf(const sim::Suggestion& s) {
   if (s.duration > Duration::zero() && s.number == 0) {
     return core::FormatDuration(s.duration);
@@ -135,7 +135,7 @@ std::string ValueOf(const sim::Suggestion& s) {
   return absl::StrCat(s.number);
 }
 
-// The calls as they were, and with the servers frozen for a while.
+// Simulates the calls as recorded, and with servers that hang for a while.
 class Trial {
  public:
   Trial(const sim::Recording* calls, Duration useful_within, uint64_t seed) {
@@ -162,10 +162,10 @@ class Trial {
             sim::RunForecast(frozen_, policy)};
   }
 
-  // Why it is worse than before; "" if it is not.
+  // Says why the result is worse than before; "" if it is not.
   std::string Worse(const Result& before, const Result& after) const {
-    // A timeout may cost what its reason says, and a breaker may look twice
-    // before it closes again.
+    // A timeout may cost the share of calls that its reason states, and a
+    // breaker may need two probes before it closes.
     constexpr double kCost = 0.0005;
     const double back_within = 3 / core::ToSeconds(frozen_.span());
     const double lost =
@@ -176,8 +176,8 @@ class Trial {
           "time",
           lost * 100);
     }
-    // A failure that a retry mends makes nothing slower, so failures count as
-    // the slowest.
+    // Failures count as the slowest calls, so that a retry that turns a failure
+    // into a success does not make the result slower.
     if (core::ToSeconds(P99OfAll(after.as_recorded)) >
         1.02 * core::ToSeconds(P99OfAll(before.as_recorded))) {
       return "on the recording the 99th of a hundred calls is slower";
@@ -233,7 +233,7 @@ std::string Compared(const Trial& trial, const Trial::Result& before,
   return table.Render(style);
 }
 
-// As RenderDifferences() has those of a server.
+// The differences in the form of RenderDifferences().
 std::string DiffText(const v1::PolicySet& before, const v1::PolicySet& after,
                      const Style& style) {
   v1::ApplyPolicyResponse view;
@@ -272,7 +272,7 @@ int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
       Brief(facts->Quantile(0.99) / std::chrono::nanoseconds(1)),
       Brief(facts->Quantile(0.999) / std::chrono::nanoseconds(1)));
 
-  // What comes later than that, comes too late.
+  // A later answer counts as too late.
   const Trial trial(&calls, suggestions[0].duration, typed.seed);
   Draft draft = DraftFor(table, typed.channel, method);
   const Trial::Result before = trial.Run(PolicyOf(table, typed.channel));
@@ -296,7 +296,7 @@ int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
         against = trial.Worse(so_far, result);
         progress.Show(done);
       } else {
-        // What was measured may be out of a field's range.
+        // The suggested value may be out of the field's range.
         against = std::string(compiled.status().message());
       }
       if (against.empty()) {
@@ -313,7 +313,7 @@ int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
               << Printable(reason) << "\n";
   }
   std::cout << "\n" << Compared(trial, before, so_far, style) << "\n";
-  // (A draft has an entry of its own for the method, even if nothing is new.)
+  // (The draft has its own entry for the method, even if nothing changes.)
   const bool changes = std::any_of(verdicts.begin(), verdicts.end(),
                                    [](bool accepted) { return accepted; });
   if (!changes) {

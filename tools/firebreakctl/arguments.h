@@ -1,7 +1,7 @@
-// What is typed behind `firebreakctl`: options and commands.
+// The command line of `firebreakctl`: options and commands.
 //
 //   Arguments args;
-//   Command chosen;                  // what to do, once all is understood
+//   Command chosen;                  // what to do, once all is parsed
 //   AddCommonOptions(&app, &args);
 //   AddPolicyCommands(&app, &args, &chosen, &chosen_here);
 //
@@ -20,7 +20,7 @@
 
 namespace firebreak::ctl {
 
-// What was typed.
+// The parsed command line.
 struct Arguments {
   Settings settings;
   std::string timeout;
@@ -29,7 +29,7 @@ struct Arguments {
   std::string override_for;
   EventsRequest events;
   bool names_only = false;
-  int last = 20;  // of the decisions
+  int last = 20;  // the number of decisions
   ListRequest list;
   AlertsRequest alerts;
   PolicyRequest policy;
@@ -42,33 +42,35 @@ struct Arguments {
   std::string shell;
 };
 
-// Of a server.
+// A command that asks servers; it returns the exit code.
 using Command = std::function<int(Client*)>;
 
-// The text of a duration within [low, high], which messages call `range`.
+// Accepts the text of a duration within [low, high], which messages call
+// `range`.
 CLI::Validator DurationCheck(core::Duration low, core::Duration high,
                              const std::string& range);
 CLI::Validator TimeoutCheck();
 
-// Options that every command takes, before and after its name.
+// Adds the options that every command takes, before and after its name.
 void AddCommonOptions(CLI::App* app, Arguments* args);
-// Why something is changed.
+// Adds --reason, for commands that change something.
 void AddReason(CLI::App* app, Arguments* args);
-// One that asks servers; null: its callback is set by the caller.
+// Adds a command that asks servers. If `command` is null, the caller sets its
+// callback.
 CLI::App* AddCommand(CLI::App* app, Arguments* args, const std::string& name,
                      const std::string& description,
                      const std::string& examples, Command command,
                      Command* chosen);
-// `local` is chosen where a file is all that is asked.
+// Sets `local` for a command that only needs a file.
 void AddPolicyCommands(CLI::App* app, Arguments* args, Command* chosen,
                        std::function<int()>* local);
-// What is looked at while it changes.
+// Adds the commands that show live data.
 void AddLiveCommands(CLI::App* app, Arguments* args, Command* chosen);
-// Commands for which no server is asked.
+// Adds the commands that ask no server.
 void AddLocalCommands(CLI::App* app, Arguments* args,
                       std::function<int()>* chosen);
 
-// Spaces around names are nobody's intention: "a:1, b:1".
+// Removes spaces around names, as in "a:1, b:1".
 void Trim(Settings* settings);
 
 }  // namespace firebreak::ctl

@@ -1,4 +1,4 @@
-// The arguments of commands that are looked at while they change.
+// The arguments of the commands that show live data.
 #include <chrono>
 
 #include "absl/strings/numbers.h"
@@ -13,7 +13,7 @@ namespace firebreak::ctl {
 
 namespace {
 
-// "10%", more than none and not more than all.
+// Accepts a share such as "10%", in (0 %, 100 %].
 CLI::Validator ShareCheck() {
   return CLI::Validator(
       [](const std::string& typed) -> std::string {

@@ -20,7 +20,7 @@ namespace firebreak::ctl {
 
 namespace {
 
-// The faults of a policy come one to a line.
+// Makes a message printable that has several lines, such as policy errors.
 std::string PrintableLines(const std::string& text) {
   return absl::StrJoin(absl::StrSplit(text, '\n'), "\n",
                        [](std::string* out, absl::string_view line) {
@@ -176,7 +176,7 @@ int Client::Health() {
   auto answers = AskAll(&v1::Admin::Stub::GetHealth, request);
   KeepThoseThatKnow(&answers);
   if (AllFailed(answers)) return kExitUnhealthy;
-  // A name that is mistyped must not look well.
+  // A mistyped name must not be reported as healthy.
   if (!settings_.channel.empty() &&
       std::all_of(answers.begin(), answers.end(), [](const auto& each) {
         const v1::GetHealthResponse& r = each.response;
@@ -241,7 +241,7 @@ int Client::Alerts(const AlertsRequest& wanted) {
 template <class Response>
 int Client::PrintBreakers(const Answers<Response>& answers,
                           const char* none) const {
-  // A change that one target has not made is a failure, whatever the others do.
+  // A change that failed on one target is a failure, whatever the others did.
   const int exit_code = TellFailures(answers);
   if (settings_.json) {
     if (answers.size() > 1 || exit_code == kExitOk) PrintJson(answers);

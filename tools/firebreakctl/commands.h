@@ -1,15 +1,15 @@
-// The commands of firebreakctl, after their arguments have been understood.
+// The commands of firebreakctl, after their arguments have been parsed.
 //
 //   Client client(settings);
 //   absl::Status connected = client.Connect();
 //   return client.Show("Charge");
 //
-// Each asks all targets at once, prints the answers to standard output, and
-// returns the exit code: 0, or 1 after a line on standard error for each target
-// that says what it answered or why it cannot be reached. Of several targets
-// those that do not answer are a row of what List(), Health() and Alerts()
-// print. A target without the channel that is asked for is left out, unless
-// none has it.
+// Each command asks all targets at once and prints the answers to standard
+// output. It returns the exit code: 0, or 1 after a line on standard error for
+// each target that failed, with its error or why it cannot be reached. If there
+// are several targets, List(), Health() and Alerts() print a row for each that
+// does not answer. A target that does not have the requested channel is left
+// out, unless none has it.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_H_
@@ -36,35 +36,35 @@ namespace firebreak::ctl {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
-// Of Health().
+// The exit codes of Health().
 inline constexpr int kExitDegraded = 1;
 inline constexpr int kExitUnhealthy = 2;
-// Of Alerts(), where it is to tell.
+// The exit codes of Alerts() with `exit_code`.
 inline constexpr int kExitWarning = 1;
 inline constexpr int kExitCritical = 2;
-// Of DiffPolicy(), as of diff(1).
+// The exit codes of DiffPolicy(), like those of diff(1).
 inline constexpr int kExitDifferent = 1;
 inline constexpr int kExitTrouble = 2;
 
 struct Settings {
-  std::vector<std::string> targets;  // of admin services, in gRPC's terms
-  std::string channel;               // only methods of this one; empty = all
-  std::string engine;  // of a service for several; empty = all, or the only one
-  core::Duration timeout = std::chrono::seconds(5);  // for one answer
+  std::vector<std::string> targets;  // gRPC targets of admin services
+  std::string channel;               // only its methods; empty = all channels
+  std::string engine;                // empty = all, or the only one
+  core::Duration timeout = std::chrono::seconds(5);  // for one response
   bool json = false;
-  std::string reason;  // of a change, for the audit
+  std::string reason;  // for the audit of a change
   Style style;
   Security security;
 };
 
 struct ListRequest {
-  size_t limit = 0;       // of methods; 0: all
-  bool bad_only = false;  // those that are not healthy
+  size_t limit = 0;       // the most methods; 0: all
+  bool bad_only = false;  // only methods that are not healthy
 };
 
 struct AlertsRequest {
   bool critical_only = false;
-  bool exit_code = false;  // tells what there is
+  bool exit_code = false;  // the exit code shows the worst alert
 };
 
 struct EventsRequest {
@@ -74,13 +74,13 @@ struct EventsRequest {
 
 struct PolicyRequest {
   std::string path;         // "-": standard input
-  uint64_t if_version = 0;  // 0: whichever is in force
-  bool force = false;       // also with errors, and where breakers go
-  uint64_t to_version = 0;  // of RollBack(); 0: the one before
+  uint64_t if_version = 0;  // 0: any version
+  bool force = false;       // even with errors, or if breakers are removed
+  uint64_t to_version = 0;  // for RollBack(); 0: the previous version
 };
 
 struct RecordRequest {
-  std::string path;    // of a file that is not there yet
+  std::string path;    // of a file that does not exist yet
   std::string method;  // empty: all
   core::Duration duration = std::chrono::minutes(1);
   double share = 1;  // of the calls
@@ -88,54 +88,57 @@ struct RecordRequest {
 
 class Client {
  public:
-  // More would be a fleet for another tool.
+  // The most targets.
   static constexpr size_t kMaxTargets = 256;
 
   explicit Client(Settings settings);
-  // First.
+  // To be called first.
   absl::Status Connect();
 
   int List(const ListRequest& wanted);
-  // The methods' names alone, one to a line, for completion. Only those that a
-  // shell takes as they are.
+  // Prints only the names of methods, one per line, for completion: those that
+  // a shell accepts without quotes.
   int Names();
   const Settings& settings() const { return settings_; }
   int Show(const std::string& method);
-  // The last decisions on a method's calls.
+  // Prints the last decisions on a method's calls.
   int Why(const std::string& method, int last);
-  // 0 healthy, 1 degraded, 2 unhealthy, or a target does not answer, or none
-  // has a method of the channel that is asked for.
+  // Returns 0 for healthy, 1 for degraded, and 2 for unhealthy, if a target
+  // does not answer, or if none has a method of the requested channel.
   int Health();
-  // With `exit_code`: 0 none, 1 warnings, 2 critical ones, or a target does not
-  // answer.
+  // With `exit_code` it returns 0 for no alerts, 1 for warnings, and 2 for
+  // critical alerts, or if a target does not answer.
   int Alerts(const AlertsRequest& wanted);
-  // `duration` absent: until cleared.
+  // Without a `duration` the override lasts until it is cleared.
   int Override(const std::string& method, v1::BreakerState state,
                absl::optional<core::Duration> duration);
   int Clear(const std::string& method);
   int Reset(const std::string& method);
-  // With `follow` until it is interrupted, or a target says that it never will
-  // (PERMISSION_DENIED): a stream that ends, or gives no sign of life, is
-  // opened anew, after what was the last; both are told. Those of several
-  // targets are put into one order: as if their clocks were right, and those of
-  // one target always as they are numbered.
+  // With `follow` it runs until it is interrupted, or a target answers that it
+  // will never allow it (PERMISSION_DENIED). A stream that ends, or sends no
+  // heartbeat, is opened again after its last event; both are reported. The
+  // events of several targets are merged into one order: by their times,
+  // corrected for the skew of the clocks, and those of one target always by
+  // their numbers.
   int Events(const EventsRequest& request);
-  // The calls that end from now on, into one file: until the time is over, all
-  // targets have ended it, the file cannot be written, or somebody interrupts
-  // it, which is no failure.
+  // Records the calls that end from now on into one file, until the time is
+  // over, all targets have ended, the file cannot be written, or it is
+  // interrupted, which is no failure.
   int Record(const RecordRequest& wanted);
   int GetPolicy();
-  // 0 when no server has a finding that is an error.
+  // Returns 0 if no server has a finding that is an error.
   int LintPolicy();
-  // 0 no difference, 1 some, 2 trouble.
+  // Returns 0 for no differences, 1 for some, and 2 for a failure.
   int DiffPolicy(const std::string& path);
-  // Of several targets all, or, as far as a trial can tell, none. One whose
-  // policy is replaced by somebody else between the trial and the change keeps
-  // theirs. Not where a finding is an error or a breaker goes, but by `force`.
+  // Applies the policy to all targets, or to none, as far as a dry run can
+  // tell. If another client replaces the policy of a target between the dry run
+  // and the change, that target keeps the other client's policy. Without
+  // `force` it does nothing if a finding is an error, or if a breaker would be
+  // removed.
   int ApplyPolicy(const PolicyRequest& wanted);
   int PolicyHistory();
-  // Applies what an earlier version was, as ApplyPolicy(). Of several targets
-  // each has its own.
+  // Applies an earlier version, as ApplyPolicy() does. Each target has its own
+  // versions.
   int RollBack(const PolicyRequest& wanted);
 
  private:
@@ -153,54 +156,54 @@ class Client {
   void Begin(grpc::ClientContext* context) const;
   std::string Explain(const std::string& target,
                       const grpc::Status& status) const;
-  // On standard error.
+  // Print to standard error.
   static void Complain(const std::string& what);
   static void TellRestart(const std::string& target);
 
-  // Asks all of them, each on a thread of its own.
+  // Asks all targets, each on a thread of its own.
   template <class Request, class Response>
   Answers<Response> AskAll(Rpc<Request, Response> rpc,
                            const Request& request) const;
-  // Each of them another question.
+  // Asks each target with its own request.
   template <class Request, class Response>
   Answers<Response> AskEach(Rpc<Request, Response> rpc,
                             const std::vector<Request>& requests) const;
-  // Prints the answers as JSON: one object a line, which says whose it is.
+  // Prints the answers as JSON, one object per line, with the target's name.
   template <class Response>
   void PrintJson(const Answers<Response>& answers) const;
-  // Without those that have not what is asked for, if others have.
+  // Removes the answers that are NOT_FOUND, if there are others.
   template <class Response>
   void KeepThoseThatKnow(Answers<Response>* answers) const;
-  // The exit code.
+  // Prints the errors, and returns the exit code.
   template <class Response>
   static int TellFailures(const Answers<Response>& answers);
-  // Whether there is none to print; then it has said why.
+  // Whether there is no response to print; then it has printed the errors.
   template <class Response>
   bool AllFailed(const Answers<Response>& answers) const;
-  // Prints what `render` makes of each answer, under the name of its target
-  // where there are several.
+  // Prints each response as `render` formats it, under the name of its target
+  // if there are several.
   template <class Response, class Render>
   int PrintEach(const Answers<Response>& answers, const Render& render) const;
-  // What each would come to.
+  // Makes a dry run on each target.
   Answers<v1::ApplyPolicyResponse> Rehearse(
       const std::vector<std::string>& texts);
   bool MayApply(const Answers<v1::ApplyPolicyResponse>& rehearsed,
                 const PolicyRequest& wanted) const;
-  // One for each target.
+  // Replaces the policy of each target by its own text.
   int Replace(const std::vector<std::string>& texts,
               const PolicyRequest& wanted);
-  // Prints the answers to a change, or `none` for those that hold no breaker.
+  // Prints the responses to a change, or `none` for those without a breaker.
   template <class Response>
   int PrintBreakers(const Answers<Response>& answers, const char* none) const;
 
-  // How much the clock of a target is ahead of ours, told by an answer that has
-  // just been written there. One that is off by less than a second may as well
-  // be the network: 0.
+  // How far the clock of a target is ahead of this one, from a response that
+  // the target has just written. 0 if it is less than a second, which may be
+  // the network's delay.
   template <class Response>
   static int64_t SkewOf(const Response& response) {
     constexpr int64_t kSkewToMention = 1'000'000'000;
     const auto& as_of = response.as_of();
-    // Out of what a clock can say it is no time, and would overflow.
+    // A time that no clock shows is ignored; it would overflow.
     if (!response.has_as_of() || as_of.seconds() < 0 ||
         as_of.seconds() > 7'300'000'000 || as_of.nanos() < 0 ||
         as_of.nanos() >= 1'000'000'000) {
@@ -221,16 +224,16 @@ class Client {
   // How far a target's events have been read.
   struct Place {
     int64_t after = 0;
-    uint64_t instance = 0;  // whose numbers those are; 0: not known
+    uint64_t instance = 0;  // the process that numbered them; 0: not known
   };
-  // Reads what is kept to the end.
+  // Reads all events that the target has kept.
   grpc::Status ReadKept(const Target& target, Place* place,
                         EventPrinter* printer) const;
-  // What happens, until the stream ends.
+  // Reads new events until the stream ends.
   grpc::Status FollowOnce(const Target& target, Place* place,
                           const std::function<void()>& on_open,
                           EventPrinter* printer) const;
-  // Stream after stream, until one ends in a way that will not change.
+  // Opens streams until one ends with an error that is permanent.
   grpc::Status Follow(const Target& target, Place* place,
                       EventPrinter* printer) const;
 

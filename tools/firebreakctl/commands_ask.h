@@ -1,5 +1,5 @@
 // How commands ask servers: the templates of Client, for the files that
-// implement it.
+// implement its commands.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_ASK_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_COMMANDS_ASK_H_
 

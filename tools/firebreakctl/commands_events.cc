@@ -1,4 +1,4 @@
-// `firebreakctl events`: of one target as they come, of several in one order.
+// `firebreakctl events`: prints the events of one target, or merges several.
 #include <google/protobuf/util/time_util.h>
 #include <grpc/support/time.h>
 #include <grpcpp/completion_queue.h>
@@ -26,13 +26,13 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-// What the server takes for a heartbeat.
+// The limits of the server for a heartbeat.
 constexpr core::Duration kShortestBeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestBeat = std::chrono::hours(1);
-// Heartbeats that fail to come before a stream counts as broken.
+// After so many missing heartbeats a stream counts as broken.
 constexpr int kMissedBeats = 3;
 
-// Trying again would change nothing.
+// Whether another attempt would end in the same way.
 bool IsForGood(const grpc::Status& end) {
   switch (end.error_code()) {
     case grpc::StatusCode::PERMISSION_DENIED:
@@ -45,10 +45,10 @@ bool IsForGood(const grpc::Status& end) {
   }
 }
 
-// A stream of events that is waited for so long, and no longer.
+// A stream of events whose reads have a time limit.
 class LiveStream {
  public:
-  // `context` outlives it.
+  // `context` outlives the stream.
   LiveStream(v1::Admin::Stub* stub, const v1::WatchEventsRequest& request,
              grpc::ClientContext* context)
       : context_(context) {
@@ -63,7 +63,7 @@ class LiveStream {
     }
   }
 
-  // False: it has ended.
+  // Reads the next response. False: the stream has ended.
   bool Read(v1::WatchEventsResponse* response, core::Duration patience) {
     const auto until =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
@@ -73,7 +73,7 @@ class LiveStream {
     ++pending_;
     return Wait(until);
   }
-  // After that.
+  // Returns the final status; to be called after Read() returned false.
   grpc::Status Finish() {
     grpc::Status status;
     reader_->Finish(&status, nullptr);
@@ -81,11 +81,11 @@ class LiveStream {
     Wait(gpr_inf_future(GPR_CLOCK_MONOTONIC));
     return status;
   }
-  // Whether it has ended because nothing came for too long.
+  // Whether it has ended because no response came for too long.
   bool is_silent() const { return is_silent_; }
 
  private:
-  // For the one operation under way.
+  // Waits for the pending operation.
   bool Wait(gpr_timespec until) {
     void* tag;
     bool ok = false;
@@ -107,7 +107,7 @@ class LiveStream {
 
 }  // namespace
 
-// Prints events at once, or holds them back to put them into one order.
+// Prints events at once, or collects them to print them in one order.
 class Client::EventPrinter {
  public:
   EventPrinter(const Settings& settings, bool has_several)
@@ -119,10 +119,11 @@ class Client::EventPrinter {
     std::cout.flush();
   }
 
-  // `skew` only tells its place; its time is what the target says.
+  // `skew` only corrects its place in the order; the printed time is the
+  // target's.
   void Hold(const Target& target, v1::Event event, int64_t skew) {
     const std::lock_guard<std::mutex> lock(mu_);
-    // Those of one target stay in their order, whatever its clock did.
+    // The events of one target keep their order, whatever its clock did.
     int64_t& newest =
         newest_.try_emplace(&target, std::numeric_limits<int64_t>::min())
             .first->second;
@@ -230,7 +231,7 @@ grpc::Status Client::FollowOnce(const Target& target, Place* place,
   AddToken(settings_.security, &context);
   LiveStream stream(target.stub.get(), request, &context);
   v1::WatchEventsResponse response;
-  // The first answer comes at once.
+  // The server sends its first response at once.
   bool is_open = false;
   while (stream.Read(&response,
                      is_open ? kMissedBeats * beat : settings_.timeout)) {
@@ -259,7 +260,7 @@ grpc::Status Client::FollowOnce(const Target& target, Place* place,
 
 grpc::Status Client::Follow(const Target& target, Place* place,
                             EventPrinter* printer) const {
-  // As often as somebody would look.
+  // The pause before another stream is opened.
   const core::Duration pause =
       std::min<core::Duration>(settings_.timeout, std::chrono::seconds(1));
   absl::optional<std::chrono::steady_clock::time_point> lost;
@@ -275,7 +276,8 @@ grpc::Status Client::Follow(const Target& target, Place* place,
     grpc::Status end = FollowOnce(target, place, on_open, printer);
     if (IsForGood(end)) return end;
     if (end.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
-      // A server that knows no instances: there are fewer than we have seen.
+      // An older server without instances: its events are fewer than those
+      // already read, so it was restarted.
       TellRestart(target.name);
       *place = {};
       continue;
@@ -305,8 +307,8 @@ int Client::Events(const EventsRequest& request) {
     if (!ends[i].ok()) Complain(Explain(targets_[i].name, ends[i]));
   };
 
-  // Also when following: what has happened comes within the timeout, or the
-  // server is not there. Waiting for what will happen takes signs of life only.
+  // This is done with `follow` too: past events have to arrive within the
+  // timeout. The wait for new events has no timeout, only heartbeats.
   for_each_that_is_well(
       [&](size_t i) { ends[i] = ReadKept(targets_[i], &places[i], &printer); });
   printer.PrintHeld();
@@ -317,7 +319,7 @@ int Client::Events(const EventsRequest& request) {
   }
   if (failed == targets_.size()) return kExitFailed;
   if (!request.follow) return failed > 0 ? kExitFailed : kExitOk;
-  // One of several that is not there now may come.
+  // A target that cannot be reached now may come back.
   for (grpc::Status& end : ends) {
     if (!IsForGood(end)) end = grpc::Status::OK;
   }

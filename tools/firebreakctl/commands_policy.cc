@@ -1,4 +1,4 @@
-// `firebreakctl policy get|lint|diff|apply|history|rollback`, of servers.
+// `firebreakctl policy get|lint|diff|apply|history|rollback`, with servers.
 #include <algorithm>
 #include <iostream>
 #include <string>
@@ -142,7 +142,7 @@ bool Client::MayApply(const Answers<v1::ApplyPolicyResponse>& rehearsed,
 
 int Client::Replace(const std::vector<std::string>& texts,
                     const PolicyRequest& wanted) {
-  // First on trial, everywhere: what one of them would refuse, none gets.
+  // A dry run on all targets first: if one refuses, none gets the policy.
   const auto rehearsed = Rehearse(texts);
   if (!MayApply(rehearsed, wanted)) {
     Complain("nothing was applied");
@@ -153,7 +153,7 @@ int Client::Replace(const std::vector<std::string>& texts,
     requests[i].set_text(texts[i]);
     requests[i].set_engine(settings_.engine);
     requests[i].set_reason(settings_.reason);
-    // What was on trial is what is replaced.
+    // Replaces only the version on which the dry run was made.
     requests[i].set_if_version(rehearsed[i].response.version());
   }
   const auto answers = AskEach(&v1::Admin::Stub::ApplyPolicy, requests);

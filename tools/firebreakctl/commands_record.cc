@@ -1,4 +1,4 @@
-// `firebreakctl record`: the calls of one target or several into one file.
+// `firebreakctl record`: records the calls of one or several targets in a file.
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/client_context.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ constexpr auto kLook = std::chrono::milliseconds(50);
 std::atomic<bool> stops_recording{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "for a signal handler");
 
-// The second one is not ours any more.
+// The first signal ends the recording; the second one ends the process.
 void StopRecording(int signal) {
   stops_recording = true;
   std::signal(signal, SIG_DFL);
@@ -37,12 +37,12 @@ void StopRecording(int signal) {
 
 }  // namespace
 
-// What all streams write to.
+// The file that all streams write to.
 class Client::Tape {
  public:
   explicit Tape(RecordingFile* file) : file_(file) {}
 
-  // False: there is no more to be written.
+  // Writes a block. False: no more can be written.
   bool Append(const v1::CallBlock& block) {
     const std::lock_guard<std::mutex> lock(mu_);
     if (!error_.ok()) return false;
@@ -123,19 +123,20 @@ int Client::Record(const RecordRequest& wanted) {
   std::atomic<size_t> running{targets_.size()};
   std::atomic<size_t> failed{0};
   const bool is_terminal = isatty(STDERR_FILENO) == 1;
-  const char* const over = is_terminal ? "\r\x1b[K" : "";  // a line so far
+  // erases the line of progress
+  const char* const over = is_terminal ? "\r\x1b[K" : "";
   for (size_t i = 0; i < targets_.size(); ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     AddToken(settings_.security, contexts[i].get());
-    // Past its end for what is left to be read; a host that is gone is given
-    // up then.
+    // It extends past the end of the recording, so that the rest can be read. A
+    // host that does not answer by then is given up.
     contexts[i]->set_deadline(
         std::chrono::system_clock::now() +
         std::chrono::duration_cast<std::chrono::system_clock::duration>(
             wanted.duration + 2 * settings_.timeout));
     threads.emplace_back([&, i, context = contexts[i].get()] {
       const grpc::Status end = RecordOne(targets_[i], wanted, context, &tape);
-      // Else it may be our own doing.
+      // Otherwise this program may have ended the stream.
       if (!end.ok() && !stops_recording && tape.error().ok()) {
         ++failed;
         std::cerr << over;
@@ -167,7 +168,7 @@ int Client::Record(const RecordRequest& wanted) {
     Complain(absl::StrCat(Printable(error.message()), "; what is in it, ",
                           tape.calls(), " calls, is whole"));
   }
-  // Nobody would miss it, and the next recording may have its name.
+  // An empty file is removed, so that the next recording can have its name.
   const bool is_removed =
       tape.calls() == 0 && (failed > 0 || has_stopped || !error.ok());
   if (is_removed) (*file)->Remove();

@@ -34,8 +34,8 @@ bool TakesMethod(const CLI::App& app) {
   return app.get_option_no_throw("METHOD") != nullptr;
 }
 
-// Method names come from a server, and what was typed from whoever. They are
-// compared and quoted, and never expanded, as `compgen -W` would.
+// Names of methods come from a server, and the words from a user. They are
+// compared and quoted, and never expanded, as `compgen -W` would do.
 constexpr char kScript[] = R"bash(# firebreakctl for bash:
 #   source <(firebreakctl completion bash)
 _firebreakctl() {

@@ -1,4 +1,4 @@
-// What a shell needs to complete the command line.
+// Makes the scripts with which a shell completes the command line.
 //
 //   source <(firebreakctl completion bash)
 //   source <(firebreakctl completion zsh)
@@ -14,11 +14,11 @@
 
 namespace firebreak::ctl {
 
-// The shells there is a script for.
+// The shells that have a script.
 std::vector<std::string> CompletionShells();
 
-// The script for one of them. It completes commands, options, names of files
-// and, from the server, of methods.
+// The script for one of these shells. It completes commands, options, file
+// names and, by asking the server, names of methods.
 std::string Completion(const CLI::App& app, const std::string& shell);
 
 std::string BashCompletion(const CLI::App& app);

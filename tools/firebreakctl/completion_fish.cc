@@ -16,7 +16,7 @@ std::string FishQuoted(const std::string& text) {
       "'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
 }
 
-// The options of `complete` that say what can stand there.
+// The options of `complete` that say which values are possible.
 std::string FishValue(const ArgumentModel& argument) {
   switch (argument.value) {
     case ArgumentModel::Value::kNone:
@@ -33,7 +33,7 @@ std::string FishValue(const ArgumentModel& argument) {
   return "";
 }
 
-// `path`: the words that lead to the command, each with a space before it.
+// `path` has the words that lead to the command, each with a space before it.
 void AppendFishRules(const std::string& path, const CommandModel& command,
                      std::string* out) {
   const std::string rule = "complete -c firebreakctl -n '__firebreakctl_";
@@ -53,7 +53,7 @@ void AppendFishRules(const std::string& path, const CommandModel& command,
   }
 }
 
-// What comes from a server is offered as it is, and never expanded.
+// Names from a server are offered as they are, and never expanded.
 constexpr char kFishScript[] = R"fish(# firebreakctl for fish:
 #   firebreakctl completion fish | source
 # or this file as ~/.config/fish/completions/firebreakctl.fish.

@@ -1,5 +1,5 @@
-// The command line as completion sees it, whatever the shell: commands, their
-// options and arguments, and what can stand for each.
+// The command line as completion needs it, for any shell: the commands, their
+// options and arguments, and the possible values of each.
 //
 //   const CommandModel all = ModelOf(app);
 //   all.commands[0].options[0].name;   // "--target"
@@ -19,9 +19,9 @@ namespace firebreak::ctl {
 struct ArgumentModel {
   enum class Value {
     kNone,      // a flag
-    kAnything,  // nobody can guess it
+    kAnything,  // there is nothing to suggest
     kFile,
-    kMethod,  // a server knows
+    kMethod,  // a name that a server has
     kWord,    // one of `words`
   };
   std::string name;  // "--target", "METHOD"
@@ -33,19 +33,19 @@ struct ArgumentModel {
 struct CommandModel {
   std::string name;  // "apply"
   std::string about;
-  std::vector<ArgumentModel> options;    // by their long names
+  std::vector<ArgumentModel> options;    // with their long names
   std::vector<ArgumentModel> arguments;  // in their order
   std::vector<CommandModel> commands;
 };
 
 CommandModel ModelOf(const CLI::App& app);
 
-// Options with a value that say where the server is and how to ask it, so that
-// they count when a shell asks for names of methods.
+// Whether it is an option that says where the server is or how to reach it, so
+// that the shell passes it on when it asks for names of methods.
 bool TellsWhere(const ArgumentModel& option);
 
-// The names of those of a command, and of those below it, that `fits`: a name
-// means the same in each.
+// The names of the options, of a command and of those below it, for which
+// `fits` is true. A name means the same in each command.
 std::set<std::string> OptionsThat(
     const CommandModel& command,
     const std::function<bool(const ArgumentModel& option)>& fits);

@@ -10,7 +10,8 @@
 namespace firebreak::ctl {
 namespace {
 
-// Between single quotes, as a part of what _arguments and _describe take.
+// Escapes text within single quotes, as a part of what _arguments and _describe
+// take.
 std::string ZshText(const std::string& text) {
   return absl::StrReplaceAll(text, {{"\\", "\\\\"},
                                     {":", "\\:"},
@@ -39,7 +40,7 @@ std::string ZshSpecs(const CommandModel& command) {
   std::string specs;
   for (const ArgumentModel& option : command.options) {
     const bool takes_value = option.value != ArgumentModel::Value::kNone;
-    // --target may be said again.
+    // --target may be given several times.
     absl::StrAppend(&specs, " \\\n    '", option.name == "--target" ? "*" : "",
                     option.name, takes_value ? "=" : "", "[",
                     ZshText(option.about), "]", ZshValue(option), "'");
@@ -79,7 +80,7 @@ void AppendZshFunctions(const std::string& name, const CommandModel& command,
   absl::StrAppend(out, "      esac\n      ;;\n  esac\n}\n");
 }
 
-// What comes from a server is offered as it is, and never expanded.
+// Names from a server are offered as they are, and never expanded.
 constexpr char kZshScript[] = R"zsh(#compdef firebreakctl
 # firebreakctl for zsh:
 #   source <(firebreakctl completion zsh)

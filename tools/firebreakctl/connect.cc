@@ -27,14 +27,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
-// "127.0.0.1", and no name that only begins so.
+// Whether it is a loopback address, and not a name that begins like one.
 bool IsLoopbackIpv4(absl::string_view host) {
   in_addr address{};
   return inet_pton(AF_INET, std::string(host).c_str(), &address) == 1 &&
          ntohl(address.s_addr) >> 24 == 127;
 }
 
-// Nobody else is on the way there. One address: a list of them is not.
+// Whether the target is on this machine. A list of addresses is not.
 bool IsLocal(absl::string_view target) {
   for (const char* prefix : {"unix:", "unix-abstract:"}) {
     if (absl::StartsWith(target, prefix)) return true;
@@ -73,11 +73,12 @@ absl::Status Prepare(Security* security) {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(
     const std::string& target, const Security& security) {
   grpc::ChannelArguments args;
-  // A full list of many methods passes the usual 4 MB; we trust this server.
+  // A list of many methods may exceed the usual 4 MB, and this server is
+  // trusted.
   args.SetMaxReceiveMessageSize(-1);
-  // The target is what was typed, not what a proxy makes of it.
+  // Connects to the given target, never through a proxy.
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // Who looks on wants to see a server that comes back.
+  // A user who watches wants to see soon that a server is back.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   if (!security.uses_tls()) {

@@ -1,11 +1,11 @@
-// From what was typed to a channel, and what every call on it carries.
+// Connects to an admin service, and adds what every call needs.
 //
 //   absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
 //       Connect(target, security);
 //   grpc::ClientContext context;
 //   AddToken(security, &context);
 //
-// Thread safety: pure functions, but that files are read.
+// Thread safety: safe from any thread. They only read files.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_CONNECT_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_CONNECT_H_
 
@@ -22,10 +22,10 @@ namespace firebreak::ctl {
 
 struct Security {
   bool tls = false;
-  std::string ca_file;  // of the server; empty = the machine's own list
+  std::string ca_file;  // empty = the machine's own list
   std::string cert_file;
   std::string key_file;
-  std::string server_name;  // that the certificate must be of, if not the host
+  std::string server_name;  // in the certificate, if it is not the host
   std::string token_file;
   std::string token;  // or the token itself
 
@@ -35,12 +35,12 @@ struct Security {
   }
 };
 
-// Reads the token from its file. INVALID_ARGUMENT: it cannot be, or what is set
-// does not go together.
+// Reads the token from its file. INVALID_ARGUMENT if it cannot be read, or if
+// the options contradict each other.
 absl::Status Prepare(Security* security);
 
-// INVALID_ARGUMENT: a file cannot be read, or the token would go to `target` in
-// plain text over a network.
+// INVALID_ARGUMENT if a file cannot be read, or if the token would be sent to
+// `target` in plain text over a network.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(
     const std::string& target, const Security& security);
 

@@ -1,4 +1,4 @@
-// `firebreakctl convert`: recordings between .fbr and CSV.
+// `firebreakctl convert`: converts recordings between .fbr and CSV.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 namespace firebreak::ctl {
 namespace {
 
-// Each may have a name of 4 kB.
+// Small, since each call may have a name of 4 kB.
 constexpr size_t kCallsInBlock = 250;
 
 struct ConvertArguments {
@@ -84,7 +84,7 @@ int ToFile(const ConvertArguments& typed) {
   return kExitFailed;
 }
 
-// Nothing is written over.
+// Whether the file exists and is not empty; then it is not overwritten.
 bool HasSomething(const std::string& path) {
   struct stat found {};
   return stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&

@@ -13,13 +13,13 @@
 namespace firebreak::ctl {
 namespace {
 
-// `otherwise` where it is not set, or empty.
+// Returns `otherwise` if the variable is not set, or empty.
 std::string Get(const char* name, const char* otherwise = "") {
   const char* const value = std::getenv(name);
   return value == nullptr || *value == '\0' ? otherwise : value;
 }
 
-// COLUMNS, or what the terminal says; 0 where output is no terminal.
+// COLUMNS, or the width of the terminal; 0 if the output is no terminal.
 size_t Width() {
   int columns = 0;
   if (absl::SimpleAtoi(Get("COLUMNS"), &columns) && columns > 0) {
@@ -51,7 +51,7 @@ void ReadEnvironment(Settings* settings, std::string* timeout) {
   security.server_name = Get("FIREBREAK_SERVER_NAME");
   security.token_file = Get("FIREBREAK_TOKEN_FILE");
   security.token = Get("FIREBREAK_TOKEN");
-  // Colours are for a terminal, and for who wants them (no-color.org).
+  // Colours are used in a terminal only, and not with NO_COLOR (no-color.org).
   const bool colours = isatty(STDOUT_FILENO) == 1 && Get("NO_COLOR").empty();
   settings->style = Style(colours, Width(), IsUtf8());
 }

@@ -1,4 +1,4 @@
-// What the environment says: defaults of options, and the kind of terminal.
+// Reads the environment: defaults of options, and the kind of terminal.
 //
 // Thread safety: as getenv().
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_ENVIRONMENT_H_

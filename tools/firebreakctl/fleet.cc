@@ -18,9 +18,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Between two questions, whatever happens there.
+// The shortest time between two polls.
 constexpr core::Duration kShortest = std::chrono::milliseconds(100);
-// Of a stream of events that is silent: longer than its heartbeat.
+// A stream of events that is silent for this long is broken: it is longer than
+// the heartbeat.
 constexpr core::Duration kBeat = std::chrono::seconds(2);
 
 std::string Explain(const grpc::Status& status, core::Duration timeout) {
@@ -36,7 +37,7 @@ std::string Explain(const grpc::Status& status, core::Duration timeout) {
 
 }  // namespace
 
-// All but the threads' own is guarded by mu_.
+// Guarded by mu_, except for the members that one thread owns.
 struct Fleet::Target {
   struct Entry {
     std::string json;
@@ -51,20 +52,21 @@ struct Fleet::Target {
   std::string name;
   std::unique_ptr<v1::Admin::Stub> stub;
 
-  bool is_asked = false;  // an answer or an error is there
+  bool is_asked = false;  // there is an answer or an error
   std::string error;
   v1::ListMethodsResponse last;
   std::map<std::string, Entry> methods;
   std::deque<EventLine> events;
-  // Of what is not in the entries, and of when all of them were replaced.
+  // The version of what is not in the entries, and of the last time that all
+  // entries were replaced.
   uint64_t version = 0;
   uint64_t replaced = 0;
   bool is_poked = false;
-  // Under way.
+  // The calls in flight.
   grpc::ClientContext* poll = nullptr;
   grpc::ClientContext* watch = nullptr;
 
-  // Of the thread that watches: how far it has read.
+  // Used by the watching thread only: how far it has read.
   int64_t after = 0;
   uint64_t instance = 0;
 
@@ -79,7 +81,7 @@ Fleet::~Fleet() {
     const std::lock_guard<std::mutex> lock(mu_);
     stops_ = true;
     for (const auto& target : targets_) {
-      // A target that is frozen answers neither.
+      // A target that hangs answers neither call.
       if (target->poll != nullptr) target->poll->TryCancel();
       if (target->watch != nullptr) target->watch->TryCancel();
     }
@@ -199,7 +201,7 @@ void Fleet::Poll(Target* target) {
     if (!SleepFor(kShortest)) return;
     std::unique_lock<std::mutex> lock(mu_);
     const Clock::time_point began = Clock::now();
-    // Who comes to look wakes it up.
+    // A new viewer wakes it up.
     while (!stops_ && !std::exchange(target->is_poked, false)) {
       const auto until = began + (viewers_ > 0 ? busy : kIdleInterval);
       if (work_.wait_until(lock, until) == std::cv_status::timeout) break;
@@ -254,13 +256,13 @@ core::Duration Fleet::PollOnce(Target* target) {
       entry.version = next;
       is_new = true;
     }
-    if (!known.empty()) {  // it is another process by now
+    if (!known.empty()) {  // the process was restarted
       target->replaced = next;
       is_new = true;
     }
     target->last.Swap(&response);
   } else if (target->watch != nullptr) {
-    // Most likely as dead, and it may not notice by itself.
+    // The stream is most likely broken too, and may not notice it.
     target->watch->TryCancel();
   }
   if (is_new) {

@@ -1,21 +1,21 @@
-// What a fleet of processes says of its methods, kept up to date: one
-// connection and two threads for each target, however many look.
+// Keeps the methods of a fleet of processes up to date, with one connection and
+// two threads per target, however many viewers there are.
 //
 //   Fleet fleet(settings);
 //   absl::Status ready = fleet.Connect();
 //   fleet.Start();
-//   Fleet::Cursor cursor;                       // of one viewer
+//   Fleet::Cursor cursor;                       // for one viewer
 //   std::string frames = fleet.Wait(&cursor, std::chrono::seconds(5));
 //
-// A target is asked each second while somebody looks, at once after an event,
-// and each five seconds while nobody does. One that takes long to answer, for
-// it has many methods or is busy, is asked so much less often that it answers
-// for a hundredth of its time, but each five seconds. What has not changed
-// since a viewer looked last is not sent to it, and a viewer that is slow
-// misses what was between: nothing queues up for it.
+// A target is polled every second while there are viewers, at once after an
+// event, and every five seconds without viewers. A target that is slow to
+// answer, because it has many methods or is busy, is polled less often, so that
+// it spends about a hundredth of its time on answers; but at least every five
+// seconds. A viewer only gets what has changed since it last looked. A slow
+// viewer misses the states in between, so nothing queues up for it.
 //
-// A target that does not answer keeps what it said last, with the error beside
-// it, and is asked on.
+// A target that does not answer keeps its last state, with the error beside it,
+// and is polled further.
 //
 // Thread safety: safe from any thread after Start().
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_FLEET_H_
@@ -43,15 +43,15 @@ class Fleet {
   static constexpr core::Duration kIdleInterval = std::chrono::seconds(5);
   // The error of a target before its first answer.
   static constexpr char kNotAsked[] = "it has not been asked yet";
-  // Events that are kept of each target.
+  // The most events that are kept for each target.
   static constexpr size_t kEvents = 300;
 
-  // How far a viewer has seen each target. Empty: nothing.
+  // How far a viewer has seen each target. Empty: it has seen nothing.
   struct Cursor {
     std::vector<uint64_t> versions;
   };
 
-  // Between two questions to a target that took so long to answer the last.
+  // The time between two polls of a target whose last answer took this long.
   static constexpr core::Duration IntervalAfter(core::Duration took) {
     return std::clamp(100 * std::min(took, kIdleInterval), kInterval,
                       kIdleInterval);
@@ -63,31 +63,31 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  // First. INVALID_ARGUMENT: as of ctl::Connect().
+  // To be called first. INVALID_ARGUMENT: see ctl::Connect().
   absl::Status Connect();
   void Start();
 
-  // Events of an SSE stream, one for each target that has changed: the JSON of
-  // fleet_json.h. "" when none does within `patience`.
+  // Returns the events of an SSE stream, one for each target that has changed,
+  // as the JSON of fleet_json.h. "" if none changes within `patience`.
   std::string Wait(Cursor* cursor, core::Duration patience);
-  // Somebody looks, or looks no more.
+  // A viewer has come, or has left.
   void AddViewer();
   void RemoveViewer();
 
-  // Of every target its last list, worst first, or why there is none.
+  // The last list of every target, worst first, or why there is none.
   Answers<v1::ListMethodsResponse> Last() const;
-  // Null: there is no such target.
+  // Null if there is no such target.
   v1::Admin::Stub* Find(const std::string& target) const;
   std::vector<std::string> targets() const { return settings_.targets; }
   const Settings& settings() const { return settings_; }
-  // With deadline and token.
+  // Sets the deadline and the token.
   void Begin(grpc::ClientContext* context) const;
 
  private:
   struct Target;
 
   void Poll(Target* target);
-  // How long the answer took; zero when there was none.
+  // Returns how long the answer took; zero if there was none.
   core::Duration PollOnce(Target* target);
   void Watch(Target* target);
   grpc::Status WatchOnce(Target* target);
@@ -96,9 +96,9 @@ class Fleet {
   const Settings settings_;
   std::vector<std::unique_ptr<Target>> targets_;
   mutable std::mutex mu_;
-  // Something is new, or it ends.
+  // Notified of changes, and of the end.
   std::condition_variable news_;
-  // One of the pollers has something to do.
+  // Notified if a poller has something to do.
   std::condition_variable work_;
   uint64_t version_ = 0;  // of the newest change, guarded by mu_
   int viewers_ = 0;       // guarded by mu_

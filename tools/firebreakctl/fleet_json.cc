@@ -18,7 +18,7 @@ namespace {
 
 int64_t Micros(const google::protobuf::Duration& d) { return Nanos(d) / 1'000; }
 
-// JSON knows no infinity, and a target may send one.
+// JSON has no infinity, but a target may send one.
 std::string Number(double value) {
   return std::isfinite(value) ? absl::StrFormat("%.4g", value) : "0";
 }
@@ -32,7 +32,7 @@ int64_t Sum(const google::protobuf::RepeatedField<int64_t>& values) {
   return std::accumulate(values.begin(), values.end(), int64_t{0});
 }
 
-// {"name": value, ...}
+// Builds {"name": value, ...}.
 class Object {
  public:
   Object& Text(const char* name, absl::string_view value) {
@@ -72,7 +72,7 @@ std::string BreakerJson(const v1::Breaker& breaker) {
   return out.Done();
 }
 
-// Of the last 30 s, where it is known.
+// The quantiles of the last 30 s if they are known.
 std::pair<int64_t, int64_t> Latencies(const v1::Method& method) {
   const v1::LatencyModel& model = method.latency_model();
   if (model.has_p50() && model.has_p99()) {
@@ -84,8 +84,8 @@ std::pair<int64_t, int64_t> Latencies(const v1::Method& method) {
 }  // namespace
 
 std::string JsonQuoted(absl::string_view text) {
-  // As it is, since the page asks for a method by its name; bytes that are no
-  // UTF-8 are no name that came over gRPC.
+  // UTF-8 stays as it is, since the page requests a method by its name. A name
+  // that came over gRPC is always UTF-8.
   const bool is_utf8 = core::IsUtf8(text);
   std::string out = "\"";
   for (const char c : text) {

@@ -1,4 +1,4 @@
-// What the page is told, as JSON: of each target
+// The JSON that the page gets for each target:
 //
 //   {"target": "a:1", "error": "", "asOf": 1764000000000, "full": true,
 //    "methods": [{"engine": "", "channel": "payment", "method": "/shop...",
@@ -14,8 +14,8 @@
 //                "to", "cause", "actor", "action", "refused", "shadow"}]}
 //
 // Times are milliseconds since 1970, latencies microseconds, shares [0, 1].
-// `history`, one pair each five seconds and the oldest first, is there only
-// when a viewer sees the method for the first time.
+// `history`, one pair per five seconds and the oldest first, is only there if a
+// viewer gets the method for the first time.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_FLEET_JSON_H_
@@ -33,10 +33,10 @@
 
 namespace firebreak::ctl {
 
-// With quotes around it. What could end a script, a tag or a line is escaped.
+// With quotes. Characters that could end a script, tag or line are escaped.
 std::string JsonQuoted(absl::string_view text);
 
-// The last five minutes of a method, each five seconds.
+// The last five minutes of a method, in steps of five seconds.
 class MethodHistory {
  public:
   static constexpr size_t kSamples = 60;
@@ -50,10 +50,10 @@ class MethodHistory {
     int64_t hedges = 0;
   };
 
-  // Keeps one of every step; the times may stand still or run back.
+  // Keeps one sample per step; the times may stand still or run back.
   void Add(const v1::Method& method, const google::protobuf::Timestamp& as_of);
   const std::deque<Sample>& samples() const { return samples_; }
-  // Retries and hedges for each call of the last minute.
+  // Retries and hedges per call, over the last minute.
   double Retried(const v1::Method& method) const;
   double Hedged(const v1::Method& method) const;
 
@@ -71,7 +71,7 @@ std::string EventJson(const v1::Event& event);
 struct TargetFrame {
   std::string target;
   std::string error;
-  bool is_full = false;  // it has all methods, and others are gone
+  bool is_full = false;  // it has all methods; others no longer exist
   google::protobuf::Timestamp as_of;
   std::vector<std::string> methods;  // JSON
   std::vector<std::string> events;   // JSON

@@ -1,4 +1,4 @@
-// Forecasts for others than people at a terminal: pictures, and JSON.
+// Forecasts as pictures and as JSON.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -19,8 +19,8 @@ namespace {
 using sim::Forecast;
 using Points = std::vector<Forecast::Second>;
 
-// Told apart by eyes that see no red or no green (Okabe and Ito, "Color
-// Universal Design", 2008).
+// Colours that people with colour blindness can distinguish (Okabe and Ito,
+// "Color Universal Design", 2008).
 constexpr const char* kColours[] = {"#000000", "#d55e00", "#0072b2", "#009e73",
                                     "#cc79a7", "#e69f00", "#56b4e9", "#f0e442"};
 
@@ -36,7 +36,7 @@ std::string XmlText(const std::string& text) {
       {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
 }
 
-// 1, 2 or 5 times a power of ten, not below `value`.
+// Rounds up to 1, 2 or 5 times a power of ten.
 double RoundUp(double value) {
   const double power = std::pow(10, std::floor(std::log10(value)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -82,7 +82,7 @@ std::string Axes(const Panel& panel) {
   return out;
 }
 
-// A line of steps; `value` of what has no calls is where it was.
+// A line of steps; a step without calls keeps the previous value.
 template <class Value>
 std::string Line(const Panel& panel, const Points& points, int64_t step,
                  const char* colour, Value value) {
@@ -110,7 +110,7 @@ std::string Pair(const char* name, const std::string& value) {
 
 double Ms(core::Duration d) { return core::ToSeconds(d) * 1e3; }
 
-// Those that are not zero: {"OK":12}.
+// The counts that are not zero: {"OK":12}.
 template <class Counts, class Name>
 std::string Counted(const Counts& counts, Name name) {
   std::vector<std::string> parts;
@@ -218,7 +218,7 @@ std::string ForecastJson(const NamedForecast& named) {
       Pair("recovery_ms", f.recovery ? absl::StrFormat("%.3f", Ms(*f.recovery))
                                      : std::string("null")),
       Pair("events", absl::StrCat("[", absl::StrJoin(events, ","), "]")),
-      // Calls, successes and attempts of each.
+      // The calls, successes and attempts of each second.
       Pair("seconds", absl::StrCat("[", absl::StrJoin(seconds, ","), "]")),
   };
   return absl::StrCat("{", absl::StrJoin(pairs, ","), "}\n");

@@ -1,5 +1,5 @@
-// What is known before production: the commands that need no server but calls,
-// recorded or made up, and that run the simulator on them.
+// The commands that run the simulator on calls, recorded or made up. They need
+// no server.
 //
 //   AddForesightCommands(&app, &args, &chosen_here);
 //
@@ -26,19 +26,19 @@ namespace firebreak::ctl {
 
 struct RecordedNotes;
 
-// `simulate`, `advise` and `convert`. `args` outlives the app; of it the style
-// is taken, as it is when the command runs.
+// Adds `simulate`, `advise` and `convert`. `args` outlives the app; its style
+// is read when a command runs.
 void AddForesightCommands(CLI::App* app, const Arguments* args,
                           std::function<int()>* chosen);
 
-// `advise`, the same way.
+// Adds `advise` in the same way.
 void AddAdviseCommand(CLI::App* app, const Arguments* args,
                       std::function<int()>* chosen);
 
-// `convert`, between files.
+// Adds `convert`, which works on files.
 void AddConvertCommand(CLI::App* app, std::function<int()>* chosen);
 
-// The calls to simulate, as typed.
+// The calls to simulate, as given on the command line.
 struct CallsArguments {
   std::string recording;
   std::string only;  // methods with this in their name
@@ -60,30 +60,29 @@ struct CallsArguments {
 // A workload, and what it points to.
 struct Calls {
   sim::Recording recording;
-  std::string notes;  // on it: some lines
+  std::string notes;  // some lines about the recording
   sim::Workload workload;
-  // How busy the workers are without incidents; nothing where they have no
-  // limit.
+  // How busy the workers are without incidents; absent if they have no limit.
   absl::optional<double> busy;
 };
 
 void AddCallsOptions(CLI::App* command, CallsArguments* typed);
-// INVALID_ARGUMENT that names the option; NOT_FOUND for a file.
+// INVALID_ARGUMENT names the option; NOT_FOUND is for a file.
 absl::Status ReadCalls(const CallsArguments& typed, Calls* calls);
-// Of a file, .fbr or CSV; "-" for standard input. `notes`: what a reader should
-// know of it, a line each, with line ends.
+// Reads a file, .fbr or CSV; "-" is standard input. `notes` gets what a reader
+// should know about it, in lines with line ends.
 absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,
                                                  std::string* notes);
-// Of a recording, .fbr: the same, of what it has not.
+// What a reader should know about an .fbr file, in lines with line ends.
 std::string NotesOn(const RecordedNotes& notes);
-// Which calls, which servers, what happens: some lines.
+// Describes the calls, servers and incidents in some lines.
 std::string DescribeCalls(const Calls& calls);
 
 // The channel's part of a policy.
 sim::Policy PolicyOf(const engine::PolicyTable& table,
                      const std::string& channel);
 
-// Tells on standard error how far a long run is; nothing in its first two
+// Shows on standard error how far a long run is, but not in its first two
 // seconds.
 class Progress {
  public:
@@ -99,7 +98,7 @@ class Progress {
   bool has_shown_ = false;
 };
 
-// Each line of the message on standard error, as "firebreakctl: ...".
+// Prints each line of the message to standard error, as "firebreakctl: ...".
 void Complain(const absl::Status& status);
 
 }  // namespace firebreak::ctl

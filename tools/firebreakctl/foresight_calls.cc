@@ -1,4 +1,4 @@
-// The calls that `simulate` and `advise` work on.
+// The calls that `simulate` and `advise` use.
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ absl::Status Wrong(const char* option, const std::string& problem) {
   return Of(option, absl::InvalidArgumentError(problem));
 }
 
-// "1%"
+// Parses a share such as "1%".
 absl::Status ReadShare(const char* option, absl::string_view text,
                        double* share) {
   if (text.empty()) return absl::OkStatus();
@@ -145,7 +145,7 @@ double CallsPerSecond(const sim::Workload& workload) {
          std::max(1.0, core::ToSeconds(workload.span()));
 }
 
-// The fewest of which the smallest share is a whole number.
+// The fewest replicas of which the smallest share is a whole number.
 int EnoughReplicas(const std::vector<Incident>& incidents) {
   for (int count = 1; count < 100; ++count) {
     const bool fits = std::all_of(
@@ -158,8 +158,9 @@ int EnoughReplicas(const std::vector<Incident>& incidents) {
   return 100;
 }
 
-// Those that are not said: as many workers as makes them half busy, where the
-// load changes, since without a limit more load would do no harm.
+// Chooses replicas and workers that were not given: if the load changes, as
+// many workers as are half busy, since without a limit more load would do no
+// harm.
 void ChooseReplicas(const CallsArguments& typed, Calls* calls) {
   sim::Workload& workload = calls->workload;
   sim::Replicas& replicas = workload.replicas;
@@ -167,7 +168,7 @@ void ChooseReplicas(const CallsArguments& typed, Calls* calls) {
       typed.replicas > 0 ? typed.replicas : EnoughReplicas(workload.incidents);
   if (typed.queue >= 0) replicas.queue = typed.queue;
   const size_t services = sim::ServicesOf(workload).size();
-  // On average, of each service.
+  // The busy workers of each service, on average.
   const double needed = CallsPerSecond(workload) * MeanLatency(workload) /
                         static_cast<double>(services);
   const bool load_changes = std::any_of(
@@ -185,7 +186,7 @@ void ChooseReplicas(const CallsArguments& typed, Calls* calls) {
   }
 }
 
-// What was said, or long enough to see how incidents end.
+// A length that is enough to see how the incidents end.
 Duration LengthFor(const std::vector<Incident>& incidents) {
   Duration length = kUsualLength;
   for (const Incident& incident : incidents) {

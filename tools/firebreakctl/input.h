@@ -1,12 +1,12 @@
-// A file to read, or standard input for "-".
+// Opens a file to read, or standard input for "-".
 //
 //   std::ifstream file;
 //   absl::StatusOr<std::istream*> in = OpenInput(path, &file);
 //   if (!in.ok()) return in.status();
 //
-// NOT_FOUND, with the path: it cannot be opened.
+// NOT_FOUND, with the path, if it cannot be opened.
 //
-// Thread safety: none. Ownership: what is returned is `file` or std::cin.
+// Thread safety: none. Ownership: the result is `file` or std::cin.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_INPUT_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_INPUT_H_
 

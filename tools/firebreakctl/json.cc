@@ -15,7 +15,7 @@ namespace firebreak::ctl {
 std::string ToJson(const google::protobuf::Message& message, bool whitespace) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = whitespace;
-  // Scripts find every counter, also a zero.
+  // Zeros are printed, so that scripts find every counter.
   compat::PrintZeros(&options);
   std::string json;
   const auto status =

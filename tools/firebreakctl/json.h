@@ -1,4 +1,4 @@
-// Answers of the admin service as JSON, for scripts.
+// Prints answers of the admin service as JSON, for scripts.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_JSON_H_
@@ -10,13 +10,13 @@
 
 namespace firebreak::ctl {
 
-// With `whitespace` over many lines, else in one.
+// With `whitespace` on many lines, otherwise on one.
 std::string ToJson(const google::protobuf::Message& message, bool whitespace);
 
-// `text` as a string of JSON, with its quotes.
+// Returns `text` as a JSON string, with quotes.
 std::string JsonText(const std::string& text);
 
-// {"target":"a:1","response":{...}}, or {"target":"a:1","error":"..."}.
+// Returns {"target":"a:1","response":{...}}, or {"target":"a:1","error":"..."}.
 std::string ToJsonLine(const std::string& target, const std::string& error,
                        const google::protobuf::Message& response);
 

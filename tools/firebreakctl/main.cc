@@ -28,7 +28,7 @@ constexpr char kMethodHelp[] =
     "\"/shop.v1.PaymentService/Charge\"; its end is enough while it fits one "
     "method only: \"PaymentService/Charge\", \"Charge\"";
 
-// For commands that change breakers.
+// The help for the methods of commands that change breakers.
 constexpr char kBreakersHelp[] =
     "\"/shop.v1.PaymentService/Charge\"; its end is enough while it fits one "
     "method only: \"Charge\". \"*\": the breaker that all methods of a channel "
@@ -177,7 +177,7 @@ void AddCommands(CLI::App* app, Arguments* args, Command* chosen) {
       ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()));
 }
 
-// The fault first, and no page of help that would push it off the screen.
+// Prints the error only: a page of help would push it off the screen.
 int Misuse(const CLI::App& app, const std::string& what) {
   const CLI::App* deepest = &app;
   std::string name = "firebreakctl";
@@ -209,8 +209,8 @@ int ExitOf(const CLI::App& app, const CLI::ParseError& error) {
   return Misuse(app, error.what());
 }
 
-// Newer versions of CLI11 (2.6 does) make paragraphs of what is put below, and
-// examples are lines.
+// CLI11 2.6 and later reflow the footer into paragraphs, but the examples there
+// are lines.
 template <class Formatter>
 auto KeepLinesBelow(Formatter* formatter, int /*preferred*/)
     -> decltype(formatter->enable_footer_formatting(false)) {
@@ -225,7 +225,7 @@ int Main(int argc, char** argv) {
       "its firebreak admin service.",
       "firebreakctl");
   Arguments args;
-  // What was typed beats what the environment says.
+  // The command line overrides the environment.
   ReadEnvironment(&args.settings, &args.timeout);
   Command chosen;
   std::function<int()> chosen_here;
@@ -239,7 +239,7 @@ int Main(int argc, char** argv) {
   AddPolicyCommands(&app, &args, &chosen, &chosen_here);
   AddForesightCommands(&app, &args, &chosen_here);
   AddLocalCommands(&app, &args, &chosen_here);
-  // CLI11 speaks in exceptions; they end here.
+  // CLI11 reports errors as exceptions; they are caught here.
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -248,7 +248,7 @@ int Main(int argc, char** argv) {
   Trim(&args.settings);
   absl::StripAsciiWhitespace(&args.method);
   if (chosen_here) return chosen_here();
-  // Of the environment: CLI11 has looked at what was typed only.
+  // CLI11 has checked the command line only, not the environment.
   const std::string wrong = TimeoutCheck()(args.timeout);
   if (!wrong.empty()) return Misuse(app, "FIREBREAK_TIMEOUT: " + wrong);
   args.settings.timeout = *core::ParseDuration(args.timeout);

@@ -1,5 +1,5 @@
-// The files of the page, put into the program when it is built, from
-// tools/firebreakctl/page.
+// The files of the web page, from tools/firebreakctl/page. They are compiled
+// into the program.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_PAGE_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_PAGE_H_
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kMostRows = 500;
 
-// "open, half_open": what its breakers are, each once.
+// The states of its breakers, each once: "open, half_open".
 std::string States(const v1::Method& method) {
   std::vector<std::string> names;
   for (const v1::Breaker& breaker : method.breakers()) {

@@ -13,11 +13,11 @@
 
 namespace firebreak::ctl {
 
-// `text` as a browser shows it: no tag, no control character, no turn of the
-// direction.
+// Escapes `text` for HTML: no tags, no control characters, no change of the
+// text direction.
 std::string HtmlText(absl::string_view text);
 
-// Worst first; of more than 500 methods the worst.
+// The methods, worst first; of more than 500 only the worst.
 std::string PlainPage(const Answers<v1::ListMethodsResponse>& answers);
 
 }  // namespace firebreak::ctl

@@ -19,7 +19,7 @@ absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
   const absl::StatusOr<std::istream*> opened = OpenInput(path, &file);
   if (!opened.ok()) return opened.status();
   std::istream& in = **opened;
-  // One byte more than is allowed tells a file that is too long.
+  // Reads one byte more than allowed, to detect a file that is too long.
   std::string text(engine::kMaxPolicySize + 1, '\0');
   in.read(&text[0], static_cast<std::streamsize>(text.size()));
   if (in.bad()) {
@@ -35,7 +35,7 @@ absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
   if (text.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
   }
-  // Proto strings are UTF-8: a server could not even read the request.
+  // Proto strings are UTF-8, so a server could not parse the request.
   v1::ApplyPolicyRequest request;
   request.set_text(text);
   if (!v1::ApplyPolicyRequest().ParseFromString(request.SerializeAsString())) {
@@ -58,7 +58,7 @@ absl::StatusOr<engine::PolicyTable> Load(const std::string& path) {
 int LintPolicyFile(const std::string& path, bool json, const Style& style) {
   const absl::StatusOr<engine::PolicyTable> policy = Load(path);
   if (!policy.ok()) {
-    // One error to a line.
+    // One error per line.
     for (absl::string_view line :
          absl::StrSplit(policy.status().message(), '\n', absl::SkipEmpty())) {
       std::cerr << "firebreakctl: " << Printable(line) << "\n";

@@ -1,4 +1,4 @@
-// Policy files on this machine, for which no server is asked.
+// Policy files on this machine. No server is asked.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_POLICY_FILE_H_
@@ -11,12 +11,12 @@
 
 namespace firebreak::ctl {
 
-// The text of a policy file, "-" for standard input.
+// Reads a policy file; "-" is standard input.
 absl::StatusOr<std::string> ReadPolicyFile(const std::string& path);
 
-// `firebreakctl policy lint FILE`: prints what is found, as JSON in the shape
-// of a server's answer. "-" is standard input. The exit code: 0 for a policy
-// that is accepted and has no finding of severity error, else 1.
+// `firebreakctl policy lint FILE`: prints the findings, as JSON in the form of
+// a server's answer. "-" is standard input. Returns the exit code: 0 for a
+// policy that is accepted and has no finding of severity error, otherwise 1.
 int LintPolicyFile(const std::string& path, bool json, const Style& style);
 
 }  // namespace firebreak::ctl

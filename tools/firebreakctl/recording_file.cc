@@ -23,23 +23,23 @@ namespace {
 
 using sim::Observed;
 
-// As PNG's: no text begins so, and what changes line ends is noticed. The
-// version of the format follows.
+// Like the signature of PNG: no text begins with it, and a transfer that
+// changes line ends is detected. The version of the format follows.
 constexpr char kMagic[] =
     "\x89"
     "FBR\r\n\x1a";
 constexpr size_t kMagicSize = sizeof(kMagic) - 1;
 constexpr uint8_t kVersion = 1;
-// RecordCalls cuts at half a megabyte.
+// Far above the blocks of RecordCalls, which are half a megabyte at most.
 constexpr uint32_t kLongestBlock = 2U << 20;
 constexpr size_t kFrame = 8;
-// 1970 to 2200, and what a call may begin before or after its block.
+// The year 2200, and how far a call may begin before or after its block.
 constexpr int64_t kLatestNs = 7'258'118'400'000'000'000;
 constexpr int64_t kFarthestNs = int64_t{3600} * 24 * 7 * 1'000'000'000;
-// A clock that is off by less may as well be the network.
+// A smaller difference of clocks may be the delay of the network.
 constexpr int64_t kSkewToMend = 1'000'000'000;
 
-// CRC-32 of IEEE 802.3, that of zip and PNG.
+// The CRC-32 of IEEE 802.3, which zip and PNG use too.
 uint32_t Crc(const std::string& bytes) {
   static const auto table = [] {
     std::array<uint32_t, 256> made{};
@@ -71,7 +71,7 @@ uint32_t NumberAt(const std::string& bytes, size_t at) {
   return n;
 }
 
-// False: there is less; `*bytes` is what there is.
+// Reads `size` bytes. False if there are fewer, which `*bytes` then has.
 bool Take(std::istream* in, size_t size, std::string* bytes) {
   bytes->resize(size);
   in->read(bytes->data(), static_cast<std::streamsize>(size));
@@ -79,15 +79,15 @@ bool Take(std::istream* in, size_t size, std::string* bytes) {
   return bytes->size() == size;
 }
 
-// Of a stream that is not needed any more: whether it has zeros at most, as a
-// file system leaves behind where it was cut off.
+// Whether the rest of the stream is zeros, as a file system leaves them after a
+// crash. Reads it to its end.
 bool OnlyZerosFollow(std::istream* in) {
   int next = 0;
   while (next == 0) next = in->get();
   return next == std::istream::traits_type::eof();
 }
 
-// Nothing of a number that no name has, and no time or count that makes others
+// Checks that every number has a name, and that no time or count can cause an
 // overflow.
 absl::Status CheckBlock(const v1::CallBlock& block) {
   const auto names = static_cast<uint32_t>(block.names_size());
@@ -112,7 +112,7 @@ absl::Status CheckBlock(const v1::CallBlock& block) {
     return absl::InvalidArgumentError(
         "has a time that is not between 1970 and 2200");
   }
-  // What is left of its time without it is between them, too.
+  // The time without the skew has to be within these limits too.
   if (block.clock_ahead_ns() > block.base_ns() ||
       block.clock_ahead_ns() < block.base_ns() - kLatestNs) {
     return absl::InvalidArgumentError("has a clock that cannot be");
@@ -127,7 +127,7 @@ const std::string& NameOf(const v1::CallBlock& block, uint32_t n) {
   return block.names(static_cast<int>(n));
 }
 
-// What an attempt says of the server.
+// What an attempt shows about the server.
 Observed::Met MetBy(const v1::CallBlock& block,
                     const v1::RecordedAttempt& attempt) {
   const std::string& how = NameOf(block, attempt.attribution());
@@ -146,13 +146,13 @@ core::Duration Bounded(uint64_t ns) {
       std::min<uint64_t>(ns, static_cast<uint64_t>(kFarthestNs))));
 }
 
-// By how much its times are moved.
+// By how much the times of the block are corrected.
 int64_t AheadOf(const v1::CallBlock& block) {
   const int64_t ahead = block.clock_ahead_ns();
   return std::abs(ahead) >= kSkewToMend ? ahead : 0;
 }
 
-// What it says of its calls, all of them.
+// Adds the block's notes on all of its calls.
 void Note(const v1::CallBlock& block, RecordedNotes* notes) {
   notes->lost = std::min(notes->lost + block.lost(), kMostLost);
   if (block.share() > 0) notes->share = block.share();
@@ -226,8 +226,7 @@ absl::Status RecordingFile::Write(const std::string& bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int why = n < 0 ? errno : ENOSPC;
-      // Half a block would be read as one that was cut off, so it is no harm
-      // where this fails.
+      // If this fails, the incomplete block is read as one that was cut off.
       if (done > 0 && ftruncate(fd_, bytes_) != 0) errno = why;
       return absl::UnavailableError(
           absl::StrCat(path_, ": ", std::strerror(why)));
@@ -240,7 +239,7 @@ absl::Status RecordingFile::Write(const std::string& bytes) {
 
 absl::Status RecordingFile::Append(const v1::CallBlock& block) {
   const std::string message = block.SerializeAsString();
-  // Which nobody would read.
+  // No reader would accept such a block.
   if (message.size() > kLongestBlock) {
     return absl::InvalidArgumentError(
         absl::StrCat(path_, ": a block is too long"));
@@ -292,7 +291,7 @@ absl::StatusOr<BlocksRead> ReadBlocks(
     }
     v1::CallBlock block;
     if (Crc(payload) != crc) {
-      // The last one may be half there, at its whole length.
+      // The last block may be incomplete although it has its full length.
       if (!OnlyZerosFollow(in)) return wrong("its checksum is another");
       read.is_cut = true;
       return read;
@@ -361,7 +360,7 @@ absl::Status WriteCsv(std::istream* in, std::ostream* out,
         ++notes->streams;
         continue;
       }
-      // Nobody knows what it would have got, or when.
+      // The result and the end of such a call are not known.
       if (call.end() == v1::RECORDED_END_ABANDONED) {
         ++notes->abandoned;
         continue;

@@ -5,9 +5,9 @@
 //   ...
 //   absl::StatusOr<BlocksRead> read = ReadBlocks(&stream, take);
 //
-// A file is a header and blocks, each of which can be read without the others
-// and has a checksum: so one that was cut off, by a full disk or a machine that
-// went down, is missing its last block at most.
+// A file is a header and blocks. Each block has a checksum and can be read
+// without the others, so a file that was cut off, by a full disk or a crash,
+// lacks its last block at most.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_RECORDING_FILE_H_
@@ -28,28 +28,27 @@
 
 namespace firebreak::ctl {
 
-// No file has lost more.
+// The highest number of lost calls that a file may state.
 inline constexpr int64_t kMostLost = 1'000'000'000'000'000;
 
-// What a file is made of: its header, and a message with what it is framed in.
+// The parts of a file: its header, and a message with its frame.
 std::string RecordingHeader();
 std::string RecordingBlock(const std::string& message);
 
 class RecordingFile {
  public:
-  // FAILED_PRECONDITION: there is something in it already, or it cannot be
-  // written.
+  // FAILED_PRECONDITION if the file is not empty, or cannot be written.
   static absl::StatusOr<std::unique_ptr<RecordingFile>> Create(
       const std::string& path);
   ~RecordingFile();
   RecordingFile(const RecordingFile&) = delete;
   RecordingFile& operator=(const RecordingFile&) = delete;
 
-  // The whole block, or, as far as the disk lets us, nothing of it.
-  // UNAVAILABLE: why not; what was appended before is whole.
+  // Writes the whole block, or, as far as the disk allows, nothing of it.
+  // UNAVAILABLE, with the reason, if it fails; earlier blocks stay complete.
   absl::Status Append(const v1::CallBlock& block);
   int64_t bytes() const { return bytes_; }
-  // Of a file without a block.
+  // Removes the file, if it has no block.
   void Remove();
 
  private:
@@ -63,38 +62,39 @@ class RecordingFile {
   int64_t bytes_ = 0;
 };
 
-// Whether what comes is such a file, and no text.
+// Whether the stream begins like such a file, and not like text.
 bool IsRecordingFile(std::istream* in);
 
 struct BlocksRead {
   int64_t blocks = 0;
-  // The last one has no end, and was left out.
+  // The last block is incomplete, and was left out.
   bool is_cut = false;
 };
-// Hands each block to `take`, whose error ends it.
-// INVALID_ARGUMENT: names the block and the byte. UNAVAILABLE: the stream.
+// Passes each block to `take`, and stops if that returns an error.
+// INVALID_ARGUMENT names the block and the byte. UNAVAILABLE if the stream
+// fails.
 absl::StatusOr<BlocksRead> ReadBlocks(
     std::istream* in,
     const std::function<absl::Status(const v1::CallBlock&)>& take);
 
-// What a reader should know of recorded calls beside the Recording.
+// What a reader should know about recorded calls besides the Recording.
 struct RecordedNotes {
   bool is_cut = false;
   int64_t lost = 0;
   int64_t streams = 0;
-  int64_t abandoned = 0;  // that a table leaves out
+  int64_t abandoned = 0;  // calls that a CSV file leaves out
   double share = 1;
-  // By how many nanoseconds those are ahead whose clocks disagreed.
+  // How many nanoseconds the clocks are ahead, of the hosts whose clocks
+  // differed.
   std::map<std::string, int64_t> clocks;
 };
-// A Recording of such a file. Calls of different hosts are put onto the clock
-// of who recorded them.
+// Makes a Recording from such a file. The times of all hosts are converted to
+// the clock of the host that recorded them.
 absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
                                                  RecordedNotes* notes);
 
-// A line for each call, as its caller saw it, on the same clock:
-// docs/recording.md has the columns. Streams are left out, and calls that were
-// abandoned.
+// Writes a line for each call, as its caller saw it, with the same clock:
+// docs/recording.md has the columns. Streams and abandoned calls are left out.
 absl::Status WriteCsv(std::istream* in, std::ostream* out,
                       RecordedNotes* notes);
 

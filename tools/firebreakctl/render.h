@@ -1,10 +1,10 @@
-// What firebreakctl prints for people: the answers of the admin service as
+// What firebreakctl prints for people: answers of the admin service as
 // text.
 //
 //   std::cout << RenderMethods({{"", "", response}}, style);
 //
-// Ages are relative to the answer's `as_of`, so they are right whatever the
-// clocks of client and servers say.
+// Ages are relative to the answer's `as_of`, so they are right even if the
+// clocks of client and servers differ.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_H_
@@ -21,29 +21,30 @@
 
 namespace firebreak::ctl {
 
-// What one server of several answered.
+// The answer of one of several servers.
 template <class Response>
 struct Answer {
-  std::string target;  // as it was asked for; "" = the only one
-  std::string error;   // why there is no response; "" = there is one
+  std::string target;  // its name; "" = the only one
+  std::string error;   // why there is no response, or ""
   Response response;
-  bool is_not_found = false;  // that is why
+  bool is_not_found = false;  // the error is NOT_FOUND
   bool is_idle = false;       // no method of it has been called
 };
 template <class Response>
 using Answers = std::vector<Answer<Response>>;
 
-// One line for each breaker; the figures of a method stand at its first. Worst
-// first, and before all servers that do not answer, or have nothing to tell.
-// With more than one server a column says which. `limit`: of methods; 0 = all.
+// One line per breaker; the figures of a method are on its first line. The
+// worst methods come first, and before them the servers that do not answer or
+// have no calls. With more than one server there is a column for it. `limit` is
+// the most methods; 0 = all.
 std::string RenderMethods(const Answers<v1::ListMethodsResponse>& answers,
                           const Style& style, size_t limit = 0);
-// All methods that are not healthy, and a line for each server.
+// All methods that are not healthy, and a line per server.
 std::string RenderHealth(const Answers<v1::GetHealthResponse>& answers,
                          const Style& style);
 std::string RenderAlerts(const Answers<v1::ListAlertsResponse>& answers,
                          const Style& style);
-// All there is to say about one method.
+// Everything about one method.
 std::string RenderMethod(const v1::GetMethodResponse& response,
                          const Style& style);
 // The newest first.
@@ -59,16 +60,16 @@ std::string RenderHistory(const v1::GetPolicyResponse& response,
 // The calls that lose their breaker, if there are any.
 std::string RenderLost(const v1::ApplyPolicyResponse& response,
                        const Style& style);
-// A policy file, with a comment on where it is from in front.
+// A policy file that begins with a comment on its origin.
 std::string RenderPolicy(const v1::GetPolicyResponse& response);
 // Each field with its value before ("-") and after ("+").
 std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
                               const Style& style);
-// `more`: how many are not among them.
+// The findings of a lint.
 std::string RenderFindings(
     const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,
     const Style& style);
-// One line.
+// One event on one line.
 std::string RenderEvent(const v1::Event& event, const Style& style);
 
 }  // namespace firebreak::ctl

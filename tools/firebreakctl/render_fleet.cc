@@ -1,4 +1,4 @@
-// The screens of several servers at once.
+// The output of commands that show several servers.
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ std::string Percent(double share) {
   return absl::StrFormat("%.1f%%", 100 * share);
 }
 
-// With its engine, where the service is for several: "orders: payment".
+// With the engine's name, if the service has several: "orders: payment".
 template <class Item>
 std::string ChannelText(const Item& item) {
   return item.engine().empty()
@@ -28,7 +28,7 @@ std::string ChannelText(const Item& item) {
              : absl::StrCat(item.engine(), ": ", OrDash(item.channel()));
 }
 
-// A table with a first column for the server, where there are several.
+// A table that begins with a column for the server, if there are several.
 class FleetTable {
  public:
   FleetTable(bool has_servers, std::vector<Table::Column> columns)
@@ -38,13 +38,13 @@ class FleetTable {
   void AddRow(const std::string& server, std::vector<Table::Cell> cells) {
     table_.AddRow(WithServer(std::move(cells), Table::Cell(server)));
   }
-  // Of those that do not answer, in the column numbered `place`.
+  // Adds a row for each server that does not answer, marked in column `place`.
   template <class Response>
   void AddDead(const Answers<Response>& answers, size_t place) {
     for (const Answer<Response>& each : answers) {
       if (each.error.empty()) continue;
       std::vector<Table::Cell> cells(place + 1, Table::Cell("-"));
-      // The reason is told elsewhere: it would widen the column for all.
+      // The reason is printed elsewhere; it would make the column too wide.
       cells[place] = {"no answer", Colour::kRed};
       AddRow(each.target, std::move(cells));
     }
@@ -212,7 +212,7 @@ std::string RenderAlerts(const Answers<v1::ListAlertsResponse>& answers,
       rows.push_back({&answer, &alert});
     }
   }
-  // Those of one server are sorted already.
+  // The alerts of one server are sorted already.
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return a.alert->severity() > b.alert->severity();
   });

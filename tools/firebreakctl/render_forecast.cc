@@ -16,11 +16,11 @@ namespace {
 
 using sim::Forecast;
 
-// As many changes of breakers as a person reads.
+// The most changes of breakers that are printed.
 constexpr size_t kMostStories = 12;
 constexpr size_t kUsualWidth = 80;
 
-// Never 100 % where something failed.
+// Never shows 100 % if a call failed.
 std::string Share(double share) {
   const double percent = share * 100;
   if (percent >= 100) return "100%";
@@ -125,7 +125,7 @@ std::string Story(const Forecast& f) {
   return out;
 }
 
-// A line of letters for each policy.
+// A sparkline per policy.
 template <class Value>
 std::string Lines(const std::vector<NamedForecast>& forecasts,
                   const Style& style, const std::string& title, Value value) {
@@ -137,7 +137,7 @@ std::string Lines(const std::vector<NamedForecast>& forecasts,
   const size_t letters =
       std::max<size_t>(width > names + 4 ? width - names - 4 : 0, 20);
   int64_t step = 1;
-  // One scale for all of them.
+  // All lines have the same scale.
   int64_t highest = 1;
   std::vector<google::protobuf::RepeatedField<int64_t>> rows;
   for (const NamedForecast& each : forecasts) {
@@ -158,7 +158,8 @@ std::string Lines(const std::vector<NamedForecast>& forecasts,
   }
   absl::StrAppend(&out, ")\n");
   for (size_t i = 0; i < forecasts.size(); ++i) {
-    // Sparkline() scales by the highest of the row, which goes again.
+    // Sparkline() scales by the highest value of the row, so that is added and
+    // then removed.
     rows[i].Add(title == "success" ? 100 : highest);
     std::string line = Sparkline(rows[i], style.utf8);
     line.resize(line.size() - (style.utf8 ? 3 : 1));

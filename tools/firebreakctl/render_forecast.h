@@ -1,10 +1,10 @@
-// What `firebreakctl simulate` prints: forecasts of several policies beside
-// each other.
+// The output of `firebreakctl simulate`: forecasts of several policies side by
+// side.
 //
 //   std::cout << RenderForecasts(forecasts, style);
 //   std::ofstream("out.svg") << ForecastsSvg(forecasts);
 //
-// The same forecasts make the same bytes. Thread safety: pure functions.
+// The same forecasts give the same bytes. Thread safety: pure functions.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_FORECAST_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_RENDER_FORECAST_H_
 
@@ -18,22 +18,22 @@
 namespace firebreak::ctl {
 
 struct NamedForecast {
-  std::string policy;  // its file, or what stands for it
+  std::string policy;  // its file, or another name for it
   sim::Forecast forecast;
 };
 
-// A table with a row for each policy, why calls ended as they did, what
-// breakers did, and lines of success and load over time.
+// A table with a row per policy, how calls ended, what breakers did, and lines
+// of success and load over time.
 std::string RenderForecasts(const std::vector<NamedForecast>& forecasts,
                             const Style& style);
 
-// A picture: success and attempts, over time, a line for each policy.
+// A picture of success and attempts over time, with a line per policy.
 std::string ForecastsSvg(const std::vector<NamedForecast>& forecasts);
 
 // One line: {"policy":"a.textproto","calls":...}.
 std::string ForecastJson(const NamedForecast& named);
 
-// `seconds` in at most `width` steps of as many whole seconds each.
+// Sums `seconds` up into at most `width` equal steps of whole seconds.
 std::vector<sim::Forecast::Second> InSteps(
     const std::vector<sim::Forecast::Second>& seconds, size_t width,
     int64_t* seconds_a_step);

@@ -1,4 +1,4 @@
-// The screen of one method.
+// The output of the command that shows one method.
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
@@ -75,7 +75,7 @@ std::string PolicyText(const v1::Method& method) {
       parts.empty() ? "counts only" : absl::StrJoin(parts, ", "));
 }
 
-// With the limit where that is not the policy's: where failures are usual.
+// With the limit, if it differs from the policy's since failures are usual.
 std::string InARow(const v1::Breaker& breaker) {
   constexpr double kUsual = 0.05;
   std::string cell = absl::StrCat(breaker.consecutive_failures());
@@ -156,7 +156,7 @@ std::string LatencyText(const v1::Latency& latency) {
       Brief(latency.p999()), Brief(latency.max()), latency.count());
 }
 
-// "▁▁▂▅█  12 in the last 25s"; "" when nothing is known.
+// For example "▁▁▂▅█  12 in the last 25s"; "" if nothing is known.
 std::string RecentText(const v1::RecentCalls& recent,
                        const google::protobuf::RepeatedField<int64_t>& values,
                        const Style& style) {
@@ -184,7 +184,7 @@ std::string HealthText(const v1::Health& health) {
   return text;
 }
 
-// "" when nothing is known.
+// The quantiles of a latency model; "" if nothing is known.
 std::string RecentText(const v1::LatencyModel& model) {
   if (model.samples() == 0) return "";
   std::string text =
@@ -205,7 +205,8 @@ std::string NextHedgeText(const v1::LatencyModel& model) {
   return "after " + Brief(model.hedge_delay());
 }
 
-// "UNAVAILABLE 62%, ABORTED 4% (stopped)"; "" where retries do not learn.
+// For example "UNAVAILABLE 62%, ABORTED 4% (stopped)"; "" without adaptive
+// retries.
 std::string RetryChances(const v1::Method& method) {
   return absl::StrJoin(method.retry_chances(), ", ",
                        [](std::string* out, const v1::RetryChance& each) {
@@ -216,8 +217,8 @@ std::string RetryChances(const v1::Method& method) {
                        });
 }
 
-// "20, the oldest for 35s; 20 hang", or "at least 64 hang"; "" when no unary
-// call is in flight.
+// For example "20, the oldest for 35s; 20 hang", or "at least 64 hang"; "" if
+// no unary call is in flight.
 std::string InFlightText(const v1::CallCounts& calls, const Timestamp& as_of) {
   if (!calls.has_oldest_in_flight()) return "";
   return absl::StrCat(
@@ -319,7 +320,7 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
               absl::StrAppendFormat(out, "%s %g", m.name(), m.value());
             }));
   }
-  // Names of fields, as one would write them in a policy file.
+  // In the form of a policy file, with the names of fields.
   add("in full", Printable(compat::OneLine(method.options().policy())));
   return table.Render(style);
 }

@@ -1,4 +1,4 @@
-// The screens about the policy.
+// The output of the commands about the policy.
 #include <google/protobuf/util/time_util.h>
 
 #include <string>
@@ -55,7 +55,7 @@ std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
   std::string out;
   const auto side = [&](char sign, const std::string& value, Colour colour) {
     if (value.empty()) return;
-    // A whole entry that comes or goes has many lines.
+    // An entry that is added or removed has many lines.
     for (absl::string_view line :
          absl::StrSplit(value, '\n', absl::SkipWhitespace())) {
       const std::string text =

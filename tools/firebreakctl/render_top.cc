@@ -17,9 +17,9 @@ namespace {
 struct Row {
   std::string target;
   const v1::Method* method;
-  const v1::Breaker* worst = nullptr;  // null: it has none
+  const v1::Breaker* worst = nullptr;  // null if it has no breaker
   google::protobuf::Timestamp as_of;
-  double failed = 0;  // of the last minute
+  double failed = 0;  // over the last minute
   double refused = 0;
   int64_t p99 = 0;
 };
@@ -97,10 +97,10 @@ bool ComesFirst(const Row& a, const Row& b, const std::string& sort) {
   return key(a) < key(b);
 }
 
-// Of targets that do not answer, so many say why: the methods need the room.
+// The most targets whose errors are shown, to leave room for the methods.
 constexpr size_t kMostTroubles = 3;
 
-// Keeps what fits into so many lines, and says how many are left out.
+// Keeps what fits into `lines`, and says how many are left out.
 void KeepTroubles(size_t lines, std::vector<std::string>* troubles) {
   if (troubles->size() <= std::min(kMostTroubles, lines)) return;
   const size_t shown = std::min(kMostTroubles, lines > 0 ? lines - 1 : 0);
@@ -124,8 +124,8 @@ std::string Next(const Row& row) {
              : "";
 }
 
-// What a column is worth: those with the highest number go first where there is
-// no room.
+// A column and its importance: those with the highest number are removed first
+// if there is not enough room.
 struct TopColumn {
   Table::Column column;
   int order;
@@ -182,7 +182,7 @@ size_t WidestLine(absl::string_view text) {
   return widest;
 }
 
-// Of a name its end, which tells most.
+// Keeps the end of a name, which is the most useful part.
 void Shorten(std::string* text, size_t longest) {
   if (text->size() <= longest) return;
   size_t from = text->size() - longest;
@@ -193,7 +193,7 @@ void Shorten(std::string* text, size_t longest) {
   *text = text->substr(from);
 }
 
-// Not in the middle of a character.
+// Does not cut within a character.
 void Cut(std::string* text, size_t longest) {
   if (text->size() <= longest) return;
   while (longest > 0 &&
@@ -203,7 +203,7 @@ void Cut(std::string* text, size_t longest) {
   text->resize(longest);
 }
 
-// With the columns up to `last`, names of `longest` bytes at most.
+// A table of the columns up to `last`, with names of at most `longest` bytes.
 std::string TableOf(const std::vector<Row>& rows, bool has_several, int last,
                     size_t longest, bool colours) {
   const std::vector<TopColumn> columns = TopColumns(has_several);
@@ -232,7 +232,8 @@ std::string FitTable(const std::vector<Row>& rows, bool has_several,
   if (style.width == 0) {
     return TableOf(rows, has_several, 11, kAny, style.colours);
   }
-  constexpr size_t kEnough = 24;  // of a name, before columns go
+  // a name's bytes that are kept before columns are
+  constexpr size_t kEnough = 24;
   for (int last = 11; last >= 0; --last) {
     const size_t others =
         WidestLine(TableOf(rows, has_several, last, 6, /*colours=*/false));
@@ -277,7 +278,7 @@ std::string RenderTop(const Answers<v1::ListMethodsResponse>& answers,
       answers.size() - troubles.size(), " of ", answers.size(), " processes, ",
       rows.size(), " methods, ", open, " open; by ", options.sort,
       options.filter.empty() ? "" : ", only ", Printable(options.filter))};
-  // Beside them there are this line, the table's head and a method.
+  // There has to be room for this line, the table's head and a method.
   KeepTroubles(
       height == 0 ? kMostTroubles + 1 : std::max<size_t>(height, 3) - 3,
       &troubles);

@@ -32,13 +32,13 @@ namespace {
 using httplib::Request;
 using httplib::Response;
 
-// More look at one page than a team has people; each takes a thread.
+// The most viewers, each of which takes a thread.
 constexpr int kMostViewers = 32;
-// For everything that is answered at once.
+// Threads for requests that are answered at once.
 constexpr size_t kOtherThreads = 8;
-// A viewer that takes nothing for so long is dropped.
+// A viewer that does not read for this long is disconnected.
 constexpr int kWriteTimeoutSeconds = 2;
-// Between two signs of life.
+// The time between two heartbeats.
 constexpr core::Duration kHeartbeat = std::chrono::seconds(5);
 constexpr size_t kLongestRequest = 64 << 10;
 constexpr size_t kShortestToken = 16;
@@ -47,7 +47,7 @@ constexpr char kSecurityPolicy[] =
     "'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 
-// A name without its port: "localhost" of "localhost:8090".
+// A name without its port: "localhost" for "localhost:8090".
 std::string WithoutPort(const std::string& host) {
   const size_t bracket = host.rfind(']');
   const size_t colon = host.rfind(':');
@@ -56,7 +56,7 @@ std::string WithoutPort(const std::string& host) {
   return absl::AsciiStrToLower(has_port ? host.substr(0, colon) : host);
 }
 
-// However alike the two are, it takes the same time.
+// Compares in a time that does not depend on where they differ.
 bool AreSame(const std::string& a, const std::string& b) {
   unsigned char differs = a.size() == b.size() ? 0 : 1;
   for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
@@ -89,15 +89,15 @@ class Site {
   Site(Fleet* fleet, const ServeOptions& options, std::string token)
       : fleet_(fleet), options_(options), token_(std::move(token)) {}
 
-  // The error, or "".
+  // Returns the error, or "".
   std::string Bind();
-  // Until it is interrupted.
+  // Runs until it is interrupted.
   void Run() { server_.listen_after_bind(); }
   std::string address() const { return absl::StrCat(host_, ":", port_); }
 
  private:
   void AddRoutes();
-  // Whether it is refused, and why.
+  // Whether to accept the request; if not, `response` says why.
   bool IsForUs(const Request& request, Response* response) const;
   bool IsOurPage(const Request& request, Response* response) const;
   void StreamTo(Response* response);
@@ -109,7 +109,7 @@ class Site {
 
   Fleet* const fleet_;
   const ServeOptions options_;
-  const std::string token_;  // "": nothing may be changed
+  const std::string token_;  // "": changes are not allowed
   std::string host_;
   int port_ = 0;
   std::set<std::string> names_;
@@ -134,8 +134,8 @@ std::string Site::Bind() {
   if (absl::StartsWith(bare, "[") && absl::EndsWith(bare, "]")) {
     bare = bare.substr(1, bare.size() - 2);
   }
-  // Not SO_REUSEPORT, which cpp-httplib sets: two would share a port, and
-  // neither would say so.
+  // Not SO_REUSEPORT, which cpp-httplib sets: two servers would share a port
+  // without an error.
   server_.set_socket_options([](socket_t sock) {
     const int yes = 1;
     setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -147,8 +147,8 @@ std::string Site::Bind() {
   server_.set_read_timeout(5);
   server_.set_write_timeout(kWriteTimeoutSeconds);
   server_.set_keep_alive_timeout(2);
-  // What stands behind a request that is refused before its body is read is
-  // that body, and must not be taken for another request.
+  // If a request is refused before its body is read, the body must not be
+  // parsed as the next request.
   server_.set_keep_alive_max_count(1);
   server_.set_payload_max_length(kLongestRequest);
   server_.set_tcp_nodelay(true);
@@ -170,7 +170,7 @@ std::string Site::Bind() {
 }
 
 bool Site::IsForUs(const Request& request, Response* response) const {
-  // The limit holds for bodies that say how long they are.
+  // The size limit works only for bodies with a length.
   if (request.has_header("Transfer-Encoding") ||
       (request.method == "POST" && !request.has_header("Content-Length"))) {
     Refuse(411, "say a Content-Length", response);

@@ -1,4 +1,4 @@
-// In place of serve.cc where cpp-httplib is not found.
+// Replaces serve.cc if cpp-httplib is not found.
 #include <iostream>
 
 #include "tools/firebreakctl/serve.h"

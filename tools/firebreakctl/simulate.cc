@@ -17,7 +17,7 @@ namespace firebreak::ctl {
 namespace {
 
 constexpr char kWithoutAny[] = "without firebreak";
-// As many colours as a picture has, with that of none.
+// The colours of a picture, without the one for no policy.
 constexpr size_t kMostPolicies = 7;
 
 struct SimulateArguments {
@@ -32,7 +32,7 @@ struct NamedPolicy {
   sim::Policy policy;
 };
 
-// How many of the workload's methods the policy says nothing of.
+// How many of the workload's methods the policy does not cover.
 size_t LeftAlone(const sim::Policy& policy, const sim::Workload& workload,
                  size_t* all) {
   std::vector<std::string> methods = {workload.method};

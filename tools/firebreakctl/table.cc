@@ -21,7 +21,7 @@ size_t Width(absl::string_view printable) {
                     [](char c) { return !IsContinuation(c); }));
 }
 
-// The first `width` code points of `text`, or less, up to a space.
+// At most the first `width` code points of `text`, up to a space if possible.
 absl::string_view Fold(absl::string_view text, size_t width) {
   size_t end = 0;
   size_t space = 0;
@@ -31,7 +31,7 @@ absl::string_view Fold(absl::string_view text, size_t width) {
     if (text[end] == ' ') space = end + 1;
   }
   if (end == text.size()) return text;
-  // What follows begins after the space.
+  // The next line begins after the space.
   if (text[end] == ' ') return text.substr(0, end + 1);
   return text.substr(0, space > 0 ? space : end);
 }
@@ -112,7 +112,7 @@ std::string Table::Render(const Style& style) const {
 }
 
 std::string Table::RenderAsList(const Style& style, bool has_titles) const {
-  // Less is no terminal.
+  // No terminal is narrower than that.
   const size_t width = std::max<size_t>(style.width, 10);
   size_t label_width = has_titles ? 0 : widths_[0];
   if (has_titles) {
@@ -120,7 +120,7 @@ std::string Table::RenderAsList(const Style& style, bool has_titles) const {
       label_width = std::max(label_width, Width(column.title));
     }
   }
-  // A label that would take half of the line has one to itself.
+  // A label that takes over half of the line gets a line of its own.
   const bool beside = label_width + sizeof(kGap) - 1 <= width / 2;
   const size_t indent = beside ? label_width + sizeof(kGap) - 1 : 2;
   std::string out;
@@ -153,7 +153,7 @@ std::string Table::RenderAsList(const Style& style, bool has_titles) const {
 
 std::string Table::Line(const std::vector<Cell>& cells, bool colours) const {
   std::string line;
-  // Spaces are owed, and paid when something follows: none end a line.
+  // Spaces are added only before further text, so no line ends with them.
   size_t owed = 0;
   for (size_t i = 0; i < cells.size(); ++i) {
     const Cell& cell = cells[i];

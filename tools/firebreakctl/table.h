@@ -7,12 +7,13 @@
 //   METHOD                          CALLS
 //   /shop.v1.PaymentService/Charge   1204
 //
-// A table whose titles are all empty has no title line. Text comes from a
-// server, so what is not printable is shown as '?': it can neither break a line
-// nor command the terminal. Width is counted in code points.
+// A table whose titles are all empty has no title line. Texts come from a
+// server, so characters that are not printable are shown as '?': they can
+// neither break a line nor control the terminal. Width is counted in code
+// points.
 //
-// A table that is wider than the terminal becomes a list, a cell to a line, in
-// which long text is folded:
+// A table that is wider than the terminal becomes a list with one cell per
+// line, in which long text is folded:
 //
 //   METHOD  /shop.v1.Pay
 //           mentService/
@@ -40,14 +41,14 @@ struct Style {
         bool is_utf8 = false)
       : colours(with_colours), width(columns), utf8(is_utf8) {}
   bool colours;
-  size_t width;  // 0 = as wide as it takes
-  bool utf8;     // may draw with more than ASCII
+  size_t width;  // 0 = no limit
+  bool utf8;     // may print characters beyond ASCII
 };
 
-// `text` without line breaks, control characters and bytes that are no UTF-8.
+// `text` without line breaks, control characters and bytes that are not UTF-8.
 std::string Printable(absl::string_view text);
 
-// `text` as a terminal shows it in that colour.
+// `text` with the escape codes for that colour.
 std::string Painted(absl::string_view text, Colour colour);
 
 class Table {
@@ -68,11 +69,11 @@ class Table {
 
   explicit Table(std::vector<Column> columns);
 
-  // Cells that are missing are empty; those too many are left out.
+  // Missing cells are empty; excess cells are left out.
   void AddRow(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
 
-  // Every line ends with a line break and without spaces.
+  // Every line ends with a line break, without spaces before it.
   std::string Render(const Style& style) const;
 
  private:

@@ -20,11 +20,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Which the handler may touch; nothing else can be told apart in one.
+// A signal handler may only write to such a variable.
 volatile std::sig_atomic_t interrupted = 0;
 void Interrupt(int) { interrupted = 1; }
 
-// The terminal as keys need it, and as it was at the end.
+// Sets the terminal up for reading keys, and restores it at the end.
 class Screen {
  public:
   Screen() {
@@ -54,11 +54,11 @@ class Screen {
   termios before_{};
 };
 
-// What the keys have set.
+// What the user has set with keys.
 struct View {
   TopOptions options;
   size_t first = 0;
-  bool is_typing = false;  // the filter
+  bool is_typing = false;  // a filter is being typed
   bool ends = false;
 };
 
@@ -94,7 +94,7 @@ void Press(char key, View* view) {
       options.filter.clear();
       return;
     case 'j':
-    case 'B':  // of an arrow: ESC [ B
+    case 'B':  // the last letter of an arrow: ESC [ B
       ++view->first;
       return;
     case 'k':
@@ -106,7 +106,7 @@ void Press(char key, View* view) {
   }
 }
 
-// The terminal may be made smaller at any time.
+// Reads the size of the terminal, which may change at any time.
 void Measure(Style* style, size_t* height) {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return;
@@ -116,7 +116,7 @@ void Measure(Style* style, size_t* height) {
 
 int OneFrame(Fleet* fleet, const TopOptions& options) {
   Fleet::Cursor cursor;
-  // Each target says something, if only that it does not answer in time.
+  // Waits until each target has an answer or an error.
   for (;;) {
     const auto answers = fleet->Last();
     if (std::none_of(answers.begin(), answers.end(), [](const auto& each) {
@@ -159,9 +159,9 @@ int Live(Fleet* fleet, const TopOptions& options) {
     if (::poll(&in, 1, wait) <= 0) continue;
     char keys[64];
     const ssize_t n = ::read(STDIN_FILENO, keys, sizeof(keys));
-    if (n == 0 || (n < 0 && errno != EINTR)) break;  // nobody is there
-    // Of an arrow only its letter is a key, and ESC none while nothing is
-    // typed.
+    if (n == 0 || (n < 0 && errno != EINTR)) break;  // the input is closed
+    // Of an arrow's codes only the letter is a key; ESC is ignored unless a
+    // filter is being typed.
     for (ssize_t i = 0; i < n; ++i) Press(keys[i], &view);
   }
   return kExitOk;

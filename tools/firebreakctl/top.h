@@ -1,10 +1,10 @@
-// `firebreakctl top`: a fleet in a terminal, live.
+// `firebreakctl top`: shows a fleet live in a terminal.
 //
 //   return Top(settings, options);       // until q, or it is interrupted
 //
-// Where output is no terminal it prints one frame, plain, and ends.
+// If the output is no terminal, it prints one plain frame and ends.
 //
-// Keys: s the next order, r turned round, / a filter, up and down, q the end.
+// Keys: s next order, r reverse, / filter, up and down, q quit.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_TOP_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_TOP_H_
 
@@ -28,14 +28,14 @@ struct TopOptions {
 // "worst", "calls", "failed", "p99", "name".
 std::vector<std::string> TopOrders();
 
-// The frame as it is printed, `height` lines at most (0 = all), from the method
-// `first` on. Whatever is too wide for the terminal is left out, the least
-// important column first.
+// The frame to print, with at most `height` lines (0 = all), from the method
+// `first` on. Columns that do not fit into the terminal are left out, the least
+// important first.
 std::string RenderTop(const Answers<v1::ListMethodsResponse>& answers,
                       const TopOptions& options, const Style& style,
                       size_t height = 0, size_t first = 0);
 
-// The exit code: 1 where no target answers, and it was one frame.
+// Returns the exit code: 1 if it printed one frame and no target answered.
 int Top(const Settings& settings, const TopOptions& options);
 
 }  // namespace firebreak::ctl

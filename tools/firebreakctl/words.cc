@@ -43,8 +43,7 @@ std::string StateName(v1::BreakerState state) {
 std::string Brief(int64_t ns) {
   if (ns <= 0) return "0s";
   if (ns < 59'950'000'000) {
-    // Rounded to three digits first, so that no unit shows a thousand of
-    // itself.
+    // Rounded to three digits first, so that no unit shows 1000 of itself.
     int64_t step = 1;
     while (ns / step >= 1000) step *= 10;
     ns = (ns + step / 2) / step * step;
@@ -120,7 +119,7 @@ std::string Sparkline(const google::protobuf::RepeatedField<int64_t>& values,
   for (int64_t value : values) highest = std::max(highest, value);
   std::string out;
   for (int64_t value : values) {
-    // Only a zero is as low as it gets.
+    // Only zero has the lowest height.
     const double share =
         value <= 0 ? 0
                    : static_cast<double>(value) / static_cast<double>(highest);
@@ -166,8 +165,8 @@ Colour ColourOf(v1::HealthLevel level) {
 
 namespace {
 
-// What is left of an enum's name without its prefix; the number of one that a
-// newer server has.
+// An enum's name without its prefix; the number of a value that a newer server
+// sent.
 std::string Short(const std::string& name, absl::string_view prefix, int n) {
   if (name.empty()) return absl::StrCat(n);
   return absl::AsciiStrToLower(absl::StripPrefix(name, prefix));
