@@ -1,5 +1,5 @@
-// What the order server's firebreak says about its calls of payment: read, as
-// by any operator, from its admin service.
+// What the order server's firebreak says about its calls to payment. It is read
+// from the admin service, as an operator would.
 //
 //   shop::AdminView admin("127.0.0.1:50051");
 //   absl::StatusOr<firebreak::v1::Method> charge = admin.Charge();
@@ -24,9 +24,9 @@ class AdminView {
  public:
   explicit AdminView(const std::string& target);
 
-  // NOT_FOUND before the first call.
+  // The state of the method. NOT_FOUND before its first call.
   absl::StatusOr<firebreak::v1::Method> Charge() const;
-  // All events of it so far, in order.
+  // All events of the method so far, in order.
   absl::StatusOr<std::vector<firebreak::v1::Event>> Events() const;
 
  private:
@@ -36,9 +36,9 @@ class AdminView {
 // "closed", "open", "half_open", ... "unknown" without a breaker.
 std::string StateOf(const firebreak::v1::Method& method);
 std::string StateName(firebreak::v1::BreakerState state);
-// All that was sent to payment.
+// The number of attempts sent to payment.
 int64_t AttemptsOf(const firebreak::v1::Method& method);
-// From when on a call may be a probe. InfinitePast() while not open.
+// When the next call may be a probe. InfinitePast() while not open.
 absl::Time ProbeDueOf(const firebreak::v1::Method& method);
 absl::Time TimeOf(const firebreak::v1::Event& event);
 

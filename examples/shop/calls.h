@@ -5,10 +5,10 @@
 //     return stub->Charge(context, request, &reply);
 //   });
 //
-// With firebreak that is all there is: time-outs and retries are in the
-// channel's policy. Without it, this is the code that one finds instead: a
-// time-out, and after a failure the same again, five times, each wait twice the
-// one before.
+// With firebreak nothing else is needed: timeouts and retries are in the
+// channel's policy. Without it, this is the code that is usual instead: a
+// timeout, and after a failure up to five retries, each after twice the
+// previous wait.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_CALLS_H_
@@ -27,12 +27,12 @@ namespace shop {
 class Calls {
  public:
   struct Plan {
-    std::chrono::milliseconds timeout{0};  // of each try; 0: none
+    std::chrono::milliseconds timeout{0};  // of each attempt; 0: none
     int retries = 0;
     std::chrono::milliseconds first_wait{1000};
   };
 
-  // `pool` is told when its worker waits, and outlives this.
+  // `pool` counts its worker as blocked while it waits; it outlives this.
   Calls(WorkerPool* pool, const Plan& plan) : pool_(pool), plan_(plan) {}
 
   grpc::Status Run(
@@ -46,7 +46,7 @@ class Calls {
 // How a server calls the others, from its command line.
 struct CallFlags {
   bool no_firebreak = false;
-  // Without firebreak.
+  // Only used without firebreak.
   int timeout_ms = 1000;
   int retries = 0;
   int first_wait_ms = 1000;

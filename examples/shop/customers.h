@@ -1,13 +1,13 @@
-// The customers of the worst day: they come at a given rate whatever becomes of
-// those before them, wait for ten seconds, and press reload.
+// The customers of the worst day. They come at a given rate whatever happens to
+// earlier ones, wait for ten seconds, and press reload.
 //
 //   shop::Customers customers(gateway_address);
 //   customers.SetOrderRate(150);                 // a second; pages: always 20
 //   ...
 //   std::vector<Customers::Visit> visits = customers.Between(from, to);
 //
-// A customer who asks again means the same order, and says so (request_id).
-// Times are counted from the first press.
+// A customer who presses reload sends the same order again, with the same
+// request_id. Times are counted from the first press.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_CUSTOMERS_H_
@@ -33,7 +33,7 @@ class Customers {
   struct Visit {
     Kind kind = Kind::kOrder;
     absl::Time came;
-    absl::Duration took = absl::InfiniteDuration();  // until it was answered
+    absl::Duration took = absl::InfiniteDuration();  // until the answer
     int presses = 0;
     bool over = false;  // answered, or given up
     v1::CreateOrderReply::State state = v1::CreateOrderReply::STATE_UNSPECIFIED;
@@ -41,13 +41,13 @@ class Customers {
   };
 
   explicit Customers(const std::string& gateway);
-  // Waits for those who are there.
+  // Waits for the customers in flight.
   ~Customers();
 
   void SetOrderRate(double per_second) { order_rate_ = per_second; }
-  // Nobody comes any more, and nobody presses reload.
+  // From now on no customer comes, and none presses reload.
   void Stop();
-  // Those who came in [from, to).
+  // The visits that began in [from, to).
   std::vector<Visit> Between(absl::Time from, absl::Time to) const;
 
  private:
@@ -65,12 +65,12 @@ class Customers {
   std::atomic<bool> stopping_{false};
   std::atomic<int> in_flight_{0};
   mutable std::mutex mu_;
-  // Guarded by mu_, elements included. They stay where they are.
+  // Guarded by mu_, elements included. A deque, whose elements do not move.
   std::deque<Visit> visits_;
   std::thread thread_;  // last: it uses all of the above
 };
 
-// Of a share q of visits it took no longer; infinite when they were not
+// The q-quantile of the time that visits took; infinite if so many were not
 // answered. Zero for no visits.
 absl::Duration TimeAt(double q, const std::vector<Customers::Visit>& visits,
                       Customers::Kind kind);

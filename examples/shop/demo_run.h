@@ -1,4 +1,4 @@
-// What the programs that play a story do around it.
+// What all programs that play a story have in common.
 //
 //   DemoFlags flags;
 //   flags.AddTo(&app);
@@ -25,13 +25,14 @@ struct DemoFlags {
   void AddTo(CLI::App* app);
 };
 
-// Plays `story` with the programs beside this one and a folder for logs and
-// books, which goes when all went well, unless it is to be kept. Before there
-// are threads: a demo of answers in under a millisecond would, on a machine
-// that builds something else meanwhile, mostly show for how long others keep
-// the cores. So it and the servers it starts go first, where that is permitted.
+// Plays `story` with the programs in the folder of this one, and a folder for
+// logs and databases, which is removed after success unless it is to be kept.
+// To be called before there are threads: the program raises its priority and
+// that of its servers, where that is permitted. Otherwise, on a machine that
+// builds something else meanwhile, a demo of answers in under a millisecond
+// would mostly show how long other programs keep the cores.
 //
-// Returns the exit code: 1 when the story failed, after "NAME: failed: ...".
+// Returns the exit code: 1 if the story failed, after "NAME: failed: ...".
 int RunDemo(const std::string& name, const DemoFlags& flags,
             absl::FunctionRef<absl::Status(const Folders&)> story);
 

@@ -1,4 +1,4 @@
-// What the demo found out, the line that says it, and what it must be.
+// The results of the demo, the line that prints them, and their limits.
 #ifndef FIREBREAK_EXAMPLES_SHOP_FACTS_H_
 #define FIREBREAK_EXAMPLES_SHOP_FACTS_H_
 
@@ -11,38 +11,38 @@
 namespace shop {
 
 struct Facts {
-  // Of the breaker, in order, from the event log: "closed,open,...".
+  // The states of the breaker, in order, from the event log: "closed,open,...".
   std::string states;
-  // Of CreateOrder, with firebreak.
+  // Calls of CreateOrder, with firebreak.
   int64_t calls = 0;
   int64_t answered = 0;
   // Calls without an answer, and orders neither charged nor queued.
   int64_t lost = 0;
-  // Of CreateOrder while payment is frozen and nothing guards its caller.
+  // The p99 of CreateOrder while payment is frozen, without firebreak.
   absl::Duration frozen_baseline_p99;
-  // Of CreateOrder while the breaker is open: of the calls that this machine
-  // did not hold up itself. See stall_watch.h.
+  // The p99 of CreateOrder while the breaker is open, without the calls that
+  // this machine itself delayed. See stall_watch.h.
   absl::Duration open_p99;
-  // Calls that got to payment in that time. See open_watch.h.
+  // Calls that reached payment in that time. See open_watch.h.
   int64_t reached_while_open = 0;
-  // From the first probe being due, and payment being up, to CLOSED.
+  // The time from when the first probe was due, and payment was up, to CLOSED.
   absl::Duration recovery;
-  // Orders that were undone because payment declined them.
+  // Orders that were undone since payment declined them.
   int64_t compensated = 0;
-  // Pieces that are reserved for no order, once all orders are done.
+  // Items that are reserved for no order, once all orders are done.
   int64_t stock_leaked = 0;
   // Orders that are in payment's ledger more than once.
   int64_t double_charged = 0;
 };
 
-// "demo: ok states=..."
+// Returns "demo: ok states=...".
 std::string FinalLine(const Facts& facts);
 
-// OK, or all that is not as the story has it.
+// Returns OK, or everything that is not as expected.
 absl::Status Judge(const Facts& facts);
 
-// What took longer than it should; empty when nothing did. Not part of Judge():
-// it may be the machine's fault, and the story happened all the same.
+// Says what took longer than it should; empty if nothing did. It is not part of
+// Judge(), since it may be due to the machine.
 std::string TooSlow(const Facts& facts);
 
 }  // namespace shop

@@ -1,4 +1,4 @@
-// The command lines of the programs of this example.
+// Parses the command lines of the programs of this example.
 //
 //   CLI::App app("The user service of the shop example.", "user_server");
 //   flags.AddTo(&app);
@@ -13,12 +13,12 @@
 
 namespace shop {
 
-// The exit code if the program is to end now, after it has said why: 0 for
-// --help, 2 for wrong flags.
+// Returns the exit code if the program should end now, after it has said why: 0
+// for --help, 2 for wrong flags.
 absl::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
 
-// The path of a file in the folder of `program`, which is argv[0]. The build
-// puts the policies there.
+// Returns the path of a file in the folder of `program`, which is argv[0]. The
+// build puts the policies there.
 std::string Beside(const std::string& program, const std::string& file);
 
 }  // namespace shop

@@ -1,11 +1,11 @@
-// The orders that have been charged, kept over the end of the process.
+// The orders that have been charged, kept in a file across restarts.
 //
 //   shop::Ledger ledger;
 //   if (!ledger.Open("/var/lib/shop/ledger")) ...   // reads what is there
 //   ledger.Charge("order-1");    // true, and written before it returns
 //   ledger.Charge("order-1");    // false: charged before
 //
-// A payment service that forgets its charges when it is killed would charge the
+// A payment service that forgot its charges when it is killed would charge the
 // orders whose answers were lost a second time.
 //
 // Thread safety: safe from any thread once it is open.
@@ -28,9 +28,10 @@ class Ledger {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // One order id per line. False, and errno, when it cannot be read or written.
+  // Reads the file, which has one order id per line. False, with errno, if it
+  // cannot be read or written.
   bool Open(const std::string& path);
-  // Whether the order is charged now, and was not before.
+  // Charges the order. False if it was charged before.
   bool Charge(const std::string& order_id);
   int64_t size() const;
 

@@ -5,9 +5,9 @@
 //   load.Stop();                         // waits for the calls in flight
 //   shop::Load::Summary s = load.Between(t0, t1);
 //
-// A closed loop: a thread waits for its answer before its next order, and does
-// not make up for those it could not place. So calls that hang show up as fewer
-// calls, and never pile up without bound.
+// A closed loop: a thread waits for the answer before its next order, and does
+// not make up for orders it could not place. So calls that hang show up as
+// fewer calls, and their number is bounded.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_LOAD_H_
@@ -33,11 +33,11 @@ class Load {
   struct Summary {
     int64_t calls = 0;     // that were started
     int64_t answered = 0;  // with OK: as PAID, QUEUED or CANCELLED
-    int64_t failed = 0;    // with another status; else still in flight
+    int64_t failed = 0;    // with another status
     int64_t paid = 0;
     int64_t queued = 0;
     int64_t cancelled = 0;  // their cards were declined
-    // Of the calls that have ended. Zero when there is none.
+    // Of the calls that have ended. Zero if there are none.
     absl::Duration p50;
     absl::Duration p99;
   };
@@ -47,11 +47,11 @@ class Load {
   ~Load();  // as Stop()
 
   void Stop();
-  // The calls that started in [from, to). With `stalls`, without those that
-  // the machine itself held up.
+  // Summarizes the calls that started in [from, to). With `stalls`, without
+  // those that the machine itself delayed.
   Summary Between(absl::Time from, absl::Time to,
                   const StallWatch* stalls = nullptr) const;
-  // Of the first call that failed; empty when none has.
+  // The error of the first call that failed; empty if none has.
   std::string first_error() const;
 
  private:
@@ -67,7 +67,7 @@ class Load {
 
   const std::unique_ptr<v1::OrderService::Stub> orders_;
   mutable std::mutex mu_;
-  // All guarded by mu_. A deque, since its elements stay where they are.
+  // All guarded by mu_. A deque, whose elements do not move.
   std::deque<Call> calls_;
   std::string first_error_;
   bool stopping_ = false;

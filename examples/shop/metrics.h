@@ -1,4 +1,4 @@
-// firebreak's metrics over HTTP, for Prometheus.
+// Serves firebreak's metrics over HTTP, for Prometheus.
 //
 //   auto metrics = shop::Metrics::Serve(engine, "127.0.0.1:9464");
 //   if (metrics == nullptr) return 1;         // the reason is on stderr
@@ -16,7 +16,7 @@ class Metrics {
  public:
   virtual ~Metrics() = default;
 
-  // GET http://`address`/metrics until it is destroyed. Prints "metrics on
+  // Serves http://`address`/metrics until it is destroyed. Prints "metrics on
   // HOST:PORT".
   static std::unique_ptr<Metrics> Serve(
       const std::shared_ptr<firebreak::Engine>& engine,

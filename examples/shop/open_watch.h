@@ -1,18 +1,18 @@
-// Watches that nothing reaches payment while the breaker is open.
+// Checks that no call reaches payment while the breaker is open.
 //
 //   OpenWatch watch(&admin, payment_address);   // once it is open
-//   watch.Look(/*payment=*/nullptr);            // again and again
+//   watch.Look(/*payment=*/nullptr);            // repeatedly
 //
-// Three witnesses, since none sees all:
-//  - firebreak's own count of attempts, through the admin service: for the
-//    whole time, but it is firebreak that says it. It would tell of a breaker
-//    that lets calls through.
-//  - the kernel: bytes that arrived for the frozen process, which cannot count
-//    itself. It would tell of calls that firebreak does not count.
-//  - the restarted payment server's own count of calls, the same for the time
-//    from its start to the first probe.
-// Readings count only when they are complete before the first probe is due, and
-// so cannot have seen one.
+// It has three sources, since none of them sees every call:
+//  - firebreak's own count of attempts, from the admin service, for the whole
+//    time. It would show a breaker that admits calls, but it depends on
+//    firebreak.
+//  - The kernel's count of bytes that arrived for the frozen process, which
+//    cannot count itself. It would show calls that firebreak does not count.
+//  - The restarted payment server's own count of calls, from its start to the
+//    first probe.
+// A reading only counts if it was complete before the first probe was due, so
+// that it cannot include one.
 #ifndef FIREBREAK_EXAMPLES_SHOP_OPEN_WATCH_H_
 #define FIREBREAK_EXAMPLES_SHOP_OPEN_WATCH_H_
 
@@ -29,21 +29,21 @@ namespace shop {
 
 class OpenWatch {
  public:
-  // The breaker is open. `admin` outlives the watch.
+  // To be made while the breaker is open. `admin` outlives the watch.
   OpenWatch(const AdminView* admin, const std::string& payment_address);
 
-  // Waits for the frozen process' bytes to be those of all calls from before:
-  // gRPC still sends the end of calls that timed out. Call once, then Look().
+  // Waits until the frozen process has the bytes of all earlier calls: gRPC
+  // still sends the end of calls that timed out. Call this once, before Look().
   absl::Status BeginFrozen();
-  // The last look at the frozen process, before it is killed.
+  // Takes the last reading of the frozen process, before it is killed.
   void EndFrozen();
-  // Takes a reading; with `payment`, of the server too.
+  // Takes a reading; with `payment`, also from the server.
   absl::Status Look(v1::PaymentService::Stub* payment);
 
-  // As of the last look.
+  // As of the last reading.
   const firebreak::v1::Method& method() const { return method_; }
   absl::Time probe_due() const { return probe_due_; }
-  // The calls that got through, as far as any witness knows.
+  // The number of calls that reached payment: the highest count of any source.
   int64_t reached() const;
   // The evidence, in one line.
   std::string ToString() const;
@@ -55,7 +55,7 @@ class OpenWatch {
   absl::Time probe_due_ = absl::InfinitePast();
   absl::optional<int64_t> attempts_before_;
   int64_t attempts_ = 0;  // since then
-  // Absent where the kernel does not tell.
+  // Absent if the kernel has no such count.
   absl::optional<int64_t> bytes_before_;
   int64_t bytes_ = 0;  // since then
   int64_t calls_ = 0;  // that the restarted server saw

@@ -1,22 +1,22 @@
-// What the order service must not forget, in an SQLite file.
+// The orders of the order service, kept in an SQLite file.
 //
 //   absl::StatusOr<std::unique_ptr<OrderBook>> book = OrderBook::Open(path);
 //   (*book)->Begin(order);                        // written when this returns
 //   (*book)->Move(id, State::kBegun, State::kReserved);
 //   for (const Order& order : *(*book)->In(State::kReserved, ...)) ...
 //
-// What is written outlives the process, however it ends. It is not forced to
-// the disk each time (WAL, synchronous=NORMAL): a power cut may take the last
-// orders along, but leaves no half ones.
+// What is written survives the end of the process, however it ends. It is not
+// flushed to the disk each time (WAL, synchronous=NORMAL): a power cut may lose
+// the last orders, but leaves none incomplete.
 //
-// No row has a time in it, and no id is made of one: a clock that jumps changes
-// nothing.
+// No row contains a time, and no id is made from one, so a clock that jumps
+// changes nothing.
 //
-// One process has the file at a time: another one's Open() fails. Errors:
-//   UNAVAILABLE         somebody else has it, and did not let go in time
-//   DATA_LOSS           it is no database, or a broken one
+// Only one process can have the file open; Open() of another one fails. Errors:
+//   UNAVAILABLE         another process has it, and did not close it in time
+//   DATA_LOSS           it is no database, or is damaged
 //   RESOURCE_EXHAUSTED  the disk is full
-//   INTERNAL            others, in SQLite's words
+//   INTERNAL            other errors, with SQLite's message
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_ORDER_BOOK_H_
@@ -38,7 +38,7 @@ namespace shop {
 
 class OrderBook {
  public:
-  // Where an order is. From each of the first four something is still to do.
+  // The state of an order. In the first four there is still something to do.
   enum class State {
     kBegun = 1,      // stock may be reserved, nothing is charged
     kReserved = 2,   // it is to be charged, and may have been
@@ -58,18 +58,18 @@ class OrderBook {
       const std::string& path);
   ~OrderBook();
 
-  // Writes a new order. Of one that is there already, what is known: nothing is
-  // written.
+  // Writes a new order. If it exists already, nothing is written, and the
+  // stored one is returned.
   absl::StatusOr<Order> Begin(const Order& order);
-  // NOT_FOUND: there is none.
+  // NOT_FOUND if there is no such order.
   absl::StatusOr<Order> Get(const std::string& id);
-  // Does nothing where the order is not in `from` any more.
+  // Does nothing if the order is no longer in `from`.
   absl::Status Move(const std::string& id, State from, State to);
-  // The first orders in this state, `limit` at most. Of `parts` readers each
-  // has those of its own `part`.
+  // The first orders in this state, at most `limit`. If there are several
+  // readers, `parts`, each one gets the orders of its own `part`.
   absl::StatusOr<std::vector<Order>> In(State state, int limit, int part = 0,
                                         int parts = 1);
-  // By state; index 0 is nothing.
+  // The number of orders by state; index 0 is not used.
   absl::StatusOr<std::vector<int64_t>> Counts();
 
  private:
@@ -85,7 +85,7 @@ class OrderBook {
   explicit OrderBook(Database db) : db_(std::move(db)) {}
   absl::Status Setup(const std::string& path);
   absl::StatusOr<Statement> Prepare(const char* sql);
-  // Runs it to its end, or to the next row (true).
+  // Runs the statement to its next row (true) or its end (false).
   absl::StatusOr<bool> Step(sqlite3_stmt* statement);
   absl::StatusOr<Order> GetLocked(const std::string& id);
 

@@ -1,27 +1,28 @@
-// Takes orders and sees each of them through: verify the user, reserve the
-// stock, charge, confirm, notify.
+// Takes orders and completes each of them: it verifies the user, reserves the
+// stock, charges, confirms and notifies.
 //
 //   shop::OrderService service(&pool, book.get(), stubs, options);
 //   builder.RegisterService(&service);
 //   ...
 //   service.Stop();
 //
-// Each step is written in the order book before the next one begins, so that an
-// order is where it was after any end of the process; and each can be repeated.
+// Each step is written to the order book before the next one begins, so that an
+// order keeps its state however the process ends. Each step can be repeated.
 //
 //   the user is unknown, or cannot be verified   there is no order
 //   nothing can be reserved                      the order is undone
 //   payment declines                             undone: its stock is released
-//   payment cannot be had                        QUEUED, charged later
+//   payment does not answer                      QUEUED, charged later
 //   a confirmation fails                         repeated later
 //   the notification fails                       the order stands
 //
-// What is to be done later is done by threads of this class, again and again
-// until it is done: for orders that were answered, and for those that an
-// earlier process left behind. An order whose customer got no answer is undone
-// if it had no reservation yet, and else charged: under the same id, so once.
+// Threads of this class do what has to be done later, and repeat it until it
+// succeeds: for orders that were answered, and for those that an earlier
+// process left behind. An order whose customer got no answer is undone if it
+// had no reservation yet. Otherwise it is charged, under the same id and so
+// only once.
 //
-// This code does not know about firebreak: it only gets its failures sooner.
+// This code does not depend on firebreak, which only makes failures faster.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_ORDER_SERVICE_H_
@@ -55,12 +56,12 @@ class OrderService final : public v1::OrderService::CallbackService {
  public:
   struct Options {
     Calls::Plan plan;
-    // Orders that may wait for payment. Past it they are refused rather than
-    // promised.
+    // The most orders that may wait for payment. Further ones are refused.
     int64_t max_waiting = 100'000;
-    // How many threads charge those that wait.
+    // How many threads charge waiting orders.
     int chargers = 4;
-    // How many charges have been sent; null: as many as were asked for.
+    // Returns how many charges have been sent; null: the service counts its
+    // own.
     std::function<int64_t()> charges_sent;
   };
 
@@ -69,7 +70,7 @@ class OrderService final : public v1::OrderService::CallbackService {
                const Options& options);
   ~OrderService() override;
 
-  // What is to be done later is left to the next process.
+  // Ends the threads; the next process does what is left.
   void Stop();
 
   grpc::ServerUnaryReactor* CreateOrder(grpc::CallbackServerContext* context,
@@ -82,7 +83,7 @@ class OrderService final : public v1::OrderService::CallbackService {
  private:
   using State = OrderBook::State;
   using Order = OrderBook::Order;
-  // While it lives nobody else works on the order.
+  // As long as it exists, no other thread works on the order.
   class Claim;
 
   grpc::Status Create(const v1::CreateOrderRequest& request,
@@ -91,11 +92,10 @@ class OrderService final : public v1::OrderService::CallbackService {
   grpc::Status Reserve(const std::string& id);
   grpc::Status Release(const std::string& id);
   grpc::Status Charge(const Order& order, bool is_waiting);
-  // Of an order that is paid. False: it is still to be confirmed.
+  // Confirms an order that is paid. False: it still has to be confirmed.
   bool Finish(const Order& order);
 
-  // The threads' work: what there is to do about orders in `state`. False:
-  // nothing has come of it.
+  // Does what there is to do for orders in `state`. False if nothing succeeded.
   bool Advance(State state, int part, int parts);
   enum class Result { kDone, kNotMine, kFailed };
   Result AdvanceOne(const Order& seen);
@@ -106,7 +106,7 @@ class OrderService final : public v1::OrderService::CallbackService {
   const OrderStubs stubs_;
   const Options options_;
   const Calls calls_;
-  std::atomic<int64_t> waiting_{0};  // about as many
+  std::atomic<int64_t> waiting_{0};  // approximate
   std::atomic<int64_t> charges_sent_{0};
   std::atomic<int64_t> unnotified_{0};
 

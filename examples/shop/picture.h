@@ -1,4 +1,4 @@
-// Both runs of the worst day in one picture.
+// Draws both runs of the worst day in one picture.
 //
 //   absl::Status drawn = Draw(plain, guarded, "worst-day.svg");
 #ifndef FIREBREAK_EXAMPLES_SHOP_PICTURE_H_
@@ -11,7 +11,7 @@
 
 namespace shop {
 
-// An SVG file: what customers got, who was blocked, what waited, by the second.
+// Writes an SVG file: answers, blocked workers and queues, by the second.
 absl::Status Draw(const WorstDay::Facts& plain, const WorstDay::Facts& guarded,
                   const std::string& path);
 

@@ -6,8 +6,8 @@
 //   child->Freeze();
 //
 // Ownership: the child ends with this object, and also when the thread that
-// started it ends, however that happens. Nothing but the children started here
-// is ever sent a signal.
+// started it ends, for any reason. Signals are only sent to children that were
+// started here.
 #ifndef FIREBREAK_EXAMPLES_SHOP_PROCESS_H_
 #define FIREBREAK_EXAMPLES_SHOP_PROCESS_H_
 
@@ -24,7 +24,7 @@ namespace shop {
 
 class ChildProcess {
  public:
-  // `command[0]` is the path of the program. What it prints goes to `log_path`.
+  // `command[0]` is the path of the program. Its output goes to `log_path`.
   static absl::StatusOr<ChildProcess> Start(
       const std::vector<std::string>& command, const std::string& log_path);
 
@@ -33,20 +33,20 @@ class ChildProcess {
   ChildProcess& operator=(ChildProcess&& other) noexcept;
   ~ChildProcess();
 
-  // The HOST:PORT that it says it listens on.
+  // Waits until it prints the HOST:PORT that it listens on, and returns that.
   absl::StatusOr<std::string> WaitForAddress();
 
-  // SIGSTOP: its sockets stay open, and nothing answers any more.
+  // Sends SIGSTOP: its sockets stay open, but nothing answers.
   absl::Status Freeze();
-  // SIGKILL, and waits for its end.
+  // Sends SIGKILL and waits for its end.
   void Kill();
-  // SIGTERM, and after a few seconds Kill(). Whether it ended with exit code 0.
+  // Sends SIGTERM, and after a few seconds Kill(). True if its exit code was 0.
   bool Terminate();
 
   pid_t pid() const { return pid_; }
 
  private:
-  // Whether it has ended; takes note of how.
+  // Whether it has ended; stores its status.
   bool HasEnded();
 
   pid_t pid_ = -1;  // -1 = none, or ended

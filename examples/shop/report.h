@@ -1,4 +1,4 @@
-// The demo's progress on stdout, for those who watch.
+// Prints the demo's progress to stdout.
 #ifndef FIREBREAK_EXAMPLES_SHOP_REPORT_H_
 #define FIREBREAK_EXAMPLES_SHOP_REPORT_H_
 
@@ -14,12 +14,12 @@ namespace shop {
 
 class Report {
  public:
-  // Times are shown since now.
+  // Times are printed relative to the construction.
   Report();
 
   void Phase(absl::string_view title) const;
   void Note(absl::string_view text) const;
-  // What customers saw in a phase. `state` is the breaker's at its end.
+  // The results of a phase. `state` is that of the breaker at its end.
   void Table(const Load::Summary& summary, absl::string_view state) const;
   void Counters(const firebreak::v1::Method& method) const;
   void Events(const std::vector<firebreak::v1::Event>& events) const;

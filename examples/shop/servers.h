@@ -1,5 +1,5 @@
-// The servers of the example, started as processes of their own, and what they
-// say about themselves.
+// Starts the servers of the example as processes, and asks them for their
+// counts.
 #ifndef FIREBREAK_EXAMPLES_SHOP_SERVERS_H_
 #define FIREBREAK_EXAMPLES_SHOP_SERVERS_H_
 
@@ -19,20 +19,20 @@ struct Server {
   std::string address;  // HOST:PORT
 };
 
-// Where programs are taken from, and files put.
+// The folder with the programs, and the folder for output files.
 struct Folders {
   std::string programs;
   std::string logs;
 };
 
-// Returns when the server listens: `program` ("user_server") with `flags`, on
-// `address`, which may have port 0. `log` is the name of its log file.
+// Starts `program` ("user_server") with `flags` on `address`, whose port may be
+// 0, and returns once it listens. `log` is the name of its log file.
 absl::StatusOr<Server> StartServer(const Folders& folders,
                                    const std::string& program,
                                    const std::string& log,
                                    const std::string& address,
                                    const std::vector<std::string>& flags = {});
-// `ledger` is the name of its ledger; empty: it has none.
+// `ledger` is the name of its ledger file; empty: it has none.
 absl::StatusOr<Server> StartPayment(const Folders& folders,
                                     const std::string& log,
                                     const std::string& address,
@@ -47,7 +47,7 @@ struct Helpers {
 absl::StatusOr<Helpers> StartHelpers(
     const Folders& folders, const std::string& log_prefix,
     const std::vector<std::string>& flags = {});
-// Its database is the file `log` + ".sqlite", its address any port.
+// Its database is the file `log` + ".sqlite". It listens on any free port.
 absl::StatusOr<Server> StartOrders(const Folders& folders,
                                    const std::string& log,
                                    const std::string& payment,
@@ -59,10 +59,10 @@ absl::StatusOr<v1::GetStatsReply> PaymentStats(
 absl::StatusOr<v1::GetOrderStatsReply> OrderStats(
     v1::OrderService::Stub* orders);
 absl::StatusOr<v1::GetStockReply> StockOf(const Server& inventory);
-// Nothing, where a server does not answer at once.
+// Fails if the server does not answer at once.
 absl::StatusOr<v1::GetLoadReply> LoadOf(v1::LoadService::Stub* server);
 
-// How often orders are in a ledger file a second time.
+// The number of repeated orders in a ledger file.
 int64_t ChargedTwice(const std::string& ledger_path);
 
 }  // namespace shop

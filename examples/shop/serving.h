@@ -1,4 +1,4 @@
-// What the servers of this example do beside serving.
+// What the servers of this example have in common.
 //
 //   shop::ServerFlags flags{"127.0.0.1:50052"};
 //   flags.AddTo(&app);
@@ -33,19 +33,19 @@ struct ServerFlags {
   void AddTo(CLI::App* app);
 };
 
-// SIGINT and SIGTERM from now on wait for Serve(), in this thread and in those
-// it starts.
+// From now on SIGINT and SIGTERM are blocked until Serve(), in this thread and
+// in those that it starts.
 void BlockShutdownSignals();
 
-// Serves `services`, and LoadService for `pool`, until a signal asks to end. It
-// prints "listening on HOST:PORT" with the port that port 0 became. Returns the
-// exit code: 1, with the reason on stderr, when it cannot listen. `stopping` is
-// called before calls are waited for.
+// Serves `services`, and LoadService for `pool`, until a signal ends it. It
+// prints "listening on HOST:PORT" with the actual port. Returns the exit code:
+// 1, with the reason on stderr, if it cannot listen. `stopping` is called
+// before it waits for calls.
 int Serve(const ServerFlags& flags, WorkerPool* pool,
           const std::vector<grpc::Service*>& services,
           const std::function<void()>& stopping = nullptr);
 
-// Answers a call at once, whatever the pool is busy with.
+// Answers a call at once, without the pool.
 grpc::ServerUnaryReactor* AtOnce(grpc::CallbackServerContext* context,
                                  const grpc::Status& status = grpc::Status::OK);
 
@@ -54,7 +54,7 @@ grpc::ServerUnaryReactor* InPool(WorkerPool* pool,
                                  grpc::CallbackServerContext* context,
                                  std::function<grpc::Status()> work);
 
-// The same, for a call that takes so long.
+// The same, for a call that takes `service_ms`.
 grpc::ServerUnaryReactor* InPool(WorkerPool* pool,
                                  grpc::CallbackServerContext* context,
                                  int service_ms,

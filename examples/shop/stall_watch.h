@@ -1,12 +1,12 @@
-// Whether the machine itself stood still: a virtual machine whose host has
-// other guests gets no time for a while, and then neither does any call.
+// Detects when the machine itself stood still: a virtual machine whose host has
+// other guests may get no processor time for a while, which delays every call.
 //
 //   StallWatch stalls;
 //   ...
-//   if (stalls.Hit(call.start, call.end)) ...   // its time says nothing
+//   if (stalls.Hit(call.start, call.end)) ...   // its latency is not valid
 //
-// One thread per core, of the priority of its maker, that sleeps a millisecond
-// at a time and notes when it woke up late.
+// There is one thread per core, with the priority of the thread that created
+// it. It sleeps for a millisecond at a time and records when it woke up late.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_EXAMPLES_SHOP_STALL_WATCH_H_
@@ -27,8 +27,8 @@ class StallWatch {
   StallWatch();
   ~StallWatch();
 
-  // Whether a core stood still at some time of [from, to], or so shortly before
-  // that what had piled up may still have been in the way.
+  // Whether a core stood still during [from, to], or so shortly before that the
+  // delayed work may still have affected a call.
   bool Hit(absl::Time from, absl::Time to) const;
 
  private:

@@ -31,14 +31,15 @@ class Story {
  public:
   struct Options {
     Folders folders;
-    // Of the phases whose length is not the breaker's.
+    // The length of the phases that do not depend on the breaker.
     absl::Duration phase = absl::Seconds(3);
   };
 
   Story(Options options, const Report* report);
 
-  // What happened, whether it was to or not; an error when it got stuck. Call
-  // once, in a thread that outlives the story (see process.h).
+  // Returns what happened, whether it was expected or not, or an error if it
+  // could not continue. Call it once, in a thread that outlives the story (see
+  // process.h).
   absl::StatusOr<Facts> Play();
 
  private:
@@ -50,7 +51,7 @@ class Story {
   absl::Status Restart();
   absl::Status PlayRecovery();
   absl::Status PlayDrain();
-  // Reads the breaker's way from the event log, and what hangs on its times.
+  // Reads the breaker's states from the event log, and what depends on them.
   absl::Status Conclude();
 
   const Options options_;
@@ -66,9 +67,9 @@ class Story {
   absl::optional<OpenWatch> watch_;
   StallWatch stalls_;
   absl::Time frozen_at_;
-  absl::Time opened_at_;  // as seen; the event log has it to the millisecond
+  absl::Time opened_at_;  // as observed; the event log is more exact
   absl::Time restarted_at_;
-  absl::Time closed_at_;  // as seen
+  absl::Time closed_at_;  // as observed
 };
 
 }  // namespace shop

@@ -1,11 +1,11 @@
-// Waiting that an operator can interrupt, and that never lasts for ever.
+// Waits that a signal can interrupt, and that have a limit.
 //
 //   shop::CatchInterrupts();                      // once, in main
 //   absl::Status s = shop::WaitUntil("the breaker to open", absl::Seconds(15),
 //                                    [&] { return IsOpen(); });
 //
-// DEADLINE_EXCEEDED names what did not happen; CANCELLED is SIGINT or SIGTERM.
-// So whoever waits returns, and its destructors clean up.
+// DEADLINE_EXCEEDED names what did not happen; CANCELLED means SIGINT or
+// SIGTERM. So the waiting code returns, and destructors clean up.
 #ifndef FIREBREAK_EXAMPLES_SHOP_WAIT_H_
 #define FIREBREAK_EXAMPLES_SHOP_WAIT_H_
 
@@ -16,10 +16,10 @@
 
 namespace shop {
 
-// From now on SIGINT and SIGTERM end waits instead of the process.
+// From now on SIGINT and SIGTERM end waits, not the process.
 void CatchInterrupts();
 
-// Asks every few milliseconds.
+// Checks the condition every few milliseconds.
 absl::Status WaitUntil(absl::string_view what, absl::Duration limit,
                        absl::FunctionRef<bool()> condition);
 absl::Status Pause(absl::Duration duration);

@@ -1,5 +1,5 @@
-// A server's capacity: so many workers, and a queue for the calls that find all
-// of them busy.
+// A server's capacity: a number of workers, and a queue for the calls that find
+// all of them busy.
 //
 //   shop::WorkerPool pool({.workers = 8, .queue = 1000});
 //   if (!pool.Run([=] { ...; reactor->Finish(status); })) ...  // queue is full
@@ -8,11 +8,11 @@
 //     stub->Charge(...);                     // waits for another service
 //   }
 //
-// It is what makes a server drown like a real one: first in, first out, and
-// nobody looks whether the caller is still there.
+// It makes a server overload like a real one: calls are served in order, even
+// if the caller no longer waits.
 //
-// Thread safety: safe from any thread. The destructor waits for the calls that
-// are being worked on, and forgets the others.
+// Thread safety: safe from any thread. The destructor waits for the calls in
+// progress, and drops the queued ones.
 #ifndef FIREBREAK_EXAMPLES_SHOP_WORKER_POOL_H_
 #define FIREBREAK_EXAMPLES_SHOP_WORKER_POOL_H_
 
@@ -43,7 +43,7 @@ class WorkerPool {
   bool Run(std::function<void()> work);
   v1::GetLoadReply Load() const;
 
-  // As long as it lives, the calling worker waits for another service.
+  // As long as it exists, the calling worker counts as blocked.
   class Blocked {
    public:
     explicit Blocked(WorkerPool* pool);
@@ -57,7 +57,7 @@ class WorkerPool {
 
  private:
   void Work();
-  // Brings `blocked_seconds_` up to now.
+  // Updates `blocked_seconds_`.
   void CountBlocked();
 
   const Capacity capacity_;

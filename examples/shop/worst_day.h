@@ -1,11 +1,11 @@
-// The worst day of the shop, once: an ordinary morning, fifteen times the
-// orders, payment freezes, payment is back, and then? See docs/worst-day.md.
+// Plays the worst day of the shop: an ordinary morning, fifteen times the
+// orders, payment freezes, and payment comes back. See docs/worst-day.md.
 //
 //   WorstDay day(options, [](const WorstDay::Second& second) { ... });
 //   absl::StatusOr<WorstDay::Facts> facts = day.Play();
 //
-// All servers are processes on loopback ports, with the same flags whether
-// firebreak guards the calls or not; so are customers, orders and the outage.
+// All servers are processes on loopback ports. Their flags, the customers, the
+// orders and the outage are the same with and without firebreak.
 #ifndef FIREBREAK_EXAMPLES_SHOP_WORST_DAY_H_
 #define FIREBREAK_EXAMPLES_SHOP_WORST_DAY_H_
 
@@ -25,8 +25,8 @@ namespace shop {
 
 class WorstDay {
  public:
-  // Its parts, in seconds since the first customer.
-  static constexpr int kPeak = 4;   // 15 times the orders from here to the end
+  // The phases, in seconds since the first customer.
+  static constexpr int kPeak = 4;   // 15 times the orders from now to the end
   static constexpr int kDead = 9;   // payment is frozen
   static constexpr int kBack = 29;  // it is killed and started again
   static constexpr int kEnd = 89;
@@ -36,60 +36,61 @@ class WorstDay {
   struct Options {
     Folders folders;
     bool firebreak = true;
-    // The policies of gateway and order.
+    // The policy files of gateway and order.
     std::string gateway_policy;
     std::string order_policy;
-    // Ends once all is as before, from so many seconds after kBack on.
+    // It ends once everything is as before, at the earliest this many seconds
+    // after kBack.
     int settle = 60;
   };
 
-  // One second of it, as seen a second later.
+  // One second of the day, read a second later.
   struct Second {
     int at = 0;
     int came = 0;        // orders
-    int answered = 0;    // of them, within 1 s
-    int quickly = 0;     // within 100 ms
-    int paid = 0;        // within 1 s, and not as QUEUED
-    absl::Duration p99;  // of orders; infinite: not answered by then
+    int answered = 0;    // of these, answered within 1 s
+    int quickly = 0;     // answered within 100 ms
+    int paid = 0;        // answered within 1 s as PAID
+    absl::Duration p99;  // of orders; infinite: not answered yet
     absl::Duration pages_p99;
     int64_t gateway_blocked = 0;
     int64_t gateway_queue = 0;
     int64_t order_blocked = 0;
     int64_t order_queue = 0;
-    int64_t payment_queue = 0;  // -1: it does not say
+    int64_t payment_queue = 0;  // -1: not known
     int64_t waiting = 0;        // orders in the database, to be charged
   };
 
   struct Facts {
     std::vector<Second> seconds;
-    // Of the outage.
+    // During the outage.
     double answered_share = 0;  // within 1 s
     double quickly_share = 0;   // within 100 ms
     absl::Duration p99;
     absl::Duration pages_p99;
     absl::Duration healthy_pages_p99;
-    int64_t reached_dead = 0;  // charges sent to payment meanwhile
+    int64_t reached_dead = 0;  // charges sent to payment during the outage
     double gateway_blocked_seconds = 0;
     double order_blocked_seconds = 0;
-    // From payment's return until orders are answered, and paid, as before.
-    // Negative: they never were.
+    // Seconds from payment's return until orders are answered and paid as
+    // before. Negative: they never were.
     double back_s = -1;
-    // And until no order waited any more. Negative: some still do.
+    // Seconds until no order waited. Negative: some still do.
     double drained_s = -1;
-    // How often the breaker has been needed since: seconds in which fewer were
-    // paid, after they had been as before.
+    // The number of seconds in which fewer orders were paid again, after the
+    // recovery.
     int relapses = 0;
-    // Of all of the day.
+    // During the whole day.
     int64_t orders = 0;
     int64_t promised = 0;        // answered as PAID or QUEUED
-    int64_t lost = 0;            // promised, and neither charged nor waiting
+    int64_t lost = 0;            // promised, but neither charged nor waiting
     int64_t double_charged = 0;  // twice in payment's ledger
-    int64_t charged_unanswered = 0;  // charged, and the customer has no answer
+    int64_t charged_unanswered = 0;  // charged, without an answer
   };
 
   WorstDay(Options options, std::function<void(const Second&)> tell);
 
-  // Call once, in a thread that outlives it (see process.h).
+  // Call it once, in a thread that outlives it (see process.h).
   absl::StatusOr<Facts> Play();
 
  private:
