@@ -1,15 +1,16 @@
-// The books of a run: what callers got, what servers saw, what the engine says.
+// Compares the counts of a run: what callers got, what servers saw, and what
+// the engine counted.
 //
 //   Accounting books(10'000, [](size_t id) { return CallPlan{...}; });
 //   books.Run();
 //   books.ExpectBalanced();
 //
-// Two servers; for each lane one channel name, with a policy of its own, and a
-// few channels that are dropped and made anew while calls run on them. The
-// harness counts by what callers see and by what passed the wire, and never
-// asks the engine how it would count.
+// There are two servers. Each lane has a channel name with a policy of its own,
+// and a few channels that are dropped and replaced while calls run on them. The
+// harness counts what callers see and what passed the wire, independently of
+// the engine's own rules.
 //
-// Thread safety: none; but for what Load asks of its hooks.
+// Thread safety: none, except for the functions that Load calls as hooks.
 #ifndef FIREBREAK_TESTS_SUPPORT_ACCOUNTING_H_
 #define FIREBREAK_TESTS_SUPPORT_ACCOUNTING_H_
 
@@ -42,8 +43,8 @@ struct Tally {
   int64_t failures = 0;
   int64_t rejected = 0;
   int64_t cancelled = 0;
-  int64_t fallbacks = 0;         // of the successes
-  std::map<int, int64_t> codes;  // other than OK, of failures and cancelled
+  int64_t fallbacks = 0;         // successes that a fallback gave
+  std::map<int, int64_t> codes;  // of failures and cancelled calls
   std::map<std::string, int64_t> rejections;
 };
 
@@ -52,27 +53,28 @@ class Accounting {
   Accounting(size_t calls, std::function<CallPlan(size_t id)> plan);
   ~Accounting();
 
-  // From now on a server at a time dies and comes back while calls run.
+  // From now on one server at a time is killed and restarted while calls run.
   void KillServersWhileRunning() { kills_servers_ = true; }
   void Run();
 
-  // Every counter of every lane, by the engine and by its admin service over a
-  // socket; permits, budget; and every attempt that a server saw.
+  // Compares every counter of every lane, from the engine and from its admin
+  // service over a socket, the permits, the budget, and every attempt that a
+  // server saw.
   void ExpectBalanced();
 
   const CallLog& log() const { return log_; }
   Tally& tally(int lane) { return tallies_[static_cast<size_t>(lane)]; }
   core::MethodCounts counts(int lane) const;
-  int64_t launched() const;  // attempts of all lanes, by the engine
-  // How many of them ended so, by the engine; what servers dealt out (they
-  // must not have been killed).
+  int64_t launched() const;  // attempts of all lanes, as the engine counts
+  // How many of them had this attribution, as the engine counts, and how often
+  // servers answered with this step (they must not have been killed).
   int64_t attributed(core::Attribution attribution) const;
   int64_t served(char step) const;
   int kills() const { return kills_; }
 
  private:
   std::shared_ptr<grpc::Channel> NewChannel(int lane, size_t place);
-  // A channel of the lane; every now and then a new one in its place.
+  // Returns a channel of the lane, which is replaced now and then.
   std::shared_ptr<grpc::Channel> PickChannel(int lane);
   void Count(const LoadCall& call);
   void KillServers(Load* load);
@@ -83,7 +85,7 @@ class Accounting {
   void ExpectBudgetKept(int lane);
 
   static constexpr size_t kServers = 2;
-  static constexpr size_t kChannels = 4;  // of each lane
+  static constexpr size_t kChannels = 4;  // per lane
 
   const size_t calls_;
   const std::function<CallPlan(size_t id)> plan_;

@@ -1,5 +1,5 @@
-// An engine whose breakers a test drives by hand, its admin service on a real
-// server, and a client of that.
+// An engine whose breakers a test controls, its admin service on a real server,
+// and a client of that.
 //
 //   AdminFixture f;
 //   core::Breaker* breaker = f.Bind("payment", "", kCharge);
@@ -44,7 +44,7 @@ class StreamReader {
   bool Read() { return reader_->Read(&response_); }
   const Response& response() const { return response_; }
   void Cancel() { context_.TryCancel(); }
-  // Reads what is left first.
+  // Reads the rest of the stream, and returns its status.
   grpc::Status Finish() {
     while (Read()) {
     }
@@ -52,8 +52,7 @@ class StreamReader {
   }
 
  protected:
-  // `open(context)` begins it. The deadline is only so that a test that fails
-  // ends.
+  // `open(context)` opens the stream. The deadline only ends a test that fails.
   template <class Open>
   StreamReader(std::chrono::seconds deadline, const Open& open) {
     context_.set_deadline(std::chrono::system_clock::now() + deadline);
@@ -68,12 +67,12 @@ class StreamReader {
 
 inline constexpr char kCharge[] = "/shop.v1.PaymentService/Charge";
 inline constexpr char kRefund[] = "/shop.v1.PaymentService/Refund";
-// Two that share a breaker.
+// Two methods that share a breaker.
 inline constexpr char kFind[] = "/shop.v1.CatalogService/Find";
 inline constexpr char kList[] = "/shop.v1.CatalogService/List";
 inline constexpr char kCreate[] = "/shop.v1.OrderService/CreateOrder";
 
-// Trips on two failures in a row, and stays open for exactly 10 s.
+// Breakers trip on two failures in a row, and stay open for exactly 10 s.
 inline constexpr char kAdminPolicy[] = R"pb(
   method {
     name { service: "shop.v1.PaymentService" }
@@ -123,7 +122,7 @@ inline void Trip(core::Breaker* breaker) {
   }
 }
 
-// An address that no other test of this machine has.
+// An address that no other test on this machine uses.
 inline std::string NewSocketAddress() {
   static int serial = 0;
   return absl::StrCat("unix:", ::testing::TempDir(), "firebreak-admin-",
@@ -132,7 +131,7 @@ inline std::string NewSocketAddress() {
 
 class AdminFixture {
  public:
-  // `address` as for AddListeningPort: port 0 is any.
+  // `address` is as for AddListeningPort(): port 0 is any free port.
   explicit AdminFixture(AdminOptions options = {},
                         std::string address = NewSocketAddress(),
                         const EngineOptions& engine_options = {},
@@ -161,14 +160,14 @@ class AdminFixture {
     if (address_.rfind("unix:", 0) == 0) unlink(address_.c_str() + 5);
   }
 
-  // False when the address cannot be had.
+  // False if the server could not listen on the address.
   bool ok() const { return server_ != nullptr; }
   const std::string& address() const { return address_; }
   v1::Admin::Stub* stub() { return stub_.get(); }
   AdminService* service() { return service_.get(); }
   const std::shared_ptr<engine::EngineCore>& core() { return engine_->core(); }
 
-  // The breaker of a method on one target, as the first call would make it.
+  // The breaker of a method on one target, made as a first call would make it.
   core::Breaker* Bind(const std::string& channel, const std::string& target,
                       const std::string& method) {
     return Method(channel, target, method)->targets.front();
@@ -185,7 +184,7 @@ class AdminFixture {
     return Call(&v1::Admin::Stub::GetMethod, request, response);
   }
 
-  // Any unary method of the stub, with a deadline that no test reaches.
+  // Calls a unary method of the stub, with a deadline that no test reaches.
   template <class Request, class Response>
   grpc::Status Call(grpc::Status (v1::Admin::Stub::*rpc)(grpc::ClientContext*,
                                                          const Request&,
@@ -198,14 +197,14 @@ class AdminFixture {
     return (stub_.get()->*rpc)(&context, request, response);
   }
 
-  // As an application ends it: streams first, then the server, no deadline.
+  // Stops it as an application should: first the streams, then the server.
   void StopServer() {
     if (server_ == nullptr) return;
     service_->Shutdown();
     server_->Shutdown();
     server_.reset();
   }
-  // As a careless one does: the server alone, which cancels what runs.
+  // Stops only the server, which cancels the calls in progress.
   void KillServer() {
     server_->Shutdown(std::chrono::system_clock::now());
     server_.reset();

@@ -1,13 +1,15 @@
 // Which attempts were launched, and which of them a server saw.
 //
 //   CallLog log(1000);
-//   options.interceptors.push_back(log.NewLaunchCounter());  // after
-//   firebreak's FaultServer server(&log); call.context.AddMetadata(kCallIdKey,
-//   absl::StrCat(id));  // id < 1000 EXPECT_LE(log.seen(id), log.launched(id));
+//   // After firebreak's own interceptor:
+//   options.interceptors.push_back(log.NewLaunchCounter());
+//   FaultServer server(&log);
+//   call.context.AddMetadata(kCallIdKey, absl::StrCat(id));   // id < 1000
+//   EXPECT_LE(log.seen(id), log.launched(id));
 //
-// The counter is an interceptor *behind* firebreak's, where every attempt
-// passes on its way to the wire, and nothing else does. It numbers them, so
-// that a server can tell one that came twice, or that nobody sent.
+// The counter is an interceptor *behind* firebreak's, which every attempt
+// passes on its way to the wire, and nothing else. It numbers the attempts, so
+// that a server can detect one that came twice, or that was never sent.
 //
 // Thread safety: all methods from any thread. Ownership: the log outlives the
 // channels and servers that write to it.
@@ -29,23 +31,23 @@ inline constexpr char kAttemptKey[] = "attempt";
 
 class CallLog {
  public:
-  // For calls with ids below `calls`.
+  // The log is for calls with ids below `calls`.
   explicit CallLog(size_t calls) : launched_(calls), seen_(calls) {}
 
   size_t size() const { return launched_.size(); }
 
   std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
   NewLaunchCounter();
-  // The number of the next attempt of call `id`, from 0.
+  // Counts an attempt of call `id`, and returns its number, from 0 on.
   int Launch(size_t id) { return launched_[id].fetch_add(1); }
-  // An attempt has arrived. Its number: the one it carries, or else how many
-  // arrived before it.
+  // Counts an attempt that has arrived. Returns the number that it carries, or
+  // otherwise how many arrived before it.
   int See(const grpc::ServerContextBase& context);
 
   int launched(size_t id) const { return launched_[id]; }
   int seen(size_t id) const { return __builtin_popcount(seen_[id]); }
   int64_t total_seen() const { return total_seen_; }
-  // What may never happen: arrived twice; arrived and never launched.
+  // Attempts that arrived twice, or were never launched. Both must be zero.
   int64_t seen_twice() const { return seen_twice_; }
   int64_t strangers() const { return strangers_; }
 

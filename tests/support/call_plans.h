@@ -1,4 +1,4 @@
-// What the calls of accounting.h shall go through, by their number.
+// Plans for the calls of accounting.h, by their ids.
 //
 //   Accounting books(1000, [seed](size_t id) { return WildPlan(seed, id); });
 //
@@ -13,11 +13,11 @@
 
 namespace firebreak::testing {
 
-// Whatever answers at once: so every attempt has a status from a server, and
-// every attempt that was launched was seen.
+// A plan in which servers always answer at once, so every attempt gets a status
+// from a server, and every launched attempt was seen.
 CallPlan CalmPlan(uint64_t seed, size_t id);
 
-// And cancels, hedges, deadlines that are short or spent, servers that hang.
+// Also cancels, hedges, short or passed deadlines, and servers that hang.
 CallPlan WildPlan(uint64_t seed, size_t id);
 
 }  // namespace firebreak::testing

@@ -1,4 +1,4 @@
-// What the tests of the core share: virtual time, and one call on a timeline.
+// Shared by the tests of the core: virtual time, and one call on a timeline.
 //
 //   CallRig rig(options);
 //   rig.Answer(0, Ms(5), absl::StatusCode::kUnavailable);  // 5 ms after launch
@@ -8,9 +8,9 @@
 //               ElementsAre("0ms launch 0", "105ms launch 1 retry",
 //                           "110ms finish attempt 1 OK"));
 //
-// Run() is the host of a CallDriver in miniature: it reports the ends of
-// attempts, wakes the driver at wake_at(), and writes down what it is told.
-// The time is a number. What is not on the timeline did not happen.
+// Run() is a small host of a CallDriver: it reports the ends of attempts, wakes
+// the driver at wake_at(), and logs its actions. Time is only a number. Nothing
+// happens but what is on the timeline.
 #ifndef FIREBREAK_TESTS_SUPPORT_CORE_FIXTURES_H_
 #define FIREBREAK_TESTS_SUPPORT_CORE_FIXTURES_H_
 
@@ -43,8 +43,9 @@ constexpr Duration Sec(int64_t n) { return std::chrono::seconds(n); }
 // A point of virtual time.
 constexpr Time At(Duration since_start) { return Time{} + since_start; }
 
-// A breaker without jitter that trips on `failures` in a row whatever is usual,
-// opens for 10 s, then wants 3 probes of 3 within 5 s each.
+// A breaker without jitter that trips on `failures` in a row, whatever the
+// usual rate is, opens for 10 s, and then needs 3 successes of 3 probes within
+// 5 s each.
 inline BreakerOptions TripsAfter(int failures) {
   BreakerOptions options;
   options.consecutive_failures = failures;
@@ -73,7 +74,7 @@ inline MethodOptions Hedging(int max_attempts, Duration delay) {
   return options;
 }
 
-// Random values of all sorts, from one seed.
+// Random values of several types, from one seed.
 class Dice {
  public:
   explicit Dice(uint64_t seed) : rng_(seed) {}
@@ -96,7 +97,7 @@ inline std::string CodeName(absl::StatusCode code) {
   return absl::StatusCodeToString(code);
 }
 
-// The causes of all events of a log, "closed -> open: 3 failures ...".
+// All events of a log as text: "closed -> open: 3 failures ...".
 inline std::vector<std::string> Told(const EventLog& log) {
   std::vector<std::string> lines;
   for (const Event& e : log.Since(0, 1'000'000).events) {
@@ -105,7 +106,7 @@ inline std::vector<std::string> Told(const EventLog& log) {
   return lines;
 }
 
-// A budget that starts with all that it holds.
+// A budget that starts full.
 inline BudgetOptions FullBudget() {
   BudgetOptions options;
   options.initial.reset();
@@ -117,14 +118,14 @@ class CallRig {
   struct Setup {
     int targets = 1;
     Duration deadline = kInfiniteDuration;  // after the start of virtual time
-    // For each fallback its time.
+    // The time limit of each fallback.
     std::vector<Duration> fallbacks;
     bool fallback_begins = true;  // as soon as it is asked
     BudgetOptions budget = FullBudget();
-    // Instead of one of its own by `budget`; outlives the rig.
+    // Used instead of a budget made from `budget`; outlives the rig.
     AttemptBudget* shared_budget = nullptr;
     LatencyModel* latency = nullptr;  // outlives the rig
-    // What earlier retries teach; outlives the rig.
+    // The results of earlier retries; outlives the rig.
     RetryEstimator* estimator = nullptr;
     uint64_t seed = 1;
   };
@@ -160,7 +161,8 @@ class CallRig {
     driver_ = std::make_unique<CallDriver>(plan);
   }
 
-  // Attempt `n` will end so, `latency` after its launch. Others never end.
+  // Attempt `n` will end like this, `latency` after its launch. Others never
+  // end.
   void Answer(int n, Duration latency,
               absl::StatusCode code = absl::StatusCode::kOk,
               absl::optional<Duration> pushback = absl::nullopt) {
@@ -181,11 +183,12 @@ class CallRig {
     started_ = true;
     Do(driver_->Start(now_));
   }
-  // Runs until the call has finished and nothing is on its way, or `until`.
+  // Runs until the call has finished and no end is pending, or until `until`.
   void Run(Duration until = kForEver) {
     if (!started_ && !driver_->finished()) Start();
     for (int events = 0; events < 1000; ++events) {
-      // An answer that comes with the timer comes first.
+      // If an answer and the timer are due at the same time, the answer is
+      // first.
       int next = -1;
       Time at = driver_->wake_at();
       for (const auto& [n, when] : due_) {
@@ -209,7 +212,7 @@ class CallRig {
     ADD_FAILURE() << "the call comes to no end";
   }
 
-  // Events by hand, at now().
+  // These make single events happen at now().
   void MoveTo(Duration since_start) { now_ = At(since_start); }
   void End(int n, absl::StatusCode code,
            absl::optional<Duration> pushback = absl::nullopt) {
@@ -232,7 +235,7 @@ class CallRig {
   void Destroy() { driver_.reset(); }
 
   const std::vector<std::string>& lines() const { return lines_; }
-  // What the last event made the driver do.
+  // The driver's actions after the last event.
   const CallDriver::Actions& last() const { return last_; }
   Time now() const { return now_; }
   CallDriver& driver() { return *driver_; }
@@ -245,7 +248,7 @@ class CallRig {
   const MethodStats& stats() const { return stats_; }
   EventLog& log() { return log_; }
 
-  // Lets `target` refuse: trips it now, by failures of other calls.
+  // Trips the breaker of `target` now, by failures of other calls.
   void Trip(int target = 0) {
     for (int i = 0; i < 1000; ++i) {
       Admission a = breaker(target).Admit(now_, kInfiniteFuture);
@@ -317,7 +320,7 @@ class CallRig {
   Time now_{};
   bool started_ = false;
   std::map<int, std::pair<Duration, AttemptEnd>> answers_;
-  std::map<int, Time> due_;  // ends on their way
+  std::map<int, Time> due_;  // pending ends
   std::vector<std::string> lines_;
   CallDriver::Actions last_;
 };

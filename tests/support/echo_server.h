@@ -1,4 +1,4 @@
-// A real gRPC server on a real socket that does as a test tells it.
+// A real gRPC server on a real socket that follows a script of the test.
 //
 //   EchoServer server;
 //   server.Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
@@ -6,10 +6,10 @@
 //   ... calls ...
 //   EXPECT_EQ(server.calls(), 3);
 //
-// Each call takes the next step of the script; past its end all answer OK. A
+// Each call takes the next step of the script; after its end all answer OK. A
 // step that hangs waits until the call is cancelled or Release() is called:
-// tests never sleep, they wait for something that happens. Calls of several
-// scripts at once tell themselves apart by the request's text.
+// tests never sleep, they wait for an event. If several scripts are used at
+// once, the text of a request selects the script.
 //
 // Thread safety: all methods from any thread.
 #ifndef FIREBREAK_TESTS_SUPPORT_ECHO_SERVER_H_
@@ -35,8 +35,8 @@ namespace firebreak::testing {
 struct Step {
   grpc::Status status;
   bool hangs = false;
-  // Not answered before so long, nor before so many calls of this text (or of
-  // all, in a script for all) have begun; sooner if it is cancelled.
+  // The answer waits for this time, and until so many calls with this text (or
+  // of all, in a script for all) have begun. A cancel ends the wait.
   std::chrono::milliseconds latency{0};
   int waits_for = 0;
   std::multimap<std::string, std::string> initial;
@@ -48,12 +48,13 @@ struct Step {
   static Step Hang();
 };
 
-// What one call looked like to the server.
+// One call as the server saw it.
 struct SeenCall {
   std::string text;
   std::multimap<std::string, std::string> metadata;
   std::chrono::system_clock::time_point deadline;
-  std::chrono::nanoseconds granted;  // of that, when it began
+  // the time until the deadline, at the start
+  std::chrono::nanoseconds granted;
   std::string authority;
   std::chrono::steady_clock::time_point begun;
   std::chrono::steady_clock::time_point answered;  // zero: not yet
@@ -61,8 +62,8 @@ struct SeenCall {
 
 class EchoServer {
  public:
-  // `address` may name a port to take again after Stop(). `others` answers the
-  // methods that are not its own, and outlives it.
+  // `address` may name a port, to listen there again after Stop(). `others`
+  // answers all other methods, and outlives it.
   explicit EchoServer(const std::string& address = "127.0.0.1:0",
                       const std::shared_ptr<grpc::ServerCredentials>&
                           credentials = grpc::InsecureServerCredentials(),
@@ -72,22 +73,23 @@ class EchoServer {
   const std::string& address() const { return address_; }
 
   void Script(std::vector<Step> steps);
-  // For the calls of this text only, which take none from the scripts for all.
+  // A script for the calls with this text only. They take no steps from the
+  // scripts for all.
   void Script(const std::string& text, std::vector<Step> steps);
-  // For the attempts of each call, by the numbers that they carry on a channel
-  // of EngineFixture::NewNumberingChannel(): a hedge can be here before the
-  // attempt that it was sent after.
+  // A script for the attempts of each call, by the numbers that they carry on a
+  // channel of EngineFixture::NewNumberingChannel(): a hedge may arrive before
+  // the attempt that was sent earlier.
   void ScriptAttempts(std::vector<Step> steps);
   // Ends every hanging step, now and later, as OK.
   void Release();
-  // Runs inside the handler before the step, e.g. to make a call from there.
+  // Sets a function that runs in the handler before the step.
   void SetHandler(std::function<void(grpc::ServerContextBase*)> handler);
 
-  int calls() const;      // begun
-  int cancelled() const;  // seen to be cancelled while they hung
+  int calls() const;      // calls that have begun
+  int cancelled() const;  // calls cancelled while they hung
   std::vector<SeenCall> seen() const;
   std::vector<SeenCall> seen(const std::string& text) const;
-  // Block until it is so; false after a generous time.
+  // Waits for so many calls; false after a long time.
   bool WaitForCalls(int n) const;
   bool WaitForCancelled(int n) const;
 

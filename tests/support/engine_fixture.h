@@ -23,8 +23,8 @@ namespace firebreak::testing {
 
 inline constexpr char kUnaryMethod[] = "/firebreak.testing.Echo/Unary";
 
-// Waits for a condition that another thread brings about; false after a
-// generous time. For states that nothing announces.
+// Waits for a condition that another thread causes; false after a long time.
+// For states without a notification.
 template <class Condition>
 bool Eventually(Condition condition) {
   for (int i = 0; i < 30'000; ++i) {
@@ -34,15 +34,15 @@ bool Eventually(Condition condition) {
   return false;
 }
 
-// gRPC ends when its last object does, and then waits up to 10 s for a poller
-// that a large message has left behind. Not so while somebody holds on to it.
+// gRPC shuts down with its last object, and then waits up to 10 s for a poller
+// that a large message has left behind. This reference prevents the shutdown.
 inline void KeepGrpc() {
   static const bool kept = (grpc_init(), true);
   (void)kept;
 }
 
-// `method_policy` for every method, and a budget that never runs out: the
-// budget's own tests say what they want.
+// An engine with `method_policy` for every method, and a budget that never runs
+// out, which has tests of its own.
 inline std::shared_ptr<Engine> MakeEngine(const std::string& method_policy) {
   auto engine = Engine::FromText(
       absl::StrCat("method { name {} ", method_policy, " }",
@@ -66,8 +66,8 @@ class EngineFixture {
                                   std::move(options));
   }
 
-  // Without gRPC's own retry filter, which takes away what says how many
-  // attempts came before.
+  // A channel without gRPC's own retry filter, which removes the metadata that
+  // says how many attempts came before.
   std::shared_ptr<grpc::Channel> NewNumberingChannel() {
     ChannelOptions options;
     options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);

@@ -1,14 +1,13 @@
-// A file for PolicyWatch with a clock that ticks when the test says so.
+// A file for PolicyWatch with a clock that the test controls.
 //
 //   FakeFile file;
 //   file.Write("method { name {} }");
 //   auto watch = PolicyWatch::Create("p", interval, file.NewWatched());
-//   file.Write("method { name {} retry {} }");   // looks the same, if as long
-//   file.Tick();                                 // what is written next does
-//   not
+//   file.Write("method { name {} retry {} }");   // may look the same
+//   file.Tick();                                 // the next Write() does not
 //
-// Thread safety: all methods, from any thread. Ownership: it outlives what it
-// has made.
+// Thread safety: all methods, from any thread. Ownership: it outlives the
+// WatchedFiles that it has made.
 #ifndef FIREBREAK_TESTS_SUPPORT_FAKE_WATCHED_FILE_H_
 #define FIREBREAK_TESTS_SUPPORT_FAKE_WATCHED_FILE_H_
 
@@ -42,8 +41,8 @@ class FakeFile {
     core::MutexLock lock(&mu_);
     look_.error = ENOENT;
   }
-  // Back, with other content and all of its stamps as they were: a volume that
-  // was mounted anew, from an image that was built to be reproducible.
+  // The file exists again, with other content but the same metadata: for
+  // example a volume that was mounted again, from a reproducible image.
   void ReturnAs(std::string text) {
     core::MutexLock lock(&mu_);
     text_ = std::move(text);

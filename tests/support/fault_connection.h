@@ -1,12 +1,12 @@
-// One connection of a FaultProxy: two sockets, and what is between them.
+// One connection of a FaultProxy: two sockets, and the data between them.
 //
 //   FaultConnection c(client_fd, server_port, faults);
 //   c.AddTo(&poll_fds, &wake);     // what to wait for, and until when
 //   poll(...);
 //   answered += c.Forward();
 //
-// Thread safety: none; all on the proxy's thread. Ownership: of both sockets,
-// which the destructor resets.
+// Thread safety: none; it is used on the proxy's thread only. Ownership: it
+// owns both sockets; the destructor resets them.
 #ifndef FIREBREAK_TESTS_SUPPORT_FAULT_CONNECTION_H_
 #define FIREBREAK_TESTS_SUPPORT_FAULT_CONNECTION_H_
 
@@ -28,7 +28,7 @@ class FaultConnection {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Begins to connect to the server.
+  // Starts the connection to the server.
   FaultConnection(int client, int server_port,
                   const FaultProxy::Faults& faults);
   ~FaultConnection() { Reset(); }
@@ -36,9 +36,9 @@ class FaultConnection {
   FaultConnection& operator=(const FaultConnection&) = delete;
 
   void AddTo(std::vector<pollfd>* fds, Clock::time_point* wake) const;
-  // Reads and writes what can be; how many bytes went to the client.
+  // Reads and writes without blocking. Returns the bytes sent to the client.
   int64_t Forward();
-  // How many bytes have gone to the server since this was last asked.
+  // The bytes sent to the server since the last call.
   int64_t TakeAsked() { return std::exchange(asked_, 0); }
 
   void set_faults(const FaultProxy::Faults& faults) { faults_ = faults; }
@@ -48,7 +48,7 @@ class FaultConnection {
 
  private:
   enum Side { kClient, kServer };
-  // One direction: what has been read from its source and not yet been written.
+  // One direction: the data that was read from its source, but not yet written.
   struct Pipe {
     struct Chunk {
       Clock::time_point due;
@@ -57,7 +57,7 @@ class FaultConnection {
     std::deque<Chunk> chunks;
     size_t buffered = 0;
     bool source_ended = false;  // FIN read
-    bool ended = false;         // and passed on
+    bool ended = false;         // the FIN was passed on
     Clock::time_point next_write;
   };
 
@@ -68,7 +68,7 @@ class FaultConnection {
   bool WantsRead(Side side) const;
   void FinishConnect();
   void Read(Side side);
-  // What came from `source`, to the other side; how many bytes.
+  // Writes data of `source` to the other side. Returns the number of bytes.
   int64_t Write(Side source);
 
   std::array<int, 2> fd_;

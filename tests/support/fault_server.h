@@ -1,5 +1,5 @@
-// A fast server whose faults come with the calls: a request says what each of
-// its attempts shall meet.
+// A fast server whose faults are in the requests: each says what happens to
+// each of its attempts.
 //
 //   CallLog log(1000);
 //   FaultServer server(&log);
@@ -11,8 +11,8 @@
 //   p  UNAVAILABLE with a pushback of 2 ms        n  ... of "never"
 //   sN OK after N ms               h  hangs until cancelled or ReleaseHanging()
 //
-// It is written with reactors: it has no threads of its own, hundreds of calls
-// may hang, and a cancelled one ends at once.
+// It is implemented with reactors, so it has no threads of its own, hundreds of
+// calls may hang, and a cancelled one ends at once.
 //
 // Thread safety: all methods from any thread; Stop() once.
 #ifndef FIREBREAK_TESTS_SUPPORT_FAULT_SERVER_H_
@@ -30,22 +30,22 @@ namespace firebreak::testing {
 
 class FaultServer {
  public:
-  // `address` may name a port to take again after Stop().
+  // `address` may name a port, to listen there again after Stop().
   explicit FaultServer(CallLog* log,
                        const std::string& address = "127.0.0.1:0");
   ~FaultServer();
   FaultServer(const FaultServer&) = delete;
   FaultServer& operator=(const FaultServer&) = delete;
 
-  // False when the port cannot be had.
+  // False if it could not listen on the port.
   bool ok() const { return server_ != nullptr; }
   const std::string& address() const { return address_; }
-  // Attempts that met this kind of step ('s' for any sN) so far.
+  // The number of attempts so far with this kind of step ('s' for any sN).
   int64_t served(char step) const;
-  // Calls that hang now, and their end as OK.
+  // The number of calls that hang now; ReleaseHanging() ends them as OK.
   int hanging() const;
   void ReleaseHanging();
-  // Cancels what runs.
+  // Cancels the calls in progress.
   void Stop();
 
  private:

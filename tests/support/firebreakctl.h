@@ -3,7 +3,7 @@
 //   Output output = Invoke("list --target " + address);
 //   EXPECT_EQ(output.exit_code, 0) << output.err;
 //
-// For programs that are built with FIREBREAKCTL_PATH.
+// For test programs that are built with FIREBREAKCTL_PATH.
 #ifndef FIREBREAK_TESTS_SUPPORT_FIREBREAKCTL_H_
 #define FIREBREAK_TESTS_SUPPORT_FIREBREAKCTL_H_
 
@@ -44,9 +44,9 @@ inline std::string NewStem() {
                       ++serial);
 }
 
-// `command` as a shell has it, with nothing of firebreak's in its environment
-// but `environment`. `stem` is where its output goes, so that a test can look
-// at it while it runs.
+// Runs `command` in a shell. Its environment has no variables of firebreak
+// except `environment`. Its output goes to files that begin with `stem`, so
+// that a test can read it while it runs.
 inline Output RunShell(const std::string& stem, const std::string& environment,
                        const std::string& command) {
   const std::string line = absl::StrCat(
@@ -60,7 +60,7 @@ inline Output RunShell(const std::string& stem, const std::string& environment,
   return output;
 }
 
-// `prefix`: what runs it, in front of it: "nsenter --net ...".
+// `prefix` is a command that runs it, such as "nsenter --net ...".
 inline Output InvokeAt(const std::string& stem, const std::string& environment,
                        const std::string& args,
                        const std::string& prefix = "") {
@@ -80,7 +80,7 @@ inline Output Invoke(const std::string& args,
 
 inline int64_t Lines(const std::string& text);
 
-// firebreakctl that runs until it is told to stop.
+// A firebreakctl that runs until Stop().
 class Follower {
  public:
   explicit Follower(const std::string& args)
@@ -95,7 +95,7 @@ class Follower {
       unlink((stem_ + ext).c_str());
     }
   }
-  // What it has printed.
+  // Ends it, and returns its output.
   const Output& Stop() {
     if (!thread_.joinable()) return output_;
     Wait(".pid", 1);
@@ -104,7 +104,7 @@ class Follower {
     thread_.join();
     return output_;
   }
-  // False after a generous time without so many lines.
+  // Waits for so many lines; false after a long time.
   bool WaitForOut(int64_t lines) const { return Wait(".out", lines); }
   bool WaitForErr(int64_t lines) const { return Wait(".err", lines); }
   std::string out() const { return ReadFile(stem_ + ".out"); }

@@ -1,5 +1,5 @@
-// One call in the air, in any stub style, that can be looked at and acted on at
-// every point of its way.
+// One call in flight, in any stub style, on which a test can act at every
+// point.
 //
 //   Flight flight(StubStyle::kCallback);
 //   flight.on_end = [] { ... };   // on the thread that learns of the end
@@ -8,9 +8,9 @@
 //   flight.Wait();
 //   EXPECT_EQ(flight.ends(), 1);
 //
-// The end is learnt on the thread where a program of that style would: its
-// synchronous caller, gRPC's callback thread, the thread that polls its queue.
-// From on_end on nothing of the call is touched, so that it may drop it.
+// The end is reported on the same thread as in a program of that style: its
+// synchronous caller, gRPC's callback thread, or the thread that polls its
+// queue. After on_end the call is not used any more, so on_end may destroy it.
 //
 // Thread safety: methods from one thread; ends() from any.
 #ifndef FIREBREAK_TESTS_SUPPORT_FLIGHT_H_
@@ -41,7 +41,7 @@ class Flight {
     return style == StubStyle::kCompletionQueue ||
            style == StubStyle::kCompletionQueueSplit;
   }
-  // Where a call of this style learns of its end.
+  // The kind of thread on which a call of this style ends.
   static ThreadKind EndsOn(StubStyle style) {
     if (IsQueue(style)) return ThreadKind::kAppQueue;
     return style == StubStyle::kSync ? ThreadKind::kCaller
@@ -52,7 +52,7 @@ class Flight {
     reader_ = stub->PrepareAsyncUnary(&call->context, call->request, &cq_);
   }
 
-  // A synchronous call uses `stub` until it ends, the others not any more.
+  // A synchronous call uses `stub` until it ends; the others do not.
   void Start(Echo::Stub* stub, UnaryCall* call) {
     if (style_ == StubStyle::kSync) {
       thread_ = std::thread([this, stub, call] {
@@ -61,7 +61,8 @@ class Flight {
       return;
     }
     if (style_ == StubStyle::kCallback) {
-      // Shared: who waits may be gone before set_value() returns.
+      // Shared, since the waiting thread may be done before set_value()
+      // returns.
       left_callback_ = std::make_shared<std::promise<void>>();
       stub->async()->Unary(
           &call->context, &call->request, &call->reply,
@@ -72,8 +73,8 @@ class Flight {
       return;
     }
     if (reader_ == nullptr) Prepare(stub, call);
-    // Polled before it starts, as in programs: so the end may overtake us, and
-    // the call be gone, before these return.
+    // The queue is polled before the call starts, as in programs. So the call
+    // may end, and be destroyed, before these functions return.
     auto* const reader = reader_.get();
     const bool split = style_ == StubStyle::kCompletionQueueSplit;
     thread_ = std::thread([this, call, tags = split ? 2 : 1] {
@@ -95,7 +96,7 @@ class Flight {
     reader->Finish(&call->reply, &status_, this);
   }
 
-  // Returns when the end has been told and on_end has run.
+  // Returns when the call has ended and on_end has run.
   void Wait() {
     if (thread_.joinable()) thread_.join();
     if (left_callback_ != nullptr) left_callback_->get_future().wait();

@@ -1,14 +1,14 @@
-// A place where the code under test is held until the test lets it go on, with
-// something to do on that very thread.
+// A point at which the code under test is stopped until the test lets it
+// continue, with a function to run on that thread.
 //
 //   Gate gate;
 //   options.interceptors.push_back(gate.NewInterceptor());
 //   ... a call: its status is known, and held on its way to the caller ...
 //   gate.WaitForArrival();
-//   gate.Open([] { ... });     // runs there; or opened before anyone comes
+//   gate.Open([] { ... });     // runs on the stopped thread
 //
-// Thread safety: all methods from any thread. Ownership: it outlives whom it
-// may hold.
+// Thread safety: all methods from any thread. Ownership: it outlives the
+// threads that it may stop.
 #ifndef FIREBREAK_TESTS_SUPPORT_GATE_H_
 #define FIREBREAK_TESTS_SUPPORT_GATE_H_
 
@@ -25,7 +25,7 @@ namespace firebreak::testing {
 
 class Gate {
  public:
-  // Called by who is to be held. The first one runs what Open() was given.
+  // Stops the calling thread. The first one runs the function of Open().
   void Pass() {
     std::function<void()> what;
     {
@@ -48,15 +48,15 @@ class Gate {
     std::lock_guard<std::mutex> lock(mu_);
     return open_;
   }
-  // False after a generous time.
+  // Waits until `n` threads have arrived; false after a long time.
   bool WaitForArrival(int n = 1) {
     std::unique_lock<std::mutex> lock(mu_);
     return changed_.wait_for(lock, std::chrono::seconds(30),
                              [&] { return arrived_ >= n; });
   }
 
-  // Holds a call when its status has been received. Place it before
-  // firebreak's: behind it every attempt would be held instead.
+  // Stops a call when its status has been received. It has to be placed before
+  // firebreak's interceptor: behind it every attempt would be stopped instead.
   std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
   NewInterceptor() {
     return std::make_unique<Factory>(this);

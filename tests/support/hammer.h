@@ -1,4 +1,4 @@
-// Many threads on one thing at once.
+// Runs many threads on one object at the same time.
 //
 //   SharedTime time;
 //   Hammer([&](int thread, Dice* dice) { ... breaker.Admit(time.Now()) ... });
@@ -32,7 +32,7 @@ inline void Hammer(const std::function<void(int, Dice*)>& body) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// A clock for all threads: a number, which each of them reads at its own pace.
+// A virtual clock that all threads share.
 class SharedTime {
  public:
   Time Now() { return Time(Duration(now_.load(std::memory_order_relaxed))); }

@@ -1,5 +1,6 @@
-// What a server answers that is asked for its health, and to every other method
-// that it does not have.
+// A service with scripted answers to health checks, for servers that lack the
+// health service. It also answers every other method that the server does not
+// have.
 //
 //   HealthService health;
 //   EchoServer server("127.0.0.1:0", grpc::InsecureServerCredentials(),
@@ -11,8 +12,8 @@
 //
 // A method that is not grpc.health.v1.Health/Check fails as UNAVAILABLE.
 //
-// Thread safety: all methods from any thread. Outlives its server, and has one
-// only.
+// Thread safety: all methods from any thread. Ownership: it outlives its
+// server, and is used by one only.
 #ifndef FIREBREAK_TESTS_SUPPORT_HEALTH_SERVICE_H_
 #define FIREBREAK_TESTS_SUPPORT_HEALTH_SERVICE_H_
 

@@ -1,4 +1,4 @@
-// Latencies to draw from, and many calls of one method in virtual time.
+// Distributions of latencies, and many calls of one method in virtual time.
 //
 //   Crowd::Setup setup;
 //   setup.options = options;
@@ -6,9 +6,10 @@
 //   crowd.Run(50'000);
 //   Duration p999 = crowd.Quantile(0.999);
 //
-// A Crowd runs CallDrivers as a host would, all on one timeline: so many calls
-// in flight at a time, each followed by the next. Backends are independent and
-// the way there is free, so what it finds is what a policy can do at best.
+// A Crowd runs CallDrivers as a host does, all on one timeline: a fixed number
+// of calls in flight, each followed by the next. Backends are independent and
+// the network takes no time, so the result is the best that a policy can
+// achieve.
 #ifndef FIREBREAK_TESTS_SUPPORT_LATENCIES_H_
 #define FIREBREAK_TESTS_SUPPORT_LATENCIES_H_
 
@@ -34,7 +35,7 @@ namespace firebreak::core {
 constexpr Duration Us(int64_t n) { return std::chrono::microseconds(n); }
 
 // Lognormal with mean 5 ms and deviation 2 ms, and ten times that in one of
-// twenty: the straggler model of the bhope/hedge benchmark. The p90 is 8.67 ms.
+// twenty: the straggler model of the bhope/hedge benchmark. Its p90 is 8.67 ms.
 inline Duration WithStragglers(Rng* rng) {
   const double normal = std::sqrt(-2 * std::log(1 - rng->Uniform())) *
                         std::cos(2 * M_PI * rng->Uniform());
@@ -51,7 +52,7 @@ class Crowd {
     BudgetOptions budget;
     int concurrency = 20;
     uint64_t seed = 1;
-    // Of an attempt that starts at such a time.
+    // The latency of an attempt that starts at the given time.
     std::function<Duration(Rng*, Time)> latency = [](Rng* rng, Time) {
       return WithStragglers(rng);
     };
@@ -64,7 +65,7 @@ class Crowd {
         targets_{&breaker_},
         budget_(setup_.budget, Time{}) {}
 
-  // `calls` more.
+  // Runs `calls` further calls.
   void Run(int calls) {
     to_start_ = calls;
     taken_.clear();
@@ -74,7 +75,8 @@ class Crowd {
       events_.pop();
       now_ = std::max(now_, event.at);
       CallDriver* const driver = calls_[event.call].driver.get();
-      if (driver == nullptr) continue;  // of a loser, or a timer that is off
+      // of an attempt that lost, or an old timer
+      if (driver == nullptr) continue;
       if (event.attempt >= 0) {
         Do(event.call, driver->OnAttemptEnd(event.attempt, AttemptEnd{}, now_));
       } else {
@@ -83,7 +85,7 @@ class Crowd {
     }
   }
 
-  // Of the calls of the last Run().
+  // A quantile of the calls of the last Run().
   Duration Quantile(double q) {
     std::sort(taken_.begin(), taken_.end());
     return taken_[static_cast<size_t>(q * static_cast<double>(taken_.size()))];
@@ -100,7 +102,7 @@ class Crowd {
   struct Event {
     Time at;
     size_t call;
-    int attempt;  // or -1: its timer
+    int attempt;  // or -1 for its timer
     bool operator<(const Event& other) const { return at > other.at; }
   };
 

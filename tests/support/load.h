@@ -1,16 +1,16 @@
-// Many unary calls of all stub styles at once, each planned by its number.
+// Makes many unary calls of all stub styles at once, each planned by its id.
 //
 //   Load::Hooks hooks;
 //   hooks.plan = [](size_t id) { return CallPlan{...}; };
 //   hooks.channel = [&](int lane) { return channels[lane]; };
 //   hooks.ended = [&](const LoadCall& call) { ...tally... };
-//   Load(1000, hooks).Run();       // returns when all have ended
+//   Load(0, 1000, hooks).Run();    // returns when all have ended
 //
-// Synchronous calls come from threads of their own, one at a time; the others
-// from one thread for each style that keeps a window of calls in flight. A
-// planned cancel comes from one more thread, at its time, whatever the call is
-// doing then. Contexts, and with them maybe a channel's last reference, go on
-// these threads, as gRPC demands.
+// Synchronous calls are made by threads of their own, one at a time. Each of
+// the other styles has one thread that keeps a window of calls in flight. A
+// planned cancel comes from a further thread, at its time, whatever the call is
+// doing then. These threads also destroy the contexts, and with them maybe the
+// last reference to a channel, as gRPC requires.
 //
 // Thread safety: the hooks are called from several threads at once; `plan` is
 // a pure function of the id.
@@ -34,7 +34,7 @@
 namespace firebreak::testing {
 
 struct CallPlan {
-  int lane = 0;  // the caller's own word for where it goes
+  int lane = 0;  // chosen by the test; see Hooks::channel
   std::string text;
   absl::optional<std::chrono::milliseconds> deadline;
   absl::optional<std::chrono::milliseconds> cancel;  // 0: before it starts
@@ -50,7 +50,7 @@ struct LoadCall {
   std::atomic<bool> cancel_sent{false};
   std::atomic<int> ends{0};
 
-  // Of the completion queue styles.
+  // Only used by the completion queue styles.
   struct Tag {
     LoadCall* owner = nullptr;
     bool is_finish = false;
@@ -69,20 +69,20 @@ class Load {
     std::function<void(const LoadCall& call)> ended;
   };
 
-  // Calls with the ids [first, first + calls).
+  // Makes calls with the ids [first, first + calls).
   Load(size_t first, size_t calls, Hooks hooks)
       : next_(first), end_(first + calls), hooks_(std::move(hooks)) {}
 
   void Run();
-  // Calls that have ended so far.
+  // The number of calls that have ended.
   int64_t ended() const { return ended_; }
-  // Ends that came after a call's end. Always zero.
+  // The number of ends after a call's end, which must be zero.
   int64_t ended_twice() const { return ended_twice_; }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  // The next call, ready to be started; null when all have been taken.
+  // The next call, ready to start; null if all have been taken.
   std::shared_ptr<LoadCall> Take();
   std::unique_ptr<Echo::Stub> StubFor(const LoadCall& call) const;
   void SendCancel(LoadCall* call);

@@ -1,5 +1,5 @@
-// An engine in which everything has happened that a metric can show: counters
-// are driven by hand.
+// An engine in which everything has happened that a metric can show. The test
+// sets its counters directly.
 #ifndef FIREBREAK_TESTS_SUPPORT_METRICS_SCENE_H_
 #define FIREBREAK_TESTS_SUPPORT_METRICS_SCENE_H_
 
@@ -90,12 +90,12 @@ inline void FailOnce(core::Breaker* breaker) {
       .permit.Settle(core::Verdict::kFailure, engine::Now());
 }
 
-// Every metric has a sample with all of its labels.
+// Gives every metric a sample with all of its labels.
 inline void LetEverythingHappen(MetricsScene* scene) {
   using std::chrono::milliseconds;
   const auto pay = scene->Bind("payment", kPay);
   scene->Bind("stock", kStock);
-  // (A method past max_methods can have none.)
+  // (A method past max_methods has no fallback.)
   scene->engine()
       ->SetFallback("payment", kPay, FallbackChain({CachedReply()}))
       .IgnoreError();

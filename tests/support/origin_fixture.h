@@ -1,4 +1,4 @@
-// Calls on plain channels, and where their ends were made by what gRPC shows.
+// Calls on plain channels, and the origin of their statuses by what gRPC shows.
 //
 //   class MyTest : public OriginFixture {};
 //   Caller(GetParam(), NewChannel(target)).Run(&call);
@@ -23,7 +23,7 @@ class OriginFixture : public ::testing::TestWithParam<StubStyle> {
  protected:
   static std::shared_ptr<grpc::Channel> NewChannel(
       const std::string& target, grpc::ChannelArguments args = {}) {
-    // Else channels of the same arguments share connections.
+    // Otherwise channels with the same arguments share connections.
     args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
                                      args);

@@ -1,10 +1,10 @@
-// A test that runs again in a network namespace of its own, as root.
+// Runs a test again in a network namespace of its own, as root.
 //
 //   if (!IsInOwnNetwork()) {
 //     EXPECT_EQ(RunTestInOwnNetwork(), 0);
 //     return;
 //   }
-//   ...  // here loopback is up, and there is nothing else
+//   ...  // here loopback is up, and there is no other interface
 #ifndef FIREBREAK_TESTS_SUPPORT_OWN_NETWORK_H_
 #define FIREBREAK_TESTS_SUPPORT_OWN_NETWORK_H_
 
@@ -24,7 +24,7 @@ inline constexpr char kInOwnNetwork[] = "FIREBREAK_INSIDE_OWN_NETWORK";
 
 inline bool IsInOwnNetwork() { return std::getenv(kInOwnNetwork) != nullptr; }
 
-// The running test, in a process of its own. Its exit code.
+// Runs the current test in a process of its own. Returns its exit code.
 inline int RunTestInOwnNetwork() {
   std::array<char, 4096> path{};
   const ssize_t n = readlink("/proc/self/exe", path.data(), path.size());

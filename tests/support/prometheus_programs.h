@@ -1,4 +1,4 @@
-// Where Prometheus' own programs are, if they are anywhere.
+// Finds Prometheus' own programs, if they are installed.
 //
 //   const std::string promtool = FindPrometheusProgram("promtool");
 //   if (promtool.empty()) SKIP_WITHOUT_PROMETHEUS();
@@ -19,14 +19,14 @@ namespace firebreak::testing {
 inline constexpr char kNoPrometheus[] =
     "there is no Prometheus here: scripts/test unpacks Debian's package";
 
-// A test that is skipped where nobody looks has not been run: there it fails.
+// In CI no one would notice a skipped test, so it fails there instead.
 inline bool IsInCi() {
   const char* const ci = std::getenv("CI");
   return ci != nullptr && *ci != '\0';
 }
 
-// What scripts/test has unpacked, or else what is on the PATH; empty when there
-// is neither.
+// The program that scripts/test has unpacked, or the one on the PATH; empty if
+// there is neither.
 inline std::string FindPrometheusProgram(const std::string& name) {
   const char* const path = std::getenv("PATH");
   for (const absl::string_view dir :

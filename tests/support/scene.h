@@ -1,4 +1,4 @@
-// What a program holds of one call, and may drop in any order.
+// The objects of a program for one call, which it may drop in any order.
 //
 //   SceneWorld world;                    // a server, and numbers for calls
 //   Scene scene;
@@ -6,7 +6,7 @@
 //   ...
 //   scene.Drop({kChannel, kEngine});
 //
-// Thread safety: a Scene none; a SceneWorld is shared by threads, but for its
+// Thread safety: a Scene has none. Threads share a SceneWorld, except for its
 // ThreadKinds.
 #ifndef FIREBREAK_TESTS_SUPPORT_SCENE_H_
 #define FIREBREAK_TESTS_SUPPORT_SCENE_H_
@@ -26,7 +26,7 @@ enum Object { kEngine, kChannel, kStub, kContext };
 inline constexpr const char* kObjectNames[] = {"engine", "channel", "stub",
                                                "context"};
 
-// Whatever a program holds of one call.
+// The objects of a program for one call.
 struct Scene {
   std::shared_ptr<Engine> engine;
   std::shared_ptr<grpc::Channel> channel;
@@ -53,7 +53,7 @@ struct Scene {
   }
 };
 
-// What all cells share: a server, and a call's number.
+// Shared by all scenes: a server, and the numbers of calls.
 struct SceneWorld {
   SceneWorld() : log(100'000), server(&log) { KeepGrpc(); }
 
@@ -64,7 +64,7 @@ struct SceneWorld {
   std::atomic<size_t> next_id{0};
 };
 
-// What gRPC lets a program drop while a call of this style runs.
+// The objects that gRPC lets a program drop while a call of this style runs.
 inline std::vector<Object> MayGoInFlight(StubStyle style) {
   if (style == StubStyle::kSync) return {kEngine, kChannel};
   return {kEngine, kChannel, kStub};

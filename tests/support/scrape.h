@@ -1,4 +1,4 @@
-// What a collector shows, as a scraper reads it.
+// Reads the metrics of a collector as a scraper does.
 //
 //   Samples samples = Scrape(collector);
 //   EXPECT_EQ(samples.Of("firebreak_requests_total",
@@ -35,7 +35,7 @@ class Samples {
   std::vector<Sample> all;
   std::string text;
 
-  // Those with the name and at least these labels.
+  // The samples with the name and at least these labels.
   std::vector<Sample> Find(const std::string& name,
                            const Labels& labels = {}) const {
     std::vector<Sample> found;
@@ -48,7 +48,7 @@ class Samples {
     }
     return found;
   }
-  // Of the only one, which must be there.
+  // The value of the only such sample, which must exist.
   double Of(const std::string& name, const Labels& labels = {}) const {
     const std::vector<Sample> found = Find(name, labels);
     EXPECT_EQ(found.size(), 1u) << name;
@@ -56,7 +56,8 @@ class Samples {
   }
 };
 
-// A label's value, from its opening quote on; what it takes is removed.
+// Parses a label's value, from its opening quote on, and removes it from
+// `text`.
 inline std::string TakeQuoted(absl::string_view* text) {
   std::string value;
   for (text->remove_prefix(1); text->front() != '"'; text->remove_prefix(1)) {
@@ -71,7 +72,7 @@ inline std::string TakeQuoted(absl::string_view* text) {
   return value;
 }
 
-// The text format of Prometheus, as far as prometheus-cpp writes it.
+// Parses the text format of Prometheus, as far as prometheus-cpp uses it.
 inline Samples ParseSamples(const std::string& text) {
   Samples samples;
   samples.text = text;

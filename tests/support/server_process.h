@@ -1,29 +1,30 @@
-// The echo service in a process of its own, for what only a process can suffer.
+// The echo service in a process of its own, for faults that only a process can
+// have.
 //
 //   ServerProcess server;                    // on a port of its own
 //   channel = engine->CreateChannel("x", server.address(), ...);
-//   server.Freeze();                         // SIGSTOP: up, and silent
+//   server.Freeze();                         // SIGSTOP: up, but silent
 //   server.Thaw();
 //   server.Kill();                           // SIGKILL
 //   server.Restart();                        // on the same port
-//   server.Drain();                          // SIGTERM: GOAWAY, and an end
+//   server.Drain();                          // SIGTERM: GOAWAY, and it ends
 //
-// Another program with the same manners, flags --parent and --port among them,
-// is started by its path:
+// Another program that behaves in the same way, and has the flags --parent and
+// --port, is started by its path:
 //
 //   ServerProcess::Options options;
 //   options.program = CHAIN_SERVER_PATH;
 //   options.arguments = {"--next=4711"};
 //
-// A reply has the serial of the call on this process and the process's id, so
-// that one that was answered twice would show. A request says how long its
-// answer takes and how long it is (echo.proto). A server-stream stays open, and
-// silent after the answers that were asked for.
+// A reply has the number of the call in this process and the process's id,
+// which would show that a call was answered twice. A request says how long its
+// answer takes and how long it is (echo.proto). A server stream stays open, and
+// silent after the requested answers.
 //
-// Thread safety: none, and all calls on one thread: the server dies with the
+// Thread safety: none; use it on one thread, since the server ends with the
 // thread that started it. Ownership: the destructor kills the process and waits
 // for its end; no other process is ever sent a signal. The port stays reserved
-// while no server has it.
+// while no server uses it.
 #ifndef FIREBREAK_TESTS_SUPPORT_SERVER_PROCESS_H_
 #define FIREBREAK_TESTS_SUPPORT_SERVER_PROCESS_H_
 
@@ -37,10 +38,10 @@ namespace firebreak::testing {
 class ServerProcess {
  public:
   struct Options {
-    int delay_ms = 0;  // of each answer, on top of what the request asks for
-    // The server says GOAWAY to every connection of this age. 0: never.
+    int delay_ms = 0;  // of each answer, besides what the request says
+    // The server sends GOAWAY to every connection of this age. 0: never.
     int max_connection_age_ms = 0;
-    // In a network namespace of its own, on all its addresses.
+    // Runs it in a network namespace of its own, on all addresses.
     bool own_network = false;
     std::string program;  // empty: the echo server, with the options above
     std::vector<std::string> arguments;
@@ -56,16 +57,16 @@ class ServerProcess {
   int port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
-  // Each returns when it is so.
+  // Each returns once it is done.
   void Kill();
   void Freeze();
   void Thaw();
-  // Kills what runs, if something does.
+  // Kills the server if it runs, and starts it again.
   void Restart();
-  // Asks for a graceful end: GOAWAY to all connections at once, and an end of
-  // the process when the last call has ended. Returns at once.
+  // Requests a graceful end: GOAWAY to all connections at once, and the end of
+  // the process after the last call. Returns at once.
   void Drain();
-  // After Drain(): whether it ended by itself, with exit code 0, in a generous
+  // After Drain(): whether it ended by itself, with exit code 0, within a long
   // time.
   bool WaitForExit();
 
@@ -74,12 +75,12 @@ class ServerProcess {
 
   const Options options_;
   pid_t pid_ = -1;
-  int guard_;  // keeps the port while no server has it
+  int guard_;  // keeps the port while no server uses it
   int port_ = 0;
 };
 
-// Runs a program of `argv` with this process's environment, standard input and
-// output; its exit code, or -1.
+// Runs the program `argv` with this process's environment, standard input and
+// output. Returns its exit code, or -1.
 int RunProgram(const std::vector<std::string>& argv);
 
 }  // namespace firebreak::testing

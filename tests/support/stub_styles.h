@@ -1,4 +1,4 @@
-// One unary call, in each of the three styles of gRPC C++ stubs.
+// Makes one unary call, in each of the three styles of gRPC C++ stubs.
 //
 //   class RetryTest : public ::testing::TestWithParam<StubStyle> {};
 //   UnaryCall call;
@@ -8,7 +8,7 @@
 //   EXPECT_TRUE(call.status.ok());
 //   INSTANTIATE_TEST_SUITE_P(Styles, RetryTest, AllStyles(), StyleName);
 //
-// kCompletionQueueSplit asks for the initial metadata in a batch of its own
+// kCompletionQueueSplit requests the initial metadata in a batch of its own
 // before Finish(), which gRPC intercepts differently.
 //
 // Thread safety: a Caller may be used from several threads at once.
@@ -34,7 +34,7 @@ enum class StubStyle {
   kCompletionQueueSplit
 };
 
-// Of a driven call: whether its first attempt is the caller's own call.
+// Whether the first attempt of a driven call is the caller's own call.
 inline bool GoesOutNatively(StubStyle style) {
   return style == StubStyle::kCallback || style == StubStyle::kCompletionQueue;
 }
@@ -88,8 +88,8 @@ class Caller {
       reader->ReadInitialMetadata(reader.get());
       ++expected;
     }
-    // Both are asked for before either has ended: so a held call has two
-    // batches to hold.
+    // Both batches start before either has ended, so that a call that waits has
+    // two batches that wait.
     reader->Finish(&call->reply, &call->status, call);
     void* tag = nullptr;
     bool ok = false;

@@ -1,9 +1,9 @@
-// Bare TCP sockets on loopback, for tests of what happens below gRPC.
+// TCP sockets on loopback, for tests of what happens below gRPC.
 //
 //   const int fd = tcp::NewSocket();
 //   const int port = tcp::Bind(fd, 0);
 //
-// A test cannot go on without its sockets: what cannot fail ends the program.
+// A test cannot continue without its sockets, so an error ends the program.
 // Thread safety: pure functions.
 #ifndef FIREBREAK_TESTS_SUPPORT_TCP_H_
 #define FIREBREAK_TESTS_SUPPORT_TCP_H_
@@ -34,8 +34,9 @@ inline sockaddr_in Loopback(int port) {
   return address;
 }
 
-// Closed on exec; `flags` as for socket(). Several such sockets may be bound to
-// one port as long as at most one of them listens, or all are gRPC's.
+// Makes a socket that is closed on exec; `flags` are those of socket(). Several
+// such sockets may be bound to one port if at most one of them listens, or all
+// of them are gRPC's.
 inline int NewSocket(int flags = 0) {
   const int fd =
       Must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket");
@@ -45,9 +46,9 @@ inline int NewSocket(int flags = 0) {
   return fd;
 }
 
-// The port, which for 0 the kernel chooses. While such a socket is open and
-// does not listen, the kernel gives the port to nobody else, and refuses
-// connections to it.
+// Binds the socket and returns its port, which the kernel chooses for 0. While
+// the socket is open and does not listen, the kernel gives the port to no other
+// process, and refuses connections to it.
 inline int Bind(int fd, int port) {
   sockaddr_in address = Loopback(port);
   socklen_t size = sizeof(address);
@@ -57,7 +58,7 @@ inline int Bind(int fd, int port) {
   return ntohs(address.sin_port);
 }
 
-// 0, or errno.
+// Returns 0, or errno.
 inline int Connect(int fd, int port) {
   const sockaddr_in address = Loopback(port);
   return connect(fd, reinterpret_cast<const sockaddr*>(&address),

@@ -1,11 +1,11 @@
-// Every kind of thread that a program with firebreak has, to run something on.
+// Runs a function on each kind of thread that a program with firebreak has.
 //
 //   ThreadKinds threads(plain_channel);
 //   threads.Run(ThreadKind::kPoller, engine->core(), [&] { engine.reset(); });
 //
-// Run() returns when the closure has run. On the engine's own threads nothing
-// but what the closure can drop keeps the engine alive by then, so it may well
-// end there.
+// Run() returns when the function has run. On the engine's own threads only
+// objects that the function can drop keep the engine alive then, so the engine
+// may end there.
 //
 // Thread safety: Run() from one thread at a time.
 #ifndef FIREBREAK_TESTS_SUPPORT_THREAD_KINDS_H_
@@ -23,10 +23,10 @@
 namespace firebreak::testing {
 
 enum class ThreadKind {
-  kCaller,        // the one that asks
-  kGrpcCallback,  // where gRPC runs completion callbacks
-  kAppQueue,      // polls a completion queue of the application's
-  kPoller,        // the engine's three
+  kCaller,        // the thread that calls Run()
+  kGrpcCallback,  // a thread on which gRPC runs callbacks
+  kAppQueue,      // polls a completion queue of the application
+  kPoller,        // this one and the next two are the engine's
   kTimer,
   kPool,
 };
@@ -53,10 +53,10 @@ class ThreadKinds {
   const std::unique_ptr<Echo::Stub> plain_;
 };
 
-// Threads of this process that are not gRPC's, the caller's included: those
-// that bear the program's name. gRPC names its own, in their first
-// instructions, and makes and ends them as it likes; so one may be counted for
-// a moment.
+// The number of threads of this process that are not gRPC's, the caller
+// included: those with the program's name. gRPC gives its threads names of
+// their own as soon as they run, and starts and ends them as it likes, so one
+// of them may be counted for a moment.
 int OwnThreads();
 
 }  // namespace firebreak::testing
