@@ -105,7 +105,7 @@ class Run {
            now.time_since_epoch() < incident.end();
   }
 
-  // Sets the state of all servers anew, since incidents may overlap.
+  // Sets the state of all servers again, since incidents may overlap.
   void ApplyIncidents() {
     for (const Servers& servers : pools_) {
       int number = 0;
@@ -173,7 +173,7 @@ class Run {
     });
   }
 
-  // A Poisson stream has no memory, so it can begin anew where its rate
+  // A Poisson stream has no memory, so it can start again where its rate
   // changes.
   Time NextInStream() {
     Time from = sim_.now();

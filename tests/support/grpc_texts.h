@@ -3,7 +3,7 @@
 //
 //   EXPECT_EQ(status.error_message().find(kTooLargeToSend), 0U);
 //
-// Of 1.52 to 1.62 only parts of the sources were read: what is said here of
+// Only parts of the sources of 1.52 to 1.62 were read: what is said here of
 // 1.63 may be true earlier.
 #ifndef FIREBREAK_TESTS_SUPPORT_GRPC_TEXTS_H_
 #define FIREBREAK_TESTS_SUPPORT_GRPC_TEXTS_H_

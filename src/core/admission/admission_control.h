@@ -1,10 +1,10 @@
-// Admission: what a call passes once, before its first attempt. That is the
-// throttle, the rate limit and the bulkhead.
+// The admission of a call, once, before its first attempt: the throttle, the
+// rate limit and the bulkhead.
 //
 //   using Step = AdmissionControl::Step;
 //   Step step = permit.Begin(&admission, now, deadline, expected);
 //   while (step.kind == Step::Kind::kWait) {
-//     ... at step.until, or when `waiter` is told of its place ...
+//     ... at step.until, or when `waiter` gets its place ...
 //     step = permit.Continue(waiter, now);
 //   }
 //   if (step.kind == Step::Kind::kRefused) return Reject(step.refusal);
@@ -53,7 +53,7 @@
 
 namespace firebreak::core {
 
-// Admission: what a call passes once, before its first attempt.
+// The policies that admit a call, once, before its first attempt.
 struct AdmissionOptions {
   absl::optional<BulkheadOptions> bulkhead;
   absl::optional<RateLimitOptions> rate_limit;
@@ -63,9 +63,9 @@ struct AdmissionOptions {
   bool no_rate_limit = false;
   bool no_throttle = false;
 
-  // Each policy, with its name in the language and whether it is switched off:
-  // visit(name, optional<Options>*, bool*). What is for all of them, such as
-  // reading, checking and showing, goes through it. See
+  // Visits each policy, with its name in the policy language and whether it is
+  // switched off: visit(name, optional<Options>*, bool*). Code that applies to
+  // all policies, such as reading, checking and showing, uses it. See
   // AdmissionControl::ForEachPolicy().
   template <class Visitor>
   void VisitParts(Visitor visit);
@@ -121,9 +121,8 @@ class AdmissionControl {
 
   // The list of the admission policies:
   //
-  //   visit(name in the language, &AdmissionControl::part_,
-  //   &AdmissionOptions::options,
-  //         &AdmissionOptions::no_part)
+  //   visit(name in the policy language, &AdmissionControl::part_,
+  //         &AdmissionOptions::options, &AdmissionOptions::no_part)
   //
   // A policy that decides at once needs no other line than this one: see
   // policy_state.h. One that makes calls wait has a stage of its
@@ -137,14 +136,14 @@ class AdmissionControl {
     visit("throttle", &AdmissionControl::throttle_, &AdmissionOptions::throttle,
           &AdmissionOptions::no_throttle);
   }
-  // Each part that it has: visit(name, part*).
+  // Visits each part that it has: visit(name, part*).
   template <class Visitor>
   void ForEachPart(Visitor visit) const {
     ForEachPolicy([&](const char* name, auto part, auto, auto) {
       if (this->*part) visit(name, (this->*part).get());
     });
   }
-  // What each kind of part measures: visit(name, Measures).
+  // Visits the measures of each kind of part: visit(name, Measures).
   template <class Visitor>
   static void ForEachKind(Visitor visit) {
     ForEachPolicy([&](const char* name, auto part, auto, auto) {
@@ -184,7 +183,7 @@ void AdmissionOptions::VisitParts(Visitor visit) {
       });
 }
 
-// The way of one call through an AdmissionControl, and what it holds of it.
+// The progress of one call through an AdmissionControl, and what it holds.
 class AdmissionPermit {
  public:
   using Step = AdmissionControl::Step;
@@ -209,9 +208,9 @@ class AdmissionPermit {
     return Refuse(absl::StatusCode::kDeadlineExceeded,
                   Reason::kDeadlineExceeded, now);
   }
-  // Ends the permit: gives the place back, and tells the throttle. A call that
+  // Ends the permit: frees the place, and reports to the throttle. A call that
   // was not admitted yet leaves the queue and gives everything back. A second
-  // call of End() does nothing. The next waiter is told of its place.
+  // call of End() does nothing. The next waiter gets the place.
   void End(AdmissionControl::Verdict verdict, Time now);
 
  private:
@@ -230,11 +229,11 @@ class AdmissionPermit {
 
   const AdmissionControl* admission_ = nullptr;
   Stage stage_ = Stage::kNotAsked;
-  RateLimit::Turn turn_;  // ours: there is a token to give back
+  RateLimit::Turn turn_;  // `is_ours`: there is a token to give back
   bool has_place_ = false;
   bool ends_by_deadline_ =
       false;  // the wait in the queue, rather than max_wait
-  // Of the queue. Weak, since the waiter may be what keeps the permit.
+  // The waiter in the queue. Weak, since it may own the permit.
   std::weak_ptr<Bulkhead::Waiter> waiter_;
   Time seen_;  // the latest `now`, for the destructor
   Time deadline_;

@@ -5,7 +5,7 @@
 //     case Bulkhead::Entry::kQueued: // waiter->OnPlace() may be called, once
 //     case Bulkhead::Entry::kFull:   // refused
 //   }
-//   if (bulkhead.GiveUp(waiter.get())) ...   // a place has come: it is ours
+//   if (bulkhead.GiveUp(waiter.get())) ...   // a place was granted: take it
 //
 // A place that becomes free goes to the first waiter in the queue, so a new
 // call never overtakes one that waits. The waiter decides how long it waits;
@@ -61,10 +61,10 @@ class Bulkhead {
  public:
   class Waiter {
    public:
-    // Gives back a place that has come and that nobody has taken.
+    // Gives back a place that was granted but not taken.
     virtual ~Waiter();
-    // A place has come, unless the waiter has given up meanwhile: GiveUp()
-    // tells. It may enqueue work, and do nothing else.
+    // A place was granted, unless the waiter has given up meanwhile, which
+    // GiveUp() shows. It may only enqueue work.
     virtual void OnPlace() = 0;
     // The max_wait of the options at the time when it joined the queue.
     Duration max_wait() const { return max_wait_; }
@@ -104,14 +104,14 @@ class Bulkhead {
   Bulkhead(const Bulkhead&) = delete;
   Bulkhead& operator=(const Bulkhead&) = delete;
 
-  // Takes a place if one is free and nobody waits for it; otherwise joins the
+  // Takes a place if one is free and no call waits for it; otherwise joins the
   // queue if it has room. Without a waiter, kQueued only says that it has room.
   Entry Enter(const std::shared_ptr<Waiter>& waiter = nullptr);
   // Gives a place back. `was_used`: a call ran in it.
   void Leave(bool was_used = true);
-  // Whether a place has come for the waiter; if so, the caller has it now.
+  // Takes the place that was granted to the waiter. False if there is none.
   bool TakePlace(Waiter* waiter);
-  // As TakePlace(), and leaves the queue if no place has come.
+  // Like TakePlace(), but leaves the queue if no place was granted.
   bool GiveUp(Waiter* waiter);
 
   // Counts a call that was refused, for the snapshot.

@@ -14,7 +14,7 @@
 // finishes. It holds its own lock while it asks the driver, and no lock while
 // it acts.
 //
-// What it decides, in the order it asks:
+// What it decides, in this order:
 //   first attempt   deadline still ahead · the deadline gate, if it is for
 //                   first attempts · a target whose breaker admits
 //   after failure   the code is retryable · attempts left · no negative
@@ -198,22 +198,23 @@ class CallDriver {
   // `is_judged_later` is as for an attempt's end, and holds for the attempts
   // that end by the call's deadline.
   Actions OnTimer(Time now, bool is_judged_later = false);
-  // The attempts that the host has to settle; to be called right after either
-  // of those. Attempts that say nothing about the server are not among them.
+  // The attempts that the host has to settle. Call this right after
+  // OnAttemptEnd(), OnTimer() or OnCallersDeadline(). Ends that say nothing are
+  // not among them.
   std::vector<Unjudged> TakeUnjudged() { return std::move(unjudged_); }
   // The caller has received the beginning of attempt n's answer, for instance
-  // its initial metadata. No other attempt can take its place any more (gRFC A6
+  // its initial metadata. No other attempt can replace it after that (gRFC A6
   // calls such a call committed).
   Actions OnCommit(int n, Time now);
-  // The caller cancelled. At any time, also before Start() and after the end.
+  // The caller cancelled. May be called at any time, even before Start().
   Actions OnCallerCancel(Time now);
-  // The same for a deadline that the plan does not have: the parent call's.
+  // A deadline has passed that is not in the plan: that of the parent call.
   Actions OnCallersDeadline(Time now, bool is_judged_later = false);
-  // A thread is about to run fallback `link`. False: it is too late for that.
+  // A thread is about to run fallback `link`. False: it is too late to run it.
   bool OnLinkBegin(int link);
-  // Of one that was given up meanwhile, it changes nothing.
+  // Fallback `link` has ended. If it was given up before, nothing changes.
   Actions OnLinkEnd(int link, bool ok, Time now);
-  // The same for one that no thread will run.
+  // No thread will run fallback `link`.
   Actions OnLinkNotBegun(int link, Time now);
 
   // What a call that ended with `finish` says about the server, for admission
@@ -300,7 +301,7 @@ class CallDriver {
   Rng rng_;
   RetryPacer pacer_;
   State state_ = State::kIdle;
-  CallAges::Call age_;  // from the first attempt to the decision
+  CallAges::Call age_;  // in flight from the first attempt to the decision
   bool arrived_ = false;
   Time started_;
   std::vector<Unjudged> unjudged_;

@@ -14,9 +14,10 @@
 //
 // While nothing is known every attempt is feasible: without a gate or a model,
 // and with fewer than LatencyModel::kFew attempts in the model. A gate that
-// stops everything would never notice that the method has become faster; so it
-// admits one attempt a second in any case, and three of these in a row that are
-// answered in time end it: what was waited in vain is forgotten then.
+// stops everything would never notice that the method has become faster. So it
+// admits one attempt a second in any case. If three of these in a row are
+// answered in time, the attempts that were given up are forgotten, and the gate
+// opens.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_DEADLINE_GATE_H_

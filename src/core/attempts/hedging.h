@@ -3,11 +3,11 @@
 //   Time at = SaturatingAdd(now, HedgeDelay(*options.hedging, model, now));
 //   if (IsSlowerThanUsual(model, now)) ...             // no hedge now
 //
-// A hedge helps if one attempt is unlucky. If most attempts are slow, there is
-// a reason for it, and more load makes it worse. So hedging stops by itself
-// while the median of the last 30 s is over twice that of the last ten minutes
-// and, for each target, while its failures are over half of what opens its
-// breaker (Breaker::IsStrained).
+// A hedge helps if one attempt is slow by chance. If most attempts are slow,
+// there is a reason for it, and more load makes it worse. So hedging stops by
+// itself while the median of the last 30 s is over twice that of the last ten
+// minutes and, for each target, while its failures are over half of what opens
+// its breaker (Breaker::IsStrained).
 //
 // `model` may be null, which means that nothing is known. Thread safety: pure
 // functions of what the model has recorded.

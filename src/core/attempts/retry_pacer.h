@@ -13,7 +13,7 @@
 //   the server forbids it             no retry any more in this call (gRFC A6)
 //   it may have run, and must not
 //     run twice                       no retry
-//   the server named a time           exactly then, and the backoff starts anew
+//   the server named a time           exactly then; the backoff starts again
 //                                     (docs/adr/0008-pushback-is-exact.md)
 //   hedging                           at once, but never before such a time
 //   else                              the backoff (backoff.h)

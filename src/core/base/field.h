@@ -152,7 +152,7 @@ std::string JoinPath(absl::string_view path, absl::string_view field);
 void CheckFields(const FieldList& fields, const std::string& path,
                  FieldErrors* errors);
 
-// The same for options that are constant.
+// CheckFields() for options that are constant.
 template <class Options>
 void CheckFieldsOf(Options options, const std::string& path,
                    FieldErrors* errors) {

@@ -83,7 +83,7 @@ Admission Breaker::AdmitLocked(Time deadline, CallKind kind, Hedge hedge) {
     return admission;
   }
   if (machine_ == BreakerState::kOpen && latest_ < CallsLookAt()) {
-    // After probe_due_ a health check is under way.
+    // After probe_due_ a health check is in progress.
     admission.refusal = {Reason::kBreakerOpen,
                          latest_ < probe_due_ ? Remaining(latest_, probe_due_)
                                               : options_.probe_interval,

@@ -21,8 +21,8 @@
 // If a slow-call rate is set, as many slow probes as would trip that rule have
 // the same effect as failed ones.
 //
-// Thread safety: none; the breaker that owns it locks. Memory: one entry for
-// each probe under way.
+// Thread safety: none; the breaker that owns it locks. Memory: one entry per
+// probe in flight.
 #ifndef FIREBREAK_SRC_CORE_BREAKER_PROBATION_H_
 #define FIREBREAK_SRC_CORE_BREAKER_PROBATION_H_
 

@@ -122,8 +122,8 @@ class TripRules {
   bool NoteAnswered(Ticket* ticket, Time now);
   // Returns whether it counted; otherwise there is nothing to check.
   bool End(Ticket ticket, Verdict verdict, Time now);
-  // The same for successes for which End() would do nothing else: calls that
-  // are not watched, and not slower than slowest(). Time::min() means that they
+  // Counts successes for which End() would do nothing else: of calls that are
+  // not watched, and not slower than slowest(). Time::min() means that they
   // came before anything that has become due since the last result.
   void AddSuccesses(int64_t calls, Time now);
   // Whether no number of such successes before current_until() can trip a rule.

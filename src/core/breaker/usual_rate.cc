@@ -55,8 +55,7 @@ double UsualRate::rate() const {
 }
 
 double UsualRate::NatsPerDay() const {
-  // Less than a second of traffic does not show whether it goes on at that
-  // rate.
+  // Traffic of less than a second does not show a lasting rate.
   return std::log(kSecondsPerDay * all_ / std::max(seconds_, 1.0));
 }
 
