@@ -1,4 +1,4 @@
-// The page: what comes in goes into the model, which is drawn a little later.
+// The page: messages update the model, which is drawn a little later.
 import {Model} from './model.js';
 import {drawTiles, drawTimers} from './tiles.js';
 import {drawHeat} from './heat.js';
@@ -27,14 +27,14 @@ function draw() {
   $('empty').hidden = model.methods.size > 0;
   model.changed.clear();
   drawStatus(order);
-  // For who measures the page.
+  // For tests that measure the page.
   document.documentElement.dataset.drawMs =
       (performance.now() - began).toFixed(2);
   document.documentElement.dataset.draws =
       1 + Number(document.documentElement.dataset.draws ?? 0);
 }
 
-// Not requestAnimationFrame: a page in the background is to be right, too.
+// Not requestAnimationFrame, which does not run for a page in the background.
 function schedule() {
   if (scheduled) return;
   scheduled = true;
@@ -60,7 +60,7 @@ function connect() {
   source.addEventListener('hello', (message) => {
     const hello = JSON.parse(message.data);
     lost = '';
-    // After a loss all of them come again.
+    // After a reconnection all events are sent again.
     model.events = [];
     hasNewEvents = true;
     detail.mayChange = hello.changes;
@@ -74,7 +74,7 @@ function connect() {
   source.addEventListener('error', () => {
     lost = 'the connection to firebreakctl is lost; trying again';
     schedule();
-    // Refused for good, as far as the browser is concerned: too many viewers.
+    // The browser does not retry a refused connection: too many viewers.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
   });
 }

@@ -1,4 +1,4 @@
-// Everything about one method of one process: asked anew while it is shown.
+// Everything about one method of one process, refreshed while it is shown.
 import {clean, clock, el, latency, percent, stateText} from './text.js';
 import {timerText} from './tiles.js';
 import {eventItem} from './events.js';
@@ -8,11 +8,11 @@ const micros = (d) => Math.round(parseFloat(d ?? '0') * 1e6);
 const list = (counts, name = (c) => c.name) =>
   (counts ?? []).map((c) => `${clean(name(c))} ${c.count}`).join(', ') || 'none';
 
-// Of an enumerator; a newer process may have one that has no name here.
+// The name of an enum value; one of a newer process may have no name here.
 const nameOf = (value, prefix, what) => typeof value === 'number'
     ? `${what} ${value}` : String(value).replace(prefix, '').toLowerCase();
 
-// What a process of another version may not say.
+// A value that a process of another version may lack.
 const some = (value) => value ?? '–';
 
 function table(head, rows) {
@@ -192,7 +192,7 @@ export class Detail {
     return [facts([['entry', clean(m.policy)], ['from', from]]), pre];
   }
 
-  // A change is asked for, confirmed with the token, and only then sent.
+  // A change is sent only after the user has confirmed it with the token.
   #changes() {
     const box = el('div');
     const bar = el('div', 'bar');

@@ -1,4 +1,4 @@
-// The fleet at a glance: methods x processes. Only while it is looked at.
+// An overview of the fleet: methods x processes. Drawn only while visible.
 import {clean, el, put, short, stateText, symbol} from './text.js';
 import {gravity} from './model.js';
 

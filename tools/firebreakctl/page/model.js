@@ -1,6 +1,6 @@
-// What the fleet has said: each target's methods, and each method's targets.
+// The state of the fleet: each target's methods, and each method's targets.
 
-export const SAMPLES = 60;  // of the latency, one each five seconds
+export const SAMPLES = 60;  // of the latency, one every five seconds
 
 const GRAVITY = ['disabled', 'closed', 'forced_closed', 'ramp', 'half_open',
                  'forced_open', 'open'];
@@ -9,7 +9,7 @@ export class Model {
   targets = new Map();  // name -> {error, skew, keys}
   methods = new Map();  // key -> {engine, channel, method, of: Map(target)}
   events = [];          // the newest last
-  changed = new Set();  // keys since it was last drawn
+  changed = new Set();  // keys changed since the last drawing
 
   setTargets(names) {
     for (const name of names) {
@@ -24,7 +24,7 @@ export class Model {
     this.targets.set(frame.target, target);
     if (target.error !== frame.error) this.#touchAll(frame.target);
     target.error = frame.error;
-    // How much its clock is ahead of ours; what passes meanwhile is little.
+    // How far its clock is ahead of this one; the delay is ignored.
     if (frame.asOf && frame.asOf !== target.asOf) {
       target.asOf = frame.asOf;
       target.skew = frame.asOf - Date.now();
@@ -69,7 +69,7 @@ export class Model {
     }
   }
 
-  // Each five seconds.
+  // Called every five seconds.
   sample() {
     for (const [key, method] of this.methods) {
       for (const one of method.of.values()) {
@@ -82,7 +82,7 @@ export class Model {
 
   isDead(target) { return this.targets.get(target)?.error !== ''; }
 
-  // One method over all processes: the worst of what is bad, the sum of calls.
+  // One method over all processes: the worst state, and the sum of calls.
   sum(method) {
     const living = [...method.of].filter(([target]) => !this.isDead(target));
     const all = living.length > 0 ? living : [...method.of];
@@ -123,7 +123,7 @@ export class Model {
     return out;
   }
 
-  // The worst first.
+  // The methods, worst first.
   sorted() {
     return [...this.methods.values()]
         .map((method) => ({method, sum: this.sum(method)}))

@@ -1,11 +1,11 @@
-// How names, states and figures are written. Names come from applications:
-// they are text, never markup.
+// Formats names, states and figures. Names come from applications, so they
+// are text, never markup.
 
 const UNSEEN = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u200b-\\u200f' +
   '\\u2028-\\u202e\\u2060-\\u2069\\ufeff]', 'g');
 
-// What cannot be seen, or turns the direction of the text, as a dot; cut when
-// it is very long.
+// Shows invisible characters, and those that change the direction of the
+// text, as dots; cuts text that is very long.
 export function clean(text, longest = 300) {
   const shown = String(text).slice(0, longest + 1).replace(UNSEEN, '·');
   return shown.length > longest ? shown.slice(0, longest) + '…' : shown;
@@ -19,7 +19,7 @@ export function el(tag, className, ...children) {
   return node;
 }
 
-// Writes only what differs.
+// Changes the text only if it differs.
 export function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -35,7 +35,7 @@ export const symbol = (state) => ({
   forced_open: 'F', forced_closed: 'F',
 })[state] ?? '?';
 
-// Microseconds.
+// Formats microseconds.
 export function latency(us) {
   if (!us) return '–';
   if (us < 1000) return us + '\u00a0µs';

@@ -1,4 +1,4 @@
-// The tiles: a method each, the worst first.
+// The tiles: one per method, the worst first.
 import {age, clean, el, latency, percent, put, short, stateText} from './text.js';
 import {SAMPLES} from './model.js';
 
@@ -45,13 +45,13 @@ function drawSpark(t, history) {
   }
 }
 
-// How long until the next probe, or the end of what an operator has set.
+// The time until the next probe, or until the end of an override.
 export function timerText(breaker, skew) {
   if (!breaker) return '';
   const now = Date.now() + skew;
   if (breaker.overrideEnd) return 'ends in ' + age(breaker.overrideEnd - now);
   if (breaker.state !== 'open') return '';
-  // A health check looks in the place of a call, if there is one.
+  // If the breaker has health checks, these probe instead of calls.
   const checks = breaker.check !== undefined;
   const said = breaker.check ? ` (${clean(breaker.check, 80)})` : '';
   if (breaker.probe > now) {
@@ -118,7 +118,7 @@ export function drawTiles(list, model, filter, open) {
   return order;
 }
 
-// Each second, of those that wait for something.
+// Called every second, to update the timers of the tiles.
 export function drawTimers(model) {
   for (const t of tiles.values()) {
     const skew = model.targets.get(t.sum?.at)?.skew ?? 0;
