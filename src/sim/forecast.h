@@ -95,7 +95,7 @@ struct Workload {
 // One channel's part of a policy.
 struct Policy {
   std::string channel;
-  // Returns null if no policy applies to the method.
+  // Returns the options of a method, or null if no policy applies to it.
   std::function<std::shared_ptr<const core::MethodOptions>(
       const std::string& method)>
       find;

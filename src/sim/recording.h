@@ -86,7 +86,8 @@ absl::StatusOr<Recording> ReadRecording(
 // Writes what ReadRecording() reads.
 void WriteRecording(const Recording& recording, std::ostream* out);
 
-// Keeps the calls of methods for which `fits` is true; there may be none.
+// Keeps the calls of methods for which `fits` is true, at their times. There
+// may be none.
 Recording OnlyMethods(const Recording& recording,
                       const std::function<bool(const std::string&)>& fits);
 

@@ -123,7 +123,7 @@ class Server {
   std::deque<std::shared_ptr<Job>> queue_;  // cancelled work included
   int64_t queued_ = 0;                      // without cancelled work
   int64_t under_way_ = 0;
-  Duration owed_{};  // time that refusals took
+  Duration owed_{};  // time of refusals, added to the next work
   Time counted_;
   Stats stats_;
 };

@@ -18,7 +18,7 @@
 // cells, which it shares with few others, so that two threads on one breaker
 // rarely contend. A cell is one cache line; its word is {generation, kind,
 // successes}. A cell is opened for the thread that held the lock, with a new
-// generation, and stays open until the facts change. A success is one
+// generation, and stays open until the facts allow less. A success is one
 // compare-and-swap on the word. It fails if the cell was shut meanwhile, so the
 // facts that were read before it still held when it was counted.
 //
