@@ -53,7 +53,7 @@ struct SeenCall {
   std::string text;
   std::multimap<std::string, std::string> metadata;
   std::chrono::system_clock::time_point deadline;
-  // the time until the deadline, at the start
+  // The time until the deadline, at the start of the call.
   std::chrono::nanoseconds granted;
   std::string authority;
   std::chrono::steady_clock::time_point begun;

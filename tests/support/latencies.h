@@ -75,7 +75,7 @@ class Crowd {
       events_.pop();
       now_ = std::max(now_, event.at);
       CallDriver* const driver = calls_[event.call].driver.get();
-      // of an attempt that lost, or an old timer
+      // The event is from an attempt that lost, or from an old timer.
       if (driver == nullptr) continue;
       if (event.attempt >= 0) {
         Do(event.call, driver->OnAttemptEnd(event.attempt, AttemptEnd{}, now_));

@@ -123,7 +123,7 @@ int Client::Record(const RecordRequest& wanted) {
   std::atomic<size_t> running{targets_.size()};
   std::atomic<size_t> failed{0};
   const bool is_terminal = isatty(STDERR_FILENO) == 1;
-  // erases the line of progress
+  // Erases the line that shows the progress.
   const char* const over = is_terminal ? "\r\x1b[K" : "";
   for (size_t i = 0; i < targets_.size(); ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());

@@ -232,7 +232,7 @@ std::string FitTable(const std::vector<Row>& rows, bool has_several,
   if (style.width == 0) {
     return TableOf(rows, has_several, 11, kAny, style.colours);
   }
-  // a name's bytes that are kept before columns are
+  // Columns are removed rather than names cut to fewer bytes than this.
   constexpr size_t kEnough = 24;
   for (int last = 11; last >= 0; --last) {
     const size_t others =

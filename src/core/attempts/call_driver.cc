@@ -92,7 +92,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
   Actions actions;
   if (n < 0 || n >= launched()) return actions;
   Flight& flight = attempts_[static_cast<size_t>(n)];
-  // settled before its end was reported
+  // It was settled before its end was reported.
   if (flight.facts.settled) return actions;
   const Attribution attribution = SettleAnswered(n, end, now);
 

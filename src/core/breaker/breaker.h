@@ -365,7 +365,7 @@ class Breaker {
   uint64_t epoch_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t oldest_valid_epoch_ ABSL_GUARDED_BY(mu_) = 1;
   News news_ ABSL_GUARDED_BY(mu_);
-  // the host's next Tick()
+  // When the host will call Tick() next.
   Time ticks_at_ ABSL_GUARDED_BY(mu_) = kInfiniteFuture;
   Time since_ ABSL_GUARDED_BY(mu_);
   absl::optional<Time> trouble_since_ ABSL_GUARDED_BY(mu_);

@@ -53,7 +53,7 @@ class CallTape {
     const Breaker* breaker = nullptr;  // the breaker of its target
     Time started;
     Duration took{};
-    // the time until its deadline, if any
+    // The time until its deadline, if any.
     Duration granted = kInfiniteDuration;
     absl::StatusCode code = absl::StatusCode::kOk;
     Attribution attribution = Attribution::kAbandoned;

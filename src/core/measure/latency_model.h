@@ -59,7 +59,7 @@ class LatencyModel {
  public:
   // With fewer successes than this, the median is not reliable.
   static constexpr int64_t kFew = 20;
-  // With fewer than this, the tail is not: the slowest of a hundred is missing.
+  // With fewer than this, the slowest of a hundred is not known, nor the tail.
   static constexpr int64_t kMany = 100;
 
   LatencyModel();
@@ -180,11 +180,11 @@ class LatencyModel {
   std::array<Cached, kCached> cached_;
   std::atomic<int64_t> samples_{0};
   std::atomic<int64_t> evidence_{0};
-  // the longest wait, if nothing longer ended
+  // The longest wait, if no attempt in the window succeeded.
   std::atomic<int64_t> longest_{kNothing};
   std::atomic<int64_t> baseline_{kNothing};
   std::atomic<int64_t> next_pass_;
-  // of the attempt let through, until one ends
+  // What the attempt let through by TakePass() needs, until one ends.
   std::atomic<int64_t> pass_needs_{kNothing};
   std::atomic<int> good_passes_{0};  // in a row
 
