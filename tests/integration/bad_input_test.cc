@@ -131,10 +131,9 @@ TEST_P(BadInputTest, AReplyOverTheLimitIsNotAskedForAgain) {
   EXPECT_EQ(next.reply.text(), "short");
 }
 
-// --- 64 KiB of metadata
-// ----------------------------------------------------------
+// --- 64 KiB of metadata ------------------------------------------------------
 
-constexpr size_t kLarge = 64 * 1024;
+constexpr size_t kLarge = size_t{64} * 1024;
 
 // Eight times what a server takes by default.
 TEST_P(BadInputTest, LargeMetadataOfARequestIsRefusedByTheServer) {
