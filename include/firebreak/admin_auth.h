@@ -15,7 +15,8 @@
 // audit event. It runs on gRPC's threads, several calls at a time, and must not
 // block.
 //
-// docs/security.md says more, also what an attacker learns from reading.
+// docs/security.md has the details, including what an attacker learns from
+// reading.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_ADMIN_AUTH_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_ADMIN_AUTH_H_
 
@@ -48,7 +49,8 @@ struct AdminCall {
   // The value of the "authorization" metadata. Empty if there is none, or more
   // than one.
   std::string authorization;
-  // Nobody on the way can listen: TLS, a Unix socket or loopback.
+  // Nobody on the network can read the call: it came over TLS, a Unix socket or
+  // loopback.
   bool is_private = false;
   // For everything else. Valid while the authorizer runs.
   const grpc::CallbackServerContext* context = nullptr;
@@ -90,7 +92,8 @@ FIREBREAK_EXPORT absl::StatusOr<Authorizer> TokensFromFile(
 // writes the name into a certificate of their own.
 FIREBREAK_EXPORT Authorizer Certificates(std::vector<std::string> names);
 
-// Allows whoever one of these allows; with an empty list, nobody.
+// Allows every caller that at least one of these allows. An empty list allows
+// nobody.
 FIREBREAK_EXPORT Authorizer AnyOf(std::vector<Authorizer> authorizers);
 
 }  // namespace firebreak

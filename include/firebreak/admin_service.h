@@ -15,8 +15,8 @@
 // proto/firebreak/v1/admin.proto. Everybody who can connect to the server may
 // read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy), and
 // RecordCalls, needs the consent of the authorizer: see admin_auth.h and
-// docs/security.md. Each change and each refusal is an event that says who it
-// was. A Unix socket must have a path, as above: an abstract one
+// docs/security.md. Each change and each refusal is an event with the caller's
+// name. A Unix socket must have a path, as above: an abstract one
 // ("unix-abstract:") is open to every user of the machine.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
@@ -47,17 +47,18 @@ class Engines;
 class HealthReporter;
 }  // namespace admin
 
-// When ListAlerts warns, before a breaker opens or where none is.
+// The limits from which on ListAlerts warns, before a breaker opens or if there
+// is none.
 struct AlertLimits {
-  // Shares of the calls in a breaker's window, or of the last minute's attempts
-  // where there is no breaker. (0, 1], 0 = never. A quarter: half of what opens
-  // a breaker by default.
+  // Shares of the calls in a breaker's window or, without a breaker, of the
+  // attempts of the last minute. (0, 1], 0 = never. A quarter is half of what
+  // opens a breaker by default.
   double failure_rate = 0.25;
   double slow_call_rate = 0.25;
-  // Fewer calls say nothing.
+  // With fewer calls than this, the shares are not judged.
   int64_t minimum_calls = 10;
-  // Share of the recent calls that did not get OK, with codes that say that
-  // something is broken, and of those that hang. As above.
+  // Shares of the recent calls: of those with a code that means that something
+  // is broken, and of those that hang. (0, 1], 0 = never.
   double calls_fail = 0.25;
   double calls_hang = 0.25;
 };
@@ -68,14 +69,15 @@ struct AdminOptions {
   bool allow_loopback = false;
   // Decides instead of the default, which is LocalPeers(allow_loopback).
   Authorizer authorizer;
-  // Ask the authorizer for reads too. Off: who may connect may read.
+  // Whether the authorizer is asked about reads too. If false, everybody who
+  // can connect may read.
   bool authorize_reads = false;
   AlertLimits alerts;
 };
 
 // One of several engines in a process.
 struct NamedEngine {
-  std::string name;  // how requests name it, and how answers tell it
+  std::string name;  // its name in requests and answers
   std::shared_ptr<Engine> engine;
 };
 
@@ -84,32 +86,33 @@ class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
   // `engine` is not null.
   explicit AdminService(const std::shared_ptr<Engine>& engine,
                         const AdminOptions& options = {});
-  // One service for several engines: gRPC lets a server have one of a kind, and
-  // BuildAndStart() is null for two. Lists, health and alerts show all of them,
-  // one after the other, and say which each item is of; events and policies are
-  // of one engine, which the request names. Engines that are null are left out;
-  // those without a name, or with that of another, are called by their place,
-  // "1", "2", ... At least one is not null.
+  // One service for several engines. It is needed since gRPC allows only one
+  // service of a type in a server; with two, BuildAndStart() returns null.
+  // Lists, health and alerts show all engines, one after the other, and name
+  // the engine of each item. Events and policies are those of one engine, which
+  // the request names. Null engines are left out. An engine without a name, or
+  // with the name of an earlier one, is named by its position: "1", "2", ... At
+  // least one engine is not null.
   explicit AdminService(const std::vector<NamedEngine>& engines,
                         const AdminOptions& options = {});
   ~AdminService() override;
 
-  // Ends all streams (events, recordings), and refuses new ones, with
-  // UNAVAILABLE; ends ReportHealthTo(). Call it before
-  // grpc::Server::Shutdown(): without a deadline that waits for streams to end,
-  // and a watcher's stream has no end. All other calls still work.
+  // Ends all streams (events, recordings) with UNAVAILABLE, refuses new ones in
+  // the same way, and ends ReportHealthTo(). Call it before
+  // grpc::Server::Shutdown(), which without a deadline waits for streams to
+  // end: a watcher's stream has no end. All other calls still work.
   void Shutdown();
 
   // From now on `service` is SERVING in grpc.health.v1 while the engine is
-  // healthy or degraded, and NOT_SERVING while it is unhealthy (of several: any
-  // of them); looked at every
-  // second, and told when it changes. `health` is
-  // Server::GetHealthCheckService(), and must not be used after Shutdown() of
-  // this. Null does nothing. Again with another name: that one, and the one
-  // before is NOT_SERVING.
+  // healthy or degraded, and NOT_SERVING while it is unhealthy (with several
+  // engines: while any of them is). The health is computed every second, and
+  // reported when it changes. `health` is Server::GetHealthCheckService(), and
+  // must live until Shutdown() of this service. If it is null, nothing happens.
+  // A second call replaces the name, and the previous one becomes NOT_SERVING.
   //
-  // For whoever asks after what this process depends on. Not for a liveness
-  // probe: to restart it does not bring its dependencies back.
+  // This is for clients that want to know whether the dependencies of this
+  // process work. Do not use it as a liveness probe: a restart of this process
+  // does not repair its dependencies.
   void ReportHealthTo(grpc::HealthCheckServiceInterface* health,
                       const std::string& service = "firebreak");
 

@@ -1,5 +1,5 @@
-// An attempt listener: it is told of the start and the end of each attempt, for
-// instance to make a tracing span of it.
+// An attempt listener: it is called at the start and at the end of each
+// attempt, for instance to make a tracing span of it.
 //
 //   class Spans : public firebreak::AttemptListener {
 //     void OnAttemptStart(const firebreak::AttemptStart& start) override {
@@ -60,7 +60,7 @@ struct AttemptEnd {
   // The status of this attempt. For one that lost to another attempt it is
   // CANCELLED in most cases, since firebreak cancels it.
   grpc::Status status;
-  // Who caused this end, as in the admin service: "success", "server_failure",
+  // What caused this end, as in the admin service: "success", "server_failure",
   // "local_error" (this process), "superseded" (another attempt won), ...
   absl::string_view attribution;
   std::string peer;  // the server it went to; empty if that is not known

@@ -1,4 +1,4 @@
-// Options for one call, which go before the policy of its method.
+// Options for one call, which take precedence over the policy of its method.
 //
 //   grpc::ClientContext context;
 //   firebreak::InheritFrom(*server_context, &context);   // deadline and cancel

@@ -1,14 +1,14 @@
-// What time it is for an engine: EngineOptions::clock.
+// The clock of an engine: EngineOptions::clock.
 //
 // Only tests set it. firebreak/testing.h has a VirtualClock, which moves when a
-// test says so; this header is what the engine and such a clock know of each
-// other, for those who write one of their own.
+// test moves it. This header is the interface between the engine and such a
+// clock, for those who write one of their own.
 //
-// The engine takes from it all time that policies speak of: windows and open
-// times of breakers, backoffs, hedge delays, timeouts, queues, tokens. What is
-// gRPC's own stays real: connections, keepalives. The deadline of a
-// grpc::ClientContext holds by both: gRPC ends the call in real time, and what
-// the engine makes of the time that is left goes by this clock.
+// The engine uses it for all times in policies: windows and open times of
+// breakers, backoffs, hedge delays, timeouts, queues, tokens. gRPC's own times
+// stay real: connections, keepalives. The deadline of a grpc::ClientContext
+// holds by both clocks: gRPC ends the call in real time, and the engine
+// computes the remaining time by this clock.
 //
 // Thread safety: every member function may be called from any thread, and Now()
 // from all of them at once. Ownership: the engine shares its clock.
@@ -41,8 +41,8 @@ class FIREBREAK_EXPORT Clock {
   virtual ~Clock() = default;
   // Never less than what it has returned before.
   virtual Time Now() const = 0;
-  // From Add() until Remove() the clock tells `user` of each change. Remove()
-  // returns once it is not telling it any more.
+  // From Add() until Remove(), the clock calls OnTimeChange() of `user` after
+  // each change. Remove() waits until no such call is running.
   virtual void Add(User* user) = 0;
   virtual void Remove(User* user) = 0;
 };

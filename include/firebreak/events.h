@@ -1,5 +1,5 @@
-// An event listener: it is told what the engine does, such as changes of state,
-// refused calls, and why a breaker opened.
+// An event listener: it is called for each event of the engine, such as a
+// change of state, a refused call, or the reason why a breaker opened.
 //
 //   class Pager : public firebreak::EventListener {
 //     void OnEvent(const firebreak::EngineEvent& event) override {
@@ -26,7 +26,7 @@
 // Ownership: the engine shares the listener until it is removed. A listener
 // that owns the engine, or one of its channels or stubs, keeps both alive for
 // ever. When the engine ends, waiting events are dropped; a listener may still
-// be busy with the one that it is being told of.
+// be handling its current event.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_EVENTS_H_
 
@@ -39,7 +39,7 @@
 
 namespace firebreak {
 
-// What stood in the breaker's window when it opened.
+// The content of the breaker's window when it opened.
 struct TripEvidence {
   int64_t calls = 0;
   int64_t failures = 0;
@@ -60,7 +60,7 @@ struct EngineEvent {
     kOverrideEnded,  // The override was cleared, or it expired.
     kReset,          // An operator reset a breaker.
     kRejection,      // Calls were refused before anything was sent.
-    kWarning,        // The owner of the service should know of something.
+    kWarning,        // The owner of the service should look at something.
     kAudit,          // Somebody changed something, or was refused.
     kPolicy,         // The policy was replaced, or an update was refused.
   };
@@ -76,13 +76,13 @@ struct EngineEvent {
   // if the policy stays.
   std::string from;
   std::string to;
-  // The breaker has `mode: SHADOW`: it refuses nothing, and the event says what
-  // would have happened.
+  // The breaker has `mode: SHADOW`: it refuses nothing, and the event shows
+  // what would have happened.
   bool shadow = false;
   // The evidence, in one line: "5 failures in a row (limit 5)". For a rejection
-  // its reason, as in `firebreak-reason`: "bulkhead_full". For a policy where
-  // it came from and what the result was: "file /etc/p: 3 differences", or
-  // "file /etc/p: refused: ..." with the first fault.
+  // its reason, as in `firebreak-reason`: "bulkhead_full". For a policy its
+  // source and the result: "file /etc/p: 3 differences", or "file /etc/p:
+  // refused: ..." with the first fault.
   std::string cause;
   // The numbers behind `cause` when a rule opened the breaker. (When a probe
   // opened it again, `cause` has the numbers.)

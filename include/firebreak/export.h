@@ -1,5 +1,5 @@
-// Marks what is public where firebreak is built as a shared library: all else
-// in it is hidden.
+// Marks the public symbols when firebreak is built as a shared library. All
+// other symbols are hidden.
 //
 //   class FIREBREAK_EXPORT Engine { ... };
 //   FIREBREAK_EXPORT void LogToStderr(LogLevel level, const std::string& line);

@@ -30,7 +30,7 @@
 // be parsed, the queue is full, no thread is free for a second, or the link's
 // time is over. After the last one the original failure stands. If that failure
 // has no reason of its own, its `firebreak-reason` is "fallback_failed". A
-// CallReport says what became of each link, and why the call failed.
+// CallReport has the result of each link, and the failure of the call.
 //
 // Ownership: the engine keeps a fallback until another one replaces it. A
 // fallback that owns the engine, or one of its channels or stubs, keeps the
@@ -71,8 +71,9 @@ using Fallback = std::function<grpc::Status(const grpc::ByteBuffer& request,
                                             const grpc::Status& failure,
                                             grpc::ByteBuffer* reply)>;
 
-// What MakeFallback() makes: a fallback that knows the types it is for, so that
-// SetFallback() can refuse those of another method. Kept as a Fallback.
+// The result of MakeFallback(). It also has the message types, so that
+// SetFallback() can refuse a fallback for another method. It is stored as a
+// Fallback.
 struct MessageFallback {
   std::string request_type;  // "shop.v1.GetUserRequest"
   std::string reply_type;
@@ -130,13 +131,13 @@ Fallback MakeFallback(
 
 // One link of a chain.
 struct FallbackLink {
-  // What metrics, the admin service and reports call it: 1 to 32 of a-z, 0-9,
-  // "_" and "-". Unique in its chain.
+  // Its name in metrics, in the admin service and in reports: 1 to 32 of a-z,
+  // 0-9, "_" and "-". Unique in its chain.
   std::string name;
   Fallback answer;
   // How long it may take, counted from when it is asked. After that the next
-  // link is asked, though this one keeps its thread until it returns. Zero: as
-  // long as the call has.
+  // link is asked, but this one keeps its thread until it returns. Zero: until
+  // the call's deadline.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero();
   // Set by CachedReply(). Not part of the API.
   std::shared_ptr<core::ReplyCache> cache = nullptr;
@@ -157,34 +158,37 @@ struct CachedReplyOptions {
   std::string name = "cached";
   // A reply that is older is not used. [1ms, 366 days].
   std::chrono::nanoseconds max_age = std::chrono::minutes(5);
-  // What is kept; the entry goes that was not used for the longest time.
-  // [1, 1'000'000] and [1, 1 GiB], of requests and replies together.
+  // The size of the cache: entries, [1, 1'000'000], and bytes of requests and
+  // replies together, [1, 1 GiB]. The least recently used entry is removed
+  // first.
   std::size_t max_entries = 1000;
   std::size_t max_bytes = 16 << 20;
-  // Where a reply can be had that is not in the cache, another store for
-  // instance. Of all calls with the same request one asks it at a time, and the
-  // others wait for what it gets. Null: nowhere.
+  // Gets a reply that is not in the cache, for instance from another store. Of
+  // several calls with the same request only one asks it at a time, and the
+  // others wait for its reply. Null: there is no refill.
   Fallback refill = nullptr;
-  // As in FallbackLink, for a refill. Who waits for another call's waits for a
-  // second at most. A refill that never returns ends those of its request.
+  // The time for a refill, as in FallbackLink. A call that waits for the refill
+  // of another call waits for a second at most. If a refill never returns,
+  // there are no further refills for the same request.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::zero();
 };
 
 // A link that answers with the last reply that a server gave to the same
-// request. Such a reply is stale, and says so: the trailing metadata
-// `firebreak-stale-ms` has its age, as has the CallReport. It needs no thread
-// but for a refill.
+// request. Such a reply is stale, and is marked as such: the trailing metadata
+// `firebreak-stale-ms` and the CallReport have its age. Only a refill needs a
+// thread.
 //
-// "The same request" is the same bytes on the channel name and method: not the
-// metadata. So it is not for methods whose reply depends on the caller's
-// credentials or other metadata; and messages with maps, which have no fixed
-// order of bytes, are found less often. Each success of the method pays for a
-// copy of its request and reply, and takes the cache's lock.
+// "The same request" means the same bytes for the same channel name and method;
+// metadata is not compared. So do not use it for methods whose reply depends on
+// the caller's credentials or other metadata. Messages with maps are found less
+// often, since their bytes have no fixed order. Each success of the method
+// costs a copy of its request and reply, and takes the cache's lock.
 //
 // Several methods may have the same link; they share its bounds.
 FIREBREAK_EXPORT FallbackLink CachedReply(CachedReplyOptions options = {});
 
-// What DefaultReply() makes; kept as a Fallback. It needs no thread.
+// The result of DefaultReply(). It is stored as a Fallback, and needs no
+// thread.
 struct FixedReply {
   std::string reply_type;
   grpc::ByteBuffer reply;

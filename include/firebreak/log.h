@@ -26,8 +26,8 @@
 namespace firebreak {
 
 enum class LogLevel {
-  kInfo,     // Nobody has to do anything.
-  kWarning,  // Somebody may want to look: a breaker opened, for instance.
+  kInfo,     // No action is needed.
+  kWarning,  // It may need attention: a breaker opened, for instance.
 };
 
 using LogSink = std::function<void(LogLevel level, const std::string& line)>;

@@ -31,7 +31,7 @@ namespace v1 {
 class PolicySet;
 }
 
-// Something in a policy that is allowed and most likely a mistake.
+// Something in a policy that is allowed, but most likely a mistake.
 struct LintFinding {
   enum class Severity {
     kWarning,  // It may do harm in some situations.
@@ -78,15 +78,15 @@ struct PolicyChange {
   // false: the policy in force means the same, and stays. The order of entries,
   // of their names and of codes makes no difference.
   bool changed = false;
-  // The first 500 differences, in the order of the policy, and how many more
-  // there are.
+  // The first 500 differences, in the order of the policy, and the number of
+  // further ones.
   std::vector<PolicyDifference> differences;
   std::int64_t differences_left_out = 0;
   // The findings in the new policy: see Engine::Lint().
   std::vector<LintFinding> findings;
-  // Calls that have a breaker by the old policy and none that refuses by the
-  // new one: "/shop.v1.PaymentService/Charge on channel "payment"". The first
-  // 100, sorted, and how many more there are.
+  // Calls that a breaker may refuse by the old policy, but not by the new one:
+  // "/shop.v1.PaymentService/Charge on channel "payment"". The first 100,
+  // sorted, and the number of further ones.
   std::vector<std::string> lost_breakers;
   std::int64_t lost_breakers_left_out = 0;
 };

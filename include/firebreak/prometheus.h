@@ -11,9 +11,9 @@
 // metric is in docs/metrics.md; docs/prometheus has alert rules and a
 // dashboard.
 //
-// Collect() reads what the engine counts anyway, so metrics cost a call
-// nothing. It takes each lock for a moment only, so a scraper that stalls
-// delays nobody. Counters are read one after the other: while calls run, they
+// Collect() reads counters that the engine keeps in any case, so metrics cost a
+// call nothing. It holds each lock for a moment only, so a scraper that stalls
+// delays no call. Counters are read one after the other: while calls run, they
 // may differ from each other by the calls in flight.
 //
 // There are at most a hundred series for each method and forty for each
@@ -46,9 +46,10 @@ class RecentCounts;
 }  // namespace engine
 
 struct PrometheusOptions {
-  // Show some of it once more, under the names of gRPC's own OpenTelemetry
-  // plugin (grpc_client_attempt_started_total, ...): for dashboards that ask
-  // for these. Off, since a process that has the plugin has them already.
+  // Whether some metrics are also exported under the names of gRPC's own
+  // OpenTelemetry plugin (grpc_client_attempt_started_total, ...), for
+  // dashboards that use these. Off, since a process with the plugin has them
+  // already.
   bool grpc_names = false;
 };
 
@@ -65,7 +66,7 @@ class FIREBREAK_EXPORT PrometheusCollector final
  private:
   const std::weak_ptr<engine::EngineCore> core_;
   const PrometheusOptions options_;
-  // What earlier scrapes have seen: the health is that of the calls since.
+  // The counts at earlier scrapes: the health is computed from the calls since.
   const std::unique_ptr<engine::RecentCounts> recent_;
 };
 

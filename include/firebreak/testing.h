@@ -1,6 +1,6 @@
-// For tests of code that uses firebreak: a clock that the test moves, faults
-// and servers that do as they are told, and words for what happened. Link the
-// target firebreak::testing.
+// For tests of code that uses firebreak: a clock that the test moves, scripted
+// faults and servers, and functions that describe the result. Link the target
+// firebreak::testing.
 //
 //   auto clock = std::make_shared<firebreak::testing::VirtualClock>();
 //   firebreak::EngineOptions options;
@@ -14,8 +14,8 @@
 //   EXPECT_THAT(BreakerOf(*engine, "payment", kCharge),
 //   BreakerIs("half_open"));
 //
-// docs/testing.md begins here; each header says what it promises. matchers.h is
-// included where GoogleMock can be found.
+// docs/testing.md is the guide, and each header is the contract of its part.
+// matchers.h is included if GoogleMock is found.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_TESTING_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_TESTING_H_
 

@@ -10,18 +10,19 @@
 //   options.attempt_interceptors.push_back(injector.NewFactory());
 //   auto channel = engine->CreateChannel("payment", target, creds, options);
 //
-// The engine takes what it makes for the doing of a server or of the network,
-// and counts, retries and opens breakers accordingly. For channels that the
+// The engine treats these faults as faults of a server or of the network: it
+// counts them, retries, and opens breakers accordingly. For channels that the
 // application creates itself, push NewFactory() behind firebreak's own
-// InterceptorFactory(). On a channel without firebreak it sees calls.
+// InterceptorFactory(). On a channel without firebreak it affects calls instead
+// of attempts.
 //
-// For each attempt the first of these decides that has a word for its method:
-// the script, as long as it lasts; Sometimes(), in the order in which they were
-// added; Always(). Past the end of its script a method has no faults of it.
+// For each attempt, the first of these rules that applies to its method decides
+// the fault: the next step of a script; Sometimes(), in the order in which they
+// were added; Always(). A script that has ended no longer applies.
 //
-// Thread safety: every member function may be called from any thread; what they
-// set holds for attempts that begin later. Ownership: factories share what they
-// need; they may outlive the injector.
+// Thread safety: every member function may be called from any thread. A rule
+// applies to attempts that begin after it was set. Ownership: factories share
+// the rules with the injector, and may outlive it.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_TESTING_FAULT_INJECTOR_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_TESTING_FAULT_INJECTOR_H_
 
@@ -41,19 +42,20 @@
 namespace firebreak {
 namespace testing {
 
-// One fault, or several at once: Late(20ms).ThenFail(...). What is out of range
-// means none.
+// One fault, or several at once: Late(20ms).ThenFail(...). A value that is out
+// of range means no fault.
 struct FIREBREAK_EXPORT Fault {
-  // The attempt is held for so long, and has not reached a server by then.
+  // The attempt is held for this long before it is sent.
   std::chrono::nanoseconds latency{0};
-  // It is held until it is cancelled or its deadline has passed.
+  // The attempt is held until it is cancelled or its deadline has passed.
   bool hangs = false;
-  // Not OK: the answer, which no server was asked for.
+  // If not OK, the attempt ends with this status and is not sent to a server.
   grpc::Status status;
-  // A server does the work, and its answer is lost: UNAVAILABLE.
+  // A server does the work, but its answer is lost: UNAVAILABLE.
   bool drops_reply = false;
-  // A stream breaks, UNAVAILABLE, once the client has received so many
-  // messages, or so many bytes of them. 0: it does not. Unary calls do not.
+  // A stream breaks with UNAVAILABLE once the client has received this number
+  // of messages, or of bytes in messages. 0: it does not break. Unary calls are
+  // not affected.
   int64_t cut_after_messages = 0;
   int64_t cut_after_bytes = 0;
 
@@ -65,50 +67,53 @@ struct FIREBREAK_EXPORT Fault {
   static Fault DropReply();
   static Fault CutAfterMessages(int64_t n);
   static Fault CutAfterBytes(int64_t n);
-  // This fault, and that status after its latency.
+  // Returns a copy of this fault that also fails with this status, after its
+  // latency.
   Fault ThenFail(grpc::StatusCode code,
                  const std::string& message = "an injected fault") const;
 };
 
-// Attempts, by what was decided for them. One that is late and then fails is
-// `failed`.
+// The number of attempts, by the fault that was decided for them. An attempt
+// that is late and then fails counts as `failed`.
 struct FaultCounts {
-  int64_t attempts = 0;  // that came by: the sum of what follows
+  int64_t attempts = 0;  // all of them: the sum of the counts below
   int64_t untouched = 0;
   int64_t late = 0;
   int64_t hung = 0;
   int64_t failed = 0;
   int64_t dropped = 0;
-  int64_t cut = 0;  // or would be, had the stream gone on for so long
+  int64_t cut = 0;  // to be cut, even if the stream ended before that
 };
 
 class FIREBREAK_EXPORT FaultInjector {
  public:
-  // `clock` is the one that the engine goes by: latencies are measured by it.
-  // Null means real time. Two injectors with the same seed, asked in the same
-  // order, decide the same.
+  // `clock` is the engine's clock, which measures the latencies. Null means
+  // real time. Two injectors with the same seed decide the same for the same
+  // sequence of attempts.
   explicit FaultInjector(std::shared_ptr<Clock> clock = nullptr,
                          uint64_t seed = 1);
   ~FaultInjector();
   FaultInjector(const FaultInjector&) = delete;
   FaultInjector& operator=(const FaultInjector&) = delete;
 
-  // `method`: "/pkg.Service/Method"; "/pkg.Service/" is all of a service, and
-  // "" every method, health checks of a breaker's probe included.
+  // Sets the fault of every attempt of `method`: "/pkg.Service/Method",
+  // "/pkg.Service/" for all methods of a service, or "" for every method,
+  // including the health checks that are a breaker's probes.
   void Always(const std::string& method, const Fault& fault);
-  // For this share of the attempts, [0, 1], at random.
+  // Sets the fault of a share of the attempts, [0, 1], chosen at random.
   void Sometimes(const std::string& method, double share, const Fault& fault);
-  // For the next attempts, one after the other. Replaces a script of before.
+  // Sets the faults of the next attempts, one after the other. Replaces an
+  // earlier script for the same `method`.
   void Script(const std::string& method, std::vector<Fault> faults);
-  // From now on no faults. Attempts that are held stay held.
+  // Removes all rules. Attempts that are held stay held.
   void Clear();
 
   FaultCounts counts() const;
   // How many steps of scripts have not been used.
   int64_t steps_left() const;
 
-  // For ChannelOptions::attempt_interceptors; the same for several channels, or
-  // one for each. `codec` as in ChannelOptions.
+  // Returns a factory for ChannelOptions::attempt_interceptors. Several
+  // channels may share one, or have one each. `codec` is as in ChannelOptions.
   std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
   NewFactory(Codec codec = Codec::kProtobuf) const;
 

@@ -1,4 +1,4 @@
-// Matchers for GoogleMock: what state.h says, in one line of a test.
+// Matchers for GoogleMock, which check in one line what state.h returns.
 //
 //   using namespace firebreak::testing;
 //   EXPECT_THAT(BreakerOf(*engine, "payment", kCharge), BreakerIs("open"));
@@ -6,7 +6,7 @@
 //   EXPECT_THAT(*firebreak::GetCallReport(context),
 //               AttemptsWere("first UNAVAILABLE", "retry OK"));
 //
-// This header needs GoogleMock; the library does not.
+// This header needs GoogleMock. The library does not need it.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_TESTING_MATCHERS_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_TESTING_MATCHERS_H_
 
@@ -22,7 +22,7 @@
 namespace firebreak {
 namespace testing {
 
-// Of a BreakerState. `name`: "closed", "open", "half_open", ... as there.
+// Matches a BreakerState whose name is `name`: "closed", "open", ...
 MATCHER_P(BreakerIs, name,
           std::string("is a breaker that is ") + (negation ? "not " : "") +
               ::testing::PrintToString(name)) {
@@ -30,8 +30,9 @@ MATCHER_P(BreakerIs, name,
   return arg.name == name;
 }
 
-// Of a grpc::ClientContext whose call has ended. `part`: "breaker", "bulkhead",
-// "rate_limit", "throttle", "deadline_gate", or the name of a reason.
+// Matches a grpc::ClientContext whose call has ended and was refused by `part`:
+// "breaker", "bulkhead", "rate_limit", "throttle", "deadline_gate", or the name
+// of a reason.
 MATCHER_P(WasRefusedBy, part,
           std::string(negation ? "was not" : "was") +
               " refused by firebreak's " + ::testing::PrintToString(part)) {
@@ -44,8 +45,8 @@ MATCHER_P(WasRefusedBy, part,
   return IsRefusedBy(reason, part);
 }
 
-// Of a CallReport: "first UNAVAILABLE", "retry OK", ... or matchers of such
-// strings, one for each attempt.
+// Matches a CallReport with exactly these attempts: "first UNAVAILABLE",
+// "retry OK", ... or matchers of such strings.
 template <class... Attempts>
 auto AttemptsWere(Attempts... attempts) {
   return ::testing::ResultOf(

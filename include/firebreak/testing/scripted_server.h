@@ -1,5 +1,5 @@
-// A real gRPC server in this process, on loopback, that answers any method as a
-// test says.
+// A real gRPC server in this process, on loopback, that answers every method
+// according to a script.
 //
 //   firebreak::testing::ScriptedServer server;
 //   server.Script(kCharge, {Reply::Fail(grpc::StatusCode::UNAVAILABLE),
@@ -10,14 +10,14 @@
 //   EXPECT_EQ(server.attempts(kCharge), 3);
 //
 // The n-th attempt of a method to arrive gets the n-th reply of its script,
-// whichever call it belongs to. A script that ends before the attempts do
-// answers FAILED_PRECONDITION, which is not sent again, and says how long it
-// was; so does a method that has no script. Use Always() for the rest.
+// whichever call it belongs to. After the end of a script, and for a method
+// without a script, the answer is that of Always(). If there is none, it is
+// FAILED_PRECONDITION, which is not retried, with the length of the script.
 //
-// It has no threads of its own, and a call that hangs takes none.
+// It has no threads of its own, and a call that hangs occupies none.
 //
 // Thread safety: every member function may be called from any thread.
-// Ownership: the destructor cancels what runs, and waits for it.
+// Ownership: the destructor cancels the calls in flight, and waits for them.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_TESTING_SCRIPTED_SERVER_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_TESTING_SCRIPTED_SERVER_H_
 
@@ -37,27 +37,29 @@ namespace firebreak {
 namespace testing {
 
 struct FIREBREAK_EXPORT Reply {
-  // Serialized. A stream gets all of them, anything else the first.
+  // Serialized messages. A server stream sends all of them, any other method
+  // the first.
   std::vector<std::string> messages;
   grpc::Status status;
-  // Not answered before ScriptedServer::Release(), or its cancel.
+  // The attempt is not answered until ScriptedServer::Release(), or until it is
+  // cancelled.
   bool hangs = false;
   std::map<std::string, std::string> trailing;
 
   static Reply Ok(const google::protobuf::MessageLite& message);
-  // An empty message, which every type of message can be read from.
+  // An empty message, which can be parsed as any message type.
   static Reply Ok();
   static Reply Stream(std::vector<std::string> messages,
                       const grpc::Status& status = grpc::Status::OK);
   static Reply Fail(grpc::StatusCode code,
                     const std::string& message = "as the script says");
   static Reply Hang();
-  // The same, with a wait that the server asks for before the next attempt
-  // ("grpc-retry-pushback-ms"); "-1": none is wanted.
+  // Returns a copy of this reply with a pushback: the wait before the next
+  // attempt ("grpc-retry-pushback-ms"). "-1": no further attempt is wanted.
   Reply WithPushback(const std::string& milliseconds) const;
 };
 
-// What one attempt looked like to the server.
+// One attempt, as the server received it.
 struct SeenAttempt {
   std::string request;  // the first message, serialized
   std::multimap<std::string, std::string> metadata;
@@ -70,27 +72,27 @@ class FIREBREAK_EXPORT ScriptedServer {
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
 
-  // "dns:///127.0.0.1:port", for CreateChannel(). Empty: no port can be had.
+  // "dns:///127.0.0.1:port", for CreateChannel(). Empty if no port is free.
   const std::string& target() const { return target_; }
 
-  // Replaces the script of before. The count of attempts goes on; the script
-  // begins with the next one.
+  // Sets the replies to the next attempts, and replaces an earlier script. The
+  // count of attempts is not reset.
   void Script(const std::string& method, std::vector<Reply> replies);
-  // For every attempt that no script has a reply for.
+  // Sets the reply to every attempt for which a script has none.
   void Always(const std::string& method, const Reply& reply);
 
-  // How many attempts have arrived, with their requests.
+  // The number of attempts that have arrived, and the attempts themselves.
   int64_t attempts(const std::string& method) const;
   std::vector<SeenAttempt> seen(const std::string& method) const;
-  // How many of all found no reply.
+  // The number of attempts, of any method, for which there was no reply.
   int64_t overruns() const;
-  // How many hang now.
+  // The number of attempts that hang now.
   int64_t hanging() const;
-  // Waits, in real time, until so many have arrived, or hang. False after ten
-  // seconds.
+  // Each waits, in real time, until at least `n` attempts have arrived, or
+  // hang. Returns false after ten seconds.
   bool WaitForAttempts(const std::string& method, int64_t n) const;
   bool WaitForHanging(int64_t n) const;
-  // Answers those that hang now with this.
+  // Answers the attempts that hang now with `reply`.
   void Release(const Reply& reply = Reply::Ok());
 
  private:

@@ -1,4 +1,4 @@
-// Runs an outage by a virtual clock, and tells what happened.
+// Runs an outage by a virtual clock, and reports what happened.
 //
 //   firebreak::testing::Story story(engine, clock);
 //   story.At(2s, "the server goes down",
@@ -9,7 +9,7 @@
 //   story.Run(30s);
 //   std::cout << story.text();
 //
-// prints, in some milliseconds,
+// prints after some milliseconds:
 //
 //     0.000s  charge: OK (20 times)
 //     2.000s  the server goes down
@@ -19,11 +19,11 @@
 //     2.500s  charge: UNAVAILABLE (breaker_open) (50 times)
 //     ...
 //
-// Everything runs on the thread that calls Run(), one after the other, while
-// the clock stands; what is due at the same time runs in the order in which it
-// was added. So the same story is told each time. A step that itself waits for
-// the clock, such as a call with backoffs, would wait for ever: give it some
-// patience().
+// All steps run on the thread that calls Run(), one after the other, while the
+// clock stands still. Steps that are due at the same time run in the order in
+// which they were added. So the result is the same each time. A step that
+// itself waits for the clock, such as a call with backoffs, would wait for
+// ever: use set_patience() for it.
 //
 // Thread safety: none. Ownership: it shares the engine and the clock.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_TESTING_STORY_H_
@@ -48,31 +48,31 @@ namespace testing {
 class FIREBREAK_EXPORT Story {
  public:
   using Duration = std::chrono::nanoseconds;
-  // The story that begins when Run() is called.
+  // The times of its steps are counted from the first Run().
   Story(std::shared_ptr<Engine> engine, std::shared_ptr<VirtualClock> clock);
   ~Story();
   Story(const Story&) = delete;
   Story& operator=(const Story&) = delete;
 
-  // While a step has not ended, timers that are due within this time are let
-  // pass: choose it as for VirtualClock::AdvanceUntil(). Other timers may pass
-  // too, so how long a step then takes is not the same each time. 0 (unless it
-  // is set): the clock stands.
+  // While a step has not ended, the clock moves to timers that are due within
+  // this time: choose it as for VirtualClock::AdvanceUntil(). The clock may
+  // pass other timers too, so the duration of such a step is not the same each
+  // time. By default it is 0: the clock stands still during a step.
   void set_patience(Duration patience) { patience_ = patience; }
 
-  // Something that happens once, `at` counted from the beginning.
+  // Adds a step that runs once, `at` after the beginning.
   void At(Duration at, const std::string& what, std::function<void()> step);
-  // Something that happens again and again, from the beginning on; it returns
-  // how it went: OutcomeOf() a call, for instance. Equal outcomes one after the
-  // other become one line. `period` > 0, else it never happens.
+  // Adds a step that runs at the beginning and then once in every `period`. It
+  // returns its outcome, for instance OutcomeOf() a call. Equal outcomes in a
+  // row become one line. If `period` is not positive, it never runs.
   void Every(Duration period, const std::string& what,
              std::function<std::string()> step);
-  // So long. May be called again: the story goes on.
-  // False: a step did not end within ten real seconds, although it was given
-  // patience.
+  // Runs the steps of this time. It may be called again to go on.
+  // Returns false if a step with patience has not ended within ten real
+  // seconds.
   bool Run(Duration duration);
 
-  // What has happened so far, a line each.
+  // The events and outcomes so far, one per line.
   std::vector<std::string> lines() const;
   std::string text() const;
   // How often `what` ended with each outcome.

@@ -8,23 +8,23 @@
 //   ... calls fail until the breaker opens ...
 //   clock->Advance(std::chrono::seconds(10));       // its open time is over
 //
-// By this clock go: windows, open times, probes and leases of breakers,
-// backoffs and hedge delays, `timeout` and `attempt_timeout`, queues, tokens,
-// latencies, caches of fallbacks, and the latency of a FaultInjector that has
-// it.
+// These times are measured by this clock: windows, open times, probes and
+// leases of breakers, backoffs and hedge delays, `timeout` and
+// `attempt_timeout`, queues, tokens, latencies, caches of fallbacks, and the
+// latency of a FaultInjector that was given the clock.
 //
-// What cannot be virtual is gRPC's own, and stays real: connecting, keepalive.
-// The deadline of a grpc::ClientContext holds by both: gRPC ends the call in
-// real time, and the engine when the clock says so. An attempt gets no other
-// deadline than its caller's own, so nothing ends before the clock says so.
+// gRPC's own times cannot be virtual: connecting, keepalive. The deadline of a
+// grpc::ClientContext holds by both clocks: gRPC ends the call in real time,
+// and the engine by this clock. An attempt gets no deadline but that of its
+// caller, so no attempt ends before this clock has reached the time for it.
 // While the clock is virtual, a synchronous call is driven by the engine's
 // threads, and not by the one that waits
 // (EngineOptions::drive_on_calling_thread). A thread that the application
 // blocks in an AttemptListener or interceptor may not be replaced by another
 // one.
 //
-// A call that waits for the clock does not return until somebody moves it. So
-// make it asynchronously, or on a thread of its own:
+// A call that waits for the clock does not return until the clock is moved. So
+// make it asynchronously, or on a separate thread:
 //
 //   auto call = std::async([&] { return service.Charge(); });
 //   clock->WaitForTimer(std::chrono::milliseconds(100));   // its backoff
@@ -33,10 +33,11 @@
 //
 // Several engines may share a clock; each change is seen by all of them.
 //
-// Thread safety: every member function may be called from any thread. Those
-// that move the clock take turns, and wait until the engines have done what is
-// due; so do not call them from an AttemptListener or an interceptor, which the
-// engines wait for. They give up waiting after ten real seconds.
+// Thread safety: every member function may be called from any thread. The
+// functions that move the clock take turns, and wait until the engines have
+// done what is due. So do not call them from an AttemptListener or an
+// interceptor, since the engines wait for those. They give up after ten real
+// seconds.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_TESTING_VIRTUAL_CLOCK_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_TESTING_VIRTUAL_CLOCK_H_
 
@@ -61,31 +62,31 @@ class FIREBREAK_EXPORT VirtualClock final : public Clock {
   VirtualClock& operator=(const VirtualClock&) = delete;
 
   Time Now() const override { return Time(Time::duration(now_.load())); }
-  // Since the clock was made.
+  // The time since the clock was created.
   std::chrono::nanoseconds elapsed() const { return Now() - start_; }
 
-  // Moves the clock, and stops at each timer on its way, in order, until what
-  // is due there has been done. What a timer starts on the network, such as
-  // another attempt, is then under way and may not have ended.
-  // A clock does not run backwards: for a negative `by` it stays, says so on
-  // stderr, and returns false. 0 runs what is due now.
+  // Moves the clock. It stops at each timer in between, in order, until what is
+  // due there has been done. Network operations that a timer starts, such as
+  // another attempt, may not have ended when it returns.
+  // The clock does not run backwards: for a negative `by` it stays, writes a
+  // message to stderr, and returns false. 0 runs what is due now.
   bool Advance(std::chrono::nanoseconds by);
 
-  // Waits, in real time, until some timer is due in exactly this time from now:
-  // a backoff without jitter that a call has come to, for instance. False after
-  // ten seconds.
+  // Waits, in real time, until some timer is due in exactly this time from now,
+  // for instance that of a backoff without jitter. Returns false after ten
+  // seconds.
   bool WaitForTimer(std::chrono::nanoseconds in) {
     return WaitForTimer(in, in);
   }
-  // The same for one that is due in [at_least, at_most] from now.
+  // The same for a timer that is due in [at_least, at_most] from now.
   bool WaitForTimer(std::chrono::nanoseconds at_least,
                     std::chrono::nanoseconds at_most);
 
   // Moves the clock from one timer to the next, as long as they are due within
-  // `within` of the clock, until `done()` is true. Waits in real time for what
-  // is on the network. False after ten seconds without a timer. Choose `within`
+  // `within` of the clock, until `done()` is true. Waits in real time for the
+  // network. Returns false after ten seconds without a timer. Choose `within`
   // longer than the waits that are to pass, such as backoffs, and shorter than
-  // those that are not, such as timeouts.
+  // the others, such as timeouts.
   bool AdvanceUntil(const std::function<bool()>& done,
                     std::chrono::nanoseconds within);
 
@@ -93,7 +94,7 @@ class FIREBREAK_EXPORT VirtualClock final : public Clock {
   void Remove(User* user) override;
 
  private:
-  // Of all users.
+  // These three address all users.
   Time NextDue();
   bool HasTimer(Time from, Time to);
   void TellUsers();
@@ -102,10 +103,10 @@ class FIREBREAK_EXPORT VirtualClock final : public Clock {
   const Time start_;
   std::atomic<Time::rep> now_;
   std::mutex moving_;  // held while the clock is being moved
-  std::mutex mu_;      // for what is below; after `moving_`
+  std::mutex mu_;      // guards the members below; locked after `moving_`
   std::condition_variable told_;
   std::vector<User*> users_;
-  // Who are being told, or asked, at the moment; some twice.
+  // The users that are being called at this moment. One may be here twice.
   std::vector<User*> in_use_;
 };
 
