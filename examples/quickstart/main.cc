@@ -1,5 +1,5 @@
-// firebreak on one page: a payment service that fails twice before it answers,
-// then for good, and a caller whose code does not know.
+// firebreak on one page: a payment service that first fails twice and later
+// fails for good, and a caller whose code has nothing about failures.
 //
 //   build/release/examples/quickstart/quickstart [POLICY_FILE]
 #include <firebreak/engine.h>
@@ -12,7 +12,8 @@
 
 #include "shop/v1/shop.grpc.pb.h"
 
-// Stands in for a payment server somewhere else: fails so many calls.
+// Stands for a payment server on another machine. It fails a given number of
+// calls.
 class FlakyPayment final : public shop::v1::PaymentService::Service {
  public:
   grpc::Status Charge(grpc::ServerContext*, const shop::v1::ChargeRequest* in,
@@ -37,7 +38,7 @@ void Charge(shop::v1::PaymentService::Stub* stub, const std::string& order) {
   std::cout << "  the caller saw: "
             << (status.ok() ? "OK, " + reply.receipt()
                             : "UNAVAILABLE, " + status.error_message());
-  // What firebreak decided itself says so in the trailing metadata.
+  // If firebreak decided the result, the trailing metadata has the reason.
   const auto& trailing = context.GetServerTrailingMetadata();
   const auto reason = trailing.find("firebreak-reason");
   if (reason != trailing.end()) {
@@ -55,19 +56,20 @@ int main(int argc, char** argv) {
   builder.RegisterService(&payment);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
 
-  // The policy, or everything that is wrong with it. FromText() takes a string.
+  // Returns an error that names every fault of the policy, if there is one.
+  // FromText() takes a string.
   auto engine = firebreak::Engine::FromFile(argc > 1 ? argv[1] : POLICY_FILE);
   if (!engine.ok()) {
     std::cerr << engine.status() << "\n";
     return 1;
   }
-  // A channel with firebreak on it. Stub and calls stay as they were.
+  // A channel with firebreak in it. The stub and the calls need no change.
   const auto channel =
       (*engine)->CreateChannel("payment", "127.0.0.1:" + std::to_string(port),
                                grpc::InsecureChannelCredentials());
   const auto stub = shop::v1::PaymentService::NewStub(channel);
 
-  // Optional, where your own server is built: what `firebreakctl` talks to.
+  // Optional: add this to your own server, so that `firebreakctl` can use it.
   // firebreak::AdminService admin(*engine);   // <firebreak/admin_service.h>
   // builder.RegisterService(&admin);          // + link firebreak::admin
 

@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<firebreak::v1::Event>> AdminView::Events() const {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kLimit));
   firebreak::v1::WatchEventsRequest request;
-  // Of all its methods, which share one breaker.
+  // Selects the events of all its methods, since they share one breaker.
   request.mutable_selector()->set_channel(kChannel);
   request.set_stop_at_newest(true);
   const auto stream = admin_->WatchEvents(&context, request);

@@ -15,7 +15,7 @@ namespace shop {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(10);
-constexpr int kPresses = 3;  // the first included
+constexpr int kPresses = 3;  // including the first
 constexpr double kPageRate = 20;
 constexpr absl::Duration kTick = absl::Milliseconds(2);
 
@@ -25,7 +25,7 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& target) {
 
 }  // namespace
 
-// One press of a customer, alive until it is answered.
+// One request of a customer. It exists until it is answered.
 struct Customers::Press {
   Visit* visit;
   grpc::ClientContext context;
@@ -54,7 +54,7 @@ void Customers::Stop() {
 }
 
 void Customers::Come() {
-  // How many of each kind are due.
+  // The number of requests of each kind that are due.
   std::array<double, 3> due{};
   absl::Time last = absl::Now();
   while (!stopping_) {
@@ -145,7 +145,7 @@ std::vector<Customers::Visit> Customers::Between(absl::Time from,
   std::lock_guard<std::mutex> lock(mu_);
   std::vector<Visit> visits;
   for (auto it = visits_.rbegin(); it != visits_.rend(); ++it) {
-    if (it->came < from) break;  // those before came earlier still
+    if (it->came < from) break;  // the others came even earlier
     if (it->came < to) visits.push_back(*it);
   }
   return visits;

@@ -23,7 +23,8 @@ void GoFirst() {
   }
 }
 
-// Of our own under the temporary one; empty when it cannot be made.
+// Creates a folder in the system's temporary folder, and returns its path, or
+// "" if that fails.
 std::string MakeLogFolder() {
   std::error_code error;
   std::string path =

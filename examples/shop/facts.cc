@@ -10,11 +10,12 @@ namespace shop {
 namespace {
 
 constexpr char kStory[] = "closed,open,half_open,closed";
-// A queue's worth of customers would notice more.
+// Customers who wait in a queue would notice more than this.
 constexpr absl::Duration kOpenLimit = absl::Milliseconds(5);
 constexpr absl::Duration kRecoveryLimit = absl::Seconds(1);
-// Far below the timeout that frozen calls wait for, far above an answer. Less
-// means that the freeze did not bite, and the comparison says nothing.
+// Far below the timeout of calls to a frozen server, and far above the time of
+// an answer. A lower value means that the freeze had no effect, so that the
+// comparison proves nothing.
 constexpr absl::Duration kFrozenAtLeast = absl::Milliseconds(500);
 
 double Ms(absl::Duration d) { return absl::ToDoubleMilliseconds(d); }

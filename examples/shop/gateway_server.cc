@@ -1,5 +1,5 @@
-// The gateway of the example: customers come through it, and it calls order,
-// user and inventory for them. All three share its workers.
+// The gateway of the example. Customers call it, and it calls the order, user
+// and inventory services for them. Calls to all three share its workers.
 //
 //   gateway_server --address 127.0.0.1:50050 --order 127.0.0.1:50051 ...
 //
@@ -27,7 +27,7 @@ struct Flags {
   CallFlags calls;
 };
 
-// Each passes one method on, to the service behind.
+// Each derived class passes the calls of one method on to another service.
 template <class Base>
 class Proxy : public Base {
  public:
@@ -101,7 +101,7 @@ class Inventory final : public Proxy<v1::InventoryService::CallbackService> {
   v1::InventoryService::Stub stub_;
 };
 
-// A profile of a minute ago is better than none, and one without a name too.
+// An old profile is better than none, and so is one with a default name.
 absl::Status SetFallbacks(firebreak::Engine* engine) {
   v1::GetProfileReply unknown;
   unknown.set_name("Dear customer");

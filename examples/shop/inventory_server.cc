@@ -21,7 +21,8 @@ class Stock {
     std::lock_guard<std::mutex> lock(mu_);
     const auto known = orders_.find(order);
     if (known != orders_.end()) {
-      // Asked again because the answer was lost: it has its piece.
+      // The call was repeated, for instance because the answer was lost. The
+      // order has its piece already.
       if (known->second != State::kReleased) return grpc::Status::OK;
       return {grpc::StatusCode::FAILED_PRECONDITION,
               "the order has been released"};
@@ -77,7 +78,8 @@ class Stock {
   enum class State { kReserved, kReleased, kConfirmed };
 
   std::mutex mu_;
-  // All guarded by mu_. An order is remembered for ever, as an example may.
+  // All are guarded by mu_. Orders are never removed, which is good enough for
+  // an example.
   std::unordered_map<std::string, State> orders_;
   int64_t left_;
   int64_t reserved_ = 0;

@@ -25,13 +25,13 @@ bool Ledger::Charge(const std::string& order_id) {
   std::lock_guard<std::mutex> lock(mu_);
   if (!orders_.insert(order_id).second) return false;
   if (file_ >= 0) {
-    // One write, so that a kill leaves a whole line or none. It need not reach
-    // the disk: what the kernel has outlives the process.
+    // One write, so that a killed process leaves a whole line or none. It need
+    // not reach the disk, since the kernel keeps it when the process ends.
     const std::string line = order_id + "\n";
     if (write(file_, line.data(), line.size()) !=
         static_cast<ssize_t>(line.size())) {
       std::perror("cannot write the ledger");
-      std::abort();  // rather than charge what will be forgotten
+      std::abort();  // better than a charge that is not in the ledger
     }
   }
   return true;

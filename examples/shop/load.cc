@@ -13,16 +13,19 @@
 namespace shop {
 namespace {
 
-// 200 calls a second in all. More threads than the breaker's limit of failures
-// in a row, so that one timeout is enough to open it.
+// Together the threads make 200 calls a second. There are more threads than the
+// breaker's limit of failures in a row, so that one timeout per thread is
+// enough to open it.
 constexpr int kThreads = 8;
 constexpr absl::Duration kPeriod = absl::Milliseconds(40);
-// A call that has no answer by then is lost: ten times what a charge may take.
+// A call without an answer after this time counts as lost. It is ten times the
+// time that a charge may take.
 constexpr absl::Duration kGiveUp = absl::Seconds(10);
-// One order in so many is more than its card allows.
+// One in this number of orders is declined, since it exceeds the card's limit.
 constexpr int kDeclinedEvery = 50;
 
-// The nearest rank: a time that was really measured. `sorted` is not empty.
+// Returns the quantile by the nearest rank, so it is one of the measured times.
+// `sorted` is not empty.
 absl::Duration Quantile(const std::vector<absl::Duration>& sorted, double q) {
   const double rank = std::ceil(q * static_cast<double>(sorted.size()));
   return sorted[static_cast<size_t>(std::max(rank, 1.0)) - 1];
@@ -51,7 +54,7 @@ void Load::Stop() {
 }
 
 void Load::Run(int thread) {
-  // Spread over the period.
+  // The threads start at times that are spread evenly over the period.
   absl::Time next = absl::Now() + kPeriod * thread / kThreads;
   for (int order = thread;; ++order) {
     absl::SleepFor(next - absl::Now());

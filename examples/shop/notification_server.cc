@@ -1,4 +1,4 @@
-// The notification service of the example: says that it has written to the
+// The notification service of the example. It only pretends to write to the
 // customer.
 //
 //   notification_server --address 127.0.0.1:50055

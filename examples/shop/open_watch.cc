@@ -15,7 +15,7 @@
 namespace shop {
 namespace {
 
-// The admin service tells times to the millisecond.
+// The admin service reports times to the millisecond.
 constexpr absl::Duration kSlack = absl::Milliseconds(5);
 
 int PortOf(const std::string& address) {
@@ -24,8 +24,8 @@ int PortOf(const std::string& address) {
   return port;
 }
 
-// What has arrived at the connections of a server's port and was not read yet.
-// Absent when none is to be seen.
+// Returns the number of bytes that have arrived at the connections of a
+// server's port and have not been read yet. Absent if there is no connection.
 absl::optional<int64_t> UnreadBytes(int port) {
   const std::string suffix = absl::StrFormat(":%04X", port);
   absl::optional<int64_t> sum;
@@ -56,10 +56,10 @@ OpenWatch::OpenWatch(const AdminView* admin, const std::string& payment_address)
     : admin_(admin), port_(PortOf(payment_address)) {}
 
 absl::Status OpenWatch::BeginFrozen() {
-  // Two equal readings in a row, without a call under way: one that was
-  // admitted just before the breaker opened hangs until its deadline, and only
-  // then gRPC sends its end. With calls getting through there are no such
-  // readings.
+  // Waits until no call is in flight and two readings in a row are equal. A
+  // call that was admitted just before the breaker opened hangs until its
+  // deadline, and only then does gRPC send its end. While calls are admitted,
+  // no two readings in a row are equal.
   absl::optional<int64_t> last;
   absl::Time read = absl::InfinitePast();
   return WaitUntil("calls to stop arriving at the frozen payment server",
@@ -98,8 +98,8 @@ absl::Status OpenWatch::Look(v1::PaymentService::Stub* payment) {
   }
   if (StateOf(method_) != "open") return absl::OkStatus();
   if (!attempts_before_) {
-    // The first reading after the one that found it open, and so without those
-    // attempts that were admitted before but not yet counted.
+    // This is the reading after the first one that found the breaker open. By
+    // now, attempts that were admitted before it opened have been counted.
     attempts_before_ = AttemptsOf(method_);
     probe_due_ = ProbeDueOf(method_);
   }

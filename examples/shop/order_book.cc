@@ -9,7 +9,7 @@
 namespace shop {
 namespace {
 
-// How long another process may keep the file.
+// How long to wait for another process that has the file, in milliseconds.
 constexpr int kPatienceMs = 2000;
 
 constexpr char kSetup[] = R"(
@@ -37,7 +37,7 @@ absl::Status ErrorOf(int code, const std::string& what) {
       return absl::ResourceExhaustedError(
           absl::StrCat(what, ": there is no space left"));
     default:
-      // An IOERR too, which is what a full disk looks like to a WAL file.
+      // IOERR is here too: with a WAL file SQLite returns it for a full disk.
       return absl::InternalError(
           absl::StrCat(what, ": ", sqlite3_errstr(code)));
   }
@@ -62,7 +62,7 @@ OrderBook::Order OrderOf(sqlite3_stmt* row) {
   return order;
 }
 
-// A statement is ready to be used again when this goes.
+// Makes a statement ready to be used again when this object is destroyed.
 class Reset {
  public:
   explicit Reset(sqlite3_stmt* statement) : statement_(statement) {}

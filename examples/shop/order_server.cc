@@ -1,5 +1,5 @@
-// The order service of the example. It calls the others through firebreak, and
-// serves firebreak's admin service, for firebreakctl, beside its own.
+// The order service of the example. It calls the other services through
+// firebreak, and also serves firebreak's admin service, for firebreakctl.
 //
 //   order_server --address 127.0.0.1:50051 --payment 127.0.0.1:50052 ...
 //
@@ -76,7 +76,8 @@ int RunPlain(const Flags& flags) {
       options, nullptr);
 }
 
-// Counts what firebreak sends: of what it is asked for it may refuse much.
+// Counts the attempts that firebreak sends. Calls that it refuses are not
+// counted.
 class Attempts : public firebreak::AttemptListener {
  public:
   void OnAttemptStart(const firebreak::AttemptStart& /*start*/) override {
@@ -89,7 +90,7 @@ class Attempts : public firebreak::AttemptListener {
   std::atomic<int64_t> started_{0};
 };
 
-// A user who was verified before is good enough while the user service is down.
+// While the user service is down, a user who was verified earlier is accepted.
 absl::Status SetFallbacks(firebreak::Engine* engine) {
   firebreak::CachedReplyOptions options;
   options.max_age = std::chrono::minutes(10);
@@ -104,7 +105,7 @@ int RunGuarded(const Flags& flags) {
     std::cerr << engine.status() << "\n";
     return 1;
   }
-  // From now on a change of the file replaces the policy.
+  // From now on, each change of the file replaces the policy.
   for (const absl::Status& set :
        {(*engine)->WatchFile(flags.policy), SetFallbacks(engine->get())}) {
     if (set.ok()) continue;
@@ -117,12 +118,12 @@ int RunGuarded(const Flags& flags) {
     if (metrics == nullptr) return 1;
   }
   firebreak::AdminOptions options;
-  // So that firebreakctl on this machine may change things. Not behind a proxy
-  // on the same machine: every peer is on the loopback interface then.
+  // Lets firebreakctl on this machine make changes. Do not use this behind a
+  // proxy on the same machine, since every peer is then on loopback.
   options.allow_loopback = true;
   firebreak::AdminService admin(*engine, options);
-  // The only difference for the calls. Their timeouts and retries are in the
-  // policy.
+  // The channels below are the only difference to code without firebreak.
+  // Timeouts and retries are in the policy.
   const auto charges = std::make_shared<Attempts>();
   OrderService::Options service;
   service.charges_sent = [charges] { return charges->started(); };

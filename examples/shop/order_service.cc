@@ -10,12 +10,13 @@
 namespace shop {
 namespace {
 
-// Between two tries, when there is nothing to do or it fails. While a breaker
-// is open a try costs microseconds and sends nothing.
+// The pause between two rounds if there is nothing to do or a round fails.
+// While a breaker is open, a round takes microseconds and sends nothing.
 constexpr auto kPause = std::chrono::milliseconds(100);
 constexpr int kBatch = 32;
 
-// Not of the clock: it may jump, and repeat an id.
+// The id is random. With one made from the time, a clock that jumps back could
+// repeat an id.
 std::string NewId() {
   std::random_device random;
   return absl::StrCat(absl::Hex(random(), absl::kZeroPad8),
@@ -123,7 +124,8 @@ grpc::Status OrderService::Create(const v1::CreateOrderRequest& request,
 
   grpc::Status reserved = Reserve(order.id);
   if (!reserved.ok()) {
-    // It may be reserved all the same. Should this fail, it is found as begun.
+    // The stock may be reserved nevertheless, so it is to be released. If this
+    // write fails, the order is found later in kBegun.
     book_->Move(order.id, State::kBegun, State::kUndoing).IgnoreError();
     if (!IsDeclined(reserved)) return reserved;
     order.state = State::kUndoing;
@@ -132,7 +134,7 @@ grpc::Status OrderService::Create(const v1::CreateOrderRequest& request,
   }
   if (auto s = book_->Move(order.id, State::kBegun, State::kReserved);
       !s.ok()) {
-    return CannotWrite(s);  // and it is undone later
+    return CannotWrite(s);  // the order is undone later
   }
   order.state = State::kReserved;
 
@@ -142,7 +144,7 @@ grpc::Status OrderService::Create(const v1::CreateOrderRequest& request,
                                            : State::kReserved;
   if (next == State::kReserved ||
       !book_->Move(order.id, State::kReserved, next).ok()) {
-    // It is in the book as one to be charged, which is what QUEUED promises.
+    // The book has it as an order to be charged, as the answer QUEUED promises.
     ++waiting_;
     reply->set_note(charged.error_message());
     return Tell(order, reply);
@@ -212,7 +214,7 @@ bool OrderService::Finish(const Order& order) {
   });
   if (!confirmed.ok() ||
       !book_->Move(order.id, State::kPaid, State::kConfirmed).ok()) {
-    return false;  // it is found as paid later
+    return false;  // the order is found later in kPaid
   }
   v1::NotifyRequest notify;
   notify.set_order_id(order.id);
@@ -228,7 +230,7 @@ bool OrderService::Finish(const Order& order) {
 OrderService::Result OrderService::AdvanceOne(const Order& seen) {
   const Claim claim(this, seen.id);
   if (!claim.is_mine()) return Result::kNotMine;
-  // Since it was seen it may have got on.
+  // Its state may have changed since it was read.
   const absl::StatusOr<Order> now = book_->Get(seen.id);
   if (!now.ok()) return Result::kFailed;
   if (now->state != seen.state) return Result::kNotMine;
@@ -274,7 +276,7 @@ bool OrderService::Advance(State state, int part, int parts) {
     }
     const Result result = AdvanceOne(order);
     has_done |= result == Result::kDone;
-    // What has not worked for one order will not for the next.
+    // A service that failed for one order will most likely fail for the next.
     if (result == Result::kFailed) break;
   }
   return has_done;

@@ -1,5 +1,6 @@
-// The payment service of the example: knows what it has charged, and declines
-// what is too much. It has nothing of firebreak: that is for those who call.
+// The payment service of the example. It charges each order once, and declines
+// amounts that are too large. It does not use firebreak, which is a library for
+// clients.
 //
 //   payment_server --address 127.0.0.1:50052 --workers 16 --latency-ms 5
 #include <atomic>

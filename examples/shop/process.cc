@@ -23,11 +23,12 @@ namespace {
 constexpr absl::Duration kStartLimit = absl::Seconds(20);
 constexpr absl::Duration kStopLimit = absl::Seconds(5);
 
-// Between fork and exec in a process with threads: system calls only.
+// Runs between fork and exec in a process with threads, so it only makes system
+// calls.
 [[noreturn]] void Become(char* const* argv, int log, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(126);  // it died before the line above
-  // Ctrl-C in a terminal is for the parent, which then ends its children.
+  if (getppid() != parent) _exit(126);  // it ended before the prctl()
+  // Ctrl-C in a terminal goes to the parent only, which then ends its children.
   setpgid(0, 0);
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
@@ -91,7 +92,7 @@ absl::StatusOr<std::string> ChildProcess::WaitForAddress() {
         std::ifstream in(log_path_);
         for (std::string line; std::getline(in, line);) {
           absl::string_view rest = line;
-          // At the end of a file a line may not be whole yet.
+          // The last line of the file may be incomplete.
           if (!in.eof() && absl::ConsumePrefix(&rest, "listening on ")) {
             address = std::string(rest);
           }
@@ -110,7 +111,7 @@ absl::Status ChildProcess::Freeze() {
   if (HasEnded()) return absl::InternalError("the process to freeze has ended");
   kill(pid_, SIGSTOP);
   int status = 0;
-  // Until it really stands still, not only until it has been told.
+  // Waits until the process has stopped, not only until the signal is sent.
   while (waitpid(pid_, &status, WUNTRACED) < 0 && errno == EINTR) {
   }
   if (WIFSTOPPED(status)) return absl::OkStatus();

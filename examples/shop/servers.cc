@@ -17,7 +17,7 @@ namespace {
 constexpr absl::Duration kLimit = absl::Seconds(5);
 constexpr char kAnyPort[] = "127.0.0.1:0";
 
-// One call of `method` without an argument.
+// Calls `method` with an empty request.
 template <class Reply, class Stub, class Request>
 absl::StatusOr<Reply> Ask(Stub* stub,
                           grpc::Status (Stub::*method)(grpc::ClientContext*,

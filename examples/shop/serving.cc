@@ -75,7 +75,8 @@ int Serve(const ServerFlags& flags, WorkerPool* pool,
   LoadService load(pool);
   int port = 0;
   grpc::ServerBuilder builder;
-  // A second server on the same port would get every other connection.
+  // Otherwise a second server on the same port would get half of the
+  // connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(flags.address, grpc::InsecureServerCredentials(),
                            &port);

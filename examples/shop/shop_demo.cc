@@ -24,7 +24,7 @@ constexpr char kHelp[] =
     "story happened as it should.\n";
 
 absl::Status Run(const Story::Options& options) {
-  // Books from an earlier run would count as this one's.
+  // Files of an earlier run would be counted as part of this one.
   for (const char* file :
        {"ledger", "orders.log.sqlite", "orders.log.sqlite-wal",
         "baseline-orders.log.sqlite", "baseline-orders.log.sqlite-wal"}) {

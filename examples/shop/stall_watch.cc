@@ -10,9 +10,9 @@ namespace shop {
 namespace {
 
 constexpr absl::Duration kNap = absl::Milliseconds(1);
-// Later than this is more than a scheduler's jitter.
+// A wake-up that is later than this is a stall, not the scheduler's jitter.
 constexpr absl::Duration kLate = absl::Milliseconds(2);
-// For the calls that waited with us to be done.
+// The time in which the calls that were delayed by the same stall end.
 constexpr absl::Duration kWake = absl::Milliseconds(5);
 
 }  // namespace
@@ -40,7 +40,7 @@ void StallWatch::Run(unsigned core) {
   cpu_set_t own;
   CPU_ZERO(&own);
   CPU_SET(core, &own);
-  // Where it may not choose its core, it watches the one that it gets.
+  // If this fails, the thread watches whichever core it runs on.
   sched_setaffinity(0, sizeof own, &own);
   for (absl::Time last = absl::Now(); !stopping_;) {
     absl::SleepFor(kNap);

@@ -17,14 +17,16 @@ namespace shop {
 namespace {
 
 constexpr char kAnyPort[] = "127.0.0.1:0";
-// For what takes a second or two. Generous, for machines that are busy.
+// The limit for steps that usually take a second or two. It is generous, for
+// busy machines.
 constexpr absl::Duration kLimit = absl::Seconds(20);
-// For the queue, which takes five seconds and a few processes.
+// The limit for charging the queued orders, which usually takes five seconds.
 constexpr absl::Duration kDrainLimit = absl::Seconds(60);
-// Between two readings of the admin service.
+// The time between two readings of the admin service.
 constexpr absl::Duration kReadingPeriod = absl::Milliseconds(20);
 
-// Waits for the answers of the calls that started in [from, to), and sums up.
+// Waits for the answers of the calls that started in [from, to), and returns
+// their summary.
 absl::StatusOr<Load::Summary> Settled(const Load& load, absl::Time from,
                                       absl::Time to) {
   Load::Summary summary;
@@ -79,7 +81,7 @@ absl::Status Story::PlayBaseline() {
   const Load::Summary summary = load.Between(frozen, absl::InfiniteFuture());
   report_->Table(summary, "none");
   facts_.frozen_baseline_p99 = summary.p99;
-  // Not Terminate(): it would wait for calls of the frozen payment.
+  // Terminate() would wait for calls to the frozen payment service.
   orders->process.Kill();
   return absl::OkStatus();
 }
@@ -132,7 +134,7 @@ absl::Status Story::PlayFrozen() {
   opened_at_ = absl::Now();
   watch_.emplace(admin_.get(), payment_.address);
   if (absl::Status s = watch_->Look(nullptr); !s.ok()) return s;
-  // Those that were let through before it opened still wait for their timeout.
+  // Calls that were admitted before the breaker opened end at their timeout.
   const auto summary = Settled(*load_, frozen_at_, opened_at_);
   if (!summary.ok()) return summary.status();
   report_->Table(*summary, StateOf(watch_->method()));
@@ -142,7 +144,7 @@ absl::Status Story::PlayFrozen() {
 absl::Status Story::PlayOpen() {
   report_->Phase("open: payment is still frozen, orders are queued at once");
   if (absl::Status s = watch_->BeginFrozen(); !s.ok()) return s;
-  // The rest of the open time is for the restart.
+  // The rest of the open time is needed for the restart.
   const absl::Time until =
       opened_at_ + (watch_->probe_due() - opened_at_) * 0.4;
   do {
@@ -176,7 +178,7 @@ absl::Status Story::Restart() {
   report_->Note(absl::StrFormat("process %d listens after %.2f s",
                                 payment_.process.pid(),
                                 absl::ToDoubleSeconds(restarted_at_ - start)));
-  // To the end of the open time: `state` is that of the last reading within.
+  // Waits until the open time ends. `state` is that of the last reading before.
   std::string state = StateOf(watch_->method());
   while (absl::Now() < watch_->probe_due() &&
          StateOf(watch_->method()) == "open") {
@@ -247,8 +249,8 @@ absl::Status Story::PlayDrain() {
       load_->Between(absl::InfinitePast(), absl::InfiniteFuture());
   facts_.calls = all.calls;
   facts_.answered = all.answered;
-  // By payment's own ledger, which has each order once: what the order server
-  // says of itself proves nothing.
+  // This uses the payment service's own ledger, which has each order once. The
+  // order server's own counts would prove nothing.
   const int64_t missing =
       all.answered - payment->charges() - orders->queued() - orders->undone();
   facts_.lost = all.calls - all.answered + std::max<int64_t>(0, missing);
@@ -267,7 +269,7 @@ absl::Status Story::PlayDrain() {
                              " orders charged, ", facts_.double_charged,
                              " of them twice; ", facts_.compensated,
                              " declined and undone"));
-  // Those that were paid last may still be on their way to be confirmed.
+  // The last orders that were paid may not be confirmed yet.
   absl::StatusOr<v1::GetStockReply> stock;
   WaitUntil("the stock to be confirmed or released", kDrainLimit, [&] {
     stock = StockOf(helpers_.inventory);
@@ -293,7 +295,7 @@ absl::Status Story::Conclude() {
   report_->Events(*events);
   report_->Counters(*method);
 
-  // Of the first time that it was open, should there be more.
+  // If the breaker opened several times, these are the times of the first.
   absl::Time open = absl::InfiniteFuture();
   absl::Time half_open = absl::InfiniteFuture();
   for (const firebreak::v1::Event& event : *events) {
@@ -307,8 +309,8 @@ absl::Status Story::Conclude() {
       half_open = std::min(half_open, TimeOf(event));
     }
   }
-  // All that were started in that time, whenever they ended; but for the last
-  // few milliseconds, whose calls may have been the probes.
+  // All calls that started in that time, whenever they ended, except those of
+  // the last few milliseconds, which may have been the probes.
   constexpr absl::Duration kEdge = absl::Milliseconds(10);
   const auto open_calls = [&](const StallWatch* stalls) {
     return load_->Between(open + absl::Milliseconds(1), half_open - kEdge,

@@ -1,5 +1,5 @@
-// The user service of the example. It has nothing of firebreak: that is for
-// those who call.
+// The user service of the example. It does not use firebreak, which is a
+// library for clients.
 //
 //   user_server --address 127.0.0.1:50053 --workers 16 --latency-ms 2
 #include "absl/strings/str_cat.h"

@@ -19,17 +19,18 @@ using Kind = Customers::Kind;
 using Visit = Customers::Visit;
 
 constexpr char kAnyPort[] = "127.0.0.1:0";
-// As before: so many orders of a second are answered, and paid.
+// The shop has recovered when in kInARow seconds in a row at least kNormal of
+// the orders are answered, and at least kPaidAgain are paid.
 constexpr double kNormal = 0.95;
 constexpr double kPaidAgain = 0.9;
-// And for so many seconds in a row.
 constexpr int kInARow = 3;
-// So many orders are between reservation and charge while none waits.
+// At most this many orders are between reservation and charge while no order is
+// queued.
 constexpr int kBeingCharged = 20;
 
-// Capacity is workers who sleep: 250 charges a second, two thirds more than
-// what customers ask for at the peak. Queues are as good as endless, as those
-// of most servers are.
+// Workers sleep instead of working, so the capacity is 250 charges a second,
+// two thirds more than customers ask for at the peak. The queue is practically
+// unlimited, as in most servers.
 const std::vector<std::string>& PaymentFlags() {
   static const auto* const flags =
       new std::vector<std::string>{"--workers", "5", "--latency-ms", "20"};
@@ -78,7 +79,8 @@ absl::Status WorstDay::Start() {
   std::vector<std::string> order_flags = {"--workers", "1500", "--chargers",
                                           "16"};
   std::vector<std::string> gateway_flags = {"--workers", "1000"};
-  // The story has 30 s and 2^i s; this one is over in a tenth of the time.
+  // The usual settings are 30 s and 2^i s. Here everything takes a tenth of the
+  // time.
   const std::vector<std::string> naive = {
       "--no-firebreak",  "--timeout-ms", "3000", "--retries", "5",
       "--first-wait-ms", "200"};
@@ -158,7 +160,7 @@ absl::StatusOr<WorstDay::Facts> WorstDay::Play() {
 absl::Status WorstDay::Watch(int until) {
   while (static_cast<int>(facts_.seconds.size()) < until) {
     const int at = static_cast<int>(facts_.seconds.size());
-    // The orders of a second are known a second after it.
+    // The orders of a second are known one second after it has ended.
     if (absl::Status s = Pause(start_ + absl::Seconds(at + 1) - absl::Now());
         !s.ok()) {
       return s;
@@ -170,7 +172,7 @@ absl::Status WorstDay::Watch(int until) {
       facts_.drained_s = absl::ToDoubleSeconds(absl::Now() - start_) - kBack;
     }
     if (at > 0) {
-      // With what has come of it since.
+      // Updates the previous second with what has been answered since.
       Second& last = facts_.seconds[static_cast<size_t>(at - 1)];
       const Second seen = Look(at - 1);
       last.answered = seen.answered;
@@ -241,7 +243,7 @@ absl::Status WorstDay::Conclude() {
   facts_.healthy_pages_p99 =
       SlowestPages(customers_->Between(start_ + absl::Seconds(1), dead));
 
-  // The orders of the last second may still be answered in time.
+  // The last second is not judged: its orders may still be answered in time.
   facts_.seconds.pop_back();
   const int judged = static_cast<int>(facts_.seconds.size());
   const auto is_normal = [&](int at) {
@@ -260,7 +262,8 @@ absl::Status WorstDay::Conclude() {
   }
 
   customers_->Stop();
-  // The books: what customers were promised, what payment has, what waits.
+  // Compares the orders that customers were promised, the orders that payment
+  // has charged, and the orders that wait.
   const std::string prefix = options_.firebreak ? "fb-" : "plain-";
   const std::string path =
       absl::StrCat(options_.folders.logs, "/", prefix, "ledger");
@@ -283,7 +286,7 @@ absl::Status WorstDay::Conclude() {
   }
   const int64_t waiting = stats.ok() ? stats->queued() : 0;
   facts_.lost = std::max<int64_t>(0, uncharged - waiting);
-  // Before the servers, which it would wait for.
+  // The gateway is killed before the servers, since it would wait for them.
   gateway_.process.Kill();
   customers_.reset();
   return absl::OkStatus();

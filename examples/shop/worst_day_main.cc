@@ -139,7 +139,7 @@ std::string FinalLine(const Facts& plain, const Facts& guarded) {
       guarded.reached_dead);
 }
 
-// The policy without the lines that are marked with one of `names`.
+// Copies the policy without the lines that are marked with one of `names`.
 absl::StatusOr<std::string> Without(const std::vector<std::string>& names,
                                     const std::string& from,
                                     const std::string& to, int* left_out) {
@@ -166,7 +166,7 @@ absl::StatusOr<std::string> Without(const std::vector<std::string>& names,
 absl::Status Run(const Folders& folders,
                  const std::vector<std::string>& without,
                  const std::string& picture, bool only_firebreak) {
-  // Books from an earlier run would count as this one's.
+  // Files of an earlier run would be counted as part of this one.
   for (const char* prefix : {"plain-", "fb-"}) {
     for (const char* file :
          {"ledger", "orders.log.sqlite", "orders.log.sqlite-wal"}) {

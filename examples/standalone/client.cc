@@ -1,13 +1,13 @@
-// A client of two replicas, with all that firebreak has for it: a circuit
-// breaker for each replica, retries and hedges over both, a fallback, a report
-// on each call, and the admin service.
+// A client of two replicas, which uses most of firebreak: a circuit breaker for
+// each replica, retries and hedges over both, a fallback, a report on each
+// call, and the admin service.
 //
 //   catalog_client POLICY_FILE REPLICA REPLICA [ADMIN_ADDRESS]
 //
 // It plays a short story: a replica becomes slow, then fails, then both fail,
 // then both recover. It exits with 0 only if every call was answered as the
-// story says. With an ADMIN_ADDRESS it makes ten calls a second afterwards,
-// until it is killed, and firebreakctl may watch.
+// story says. With an ADMIN_ADDRESS it then makes ten calls a second until it
+// is killed, so that you can watch it with firebreakctl.
 #include <firebreak/admin_service.h>
 #include <firebreak/call_options.h>
 #include <firebreak/call_report.h>
@@ -35,7 +35,7 @@ struct Answer {
   firebreak::v1::CallReport report;
 };
 
-// An ordinary call; the report is the only thing that is not.
+// An ordinary call, except that it asks for a report.
 Answer GetPrice(Catalog::Stub* stub) {
   grpc::ClientContext context;
   firebreak::CallOptions options;
@@ -74,7 +74,8 @@ Answer Calls(Catalog::Stub* stub, int calls, const std::string& title) {
   return answer;
 }
 
-// Past firebreak, so that the story can be told to one replica.
+// Sets how one replica behaves. The channel has no firebreak, so that the call
+// reaches exactly this replica.
 void Misbehave(const std::string& replica, int delay_ms, bool fail) {
   const auto stub = Catalog::NewStub(
       grpc::CreateChannel(replica, grpc::InsecureChannelCredentials()));
@@ -142,7 +143,7 @@ int main(int argc, char** argv) {
   if (!made.ok()) return Wrong(std::string(made.status().message()));
   const std::shared_ptr<firebreak::Engine> engine = *std::move(made);
 
-  // What operators connect to.
+  // The admin service, for operators.
   firebreak::AdminService admin(engine);
   std::unique_ptr<grpc::Server> server;
   if (argc > 4) {
@@ -161,7 +162,7 @@ int main(int argc, char** argv) {
       "catalog", a, grpc::InsecureChannelCredentials(), options);
   const auto stub = Catalog::NewStub(channel);
 
-  // When no replica answers: the price as it was.
+  // If no replica answers, the fallback is the last known price.
   const absl::Status set = engine->SetFallback(
       "catalog", "/catalog.v1.Catalog/GetPrice",
       firebreak::MakeFallback<GetPriceRequest, Price>(

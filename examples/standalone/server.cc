@@ -1,4 +1,4 @@
-// One replica of the catalog. It knows nothing of firebreak.
+// One replica of the catalog. It does not use firebreak.
 //
 //   catalog_server 127.0.0.1:50061
 #include <grpcpp/grpcpp.h>

@@ -1,5 +1,5 @@
-// A service of a user's: it shows profiles, which it gets from another service,
-// and a stranger's while that one is out of reach.
+// An application's service. It shows profiles that it gets from another
+// service, or a default profile while that service cannot be reached.
 #ifndef FIREBREAK_EXAMPLES_TESTING_PROFILES_H_
 #define FIREBREAK_EXAMPLES_TESTING_PROFILES_H_
 
@@ -16,7 +16,7 @@ class Profiles {
   Profiles(const std::shared_ptr<firebreak::Engine>& engine,
            const std::string& target);
 
-  // "Hello, Ada"; throws nothing and always has something to show.
+  // Returns for example "Hello, Ada". Never throws, and never returns "".
   std::string Greeting(const std::string& user);
 
  private:

@@ -1,6 +1,7 @@
-// The service of profiles.h on a bad day: its breaker goes through closed,
-// open, half-open and closed, which takes more than half a minute by the clock
-// of the test and some milliseconds of yours. Nothing here sleeps.
+// Tests the service of profiles.h during an outage. Its breaker goes from
+// closed to open, half-open and closed again. That takes more than half a
+// minute by the virtual clock, and some milliseconds in real time, since
+// nothing here sleeps.
 #include "examples/testing/profiles.h"
 
 #include <gmock/gmock.h>
@@ -54,7 +55,7 @@ TEST_F(ProfilesTest, GreetsStrangersWhileTheServerIsDown) {
   EXPECT_EQ(profiles_->Greeting("ada"), "Hello, Ada");
   EXPECT_THAT(breaker(), BreakerIs("closed"));
 
-  // It fails, and nobody sees an error.
+  // The server fails, but no caller sees an error.
   server_.Always(kGetProfile, Reply::Fail(grpc::StatusCode::UNAVAILABLE));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(profiles_->Greeting("ada"), "Hello, stranger");
@@ -64,7 +65,8 @@ TEST_F(ProfilesTest, GreetsStrangersWhileTheServerIsDown) {
   EXPECT_EQ(profiles_->Greeting("ada"), "Hello, stranger");
   EXPECT_EQ(server_.attempts(kGetProfile), attempts) << "it was not left alone";
 
-  // Half a minute later one call finds out, while others go on as before.
+  // Half a minute later one call is the probe; other calls still get the
+  // fallback.
   clock_->Advance(seconds(30));
   server_.Always(kGetProfile, Reply::Hang());
   auto probe = std::async(std::launch::async,
