@@ -59,7 +59,7 @@ constexpr char kPolicy[] = R"pb(
   channel { budget { ratio: 0.1 floor: 20 burst: 50 } }
 )pb";
 
-// OK for two calls of three.
+// A fallback that answers two of three calls with OK.
 grpc::Status AnswerInstead(const EchoRequest& request,
                            const grpc::Status& /*failure*/, EchoReply* reply) {
   int sum = 0;
@@ -101,10 +101,10 @@ Accounting::~Accounting() = default;
 std::shared_ptr<grpc::Channel> Accounting::NewChannel(int lane, size_t place) {
   const std::string& target = addresses_[place % kServers];
   grpc::ChannelArguments args;
-  // A connection of its own, so that one dies with each channel.
+  // Each channel has its own connection, which is closed with it.
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // Not the least backoff: to gRPC that is the time a connection may take, too,
-  // and a busy machine needs its 20 s.
+  // The minimum backoff is not set, since gRPC also uses it as the time that a
+  // connection attempt may take, and a busy machine needs the default of 20 s.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   std::vector<
@@ -145,7 +145,8 @@ void Accounting::Run() {
 
 void Accounting::KillServers(Load* load) {
   const auto all = static_cast<int64_t>(calls_);
-  // Deaths are counted in calls, not in time: as many on any machine.
+  // Servers are killed after a number of calls and not after a time, so that it
+  // happens equally often on every machine.
   auto wait_for_more = [&](int64_t more) {
     const int64_t until = load->ended() + more;
     return Eventually([&] { return load->ended() >= std::min(until, all); }) &&
@@ -294,7 +295,7 @@ void Accounting::ExpectLane(int lane, const v1::Method& view) {
     EXPECT_EQ(breaker.probes_in_flight(), 0) << breaker.target();
     opened += breaker.times_opened();
   }
-  // What the run had in it, for who reads the log.
+  // A summary of the run, for the log.
   std::cout << absl::StrFormat(
       "%-9s%7d calls:%7d ok,%6d failed,%6d rejected,%5d cancelled,"
       "%5d by fallback;%6d retries,%5d hedges,%5d won; opened%4d times\n",

@@ -13,7 +13,7 @@ using grpc::experimental::InterceptionHookPoints;
 using grpc::experimental::Interceptor;
 using grpc::experimental::InterceptorBatchMethods;
 
-// The number in metadata `key`, or -1.
+// Returns the number in metadata `key`, or -1.
 template <class Map>
 int64_t Number(const Map& metadata, const char* key) {
   const auto found = metadata.find(key);

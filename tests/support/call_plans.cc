@@ -9,7 +9,7 @@ namespace {
 
 using Ms = std::chrono::milliseconds;
 
-// For a while every now and then everything fails, so that breakers open.
+// From time to time all calls fail for a while, so that breakers open.
 bool IsBadTime(size_t id) { return id % 4000 >= 3850; }
 
 }  // namespace
@@ -37,7 +37,7 @@ CallPlan WildPlan(uint64_t seed, size_t id) {
   core::Rng rng(seed ^ (id * 0x9e3779b97f4a7c15U));
   plan.lane = static_cast<int>(rng.Uniform() * kLanes);
   const double x = rng.Uniform();
-  if (x < 0.05) {  // some of them spent before they begin
+  if (x < 0.05) {  // some of these deadlines pass before the call begins
     plan.deadline = Ms(static_cast<int>(rng.Uniform() * 15));
   } else if (x < 0.06) {
     plan.text = absl::StrCat(id, " h h o");

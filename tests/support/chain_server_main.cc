@@ -1,13 +1,13 @@
-// A server of a chain, as a program: it answers a call by making one to the
-// next server, through firebreak. Started by ServerProcess; see there.
+// One server of a chain, as a program: it answers a call by making a call to
+// the next server, through firebreak. ServerProcess starts it.
 //
 //   chain_server --parent=PID --port=N --next=PORT --policy=TEXTPROTO
-//   chain_server --parent=PID --port=N              the end: UNAVAILABLE
+//   chain_server --parent=PID --port=N    the last server; answers UNAVAILABLE
 //
-// The status it got is the status it gives, with the server's pushback. A call
-// of ClientStream is answered with how many calls of Unary it has had.
+// It passes on the status that it gets, with the server's pushback. It answers
+// a call of ClientStream with the number of calls of Unary so far.
 //
-// Says "listening on N" on its standard output. Ends by a signal only.
+// Prints "listening on N" to its standard output. Only a signal ends it.
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -32,7 +32,7 @@ constexpr char kPushback[] = "grpc-retry-pushback-ms";
 
 class Service final : public Echo::Service {
  public:
-  // Without a `next`, the end of the chain.
+  // If `next` is null, this is the last server of the chain.
   explicit Service(const std::shared_ptr<grpc::Channel>& next)
       : next_(next == nullptr ? nullptr : Echo::NewStub(next)) {}
 
@@ -73,7 +73,7 @@ int Main(int argc, char** argv) {
   int parent = 0;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!absl::SimpleAtoi(flags["--parent"], &parent) || getppid() != parent) {
-    return 2;  // it died before that line
+    return 2;  // the parent ended before the prctl()
   }
   std::shared_ptr<grpc::Channel> next;
   if (flags.count("--next") > 0) {

@@ -106,7 +106,7 @@ class EchoServer::Service final : public Echo::Service {
     return step.status;
   }
 
-  // Under `mu`.
+  // The caller holds `mu`.
   Step NextStep(const SeenCall& call) {
     const auto own = scripts.find(call.text);
     if (!by_attempt.empty() && (own == scripts.end() || call.text.empty())) {
@@ -123,7 +123,8 @@ class EchoServer::Service final : public Echo::Service {
     return step;
   }
 
-  // Under `mu`: calls that take their steps from where this one does.
+  // Returns the number of calls that take their steps from the same script as a
+  // call with this text. The caller holds `mu`.
   int Begun(const std::string& text) const {
     if (text.empty() || scripts.count(text) == 0) return calls;
     return static_cast<int>(
@@ -131,11 +132,11 @@ class EchoServer::Service final : public Echo::Service {
                       [&](const SeenCall& call) { return call.text == text; }));
   }
 
-  // Waits as the step says. False: it was cancelled meanwhile.
+  // Waits as the step says. Returns false if the call was cancelled meanwhile.
   bool MayAnswer(const Step& step, size_t index, grpc::ServerContext* context) {
     std::unique_lock<std::mutex> lock(mu);
     const auto due = seen[index].begun + step.latency;
-    // A sync handler is not told of a cancel: it has to look.
+    // A synchronous handler gets no notice of a cancel, so it has to poll.
     while (!released && !context->IsCancelled() &&
            (step.hangs || std::chrono::steady_clock::now() < due ||
             Begun(seen[index].text) < step.waits_for)) {
@@ -159,7 +160,7 @@ class EchoServer::Service final : public Echo::Service {
 
   std::mutex mu;
   std::condition_variable changed;
-  // By text; under "" that for all.
+  // The scripts by text. The script under "" is for calls without their own.
   std::map<std::string, std::deque<Step>> scripts{{"", {}}};
   std::vector<Step> by_attempt;
   std::vector<SeenCall> seen;

@@ -1,10 +1,10 @@
-// The echo service as a program. Started by ServerProcess; see there.
+// The echo service as a program. ServerProcess starts it.
 //
 //   echo_server --parent=PID --port=N [--delay_ms=N]
 //               [--max_connection_age_ms=N] [--own_network=1]
 //
-// Says "listening on N" on its standard output. SIGTERM: GOAWAY to all, and an
-// end when the last call has ended.
+// Prints "listening on N" to its standard output. After SIGTERM it sends GOAWAY
+// to all clients, and ends when the last call has ended.
 #include <grpcpp/grpcpp.h>
 #include <sched.h>
 #include <signal.h>
@@ -42,8 +42,8 @@ class Service final : public Echo::Service {
     return grpc::Status::OK;
   }
 
-  // Sends what it is asked for, and then nothing for as long as somebody
-  // listens: a watcher to whom nothing happens.
+  // Sends the requested answers, and then nothing until the client goes away,
+  // like a stream of events when nothing happens.
   grpc::Status ServerStream(grpc::ServerContext* context,
                             const EchoRequest* request,
                             grpc::ServerWriter<EchoReply>* writer) override {
@@ -72,10 +72,11 @@ int Main(int argc, char** argv) {
     }
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != flags["--parent"]) return 2;  // it died before that line
+  if (getppid() != flags["--parent"]) return 2;  // it ended before the prctl()
   if (flags["--own_network"] != 0 && unshare(CLONE_NEWNET) != 0) return 3;
 
-  // Before there are threads, so that no other than sigwait() gets it.
+  // The signal is blocked before there are threads, so that only sigwait() gets
+  // it.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -89,8 +90,7 @@ int Main(int argc, char** argv) {
   builder.AddListeningPort(absl::StrCat(host, flags["--port"]),
                            grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&service);
-  // Clients that look after their connection several times a second are
-  // welcome here.
+  // Allows clients to send keepalive pings several times a second.
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
@@ -105,7 +105,7 @@ int Main(int argc, char** argv) {
   int signal = 0;
   sigwait(&signals, &signal);
   server->Shutdown();
-  // Not grpc_shutdown(), which can take seconds, and proves nothing here.
+  // _exit() skips grpc_shutdown(), which can take seconds and is not tested.
   _exit(0);
 }
 

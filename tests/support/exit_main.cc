@@ -1,19 +1,19 @@
-// A program that ends with calls in the air. Run by process_exit_test.cc:
+// A program that ends while calls are in flight. process_exit_test.cc runs it:
 //
 //   exit_main TARGET PHASE HOW firebreak|plain
 //
 //   PHASE  inflight   calls of every style hang
-//          hedges     and so do their hedges
-//          backoff    they have failed, and wait for their retry
+//          hedges     calls and their hedges hang
+//          backoff    calls have failed, and wait for their retry
 //          busy       threads make calls all the time, hedged at once
-//          ending     they hang, and are let go as the program ends
-//          idle       there were calls, and they are over
-//   HOW    return     from main, engine and channel on its stack
-//          static     the same, engine and channel in static storage
+//          ending     calls hang, and are answered while the program ends
+//          idle       there were calls, but they have ended
+//   HOW    return     main returns, with engine and channel on its stack
+//          static     main returns, with engine and channel in static storage
 //          exit       exit() on another thread, while main runs
 //          quick_exit, _exit
-//          fork       exit() in a process that is forked off, with the
-//                     engine in static storage; this one waits for it
+//          fork       exit() in a forked child, with the engine in static
+//                     storage; the parent waits for the child
 //
 // It starts its calls, waits for a line on stdin (or for the retries to be
 // due), and ends with exit code 7.
@@ -62,8 +62,8 @@ std::string StepsFor(const std::string& phase) {
   return phase == "backoff" ? "u u u" : "h h h";
 }
 
-// Each call has its own thread, stub and queue, which go with it: what a
-// program may not take from a call that runs is left to it.
+// Each call has its own thread, stub and queue, which live as long as the call,
+// since a program must not destroy those while the call is in flight.
 void StartCalls(const std::shared_ptr<grpc::Channel>& channel,
                 const std::string& phase) {
   size_t id = 0;
@@ -114,9 +114,9 @@ bool Fill(Program* program, const std::string& target, const std::string& phase,
   return true;
 }
 
-// With the child's exit code, or one of its own where that did not exit. The
-// channel goes before: in the child its end may wait for ever for the threads
-// of gRPC's event engine, without firebreak too.
+// Exits with the child's exit code, or with 3 if a signal ended the child. The
+// channel is destroyed before the fork: in the child its destructor may wait
+// for ever for the threads of gRPC's event engine, even without firebreak.
 [[noreturn]] void ExitInAChild(Program* program) {
   program->channel.reset();
   const pid_t child = fork();
@@ -159,9 +159,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace firebreak::testing
 
-// Asked by the leak checker, where there is one. What the threads of the parent
-// held nobody holds in a forked process, with firebreak or without: all of it
-// would be a leak.
+// The leak checker calls this, if there is one. In a forked process, everything
+// that only the parent's threads referred to would count as a leak, with or
+// without firebreak.
 extern "C" int __lsan_is_turned_off() {  // NOLINT: its name
   return firebreak::testing::g_is_forked ? 1 : 0;
 }

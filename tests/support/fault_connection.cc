@@ -8,7 +8,7 @@
 namespace firebreak::testing {
 namespace {
 
-// More than this is left to the sender's kernel: it feels the pressure.
+// No more than this is read, so that the sender sees back pressure.
 constexpr size_t kMostBuffered = size_t{64} * 1024;
 
 bool WouldBlock() {
@@ -43,8 +43,8 @@ void FaultConnection::AddTo(std::vector<pollfd>* fds,
         *wake = std::min(*wake, due);
       }
     }
-    // One that nothing is wanted of may have hung up, and would wake us for
-    // ever.
+    // A socket without requested events is left out: if its peer has hung up,
+    // poll() would always return at once.
     if (entry.fd >= 0 && entry.events != 0) fds->push_back(entry);
   }
 }
@@ -123,7 +123,7 @@ int64_t FaultConnection::Write(Side source) {
     const Clock::time_point now = Clock::now();
     if (chunk.due > now || pipe.next_write > now) return written;
     size_t most = chunk.data.size();
-    // A twentieth of a second's worth at a time is smooth enough.
+    // Writes at most the bytes of a twentieth of a second at a time.
     if (rate > 0) {
       most = std::min(most, static_cast<size_t>(std::max(1, rate / 20)));
     }

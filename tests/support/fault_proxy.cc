@@ -15,7 +15,7 @@
 
 namespace firebreak::testing {
 
-// Everything here happens on the proxy's thread, but Post().
+// All of it runs on the proxy's thread, except Post().
 class FaultProxy::Loop {
  public:
   explicit Loop(int server_port)
@@ -64,14 +64,14 @@ class FaultProxy::Loop {
   void StopListening() { tcp::Close(&listener_); }
 
   bool stop = false;
-  Faults faults;  // of connections to come
+  Faults faults;  // for later connections
   std::list<FaultConnection> connections;
   int accepted = 0;
   int64_t answered = 0;
   int64_t asked = 0;
 
  private:
-  // Sleeps until something can be done.
+  // Sleeps until a socket is ready or a delayed chunk is due.
   void Poll() const {
     std::vector<pollfd> fds = {{wake_, POLLIN, 0}, {listener_, POLLIN, 0}};
     const auto now = FaultConnection::Clock::now();
@@ -108,7 +108,7 @@ class FaultProxy::Loop {
 
   const int server_port_;
   int wake_;
-  int guard_;  // bound, never listening: the port is ours while we refuse
+  int guard_;  // bound but not listening: keeps the port while refusing
   const int port_;
   int listener_ = -1;
   std::mutex mu_;
@@ -126,7 +126,7 @@ FaultProxy::~FaultProxy() {
 }
 
 void FaultProxy::Do(const std::function<void(Loop*)>& command) const {
-  // Shared: we may be gone before set_value() has returned.
+  // Shared, since this function may return before set_value() does.
   auto done = std::make_shared<std::promise<void>>();
   loop_->Post([this, done, &command] {
     command(loop_.get());

@@ -21,7 +21,8 @@ namespace {
 
 class Hanging;
 
-// Whoever takes a reactor out of the set ends it: its cancel, or a release.
+// The reactors that hang. The thread that removes a reactor from the set, at a
+// cancel or at a release, ends its call.
 struct HangingSet {
   std::mutex mu;
   std::unordered_set<Hanging*> all;

@@ -76,7 +76,8 @@ void Load::RunCallback() {
   std::mutex mu;
   std::condition_variable changed;
   std::vector<LoadCall*> done;
-  // Held here, not by the callback: a context must not go inside of that.
+  // The callback does not own the call, since a context must not be destroyed
+  // inside its own callback.
   std::map<LoadCall*, std::shared_ptr<LoadCall>> in_flight;
   for (;;) {
     std::shared_ptr<LoadCall> call;
@@ -123,7 +124,7 @@ void Load::RunQueue(bool split) {
     if (in_flight.empty()) break;
     cq.Next(&tag, &ok);
     const LoadCall::Tag which = *static_cast<LoadCall::Tag*>(tag);
-    // gRPC does not promise which of the two comes first.
+    // gRPC does not guarantee which of the two tags comes first.
     if (which.is_finish) End(which.owner);
     if (--which.owner->tags_left == 0) in_flight.erase(which.owner);
   }

@@ -84,7 +84,7 @@ PrometheusServer::PrometheusServer(const std::string& program, int target_port,
   const std::string log = dir_ + "/log";
   pid_ = fork();
   if (pid_ == 0) {
-    // Only what may follow a fork() of a program with threads.
+    // After a fork() of a program with threads, only system calls are safe.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(out, STDOUT_FILENO);
@@ -114,9 +114,9 @@ PrometheusServer::~PrometheusServer() {
 
 std::string PrometheusServer::log() const { return ReadFile(dir_ + "/log"); }
 
-// Its log tells the port that it has got for port 0.
+// The port is read from its log, since it was started with port 0.
 bool PrometheusServer::IsReady() {
-  // Of the line "... Listening on" address=127.0.0.1:PORT ...".
+  // A part of the line "... Listening on" address=127.0.0.1:PORT ...".
   constexpr absl::string_view kAddress = " address=127.0.0.1:";
   const std::string text = log();
   const absl::string_view said = text;

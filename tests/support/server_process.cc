@@ -21,13 +21,13 @@ namespace {
 
 constexpr int kGenerousMs = 30'000;
 
-// A test without its server has nothing to say.
+// Ends the program: without its server, the test cannot go on.
 [[noreturn]] void Fail(const std::string& what) {
   std::cerr << "ServerProcess: " << what << " (errno " << errno << ")\n";
   std::abort();
 }
 
-// `out`: the child's standard output; -1 for ours.
+// `out` becomes the child's standard output; -1: it shares this process's.
 pid_t Spawn(const std::vector<std::string>& words, int out) {
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -38,7 +38,8 @@ pid_t Spawn(const std::vector<std::string>& words, int out) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-  // A child that had our sockets too would keep connections up that end here.
+  // If the child inherited sockets, connections that this process closes would
+  // stay open.
   posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   pid_t pid = -1;
   const int error =
@@ -71,7 +72,7 @@ std::string ReadLine(int fd) {
 ServerProcess::ServerProcess(const Options& options)
     : options_(options), guard_(tcp::NewSocket()) {
   const int on = 1;
-  // As gRPC's own sockets have it.
+  // gRPC's own sockets have this option, too.
   setsockopt(guard_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   port_ = tcp::Bind(guard_, 0);
   Start();
@@ -117,7 +118,7 @@ void ServerProcess::Kill() {
 
 void ServerProcess::Freeze() {
   kill(pid_, SIGSTOP);
-  // Until it stands still, not only until it has been told.
+  // Waits until the process has stopped, not only until the signal is sent.
   if (!WIFSTOPPED(WaitFor(pid_, WUNTRACED))) Fail("it did not freeze");
 }
 

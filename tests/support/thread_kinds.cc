@@ -91,7 +91,7 @@ void ThreadKinds::Run(ThreadKind kind, std::shared_ptr<engine::EngineCore> core,
 
 void ThreadKinds::RunInCallback(const std::function<void()>& what) {
   UnaryCall call("plain o");
-  // Shared: who waits may be gone before set_value() returns.
+  // Shared, since the thread that waits may return before set_value() does.
   auto done = std::make_shared<std::promise<void>>();
   plain_->async()->Unary(&call.context, &call.request, &call.reply,
                          [&what, done](const grpc::Status& /*status*/) {
@@ -119,7 +119,8 @@ void ThreadKinds::RunOnEngine(ThreadKind kind,
                               std::function<void()> what) {
   auto let_go = std::make_shared<std::promise<void>>();
   auto done = std::make_shared<std::promise<void>>();
-  // Not before we have let go of the engine: so `what` has the last word.
+  // The task waits until this function has released the engine, so that `what`
+  // holds the last reference.
   auto task = [let_go, done, what = std::move(what)] {
     let_go->get_future().wait();
     what();

@@ -1,44 +1,49 @@
-// Tells ThreadSanitizer what a gRPC that is not built with it orders. Linked
-// into the test programs of a TSan build, into nothing else; nobody calls it.
+// Reports to ThreadSanitizer the happens-before edges of a gRPC that is not
+// instrumented. It is linked only into the test programs of a TSan build, and
+// no code calls it explicitly.
 //
-// Debian's gRPC, Abseil, Protobuf and libstdc++ are not instrumented, so TSan
-// sees neither their accesses (good: not ours to judge) nor what they order
-// (bad: a call handed to another thread looks like a race). The functions below
-// stand before those of the same name in the shared libraries, tell TSan, and
-// call them. The edges, from what came before the first to what comes after the
-// second:
+// Debian's gRPC, Abseil, Protobuf and libstdc++ are not instrumented. So TSan
+// does not see their accesses, which is good, since they are not tested here.
+// But it does not see how they order threads either, so a call that is handed
+// to another thread looks like a race. The functions below take precedence over
+// those of the same name in the shared libraries: they report the edge to TSan,
+// and call the originals. The edges, each from what comes before the first to
+// what comes after the second:
 //
 //   grpc_cq_begin_op(queue, tag)    Next, AsyncNext or Pluck returns the tag.
 //                                   Every operation begins with it: batches,
 //                                   alarms, watches, requests of a server.
-//                                   What follows it is NOT ordered: whoever
-//                                   touches an object after it has set off an
+//                                   What follows it is NOT ordered: code that
+//                                   touches an object after it has started an
 //                                   operation that may delete it is reported.
 //   the same, callback API          the callback is entered
-//   CompletionQueue::Shutdown       Next or AsyncNext says SHUTDOWN
+//   CompletionQueue::Shutdown       Next or AsyncNext returns SHUTDOWN
 //   absl::Mutex::Unlock             absl::Mutex::Lock; and CondVar::Wait, which
-//                                   does both. Only where the program's own
-//                                   code calls them (gRPC's inline functions
-//                                   among it), or libgrpc++: by a
-//                                   ClientContext's lock TryCancel() finds the
-//                                   interceptors of a call that another thread
-//                                   has begun.
+//                                   does both. Only if they are called by the
+//                                   program's own code (including gRPC's inline
+//                                   functions) or by libgrpc++: TryCancel()
+//                                   uses the lock of a ClientContext to find
+//                                   the interceptors of a call that another
+//                                   thread has begun.
 //
-// Not told, on purpose, since each would order nearly everything with nearly
-// everything, and so hide what is looked for: locks inside of libgrpc; sockets,
-// pipes and epoll (io_sync=0), so a server's handler is not ordered with the
-// call that it answers, even in one process; TryCancel() and the end that it
-// brings about. A test that hands plain data across those has to lock it.
+// Some edges are not reported on purpose, since each would order nearly
+// everything with nearly everything, and so hide races: locks inside libgrpc;
+// sockets, pipes and epoll (io_sync=0), so a server's handler is not ordered
+// with the call that it answers, even in one process; and TryCancel() with the
+// end of the call that it causes. A test that hands plain data across those has
+// to lock it.
 //
-// An edge too many: a tag's address that was used before, without having been
-// freed in between, still orders what came before that earlier use.
+// One edge is superfluous: if the address of a tag is used again without having
+// been freed, the earlier use still orders what came before it.
 //
-// Proved by tsan_edges_test.cc: each edge ordered and, planted, racy.
+// tsan_edges_test.cc tests each edge, once in order and once with a planted
+// race.
 //
-// Thread safety: all of it, and without one instrumented access, lock or
-// atomic, which would themselves order threads: this file is built without
-// TSan. Versions: looked at with gRPC 1.51 as shared libraries. Linked
-// statically the names would clash, and TSan could be had everywhere anyway.
+// Thread safety: all of it is safe from any thread. It uses no instrumented
+// access, lock or atomic, since those would order threads themselves: this file
+// is built without TSan. Versions: tested with gRPC 1.51 as shared libraries.
+// With static libraries the names would clash, but then all of gRPC could be
+// built with TSan.
 #include <absl/base/options.h>
 #include <absl/synchronization/mutex.h>
 #include <dlfcn.h>
@@ -52,12 +57,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-// Of gRPC's core, exported, in no installed header.
+// gRPC's core exports this function, but no installed header declares it.
 bool grpc_cq_begin_op(grpc_completion_queue* queue, void* tag);
 
 namespace {
 
-// Where the code of a program or library lies.
+// The addresses of the code of a program or library.
 struct Code {
   uintptr_t begin = 0;
   uintptr_t end = 0;
@@ -67,7 +72,7 @@ struct Code {
   }
 };
 
-// Of the program or library that this function of it is in.
+// Returns the code of the program or library that has this function.
 Code FindCode(const void* function) {
   Code code;
   code.begin = reinterpret_cast<uintptr_t>(function);
@@ -91,7 +96,7 @@ Code FindCode(const void* function) {
   return code;
 }
 
-// Not before main(): until then there is one thread, and nothing to tell.
+// Set before main(). Until then there is one thread, and nothing to report.
 Code g_program;
 Code g_grpcpp;
 __attribute__((constructor)) void FindAllCode() {
@@ -109,12 +114,13 @@ bool IsToldOfLocks(const void* caller) {
 constexpr const char kAbslNamespace[] =
     FIREBREAK_STRING_OF(ABSL_OPTION_INLINE_NAMESPACE_NAME);
 
-// The function of a shared library that one of ours stands before. Found when
-// first needed: other libraries lock before main() and before constructors.
+// The function of a shared library that one of these functions replaces. It is
+// looked up when it is first needed, since other libraries use locks before
+// main() and before constructors run.
 template <class Function>
 class Real {
  public:
-  // As the linker has it; %zu%s stands for the inline namespace of Abseil.
+  // The mangled name; %zu%s stands for the inline namespace of Abseil.
   constexpr explicit Real(const char* name) : name_(name) {}
 
   Function* get() {
@@ -143,8 +149,9 @@ class Real {
 };
 
 // --- callbacks ---------------------------------------------------------------
-// A tag of the callback API is a functor that gRPC calls. Ours is put into its
-// place and calls it. There are two kinds, of unary and of other calls.
+// A tag of the callback API is a functor that gRPC calls. Its function is
+// replaced by one of this file, which calls it. There are two kinds of
+// functors, for unary and for other calls.
 
 using Run = void(grpc_completion_queue_functor*, int);
 constexpr size_t kKinds = 8;
@@ -262,30 +269,30 @@ ABSL_NAMESPACE_END
 }  // namespace absl
 
 // --- how TSan runs -----------------------------------------------------------
-// Here and not in the environment, so that a program that is started by hand
-// does the same. TSAN_OPTIONS comes on top.
+// The options are here and not in the environment, so that they also apply to a
+// program that is started by hand. TSAN_OPTIONS can override them.
 
 extern "C" const char* __tsan_default_options() {
-  // Accesses made by interceptors (memcpy, free) on behalf of code that is not
-  // instrumented are not judged. No edges by file descriptors, see above.
-  // gRPC ends its timer's threads in the background, and a program may be over
-  // before it has joined the last one.
+  // Accesses by TSan's interceptors (memcpy, free) on behalf of code that is
+  // not instrumented are ignored. File descriptors make no edges, see above.
+  // gRPC ends its timer's threads in the background, and a program may end
+  // before gRPC has joined the last one.
   return "report_thread_leaks=0:ignore_noninstrumented_modules=1:io_sync=0:"
          "second_deadlock_stack=1";
 }
 
-// Each with its reason.
+// Each suppression has its reason.
 extern "C" const char* __tsan_default_suppressions() {
   return
-      // A reactor of a server has its OnDone() and OnCancel() called by gRPC's
-      // executor, on a thread that nothing we tell of orders with the one that
-      // finished the call. Servers are what tests call, not what they test.
+      // gRPC's executor calls OnDone() and OnCancel() of a server's reactor, on
+      // a thread that no reported edge orders with the one that finished the
+      // call. Tests use servers, but do not test them.
       "race:::ServerCallbackUnaryImpl::\n"
       "race:grpc::Server::CallbackRequest<\n"
       "race:tests/support/fault_server.cc\n"
       "race:testing::HealthService::Reactor::\n"
       "race:testing::RawServer::Service::Reactor::\n"
-      // So is the OnDone() of a client's stream, which in these tests does
-      // nothing but tell the test.
+      // The same holds for OnDone() of a client's stream, which in these tests
+      // only notifies the test.
       "race:TellOfTheStreamsEnd\n";
 }

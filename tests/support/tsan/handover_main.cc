@@ -1,9 +1,9 @@
-// Hands one plain int from thread to thread, rightly or wrongly. Run by
-// tsan_edges_test.cc, which expects TSan to be silent or to speak:
+// Hands one plain int from thread to thread, with or without a race.
+// tsan_edges_test.cc runs it, and expects TSan to report nothing or the race:
 //
-//   handover_main WAY ordered      written before it is handed over
-//   handover_main WAY racy         written after: a planted race
-//   handover_main list             the ways, one on each line
+//   handover_main WAY ordered      the int is written before it is handed over
+//   handover_main WAY racy         it is written after that: a planted race
+//   handover_main list             prints the ways, one on each line
 //
 // Threads wait for each other by relaxed atomics only, which order nothing.
 #include <absl/synchronization/mutex.h>
@@ -33,7 +33,8 @@ class Handover {
  public:
   explicit Handover(bool racy) : racy_(racy) {}
 
-  // On the giving thread. `begin` sets off what leads to Take() elsewhere.
+  // Runs on the thread that gives. `begin` starts an operation that ends with
+  // Take() on another thread.
   void Give(const std::function<void()>& begin) {
     if (!racy_) plain_ = 1;
     begin();
@@ -42,7 +43,7 @@ class Handover {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
-  // On the taking thread.
+  // Runs on the thread that takes.
   void Take() {
     sum_ += plain_;
     taken_.store(true, std::memory_order_relaxed);
@@ -99,7 +100,7 @@ struct Plain {
       grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
 };
 
-// Driven: attempts run on the engine's own queue and threads.
+// An engine that drives calls: attempts run on its own queue and threads.
 struct Driven {
   EchoServer server;
   std::shared_ptr<Engine> engine =
@@ -108,8 +109,7 @@ struct Driven {
       "test", server.address(), grpc::InsecureChannelCredentials());
 };
 
-// --- the ways
-// ------------------------------------------------------------------
+// --- the ways ----------------------------------------------------------------
 
 template <class Client>
 void ByQueue(Handover* handover) {
@@ -178,7 +178,7 @@ void ByShutdown(Handover* handover) {
   handover->Give([&] { poller.queue()->Shutdown(); });
 }
 
-// The giver unlocks, the taker locks.
+// The thread that gives unlocks the mutex, and the one that takes locks it.
 void ByMutex(Handover* handover) {
   absl::Mutex mu;
   bool given = false;
@@ -215,7 +215,7 @@ void ByCondVar(Handover* handover) {
   taker.join();
 }
 
-// What runs on the engine's pollers, as attempts end there.
+// Takes it on one of the engine's pollers, where attempts end.
 void ByEngine(Handover* handover) {
   auto io = std::make_shared<engine::Io>(engine::Io::Options());
   handover->Give([&] { io->Dispose([=] { handover->Take(); }, io); });
