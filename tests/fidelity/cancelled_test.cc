@@ -1,4 +1,4 @@
-// TryCancel, from before the start until after the end.
+// TryCancel at every time from before the start until after the end.
 #include "tests/fidelity/modes.h"
 #include "tests/support/flight.h"
 
@@ -90,8 +90,9 @@ TEST_P(CancelledTest, AfterTheEnd) {
 }
 
 TEST_P(CancelledTest, TryCancelReturnsBeforeTheEndIsTold) {
-  // Who cancels holds a lock that the end wants: if TryCancel told of the end
-  // itself, or waited for it, neither would come out.
+  // The thread that cancels holds a lock that the end of the call needs. If
+  // TryCancel reported the end itself, or waited for it, there would be a
+  // deadlock.
   const Shown native = ExpectAlike([&](Mode mode) {
     world_.server.Script({Step::Hang()});
     const int calls = world_.server.calls();

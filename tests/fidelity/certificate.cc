@@ -22,7 +22,7 @@ T Must(T result, const char* what) {
   std::abort();
 }
 
-// What `write` writes into memory.
+// Returns what `write` writes.
 template <class Write>
 std::string ToPem(const Write& write) {
   const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new(BIO_s_mem()),
@@ -40,12 +40,12 @@ Certificate MakeCertificate(const std::string& name) {
       Must(EVP_EC_gen("P-256"), "making a key"), &EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> x509(X509_new(),
                                                          &X509_free);
-  X509_set_version(x509.get(), 2);  // the third
+  X509_set_version(x509.get(), 2);  // means version 3
   ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), 1);
   X509_gmtime_adj(X509_getm_notBefore(x509.get()), -3600);
   X509_gmtime_adj(X509_getm_notAfter(x509.get()), 24L * 3600);
   X509_set_pubkey(x509.get(), key.get());
-  // Of its own: from OpenSSL 4 on the certificate's own cannot be changed.
+  // A new name, since from OpenSSL 4 on the certificate's name is read-only.
   const std::unique_ptr<X509_NAME, decltype(&X509_NAME_free)> subject(
       X509_NAME_new(), &X509_NAME_free);
   X509_NAME_add_entry_by_txt(

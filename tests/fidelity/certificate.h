@@ -1,10 +1,11 @@
-// A certificate made on the spot, for TLS between a test and its own server.
+// Creates a certificate for TLS between a test and its own server.
 //
 //   const Certificate certificate = MakeCertificate("firebreak.test");
 //   server options: key, certificate;  channel options: certificate as root
 //
-// Signed by itself, valid for a day; so no key is kept in the tree.
-// Thread safety: any thread. Errors: ends the program, since no test can go on.
+// It is self-signed and valid for a day, so the repository contains no key.
+// Thread safety: safe from any thread. Errors: they end the program, since the
+// test cannot go on.
 #ifndef FIREBREAK_TESTS_FIDELITY_CERTIFICATE_H_
 #define FIREBREAK_TESTS_FIDELITY_CERTIFICATE_H_
 

@@ -1,5 +1,5 @@
-// The ClientContext itself: what it keeps, who may destroy it and when, and how
-// many there are.
+// The ClientContext itself: what it keeps alive, when it may be destroyed, and
+// how many contexts there are.
 #include <atomic>
 
 #include "tests/fidelity/modes.h"
@@ -56,11 +56,11 @@ TEST_P(ContextTest, MayGoAtOnceAfterTheEnd) {
   EXPECT_EQ(native.at("5"), "5");
 }
 
-// A program may count, or mark, every context of its process.
+// Counts every context of the process, as a program may do.
 class CountContexts final : public grpc::ClientContext::GlobalCallbacks {
  public:
   static CountContexts* Get() {
-    // gRPC takes them once and for the whole process.
+    // gRPC allows this to be set once, for the whole process.
     static CountContexts* const counter = [] {
       auto* mine = new CountContexts();
       grpc::ClientContext::SetGlobalCallbacks(mine);
@@ -92,11 +92,11 @@ TEST_P(ContextTest, GlobalCallbacksSeeEachAttemptToo) {
   EXPECT_EQ(native.at("contexts"), "1");
 }
 
-// What gRPC answers with the end of the program.
+// Misuse for which gRPC ends the program.
 class MisuseDeathTest : public FidelityTest {
  protected:
   MisuseDeathTest() {
-    // The process has threads: each death happens in one of its own.
+    // Since the process has threads, each death test runs in a new process.
     ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   }
 };

@@ -14,9 +14,9 @@ class EarlyMetadataTest : public ::testing::TestWithParam<Mode> {
   std::shared_ptr<grpc::Channel> NewChannel() {
     return world_.NewChannel(GetParam(), {}, server_.address());
   }
-  // A call that is taken over, as one that asks for its metadata on a queue is,
-  // has no winner before one of its attempts has ended, and each of them has
-  // metadata of its own.
+  // Whether the caller gets the metadata before the call ends. A driven call
+  // that asks for its metadata on a queue is taken over: each of its attempts
+  // has its own metadata, and none has won before one of them has ended.
   bool early() const { return GetParam() != Mode::kDriven; }
 
   World world_;
@@ -57,7 +57,8 @@ TEST_P(EarlyMetadataTest, ToAReactor) {
   stub->async()->Unary(&call.context, &call.request, &call.reply, &reactor);
   reactor.StartCall();
   ASSERT_TRUE(server_.WaitForSent());
-  // Also of a driven call, which is the caller's own and bound to it from here.
+  // A driven call gets it too: its attempt is the caller's own call, and can no
+  // longer be replaced by another attempt.
   EXPECT_TRUE(reactor.WaitFor(1));
   server_.Release();
   ASSERT_TRUE(reactor.WaitFor(2));
@@ -76,8 +77,8 @@ TEST_P(EarlyMetadataTest, OnACompletionQueue) {
   void* tag = nullptr;
   bool ok = false;
   reader->ReadInitialMetadata(&metadata);
-  // A driven call's attempt is on its way, polled by the engine; a native one
-  // is polled here.
+  // The engine polls the attempt of a driven call. A native call is polled
+  // here.
   const auto soon =
       std::chrono::system_clock::now() +
       (early() ? std::chrono::seconds(30) : std::chrono::milliseconds(50));
@@ -94,7 +95,7 @@ TEST_P(EarlyMetadataTest, OnACompletionQueue) {
   }
   EXPECT_TRUE(ok);
   EXPECT_EQ(tag, &metadata);
-  // It can be asked for before anybody has asked for the end.
+  // The metadata is available before Finish() is called.
   EXPECT_EQ(ShowMetadata(call.context.GetServerInitialMetadata()),
             "x-early=1;");
   reader->Finish(&call.reply, &call.status, &finish);
@@ -105,7 +106,7 @@ TEST_P(EarlyMetadataTest, OnACompletionQueue) {
 }
 
 TEST_P(EarlyMetadataTest, OfAStream) {
-  // Never driven, so always as natively.
+  // A stream is never driven, so it behaves like a native one.
   grpc::ClientContext context;
   const auto stub = Echo::NewStub(NewChannel());
   const auto stream = stub->BidiStream(&context);

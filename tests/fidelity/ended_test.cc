@@ -1,4 +1,4 @@
-// All that a call shows when it has ended.
+// Everything that a call shows when it has ended.
 #include "tests/fidelity/modes.h"
 
 namespace firebreak::testing {
@@ -61,8 +61,8 @@ TEST_P(EndedTest, EveryCodeComesThrough) {
   const Shown native = ExpectAlike([&](Mode mode) {
     const auto channel = world_.NewChannel(mode);
     Shown shown;
-    // But DATA_LOSS, on which World's driven calls are sent again; and one
-    // that is none.
+    // All codes except DATA_LOSS, after which World's driven calls are retried,
+    // and one invalid code.
     for (int code : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 99}) {
       world_.server.Script(
           {Step::Fail(static_cast<grpc::StatusCode>(code), "as said")});
@@ -78,8 +78,8 @@ TEST_P(EndedTest, EveryCodeComesThrough) {
 }
 
 TEST_P(EndedTest, ALimitOfOursIsNamedBesideTheServersStatus) {
-  // Sent again in vain: the last attempt's own status, and why there was no
-  // other.
+  // The retry fails too. The caller gets the last attempt's own status, and the
+  // reason why there was no further attempt.
   Step step = Step::Fail(grpc::StatusCode::DATA_LOSS, "lost", "details");
   step.trailing = {{"x-c", "3"}};
   const Shown native = ExpectAlike(
@@ -140,8 +140,8 @@ TEST_P(EndedTest, OfAMethodThatIsNotImplemented) {
 }
 
 TEST_P(EndedTest, MetadataOverTheLimit) {
-  // Only of an answer: natively a request's sometimes takes the connection, and
-  // with it the next call, down.
+  // This tests the metadata of answers only. Too large metadata of a request
+  // sometimes closes the connection, even natively, and so ends the next call.
   Step step;
   step.trailing = {{"x-large", std::string(kOverMetadataLimit, 'x')}};
   const Shown native = ExpectAlike([&](Mode mode) {
@@ -159,7 +159,7 @@ TEST_P(EndedTest, MetadataOverTheLimit) {
 }
 
 TEST_P(EndedTest, OnALameChannel) {
-  // What gRPC makes of a channel without credentials.
+  // The channel that gRPC creates without credentials fails every call.
   World lame(nullptr, nullptr);
   const Shown native = ExpectAlike([&](Mode mode) {
     UnaryCall call;

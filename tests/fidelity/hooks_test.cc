@@ -1,4 +1,4 @@
-// What other interceptors of a channel see, before ours and after.
+// What the other interceptors of a channel see, before firebreak's and after.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ using ::testing::StartsWith;
 
 class HooksTest : public FidelityTest {
  protected:
-  // With [before, ours, after], where wanted.
+  // Returns a channel with the interceptors `before`, firebreak's and `after`.
   std::shared_ptr<grpc::Channel> NewChannel(
       Mode mode, std::vector<std::unique_ptr<Recorder::Factory>> before,
       std::unique_ptr<Recorder::Factory> after = nullptr) {
@@ -29,16 +29,16 @@ class HooksTest : public FidelityTest {
         world_.server.address(), grpc::InsecureChannelCredentials(), {},
         std::move(before));
   }
-  // Of an end rather than of a beginning?
+  // Returns whether a line belongs to the end of a call, not to its beginning.
   static bool Late(const std::string& line) {
     return line.find("made") == std::string::npos &&
            line.find("send-metadata") == std::string::npos;
   }
-  // The lines of one call, each by its number.
+  // Returns the lines of one call, by their numbers.
   Shown Lines() {
     Shown shown;
     std::vector<std::string> lines = recorder_.TakeLines();
-    // Which of two batches ends first is open natively too.
+    // Which of two batches ends first is not defined, even natively.
     if (GetParam() == StubStyle::kCompletionQueueSplit) {
       std::sort(lines.begin(), lines.end(),
                 [](const std::string& a, const std::string& b) {
@@ -68,8 +68,9 @@ INSTANTIATE_TEST_SUITE_P(Styles, HooksTest, AllStyles(), StyleName);
 TEST_P(HooksTest, BeforeOurs) {
   for (const Step& step :
        {Step::Ok(), Step::Fail(grpc::StatusCode::NOT_FOUND)}) {
-    // gRPC forgets the message that a driven call has had serialized, and so
-    // that it was sent. With a completion queue it never tells.
+    // In a driven call the message has been serialized, so gRPC no longer has
+    // it and does not report that it was sent. With a completion queue it never
+    // does.
     const Shown not_told = {{"message-sent", "0"}};
     const Shown native = ExpectAlike(
         [&](Mode mode) {
@@ -108,8 +109,8 @@ TEST_P(HooksTest, BeforeOursOneCallHoweverManyAttempts) {
   const Step lost = Step::Fail(grpc::StatusCode::DATA_LOSS);
   Shown once = show(Mode::kDriven, {Step::Ok()});
   if (GoesOutNatively(GetParam())) {
-    // gRPC has told that there is no message before the answer is written over,
-    // message and all.
+    // gRPC reports that there is no message before firebreak replaces the whole
+    // answer, including the message.
     for (auto& line : once) {
       absl::StrReplaceAll({{"message(typed) status", "message(null) status"}},
                           &line.second);
@@ -134,9 +135,10 @@ TEST_P(HooksTest, BeforeOursACancelIsTold) {
 }
 
 TEST_P(HooksTest, AfterOursEachAttempt) {
-  // Taken over, made for the call and never asked; then an attempt as if a
-  // generic completion-queue stub had made it. A native one is as natively but
-  // for its request, which has been serialized for further attempts.
+  // If the call is taken over, one interceptor is created for the call and
+  // never called, and another for the attempt, which looks like a call of a
+  // generic stub with a completion queue. If the attempt is the caller's own
+  // call, it only differs from a native one by its serialized request.
   for (const Step& step :
        {Step::Ok(), Step::Fail(grpc::StatusCode::NOT_FOUND)}) {
     const auto show = [&](Mode mode) {
@@ -177,7 +179,8 @@ TEST_P(HooksTest, AfterOursRepliesAreTyped) {
     if (methods->QueryInterceptionHookPoint(
             grpc::experimental::InterceptionHookPoints::POST_RECV_MESSAGE)) {
       std::lock_guard<std::mutex> lock(mu);
-      // Nobody can know what a queue's call asks for before it does.
+      // The type is not known before a call with a completion queue asks for
+      // its reply.
       if (GetParam() == StubStyle::kCompletionQueueSplit) {
         texts.emplace_back(static_cast<grpc::ByteBuffer*>(reply)->Length() ==
                                    call.reply.ByteSizeLong()
@@ -185,7 +188,7 @@ TEST_P(HooksTest, AfterOursRepliesAreTyped) {
                                : "other bytes");
       } else {
         texts.push_back(static_cast<EchoReply*>(reply)->text());
-        // As an interceptor may that answers for the server.
+        // An interceptor may change the reply of the server.
         static_cast<EchoReply*>(reply)->set_text("changed");
       }
     }

@@ -1,5 +1,5 @@
-// Driven calls whose answer is not their first attempt's: what is left of that
-// attempt where it was the caller's own call, for the caller and interceptors.
+// Driven calls that a later attempt answers. If the first attempt was the
+// caller's own call, the caller and interceptors can still see traces of it.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -58,10 +58,10 @@ TEST_P(LaterAnswersTest, AHedgeThatWinsCancelsTheCallersOwnCall) {
   Run(NewChannel(&f), &call);
   EXPECT_TRUE(f.server().WaitForCancelled(1));
   const std::vector<std::string> lines = recorder_.TakeLines();
-  // Nobody but the library has cancelled it.
+  // Only firebreak has cancelled it.
   EXPECT_EQ(std::count(lines.begin(), lines.end(), "before: cancel"),
             is_native() ? 1 : 0);
-  // Not connected by the time it was cancelled, as far as gRPC tells.
+  // According to gRPC, it was not connected when it was cancelled.
   EXPECT_EQ(call.context.peer(), TargetAsPeer(f.server().address()));
 }
 
@@ -76,8 +76,8 @@ TEST_P(LaterAnswersTest, AMessageThatInterceptorsBeforeOursAreNotShown) {
 }
 
 TEST_P(LaterAnswersTest, InterceptorsBeforeOursAreToldByAThreadOfOurs) {
-  // Interceptors before ours are told of a later answer by the thread that has
-  // it. The program is told where it always is.
+  // The thread that has a later answer calls the interceptors before
+  // firebreak's. The program gets the answer on the same thread as always.
   EngineFixture f(kQuickRetry);
   f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
   const auto own = std::this_thread::get_id();
@@ -101,7 +101,7 @@ TEST(LateQueueTest, RetriesWhenItIsPolled) {
   const auto stub = Echo::NewStub(f.channel());
   auto reader = stub->AsyncUnary(&call.context, call.request, &cq);
   reader->Finish(&call.reply, &call.status, &call);
-  // No thread of gRPC's looks at the queue, and none of ours can.
+  // No thread of gRPC polls the queue, and none of firebreak's can.
   EXPECT_LE(f.server().calls(), 1);
   EXPECT_EQ(f.counts().attempts_of(core::AttemptKind::kRetry), 0);
   void* tag = nullptr;
@@ -121,7 +121,7 @@ TEST_P(LaterAnswersTest, ATimeoutIsTheServersButNotTheContexts) {
 }
 
 TEST_P(LaterAnswersTest, WithoutFurtherAttemptsTheRequestStaysTyped) {
-  // Under a policy of one attempt nothing has to be serialized for another.
+  // With one attempt only, the request need not be serialized for another.
   const auto show = [&](bool driven) {
     EngineFixture f(driven ? "timeout: \"600s\"" : "breaker {}");
     UnaryCall call("hello");
@@ -138,7 +138,7 @@ TEST_P(LaterAnswersTest, WithoutFurtherAttemptsTheRequestStaysTyped) {
   }
 }
 
-// A reactor is told of its initial metadata, and whether there was any.
+// A reactor that records whether there was initial metadata.
 class Reactor final : public grpc::ClientUnaryReactor {
  public:
   explicit Reactor(grpc::ClientContext* context) : context_(context) {}
@@ -190,7 +190,7 @@ TEST_F(ReactorOkTest, OfACallThatFails) {
 }
 
 TEST_F(ReactorOkTest, OfACallThatIsRefused) {
-  // Answered by ourselves, so that gRPC takes it for one that has metadata.
+  // firebreak answers the call itself, so gRPC reports that it has metadata.
   EngineFixture f("rate_limit { rate: 0.001 burst: 1 }");
   UnaryCall first;
   Run(f.channel(), &first);
@@ -199,7 +199,7 @@ TEST_F(ReactorOkTest, OfACallThatIsRefused) {
 }
 
 TEST_F(ReactorOkTest, OfACallThatIsTakenOver) {
-  // A deadline tighter than the caller's own makes another call of it.
+  // With a deadline earlier than the caller's own, the call is taken over.
   EngineFixture f("timeout: \"100s\"");
   f.server().Script({Step::Fail(grpc::StatusCode::NOT_FOUND)});
   UnaryCall call;

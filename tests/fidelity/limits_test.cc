@@ -1,5 +1,5 @@
-// What a call under firebreak costs its surroundings: other interceptors that
-// hold something meanwhile, and in-process servers.
+// The limits of calls through firebreak: other interceptors that hold a lock
+// during a call, and in-process servers.
 #include <grpcpp/generic/async_generic_service.h>
 
 #include <atomic>
@@ -12,7 +12,7 @@
 namespace firebreak::testing {
 namespace {
 
-// One call at a time goes down.
+// An interceptor that lets only one call at a time proceed.
 class OneByOne final
     : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
@@ -46,8 +46,8 @@ class OneByOne final
 
 class ProceedTest : public ::testing::Test {
  protected:
-  // Two synchronous calls, of which the server answers neither before it has
-  // both. True: both have got there.
+  // Makes two synchronous calls, which the server does not answer before it has
+  // both. Returns whether both have reached it.
   static bool Overlap(bool driven, bool on_calling_thread) {
     EngineOptions options;
     options.drive_on_calling_thread = on_calling_thread;
@@ -72,7 +72,7 @@ class ProceedTest : public ::testing::Test {
     std::thread second(run);
     bool both = true;
     if (driven && on_calling_thread) {
-      // Whoever has the lock is in there until it is answered.
+      // The call that holds the lock keeps it until it is answered.
       both = mu.try_lock();
       if (both) mu.unlock();
     } else {
@@ -91,7 +91,7 @@ TEST_F(ProceedTest, ASynchronousDrivenCallRunsInsideIt) {
   EXPECT_TRUE(Overlap(/*driven=*/true, /*on_calling_thread=*/false));
 }
 
-// Counts its calls, and those that never became one.
+// A server that counts its calls, and the calls that ended before they began.
 class InProcessTest : public ::testing::Test {
  protected:
   class Service final : public grpc::CallbackGenericService {

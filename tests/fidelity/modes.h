@@ -1,18 +1,18 @@
-// The same call three times: as gRPC makes it, guarded, and driven; and all
-// that it shows, side by side.
+// Makes the same call three times, natively by gRPC, guarded, and driven, and
+// compares everything that can be seen of it.
 //
 //   World world;                                   // one server for the three
 //   const Shown native = ExpectAlike([&](Mode mode) {
 //     UnaryCall call("hello");
 //     Caller(GetParam(), world.NewChannel(mode)).Run(&call);
 //     return ShowCall(call);
-//   }, {{"peer", world.server.address()}});        // but this, when driven
-//   EXPECT_EQ(native.at("code"), "0");             // or the test is empty
+//   }, {{"peer", world.server.address()}});     // the difference when driven
+//   EXPECT_EQ(native.at("code"), "0");          // makes sure that it succeeded
 //
-// A driven call here is one that would be sent again on DATA_LOSS alone, so
-// that whatever else a server answers is its first attempt's. Where that is the
-// caller's own call (see GoesOutNatively()) nearly all differences are gone:
-// TakenOver() names those that only the other styles have.
+// Here a driven call is retried only after DATA_LOSS, so any other answer is
+// that of its first attempt. If that attempt is the caller's own call (see
+// GoesOutNatively()), there are almost no differences. TakenOver() names the
+// differences that only the other styles have.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TESTS_FIDELITY_MODES_H_
@@ -43,18 +43,18 @@ inline std::string ModeName(const ::testing::TestParamInfo<Mode>& info) {
   return kNames[static_cast<int>(info.param)];
 }
 
-// A name for each thing that was seen, so that a difference says what differs.
+// What was seen, by name, so that the names of differences can be printed.
 using Shown = std::map<std::string, std::string>;
 
-// `shown`, but for `changed`.
+// Returns `shown` with the values of `changed`.
 inline Shown With(Shown shown, const Shown& changed) {
   for (const auto& entry : changed) shown[entry.first] = entry.second;
   return shown;
 }
 
-// What `show(mode)` sees natively, which the other modes have to equal but for
-// the differences named. One that is gone fails too: it is to be taken out of
-// the test, and out of docs/fidelity.md.
+// Returns what `show(mode)` sees natively. The other modes must see the same
+// except for the named differences. A named difference that no longer exists is
+// a failure too: remove it from the test and from docs/fidelity.md.
 template <class Show>
 Shown ExpectAlike(const Show& show, const Shown& driven = {},
                   const Shown& guarded = {}) {
@@ -74,7 +74,7 @@ class World {
                                   : grpc::InsecureServerCredentials()),
         credentials_(std::move(credentials)) {}
 
-  // To `server`, unless there is another `target`.
+  // Returns a channel to `target` or, if that is empty, to `server`.
   std::shared_ptr<grpc::Channel> NewChannel(Mode mode,
                                             ChannelOptions options = {},
                                             const std::string& target = "") {
@@ -92,7 +92,7 @@ class World {
     return grpc::experimental::CreateCustomChannelWithInterceptors(
         to, credentials_, options.args, std::move(options.interceptors));
   }
-  // For those who make the channel themselves; null natively.
+  // For tests that create the channel themselves. Null for Mode::kNative.
   std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
   NewFactory(Mode mode) {
     if (mode == Mode::kNative) return nullptr;
@@ -128,7 +128,7 @@ inline std::string ShowAuth(const grpc::ClientContext& context) {
   if (auth == nullptr) return "none";
   std::string all;
   for (const auto& property : *auth) {
-    // A certificate is long.
+    // Long values, such as a certificate, are cut.
     absl::StrAppend(
         &all, absl::string_view(property.first.data(), property.first.length()),
         "=",
@@ -140,7 +140,7 @@ inline std::string ShowAuth(const grpc::ClientContext& context) {
   return all;
 }
 
-// Everything that a context whose call has ended, and its status, can be asked.
+// Returns everything that a context and a status show after the call.
 inline Shown ShowEnd(const grpc::ClientContext& context,
                      const grpc::Status& status) {
   const std::string debug = context.debug_error_string();
@@ -152,7 +152,7 @@ inline Shown ShowEnd(const grpc::ClientContext& context,
       {"trailing", ShowMetadata(context.GetServerTrailingMetadata())},
       {"peer", context.peer()},
       {"auth", ShowAuth(context)},
-      // Up to where it tells the time of day.
+      // Only the part before the time of day.
       {"debug", debug.substr(0, debug.find('{'))},
       {"compression", absl::StrCat(context.compression_algorithm())},
   };
@@ -163,13 +163,13 @@ inline Shown ShowCall(const UnaryCall& call) {
               {{"reply", call.reply.text()}});
 }
 
-// The differences of a driven call of `style` whose first answer stands, which
-// only those that are answered by attempts of ours have.
+// Returns the differences of a driven call of `style` that its first attempt
+// answers: none if that attempt is the caller's own call.
 inline Shown TakenOver(StubStyle style, const Shown& differences) {
   return GoesOutNatively(style) ? Shown() : differences;
 }
 
-// A test of each stub style.
+// A test that runs with each stub style.
 class FidelityTest : public ::testing::TestWithParam<StubStyle> {
  protected:
   void Run(const std::shared_ptr<grpc::Channel>& channel, UnaryCall* call) {

@@ -1,13 +1,13 @@
-// A call made inside a handler, with a context made from the server's.
+// A call inside a handler, with a context created from the server's context.
 #include "tests/fidelity/modes.h"
 
 namespace firebreak::testing {
 namespace {
 
-// Only where a context made elsewhere fits.
+// Runs only with the styles to which a context can be passed.
 class PropagationTest : public FidelityTest {
  protected:
-  // What the inner call, over `channel`, ended with.
+  // Makes the inner call over `channel`, and returns its status.
   grpc::Status CallOn(const std::shared_ptr<grpc::Channel>& channel,
                       grpc::ServerContextBase* server,
                       const grpc::PropagationOptions& options) {
@@ -29,7 +29,7 @@ class PropagationTest : public FidelityTest {
     return status;
   }
 
-  // With a deadline in ten minutes on the outer call.
+  // The outer call has a deadline in ten minutes.
   Shown ShowDeadline(Mode mode, const grpc::PropagationOptions& options) {
     const auto channel = world_.NewChannel(mode);
     EchoServer front;
@@ -49,8 +49,8 @@ class PropagationTest : public FidelityTest {
              left < std::chrono::minutes(15) ? "the parent's" : "none"}};
   }
 
-  // With the outer call cancelled while the server holds the inner one, until
-  // the handler knows of it, or until the inner call ends.
+  // Cancels the outer call while the server holds the inner one. The server
+  // then releases the inner call, unless it `ends_by_itself`.
   Shown ShowCancel(Mode mode, const grpc::PropagationOptions& options,
                    bool ends_by_itself) {
     World world;

@@ -1,4 +1,4 @@
-// In which order, and on whose threads, a call's ends are told.
+// In which order and on which threads the end of a call is reported.
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace firebreak::testing {
 namespace {
 
-// gRPC gives its threads names, ours bear the program's.
+// gRPC's threads have their own names; firebreak's have that of the program.
 std::string ThreadName() {
   std::array<char, 16> name{};
   prctl(PR_GET_NAME, name.data());
@@ -38,7 +38,7 @@ TEST_P(TagsTest, BothAskedForAtOnce) {
     reader->StartCall();
     reader->ReadInitialMetadata(&metadata);
     reader->Finish(&call.reply, &call.status, &finish);
-    // Which one comes first is open.
+    // Which one comes first is not defined.
     Shown shown;
     for (int i = 0; i < 2; ++i) {
       void* tag = nullptr;
@@ -91,7 +91,7 @@ TEST_P(TagsTest, AQueueThatIsShutDownStillHandsThemOut) {
     cq.Shutdown();
     void* tag = nullptr;
     bool ok = false;
-    // Polled, or a native call would not even begin.
+    // The main thread must poll meanwhile, or a native call would not begin.
     std::thread release([&] {
       EXPECT_TRUE(world.server.WaitForCalls(1));
       world.server.Release();

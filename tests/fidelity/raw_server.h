@@ -1,13 +1,13 @@
-// A server of bytes, for what generated ones do not do: a reply that does not
-// parse, none at all, one beside a failure, initial metadata long before the
-// end.
+// A server that sends raw bytes, for cases that a generated server does not
+// have: a reply that cannot be parsed, no reply, a reply with a failure, and
+// initial metadata long before the end.
 //
 //   RawServer server({"not a message", grpc::Status::OK});
 //   RawServer server({absl::nullopt, grpc::Status::OK, /*waits=*/true});
-//   ... the initial metadata "x-early: 1" is there, and nothing else ...
+//   ... it has sent the initial metadata "x-early: 1", and nothing else ...
 //   server.Release();
 //
-// Thread safety: all methods from any thread.
+// Thread safety: safe from any thread.
 #ifndef FIREBREAK_TESTS_FIDELITY_RAW_SERVER_H_
 #define FIREBREAK_TESTS_FIDELITY_RAW_SERVER_H_
 
@@ -46,10 +46,10 @@ class RawServer {
   ~RawServer() { Release(); }
 
   const std::string& address() const { return address_; }
-  // Ends the calls that wait. Those to come wait anew.
+  // Ends the calls that wait. Later calls wait again.
   void Release() { service_.Release(); }
-  // Until the initial metadata of a call that waits has been sent. False after
-  // a generous time.
+  // Waits until the initial metadata of a waiting call has been sent. Returns
+  // false after a generous time.
   bool WaitForSent() { return service_.WaitForSent(); }
 
  private:

@@ -1,15 +1,17 @@
-// An interceptor that writes down all it is told, for one's neighbours' view.
+// An interceptor that records all its calls, to show what the interceptors
+// beside firebreak's see.
 //
 //   Recorder recorder;
 //   options.interceptors.push_back(recorder.NewFactory("before"));
 //   ... calls ...
 //   recorder.Take();   // "before: send-metadata send-message(typed)", ...
 //
-// One line for each Intercept(), in the order in which they came, and one for
-// each interceptor made. Messages: typed, bytes (only serialized), null.
+// There is one line for each Intercept(), in order, and one for each
+// interceptor that is created. Messages are typed, bytes (only serialized) or
+// null.
 //
-// Thread safety: all methods from any thread. Ownership: it outlives its
-// channels' calls.
+// Thread safety: safe from any thread. Ownership: it outlives its channels'
+// calls.
 #ifndef FIREBREAK_TESTS_FIDELITY_RECORDER_H_
 #define FIREBREAK_TESTS_FIDELITY_RECORDER_H_
 
@@ -41,7 +43,7 @@ class Recorder {
                                               std::move(more));
   }
 
-  // What has been written so far, and begins anew.
+  // Returns the lines so far, and starts again with none.
   std::vector<std::string> TakeLines() {
     std::lock_guard<std::mutex> lock(mu_);
     return std::exchange(lines_, {});

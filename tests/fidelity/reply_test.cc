@@ -1,4 +1,5 @@
-// The reply: whole, too large, compressed, broken, and into what it is read.
+// The reply: complete, too large, compressed or broken, and the message that it
+// is read into.
 #include <google/protobuf/arena.h>
 #include <grpcpp/generic/generic_stub.h>
 
@@ -12,7 +13,7 @@ namespace {
 
 class ReplyTest : public FidelityTest {
  protected:
-  // A call to a server of bytes; what it shows of its end.
+  // Calls a server of raw bytes, and returns what the end of the call shows.
   Shown Ask(Mode mode, const RawServer& server) {
     UnaryCall call("hello");
     call.reply.set_text("as it was");
@@ -112,7 +113,7 @@ TEST_P(ReplyTest, ThatDoesNotParse) {
       TakenOver(GetParam(),
                 {{"code", "13"},
                  {"message", "firebreak: the reply cannot be parsed"}}));
-  // The synchronous stub has a word for it, the others hand out an OK.
+  // The synchronous stub reports a code for it, and the others report OK.
   EXPECT_EQ(native.at("code"), GetParam() == StubStyle::kSync ? "12" : "0");
 }
 
@@ -139,7 +140,7 @@ TEST_P(ReplyTest, BesideAFailure) {
   EXPECT_EQ(native.at("reply"), "partial");
 }
 
-// Generic stubs, whose messages are ByteBuffers. None is synchronous.
+// Generic stubs, whose messages are ByteBuffers. There is no synchronous one.
 class GenericTest : public FidelityTest {};
 INSTANTIATE_TEST_SUITE_P(Styles, GenericTest,
                          ::testing::Values(StubStyle::kCallback,

@@ -1,4 +1,4 @@
-// What a caller sets reaches the server, and limits it sets hold.
+// Everything that a caller sets reaches the server, and its limits hold.
 #include "tests/fidelity/modes.h"
 #include "tests/support/fault_proxy.h"
 
@@ -9,7 +9,7 @@ using std::chrono::system_clock;
 
 class RequestTest : public FidelityTest {
  protected:
-  // What the server saw of the last call.
+  // Returns what the server saw of the last call.
   Shown Arrived() {
     const SeenCall seen = world_.server.seen().back();
     std::string deadline = "soon";
@@ -21,7 +21,8 @@ class RequestTest : public FidelityTest {
             {"authority", seen.authority},
             {"deadline", deadline}};
   }
-  // The whole of an OK call as the server saw it, and as the caller did.
+  // Makes a call that succeeds, and returns all that the server and the caller
+  // saw of it.
   Shown Show(Mode mode, UnaryCall* call, ChannelOptions options = {}) {
     Run(world_.NewChannel(mode, std::move(options)), call);
     EXPECT_TRUE(call->status.ok()) << call->status.error_message();
@@ -40,7 +41,7 @@ TEST_P(RequestTest, Metadata) {
     call.context.AddMetadata("a-first", "1");
     return Show(mode, &call);
   });
-  // Nothing of ours is among it.
+  // It contains no metadata of firebreak's.
   const std::string metadata = native.at("metadata");
   EXPECT_EQ(metadata.find("a-first=1;user-agent=grpc-c++/"), 0U) << metadata;
   EXPECT_NE(metadata.find("x-order=b;x-order=c;x-order=a;x-order=;"),
@@ -91,7 +92,7 @@ TEST_P(RequestTest, ADeadlineThatPasses) {
     const int calls = world_.server.calls();
     const int cancelled = world_.server.cancelled();
     Shown shown;
-    // Longer ones until one gets as far as the server.
+    // Uses longer and longer timeouts until a call reaches the server.
     auto timeout = std::chrono::milliseconds(50);
     while (world_.server.calls() == calls) {
       UnaryCall call;
@@ -105,7 +106,8 @@ TEST_P(RequestTest, ADeadlineThatPasses) {
           {"reply", call.reply.text()}};
       timeout *= 2;
     }
-    // Of attempts of ours it depends on who is first, gRPC or we.
+    // If firebreak makes the attempts, either gRPC or firebreak may notice the
+    // deadline first.
     if (mode == Mode::kDriven && !GoesOutNatively(GetParam()) &&
         (shown["message"] == native_says || shown["message"] == ours)) {
       shown["message"] = shown["trailing"] = "either";
@@ -217,7 +219,7 @@ TEST_P(RequestTest, TooLargeToSend) {
     UnaryCall call(std::string(2000, 'x'));
     call.reply.set_text("as it was");
     Run(world_.NewChannel(mode, std::move(options)), &call);
-    // How far such a call got, and so its peer, is not the same natively.
+    // How far such a call gets, and so its peer, is not defined even natively.
     Shown shown = ShowCall(call);
     for (const char* key : {"peer", "auth", "debug"}) shown.erase(key);
     return With(shown, {{"calls", absl::StrCat(world_.server.calls())}});
@@ -229,7 +231,7 @@ TEST_P(RequestTest, TooLargeToSend) {
 }
 
 TEST_P(RequestTest, WaitForReady) {
-  // Nobody ever listens: a call that waits ends with its deadline.
+  // There is no server: a call that waits ends at its deadline.
   const std::string nowhere = EchoServer().address();
   const Shown native = ExpectAlike([&](Mode mode) {
     const auto channel = world_.NewChannel(mode, {}, nowhere);
@@ -237,8 +239,8 @@ TEST_P(RequestTest, WaitForReady) {
     for (bool waits : {true, false}) {
       UnaryCall call;
       call.context.set_wait_for_ready(waits);
-      // One that waits must not be saved by its deadline, nor one that does
-      // not be ended by it.
+      // A call that waits must end at its deadline, and one that does not wait
+      // must end before it.
       call.context.set_deadline(
           system_clock::now() +
           (waits ? std::chrono::milliseconds(100) : std::chrono::minutes(1)));

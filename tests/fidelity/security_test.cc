@@ -1,4 +1,4 @@
-// TLS, and credentials of the channel and of the call.
+// TLS, and the credentials of channels and calls.
 #include <grpcpp/version_info.h>
 
 #include <atomic>
@@ -25,7 +25,7 @@ std::shared_ptr<grpc::ServerCredentials> ServerTls() {
   return grpc::SslServerCredentials(options);
 }
 
-// With a certificate of the client's own too.
+// The client has a certificate, too.
 std::shared_ptr<grpc::ChannelCredentials> ChannelTls() {
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = TestCertificate().certificate;
@@ -34,7 +34,7 @@ std::shared_ptr<grpc::ChannelCredentials> ChannelTls() {
   return grpc::SslCredentials(options);
 }
 
-// Puts "x-token: NUMBER" on each call it is asked for, or fails.
+// Adds "x-token: NUMBER" to the metadata of each call, or fails.
 class Tokens final : public grpc::MetadataCredentialsPlugin {
  public:
   explicit Tokens(std::atomic<int>* asked, grpc::Status status = {})
@@ -66,7 +66,7 @@ class SecurityTest : public ::testing::TestWithParam<StubStyle> {
     options.args.SetSslTargetNameOverride(kName);
     Caller(GetParam(), world->NewChannel(mode, std::move(options))).Run(call);
   }
-  // What the server saw of the last call's credentials.
+  // Returns what the server saw of the last call's credentials.
   static std::string Token(const World& world) {
     const auto seen = world.server.seen();
     if (seen.empty()) return "no call";
@@ -184,14 +184,14 @@ TEST_P(SecurityTest, CredentialsOfACallOnAnInsecureChannel) {
             std::string::npos);
 }
 
-// From gRPC 1.63 on nobody can write call credentials that are not gRPC's own.
+// From gRPC 1.63 on, only gRPC itself can implement call credentials.
 #if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR < 63
 class Unusable final : public grpc::CallCredentials {
  public:
   bool ApplyToCall(grpc_call* /*call*/) override { return false; }
 
  private:
-  // gRPC 1.63 dropped it, and the base takes its credentials.
+  // gRPC 1.63 removed this function, and the base class has the credentials.
   grpc::SecureCallCredentials* AsSecureCredentials() override {
     return nullptr;
   }

@@ -1,5 +1,5 @@
-// Streams, which are guarded also where the policy says retry: all that they
-// show is as natively.
+// Streams. They are guarded even if the policy has retries, and everything that
+// they show is the same as natively.
 #include <atomic>
 #include <vector>
 
@@ -22,7 +22,7 @@ class StreamsTest : public ::testing::Test {
   std::unique_ptr<Echo::Stub> NewStub(Mode mode, ChannelOptions options = {}) {
     return Echo::NewStub(world_.NewChannel(mode, std::move(options)));
   }
-  // Metadata before and after, and then `code`.
+  // Returns a step with initial and trailing metadata that ends with `code`.
   static Step FullStep(grpc::StatusCode code) {
     Step step = Step::Fail(code, "as said", std::string("\0\1", 2));
     if (code == grpc::StatusCode::OK) step = Step::Ok();
@@ -161,8 +161,8 @@ TEST_P(StreamEndsTest, NeighboursSeeTheSame) {
 
 TEST_F(StreamsTest, TheReactorsEvents) {
   struct Reactor : grpc::ClientBidiReactor<EchoRequest, EchoReply> {
-    // One operation after the other, so that their order is determined. But
-    // for the metadata, which may come while something else does.
+    // Operations follow one after the other, so that their order is fixed,
+    // except for the metadata, which may arrive during another operation.
     void OnReadInitialMetadataDone(bool ok) override { metadata = ok; }
     void OnWriteDone(bool ok) override {
       absl::StrAppend(&events, "write ", ok, ",");
@@ -263,7 +263,7 @@ TEST_F(StreamsTest, CorkedInitialMetadataWaitsForTheFirstWrite) {
 }
 
 TEST_F(StreamsTest, WriteOptions) {
-  // Two messages that compress well: one may be, the other may not.
+  // Two messages that compress well. Only one of them may be compressed.
   const int port = std::stoi(world_.server.address().substr(10));
   const Shown native = ExpectAlike([&](Mode mode) {
     FaultProxy proxy(port);

@@ -1,5 +1,5 @@
-// What must not keep calls away once a server is back, over sockets and every
-// stub style, in the time of the test's own clock.
+// Policies must not refuse calls for long once a server has recovered. Tested
+// over sockets and every stub style, on a virtual clock.
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,8 +16,8 @@ using std::chrono::seconds;
 class ComebackTest : public ::testing::TestWithParam<StubStyle> {};
 INSTANTIATE_TEST_SUITE_P(Styles, ComebackTest, AllStyles(), StyleName);
 
-// Calls that are healthy, and take longer than a probe's lease is at first: the
-// first of them shows how long one may take.
+// The calls succeed, but take longer than the initial lease of a probe. The
+// first of them shows how long a call may take.
 TEST_P(ComebackTest, CallsThatAreMerelyLongCloseTheBreaker) {
   Rig rig("breaker {}");
   rig.server.Script(
@@ -27,7 +27,7 @@ TEST_P(ComebackTest, CallsThatAreMerelyLongCloseTheBreaker) {
   ASSERT_THAT(rig.breaker(), BreakerIs("open"));
   int sent = 0;
   for (int i = 0; i < 20 && rig.breaker().name != "closed"; ++i) {
-    // A little more than to the next look.
+    // A little longer than until the next probe is due.
     rig.clock->Advance(seconds(2));
     Pending call(GetParam(), rig.channel());
     while (!call.has_ended() && rig.server.hanging() == 0) {
@@ -43,8 +43,8 @@ TEST_P(ComebackTest, CallsThatAreMerelyLongCloseTheBreaker) {
   EXPECT_LE(sent, 6);
 }
 
-// What is refused here during an outage does not prove that the server still
-// refuses.
+// Calls that the throttle itself refuses during an outage do not prove that the
+// server still refuses calls.
 TEST_P(ComebackTest, AThrottleIsBackWithinItsWindow) {
   constexpr milliseconds kBetween(100);
   constexpr int kWindow = 100;  // calls in ten seconds

@@ -1,6 +1,6 @@
-// Calls through a FaultInjector with faults at random: the books of callers,
-// engine, injector and server agree to the last call. FIREBREAK_FAULT_CALLS=n
-// makes it n calls; scripts/nightly a million.
+// Calls through a FaultInjector with random faults: the counts of callers,
+// engine, injector and server agree exactly. FIREBREAK_FAULT_CALLS sets the
+// number of calls; scripts/nightly makes a million.
 #include <atomic>
 #include <cstdlib>
 #include <map>
@@ -40,7 +40,8 @@ int CallsToMake() {
   return calls == nullptr ? 2'000 : std::atoi(calls);
 }
 
-// What callers got, by code; refused ones apart.
+// What callers got: the codes of answered calls, and the reasons of refused
+// ones.
 struct Books {
   std::mutex mu;
   std::map<grpc::StatusCode, int64_t> codes;
@@ -55,7 +56,8 @@ void Call(StubStyle style, const std::shared_ptr<grpc::Channel>& channel,
     caller.Run(&call);
     std::lock_guard<std::mutex> lock(books->mu);
     const Reason reason = ReasonOf(call.context);
-    // Those that have been tried say that too, of their next attempt.
+    // A call whose next attempt the breaker refused has the same reason, but
+    // the server's message.
     if (IsRefusedBy(reason, "breaker") &&
         call.status.error_message().find("firebreak: ") == 0) {
       ++books->refusals[reason];
@@ -106,7 +108,7 @@ TEST(FaultAccountsTest, EveryCallAndEveryAttemptIsAccountedFor) {
   for (const auto& [code, n] : books.codes) answered += n;
   int64_t refused = 0;
   for (const auto& [reason, n] : books.refusals) refused += n;
-  // Callers and engine.
+  // The counts of callers and engine.
   EXPECT_EQ(answered + refused, int64_t{4} * each);
   EXPECT_EQ(counts.calls, int64_t{4} * each);
   EXPECT_EQ(counts.in_flight, 0);
@@ -119,7 +121,7 @@ TEST(FaultAccountsTest, EveryCallAndEveryAttemptIsAccountedFor) {
     if (code == grpc::StatusCode::OK) continue;
     EXPECT_EQ(counts.codes[static_cast<size_t>(code)], n) << code;
   }
-  // Engine, injector and server.
+  // The counts of engine, injector and server.
   EXPECT_EQ(sum(counts.attempts), faults.attempts);
   EXPECT_EQ(sum(counts.attributions), faults.attempts);
   EXPECT_EQ(faults.untouched + faults.late + faults.failed + faults.dropped,
@@ -127,7 +129,7 @@ TEST(FaultAccountsTest, EveryCallAndEveryAttemptIsAccountedFor) {
   EXPECT_EQ(server.attempts(kUnary),
             faults.untouched + faults.late + faults.dropped);
   EXPECT_EQ(server.overruns(), 0);
-  // It was a bad day.
+  // The faults did happen.
   EXPECT_GT(faults.failed, 0);
   EXPECT_GT(faults.dropped, 0);
   EXPECT_GT(counts.attempts_of(core::AttemptKind::kRetry), 0);

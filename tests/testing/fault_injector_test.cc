@@ -1,4 +1,5 @@
-// Each fault, as the application and the engine see it, over every stub style.
+// Tests what the application and the engine see of each fault, over every stub
+// style.
 #include "firebreak/testing/fault_injector.h"
 
 #include <thread>
@@ -39,7 +40,8 @@ constexpr char kBreaker[] = R"pb(
 
 class FaultInjectorTest : public ::testing::TestWithParam<StubStyle> {
  protected:
-  // Once the backoffs of its policy have passed.
+  // Moves the clock past the backoffs of the policy until the call ends, and
+  // returns its code.
   static grpc::StatusCode CodeOf(Rig* rig, Pending* call) {
     EXPECT_TRUE(rig->clock->AdvanceUntil([&] { return call->has_ended(); },
                                          milliseconds(10)));
@@ -158,7 +160,7 @@ TEST_P(FaultInjectorTest, AScriptThatEndsBeforeTheCallsDoHasNoMoreFaults) {
 
 INSTANTIATE_TEST_SUITE_P(Styles, FaultInjectorTest, AllStyles(), StyleName);
 
-// Without the engine's clock, and without an engine.
+// An injector without a clock, on a channel without an engine.
 TEST(FaultInjectorAloneTest, RealTimeAndRealDeadlines) {
   ScriptedServer server;
   server.Always(kUnary, EchoOf("ok"));
@@ -240,7 +242,7 @@ TEST(FaultInjectorAloneTest, AReplicaHasItToo) {
   EXPECT_EQ(replica.attempts(kUnary), 0);
 }
 
-// What a stream's reader gets, and how it ends.
+// What the reader of a stream gets, and the status of the stream.
 struct Streamed {
   std::vector<std::string> texts;
   grpc::Status status;
@@ -260,7 +262,7 @@ TEST(FaultInjectorStreamTest, BreaksAfterSoManyMessagesOrBytes) {
   Rig rig(kBreaker);
   EchoReply reply;
   reply.set_text("12345678");
-  const std::string bytes = reply.SerializeAsString();  // of ten
+  const std::string bytes = reply.SerializeAsString();  // ten bytes
   rig.server.Always(kServerStream,
                     Reply::Stream({bytes, bytes, bytes, bytes, bytes}));
   EXPECT_EQ(ReadAll(&rig).texts.size(), 5U);
@@ -274,7 +276,7 @@ TEST(FaultInjectorStreamTest, BreaksAfterSoManyMessagesOrBytes) {
   const Streamed three = ReadAll(&rig);
   EXPECT_EQ(three.texts.size(), 3U);
   EXPECT_EQ(three.status.error_code(), kUnavailable);
-  // They were no cancels of the caller's.
+  // The engine did not take them for cancels by the caller.
   EXPECT_THAT(BreakerOf(*rig.engine, "echo", kServerStream), BreakerIs("open"));
   EXPECT_EQ(rig.injector.counts().cut, 2);
 }
@@ -306,7 +308,7 @@ TEST(FaultInjectorStreamTest, ABidiStreamThatIsLateKeepsItsOrder) {
     auto stub = Echo::NewStub(rig.channel());
     grpc::ClientContext context;
     grpc::CompletionQueue cq;
-    // Everything is asked for before the call goes on.
+    // All operations are started before the call may proceed.
     auto stream = stub->AsyncBidiStream(&context, &cq, nullptr);
     rig.clock->Advance(seconds(3));
     void* tag = nullptr;

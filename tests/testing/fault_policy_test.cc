@@ -1,5 +1,5 @@
-// `fault { }` in a policy: refused unless the process allows it, and what it
-// then does, over every stub style.
+// `fault { }` in a policy: it is refused unless the process allows faults.
+// Tests its effects over every stub style.
 #include <algorithm>
 
 #include "firebreak/events.h"
@@ -75,7 +75,7 @@ TEST(FaultPolicyAloneTest, IsRefusedWhereItIsNotAllowedAndSaidOnce) {
   PolicyUpdate dry_run;
   dry_run.dry_run = true;
   EXPECT_FALSE((*engine)->UpdatePolicy(kTwoFaults, dry_run).ok());
-  // One that injects nothing is no fault.
+  // A `fault` that injects nothing is allowed.
   EXPECT_TRUE((*engine)
                   ->SetPolicyText("method { name {} fault { enabled: false "
                                   "hang: true } }")
@@ -125,7 +125,7 @@ TEST_P(FaultPolicyTest, FailsWithOneOfItsCodes) {
   EXPECT_GT(codes[grpc::StatusCode::INTERNAL], 0);
   EXPECT_GT(codes[grpc::StatusCode::ABORTED], 0);
   EXPECT_EQ(server_.attempts(kUnary), 0);
-  // A new policy holds for the calls that come after.
+  // A new policy applies to later calls.
   ASSERT_TRUE(engine_->SetPolicyText("method { name {} }").ok());
   EXPECT_TRUE(Pending(GetParam(), channel).Wait().ok());
 }

@@ -1,4 +1,4 @@
-// An engine on a virtual clock, with a server that does as it is told.
+// An engine on a virtual clock, with a scripted server.
 //
 //   Rig rig(R"pb(retry { max_attempts: 3 })pb");
 //   rig.server.Script(kUnary, {Reply::Fail(grpc::StatusCode::UNAVAILABLE)});
@@ -53,7 +53,7 @@ struct Rig {
     server.Always(kUnary, EchoOf("ok"));
   }
 
-  // With the injector behind firebreak.
+  // Returns a channel with the injector behind firebreak's interceptor.
   std::shared_ptr<grpc::Channel> NewChannel() {
     ChannelOptions options;
     options.attempt_interceptors.push_back(injector.NewFactory());
@@ -75,7 +75,7 @@ struct Rig {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
-// One call under way on a thread of its own.
+// One call in flight, on a separate thread.
 class Pending {
  public:
   Pending(StubStyle style, const std::shared_ptr<grpc::Channel>& channel,

@@ -1,4 +1,4 @@
-// What moves when a test moves the clock, over every stub style.
+// Tests what happens when a test moves the clock, over every stub style.
 #include "firebreak/testing/virtual_clock.h"
 
 #include <algorithm>
@@ -201,7 +201,7 @@ TEST(VirtualClockAloneTest, TwoEnginesGoByOneClock) {
   EXPECT_THAT(BreakerOf(*second, "echo", kUnary), BreakerIs("closed"));
 }
 
-// Of a test's own making, and against the word of clock.h.
+// A clock of this test, which violates the contract of clock.h.
 class WildClock final : public Clock {
  public:
   Time Now() const override { return Time(Time::duration(now_.load())); }
