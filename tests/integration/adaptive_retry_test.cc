@@ -1,5 +1,5 @@
-// Retries that learn, in each stub style: what one call's retry teaches is in
-// the report of the next.
+// Retries that learn from earlier ones, in each stub style. The report of a
+// call shows what the retries before it have changed.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -27,7 +27,7 @@ constexpr char kAdaptive[] = R"pb(
 
 class AdaptiveRetryTest : public ::testing::TestWithParam<StubStyle> {
  protected:
-  // A call with its first two attempts as given.
+  // Makes a call whose first two attempts are answered as given.
   v1::CallReport Run(EngineFixture* f, Step first, Step retry = Step::Ok()) {
     f->server().Script({std::move(first), std::move(retry)});
     CallOptions options;
@@ -61,7 +61,7 @@ TEST_P(AdaptiveRetryTest, TheReportTellsHowEachFailureWasWeighed) {
   EXPECT_FALSE(report.attempt(1).has_decision()) << "it is the answer";
   EXPECT_EQ(report.code(), v1::OK);
 
-  // That retry helped, and so the next waits half as long.
+  // That retry succeeded, so the next one waits half as long.
   const auto next = Run(&f, Step::Fail(StatusCode::RESOURCE_EXHAUSTED));
   ASSERT_EQ(next.attempt_size(), 2);
   EXPECT_GT(next.attempt(0).decision().chance(), 0.6);
@@ -86,7 +86,7 @@ TEST_P(AdaptiveRetryTest, RetriesInVainAreGivenUpButForATrial) {
   EXPECT_LT(trial.attempt(0).decision().chance(), 0.1);
   EXPECT_EQ(Millis(trial.attempt(0).decision().wait()), 8);
 
-  // No other trial for an hour, however slow the machine.
+  // Prevents another trial for an hour, however slow the machine is.
   fail_more();
   f.runtime()->settings()->estimator->TakeTrial(
       absl::StatusCode::kUnavailable, engine::Now() + std::chrono::hours(1));

@@ -1,5 +1,5 @@
-// The admin service through a client that was not written here: Python's gRPC,
-// which learns from the server's reflection what there is.
+// The admin service through an independent client: Python's gRPC, which gets
+// the service's definition by server reflection.
 #include <gmock/gmock.h>
 #ifdef HAVE_REFLECTION
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -20,7 +20,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// Debian's, whatever another one stands before it in the PATH.
+// Debian's Python, even if the PATH has another one first.
 constexpr char kPython[] = "/usr/bin/python3";
 
 Output Python(const std::string& target, const std::string& command) {
@@ -35,7 +35,7 @@ Output Python(const std::string& target, const std::string& command) {
 
 class PythonTest : public ::testing::Test {
  protected:
-  // Before the server is built: from then on every server has it.
+  // This must run before the server is built. Every later server has it.
   static void SetUpTestSuite() {
 #ifdef HAVE_REFLECTION
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();

@@ -1,9 +1,9 @@
-// Who may change things: from this machine, and from another network, with a
-// token, a client certificate, or neither.
+// Who may make changes: clients on this machine and in another network, with a
+// token, with a client certificate, or with neither.
 //
-// Another network takes root: a network namespace behind a pair of veth
-// devices. The test starts itself again in a namespace of its own, so that
-// nothing outside of it is touched; without that, it says why and is skipped.
+// The other network is a network namespace behind a pair of veth devices, which
+// requires root. The test starts itself again in its own namespace, so that it
+// changes nothing outside. If that fails, it is skipped with the reason.
 #include <gmock/gmock.h>
 #include <grpcpp/security/server_credentials.h>
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ using ::testing::Not;
 constexpr char kToken[] = "correct-horse-battery-staple";
 constexpr char kServerName[] = "order.firebreak.test";
 
-// Where the server listens, and what runs a program where its client is.
+// The address of the server, and how to run a program in the client's network.
 struct Network {
   std::string server = "127.0.0.1";
   std::string peer = "127.0.0.1";
@@ -62,7 +62,7 @@ class SecurityTest : public ::testing::Test {
     return files_.back();
   }
 
-  // TLS, with client certificates where somebody has one.
+  // TLS. A client certificate is optional.
   std::shared_ptr<grpc::ServerCredentials> Tls() const {
     grpc::SslServerCredentialsOptions options(
         GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
@@ -79,7 +79,7 @@ class SecurityTest : public ::testing::Test {
                         kServerName);
   }
 
-  // A change of a server in plain text: refused, and in the audit.
+  // A server in plain text refuses a change, and the audit shows it.
   void PlainTextIsReadOnly(const Network& network) {
     AdminFixture f({}, network.server + ":0");
     ASSERT_TRUE(f.ok());
@@ -113,7 +113,7 @@ class SecurityTest : public ::testing::Test {
                                  TlsFlags(), flags),
                     environment, network.in_clients);
     };
-    // Neither: may read, and no more.
+    // With neither of them, a client may only read.
     EXPECT_EQ(Invoke(absl::StrCat("list --target ", f.address(), TlsFlags()),
                      "", network.in_clients)
                   .exit_code,
@@ -121,7 +121,7 @@ class SecurityTest : public ::testing::Test {
     Output output = change("");
     EXPECT_EQ(output.exit_code, 1);
     EXPECT_THAT(output.err, HasSubstr("no token came with this call"));
-    // Tokens.
+    // Clients with tokens.
     EXPECT_EQ(
         change(" --token-file " + File(absl::StrCat(kToken, "\n"))).exit_code,
         0);
@@ -131,7 +131,8 @@ class SecurityTest : public ::testing::Test {
     EXPECT_EQ(output.exit_code, 1);
     EXPECT_THAT(output.err, AllOf(HasSubstr("the token is none of ours"),
                                   Not(HasSubstr("horse"))));
-    // Certificates: of one who may, of one who may not, of nobody we know.
+    // Certificates: one that is allowed, one that is not, and one of an unknown
+    // authority.
     EXPECT_EQ(change(AsPeer(ops_)).exit_code, 0);
     output = change(AsPeer(guest_));
     EXPECT_EQ(output.exit_code, 1);
@@ -139,7 +140,7 @@ class SecurityTest : public ::testing::Test {
     output = change(AsPeer(stranger_));
     EXPECT_EQ(output.exit_code, 1);
     EXPECT_THAT(output.err, HasSubstr("cannot reach"));
-    // The server is not who it says.
+    // The server's certificate is not the expected one.
     output = Invoke(
         absl::StrCat("list --target ", f.address(), " --ca ",
                      File(guest_.certificate), " --server-name ", kServerName),
@@ -164,7 +165,7 @@ class SecurityTest : public ::testing::Test {
   const Certificate server_;
   const Certificate ops_;
   const Certificate guest_;
-  const Certificate stranger_;  // of the right name, and signed by nobody
+  const Certificate stranger_;  // the right name, but an unknown signer
   std::vector<std::string> files_;
 };
 
@@ -189,7 +190,7 @@ TEST_F(SecurityTest, ATokenDoesNotLeaveInPlainText) {
                 AllOf(HasSubstr("use --tls"), Not(HasSubstr("horse"))))
         << target;
   }
-  // On this machine it does.
+  // On this machine a token may be sent in plain text.
   for (const char* target : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1",
                              "[::1]:1", "ipv4:127.0.0.1:1", "ipv6:[::1]:1"}) {
     EXPECT_EQ(Invoke(absl::StrCat("list --timeout 1s --target '", target, "'"),
@@ -213,7 +214,7 @@ TEST_F(SecurityTest, TheEnvironmentSaysHowToConnect) {
   const std::string with_ca = absl::StrCat(name, " FIREBREAK_CA=", ca);
   const std::string with_cert =
       absl::StrCat(with_ca, " FIREBREAK_CERT=", File(ops_.certificate));
-  // A server that only speaks TLS, asked in plain text.
+  // The server only accepts TLS, and the client uses plain text.
   EXPECT_EQ(Invoke("list --timeout 1s", target).exit_code, 1);
   EXPECT_EQ(Invoke("list --timeout 1s", target + " FIREBREAK_TLS=0").exit_code,
             1);
@@ -224,7 +225,7 @@ TEST_F(SecurityTest, TheEnvironmentSaysHowToConnect) {
                    absl::StrCat(with_cert, " FIREBREAK_KEY=", File(ops_.key)))
                 .exit_code,
             0);
-  // TLS, and the machine's own authorities: it has not been told of others.
+  // TLS with the machine's own authorities, since no others are given.
   const std::string roots = " GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=" + ca;
   const std::string by_name =
       absl::StrCat("FIREBREAK_TARGET=", f.address(), roots);
@@ -242,7 +243,7 @@ bool Runs(const std::string& command) {
   return RunProgram({"sh", "-c", command + " >/dev/null 2>&1"}) == 0;
 }
 
-// Why it cannot be done here, or "".
+// Returns why the test cannot run here, or "".
 std::string Obstacle() {
   if (geteuid() != 0) return "only root may make a network namespace";
   for (const char* tool : {"unshare", "nsenter", "ip"}) {
@@ -256,7 +257,7 @@ std::string Obstacle() {
   return "";
 }
 
-// A network namespace of its own, and the devices between it and us.
+// A new network namespace, and the devices that connect it with this one.
 class OtherNetwork {
  public:
   OtherNetwork() {
@@ -275,7 +276,7 @@ class OtherNetwork {
   }
 
   bool Connect() const {
-    // It takes a moment until the process is where it shall be.
+    // It takes a moment until the process is in its namespace.
     const auto of = [](const std::string& pid) {
       std::array<char, 100> link{};
       const ssize_t n = readlink(absl::StrCat("/proc/", pid, "/ns/net").c_str(),

@@ -1,4 +1,4 @@
-// Watchers by the thousand, and one that never reads.
+// Thousands of clients that watch events, and one that never reads.
 #include <gmock/gmock.h>
 #include <grpcpp/completion_queue.h>
 #include <gtest/gtest.h>
@@ -48,8 +48,7 @@ class Watcher {
   std::unique_ptr<grpc::ClientReader<v1::WatchEventsResponse>> reader_;
 };
 
-// A client whose end of the connection takes 64 kB, and no more before it
-// reads.
+// A client whose connection buffers 64 kB, and no more until the client reads.
 std::unique_ptr<v1::Admin::Stub> NarrowStub(const AdminFixture& f) {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -77,7 +76,7 @@ TEST(AdminWatchersTest, OfAThousandAHundredGetInAndEveryoneElseIsServed) {
   EXPECT_EQ(refused, 900);
   breaker->Reset(engine::Now());
   for (const auto& watcher : in) {
-    // After signs of life, where this took long.
+    // Skips heartbeats, which come first if this took long.
     while (watcher->response().last_sequence() < 1) {
       ASSERT_TRUE(watcher->Read());
     }
@@ -94,7 +93,7 @@ TEST(AdminWatchersTest, OneThatNeverReadsHoldsUpNobodyAndIsToldWhatItMissed) {
   ASSERT_TRUE(sleeper.Read());
   Watcher reader(f.stub());
   ASSERT_TRUE(reader.Read());
-  // In steps that the one who reads can follow.
+  // Sends the events in steps that the client that reads can follow.
   constexpr int64_t kEvents = 50'000;
   for (int64_t sent = 0; sent < kEvents; sent += 500) {
     for (int i = 0; i < 500; ++i) breaker->Reset(engine::Now());
@@ -113,8 +112,9 @@ TEST(AdminWatchersTest, OneThatNeverReadsHoldsUpNobodyAndIsToldWhatItMissed) {
   EXPECT_EQ(seen + missed, kEvents);
 }
 
-// Whether an application ends while somebody watches who does not read. Each of
-// `pages` is a number of events, 2 kB each, that the sleeper is sent at once.
+// Checks that an application ends although a client watches that never reads.
+// Each of `pages` is a number of events of 2 kB each that are sent to it at
+// once.
 void ExpectEndsDespiteSleeper(const std::vector<int>& pages) {
   AdminFixture f;
   core::Breaker* const breaker =
@@ -122,7 +122,8 @@ void ExpectEndsDespiteSleeper(const std::vector<int>& pages) {
   const auto narrow = NarrowStub(f);
   Watcher sleeper(narrow.get());
   ASSERT_TRUE(sleeper.Read());
-  // Is served after the other, and so tells that the other has been.
+  // It is served after the sleeper. So when it gets an event, the sleeper has
+  // been served, too.
   Watcher reader(f.stub());
   ASSERT_TRUE(reader.Read());
   int64_t sent = 0;
@@ -139,19 +140,21 @@ void ExpectEndsDespiteSleeper(const std::vector<int>& pages) {
   EXPECT_EQ(reader.End(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(20)),
             std::future_status::ready);
-  sleeper.Cancel();  // only so that a test that fails ends
+  sleeper.Cancel();  // makes the test end even if it fails
   application.join();
 }
 
 TEST(AdminWatchersTest, OneThatNeverReadsDoesNotHoldUpTheEnd) {
   ExpectEndsDespiteSleeper({});
-  // More than the connection takes: the write stays out.
+  // More than the connection can buffer: the write does not complete.
   ExpectEndsDespiteSleeper({100, 100, 100});
-  // What is over is kept by gRPC, which calls it written: the end stays out.
+  // gRPC itself keeps the excess and reports it as written: the end of the
+  // stream does not complete.
   ExpectEndsDespiteSleeper({30, 20, 1});
 }
 
-// Whether a watcher hears of an event while the pool that serves it is busy.
+// Returns whether a watcher gets an event while the pool that serves it is
+// busy.
 bool IsServedWhileThePoolIsBusy() {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);
@@ -173,7 +176,7 @@ bool IsServedWhileThePoolIsBusy() {
     EXPECT_TRUE(watcher.Read());
     read = true;
   });
-  // Eight times as long as its turn to wake them takes to come.
+  // Waits eight times as long as the period in which watchers are woken.
   class Alarm : public engine::TimerClient {
    public:
     void OnTimer() override { rung.set_value(); }
@@ -193,7 +196,7 @@ bool IsServedWhileThePoolIsBusy() {
 }
 
 TEST(AdminWatchersTest, TheTimerThreadDoesNotServeThem) {
-  // The end of the write before may do it, where that comes late.
+  // If the previous write completes late, its completion may serve the watcher.
   constexpr int kTries = 5;
   int served = 0;
   while (served < kTries && IsServedWhileThePoolIsBusy()) ++served;
@@ -204,7 +207,7 @@ TEST(AdminPortTest, OneThatIsTakenIsNoServer) {
   AdminFixture first({}, "127.0.0.1:0");
   ASSERT_TRUE(first.ok());
   grpc::ServerBuilder builder;
-  // As most servers have it by default on Linux: two on one port.
+  // Without this, Linux would allow two servers on one port.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(first.address(), grpc::InsecureServerCredentials());
   const auto engine = Engine::FromText(kAdminPolicy);
@@ -213,7 +216,7 @@ TEST(AdminPortTest, OneThatIsTakenIsNoServer) {
   builder.RegisterService(&second);
   EXPECT_EQ(builder.BuildAndStart(), nullptr);
   second.Shutdown();
-  // And nothing is left of it in the first.
+  // The failure has no effect on the first server.
   v1::ListMethodsResponse response;
   EXPECT_TRUE(first.Call(&v1::Admin::Stub::ListMethods, {}, &response).ok());
 }

@@ -1,6 +1,6 @@
-// Calls that wait, are admitted, cancelled and timed out by many threads at
-// once: at the end all that was taken is back, and each call was answered once.
-// What this does to the core alone is in unit/core/core_stress_test.cc.
+// Many threads make calls that wait, are admitted, are cancelled and time out.
+// At the end all places and tokens are back, and each call was answered once.
+// unit/core/core_stress_test.cc does the same to the core alone.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -21,7 +21,7 @@ constexpr int kThreads = 8;
 constexpr int kCalls = 60;
 constexpr int kBurst = 100'000;
 
-// Not by yielding: on a busy machine each of those takes a time slice.
+// It does not yield, since on a busy machine each yield takes a time slice.
 void Spin(int64_t us) {
   const core::Time until = engine::Now() + std::chrono::microseconds(us);
   while (engine::Now() < until) {
@@ -34,7 +34,7 @@ class Nobody : public EventListener {
   std::atomic<int64_t> told{0};
 };
 
-// Guarded and driven.
+// Runs with guarded and with driven calls.
 class AdmissionStressTest : public ::testing::TestWithParam<bool> {
  protected:
   static std::string Policy() {
@@ -46,7 +46,7 @@ class AdmissionStressTest : public ::testing::TestWithParam<bool> {
         GetParam() ? " retry {}" : "");
   }
 
-  // One call over callbacks, cancelled at some moment of its life.
+  // Makes one call over callbacks, and cancels it at a random moment.
   static void CancelledCall(Echo::Stub* stub, std::minstd_rand* dice,
                             std::atomic<int>* answers) {
     UnaryCall call;
@@ -124,7 +124,7 @@ TEST_P(AdmissionStressTest, AllThatWasTakenIsBackAndEachCallIsAnsweredOnce) {
       }
     });
   }
-  // The handles go while calls wait.
+  // The handles are destroyed while calls wait.
   engine = nullptr;
   channel = nullptr;
   for (std::thread& thread : threads) thread.join();
@@ -139,7 +139,7 @@ TEST_P(AdmissionStressTest, AllThatWasTakenIsBackAndEachCallIsAnsweredOnce) {
              runtime->stats.counts().in_flight == 0;
     })) << runtime->method;
     EXPECT_EQ(bulkhead.snapshot().queued, 0) << runtime->method;
-    // A call that was sent has kept its token, any other has given it back.
+    // A call that was sent has kept its token; any other has returned it.
     EXPECT_NEAR(
         runtime->settings()->admission.rate_limit()->tokens(engine::Now()),
         static_cast<double>(kBurst - bulkhead.snapshot().completed), 0.5)

@@ -1,5 +1,5 @@
-// Calls that a bulkhead, a rate limit or a throttle admits, holds or
-// away: native ones and driven ones, in every stub style, and streams.
+// Calls that a bulkhead, a rate limit or a throttle admits, holds or refuses:
+// native ones and driven ones, in every stub style, and streams.
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
@@ -21,10 +21,10 @@ namespace {
 
 constexpr char kOneAtATime[] =
     "bulkhead { max_concurrent: 1 max_queue: 1 max_wait: \"1h\" }";
-// A place is not waited for.
+// No call waits for a place.
 constexpr char kOneAndNoQueue[] = "bulkhead { max_concurrent: 1 max_queue: 0 }";
 
-// Whether attempts are ours as well.
+// The bool: whether the calls are driven.
 using Param = std::tuple<StubStyle, bool>;
 
 class AdmissionTest : public ::testing::TestWithParam<Param> {
@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Styles, AdmissionTest,
                                                            : "Guarded");
                          });
 
-// A call under way on a thread of its own.
+// A call in flight on its own thread.
 struct Running {
   Running(const Caller& caller, const std::string& text) : call(text) {
     thread = std::thread([this, &caller] { caller.Run(&call); });
@@ -69,7 +69,7 @@ TEST_P(AdmissionTest, AQueuedCallRunsWhenAPlaceComesFree) {
   Running second(caller, "second");
   ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
   EXPECT_EQ(f.server().calls(), 1);
-  // And the third finds the queue full.
+  // The third call finds the queue full.
   UnaryCall third("third");
   caller.Run(&third);
   EXPECT_EQ(third.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
@@ -137,7 +137,7 @@ TEST_P(AdmissionTest, ACancelledCallLeavesTheQueueAtOnce) {
   EXPECT_EQ(second.call.status.error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(Eventually([&] { return Places(&f).queued == 0; }));
   EXPECT_EQ(f.counts().end(core::CallEnd::kCancelled), 1);
-  // The place in the queue is free for another.
+  // The place in the queue is free for another call.
   Running third(caller, "third");
   ASSERT_TRUE(Eventually([&] { return Places(&f).queued == 1; }));
   f.server().Release();
@@ -168,7 +168,8 @@ TEST_P(AdmissionTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
   const Caller caller = NewCaller(&f);
   Running first(caller, "first");
   ASSERT_TRUE(f.server().WaitForCalls(1));
-  // Most calls are fast, the others hopeless; and no pass for a long time.
+  // Most calls are fast, and the others are too slow. The gate lets no call
+  // pass as an exception for a long time.
   core::LatencyModel& latency = f.runtime()->latency;
   for (int i = 0; i < 100; ++i) {
     latency.OnAttemptEnd(
@@ -191,7 +192,7 @@ TEST_P(AdmissionTest, ACallThatWaitedIsToldWhatItWasGrantedAtTheEndOfIt) {
   waits.join();
   EXPECT_EQ(Trailing(second.context, "firebreak-reason"),
             "deadline_infeasible");
-  // Eight minutes less what it waited.
+  // Eight minutes minus the time that it waited.
   const std::string message = second.status.error_message();
   const size_t at = message.find("granted ");
   ASSERT_NE(at, std::string::npos) << message;
@@ -223,14 +224,14 @@ TEST_P(AdmissionTest, ACallThatWaitsForItsTokenGivesItBackWhenItIsCancelled) {
   EXPECT_EQ(f.server().calls(), 1);
 }
 
-// The last of an engine's users are calls that wait.
+// Calls that wait are the last users of an engine.
 class LastCallTest : public ::testing::TestWithParam<bool> {
  protected:
   struct Pending {
     UnaryCall call;
     std::promise<grpc::Status> done;
   };
-  // Everything but the calls goes when all of them are under way.
+  // Destroys everything but the calls once all of them are in flight.
   void Start(const std::string& admission, int calls,
              const std::function<bool(engine::MethodRuntime*)>& wait) {
     auto engine = MakeEngine(admission + (GetParam() ? " retry {}" : ""));
@@ -254,7 +255,7 @@ class LastCallTest : public ::testing::TestWithParam<bool> {
         .get()
         .error_code();
   }
-  // With the contexts, which keep their channel.
+  // The contexts keep their channel, so they are destroyed with the calls.
   void ExpectTheEngineToEnd() {
     pending_.clear();
     EXPECT_TRUE(Eventually([&] { return ended_.expired(); }));
@@ -330,7 +331,8 @@ TEST_P(AdmissionTest, TheRateLimitHoldsCallsForTheirTurn) {
     caller.Run(&call);
     EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   }
-  // Turns come 50 ms apart; how much later is the machine's affair.
+  // Calls are admitted at least 50 ms apart. There is no upper limit, since
+  // that depends on the machine.
   EXPECT_GE(std::chrono::steady_clock::now() - began,
             std::chrono::milliseconds(100));
 }
@@ -365,8 +367,8 @@ TEST_P(AdmissionTest, TheThrottleTurnsAwayWhatTheServerWould) {
     }
   }
   EXPECT_EQ(f.server().calls(), 200 - local);
-  // Of a server that takes nothing, nearly nothing gets through: n calls send
-  // about ln(n).
+  // If the server accepts nothing, almost no call is admitted: of n calls about
+  // ln(n) are sent.
   EXPECT_GT(local, 150);
 }
 
@@ -465,7 +467,7 @@ class HeldStreamTest : public ::testing::Test {
                : runtime->settings()->admission.bulkhead()->snapshot();
   }
 
-  // Takes the one place of the method until it is told to leave.
+  // Occupies the only place of the method until `leave_` is set.
   template <class Open>
   void Occupy(const std::string& method, Open open) {
     holder_ = std::thread([open] {
@@ -507,7 +509,7 @@ TEST_F(HeldStreamTest, ABidiStreamWaitsWithAllItsOperations) {
   } reactor;
   grpc::ClientContext context;
   stub_->async()->BidiStream(&context, &reactor);
-  // Everything at once: four batches are held.
+  // All operations are started at once, so four batches are held.
   reactor.StartRead(&reactor.reply);
   reactor.StartWrite(&reactor.request);
   reactor.StartCall();
@@ -555,7 +557,7 @@ TEST_F(HeldStreamTest, SyncStreamsWaitAndAreRefused) {
     EchoRequest request;
     request.set_answers(1);
     auto stream = stub_->ServerStream(context, request);
-    // It has its place until its status is asked for.
+    // The stream keeps its place until it is asked for its status.
     leave_.get_future().wait();
     EchoReply reply;
     while (stream->Read(&reply)) {
@@ -670,7 +672,7 @@ TEST_F(HeldStreamTest, AHeldStreamEndsByItsDeadline) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_EQ(Trailing(context, "firebreak-reason"), "deadline_exceeded");
   EXPECT_EQ(Places("ServerStream").queued, 0);
-  // That of the other, which may have been on its way until now.
+  // This is the other call, which may not have arrived before.
   EXPECT_TRUE(f_.server().WaitForCalls(1));
   EXPECT_EQ(f_.server().calls(), 1);
   LeaveAndJoin();
@@ -742,7 +744,7 @@ TEST(ManyMethodsTest, TenThousandNamesShareOneEntryPastTheCap) {
     calls += method->stats.counts().calls;
     if (method->method != "other") continue;
     EXPECT_EQ(method->stats.counts().calls, 9'900);
-    // It only counts: nothing is held against so many names.
+    // The entry only counts: so many names have no admission policies.
     EXPECT_TRUE(method->settings()->admission.empty());
     EXPECT_EQ(method->breakers().size(), 1U);
     EXPECT_EQ(method->breakers().front()->Snapshot(engine::Now()).state,

@@ -63,8 +63,8 @@ TEST_F(AdviseTest, ProposesWhatItHasSimulated) {
             HasSubstr("frozen for 29s at 59s, proposed"),
             HasSubstr("+ { name { service: \"shop.v1.PaymentService\" method: "
                       "\"Charge\" } timeout: \"250ms\"")));
-  // What it prints at the end is a policy that is accepted, and does nothing
-  // worse when asked again.
+  // At the end it prints a policy. That policy is accepted, and with it the
+  // advice is to change nothing.
   const std::string policy =
       File(".textproto", output.out.substr(output.out.rfind("\nmethod {")));
   const Output lint = Invoke("policy lint " + policy);

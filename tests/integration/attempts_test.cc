@@ -1,5 +1,5 @@
-// Attempts seen from outside: where they go, what they carry, who is told of
-// them, and what the call's report says of them afterwards.
+// What can be seen of attempts: their targets, their metadata, the listener's
+// calls, and the call's report.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,8 +40,7 @@ class AttemptsTest : public ::testing::TestWithParam<StubStyle> {
 };
 INSTANTIATE_TEST_SUITE_P(Styles, AttemptsTest, AllStyles(), StyleName);
 
-// --- gRFC A6: what a server is told, and what it asks for
-// ----------------------
+// --- gRFC A6: what a server is told, and what it asks for --------------------
 
 TEST_P(AttemptsTest, LaterOnesCarryHowManyCameBefore) {
   EngineFixture f(kRetry);
@@ -74,7 +73,7 @@ std::string Details(int64_t seconds, int32_t nanos,
   return status.SerializeAsString();
 }
 
-// Here the header's rule, no further attempt, shows that it was understood.
+// There is no further attempt, which shows that the pushback was understood.
 TEST_P(AttemptsTest, ARetryInfoIsAPushbackToo) {
   EngineFixture f(kRetry);
   f.server().Script(
@@ -109,7 +108,7 @@ TEST_P(AttemptsTest, GarbageInStatusDetailsIsNoPushback) {
 }
 
 TEST_P(AttemptsTest, WaitForReadyByPolicyAndByCaller) {
-  // Fail fast, and the connection is refused.
+  // The call fails fast, and the connection is refused.
   for (const bool by_caller : {false, true}) {
     auto engine = MakeEngine("timeout: \"200ms\"");
     auto channel = engine->CreateChannel("test", "127.0.0.1:1",
@@ -123,8 +122,7 @@ TEST_P(AttemptsTest, WaitForReadyByPolicyAndByCaller) {
   }
 }
 
-// --- Several targets
-// -----------------------------------------------------------
+// --- Several targets ---------------------------------------------------------
 
 TEST_P(AttemptsTest, TheNextGoesToTheNextReplica) {
   EngineFixture f(kRetry);
@@ -154,7 +152,8 @@ TEST_P(AttemptsTest, AHedgeGoesToAnotherReplica) {
   ChannelOptions options;
   options.replicas = {second.address()};
   f.server().Script({Step::Hang()});
-  // A loser that is cancelled before it was sent never gets there.
+  // Waits for the first attempt: if it lost and was cancelled before it was
+  // sent, it would never arrive.
   second.SetHandler([&](grpc::ServerContextBase*) {
     EXPECT_TRUE(f.server().WaitForCalls(1));
   });
@@ -183,8 +182,8 @@ TEST_P(AttemptsTest, ATargetKnownOpenIsPassedOver) {
   EXPECT_EQ(second.calls(), 3);
 }
 
-// Both attempts are still being cancelled when the last reference of the
-// channel goes, inside gRPC's callback in one style.
+// Both attempts are still being cancelled when the last reference to the
+// channel is dropped, in one style inside gRPC's callback.
 TEST_P(AttemptsTest, ReplicasMayGoBeforeTheirCallsDo) {
   EngineFixture f(
       "timeout: \"20ms\" hedging { max_attempts: 2 delay: \"1ms\" }");
@@ -203,8 +202,7 @@ TEST_P(AttemptsTest, ReplicasMayGoBeforeTheirCallsDo) {
   }
 }
 
-// --- The report
-// ------------------------------------------------------------------
+// --- The report --------------------------------------------------------------
 
 TEST_P(AttemptsTest, AReportTellsOfEachAndWhyTheNextWasMade) {
   EngineFixture f(kRetry);
@@ -246,7 +244,7 @@ TEST_P(AttemptsTest, AReportTellsWhyTheNextWasNotMade) {
 
 TEST_P(AttemptsTest, AReportTellsOfTheLoser) {
   EngineFixture f("hedging { max_attempts: 2 delay: \"1ms\" }");
-  // Whichever comes first hangs.
+  // The attempt that arrives first hangs.
   f.server().Script({Step::Hang()});
   UnaryCall call;
   const auto report = RunWithReport(f.channel(), &call);
@@ -284,7 +282,7 @@ TEST_P(AttemptsTest, RefusedCallsReportNoAttempt) {
     EXPECT_EQ(report.attempt_size(), 0);
     EXPECT_EQ(report.code(), v1::UNAVAILABLE);
     EXPECT_EQ(report.reason(), "forced_open");
-    // Refusals are shared: nobody else gets this one's report.
+    // Calls share the status of a refusal, but no other call gets this report.
     UnaryCall other;
     Caller(GetParam(), f.channel()).Run(&other);
     EXPECT_FALSE(GetCallReport(other.context).has_value());
@@ -304,10 +302,9 @@ TEST_P(AttemptsTest, NoReportUnlessAskedForAndNoneFromAServer) {
   }
 }
 
-// --- The listener
-// ----------------------------------------------------------------
+// --- The listener ------------------------------------------------------------
 
-// A tracer in miniature: a span for each attempt, its id on the wire.
+// A minimal tracer: it makes a span for each attempt, and sends the span's id.
 class FakeTracer : public AttemptListener {
  public:
   void OnAttemptStart(const AttemptStart& start) override {

@@ -1,5 +1,5 @@
-// What no caller, policy or server should send, and some do: each call ends
-// once, with a status that says what is wrong, and nothing is left behind.
+// Input that no caller, policy or server should send, but some do: each call
+// ends once, with a status that says what is wrong, and nothing leaks.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -56,8 +56,7 @@ class BadInputTest : public ::testing::TestWithParam<StubStyle> {
 };
 INSTANTIATE_TEST_SUITE_P(Styles, BadInputTest, AllStyles(), StyleName);
 
-// --- From the server
-// -------------------------------------------------------------
+// --- From the server ---------------------------------------------------------
 
 TEST_P(BadInputTest, APushbackThatIsNoNumberForbidsARetry) {
   for (const char* garbage :
@@ -99,7 +98,7 @@ TEST_P(BadInputTest, TheReportOfAReplyThatDoesNotParseSaysSo) {
                                            grpc::InsecureChannelCredentials());
   UnaryCall call;
   RunWithReport(channel, &call);
-  // A first answer is handed out as it is natively: as OK to those two styles.
+  // In two styles the first answer is passed on as natively, so it is OK.
   const bool is_native = GoesOutNatively(GetParam());
   EXPECT_EQ(call.status.error_code(),
             is_native ? StatusCode::OK : StatusCode::INTERNAL);
@@ -125,7 +124,7 @@ TEST_P(BadInputTest, AReplyOverTheLimitIsNotAskedForAgain) {
   EXPECT_EQ(call.reply.text(), "as it was");
   EXPECT_EQ(f.server().calls(), 1) << "it would be as long the next time";
   ExpectNothingLeft(&f);
-  // The connection is none the worse.
+  // The connection still works.
   UnaryCall next("short");
   Run(channel, &next);
   EXPECT_EQ(next.reply.text(), "short");
@@ -135,7 +134,7 @@ TEST_P(BadInputTest, AReplyOverTheLimitIsNotAskedForAgain) {
 
 constexpr size_t kLarge = size_t{64} * 1024;
 
-// Eight times what a server takes by default.
+// This is eight times the default limit of a server.
 TEST_P(BadInputTest, LargeMetadataOfARequestIsRefusedByTheServer) {
   for (const char* policy : {kGuarded, kRetry}) {
     EngineFixture f(policy);
@@ -170,8 +169,7 @@ TEST_P(BadInputTest, LargeMetadataOfAnAnswerComesThroughWhereItIsAllowed) {
   }
 }
 
-// --- From the caller
-// -------------------------------------------------------------
+// --- From the caller ---------------------------------------------------------
 
 TEST_P(BadInputTest, AContextCancelledOrExpiredBefore) {
   for (const char* policy : {kGuarded, kRetry}) {
@@ -194,7 +192,7 @@ TEST_P(BadInputTest, AContextCancelledOrExpiredBefore) {
   }
 }
 
-// Whatever natively is a deadline is one here, on any clock.
+// Every deadline that is valid natively is valid here, on any clock.
 TEST_P(BadInputTest, DeadlinesOfAllSorts) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
@@ -233,7 +231,8 @@ TEST_P(BadInputTest, DeadlinesOfAllSorts) {
   }
 }
 
-// A span counts from the call's start, and not anew from each attempt's.
+// A time span is counted from the start of the call, and not from the start of
+// each attempt.
 TEST_P(BadInputTest, ADeadlineThatIsASpanIsTheCalls) {
   EngineFixture f(kRetry);
   Step again = Step::Fail(StatusCode::UNAVAILABLE);
@@ -245,12 +244,11 @@ TEST_P(BadInputTest, ADeadlineThatIsASpanIsTheCalls) {
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   const auto seen = f.server().seen();
   ASSERT_EQ(seen.size(), 2U);
-  // What is left of it; gRPC rounds up by up to a tenth.
+  // This is the time left. gRPC rounds it up by up to a tenth.
   EXPECT_LE(seen[1].granted, std::chrono::milliseconds(2750));
 }
 
-// --- Options
-// ---------------------------------------------------------------------
+// --- Options -----------------------------------------------------------------
 
 // Methods past the engine's limit share their counters, not their names.
 TEST_P(BadInputTest, ATimeoutOfAMethodPastTheLimitGoesToThatMethod) {
@@ -305,8 +303,8 @@ TEST_P(BadInputTest, OptionsOnAContextThatWasUsedAreRefused) {
   }
 }
 
-// A gateway that hands a report on, as it does all trailing metadata, must not
-// tell with it how to set options on its calls.
+// A gateway may pass a report on, like all trailing metadata. This must not
+// reveal the key with which options are set on its calls.
 TEST(SecretKeysTest, OneTellsNothingOfTheOther) {
   const std::string& options = interceptors::OptionsKey();
   const std::string& report = interceptors::ReportKey();

@@ -1,4 +1,4 @@
-// The load of the overhead bench, which all its figures rest on.
+// The load of the overhead bench, on which all its figures depend.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -11,9 +11,9 @@ namespace {
 
 class BenchLoadTest : public ::testing::TestWithParam<StubKind> {};
 
-// Blocks so short that most callbacks end while the last of them says that the
-// block is over: what they touch then must not be a frame that is gone. For
-// ASan, mostly.
+// The blocks are so short that most callbacks are still returning when the last
+// of them ends the block. They must not touch a stack frame that no longer
+// exists, which mainly ASan would find.
 TEST_P(BenchLoadTest, NothingOfABlockOutlivesIt) {
   EchoHost host;
   Load load(GetParam(),

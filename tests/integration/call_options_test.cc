@@ -1,5 +1,5 @@
-// What one call asks for, beside its method's policy, and that nobody else can
-// ask in its name.
+// Options of one call, which override its method's policy. No other process can
+// set them.
 #include "firebreak/call_options.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ class CallOptionsTest : public ::testing::TestWithParam<StubStyle> {
     ASSERT_TRUE(set.ok()) << set;
     Caller(GetParam(), f->channel()).Run(call);
   }
-  // Nothing of it went over the wire.
+  // Checks that no option was sent to the server.
   static void ExpectCleanWire(EngineFixture* f) {
     const auto calls = f->server().seen();
     for (const SeenCall& seen : calls) {
@@ -113,7 +113,8 @@ TEST_P(CallOptionsTest, NoHedgeAndHedgeDelay) {
   EXPECT_EQ(g.server().calls(), 1);
 }
 
-// Guarded and driven: they are the context's own, and so reach each attempt.
+// Guarded and driven calls: these options belong to the context, and so reach
+// each attempt.
 TEST_P(CallOptionsTest, WaitForReadyAndAuthority) {
   for (const char* policy : {kRetry, kGuarded}) {
     EngineFixture f(policy);
@@ -126,7 +127,7 @@ TEST_P(CallOptionsTest, WaitForReadyAndAuthority) {
     ASSERT_EQ(seen.size(), 1U);
     EXPECT_EQ(seen[0].authority, "payment.example");
 
-    // Nobody listens: who waits ends with its deadline.
+    // There is no server: a call that waits ends at its deadline.
     auto channel = f.engine()->CreateChannel(
         "test", "127.0.0.1:1", grpc::InsecureChannelCredentials());
     for (const bool waits : {true, false}) {
@@ -144,8 +145,8 @@ TEST_P(CallOptionsTest, WaitForReadyAndAuthority) {
   }
 }
 
-// A server's word may be a sign that the work was done: only the caller, or the
-// policy, knows whether that matters.
+// After a failure the server may have done the work. Only the caller or the
+// policy can say whether it may run twice.
 TEST_P(CallOptionsTest, WhatMayNotRunTwiceIsSentOnce) {
   EngineFixture f(kRetry);
   f.server().Script({Down(), Down()});
@@ -200,7 +201,7 @@ TEST_P(CallOptionsTest, SetTwiceIsAnErrorOfTheCall) {
   }
 }
 
-// A gateway that copies metadata from outside must not hand options on.
+// A gateway that copies metadata from outside must not pass options on.
 TEST_P(CallOptionsTest, ForgedOptionsAreDroppedAndCounted) {
   for (const char* policy : {kRetry, kGuarded}) {
     EngineFixture f(policy);

@@ -1,5 +1,5 @@
-// Classifiers and listeners: what they see, what they change, and that no call
-// is the worse for one that throws or never comes back.
+// Classifiers and listeners: what they see, what they change, and that one
+// that throws or never returns harms no call.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -22,7 +22,7 @@ constexpr char kTripsAtOne[] =
     "breaker { consecutive_failures: 1 open_duration: \"1h\" "
     "max_open_duration: \"1h\" } ";
 
-// Guarded and driven.
+// Runs with guarded and with driven calls.
 class ClassifierTest : public ::testing::TestWithParam<bool> {
  protected:
   ClassifierTest()
@@ -91,7 +91,7 @@ TEST_P(ClassifierTest, IgnoresAndForgives) {
   EXPECT_TRUE(Eventually([&] { return f_.breaker().window_calls == 1; }));
   EXPECT_EQ(asked, 2);
   EXPECT_EQ(f_.breaker().state, core::BreakerState::kClosed);
-  // Taken away, the policy decides again.
+  // Without a classifier the policy decides again.
   Set(nullptr);
   Call(Step::Fail(grpc::StatusCode::INTERNAL));
   EXPECT_EQ(f_.breaker().state, core::BreakerState::kOpen);
@@ -122,7 +122,7 @@ TEST_P(ClassifierTest, OneThatBlocksIsCountedAndThePolicyDecides) {
   unblock->set_value();
 }
 
-// A classifier that lets the second result wait until the default is taken.
+// A classifier that blocks on the second result until the default is used.
 Classifier BlocksOnTheSecond(
     const std::shared_ptr<std::promise<void>>& unblock) {
   return [unblock, blocked = unblock->get_future().share(),
@@ -151,7 +151,7 @@ TEST(ClassifierTimeTest, AProbeThatIsJudgedLateDoesNotHang) {
         [&] { return f.breaker().state == core::BreakerState::kOpen; }));
     while (f.server().calls() == 1) {
       UnaryCall probe;
-      // Less than the second after which a classifier is late.
+      // This is less than the second after which a classifier is late.
       probe.context.set_deadline(std::chrono::system_clock::now() +
                                  std::chrono::milliseconds(700));
       caller.Run(&probe);
@@ -215,11 +215,11 @@ TEST(ClassifierPoolTest, AFullPoolIsCountedAndThePolicyDecides) {
   EXPECT_EQ(faults().classifier_skipped, 4);
   EXPECT_EQ(failures(), 4);
 
-  // The first and the one that waits for it.
+  // The first one is late, and so is the one that waits for it.
   EXPECT_TRUE(Eventually([&] { return faults().classifier_late == 2; }));
   EXPECT_TRUE(Eventually([&] { return failures() == 6; }));
   unblock.set_value();
-  // Those before are through by then.
+  // The earlier ones have ended by then.
   EXPECT_TRUE(Eventually([&] {
     UnaryCall last;
     caller.Run(&last);
@@ -244,7 +244,7 @@ TEST(ClassifierPoolTest, ClassifiersThatHangKeepNoFallbackWaiting) {
     UnaryCall call;
     caller.Run(&call);
   }
-  // Every thread that classifiers can have.
+  // Blocks every thread that can run classifiers.
   ASSERT_TRUE(
       Eventually([&] { return *entered == EngineOptions().observer_threads; }));
   ASSERT_TRUE(f.engine()
@@ -449,7 +449,7 @@ TEST_F(ListenerTest, OneThatBlocksHoldsUpNeitherCallsNorOthers) {
   }));
   EXPECT_EQ(blocked->size(), 0U);
   unblock.set_value();
-  // What waited alike came as one.
+  // Equal events that waited were combined into one.
   ASSERT_TRUE(Eventually([&] { return blocked->size() == 2; }));
   EXPECT_EQ(blocked->events()[1].count, 5);
   EXPECT_EQ(f_.engine()->callback_faults().events_missed, 0);
@@ -525,8 +525,8 @@ TEST_F(ListenerTest, IsToldOfNothingOnceItIsRemoved) {
   EXPECT_EQ(recorder->size(), 0U);
 }
 
-// An engine without channels or calls, so that it ends where it is dropped, and
-// its breaker.
+// An engine and its breaker. There are no channels and no calls, so the engine
+// ends when its pointer is reset.
 struct Lonely {
   Lonely() : engine(MakeEngine("breaker {}")) {
     core::Breaker* const made = engine->core()
@@ -536,7 +536,7 @@ struct Lonely {
     change = [made] { made->Reset(engine::Now()); };
   }
   std::shared_ptr<Engine> engine;
-  std::function<void()> change;  // while the engine is there
+  std::function<void()> change;  // only valid while the engine exists
 };
 
 TEST(ListenerEndTest, AnEngineEndsWhileAListenerIsBlockedAndOneHasItsJobToDo) {
@@ -560,11 +560,11 @@ TEST(ListenerEndTest, AnEngineEndsWhileAListenerIsBlockedAndOneHasItsJobToDo) {
   for (int i = 0; i < 9; ++i) lonely.change();
   lonely.engine = nullptr;  // does not wait for it
   EXPECT_TRUE(alive.expired());
-  // A timer that runs may be what ends it.
+  // A timer that is running may hold the last reference.
   EXPECT_TRUE(Eventually([&] { return core.expired(); }));
   unblock.set_value();
   left.get_future().wait();
-  // Nothing of what waited comes after it.
+  // None of the waiting events is delivered after that.
   EXPECT_TRUE(Eventually([&] { return blocked.use_count() == 1; }));
   EXPECT_EQ(*told, 1);
 }

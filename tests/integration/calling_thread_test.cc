@@ -1,4 +1,5 @@
-// A synchronous stub's thread does the work of its driven calls itself.
+// The thread of a synchronous stub runs the attempts of its driven calls
+// itself.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -83,8 +84,9 @@ TEST(CallingThreadTest, ManySyncCallersNeedNoPollers) {
   EXPECT_EQ(f.counts().in_flight, 0);
 }
 
-// The load that hedging is for. It was: under it a caller queue's last look at
-// itself came after it was gone (ASan said so in each of three runs).
+// The kind of load for which hedging is made. It found a bug: a caller queue
+// accessed itself after it had been deleted (ASan reported that in each of
+// three runs).
 TEST(CallingThreadTest, AStormOfHedgedCallsLeavesNothingBehind) {
 #ifdef __SANITIZE_ADDRESS__
   constexpr int kEach = 150;
@@ -113,8 +115,8 @@ TEST(CallingThreadTest, AStormOfHedgedCallsLeavesNothingBehind) {
   EXPECT_TRUE(Eventually([&] { return io->armed_timers() == 0; }));
 }
 
-// It was: a call that ended at its deadline while the timer of its retry had
-// not rung yet forgot that timer, and died with it still in the queue.
+// The bug was: if a call ended at its deadline before the timer of its retry
+// fired, it did not remove that timer, and was destroyed with it in the queue.
 TEST(CallingThreadTest, ACallThatEndsBeforeItsTimerRingsTakesItAlong) {
   struct Blocker : engine::TimerClient {
     void OnTimer() override { gate.Pass(); }
@@ -122,7 +124,7 @@ TEST(CallingThreadTest, ACallThatEndsBeforeItsTimerRingsTakesItAlong) {
   };
   EngineFixture f("retry { backoff { initial: \"20ms\" jitter: NONE } }");
   engine::Io* const io = f.engine()->core()->io();
-  // One for each thread that timers may ever have.
+  // One timer for each thread that timers may ever have.
   auto blocker = std::make_shared<Blocker>();
   std::vector<engine::Timer> late(engine::Io::kMaxTimerThreads);
   for (engine::Timer& each : late) {

@@ -1,5 +1,5 @@
-// The caller's TryCancel and the end of the call, in every state a call can be
-// in, in every stub style: it ends once, with CANCELLED, and nothing runs on.
+// The caller's TryCancel in every state of a call and in every stub style: the
+// call ends once, with CANCELLED, and nothing continues to run.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -135,7 +135,7 @@ TEST_P(CancelTest, ACancelledProbeDecidesNothing) {
   EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
 }
 
-// Cancels land anywhere in a call's life: before, at and after each step.
+// Cancels happen at any time of a call: before, at and after each step.
 TEST_P(CancelTest, AtRandomMomentsEveryCallEndsOnce) {
   EngineFixture f(
       "retry { max_attempts: 3 backoff { initial: \"1ms\" max: \"2ms\" } }"

@@ -1,4 +1,5 @@
-// What a caller put into its context reaches the server with every attempt.
+// Everything that a caller sets in its context reaches the server with every
+// attempt.
 #include <gtest/gtest.h>
 
 #include "tests/support/engine_fixture.h"
@@ -48,7 +49,7 @@ TEST_P(CarriedTest, Deadline) {
   call.context.set_deadline(deadline);
   RunTwoAttempts(&f, &call);
   for (const SeenCall& seen : seen_) {
-    // The wire carries a remaining time, in steps of its own.
+    // The remaining time is sent, and gRPC rounds it.
     EXPECT_LT(seen.deadline, deadline + std::chrono::seconds(10));
     EXPECT_GT(seen.deadline, deadline - std::chrono::minutes(1));
   }
@@ -80,20 +81,20 @@ TEST_P(CarriedTest, Compression) {
   call.context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   RunTwoAttempts(&f, &call);
   EXPECT_EQ(call.reply.text(), std::string(10'000, 'a'));
-  // Copied as metadata too it would be on the wire twice.
+  // If it were also copied as metadata, it would be sent twice.
   EXPECT_EQ(call.context.compression_algorithm(), GRPC_COMPRESS_GZIP);
 }
 
 TEST_P(CarriedTest, WaitForReady) {
-  // Nobody listens yet. Fail-fast attempts would use up their retries at once;
-  // attempts that wait find the server that starts later.
+  // There is no server yet. Fail-fast attempts would use up their retries at
+  // once. Attempts that wait find the server that starts later.
   auto engine = MakeEngine(kQuickRetry);
   std::string address;
   { address = EchoServer().address(); }
   auto channel = engine->CreateChannel("test", address,
                                        grpc::InsecureChannelCredentials());
   std::thread starts_late([&] {
-    // Only once the channel has tried and failed.
+    // Waits until the channel has tried to connect and failed.
     ASSERT_TRUE(Eventually([&] {
       return channel->GetState(true) == GRPC_CHANNEL_TRANSIENT_FAILURE;
     }));
@@ -145,8 +146,8 @@ TEST(CarriedCredentialsTest, CallCredentialsAreAskedForEachAttempt) {
 }
 
 TEST_P(CarriedTest, TheParentCallsDeadline) {
-  // A context made from a server's context hides its deadline even from
-  // itself; the attempts must be children of the same server call.
+  // A context made from a server's context does not show its deadline, so the
+  // attempts must be children of the same server call.
   EngineFixture f(kQuickRetry);
   EchoServer front;
   const auto deadline =
@@ -155,8 +156,8 @@ TEST_P(CarriedTest, TheParentCallsDeadline) {
     UnaryCall call("through");
     auto context = grpc::ClientContext::FromServerContext(
         *static_cast<grpc::ServerContext*>(server_context));
-    // Only the sync style takes a context made elsewhere without ceremony;
-    // what is under test does not depend on the style.
+    // Only the synchronous style easily accepts such a context. The result does
+    // not depend on the style.
     call.status = Echo::NewStub(f.channel())
                       ->Unary(context.get(), call.request, &call.reply);
     EXPECT_TRUE(call.status.ok()) << call.status.error_message();

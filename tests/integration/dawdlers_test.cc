@@ -1,5 +1,5 @@
-// The application's code inside of the engine's threads, when it does not come
-// back: that costs those calls their time, and nobody else theirs.
+// Application code that runs on the engine's threads and does not return: it
+// delays its own calls, and no others.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -19,7 +19,7 @@ using grpc::StatusCode;
 using std::chrono::milliseconds;
 
 constexpr char kHedged[] = R"pb(hedging { max_attempts: 2 delay: "1ms" })pb";
-// More than there are threads of a kind at the start.
+// More than the number of threads of a kind at the start.
 constexpr int kDawdlers = 6;
 
 class DawdlingListener final : public AttemptListener {
@@ -27,12 +27,13 @@ class DawdlingListener final : public AttemptListener {
   enum class At { kHedge, kEnd };
   DawdlingListener(At at, Gate* gate) : at_(at), gate_(gate) {}
   void OnAttemptStart(const AttemptStart& start) override {
-    // The first attempt starts on the calling thread, the hedge on one of ours.
+    // The first attempt starts on the calling thread, and the hedge on a thread
+    // of the engine.
     if (at_ == At::kHedge && start.attempt == 1) gate_->Pass();
   }
   void OnAttemptEnd(const AttemptEnd& end) override {
-    // That of the caller's own call is told on a thread of gRPC's, like its
-    // callback, and may hold up what the callback may.
+    // The end of the caller's own call is reported on a thread of gRPC, like
+    // its callback, and may block the same things as the callback.
     if (at_ == At::kEnd && end.attempt == 1) gate_->Pass();
   }
 
@@ -43,14 +44,14 @@ class DawdlingListener final : public AttemptListener {
 
 class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
  protected:
-  // First attempts hang, and hedges answer, whichever of several calls' come
-  // to the server first.
+  // First attempts hang and hedges are answered, in whatever order the attempts
+  // of several calls arrive.
   DawdlersTest() { f_.server().ScriptAttempts({Step::Hang(), Step::Ok()}); }
 
   struct Call {
     Call(const std::string& text, StubStyle style)
         : call(text), flight(style) {}
-    // False after a generous time.
+    // Returns false after a generous time.
     bool Ends() {
       return Eventually([this] { return flight.ends() > 0; });
     }
@@ -69,8 +70,8 @@ class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
     starters_.clear();
   }
 
-  // Calls on a channel of their own, each with a thread of the engine's inside
-  // of its listener.
+  // Makes calls on a separate channel. Each blocks one thread of the engine in
+  // its listener.
   void Dawdle(DawdlingListener::At at) {
     ChannelOptions options;
     options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // numbers the attempts
@@ -81,8 +82,8 @@ class DawdlersTest : public ::testing::TestWithParam<StubStyle> {
       dawdlers_.push_back(
           std::make_unique<Call>("dawdles", StubStyle::kCallback));
       Call* const each = dawdlers_.back().get();
-      // Where the machine is slow the hedge is due before the first attempt is
-      // on its way: then who starts the call starts that too.
+      // On a slow machine the hedge may be due before the first attempt has
+      // started. Then the thread that starts the call starts the hedge too.
       starters_.emplace_back(
           [stub, each] { each->flight.Start(stub.get(), &each->call); });
       ASSERT_TRUE(gate_.WaitForArrival(i + 1))

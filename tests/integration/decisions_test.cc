@@ -1,5 +1,5 @@
-// Why calls were refused, retried or hedged: over real sockets, in every stub
-// style, from the call to what `firebreakctl why` prints.
+// The reasons why calls were refused, retried or hedged: over real sockets, in
+// every stub style, from the call to the output of `firebreakctl why`.
 #include <gmock/gmock.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ constexpr char kOpensAtTwo[] =
     "breaker { consecutive_failures: 2 open_duration: \"1h\" "
     "max_open_duration: \"1h\" }";
 
-// The admin service of an engine, at a socket of its own.
+// The admin service of an engine, on its own socket.
 class Why {
  public:
   explicit Why(const std::shared_ptr<Engine>& engine)
@@ -84,7 +84,7 @@ TEST_P(DecisionsTest, RefusalsOfAGuardedCallSayWhichRuleAndSinceWhen) {
     UnaryCall call;
     caller.Run(&call);
   }
-  // Neither what succeeded nor what failed was a decision of ours.
+  // Neither the successes nor the failures were decisions of firebreak.
   EXPECT_THAT(why.Of("Unary").decisions(), IsEmpty());
   for (int i = 0; i < 4; ++i) {
     UnaryCall call;
@@ -235,7 +235,7 @@ TEST(WhyTest, WhatItPrintsCommandsNoTerminalAndFitsANarrowOne) {
   EXPECT_EQ(output.exit_code, 0) << output.err;
   EXPECT_THAT(output.out, AllOf(HasSubstr("<script>"), Not(HasSubstr("\x1b")),
                                 Not(HasSubstr("\xff"))));
-  EXPECT_EQ(Lines(output.out), 22);  // twenty, and two above
+  EXPECT_EQ(Lines(output.out), 22);  // twenty, and two lines of heading
   EXPECT_EQ(Lines(Invoke("why Charge --last 3" + target).out), 5);
   output = Invoke("why Charge --last 1" + target, "COLUMNS=20");
   EXPECT_EQ(output.exit_code, 0) << output.err;

@@ -1,5 +1,5 @@
-// Chains of fallbacks: the order in which links are asked, what is told about
-// them, and the two ready-made links.
+// Chains of fallbacks: the order in which links are asked, how they are
+// reported, and the two ready-made links.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -54,7 +54,7 @@ class FallbackChainTest : public ::testing::TestWithParam<StubStyle> {
         "test", kUnaryMethod, FallbackChain(std::move(links)));
     ASSERT_TRUE(set.ok()) << set;
   }
-  // A call that the server answers with `step`, and its report.
+  // Makes a call that the server answers with `step`, and keeps its report.
   std::unique_ptr<UnaryCall> Call(const Step& step,
                                   const std::string& text = "hello") {
     f_.server().Script({step});
@@ -69,7 +69,7 @@ class FallbackChainTest : public ::testing::TestWithParam<StubStyle> {
   static Step Down() {
     return Step::Fail(grpc::StatusCode::INTERNAL, "the first failure");
   }
-  // "cached failed, default answered".
+  // Returns the links and their results: "cached failed, default answered".
   std::string Story() const {
     std::string story;
     for (const auto& link : report_.fallback()) {
@@ -139,7 +139,7 @@ TEST_P(FallbackChainTest, ASlowLinkIsGivenUpAndItsAnswerIsNotTheNextOnes) {
   const auto call = Call(Down());
   EXPECT_TRUE(call->status.ok());
   EXPECT_EQ(call->reply.text(), "at last");
-  // On a busy machine its time may be over before a thread has begun it.
+  // On a busy machine its time may end before a thread has begun to run it.
   EXPECT_EQ(Count(0, LinkEnd::kLate) + Count(0, LinkEnd::kNotBegun), 1);
   EXPECT_EQ(Count(1, LinkEnd::kAnswered), 1);
   gate->set_value();
@@ -153,7 +153,7 @@ TEST_P(FallbackChainTest, ReadyMadeLinksAnswerWhileNoThreadIsFree) {
     return grpc::Status(grpc::StatusCode::ABORTED, "late");
   };
   Set({{"hangs", hang, milliseconds(5)}, DefaultReply(Saying("default"))});
-  // Each that has begun keeps a thread.
+  // Each fallback that has begun occupies a thread.
   const int threads = EngineOptions().callback_threads;
   for (int i = 0; i < 1000 && Count(0, LinkEnd::kLate) < threads; ++i) {
     EXPECT_EQ(Call(Down())->reply.text(), "default");
@@ -174,17 +174,17 @@ TEST_P(FallbackChainTest, TheLastGoodReplyIsServedAndMarkedAsStale) {
   EXPECT_NE(Trailing(call->context, "firebreak-stale-ms"), "");
   ASSERT_EQ(Story(), "cached answered");
   EXPECT_TRUE(report_.fallback(0).has_stale());
-  // Of a request that no server has answered there is none.
+  // There is no cached reply to a request that no server has answered.
   const auto other = Call(Down(), "c");
   EXPECT_EQ(other->reply.text(), "default");
   EXPECT_EQ(Trailing(other->context, "firebreak-stale-ms"), "");
   EXPECT_EQ(Story(), "cached failed, default answered");
-  // What a fallback said is no good reply of a server's.
+  // A fallback's reply is not cached as a reply of the server.
   EXPECT_EQ(Call(Down(), "c")->reply.text(), "default");
   EXPECT_EQ(Story(), "cached failed, default answered");
 }
 
-// gRPC shows no message then, and the caller's object holds what it held.
+// gRPC reports no message in this case, and the caller's object is unchanged.
 TEST_P(FallbackChainTest, AnOkWithoutAMessageIsNotLearned) {
   Set({CachedReply(), DefaultReply(Saying("default"))});
   RawServer silent({absl::nullopt, grpc::Status::OK});
@@ -252,12 +252,12 @@ TEST_P(FallbackChainTest, CallsWithOneRequestShareOneRefill) {
       if (call.reply.text() == "refilled") ++answered;
     });
   }
-  // All have failed at the server; whoever joins after the gate finds the reply
-  // in the cache.
+  // All calls have failed at the server. A call that asks after the refill
+  // finds the reply in the cache.
   EXPECT_TRUE(Eventually([&] { return f_.server().calls() == kCalls; }));
   gate->set_value();
   for (std::thread& caller : callers) caller.join();
-  // On a busy machine one may have waited for more than a second.
+  // On a busy machine some calls may have waited for more than a second.
   EXPECT_GE(answered, 1);
   EXPECT_EQ(*asked, 1);
 }

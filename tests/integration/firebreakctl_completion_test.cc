@@ -22,7 +22,7 @@ class CompletionTest : public ::testing::Test {
  protected:
   CompletionTest() { f_.Bind("payment", "", kCharge); }
 
-  // What bash is offered after `line`, one to a line.
+  // Returns the completions that bash gets after `line`, one per line.
   std::string Complete(const std::string& line,
                        const std::string& environment) {
     const std::string stem = NewStem();
@@ -50,8 +50,8 @@ class CompletionTest : public ::testing::Test {
   AdminFixture f_;
 
  private:
-  // The words of `line`, cut as bash cuts them: at spaces, and around ":" and
-  // "=", which are words themselves.
+  // Splits `line` into words as bash does: at spaces, and around ":" and "=",
+  // which are words themselves.
   static std::string Words(const std::string& line) {
     std::string words = absl::StrCat("'", FIREBREAKCTL_PATH, "'");
     for (const std::string& each :
@@ -89,7 +89,7 @@ TEST_F(CompletionTest, CommandsOptionsAndMethods) {
   EXPECT_EQ(Complete("policy rollback --t"),
             "--target\n--timeout\n--tls\n"
             "--to\n--token-file\n");
-  // What an option takes is no command.
+  // The value of an option is not taken for the command.
   EXPECT_EQ(Complete("--engine list sho"), "show\n");
   EXPECT_EQ(Complete("override --reason why Char"),
             absl::StrCat(kCharge, "\n"));
@@ -101,7 +101,7 @@ TEST_F(CompletionTest, AsksTheServerThatWasNamed) {
   const std::string nobody = "FIREBREAK_TARGET=unix:/nowhere";
   const std::string charge = absl::StrCat(kCharge, "\n");
   EXPECT_EQ(Complete("show Char", nobody), "\n");
-  // Though bash cuts addresses into pieces.
+  // This works although bash splits addresses at ":".
   const std::string unix_target = "--target " + f_.address();
   EXPECT_EQ(Complete("show " + unix_target + " Char", nobody), charge);
   EXPECT_EQ(Complete(unix_target + " show Char", nobody), charge);
@@ -150,7 +150,7 @@ TEST_F(CompletionTest, NamesOfFiles) {
   unlink(file.c_str());
 }
 
-// On a terminal, as somebody types it.
+// Types the line on a terminal.
 TEST_F(CompletionTest, AnInteractiveBashQuotesWhatItCompletes) {
   const std::string stem = NewStem();
   const std::string file = stem + "-policy $(touch x).textproto";

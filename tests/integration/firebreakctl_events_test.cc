@@ -1,5 +1,5 @@
-// `firebreakctl events` of servers whose clocks are wrong, and of one that
-// falls silent.
+// `firebreakctl events` with servers whose clocks are wrong, and with one whose
+// stream becomes silent.
 #include <gmock/gmock.h>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/server.h>
@@ -32,10 +32,10 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-// An admin service that tells what it is told to.
+// An admin service that sends given events.
 class FakeAdmin : public v1::Admin::Service {
  public:
-  // Its clock is ahead by so much.
+  // Its clock is `ahead_s` seconds ahead.
   explicit FakeAdmin(int64_t ahead_s = 0) : ahead_s_(ahead_s) {
     KeepGrpc();
     grpc::ServerBuilder builder;
@@ -48,7 +48,7 @@ class FakeAdmin : public v1::Admin::Service {
     unlink(address_.c_str() + 5);
   }
 
-  // An event at so many milliseconds of a minute ago.
+  // Adds an event with a time of a minute ago plus `ms` milliseconds.
   void Add(int64_t ms) {
     v1::Event* const event = kept_.add_events();
     event->set_sequence(kept_.events_size());
@@ -58,8 +58,8 @@ class FakeAdmin : public v1::Admin::Service {
     event->set_cause(absl::StrCat("at ", ms));
     kept_.set_last_sequence(event->sequence());
   }
-  // The stream after that goes on with it, and then says nothing more, so often
-  // as that; the next one ends at once, and for good.
+  // The next `times` streams that wait for new events send one event and then
+  // become silent. Later ones send one event and end with an error.
   void FallSilent(int times) { silent_ = times; }
   const std::string& address() const { return address_; }
   std::vector<v1::WatchEventsRequest> asked() {
@@ -115,7 +115,8 @@ std::vector<std::string> LinesOf(const std::string& text) {
 
 TEST(CtlEventsTest, ClocksThatDisagreeChangeTheOrderAndNoTime) {
   FakeAdmin right;
-  // And a bit: what the way there takes is taken off.
+  // A bit more than an hour, since the time that the answer takes is
+  // subtracted.
   FakeAdmin ahead(3630);
   FakeAdmin behind(-7230);
   right.Add(0);
@@ -138,7 +139,7 @@ TEST(CtlEventsTest, ClocksThatDisagreeChangeTheOrderAndNoTime) {
                                          " is 1h00m ahead of ours")),
                   HasSubstr(absl::StrCat("the clock of ", behind.address(),
                                          " is 2h00m behind ours"))));
-  // A year is not what it takes: the hour is that of its own clock.
+  // In JSON the times are not corrected: they are those of each server's clock.
   const std::vector<std::string> json =
       LinesOf(Invoke("events --json" + targets).out);
   ASSERT_THAT(json, SizeIs(4));
@@ -177,7 +178,7 @@ TEST(CtlEventsTest, AServerThatFallsSilentIsAskedAnew) {
   const Output output =
       Invoke("events --follow --timeout 2s --target " + server.address());
   EXPECT_EQ(output.exit_code, 1);
-  // The one kept; then one of each stream, none of them twice.
+  // The event that was kept, and then one of each stream, none of them twice.
   EXPECT_THAT(LinesOf(output.out),
               ElementsAre(HasSubstr("at 0"), StartsWith("    2 "),
                           StartsWith("    3 ")));
@@ -205,7 +206,8 @@ TEST(CtlEventsTest, ATargetThatIsRestartedIsFollowedOn) {
   ASSERT_TRUE(ctl.WaitForErr(1));
   EXPECT_THAT(ctl.err(), HasSubstr("; trying again"));
   server.reset();
-  // As many events as the first had: by their numbers nothing would be new.
+  // The new server has as many events as the first had, so by their numbers
+  // alone none of them would be new.
   server.emplace(AdminOptions(), address);
   Trip(server->Bind("order", "a:1", kCharge));
   Trip(server->Bind("order", "a:1", kRefund));

@@ -57,7 +57,7 @@ TEST_F(FleetTest, OneTableWorstFirstAndTheDeadAreRows) {
   EXPECT_EQ(Lines(output.out), 4);
   EXPECT_THAT(output.err, HasSubstr(absl::StrCat("cannot reach ", kNobody)));
   EXPECT_EQ(Lines(output.err), 1);
-  // Why it does not answer is long, and would widen the column for all.
+  // The reason is left out, since it is long and would widen the column.
   EXPECT_THAT(output.out, AllOf(HasSubstr(kNobody), HasSubstr("no answer"),
                                 Not(HasSubstr("cannot reach"))));
   EXPECT_LT(PlaceOf(output.out, second_.address()),
@@ -80,7 +80,7 @@ TEST_F(FleetTest, HealthIsThatOfTheWorst) {
   EXPECT_THAT(health(first_.address()).out, HasSubstr("healthy"));
   EXPECT_EQ(health(second_.address()).exit_code, 2);
   EXPECT_EQ(Invoke("health" + both_).exit_code, 2);
-  // One bad method of three makes it degraded.
+  // One unhealthy method of three makes the server degraded.
   second_.Bind("payment", "a:1", kRefund);
   second_.Bind("order", "a:1", kCreate);
   const Output output = health(second_.address());
@@ -102,11 +102,11 @@ TEST_F(FleetTest, HealthOfNoMethodIsNotGood) {
   EXPECT_THAT(output.out, IsEmpty());
   EXPECT_EQ(output.err,
             "firebreakctl: no channel \"paymnt\"; nearest: \"payment\"\n");
-  // A server that does not answer is no mistake in the name.
+  // If a server does not answer, the name need not be wrong.
   output = Invoke("health --channel paymnt" + with_dead_);
   EXPECT_EQ(output.exit_code, 2);
   EXPECT_THAT(output.err, HasSubstr(kNobody));
-  // One of them having it is enough.
+  // It is enough if one of the servers has the channel.
   first_.Bind("order", "a:1", kCreate);
   output = Invoke("health --channel order" + both_);
   EXPECT_EQ(output.exit_code, 0) << output.err;
@@ -135,7 +135,7 @@ TEST_F(FleetTest, ShowsEachAndChangesAll) {
   output = Invoke("reset Charge" + both_);
   EXPECT_EQ(output.exit_code, 0) << output.err;
   EXPECT_EQ(ill_->Snapshot(engine::Now()).state, core::BreakerState::kClosed);
-  // A change that one has not made is a failure.
+  // A change that one server has not made is a failure.
   output = Invoke("override Charge open" + with_dead_);
   EXPECT_EQ(output.exit_code, 1);
   EXPECT_EQ(well_->Snapshot(engine::Now()).state,
@@ -144,7 +144,7 @@ TEST_F(FleetTest, ShowsEachAndChangesAll) {
 }
 
 TEST_F(FleetTest, EventsOfAllInOneOrder) {
-  // Times are told in milliseconds.
+  // Times are reported in milliseconds.
   well_->Reset(engine::Now() + std::chrono::milliseconds(20));
   ill_->Reset(engine::Now() + std::chrono::milliseconds(40));
   const Output output = Invoke("events" + with_dead_);
@@ -220,7 +220,7 @@ TEST(HostileNamesTest, NeitherCommandTheTerminalNorBreakLines) {
                                                                     : 2)
         << output.out;
   }
-  // JSON that lands in a page does nothing there.
+  // JSON that is put into a web page has no effect there.
   const Output json = Invoke("list --json" + target);
   EXPECT_THAT(json.out, AllOf(Not(HasSubstr("<script>")),
                               HasSubstr("\\u003cscript\\u003e")));

@@ -1,4 +1,4 @@
-// firebreakctl and the policy of servers, as a shell uses it.
+// The policy commands of firebreakctl, as a shell uses them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ class CtlPolicyTest : public ::testing::Test {
         file_(NewStem() + ".textproto") {}
   ~CtlPolicyTest() override { unlink(file_.c_str()); }
 
-  // The file's name, with `text` in it.
+  // Writes `text` into the file, and returns the file's name.
   const std::string& File(const std::string& text) {
     std::ofstream(file_) << text;
     return file_;
@@ -131,7 +131,7 @@ TEST_F(CtlPolicyTest, FaultsStandEachOnItsLineAndOnce) {
 }
 
 TEST_F(CtlPolicyTest, WhatAllRefuseIsToldOnce) {
-  // Let in for the trial, and not for the change.
+  // The server allows the dry run, but not the change.
   AdminFixture f({}, "127.0.0.1:0");
   const Output output =
       Invoke("policy apply " + FileWithLimit(3) + " --target " + f.address());
@@ -147,7 +147,8 @@ TEST_F(CtlPolicyTest, WhatAllRefuseIsToldOnce) {
 TEST_F(CtlPolicyTest, LintsWhatIsInForce) {
   EXPECT_EQ(
       Invoke("policy lint --target unix:/nowhere/firebreak.sock").exit_code, 1);
-  // An error takes --force: hedges, and nobody says that it may run twice.
+  // A policy with an error needs --force. Here it hedges a method, and nothing
+  // says that the method may run twice.
   const std::string hedges =
       "method { name { service: \"a.B\" } hedging { delay: \"20ms\" } }";
   Output output = Invoke("policy apply " + File(hedges) + one_);

@@ -1,4 +1,4 @@
-// `firebreakctl record`, as a shell runs it, and what becomes of its file.
+// `firebreakctl record`, as a shell runs it, and the uses of its file.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -36,7 +36,7 @@ class RecordTest : public ::testing::Test {
     struct stat found {};
     return stat(path.c_str(), &found) == 0 ? found.st_size : -1;
   }
-  // Once somebody listens.
+  // Waits until a recording runs, and then writes calls.
   static void WriteCalls(AdminFixture* f, int count) {
     EXPECT_TRUE(Eventually([&] { return f->core()->tape()->is_on(); }));
     const auto method = f->Method("payment", "a:1", kCharge);
@@ -71,7 +71,7 @@ TEST_F(RecordTest, SeveralTargetsIntoOneFileUntilInterrupted) {
   WriteCalls(&b, 4);
   std::string table;
   ASSERT_TRUE(Eventually([&] {
-    // While it is written, too, it is whole but for a last block.
+    // Even while it is being written, it is complete except for the last block.
     if (SizeOf(file) <= 8) return false;
     table = Invoke(absl::StrCat("convert ", file, " -")).out;
     return Lines(table) == 2 + 7;
@@ -86,7 +86,7 @@ TEST_F(RecordTest, SeveralTargetsIntoOneFileUntilInterrupted) {
                            HasSubstr(absl::StrCat(kCharge,
                                                   ",7.000,OK,payment,"
                                                   "success,,1,0,0,"))));
-  // Others read it as they read a table.
+  // Other commands read it like a table.
   const std::string policy = NewFile(".textproto");
   std::ofstream(policy) << "method { name {} timeout: \"250ms\" }\n";
   const Output simulated =
@@ -105,7 +105,7 @@ TEST_F(RecordTest, EndsWhenItsTimeIsOver) {
       absl::StrCat("record --for 200ms -o ", file, " --target ", f.address()));
   EXPECT_EQ(output.exit_code, 0) << output.err;
   EXPECT_THAT(output.out, HasSubstr(": 0 calls, 1 kB from 1 target\n"));
-  // And is not written over.
+  // The file is not overwritten.
   const Output again = Invoke(
       absl::StrCat("record --for 200ms -o ", file, " --target ", f.address()));
   EXPECT_EQ(again.exit_code, 1);
@@ -188,7 +188,7 @@ TEST_F(RecordTest, AFullDiskIsToldAtOnce) {
   EXPECT_EQ(output.err, "firebreakctl: /dev/full: No space left on device\n");
 }
 
-// A limit stands for a disk that becomes full meanwhile.
+// A limit on the file size stands for a disk that becomes full.
 TEST_F(RecordTest, AFileThatCanGrowNoFurtherKeepsWhatIsWhole) {
   AdminFixture f;
   const std::string file = NewFile(".fbr");
@@ -204,7 +204,7 @@ TEST_F(RecordTest, AFileThatCanGrowNoFurtherKeepsWhatIsWhole) {
       stem, "",
       absl::StrCat("record --for 1m -o ", file, " --target ", f.address()),
       "sh -c 'trap \"\" XFSZ; ulimit -f 64; exec \"$@\"' sh");
-  // So that the writer ends.
+  // Makes the writer end.
   EXPECT_TRUE(Eventually(
       [&] { return f.core()->tape()->Start(1) != CallTape::kNone; }));
   writer.join();

@@ -1,5 +1,4 @@
-// The real firebreakctl against a real admin service: what it prints, and how
-// it exits.
+// The real firebreakctl with a real admin service: its output and exit codes.
 #include "tests/support/firebreakctl.h"
 
 #include <gmock/gmock.h>
@@ -28,7 +27,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-// The one object that every answer comes in, without what is around it.
+// Returns the response inside the object in which every answer is wrapped.
 std::string Unwrapped(const std::string& line) {
   EXPECT_THAT(line, StartsWith("{\"target\":\"unix:"));
   const std::string key = "\"response\":";
@@ -139,9 +138,9 @@ TEST_F(FirebreakctlTest, Events) {
 TEST_F(FirebreakctlTest, EventsFollow) {
   charge_->Reset(engine::Now());
   Follower ctl("events --follow " + Target());
-  EXPECT_TRUE(ctl.WaitForOut(1)) << ctl.err();  // what has happened
+  EXPECT_TRUE(ctl.WaitForOut(1)) << ctl.err();  // the earlier event
   Trip(charge_);
-  EXPECT_TRUE(ctl.WaitForOut(2)) << ctl.err();  // what happens
+  EXPECT_TRUE(ctl.WaitForOut(2)) << ctl.err();  // the new event
   EXPECT_THAT(ctl.out(), HasSubstr("closed -> open"));
   f_.service()->Shutdown();
   EXPECT_TRUE(ctl.WaitForErr(1));
@@ -157,7 +156,7 @@ TEST_F(FirebreakctlTest, JsonParses) {
   const Output show = Ctl("--json show Charge");
   EXPECT_EQ(FromJson<v1::GetMethodResponse>(show.out).method().method(),
             kCharge);
-  EXPECT_THAT(show.out, HasSubstr("\"hedges\":\"0\""));  // zeros are there
+  EXPECT_THAT(show.out, HasSubstr("\"hedges\":\"0\""));  // zeros are shown
   EXPECT_EQ(
       FromJson<v1::SetOverrideResponse>(Ctl("override Charge open --json").out)
           .breakers(0)
@@ -175,7 +174,7 @@ TEST_F(FirebreakctlTest, JsonParses) {
   for (std::string line; std::getline(events, line);) {
     EXPECT_EQ(FromJson<v1::Event>(line).sequence(), ++count);
   }
-  // The trip; three changes, each with what became of the breaker.
+  // The trip, and three changes, each with the breaker's change of state.
   EXPECT_EQ(count, 7);
 }
 
@@ -217,7 +216,7 @@ TEST(FirebreakctlConnectTest, TheTargetFromTheEnvironment) {
 }
 
 TEST(FirebreakctlConnectTest, AServerThatDoesNotAnswer) {
-  // Connections are made, and nobody ever speaks.
+  // Accepts connections, and never sends anything.
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -297,7 +296,7 @@ TEST(FirebreakctlUsageTest, WrongOnesExitWith2AndSayHow) {
                 AllOf(StartsWith("firebreakctl: "), HasSubstr("Usage: "),
                       HasSubstr(" --help` tells more.\n")))
         << args;
-    // The fault does not scroll away.
+    // There are few lines, so that the error stays visible.
     EXPECT_LE(Lines(output.err), 5) << output.err;
   }
 }

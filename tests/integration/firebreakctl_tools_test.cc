@@ -1,5 +1,5 @@
-// What scripts and tired people go by: exit codes, rows, names with spaces,
-// policies that take breakers away, and the way back.
+// What scripts and operators rely on: exit codes, rows, names with spaces, the
+// warning about policies that remove breakers, and the way back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,7 +51,7 @@ TEST_F(CtlToolsTest, AChannelThatDoesNotExist) {
     EXPECT_EQ(output.err,
               "firebreakctl: no channel \"paymnt\"; nearest: \"payment\"\n");
   }
-  // Of several servers one that has it is enough.
+  // It is enough if one of several servers has the method.
   AdminFixture other;
   other.Bind("stock", "a:1", kCharge);
   const Output output =

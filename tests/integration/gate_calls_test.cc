@@ -1,6 +1,6 @@
-// Calls whose batches come in an order, or on threads, that a plain stub never
-// shows: corked streams, and interceptors before ours that hand on when they
-// please. However it goes, a call ends once, with all its tags and reactions.
+// Calls whose batches come in an order or on threads that plain stubs never
+// use: corked streams, and interceptors before firebreak's that delay batches.
+// In every case a call ends once, with all its tags and reactions.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ using grpc::experimental::ClientRpcInfo;
 using grpc::experimental::InterceptionHookPoints;
 using grpc::experimental::InterceptorBatchMethods;
 
-// A way to refuse a call: the policy, and what is done beforehand.
+// A way to refuse a call: the policy, and the preparation in the constructor.
 struct Refusal {
   const char* name;
   const char* policy;
@@ -45,7 +45,7 @@ const Refusal kRefusals[] = {
 class CorkedTest : public ::testing::TestWithParam<Refusal> {
  protected:
   CorkedTest() : f_(GetParam().policy), stub_(Echo::NewStub(f_.channel())) {
-    // Opens the breaker, takes the token, keeps the only place.
+    // Opens the breaker, takes the token, or occupies the only place.
     f_.server().Script({std::string(GetParam().name) == "Bulkhead"
                             ? Step::Hang()
                             : Step::Fail(grpc::StatusCode::UNAVAILABLE)});
@@ -61,7 +61,8 @@ class CorkedTest : public ::testing::TestWithParam<Refusal> {
       first_->Finish();
     }
     if (std::string(GetParam().name) == "Throttle") {
-      // Of so many the server took none: what comes is as good as refused.
+      // The server has accepted none of a million calls, so the next call is
+      // almost certainly refused.
       const auto settings =
           f_.runtime("/firebreak.testing.Echo/BidiStream")->settings();
       core::Throttle* const throttle = settings->admission.throttle();
@@ -99,7 +100,7 @@ class Bidi final : public grpc::ClientBidiReactor<EchoRequest, EchoReply> {
   void OnDone(const grpc::Status& status) override {
     TellOfTheStreamsEnd(status);
   }
-  // A name of its own, for tests/support/tsan/edges.cc.
+  // tests/support/tsan/edges.cc refers to this function by its name.
   void TellOfTheStreamsEnd(const grpc::Status& status) {
     done_.set_value(status);
   }
@@ -162,8 +163,8 @@ TEST_P(CorkedTest, ARefusedReadInAnotherThreadReturns) {
   EXPECT_EQ(stream->Finish().error_code(), GetParam().code);
 }
 
-// Nothing has been sent, nothing decided: as natively, a cancel and a deadline
-// end it all the same.
+// Nothing has been sent and nothing decided, but a cancel and a deadline end
+// the call as they do natively.
 TEST_P(CorkedTest, OneThatNeverWritesEndsWhenItIsCancelled) {
   Bidi bidi(stub_.get());
   bidi.context_.TryCancel();
@@ -192,8 +193,8 @@ TEST_P(CorkedTest, OneThatNeverWritesEndsAtItsDeadline) {
   cq.Shutdown();
 }
 
-// An interceptor before ours that hands on the first batch when it has fetched
-// a token, on a thread of its own, and every other batch at once.
+// An interceptor before firebreak's. It passes the first batch on from another
+// thread, as if it had to fetch a token, and every other batch at once.
 class TokenFetch final : public grpc::experimental::Interceptor {
  public:
   enum class When { kAfterTheSecond, kAtOnceElsewhere };
@@ -207,7 +208,7 @@ class TokenFetch final : public grpc::experimental::Interceptor {
       methods->GetSendInitialMetadata()->emplace("token", "secret");
       std::lock_guard<std::mutex> lock(*mu_);
       threads_->emplace_back([methods, second = second_, when = when_] {
-        // A call of one batch has no second.
+        // Some calls have only one batch, so this wait has a limit.
         if (when == When::kAfterTheSecond) {
           second->get_future().wait_for(std::chrono::milliseconds(20));
         }
@@ -216,7 +217,7 @@ class TokenFetch final : public grpc::experimental::Interceptor {
       return;
     }
     const bool is_second = !had_second_.exchange(true);
-    // With the last batch this interceptor may be gone.
+    // After the last batch, this interceptor may have been destroyed.
     const std::shared_ptr<std::promise<void>> second = second_;
     methods->Proceed();
     if (is_second) second->set_value();

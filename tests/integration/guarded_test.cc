@@ -64,8 +64,8 @@ TEST_P(GuardedTest, OpensAtItsThresholdAndRejectsWithoutTheNetwork) {
 }
 
 TEST_P(GuardedTest, ADeadlineSpentBeforehandIsNotTheServersFailure) {
-  // A caller whose own caller has used the time up: nothing is sent, so nothing
-  // is learnt about the server.
+  // The deadline has passed before the call begins. Nothing is sent, so nothing
+  // is learned about the server.
   EngineFixture f(kTripsAtTwo);
   for (int i = 0; i < 3; ++i) {
     UnaryCall call;
@@ -119,7 +119,7 @@ TEST_P(GuardedTest, AHungProbeGivesItsSlotBackAndItsLateResultMovesNothing) {
   UnaryCall hung;
   std::thread probe([&] { caller.Run(&hung); });
   ASSERT_TRUE(f.server().WaitForCalls(2));
-  // Nobody calls meanwhile: the engine itself ends the lease.
+  // There are no calls meanwhile, so the engine itself ends the lease.
   ASSERT_TRUE(Eventually([&] { return f.breaker().hung_probes == 1; }));
   EXPECT_EQ(f.breaker().state, core::BreakerState::kOpen);
   const auto stale = f.breaker().stale_results;
@@ -180,7 +180,7 @@ struct StreamResult {
   std::string reason;
 };
 
-// A whole stream of three messages with a synchronous stub.
+// Runs a stream of three messages with a synchronous stub.
 StreamResult RunSyncStream(Kind kind, Echo::Stub* stub) {
   StreamResult result;
   grpc::ClientContext context;
@@ -215,15 +215,15 @@ StreamResult RunSyncStream(Kind kind, Echo::Stub* stub) {
   return result;
 }
 
-// The same as callbacks: one reactor for each kind of stream, which starts all
-// its operations as soon as it may.
+// The same with callbacks: one reactor for each kind of stream, which starts
+// all its operations as early as possible.
 template <class Base>
 class Reactor : public Base {
  public:
   void OnDone(const grpc::Status& status) override {
     TellOfTheStreamsEnd(status);
   }
-  // A name of its own, for tests/support/tsan/edges.cc.
+  // tests/support/tsan/edges.cc refers to this function by its name.
   void TellOfTheStreamsEnd(const grpc::Status& status) {
     done_.set_value(status);
   }
@@ -316,7 +316,7 @@ StreamResult RunCallbackStream(Kind kind, Echo::Stub* stub) {
   return result;
 }
 
-// And over a completion queue, one operation at a time.
+// The same with a completion queue, one operation at a time.
 StreamResult RunQueueStream(Kind kind, Echo::Stub* stub) {
   StreamResult result;
   grpc::ClientContext context;
@@ -411,7 +411,7 @@ INSTANTIATE_TEST_SUITE_P(
                                          Kind::kBidiStream)));
 
 TEST_P(StreamTest, RunsAsNativeAndIsCounted) {
-  // Retry and hedging are for unary calls: a stream is guarded all the same.
+  // Retry and hedging are for unary calls. A stream is guarded nevertheless.
   EngineFixture f(std::string(kTripsAtOne) + " retry {}");
   const StreamResult result = Run(&f);
   EXPECT_TRUE(result.status.ok()) << result.status.error_message();
@@ -447,7 +447,8 @@ TEST(StreamLifetimeTest, AStreamDestroyedWithoutFinishLeaksNoPermit) {
     grpc::ClientContext context;
     auto stream = stub->BidiStream(&context);
     ASSERT_EQ(f.breaker(method).probes_in_flight, 1);
-    // Else it may never get there, and leaves the hanging step to the next.
+    // Otherwise it may not reach the server, and the next call would get the
+    // step that hangs.
     ASSERT_TRUE(Eventually([&] { return f.server().calls() == 2; }));
     context.TryCancel();
   }

@@ -1,5 +1,5 @@
-// Outages as an operator sees them: real calls to a real server, and what
-// health, alerts, list, grpc.health and the metrics say of them.
+// Outages as an operator sees them: real calls to a real server, and how they
+// are shown by health, alerts, list, grpc.health and the metrics.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -32,7 +32,7 @@ using ::testing::Not;
 
 constexpr char kDependencies[] = "dependencies";
 
-// What grpc.health.v1 says of a service: "SERVING", or what else.
+// Returns the state of the service in grpc.health.v1, such as "SERVING".
 std::string AskHealth(const std::shared_ptr<grpc::Channel>& channel) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
@@ -97,7 +97,7 @@ class Process {
                                           Step::Fail(code, "as asked")));
     Call(style, times);
   }
-  // Callers that wait for ever.
+  // Starts callers whose calls hang.
   void Hang(StubStyle style, int callers) {
     const int before = dependency().calls();
     dependency().Script(
@@ -117,7 +117,7 @@ class Process {
     EXPECT_TRUE(stub_->GetHealth(&context, {}, &response).ok());
     return response.level();
   }
-  // As words: "CRITICAL CALLS_FAIL: cause".
+  // Returns the alerts as text: "CRITICAL CALLS_FAIL: cause".
   std::vector<std::string> alerts() {
     grpc::ClientContext context;
     v1::ListAlertsResponse response;
@@ -205,7 +205,8 @@ TEST_P(HealthCallsTest, CallersWithoutDeadlinesThatAllHang) {
   process.dependency().Release();
   EXPECT_TRUE(
       Eventually([&] { return process.method().calls().in_flight() == 0; }));
-  // They have ended, if late: far slower than usual is a doubt for seconds.
+  // The calls have ended, but late. Being far slower than usual makes a method
+  // DEGRADED for some seconds.
   EXPECT_NE(process.health(), v1::HEALTH_LEVEL_UNHEALTHY);
   EXPECT_EQ(process.scrape().Of("firebreak_oldest_call_seconds"), 0);
 }

@@ -1,5 +1,5 @@
-// Health checks in the place of canaries, over sockets: no caller pays for a
-// look, and a server without a word on its health is looked at as ever.
+// Health checks as probes, over sockets: no caller pays for a probe, and calls
+// are the probes of a server that has no health service.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
@@ -143,7 +143,7 @@ TEST_P(HealthCheckTest, AServerThatWasGoneIsAskedAsSoonAsItIsBack) {
   back.Stop();
 }
 
-// By name, since no policy for all methods is for the health service.
+// The policy names the health service, since `name {}` does not apply to it.
 TEST_P(HealthCheckTest, ACheckPassesTheEnginesOwnInterceptors) {
   auto engine = Engine::FromText(absl::StrCat(
       "method { name {} ", kChecks,
@@ -197,14 +197,14 @@ TEST_P(SharedHealthCheckTest, FortyMethodsSendNoMoreThanOne) {
   }
   ASSERT_TRUE(Eventually([&] { return health_.asked() >= 8; }));
   const auto intervals = static_cast<int>((engine::Now() - begun) / kInterval);
-  // A breaker's own interval is shorter by a tenth at most.
+  // A breaker's interval is shorter by a tenth at most.
   EXPECT_LE(health_.asked(), 2 * intervals + 2);
   EXPECT_THAT(health_.requests(), Each("")) << "the server as a whole";
   for (const auto& runtime : engine_->core()->Methods()) {
     EXPECT_EQ(runtime->breakers().front()->Snapshot(engine::Now()).state,
               core::BreakerState::kOpen);
   }
-  // One answer is for all of them.
+  // One answer is used by all of the breakers.
   health_.Answer(kServing);
   const int before = health_.asked();
   ASSERT_TRUE(Eventually([&] {
@@ -219,7 +219,7 @@ TEST_P(SharedHealthCheckTest, FortyMethodsSendNoMoreThanOne) {
   EXPECT_LE(health_.asked() - before, 6);
 }
 
-// Of a channel that nobody uses any more but a check.
+// A channel that only a health check still uses.
 TEST(HealthChecksTest, ACheckKeepsNoChannel) {
   HealthService health;
   EchoServer server("127.0.0.1:0", grpc::InsecureServerCredentials(), &health);
@@ -278,7 +278,7 @@ TEST(HealthChecksTest, StopEndsWhatRuns) {
   checks->Look(&breaker, {{channel}}, now);
   ASSERT_TRUE(Eventually([&] { return health.asked() == 1; }));
   checks->Stop();
-  io.reset();  // would wait for an hour
+  io.reset();  // must not wait for the timeout of an hour
   EXPECT_EQ(breaker.Snapshot(now).health, "");
 }
 

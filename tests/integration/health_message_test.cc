@@ -1,5 +1,5 @@
-// What a health check sends and gets: messages that interceptors of the
-// application can read, and answers of any kind.
+// The messages of a health check: interceptors of the application can read
+// them, and any kind of answer is handled.
 #include "src/engine/io/health_message.h"
 
 #include <google/protobuf/message.h>
@@ -83,8 +83,8 @@ TEST(HealthMessageTest, AnyAnswerIsWorthSomething) {
   }
 }
 
-// An application's interceptor that takes each message for what its channel's
-// messages are, without a look at the method.
+// An application's interceptor that casts each message to the type that its
+// channel's messages have, without checking the method.
 class Reads final : public grpc::experimental::Interceptor {
  public:
   using Look = std::function<void(const char* method, const void* message)>;
@@ -129,7 +129,7 @@ TEST_P(HealthMessageSeenTest, IsOfTheKindOfTheChannel) {
   std::atomic<int> healthy{0};
   std::atomic<int> others{0};
   const auto look = [&](const char* method, const void* message) {
-    // By now what it was named with is long gone.
+    // The string from which the name was set no longer exists.
     EXPECT_STREQ(method, "/grpc.health.v1.Health/Check");
     std::string bytes;
     if (is_generic) {
@@ -159,7 +159,7 @@ TEST_P(HealthMessageSeenTest, IsOfTheKindOfTheChannel) {
                  : engine->CreateChannel("test", server.address(),
                                          grpc::InsecureChannelCredentials(),
                                          std::move(options));
-  // A generic call to a method that is not there fails as UNAVAILABLE.
+  // A generic call to the method `missing` fails with UNAVAILABLE.
   const auto call = [&] {
     grpc::ClientContext context;
     grpc::CompletionQueue queue;

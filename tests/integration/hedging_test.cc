@@ -23,7 +23,7 @@ TEST_P(HedgingTest, AHedgeAnswersForAStragglerWhichIsCancelled) {
   EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   EXPECT_EQ(call.reply.text(), "slow");
   EXPECT_TRUE(f.server().WaitForCancelled(1)) << "the loser runs on";
-  // Counted by then, or a moment later.
+  // It is counted by then, or a moment later.
   EXPECT_TRUE(Eventually([&] { return f.counts().hedge_wins == 1; }));
   EXPECT_TRUE(Eventually([&] {
     return f.counts().attributions[static_cast<size_t>(
@@ -54,7 +54,7 @@ TEST_P(HedgingTest, AnEmptyBudgetRefusesTheHedgeAndNotThePrimary) {
     caller.Run(&call);
     EXPECT_TRUE(call.status.ok()) << call.status.error_message();
   }
-  // Five primaries, and the one hedge that the burst pays for.
+  // Five first attempts, and the one hedge that the burst allows.
   EXPECT_LE(server.calls(), 6);
 }
 
@@ -77,7 +77,8 @@ TEST_P(HedgingTest, AFatalStatusCancelsTheOthers) {
   EXPECT_TRUE(f.server().WaitForCancelled(1));
 }
 
-// The loser outlives the call, and with it everything the caller had.
+// The attempt that lost ends after the call, when everything of the caller has
+// been destroyed.
 TEST_P(HedgingTest, TheChannelMayGoWithTheAnswerWhileLosersEnd) {
   auto engine = MakeEngine("hedging { max_attempts: 2 delay: \"1ms\" }");
   EchoServer server;
@@ -92,9 +93,9 @@ TEST_P(HedgingTest, TheChannelMayGoWithTheAnswerWhileLosersEnd) {
   }
 }
 
-// gRPC itself double-frees when a channel's last reference goes inside one of
-// its callbacks. Here the callback drops the caller's channel and stub; what is
-// left is held by the losers, and goes on the engine's threads.
+// gRPC itself frees twice if a channel's last reference is dropped inside one
+// of its callbacks. Here the callback drops the caller's channel and stub. The
+// attempts that lost hold the rest, which the engine's threads drop.
 TEST(HedgingLifetimeTest, TheChannelMayGoInsideAGrpcCallback) {
   auto engine = MakeEngine("hedging { max_attempts: 2 delay: \"1ms\" }");
   EchoServer server;

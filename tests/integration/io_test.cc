@@ -1,4 +1,4 @@
-// The engine's threads: pollers that park, and caller_queues that callers poll.
+// The engine's threads: pollers that park, and queues that callers poll.
 #include "src/engine/io/io.h"
 
 #include <grpcpp/alarm.h>
@@ -20,7 +20,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 
-// An operation of a completion queue that ends when told to.
+// An operation of a completion queue that ends when End() is called.
 class Operation final : public Completion {
  public:
   void Start(grpc::CompletionQueue* cq, core::Time at) {
@@ -96,7 +96,7 @@ TEST(CallerQueueTest, ARingEndsAWaitAndIsHeardOnce) {
   EXPECT_FALSE(caller_queue->TakeRing());
   rings.join();
   while (!caller_queue->idle()) caller_queue->RunOne(core::kInfiniteFuture);
-  // And again.
+  // The same once more.
   caller_queue->Ring();
   EXPECT_TRUE(caller_queue->RunOne(core::kInfiniteFuture));
 }
@@ -118,9 +118,9 @@ TEST(CallerQueueTest,
   EXPECT_NE(operation.on_thread, std::this_thread::get_id());
 }
 
-// It was: LeftoverEnds looked at itself after it had set its alarm, by whose
-// end a poller had deleted it meanwhile. Seen by ASan, and now and then by a
-// crash.
+// The bug was: LeftoverEnds accessed itself after it had set its alarm, when a
+// poller might have deleted it already. ASan reported that, and sometimes it
+// crashed.
 TEST(CallerQueueTest, ManyAreGivenBackEarlyAtOnce) {
   auto io = std::make_unique<Io>(Io::Options{});
   std::atomic<int> ended{0};
@@ -140,7 +140,7 @@ TEST(CallerQueueTest, ManyAreGivenBackEarlyAtOnce) {
                           static_cast<size_t>(i)];
         each.ended = &ended;
         std::unique_ptr<CallerQueue> caller_queue = io->TakeCallerQueue();
-        // Not while it is given back, and soon after.
+        // Ends soon after the queue has been returned, and not before.
         each.alarm.Set(caller_queue->Begin(),
                        ToGrpcTime(Now() + milliseconds(3)),
                        static_cast<Completion*>(&each));
@@ -150,14 +150,14 @@ TEST(CallerQueueTest, ManyAreGivenBackEarlyAtOnce) {
   }
   for (auto& caller : callers) caller.join();
   EXPECT_TRUE(testing::Eventually([&] { return ended == kThreads * kEach; }));
-  // Each with its LeftoverEnds.
+  // Each of them has its LeftoverEnds.
   EXPECT_TRUE(testing::Eventually([&] { return io->parked_pollers() >= 2; }));
 }
 
 TEST(CallerQueueTest, OneWhoseLastEndIsNearIsWaitedForByWhoGivesItBack) {
   Io io({});
-  // How near it is, is up to gRPC: in 1.51 an alarm ends where it is set,
-  // and in 1.83 on a thread that may have to wait for its turn.
+  // How soon it ends depends on gRPC: in 1.51 an alarm ends on the thread that
+  // sets it, and in 1.83 on another thread, which may be busy.
   const bool is_waited_for = testing::Eventually([&] {
     EXPECT_TRUE(testing::Eventually([&] { return io.parked_pollers() == 2; }));
     auto owner = std::make_shared<int>(1);
@@ -187,8 +187,7 @@ TEST(CallerQueueTest, IsUsedAgain) {
   EXPECT_EQ(io.TakeCallerQueue().get(), first);
 }
 
-// --- whose stack is it?
-// -------------------------------------------------------
+// --- whose stack is it? ------------------------------------------------------
 
 [[gnu::noinline]] bool IsInACallersFrame(const void* object) {
   return interceptors::LivesOnThisStack(object);

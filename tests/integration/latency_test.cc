@@ -1,5 +1,5 @@
-// What is learned from calls over real sockets, and what follows from it. Read
-// from reports: how long anything takes is the machine's business.
+// What is learned from calls over real sockets, and its effects. They are read
+// from reports, since durations depend on the machine.
 #include <gtest/gtest.h>
 
 #include "firebreak/call_options.h"
@@ -15,13 +15,13 @@ using google::protobuf::util::TimeUtil;
 using Ms = std::chrono::milliseconds;
 using Sec = std::chrono::seconds;
 
-// So late that a hedge which is seen was not sent by it.
+// The delay is so long that any hedge that is seen has another cause.
 constexpr char kHedge[] =
     "hedging { max_attempts: 2 quantile: 0.9 max_delay: \"1h\" }";
 constexpr char kGate[] = "deadline_gate { first_attempt: true }";
 constexpr char kBreaker[] = "breaker { consecutive_failures: 2 }";
 
-// The method's model, before its first call.
+// Returns the method's model, even before the method's first call.
 core::LatencyModel& ModelOf(EngineFixture* f) {
   auto channel = f->engine()->core()->BindChannel("test", {"nowhere"});
   return channel->Find(kUnaryMethod)->runtime->latency;
@@ -78,7 +78,7 @@ TEST_P(LatencyTest, AHedgeWaitsTheQuantile) {
 }
 
 TEST_P(LatencyTest, ACallThatCannotEndInTimeIsNotSent) {
-  // Guarded and driven.
+  // With guarded and with driven calls.
   for (const std::string more : {"", "retry {}"}) {
     EngineFixture f(absl::StrCat(kGate, more));
     core::LatencyModel& model = ModelOf(&f);
@@ -87,7 +87,8 @@ TEST_P(LatencyTest, ACallThatCannotEndInTimeIsNotSent) {
     relearns.context.set_deadline(std::chrono::system_clock::now() + Sec(60));
     Run(&f, &relearns);
     EXPECT_TRUE(relearns.status.ok()) << "one a second passes";
-    // The pass was just taken; a second later there would be another.
+    // The one call per second that passes as an exception has been made. A
+    // second later there would be another one.
     ASSERT_TRUE(Eventually([&] {
       UnaryCall call;
       call.context.set_deadline(std::chrono::system_clock::now() + Sec(60));
@@ -124,7 +125,7 @@ TEST_P(LatencyTest, ADeadlineBelowTheUsualTimeIsNotTheServersFault) {
       } else {
         EXPECT_NE(report.attempt(0).attribution(), "deadline_too_short");
       }
-      // The first one is of ModelOf()'s target.
+      // The first breaker is that of ModelOf()'s target.
       const core::BreakerSnapshot breaker =
           f.runtime()->breakers().back()->Snapshot(engine::Now());
       EXPECT_EQ(breaker.consecutive_failures, is_short ? 0 : 1);

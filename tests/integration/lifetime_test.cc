@@ -1,5 +1,5 @@
-// Engine, channel, stub and context may go in any order and on any thread, and
-// no thread of gRPC's is ever needed by us.
+// Engine, channel, stub and context may be destroyed in any order and on any
+// thread, and firebreak never needs a thread of gRPC.
 #include <gtest/gtest.h>
 
 #ifdef __SANITIZE_ADDRESS__
@@ -16,8 +16,8 @@ namespace {
 constexpr char kDriven[] =
     "retry { max_attempts: 3 backoff { initial: \"1ms\" max: \"2ms\" } }";
 
-// gRPC runs callbacks of a process on about two threads. With attempts on the
-// callback API these calls would wait for each other for ever.
+// gRPC runs all callbacks of a process on about two threads. If attempts used
+// the callback API, these calls would wait for each other for ever.
 TEST(StarvationTest, EightCallbackHandlersEachMakingASyncDrivenCall) {
   EngineFixture f(kDriven);
   struct Front final : Echo::CallbackService {
@@ -118,8 +118,8 @@ TEST_P(LifetimeTest, TheContextMayGoAtOnceAfterTheCall) {
 }
 
 // gRPC itself leaks the request of a call that was prepared and never started,
-// with no interceptor too. That nothing of ours leaks with it shows in the
-// engine: whatever was left of the call would keep it alive.
+// even without interceptors. The test shows that firebreak leaks nothing with
+// it: anything left of the call would keep the engine alive.
 TEST(LifetimeQueueTest, AStubCallThatIsPreparedAndNeverStarted) {
   std::weak_ptr<engine::EngineCore> core;
   {
@@ -253,8 +253,7 @@ TEST(FallbackSetTest, GarbageIsRefusedWithAReason) {
             absl::StatusCode::kNotFound);
 }
 
-// --- the engine's own input
-// ----------------------------------------------------
+// --- the engine's own input --------------------------------------------------
 
 TEST(EngineTest, OptionsOutOfRangeAreAllNamed) {
   EngineOptions options;

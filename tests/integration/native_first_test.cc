@@ -1,5 +1,5 @@
 // A driven call of an asynchronous stub whose first attempt is the caller's own
-// call: what its caller and the server see of it, and what is written over it.
+// call: what the caller and the server see, and what a later answer replaces.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ TEST_P(NativeFirstTest, TheFirstAnswerIsTheCallersOwnCalls) {
   Run(f.channel(), &call);
   EXPECT_TRUE(call.status.ok());
   EXPECT_EQ(call.reply.text(), "hello");
-  // A call that is answered by attempts of ours has never been connected.
+  // If firebreak's attempts answer a call, the call itself is never connected.
   EXPECT_EQ(call.context.peer() == absl::StrCat("ipv4:", f.server().address()),
             GoesOutNatively(GetParam()))
       << call.context.peer();
@@ -198,8 +198,8 @@ TEST_P(NativeFirstTest, OptionsOfTheCallDoNotLeaveTheProcess) {
   }
 }
 
-// An interceptor after ours sees the caller's own metadata with the first
-// attempt; what it adds there is that attempt's.
+// An interceptor after firebreak's sees the caller's own metadata with the
+// first attempt. What it adds there is sent with that attempt only.
 TEST_P(NativeFirstTest, WhatIsAddedToOneAttemptIsNotSentWithTheNext) {
   class Span final : public grpc::experimental::Interceptor {
    public:
@@ -244,8 +244,8 @@ TEST_P(NativeFirstTest, WhatIsAddedToOneAttemptIsNotSentWithTheNext) {
   }
 }
 
-// One that takes the connection and never says a word: no deadline of ours may
-// rest on it.
+// The server accepts the connection and never sends anything. The timeouts must
+// hold without its help.
 TEST_P(NativeFirstTest, TimeoutsHoldAgainstAServerThatIsSilent) {
   int listener = tcp::NewSocket();
   const int port = tcp::Bind(listener, 0);
@@ -310,7 +310,8 @@ TEST_F(ReactorTest, IsRetried) {
 
 #ifndef FIREBREAK_TSAN  // whose server is a reactor:
                         // tests/support/tsan/edges.cc
-// gRFC A6: who has been given the initial metadata has been given that attempt.
+// gRFC A6: once the caller has the initial metadata, the call is committed to
+// that attempt.
 TEST_F(ReactorTest, WithInitialMetadataIsCommitted) {
   RawServer server({"", {grpc::StatusCode::UNAVAILABLE, "late"}, true});
   const auto stub = Echo::NewStub(f_.engine()->CreateChannel(
@@ -319,7 +320,7 @@ TEST_F(ReactorTest, WithInitialMetadataIsCommitted) {
   UnaryReactor reactor;
   reactor.Start(stub.get(), &call);
   EXPECT_EQ(reactor.metadata_.get_future().get(), 1u);
-  // The caller may have them before the server's own reactor knows.
+  // The caller may get the metadata before the server's reactor is notified.
   ASSERT_TRUE(server.WaitForSent());
   server.Release();
   reactor.done_.get_future().wait();

@@ -1,5 +1,6 @@
-// Other interceptors on the same channel, and firebreak beside itself. Each
-// test repeats a trap of the hook API: natively some recurse for ever or crash.
+// Other interceptors on the same channel, and firebreak twice on one channel.
+// Each test has a trap of the interceptor API. Natively, some of them recurse
+// for ever or crash.
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +23,7 @@ using Factories =
 constexpr char kQuickRetry[] =
     "retry { max_attempts: 3 backoff { initial: \"1ms\" max: \"1ms\" } }";
 
-// A factory from a function, to keep each test's trap in one place.
+// Makes a factory from a function, so that each test's trap is in one place.
 class FactoryOf final : public ClientInterceptorFactoryInterface {
  public:
   using Make =
@@ -51,7 +52,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
 
 class NeighboursTest : public ::testing::TestWithParam<StubStyle> {
  protected:
-  // Fails twice, then answers: so attempts are made.
+  // The server fails twice and then answers, so there are three attempts.
   void ExpectThreeAttempts(EngineFixture* f,
                            const std::shared_ptr<grpc::Channel>& channel) {
     f->server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
@@ -106,8 +107,8 @@ TEST_P(NeighboursTest, TwoEnginesOnOneChannel) {
 }
 
 TEST_P(NeighboursTest, ForeignFactoriesThatAnswerNullBeforeOurs) {
-  // A missing interceptor shifts the positions of those after it, so our
-  // attempts come back through our own factory.
+  // A missing interceptor shifts the positions of those after it, so the
+  // attempts pass firebreak's own factory again.
   EngineFixture f(kQuickRetry);
   Factories factories;
   for (int i = 0; i < 2; ++i) {
@@ -118,8 +119,8 @@ TEST_P(NeighboursTest, ForeignFactoriesThatAnswerNullBeforeOurs) {
                       MakeChannel(f.server().address(), std::move(factories)));
 }
 
-// Takes every call over and makes it again below itself, as a caching or
-// tracing interceptor may.
+// Hijacks every call and makes it again behind itself, as a caching or tracing
+// interceptor may do.
 class Hijacker final : public grpc::experimental::Interceptor {
  public:
   Hijacker(ClientRpcInfo* info, std::atomic<int>* seen)
@@ -172,7 +173,8 @@ class Hijacker final : public grpc::experimental::Interceptor {
   grpc::Status status_;
 };
 
-// Only where the whole call is one batch: this hijacker is not built for more.
+// Tested only with styles whose call is a single batch, since this interceptor
+// does not support more.
 TEST(NeighboursHijackTest, AForeignHijackerBeforeOurs) {
   for (StubStyle style :
        {StubStyle::kSync, StubStyle::kCallback, StubStyle::kCompletionQueue}) {
@@ -181,7 +183,7 @@ TEST(NeighboursHijackTest, AForeignHijackerBeforeOurs) {
     Factories factories;
     factories.push_back(MakeFactory(
         [&](ClientRpcInfo* info) { return new Hijacker(info, &seen); }));
-    // What it makes again is a generic call: its messages are ByteBuffers.
+    // The call that it makes is a generic one, whose messages are ByteBuffers.
     factories.push_back(
         f.engine()->InterceptorFactory("test", "", Codec::kByteBuffer));
     auto channel = MakeChannel(f.server().address(), std::move(factories));
@@ -197,7 +199,8 @@ TEST(NeighboursHijackTest, AForeignHijackerBeforeOurs) {
   }
 }
 
-// Reads messages as the stub's own types, which only one before ours may do.
+// Reads messages as the stub's own types, which is only allowed before
+// firebreak's interceptor.
 class Logger final : public grpc::experimental::Interceptor {
  public:
   struct Log {
@@ -251,8 +254,8 @@ TEST_P(NeighboursTest, ALoggerBeforeOursThatCastsMessages) {
   ExpectThreeAttempts(&f, f.NewChannel(std::move(options)));
   const bool typed =
       GetParam() == StubStyle::kSync || GetParam() == StubStyle::kCallback;
-  // Whether there is a message gRPC decides by the caller's own call, which has
-  // failed: what is written over it later, its caller sees, and no interceptor.
+  // If the caller's own call has failed, gRPC reports no message to the
+  // interceptors, although the caller gets the message of a later attempt.
   EXPECT_EQ(log.lines, (std::vector<std::string>{
                            typed ? "send hello" : "send serialized",
                            GoesOutNatively(GetParam()) ? "receive nothing"
@@ -289,8 +292,8 @@ TEST_P(NeighboursTest, APassThroughAfterOursSeesEachAttempt) {
   }));
   ExpectThreeAttempts(&f,
                       MakeChannel(f.server().address(), std::move(factories)));
-  // Made for the caller's own call, which is the first attempt or is never
-  // asked, and for each that we make.
+  // One is created for the caller's own call, which is the first attempt or is
+  // never sent, and one for each attempt that firebreak makes.
   EXPECT_EQ(seen, GoesOutNatively(GetParam()) ? 1 + 2 : 1 + 3);
 }
 

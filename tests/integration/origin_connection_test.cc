@@ -1,5 +1,5 @@
-// Where a status was made whose connection was taken away: by a server that
-// says goodbye, or by our own keepalive. On plain channels, as origin_test.cc.
+// The origin of a status after the connection was closed, by a server's GOAWAY
+// or by the client's keepalive. On plain channels, as in origin_test.cc.
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -25,11 +25,11 @@ namespace {
 using core::Origin;
 using grpc::StatusCode;
 
-// Speaks as much HTTP/2 as it takes to end every call with a GOAWAY. gRPC's own
-// server sends none that a test could time.
+// Implements just enough HTTP/2 to end every call with a GOAWAY. A test cannot
+// control when gRPC's own server sends one.
 class GoawayServer {
  public:
-  // Whether the call is among those that the GOAWAY says were seen.
+  // `says_seen`: whether the GOAWAY says that the server has seen the call.
   explicit GoawayServer(bool says_seen)
       : says_seen_(says_seen),
         listener_(tcp::NewSocket()),
@@ -60,7 +60,7 @@ class GoawayServer {
            static_cast<char>(type) + static_cast<char>(flags) + Number(0) +
            payload;
   }
-  // False: no byte is to come any more.
+  // Returns false if there are no more bytes.
   bool Read(int fd, size_t size, std::string* out) const {
     out->clear();
     std::array<char, 4096> buffer{};
@@ -119,7 +119,7 @@ class GoawayServer {
       Send(fd, Frame(kGoaway, 0,
                      (says_seen_ ? stream : Number(0)) +
                          Number(kInternalError) + "leave"));
-      // Read on: to close with something unread would be a reset.
+      // The loop reads on, since closing with unread bytes would be a reset.
       shutdown(fd, SHUT_WR);
     }
   }
@@ -145,8 +145,9 @@ TEST_P(OriginConnectionTest, AServerThatLeavesWithTheCall) {
   EXPECT_EQ(server.calls(), 1);
 }
 
-// gRPC sends it once more by itself, since no server has seen it. The second
-// such end is the call's, and counts as sent: nothing shows that it was not.
+// gRPC itself sends the call once more, since no server has seen it. When that
+// ends in the same way, the call ends. It counts as sent, since nothing shows
+// that it was not.
 TEST_P(OriginConnectionTest, AServerThatLeavesAndDisownsTheCall) {
   GoawayServer server(/*says_seen=*/false);
   UnaryCall call;

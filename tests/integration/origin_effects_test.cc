@@ -1,5 +1,6 @@
-// What follows from where a status was made: what this process failed by itself
-// is nobody's fault, and what a server may have seen is not sent twice.
+// The effects of the origin of a status: a failure that this process caused is
+// not counted against the server, and a call that a server may have seen is not
+// sent twice.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -19,7 +20,7 @@ namespace {
 using core::Attribution;
 using grpc::StatusCode;
 
-// As a middle tier has it from its own gRPC, and hands it on.
+// The message that a middle tier gets from its own gRPC, and passes on.
 constexpr char kNoConnection[] =
     "failed to connect to all addresses; last error: UNKNOWN: "
     "ipv4:10.0.0.7:443: Failed to connect to remote host: Connection refused";
@@ -32,7 +33,7 @@ class OriginEffectsTest : public ::testing::TestWithParam<StubStyle> {
   static int64_t Ended(EngineFixture* f, Attribution attribution) {
     return f->counts().attributions[static_cast<size_t>(attribution)];
   }
-  // With call credentials that an insecure channel does not carry.
+  // Makes a call with credentials, which an insecure channel refuses.
   static void RunUnauthenticated(const Caller& caller) {
     UnaryCall call;
     call.context.set_credentials(grpc::AccessTokenCredentials("token"));
@@ -92,7 +93,7 @@ TEST_P(OriginEffectsTest, MetadataOverOurLimitThrottlesNobody) {
         << call.status.error_message();
   }
   EXPECT_EQ(Ended(&f, Attribution::kOverload), 0);
-  // Such a call may take another on its connection along, in gRPC 1.51.
+  // In gRPC 1.51 such a call may also end another call on its connection.
   for (int i = 0; i < 200; ++i) {
     UnaryCall other;
     caller.Run(&other);
@@ -102,7 +103,7 @@ TEST_P(OriginEffectsTest, MetadataOverOurLimitThrottlesNobody) {
 
 TEST_P(OriginEffectsTest, CredentialsThatFailOpenNoBreaker) {
   for (const std::string retry : {"", kRetries}) {
-    // gRPC tells less on a channel to an address.
+    // gRPC reports less on a channel to an address.
     for (const std::string scheme : {"", "ipv4:"}) {
       EngineFixture f(retry + "breaker { consecutive_failures: 2 }");
       const Caller caller(GetParam(), f.engine()->CreateChannel(
@@ -164,7 +165,7 @@ TEST_P(OriginEffectsTest, AServerThatHandsOnNoConnectionIsNotRunTwice) {
   EXPECT_EQ(call.status.error_message(), kNoConnection);
   EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "not_idempotent");
   EXPECT_EQ(f.server().calls(), 1);
-  // The server's failure, not that of the connection.
+  // It counts as a failure of the server, and not of the connection.
   EXPECT_EQ(Ended(&f, Attribution::kServerFailure), 1);
 }
 
@@ -192,10 +193,10 @@ TEST_P(OriginEffectsTest, WithoutAConnectionItIsSentAgainWhateverItMayDo) {
   EXPECT_EQ(Ended(&f, Attribution::kTransportFailure), 5);
 }
 
-// A server in the middle, whose calls hang on those that it serves.
+// A middle tier, whose calls depend on the calls that it serves.
 class MiddleTierTest : public OriginEffectsTest {
  protected:
-  // Calls `f` from a handler of `front`; the inner call's status.
+  // Calls `f` from a handler of `front`, and returns the inner call's status.
   static grpc::Status CallThrough(EngineFixture* f, EchoServer* front,
                                   UnaryCall* outer) {
     grpc::Status inner;
@@ -212,7 +213,7 @@ class MiddleTierTest : public OriginEffectsTest {
   }
 
  private:
-  // As Caller does, with a context that was made elsewhere.
+  // Does the same as Caller, with a given context.
   static grpc::Status Run(const std::shared_ptr<grpc::Channel>& channel,
                           grpc::ClientContext* context) {
     const auto stub = Echo::NewStub(channel);
@@ -242,7 +243,8 @@ INSTANTIATE_TEST_SUITE_P(Styles, MiddleTierTest, AllStyles(), StyleName);
 
 TEST_P(MiddleTierTest, ACancelOfTheServerIsRetriedWhereListed) {
   for (const std::string message : {"", "draining", "CANCELLED"}) {
-    // In gRPC's own word, and nothing tells: taken for the parent's.
+    // This is gRPC's own message. If the debug string does not show the origin
+    // either, the cancel is taken for the parent's.
     if (message == "CANCELLED" && !kDebugTellsOrigin) continue;
     EngineFixture f(
         "retry { max_attempts: 3 backoff { initial: \"1ms\" } "

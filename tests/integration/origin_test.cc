@@ -1,6 +1,6 @@
-// Where a status was made, by what gRPC itself shows of it: one row for each
-// status that gRPC makes, on plain channels. The engine has no part in it; what
-// it makes of them is in origin_effects_test.cc.
+// The origin of a status, as far as gRPC shows it: one row for each status that
+// gRPC creates, on plain channels, without an engine. origin_effects_test.cc
+// tests the effects on the engine.
 #include "interceptors/origin.h"
 
 #include <grpcpp/generic/generic_stub.h>
@@ -30,7 +30,7 @@ using grpc::StatusCode;
 
 constexpr char kNobody[] = "127.0.0.1:1";
 
-// Adds what it is told to, or fails.
+// Adds the metadata `key`, or fails with the status.
 class Plugin final : public grpc::MetadataCredentialsPlugin {
  public:
   Plugin(grpc::Status status, std::string key)
@@ -64,7 +64,7 @@ std::function<void(UnaryCall*)> Nothing() {
 struct Row {
   std::string name;
   StatusCode code;
-  std::string message;  // begins so
+  std::string message;  // the beginning of the message
   Origin origin;
   std::function<void(UnaryCall*)> prepare = Nothing();
   std::vector<Step> script = {};
@@ -72,7 +72,7 @@ struct Row {
   std::function<void(grpc::ChannelArguments*)> args =
       [](grpc::ChannelArguments* /*args*/) {};
   bool cancel_in_flight = false;
-  // The server ends such a call as well, and may be the faster.
+  // The server ends such a call too, and may be the first to do so.
   bool server_may_be_first = false;
 };
 
@@ -142,7 +142,7 @@ std::vector<Row> Rows() {
   row->args = [](auto* args) {
     args->SetLoadBalancingPolicyName("round_robin");
   };
-  // Of what is an address from the start nobody can tell.
+  // For a target that is an address, the origin cannot be recognised.
   add("nobody listens at an address", StatusCode::UNAVAILABLE,
       "failed to connect to all addresses", Origin::kTransport)
       .target = "ipv4:127.0.0.1:1";
@@ -178,7 +178,7 @@ std::vector<Row> Rows() {
   row->script = {Step::Hang()};
   row->cancel_in_flight = true;
 
-  // A server's own, in whatever words.
+  // A status of the server, with any message.
   for (int code = 1; code <= 16; ++code) {
     for (const char* message :
          {"", "busy", "failed to connect to all addresses; last error: UNKNOWN",
@@ -187,7 +187,7 @@ std::vector<Row> Rows() {
           "Established channel does not have a sufficient security level",
           "Sent message larger than max (9 vs. 1)"}) {
       const auto c = static_cast<StatusCode>(code);
-      // In gRPC's own words.
+      // The messages that gRPC itself uses.
       const bool may_be_ours =
           !kDebugTellsOrigin &&
           ((c == StatusCode::CANCELLED &&
@@ -199,7 +199,7 @@ std::vector<Row> Rows() {
           .script = {Step::Fail(c, message)};
     }
   }
-  // With more than a message, whatever it says.
+  // A status with details is the server's, whatever its message is.
   Step rich = Step::Fail(StatusCode::UNAVAILABLE, "Socket closed", "details");
   add("a server's, with details", StatusCode::UNAVAILABLE, "Socket closed",
       Origin::kPeer)
@@ -244,7 +244,8 @@ TEST_P(OriginTest, OfEachStatusThatGrpcMakes) {
                                     ? Origin::kPeer
                                     : row.origin)
         << call.context.peer() << " " << call.context.debug_error_string();
-    // As on gRPC 1.81 and later: nothing may be sent again that was not before.
+    // Without the debug string, as in gRPC 1.81 and later, no further calls may
+    // count as never sent.
     if (row.origin != Origin::kNowhere) {
       EXPECT_NE(Of(call, target, /*forget_debug=*/true), Origin::kNowhere);
     }
@@ -277,8 +278,8 @@ TEST_P(OriginTest, AMessageOverTheServersOwnLimitIsTheServers) {
 TEST_P(OriginTest, AConnectionThatBreaksUnderTheCall) {
   ServerProcess server;
   FaultProxy proxy(server.port());
-  // More than all else that goes over a new connection, such as settings and
-  // pings: who has seen so much has seen the call.
+  // This is larger than everything else on a new connection, such as settings
+  // and pings. So when this number of bytes has arrived, the call has.
   const std::string text(10'000, 'a');
   const int64_t size = static_cast<int64_t>(text.size());
   UnaryCall reset;
@@ -319,7 +320,7 @@ TEST_P(OriginTest, AServerThatIsGoneIsNowhereAlsoForAChannelThatHadIt) {
   caller.Run(&first);
   EXPECT_TRUE(first.status.ok());
   server = nullptr;
-  // The first may meet the connection as it goes.
+  // The first call may still use the connection that is being closed.
   for (int i = 0; i < 3; ++i) {
     UnaryCall call;
     caller.Run(&call);
@@ -352,7 +353,7 @@ TEST(OriginOfOthersTest, AMethodThatNobodyServesIsTheServersAnswer) {
             Origin::kPeer);
 }
 
-// Its peer() is always the same.
+// The peer() of an in-process server is always the same.
 TEST(OriginOfOthersTest, AnInProcessServersWordsAreNeverFromNowhere) {
   class Service final : public Echo::Service {
     grpc::Status Unary(grpc::ServerContext* /*context*/,

@@ -1,5 +1,5 @@
-// A call made for a server call ends when that does, also while no attempt of
-// it is in flight that gRPC could tell: in a queue, in a backoff.
+// A call that is made for a server call ends with it, even while it has no
+// attempt in flight that gRPC could cancel: in a queue or in a backoff.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ class ParentTest : public ::testing::TestWithParam<Param> {
       f_.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE)});
       return;
     }
-    // Takes the place, or the token.
+    // Takes the only place, or the only token.
     f_.server().Script("first", {Step::Hang()});
     first_.request.set_text("first");
     stub_->async()->Unary(&first_.context, &first_.request, &first_.reply,
@@ -67,7 +67,7 @@ class ParentTest : public ::testing::TestWithParam<Param> {
   static Made made() { return std::get<2>(GetParam()); }
   static Ends ends() { return std::get<3>(GetParam()); }
 
-  // The call made inside of `server`'s handler.
+  // Makes the call inside the handler of `server`.
   grpc::Status CallFor(grpc::ServerContextBase* server) {
     std::unique_ptr<grpc::ClientContext> context;
     if (made() == Made::kFromServerContext) {
@@ -99,7 +99,7 @@ class ParentTest : public ::testing::TestWithParam<Param> {
     return status;
   }
 
-  // Whether the inner call waits by now, with no attempt in flight.
+  // Returns whether the inner call waits now, with no attempt in flight.
   bool IsWaiting() {
     const auto runtime = f_.runtime();
     if (runtime == nullptr) return false;
@@ -156,10 +156,10 @@ TEST_P(ParentTest, EndsWithIt) {
       grpc::CreateChannel(front.address(), grpc::InsecureChannelCredentials()))
       .Run(&outer);
   if (canceller.joinable()) canceller.join();
-  front.Stop();  // waits for the handler: for an hour, if it has to
-  // At the deadline its client hangs up: the server call may be cancelled
-  // before it is late. After a failure what the server said is worth more than
-  // that time has run out, where it had the time to say it.
+  front.Stop();  // waits for the handler, even for an hour
+  // At the deadline its client cancels, so the server call may be cancelled
+  // before its own deadline. If an attempt has failed, the call ends with the
+  // server's status instead of DEADLINE_EXCEEDED.
   const bool is_late =
       inner.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
       (waits() == Waits::kInABackoff &&

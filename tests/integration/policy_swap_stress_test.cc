@@ -1,7 +1,7 @@
-// Calls of many threads, while the same method has no policy, a guarding one or
-// a driving one in turn: each call is answered, and each that was counted at
-// its start is counted at its end. chaos/policy_swap_chaos_test.cc swaps under
-// each style of stub by itself.
+// Many threads make calls, while the method has in turn no policy, one that
+// guards calls and one that drives them. Each call is answered, and each one
+// that was counted at its start is counted at its end.
+// chaos/policy_swap_chaos_test.cc does this with each stub style separately.
 #include <gtest/gtest.h>
 
 #include <atomic>

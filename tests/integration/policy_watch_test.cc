@@ -1,4 +1,4 @@
-// A policy file that is followed in real time, by engines that come and go.
+// A policy file that engines watch in real time, while they come and go.
 #include <stdlib.h>
 
 #include <atomic>
@@ -80,7 +80,7 @@ TEST_F(PolicyFileWatchTest, CallsFollowTheFile) {
   EXPECT_EQ(attempts(), 2);
 }
 
-// The engine goes, its channel stays: so does the policy's file.
+// The engine is destroyed, but its channel is not: the file is still watched.
 TEST_F(PolicyFileWatchTest, EndsWithTheLastChannel) {
   Replace(Attempts(2));
   auto engine = *Engine::FromFile(path_);
@@ -93,7 +93,7 @@ TEST_F(PolicyFileWatchTest, EndsWithTheLastChannel) {
   EXPECT_TRUE(
       Eventually([&] { return core.lock()->policy_stats().version == 2; }));
   channel.reset();
-  // A look that is under way ends first.
+  // A check of the file that is in progress ends first.
   EXPECT_TRUE(Eventually([&] { return core.expired(); }));
 }
 

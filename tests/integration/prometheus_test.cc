@@ -1,5 +1,5 @@
-// A real Prometheus scrapes a real endpoint of an engine under load, and knows
-// afterwards what the engine has counted.
+// A real Prometheus scrapes a real endpoint of an engine under load. Afterwards
+// it has the same counts as the engine.
 #include "firebreak/prometheus.h"
 
 #include <gmock/gmock.h>
@@ -65,7 +65,7 @@ class PrometheusTest : public ::testing::Test {
     step.latency = std::chrono::milliseconds(100);
     return step;
   }
-  // Some of them fail, and some are hedged.
+  // Makes calls, of which some fail and some are hedged.
   void Load(int threads, int calls) {
     std::vector<std::thread> callers;
     for (int t = 0; t < threads; ++t) {
@@ -85,7 +85,7 @@ class PrometheusTest : public ::testing::Test {
     for (std::thread& each : callers) each.join();
   }
 
-  // Not through the collector: what the engine itself has counted.
+  // Compares with the engine's own counts, and not with the collector.
   static void ExpectItKnows(const PrometheusServer& prometheus,
                             const core::MethodCounts& counts) {
     const auto expect = [&](const std::string& metric, const std::string& label,
@@ -143,10 +143,10 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
   if (program.empty()) SKIP_WITHOUT_PROMETHEUS();
   PrometheusServer prometheus(program, port());
   ASSERT_TRUE(prometheus.ok()) << prometheus.log();
-  // Names that would spoil a whole scrape, were they shown as they are.
+  // A name that would make a whole scrape invalid if it were not escaped.
   const std::string bad = std::string("/a.B/\0\xff\n\"<b>", 12);
   ASSERT_NE(f_.engine()->core()->BindChannel("test", {""})->Find(bad), nullptr);
-  // Until it has scraped a few times under load.
+  // Makes calls until it has scraped a few times.
   std::atomic<bool> is_enough{false};
   std::thread load([&] {
     do {
@@ -162,7 +162,7 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
   })) << prometheus.log();
   is_enough = true;
   load.join();
-  // The breaker opens, and refuses what comes then.
+  // The breaker opens, and refuses the next calls.
   const Caller caller(StubStyle::kSync, f_.channel());
   while (f_.counts().end(core::CallEnd::kRejected) < 7) {
     f_.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE),
@@ -170,7 +170,7 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
     UnaryCall call;
     caller.Run(&call);
   }
-  // Until the last loser of a hedge has ended.
+  // Waits until the last attempt that lost to a hedge has ended.
   ASSERT_TRUE(Eventually([&] {
     const core::MethodCounts now = f_.counts();
     return now.in_flight == 0 && Sum(now.attempts) == Sum(now.attributions);
@@ -181,13 +181,13 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
   ASSERT_GT(counts.hedge_wins, 0);
   ASSERT_GT(counts.attempts_of(core::AttemptKind::kRetry), 0);
   ASSERT_GT(counts.end(core::CallEnd::kFailure), 0);
-  // And once more: seen by a counter that is moved only now.
+  // Waits for one more scrape, which a counter shows that only changes now.
   f_.engine()->core()->CountForeignMetadata(1);
   ASSERT_TRUE(Eventually([&] {
     return prometheus.Query("firebreak_foreign_metadata_total") == 1;
   })) << prometheus.log();
 
-  // Every counter it has is the engine's, and it has every one.
+  // It has every counter of the engine, with the same value, and no other.
   const Samples truth = Scrape(*collector_);
   std::map<std::string, int> compared;
   for (const Sample& sample : truth.all) {
@@ -195,7 +195,7 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
         sample.name.find("_bucket") == std::string::npos &&
         sample.name.find("_count") == std::string::npos &&
         sample.name.find("_state") == std::string::npos) {
-      continue;  // what moves by itself
+      continue;  // these change by themselves
     }
     ++compared[sample.name];
   }
@@ -209,7 +209,7 @@ TEST_F(PrometheusTest, KnowsWhatTheEngineHasCounted) {
     }
     EXPECT_EQ(known.size(), static_cast<size_t>(count)) << name;
     for (const Sample& sample : truth.Find(name)) {
-      // An empty label is none to Prometheus; and it writes "10" as "10.0".
+      // Prometheus drops empty labels, and writes "10" as "10.0".
       std::map<std::string, std::string> labels;
       for (const auto& [label, value] : sample.labels) {
         if (!value.empty()) labels[label] = value;
@@ -261,7 +261,7 @@ TEST_F(PrometheusTest, TheShippedAlertsAreAlertsToIt) {
   EXPECT_EQ(state_of("FirebreakBulkheadSaturated"), "inactive");
 }
 
-// A policy under which every panel of the dashboard has something to show.
+// A policy with which every panel of the dashboard has data.
 constexpr char kEverything[] = R"pb(
   breaker {
     consecutive_failures: 3
@@ -282,7 +282,7 @@ constexpr char kEverything[] = R"pb(
   throttle {}
 )pb";
 
-// With what Grafana puts in for its variables.
+// Replaces Grafana's variables with their values.
 std::string AsAsked(std::string expression) {
   for (const auto& [variable, value] :
        {std::pair<const char*, const char*>{"$__rate_interval", "10s"},
@@ -308,7 +308,7 @@ TEST(GrafanaTest, EveryPanelOfTheBoardHasData) {
   EchoServer server;
   const auto channel = (*engine)->CreateChannel(
       "test", server.address(), grpc::InsecureChannelCredentials());
-  // What is usual is not known before half a minute has passed.
+  // The usual latency is not known before half a minute has passed.
   const auto binding =
       (*engine)->core()->BindChannel("test", {server.address()});
   core::LatencyModel& latency = binding->Find(kUnaryMethod)->runtime->latency;
@@ -361,7 +361,8 @@ TEST(GrafanaTest, EveryPanelOfTheBoardHasData) {
   EXPECT_GT(queries, 30);
 }
 
-// As many as the exposer has threads, and more: none of them reads a byte.
+// There are more of these scrapers than the exposer has threads, and none of
+// them reads a byte.
 TEST_F(PrometheusTest, ScrapersThatStallDisturbNoCall) {
   // An answer that fits into no socket's buffer.
   auto channel = f_.engine()->core()->BindChannel("test", {""});
@@ -380,7 +381,7 @@ TEST_F(PrometheusTest, ScrapersThatStallDisturbNoCall) {
         send(stalled.back(), request.data(), request.size(), MSG_NOSIGNAL),
         static_cast<ssize_t>(request.size()));
   }
-  // Until the answer to one of them has begun, and waits for its reader.
+  // Waits until the answer to one of them has begun and waits for its reader.
   pollfd entry = {stalled.front(), POLLIN, 0};
   ASSERT_EQ(poll(&entry, 1, 30'000), 1);
   Load(4, 50);
@@ -389,7 +390,7 @@ TEST_F(PrometheusTest, ScrapersThatStallDisturbNoCall) {
   EXPECT_EQ(f_.counts().end(core::CallEnd::kSuccess) +
                 f_.counts().end(core::CallEnd::kFailure),
             200);
-  // Another collector of the same engine is not held up either.
+  // Another collector of the same engine is not delayed either.
   EXPECT_THAT(PrometheusCollector(f_.engine()).Collect(), Not(IsEmpty()));
   for (int& fd : stalled) tcp::SendReset(&fd);
   EXPECT_TRUE(Eventually([&] { return HttpGet(url()).has_value(); }));
@@ -404,7 +405,7 @@ TEST_F(PrometheusTest, IsScrapedWhileCallsRun) {
   do {
     const Samples s = ParseSamples(HttpGet(url()).value_or(""));
     EXPECT_THAT(s.text, HasSubstr("# TYPE firebreak_requests_total counter\n"));
-    // Never more than there can be.
+    // The count is never higher than the number of calls.
     for (const Sample& each : s.Find("firebreak_requests_started_total")) {
       EXPECT_LE(each.value, 400);
     }

@@ -1,4 +1,4 @@
-// Why a call was refused, in code and in the log.
+// The reason why a call was refused, in code and in the log.
 #include "firebreak/reason.h"
 
 #include <gmock/gmock.h>
@@ -79,7 +79,7 @@ TEST(ReasonTest, AReportPrintsItsAttempts) {
                           HasSubstr(", retry ")));
 }
 
-// What the guide says is all there is.
+// The guide lists exactly the reasons and attributions that exist.
 TEST(ReasonTest, TheGuideListsReasonsAndAttributions) {
   std::ifstream file(OPERATIONS_GUIDE_PATH);
   std::stringstream text;

@@ -1,5 +1,5 @@
-// What is written of calls over real sockets while somebody listens: each call
-// once, with each of its attempts, as what they were.
+// The record of calls over real sockets while there is a listener: each call
+// once, with each of its attempts and their right kinds.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ struct Written {
 
 class RecordedCallsTest : public ::testing::TestWithParam<StubStyle> {
  protected:
-  // What `run` leaves on the tape, once it is as much as the counters say.
+  // Returns what `run` leaves on the tape, once there are `calls` of them.
   template <class Run>
   static std::vector<Written> Record(EngineFixture* f, size_t calls,
                                      const Run& run) {
@@ -57,7 +57,7 @@ class RecordedCallsTest : public ::testing::TestWithParam<StubStyle> {
     });
     EXPECT_EQ(all.size(), calls);
     tape->Stop(session);
-    // Each thread has a tray of its own.
+    // They are not sorted, since each thread has its own tray.
     std::sort(all.begin(), all.end(), [](const Written& a, const Written& b) {
       return a.call.started < b.call.started;
     });
@@ -121,7 +121,8 @@ TEST_P(RecordedCallsTest, WhyNoFurtherAttemptFollowed) {
 
 TEST_P(RecordedCallsTest, AHedgeThatWins) {
   EngineFixture f("idempotent: true hedging { delay: \"1ms\" }");
-  // By the numbers that attempts carry: the hedge may be there first.
+  // The steps are chosen by the attempts' numbers, since the hedge may arrive
+  // first.
   f.server().ScriptAttempts({Step::Hang(), Step::Ok()});
   UnaryCall call;
   const auto all = Record(
@@ -225,7 +226,7 @@ TEST_P(RecordedCallsTest, ACallWithOptionsSetTwice) {
   EXPECT_EQ(written.call.reason, Reason::kInvalidOptions);
 }
 
-// Each is counted once at its end, and written once.
+// Each call is counted once at its end, and recorded once.
 TEST_P(RecordedCallsTest, AsManyAsTheCountersSay) {
   EngineFixture f(absl::StrCat("breaker { consecutive_failures: 5 }", kRetry));
   std::vector<Step> steps;

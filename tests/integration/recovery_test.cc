@@ -1,5 +1,5 @@
-// Back after an outage: the connection is looked after before a probe needs it,
-// and ends a wait that began for want of one.
+// Recovery after an outage: the engine reconnects before a probe needs the
+// connection, and a new connection ends the wait for one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ constexpr char kOpensQuickly[] =
 
 class RecoveryTest : public ::testing::TestWithParam<StubStyle> {
  protected:
-  // Calls until the breaker is open.
+  // Makes calls until the breaker is open.
   void Trip(const Caller& caller, EngineFixture* f) {
     for (int i = 0; i < 2; ++i) {
       UnaryCall call;
@@ -34,7 +34,7 @@ class RecoveryTest : public ::testing::TestWithParam<StubStyle> {
     }
     EXPECT_EQ(f->breaker().state, core::BreakerState::kOpen);
   }
-  // Whether that comes about while somebody calls.
+  // Makes calls until the condition holds. Returns false if it never does.
   static bool CallsUntil(const Caller& caller,
                          const std::function<bool()>& condition) {
     return Eventually([&] {
@@ -47,8 +47,8 @@ class RecoveryTest : public ::testing::TestWithParam<StubStyle> {
 INSTANTIATE_TEST_SUITE_P(Styles, RecoveryTest, AllStyles(), StyleName);
 
 TEST_P(RecoveryTest, AServerThatIsBackIsFoundWithoutWaitingOutGrpcsBackoff) {
-  // gRPC's own backoff is set so long that only our reset can bring the
-  // connection back within this test.
+  // gRPC's own backoff is so long that only firebreak's reset of it can bring
+  // the connection back within this test.
   ChannelOptions options;
   options.args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 600'000);
   options.args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 600'000);
@@ -64,7 +64,7 @@ TEST_P(RecoveryTest, AServerThatIsBackIsFoundWithoutWaitingOutGrpcsBackoff) {
   Trip(caller, &f);
   EchoServer back(address);
   ASSERT_EQ(back.address(), address);
-  // Nobody calls: the engine reconnects by itself once the probe is near.
+  // There are no calls: the engine itself reconnects shortly before the probe.
   ASSERT_TRUE(Eventually([&] {
     return channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
   }));
@@ -76,8 +76,8 @@ TEST_P(RecoveryTest, AServerThatIsBackIsFoundWithoutWaitingOutGrpcsBackoff) {
   EXPECT_EQ(f.breaker().state, core::BreakerState::kClosed);
 }
 
-// Half-open it would send each call into the void, one after the other, for as
-// long as nobody is there.
+// If the breaker stayed half-open, every call would be a failing probe as long
+// as there is no server.
 TEST_P(RecoveryTest, AProbeThatFindsNoConnectionReopensUntilThereIsOne) {
   EngineFixture f(
       "breaker { consecutive_failures: 2 probes: 1 open_duration: \"1s\" "
@@ -126,7 +126,8 @@ TEST_P(RecoveryTest, KilledAndRestartedUnderLoadItAlwaysComesBack) {
   EXPECT_EQ(f.counts().in_flight, 0);
 }
 
-// With the default policy: one trip for each outage, however often it looks.
+// With the default policy there is one trip per outage, whatever the number of
+// probes.
 TEST_P(RecoveryTest, WithTheDefaultsItIsBackSoonAfterTheServerListens) {
   EngineFixture f("breaker {}");
   const std::string address = f.server().address();
@@ -140,7 +141,7 @@ TEST_P(RecoveryTest, WithTheDefaultsItIsBackSoonAfterTheServerListens) {
     ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().state == core::BreakerState::kOpen;
     })) << round;
-    // Past the first look of the breaker.
+    // Waits until after the breaker's first probe.
     ASSERT_TRUE(CallsUntil(caller, [&] {
       return f.breaker().waits_for_connection;
     })) << round;
@@ -153,10 +154,10 @@ TEST_P(RecoveryTest, WithTheDefaultsItIsBackSoonAfterTheServerListens) {
   EXPECT_LE(f.breaker().times_opened, 2 * kRounds);
 }
 
-// Twenty rounds, five in each style: the clock runs from when the port listens
-// to the event that says closed. A round in which this process stands still
-// says nothing, and it takes a round of each style with it, so it is the best
-// quarter that is judged; the median is printed.
+// Twenty rounds, five in each style. The time is measured from when the port
+// listens to the event that the breaker is closed. If this process stalls, one
+// round of each style is useless. So only the best quarter is judged, and the
+// median is printed.
 TEST(KillAndRestartTest, ItIsClosedAgainWithinAProbeIntervalAndAHalf) {
   constexpr int kRounds = 5;
   std::mutex mu;
@@ -207,8 +208,8 @@ TEST(KillAndRestartTest, ItIsClosedAgainWithinAProbeIntervalAndAHalf) {
             3 * core::BreakerOptions().probe_interval / 2);
 }
 
-// Watchers, whose first message comes when something happens: that they stay
-// open on a connection is all that they can show.
+// Streams whose first message comes when something happens. The only sign of
+// success is that they stay open.
 TEST(SilentStreamsTest, CloseABreakerOnceTheServerIsBack) {
   constexpr char kMethod[] = "/firebreak.testing.Echo/BidiStream";
   EngineFixture f("breaker {}");
@@ -244,7 +245,7 @@ TEST(SilentStreamsTest, CloseABreakerOnceTheServerIsBack) {
   for (const auto& watcher : watchers) watcher->stream->Finish();
 }
 
-// An engine that goes while a breaker is open, and its channel watched.
+// The engine is destroyed while a breaker is open and its channel is watched.
 TEST(RecoveryLifetimeTest, EngineAndChannelMayGoWhileTheyAreLookedAfter) {
   for (int i = 0; i < 20; ++i) {
     auto engine = MakeEngine(

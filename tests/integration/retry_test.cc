@@ -1,6 +1,6 @@
-// Retry over real sockets, in every stub style. When an attempt starts is a
-// matter of the core's tests, in virtual time; here it is what reaches the
-// server, and what the caller gets back.
+// Retry over real sockets, in every stub style: what reaches the server, and
+// what the caller gets. The core's tests check the times of attempts, in
+// virtual time.
 #include <gtest/gtest.h>
 
 #include "firebreak/v1/rpc_details.pb.h"

@@ -105,7 +105,7 @@ TEST_F(SimulateTest, TakesARecording) {
   EXPECT_EQ(Invoke(absl::StrCat("simulate --recording ", file, " --method x"))
                 .exit_code,
             2);
-  // A pipe will do.
+  // The file may be a pipe.
   EXPECT_THAT(
       RunShell(NewStem(), "",
                absl::StrCat("sh -c \"cat ", file, " | '", FIREBREAKCTL_PATH,

@@ -1,6 +1,6 @@
-// That the edges of tests/support/tsan/edges.cc are told to ThreadSanitizer,
-// and no more than those: for each, handover_main.cc once as it should be,
-// which must end in silence, and once with a planted race, which must be
+// Tests that exactly the edges of tests/support/tsan/edges.cc are reported to
+// ThreadSanitizer. For each edge, handover_main.cc runs once without a race,
+// which must report nothing, and once with a planted race, which must be
 // reported.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -42,8 +42,8 @@ TEST_P(TsanEdgesTest, WhatIsHandedOverIsNoRace) {
 }
 
 TEST_P(TsanEdgesTest, WhatIsWrittenAfterwardsIsOne) {
-  // Where the taker has let go of what both hold before the giver does, it is
-  // none that time: an alarm of the engine's counts who holds it.
+  // Sometimes there is no race: the engine's alarm is reference-counted, so the
+  // threads are ordered if the one that takes drops its reference first.
   constexpr int kTries = 20;
   Ended ended;
   for (int i = 0; i < kTries && ended.exit_code != kTsanFound; ++i) {
@@ -53,7 +53,7 @@ TEST_P(TsanEdgesTest, WhatIsWrittenAfterwardsIsOne) {
   EXPECT_NE(ended.output.find("WARNING: ThreadSanitizer: data race"),
             std::string::npos)
       << ended.output;
-  // The int, and nothing else.
+  // The report is about the int, and about nothing else.
   EXPECT_NE(ended.output.find("#0 Take "), std::string::npos) << ended.output;
   EXPECT_NE(ended.output.find("ThreadSanitizer: reported 1 warnings"),
             std::string::npos)

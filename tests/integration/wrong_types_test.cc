@@ -1,5 +1,5 @@
-// Messages of another kind than was said, or of another type: told, and never
-// read as what they are not.
+// Messages of another kind than the channel's codec, or of another type: this
+// is reported, and they are never read as the wrong type.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
@@ -53,7 +53,7 @@ void ExpectRefused(const GenericCall& call) {
   EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "invalid_options");
 }
 
-// Ended the process when the second attempt's reply was read.
+// This used to crash the process when the second attempt's reply was read.
 TEST(WrongCodecTest, AGenericStubOnAChannelForGeneratedStubs) {
   EngineFixture f(kRetries);
   f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
@@ -71,8 +71,8 @@ TEST(WrongCodecTest, AReplyThatHoldsAnEarlierOneIsNoMessageEither) {
   ExpectRefused(call);
 }
 
-// By a completion queue that asks for the initial metadata first, the reply is
-// known only when the call is under way.
+// With a completion queue and a call that asks for its initial metadata first,
+// the reply is only known while the call is in flight.
 TEST(WrongCodecTest, AReplyThatIsKnownLate) {
   EngineFixture f(kRetries);
   f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
@@ -148,7 +148,7 @@ absl::Status SetFallbackOf(EngineFixture* f) {
                                       Reply*) { return grpc::Status::OK; }));
 }
 
-// Answered OK, with the bytes of the one read as the other.
+// This used to be answered with OK, with the bytes parsed as the wrong type.
 TEST(FallbackTypesTest, AFallbackForOtherMessagesIsRefused) {
   EngineFixture f("");
   EXPECT_TRUE((SetFallbackOf<EchoRequest, EchoReply>(&f)).ok());
@@ -173,7 +173,7 @@ TEST(FallbackTypesTest, WhatTellsNoTypePasses) {
                            grpc::ByteBuffer*) { return grpc::Status::OK; })
           .ok());
   EXPECT_TRUE(f.engine()->SetFallback("test", kUnaryMethod, nullptr).ok());
-  // Of a proto that is not linked in nothing is known.
+  // The types of a proto that is not linked in are not known.
   EXPECT_TRUE(
       f.engine()
           ->SetFallback("test", "/p.Unknown/Method",
