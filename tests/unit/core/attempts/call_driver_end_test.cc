@@ -243,8 +243,7 @@ TEST(CallDriverEndTest, ACancelByTheCallerIsNotRetriedWhateverTheList) {
   EXPECT_FALSE(other.driver().finished());
 }
 
-// --- The fallback
-// -------------------------------------------------------------
+// --- The fallback ------------------------------------------------------------
 
 TEST(CallDriverEndTest, TheFallbackTurnsAFailureIntoAnAnswer) {
   CallRig rig(Retrying(2), WithFallback());
@@ -488,8 +487,7 @@ TEST(CallDriverEndTest, AnAnswerOfNoFallbackThatWasNotAskedIsIgnored) {
   EXPECT_FALSE(rig.driver().finished());
 }
 
-// --- After the end
-// ------------------------------------------------------------
+// --- After the end -----------------------------------------------------------
 
 TEST(CallDriverEndTest, NothingHappensAfterTheEnd) {
   MethodOptions options = Hedging(3, Ms(20));
@@ -515,8 +513,7 @@ TEST(CallDriverEndTest, NothingHappensAfterTheEnd) {
   EXPECT_EQ(rig.counts().ends, before.ends);
 }
 
-// --- Destroyed
-// ------------------------------------------------------------------
+// --- Destroyed ---------------------------------------------------------------
 
 TEST(CallDriverEndTest, DestroyedInEveryState) {
   const struct {

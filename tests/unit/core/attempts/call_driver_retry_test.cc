@@ -373,8 +373,7 @@ TEST(CallDriverRetryTest, TheEndOfAnAttemptIsHeardOnce) {
   EXPECT_EQ(rig.driver().wake_at(), At(Ms(100)));
 }
 
-// --- gRFC A6's throttling, and what may not run twice
-// --------------------------
+// --- gRFC A6's throttling, and what may not run twice ------------------------
 
 TEST(CallDriverRetryTest, ThrottledAtHalfOfTheTokens) {
   CallRig::Setup setup;

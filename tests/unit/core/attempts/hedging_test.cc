@@ -121,8 +121,7 @@ TEST(HedgingModelTest, TheDriverTeachesTheModel) {
   EXPECT_NEAR(ToMs(*model.Quantile(1, later)), 25, 2.5);
 }
 
-// --- pauses
-// --------------------------------------------------------------------
+// --- pauses ------------------------------------------------------------------
 
 TEST(HedgingPauseTest, NoHedgeWhileTheMethodIsTwiceAsSlowAsUsual) {
   for (const bool is_slow : {false, true}) {
@@ -233,8 +232,7 @@ TEST(HedgingPauseTest, ABreakerOnlyStrainsByTheRateItTripsOn) {
   EXPECT_FALSE(few.breaker().IsStrained(few.now()));
 }
 
-// --- the budget
-// -----------------------------------------------------------------
+// --- the budget --------------------------------------------------------------
 
 TEST(HedgingBudgetTest, ACallThatIsStillSlowAsksAgain) {
   CallRig::Setup setup;
@@ -286,8 +284,7 @@ TEST(HedgingBudgetTest, AsksAgainOnlyBeforeTheDeadline) {
   }
 }
 
-// --- a crowd
-// ---------------------------------------------------------------------
+// --- a crowd -----------------------------------------------------------------
 
 // What four million draws of these latencies give, without any of this code:
 // p99 15.5 ms and p99.9 22.6 ms for 10.5 % more load.
@@ -350,8 +347,7 @@ TEST(CrowdTest, AColdStartSendsNoStormAndDoesNotSleep) {
   EXPECT_GT(crowd.counts().attempts_of(AttemptKind::kHedge), 100);
 }
 
-// --- the deadline gate
-// --------------------------------------------------------------
+// --- the deadline gate -------------------------------------------------------
 
 MethodOptions Gated(double quantile, bool first_attempt = false) {
   MethodOptions options = Retrying(3);
@@ -522,8 +518,7 @@ TEST(DeadlineGateTest, TheFirstAttemptIsOnlyGatedIfAskedFor) {
   }
 }
 
-// --- too short a deadline
-// -------------------------------------------------------------
+// --- too short a deadline ----------------------------------------------------
 
 TEST(TooShortDeadlineTest, IsNoFaultOfTheServer) {
   for (const bool is_short : {true, false}) {

@@ -55,8 +55,7 @@ class ComplaintsTest : public ::testing::Test {
   std::unique_ptr<Breaker> breaker_;
 };
 
-// --- probes that leak, breakers that stay half-open
-// ---------------------------
+// --- probes that leak, breakers that stay half-open --------------------------
 
 TEST_F(ComplaintsTest, Resilience4j544LastProbeIgnored) {
   MakeOpen(OneProbe());
@@ -171,8 +170,7 @@ TEST_F(ComplaintsTest, Resilience4j2038NoWaitNoLoop) {
   for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(Call(Verdict::kFailure, Time{}));
 }
 
-// --- late or foreign results
-// --------------------------------------------------
+// --- late or foreign results -------------------------------------------------
 
 TEST_F(ComplaintsTest, Polly216OverhangingCallsDecideNothing) {
   Make(OneProbe());
@@ -250,8 +248,7 @@ TEST_F(ComplaintsTest, Resilience4j991NoTimerMovesAForcedBreaker) {
   }
 }
 
-// --- cancelled, hedged, late calls that count as failures
-// ----------------------
+// --- cancelled, hedged, late calls that count as failures --------------------
 
 Verdict Judge(const AttemptEnd& end) {
   const BlameRules rules;
@@ -397,8 +394,7 @@ TEST_F(ComplaintsTest, Freellmapi1183ABlackHoleThatAlwaysLosesIsSeen) {
   EXPECT_EQ(warning.target, "hole");
 }
 
-// --- scope, listeners, memory, time
-// ----------------------------------------------------
+// --- scope, listeners, memory, time ------------------------------------------
 
 class Reentrant : public BreakerObserver {
  public:

@@ -182,8 +182,7 @@ TEST(CallTapeTest, ListenersComeAndGoWhileCallsEnd) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// --- what the driver writes
-// ----------------------------------------------------
+// --- what the driver writes --------------------------------------------------
 
 class DriverTape : public ::testing::Test {
  protected:

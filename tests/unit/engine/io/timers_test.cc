@@ -67,8 +67,7 @@ TEST(StepInAtTest, DoesNotOverflow) {
   EXPECT_EQ(StepInAt(Work(core::Time::max() - milliseconds(1), At(0))), kNever);
 }
 
-// --- with threads
-// ----------------------------------------------------------
+// --- with threads ------------------------------------------------------------
 
 class Client final : public TimerClient {
  public:
@@ -178,8 +177,7 @@ TEST(TimersTest, WhoBlocksWhenNoThreadIsLeftHoldsUpOthersUntilItIsBack) {
   EXPECT_TRUE(Eventually([&] { return other->rung == 1; }));
 }
 
-// --- threads that cannot be started
-// ----------------------------------------------------------
+// --- threads that cannot be started ------------------------------------------
 
 TEST(IoThreadsTest, OneThatCannotStartIsAStatusAndTheOthersEnd) {
   for (int good = 0; good < 8; ++good) {
