@@ -1,9 +1,9 @@
-// Nothing gets lost in the books: over very many calls with random faults,
-// cancels, deadlines, dying channels and servers, what callers, servers and
-// the wire saw is what the engine and its admin service report.
+// All counts agree: over very many calls with random faults, cancels and
+// deadlines, while channels and servers end, the engine and its admin service
+// report exactly what callers and servers saw.
 //
 //   FIREBREAK_ACCOUNTING_CALLS=1000000   calls in all (the nightly run)
-//   FIREBREAK_SEED=7                     to repeat a run's plan
+//   FIREBREAK_SEED=7                     repeats the plan of a run
 #include "tests/support/accounting.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ size_t CallsInAll() {
     return static_cast<size_t>(std::atoll(calls));
   }
 #ifdef __SANITIZE_ADDRESS__
-  // A call costs several times as much there, and the books are the same.
+  // With a sanitizer, a call costs several times as much.
   return 20'000;
 #else
   return 200'000;
@@ -42,21 +42,21 @@ uint64_t Seed() {
   return seed;
 }
 
-// Only retries, and all of them answered: the two sides agree to the last one.
+// There are only retries, and all are answered, so both sides agree exactly.
 TEST(AccountingTest, WhatServersSawIsWhatWasLaunched) {
   const size_t calls = CallsInAll() * 3 / 10;
   const uint64_t seed = Seed();
   Accounting books(calls, [seed](size_t id) { return CalmPlan(seed, id); });
   books.Run();
   books.ExpectBalanced();
-  // A machine that stands still may lose a connection, and what was on it may
-  // have been seen or not.
+  // If the machine stalls, a connection may be lost, and the server may or may
+  // not have seen its calls.
   const auto lost = books.attributed(core::Attribution::kTransportFailure) +
                     books.attributed(core::Attribution::kNotSent);
   EXPECT_LE(books.log().total_seen(), books.launched());
   EXPECT_GE(books.log().total_seen() + lost, books.launched())
       << lost << " lost their connection or had none";
-  // And on who is to blame for each.
+  // They also agree on the cause of each end.
   EXPECT_EQ(books.attributed(core::Attribution::kSuccess), books.served('o'));
   EXPECT_EQ(books.attributed(core::Attribution::kAnsweredWithError),
             books.served('f'));
@@ -72,7 +72,7 @@ TEST(AccountingTest, CancelsDeadlinesHedgesAndDyingChannels) {
   Accounting books(calls, [seed](size_t id) { return WildPlan(seed, id); });
   books.Run();
   books.ExpectBalanced();
-  // The run had in it what it is about.
+  // The run contained the cases that it tests.
   EXPECT_GT(books.tally(kHedgedLane).cancelled, 0);
   EXPECT_GT(books.counts(kHedgedLane).hedge_wins, 0);
   EXPECT_GT(books.tally(kFallbackLane).fallbacks, 0);
@@ -84,7 +84,8 @@ TEST(AccountingTest, ServersThatAreKilledAndComeBack) {
   const uint64_t seed = Seed();
   Accounting books(calls, [seed](size_t id) {
     CallPlan plan = WildPlan(seed, id);
-    // A killed server cancels its calls: then only the server's are CANCELLED.
+    // A killed server cancels its calls. Without cancels by the caller, every
+    // CANCELLED is the server's.
     plan.cancel.reset();
     return plan;
   });

@@ -1,5 +1,5 @@
-// Several servers behind one target: they die one by one, all are gone, and
-// they come back.
+// Several servers behind one target: they are killed one by one until none is
+// left, and then they are restarted.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -16,7 +16,7 @@ namespace {
 
 using core::BreakerState;
 
-// One server's death is no reason to open the breaker of them all.
+// The end of one server must not open the breaker that all three share.
 constexpr char kBreakerOfThree[] =
     "breaker { consecutive_failures: 20 failure_rate: 0 probes: 1 "
     "open_duration: \"200ms\" max_open_duration: \"200ms\" open_jitter: 0 } ";
@@ -59,8 +59,8 @@ TEST_P(AddressesTest, NoCallIsLostWhileOneIsLeftAndTheyComeBack) {
   engine.StopAndCheck(&load);
 }
 
-// gRPC itself goes on sending every third call into the hole. With one caller
-// the hedge is the next in turn, and so never goes there too.
+// gRPC itself still sends every third call to the black hole. With one caller,
+// round robin sends the hedge to the next server.
 TEST_P(AddressesTest, HedgesGoAroundTheOneThatIsABlackHole) {
   FaultProxy hole(servers_[0].port());
   ChaosEngine engine(std::string(kBreakerOfThree) + kQuickHedging);

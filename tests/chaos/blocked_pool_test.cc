@@ -1,6 +1,6 @@
-// Fallbacks that never return: every thread of the callback pool sits in the
-// application's code and the queue is full. That costs those calls their
-// fallback, and nobody anything else.
+// Fallbacks that never return: every thread of the callback pool is blocked in
+// the application's code, and the queue is full. Calls then get no fallback,
+// but are not affected in any other way.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
     EngineOptions options;
     options.callback_threads = kThreads;
     options.callback_queue = kQueue;
-    // No attempt but the first: each failure goes straight to the fallback.
+    // There is only one attempt, so each failure leads to the fallback.
     auto engine = Engine::FromText(
         "method { name {} timeout: \"1h\" breaker {"
         "  consecutive_failures: 1000 failure_rate: 0 } }",
@@ -61,19 +61,19 @@ class BlockedPoolTest : public ::testing::TestWithParam<StubStyle> {
     server_.Script(std::vector<Step>(
         100, Step::Fail(StatusCode::NOT_FOUND, "nothing", "details")));
     stub_ = Echo::NewStub(channel_);
-    // One more than there is room for.
+    // One more call than there is room for.
     for (int i = 0; i <= kThreads + kQueue; ++i) {
       blocked_.push_back(std::make_unique<Blocked>(GetParam()));
       Blocked* const each = blocked_.back().get();
       if (i == 0) each->call.context.set_deadline(In(Ms(300)));
       each->flight.Start(stub_.get(), &each->call);
-      // One by one: the threads first, then the queue.
+      // They start one by one, and occupy first the threads and then the queue.
       if (i < kThreads) {
         EXPECT_TRUE(gate_.WaitForArrival(i + 1));
       }
       EXPECT_TRUE(server_.WaitForCalls(i + 1));
     }
-    // Whichever came last was refused: now the pool is full.
+    // The last one to come was refused, so now the pool is full.
     auto refused = blocked_.end();
     EXPECT_TRUE(Eventually([&] {
       refused = std::find_if(
@@ -137,15 +137,16 @@ TEST_P(BlockedPoolTest, ARefusalKeepsItsReason) {
   EXPECT_EQ(Trailing(call.context, "firebreak-reason"), "forced_open");
 }
 
-// The first one blocked has a deadline, and its thread is never coming back.
+// The first blocked call has a deadline, and its thread never returns.
 TEST_P(BlockedPoolTest, ADeadlineEndsACallWhoseFallbackDoesNot) {
   Blocked* const first = blocked_.front().get();
   first->flight.Wait();
   EXPECT_EQ(first->flight.ends(), 1);
   EXPECT_EQ(first->flight.status().error_code(), StatusCode::NOT_FOUND);
   EXPECT_EQ(first->flight.status().error_message(), "nothing");
-  // The others are not in it. Whose fallback has begun waits on; who is in the
-  // queue does so for CallDriver::kFallbackPatience, which may be over by now.
+  // The others have no deadline. Calls whose fallback has begun still wait.
+  // Those in the queue wait for CallDriver::kFallbackPatience, which may have
+  // passed by now.
   for (size_t i = 1; i < kThreads; ++i) {
     EXPECT_EQ(blocked_[i]->flight.ends(), 0) << i;
   }
@@ -161,7 +162,7 @@ TEST_P(BlockedPoolTest, ACancelEndsBlockedAndQueuedCallsAlike) {
   }
 }
 
-// Whose call is over while it waited in the queue would do its work for nobody.
+// A fallback whose call has ended while it was queued would work for nothing.
 TEST_P(BlockedPoolTest, AFallbackWhoseCallIsOverIsNotBegun) {
   for (size_t i = 1; i < blocked_.size(); ++i) {
     blocked_[i]->call.context.TryCancel();
@@ -195,9 +196,9 @@ TEST_P(BlockedPoolTest, ASuccessNeedsNoPool) {
   EXPECT_EQ(call.reply.text(), "fine");
 }
 
-// Bounded time to end: whoever drops the engine does not wait for what never
-// comes. The engine's core stays with the blocked threads, and goes with them,
-// in the destructor above.
+// The engine's destructor does not wait for fallbacks that never return. The
+// blocked threads keep the engine's core until they end, in the destructor
+// above.
 TEST_P(BlockedPoolTest, TheEngineMayGoMeanwhile) {
   for (size_t i = 1; i < blocked_.size(); ++i) {
     blocked_[i]->call.context.TryCancel();
@@ -214,7 +215,7 @@ TEST_P(BlockedPoolTest, TheEngineMayGoMeanwhile) {
   EXPECT_EQ(dropped.get_future().wait_for(std::chrono::seconds(30)),
             std::future_status::ready);
   EXPECT_FALSE(core_.expired()) << "then nothing was blocked";
-  gate_.Open([] {});  // or a failed test would hang here
+  gate_.Open([] {});  // otherwise a failed test would hang here
   drops.join();
 }
 

@@ -1,6 +1,6 @@
-// What an operator wants of a breaker when a server swallows calls, or dies
-// again and again: it trips before anyone has waited in vain, and it always
-// comes back.
+// A breaker when a server receives calls without answering, or crashes again
+// and again: it trips before any caller has reached its deadline, and it always
+// recovers.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -16,15 +16,15 @@ namespace {
 using core::BreakerState;
 using grpc::StatusCode;
 
-// Trips on slow calls only. Four callers that wait for one another's answers
-// leave no more than four calls in flight: a count of slow ones that a long
-// window of fast calls does not dilute.
+// Trips on slow calls only. The four callers have at most four calls in flight,
+// so the rule is a count of slow calls, which a long window of fast calls does
+// not dilute.
 constexpr char kSlowRule[] =
     "breaker { consecutive_failures: 0 failure_rate: 0 slow_call_rate: 0 "
     "slow_call_duration: \"300ms\" leaky_slow_calls: 4 probes: 1 "
     "open_duration: \"200ms\" max_open_duration: \"200ms\" "
     "probe_timeout: \"300ms\" } ";
-// The same found by rate, over a window that is as short as the load is thin.
+// The same with a rate, over a window that is short since there are few calls.
 constexpr char kSlowRate[] =
     "breaker { consecutive_failures: 0 failure_rate: 0 slow_call_rate: 0.5 "
     "slow_call_duration: \"300ms\" window { calls: 8 } minimum_calls: 8 "
@@ -45,7 +45,7 @@ TEST_P(SwallowedCallsTest, TripsBeforeTheFirstCallTimesOut) {
     Load load(engine.Channel(server.address()), options);
     ASSERT_TRUE(load.WaitFor(20, IsOk()));
     server.Freeze();
-    // No call ends meanwhile: it is the engine's timer that finds it.
+    // No call ends meanwhile, so it is the engine's timer that trips it.
     ASSERT_TRUE(engine.WaitFor(BreakerState::kOpen));
     EXPECT_EQ(load.Count(IsCode(StatusCode::DEADLINE_EXCEEDED)), 0)
         << Summary(load.ends());
@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, TwentyDeathsTest,
 
 TEST_P(TwentyDeathsTest, ItAlwaysClosesAgain) {
   ServerProcess server;
-  // With a ramp, so that every state is gone through.
+  // With a ramp, so that the breaker goes through every state.
   const std::string breaker =
       "breaker { consecutive_failures: 5 failure_rate: 0 probes: 1 "
       "open_duration: \"100ms\" max_open_duration: \"100ms\" "
@@ -83,7 +83,7 @@ TEST_P(TwentyDeathsTest, ItAlwaysClosesAgain) {
     ASSERT_TRUE(load.WaitFor(10, IsAnswerOf(server.pid())));
     ASSERT_TRUE(engine.WaitFor(BreakerState::kClosed));
   }
-  // No call is lost, and none answered twice.
+  // No call is lost, and none is answered twice.
   engine.StopAndCheck(&load);
   EXPECT_GE(engine.breaker().times_opened, 20);
   EXPECT_EQ(engine.breaker().probes_in_flight, 0);

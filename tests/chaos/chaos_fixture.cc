@@ -17,11 +17,11 @@ int64_t Sum(const Array& array) {
   return std::accumulate(array.begin(), array.end(), int64_t{0});
 }
 
-// Once, so that what gRPC keeps for ever is there before anything is counted:
-// all styles, both ways.
+// Makes calls in all styles, guarded and driven, once per process. So
+// everything that gRPC keeps for ever exists before anything is counted.
 void WarmUp() {
   static const bool warm = [] {
-    // Kept, since the end of gRPC itself can take seconds.
+    // gRPC stays initialized, since its shutdown can take seconds.
     grpc_init();
     EchoServer server;
     for (const char* policy : {"breaker {}", "hedging { delay: \"0s\" }"}) {
@@ -56,7 +56,7 @@ int Surprises(const Load& load) {
 }
 
 void ExpectAllOk(const Load& load) {
-  // One look: calls end between two.
+  // Only one copy of the ends, since calls end between two copies.
   const auto ends = load.ends();
   EXPECT_TRUE(std::all_of(ends.begin(), ends.end(), IsOk())) << Summary(ends);
 }
@@ -97,8 +97,8 @@ core::BreakerSnapshot ChaosEngine::breaker() const {
 }
 
 bool ChaosEngine::WaitFor(core::BreakerState state) const {
-  // From the log: a snapshot would do itself what is due, which is for the
-  // engine to do.
+  // This reads the log, since a snapshot would itself advance the breaker, and
+  // the engine has to do that.
   return Eventually([&] {
     std::string last = "closed";
     for (const core::Event& e :

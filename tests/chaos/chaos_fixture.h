@@ -1,5 +1,6 @@
-// What the tests of faults share: an engine whose breakers open and close
-// quickly, its books at the end, and a look at what a test leaves behind.
+// The fixtures of the tests of faults: an engine whose breakers open and close
+// quickly, a check of its counts at the end, and a check that a test leaves no
+// thread or descriptor behind.
 //
 //   class KillTest : public ChaosTest {};
 //   TEST_P(KillTest, ...) {
@@ -11,7 +12,7 @@
 //   }
 //   INSTANTIATE_TEST_SUITE_P(Shapes, KillTest, AllShapes(), ShapeName);
 //
-// Bounds of time here only tell what ends from what hangs.
+// Time limits here only distinguish operations that end from those that hang.
 #ifndef FIREBREAK_TESTS_CHAOS_CHAOS_FIXTURE_H_
 #define FIREBREAK_TESTS_CHAOS_CHAOS_FIXTURE_H_
 
@@ -29,7 +30,7 @@
 
 namespace firebreak::testing {
 
-// Opens on five failures in a row, asks again 200 ms later with one probe.
+// Opens after five failures in a row, and sends one probe 200 ms later.
 inline constexpr char kQuickBreaker[] =
     "breaker { consecutive_failures: 5 failure_rate: 0 probes: 1 "
     "open_duration: \"200ms\" max_open_duration: \"200ms\" open_jitter: 0 "
@@ -42,7 +43,7 @@ inline constexpr char kQuickHedging[] =
 
 struct Shape {
   StubStyle style;
-  bool driven;  // retried and hedged; else guarded by the breaker only
+  bool driven;  // with retries and hedges; false: with a breaker only
 
   std::string policy() const {
     return driven ? std::string(kQuickBreaker) + kQuickRetry + kQuickHedging
@@ -50,7 +51,7 @@ struct Shape {
   }
 };
 
-// Every style of stub, both ways.
+// Every stub style, guarded and driven.
 inline auto AllShapes() {
   return ::testing::Values(
       Shape{StubStyle::kSync, true}, Shape{StubStyle::kCallback, true},
@@ -59,7 +60,8 @@ inline auto AllShapes() {
       Shape{StubStyle::kSync, false}, Shape{StubStyle::kCallback, false},
       Shape{StubStyle::kCompletionQueue, false});
 }
-// Fewer, where the fault is much the same to a call as that of another test.
+// Fewer shapes, for a fault that affects calls almost like that of another
+// test.
 inline auto FewShapes() {
   return ::testing::Values(Shape{StubStyle::kSync, true},
                            Shape{StubStyle::kCallback, true},
@@ -73,35 +75,35 @@ inline auto DrivenShapes() {
 }
 std::string ShapeName(const ::testing::TestParamInfo<Shape>& info);
 
-// Ends that a network which only swallows or slows down does not explain: there
-// a call succeeds, ends at its deadline, or is refused.
+// Returns the number of ends that a network cannot cause if it only loses or
+// delays data: then a call succeeds, ends at its deadline, or is refused.
 int Surprises(const Load& load);
-// That every call so far ended well; also while others run.
+// Expects that every call so far was OK. Calls may be running.
 void ExpectAllOk(const Load& load);
 
-// gRPC waits less before it connects again, and so does a test that ends while
-// it waits.
+// Makes gRPC reconnect sooner, which also shortens a test that ends while gRPC
+// waits to reconnect.
 grpc::ChannelArguments QuickReconnects();
 
 class ChaosEngine {
  public:
   explicit ChaosEngine(const std::string& method_policy);
 
-  // A connection of its own for each: gRPC would share one between channels
-  // that are the same to it.
+  // Creates a channel with its own connection. By default gRPC shares one
+  // between channels with the same arguments.
   std::shared_ptr<grpc::Channel> Channel(const std::string& target,
                                          grpc::ChannelArguments args = {});
 
   const std::shared_ptr<Engine>& engine() const { return engine_; }
   core::MethodCounts counts() const;
   core::BreakerSnapshot breaker() const;
-  // For the engine to come there by itself, or by a call. False after a
-  // generous time.
+  // Waits until the breaker is in this state, by itself or because of a call.
+  // Returns false after a generous time.
   bool WaitFor(core::BreakerState state) const;
 
-  // Ends a load that made all the calls of this engine. It was sound; what the
-  // engine counted is what the callers saw, every attempt has ended and been
-  // attributed, and nothing is in flight.
+  // Ends a load that made all the calls of this engine, and checks it: the load
+  // was sound, the engine counted what the callers saw, every attempt has ended
+  // and has an attribution, and nothing is in flight.
   void StopAndCheck(Load* load) const;
 
  private:
@@ -110,8 +112,9 @@ class ChaosEngine {
   std::shared_ptr<Engine> engine_;
 };
 
-// Expects that a test leaves neither a thread nor a descriptor behind. What a
-// derived fixture owns counts too: this one begins before and ends after it.
+// Expects that a test leaves neither a thread nor a descriptor behind. This
+// includes the members of a derived fixture, since the base is constructed
+// before and destroyed after them.
 class CleanTest : public ::testing::Test {
  protected:
   CleanTest();
@@ -129,7 +132,7 @@ class ChaosTest : public CleanTest,
     options.style = GetParam().style;
     return options;
   }
-  // Where no call is to run into its deadline, however slow the machine.
+  // Options with which no call reaches its deadline, however slow the machine.
   Load::Options PatientOptions() const {
     Load::Options options = Options();
     options.deadline = std::chrono::seconds(20);

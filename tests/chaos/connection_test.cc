@@ -1,4 +1,4 @@
-// What a connection can suffer under load: reset, silent, half-open, refused.
+// Faults of a connection under load: reset, silent, half-open, refused.
 #include <gtest/gtest.h>
 
 #include "tests/chaos/chaos_fixture.h"
@@ -15,7 +15,7 @@ using grpc::StatusCode;
 using Faults = FaultProxy::Faults;
 using Which = FaultProxy::Which;
 
-// Never opens in these tests: what is to be seen is the retry.
+// The breaker never opens in these tests, which are about retries.
 constexpr char kPatientRetry[] =
     "breaker { consecutive_failures: 1000 failure_rate: 0 } "
     "retry { max_attempts: 5 "
@@ -56,7 +56,7 @@ TEST_P(ResetTest, InTheMiddleOfAnAnswer) {
   for (int i = 0; i < kRounds; ++i) {
     ASSERT_TRUE(load.WaitFor(10, IsOk()));
     proxy_.Set(torn, Which::kExisting);
-    // The next connection is whole again.
+    // The next connection works.
     ASSERT_TRUE(Eventually([&] { return proxy_.accepted() == i + 2; }));
   }
   ASSERT_TRUE(load.WaitFor(10, IsOk()));
@@ -109,7 +109,7 @@ TEST_P(BlackHoleTest, CallsEndAtTheirDeadlineUntilTheyAreRefused) {
 class BlackHoleEndTest : public BlackHoleTest {};
 INSTANTIATE_TEST_SUITE_P(Shapes, BlackHoleEndTest, FewShapes(), ShapeName);
 
-// What is in the hole when all is over must not hold anything back.
+// Calls that are lost in the black hole must not delay the end of anything.
 TEST_P(BlackHoleEndTest, EverythingMayEndInsideIt) {
   ChaosEngine engine(GetParam().policy());
   Load load(engine.Channel(proxy_.address()), Options());
@@ -137,8 +137,9 @@ class HalfOpenConnectionTest : public ConnectionTest {};
 INSTANTIATE_TEST_SUITE_P(Shapes, HalfOpenConnectionTest, FewShapes(),
                          ShapeName);
 
-// Nobody tells the client, so nothing but the end of the connection helps: the
-// breaker asks again and again, and is not fooled by a connection that is up.
+// The client does not notice the fault, so only the end of the connection
+// helps. The breaker probes again and again, and does not close because the
+// connection seems to be up.
 TEST_P(HalfOpenConnectionTest, WithoutKeepaliveTheBreakerStaysOpen) {
   ChaosEngine engine(GetParam().policy());
   Load load(engine.Channel(proxy_.address()), Options());
@@ -181,7 +182,7 @@ TEST_P(RefusedConnectionTest, IsUnavailableAtOnceAndFoundAgainWhenItIsNot) {
   Load load(engine.Channel(proxy_.address()), PatientOptions());
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   proxy_.Refuse();
-  // A connection that is up does not care.
+  // An existing connection is not affected.
   ASSERT_TRUE(load.WaitFor(20, IsOk()));
   ExpectAllOk(load);
   proxy_.Reset();

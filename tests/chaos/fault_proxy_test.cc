@@ -1,4 +1,4 @@
-// The proxy itself: each fault seen with bare sockets.
+// Tests the proxy itself: each fault, with plain sockets.
 #include "tests/support/fault_proxy.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ using Ms = std::chrono::milliseconds;
 class Socket {
  public:
   explicit Socket(int fd = tcp::NewSocket()) : fd_(fd) {
-    // What hangs fails.
+    // An operation that hangs fails after this time.
     const timeval limit{20, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   }
@@ -40,14 +40,14 @@ class Socket {
   std::unique_ptr<Socket> Accept() {
     return std::make_unique<Socket>(accept(fd_, nullptr, nullptr));
   }
-  // 0, or errno.
+  // Returns 0 or errno.
   int Connect(int port) { return tcp::Connect(fd_, port); }
 
   bool Send(const std::string& data) {
     return send(fd_, data.data(), data.size(), MSG_NOSIGNAL) ==
            static_cast<ssize_t>(data.size());
   }
-  // So many bytes, or what came before the end.
+  // Returns `size` bytes, or those that came before the end.
   std::string Receive(size_t size) {
     std::string data;
     while (data.size() < size) {
@@ -61,7 +61,7 @@ class Socket {
     return data;
   }
   void EndSending() { shutdown(fd_, SHUT_WR); }
-  // That nothing comes can only be seen by waiting for it.
+  // Returns whether nothing arrives for this time.
   bool IsSilentFor(Ms time) {
     pollfd entry = {fd_, POLLIN, 0};
     return poll(&entry, 1, static_cast<int>(time.count())) == 0;
@@ -192,7 +192,7 @@ TEST_F(FaultProxyTest, DripsAtTheRateAskedFor) {
   const auto start = Clock::now();
   EXPECT_TRUE(server_->Send(std::string(400, 'x')));
   EXPECT_EQ(client_.Receive(400).size(), 400U);
-  // The last twentieth of a second's worth need not be waited out.
+  // The proxy need not wait after the bytes of the last twentieth of a second.
   EXPECT_GE(Clock::now() - start, Ms(350));
 }
 
@@ -240,7 +240,7 @@ TEST(FaultProxyEndTest, TheEndLeavesNothingInWhateverState) {
     EXPECT_TRUE(client.Send(std::string(10'000, 'x')));
     if (i % 5 == 4) proxy.LoseServer();
   }
-  // A thread that has been joined is in /proc for a moment still.
+  // A joined thread may stay in /proc for a moment.
   EXPECT_TRUE(Eventually([&] {
     return Leftovers::Now().MoreThan(before).empty();
   })) << Leftovers::Now().MoreThan(before);

@@ -23,7 +23,7 @@ void ForEachEntry(const char* folder,
   closedir(dir);
 }
 
-// gRPC's pools grow as they like and shrink late, if ever.
+// gRPC's pools may grow at any time, and shrink late or never.
 bool IsOfGrpcsPools(const std::string& thread) {
   for (const char* name : {"default-executo", "resolver-execut",
                            "grpc_global_tim", "event_engine"}) {
@@ -39,7 +39,7 @@ Leftovers Leftovers::Now() {
   ForEachEntry("/proc/self/task", [&](const std::string& task) {
     std::ifstream file(absl::StrCat("/proc/self/task/", task, "/comm"));
     std::string name;
-    // One that is gone by now is no leftover.
+    // A thread that has ended meanwhile does not count.
     if (!std::getline(file, name) || IsOfGrpcsPools(name)) return;
     ++now.counts_[absl::StrCat("threads ", name)];
   });
@@ -48,7 +48,7 @@ Leftovers Leftovers::Now() {
     const ssize_t n = readlink(absl::StrCat("/proc/self/fd/", fd).c_str(),
                                target.data(), target.size());
     if (n <= 0) return;
-    // "socket:[12345]": the number is another one each time.
+    // "socket:[12345]": the number differs each time, so it is cut off.
     const std::string name(target.data(), static_cast<size_t>(n));
     ++now.counts_[absl::StrCat("descriptors ",
                                name.substr(0, name.find(":[")))];

@@ -1,15 +1,16 @@
-// What of a test is still there after it: threads and descriptors.
+// The threads and descriptors that a test leaves behind.
 //
 //   const Leftovers before = Leftovers::Now();
 //   ...
 //   EXPECT_TRUE(Eventually([&] { return Leftovers::Now().MoreThan(before)
 //                                           .empty(); }));
 //
-// Native gRPC keeps some of its own: the threads of its pools, which it names,
-// and the descriptors they poll. Measured on gRPC 1.51 (leftovers_test.cc):
-// once a server, a sync, a callback and a completion queue call have run in a
-// process, the same again leaves nothing but further threads in those pools. A
-// socket of the last channel may be left to gRPC's backup poller, up to 10 s.
+// Native gRPC keeps some of its own: the threads of its pools, which have their
+// own names, and the descriptors that they poll. As measured with gRPC 1.51
+// (leftovers_test.cc): once a process has run a server and a synchronous, a
+// callback and a completion queue call, the same again leaves only further
+// threads in those pools. gRPC's backup poller may keep a socket of the last
+// channel for up to 10 s.
 #ifndef FIREBREAK_TESTS_CHAOS_LEFTOVERS_H_
 #define FIREBREAK_TESTS_CHAOS_LEFTOVERS_H_
 
@@ -22,11 +23,12 @@ class Leftovers {
  public:
   static Leftovers Now();
 
-  // "threads chaos_tests: 2 more; descriptors socket: 1 more", or "".
+  // Returns for example "threads chaos_tests: 2 more; descriptors socket: 1
+  // more", or "".
   std::string MoreThan(const Leftovers& before) const;
 
  private:
-  // By the names of threads, and by what descriptors are of.
+  // By the names of threads, and by the kinds of descriptors.
   std::map<std::string, int> counts_;
 };
 

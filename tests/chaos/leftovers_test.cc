@@ -1,5 +1,5 @@
-// What native gRPC leaves behind by itself, and that the look at leftovers sees
-// what it is to see.
+// Tests what native gRPC itself leaves behind, and that Leftovers finds what a
+// test leaves behind.
 #include "tests/chaos/leftovers.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 
 class NativeLeftoversTest : public CleanTest {};
 
-// The baseline of every other test here: no firebreak, and nothing is left.
+// The baseline of the other tests here: without firebreak, nothing is left.
 TEST_F(NativeLeftoversTest, GrpcItselfLeavesNothingOnceItIsWarm) {
   ServerProcess server;
   for (StubStyle style :

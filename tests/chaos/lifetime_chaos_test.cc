@@ -1,12 +1,14 @@
-// Engine, channel, stub and context destroyed at every point of a call's way,
-// in every order, on every kind of thread, in every stub style. Each time the
-// call ends once with the status it should have, and then the engine and its
-// threads are gone. (That nothing leaks is the leak sanitizer's to say.)
+// Destroys engine, channel, stub and context at every point of a call, in every
+// order, on every kind of thread, in every stub style. Each time the call ends
+// once with the right status, and then the engine and its threads end. (The
+// leak sanitizer checks that nothing leaks.)
 //
-// What gRPC itself rules out is not in the table:
-//   - a context goes after its call's end, a stub after a synchronous call's;
-//   - a channel's last reference together with the context does not go inside
-//     a gRPC callback: libgrpc frees twice there, with no interceptor at all.
+// The table leaves out what gRPC itself forbids:
+//   - A context must live until its call ends, and the stub of a synchronous
+//     call, too.
+//   - A channel's last reference must not be dropped together with the context
+//     inside a gRPC callback: libgrpc frees twice then, even without any
+//     interceptor.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,14 +28,14 @@ using grpc::StatusCode;
 enum class Point {
   kPrepared,   // before the call starts
   kInFlight,   // the first attempt hangs
-  kBackoff,    // it has failed, the next is not due yet
+  kBackoff,    // it has failed, and the next one is not due yet
   kHedged,     // it hangs, and so does a hedge
   kFallback,   // the fallback runs
-  kDecided,    // decided, and on its way to the caller
+  kDecided,    // the answer is decided, but not delivered yet
   kCancelled,  // right after TryCancel
-  kDeadline,   // before a deadline that ends it, on the timer's thread
-  kEnded,      // in the callback, after the tag
-  kLosers,     // the same, while the loser of a hedge ends
+  kDeadline,   // before the deadline ends it, on the timer's thread
+  kEnded,      // in the callback, or after the tag
+  kLosers,     // the same, while the attempt that lost to a hedge ends
 };
 
 struct PointFacts {
@@ -43,14 +45,14 @@ struct PointFacts {
   const char* steps;  // of fault_server.h
   int hanging;        // attempts that hang when the point is reached
   StatusCode code;
-  const char* text;  // of an OK reply, nullptr: the request's
+  const char* text;  // of an OK reply; nullptr: the request's text
 };
 
 constexpr char kRetries[] =
     "retry { max_attempts: 3 backoff { initial: \"15ms\" jitter: NONE } }";
 constexpr char kHedges[] = "hedging { max_attempts: 2 delay: \"1ms\" }";
 constexpr char kGuarded[] = "breaker {}";
-// Open from the first failure on, and looked after by the timer's thread.
+// The breaker opens at the first failure. Then the timer's thread handles it.
 constexpr char kTrips[] =
     "breaker { consecutive_failures: 1 open_duration: \"1ms\" }";
 
@@ -94,11 +96,11 @@ class LifetimeChaosTest
 
   void RunCell(SceneWorld* world, ThreadKind on,
                const std::vector<Object>& order);
-  // Brings the call to the point, and drops there.
+  // Brings the call to the point, and calls `drop` there.
   void FlyTo(SceneWorld* world, ThreadKind on, size_t id, Flight* flight,
              Scene* scene, const std::function<void()>& drop, Gate* gate);
 
-  int backoffs_ = 0;  // drops that fell into the wait
+  int backoffs_ = 0;  // the number of drops during the backoff
 };
 
 void LifetimeChaosTest::RunCell(SceneWorld* world, ThreadKind on,
@@ -145,7 +147,7 @@ void LifetimeChaosTest::RunCell(SceneWorld* world, ThreadKind on,
       world->server.ReleaseHanging();
     }
     flight.Wait();
-    if (!dropped) {  // the points after the end, on another thread
+    if (!dropped) {  // for the points after the end, on another thread
       world->threads.Run(on, scene.engine->core(), drop);
     }
     EXPECT_EQ(flight.ends(), 1);
@@ -246,7 +248,7 @@ std::vector<std::tuple<PointFacts, StubStyle>> Cells() {
     for (StubStyle style :
          {StubStyle::kSync, StubStyle::kCallback, StubStyle::kCompletionQueue,
           StubStyle::kCompletionQueueSplit}) {
-      // Only a queue's calls are ever prepared.
+      // Only calls with a completion queue can be prepared.
       if (facts.point == Point::kPrepared && !Flight::IsQueue(style)) continue;
       cells.emplace_back(facts, style);
     }

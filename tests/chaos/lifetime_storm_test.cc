@@ -1,9 +1,9 @@
-// The points between the points: engines, channels, stubs and contexts come
-// and go on several threads at once, at random times of random calls, with
-// nothing that holds a call where it is. Each call ends once, every engine ends
-// too, and no thread is left.
+// The times between the points of lifetime_chaos_test.cc: engines, channels,
+// stubs and contexts are created and destroyed on several threads at once, at
+// random times of random calls, and nothing holds a call at a point. Each call
+// ends once, every engine ends too, and no thread is left.
 //
-//   FIREBREAK_SEED=7    to repeat a run's plan
+//   FIREBREAK_SEED=7    repeats the plan of a run
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,9 +20,9 @@ namespace {
 using grpc::StatusCode;
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr int kScenes = 400;  // on each thread; the sanitizer is slow
+constexpr int kScenes = 400;  // on each thread; ASan is slow
 #elif defined(FIREBREAK_TSAN)
-constexpr int kScenes = 150;  // and this one slower
+constexpr int kScenes = 150;  // TSan is even slower
 #else
 constexpr int kScenes = 1000;
 #endif
@@ -93,18 +93,19 @@ class Storm {
     scene.call =
         std::make_unique<UnaryCall>(absl::StrCat(id, " ", Any(kSteps)));
     scene.call->context.AddMetadata(kCallIdKey, absl::StrCat(id));
-    // Also what bounds the ones that hang. Some are spent before they begin.
+    // The deadline also ends the calls that hang. Some deadlines pass before
+    // the call begins.
     scene.call->context.set_deadline(
         std::chrono::system_clock::now() +
         std::chrono::microseconds(static_cast<int>(rng_.Uniform(-1000, 8000))));
     if (rng_.Uniform() < 0.2) ForceOpen(scene.engine.get());
     std::vector<Object> order = MayGoInFlight(style);
-    // The context may go in the very moment of the end, while the thread that
-    // starts the call is still at it.
+    // The context may be destroyed exactly at the end of the call, while the
+    // thread that starts the call is still starting it.
     const bool at_once = style != StubStyle::kSync && rng_.Uniform() < 0.5;
     if (at_once) {
       flight.on_end = [&scene] { scene.Drop({kContext}); };
-      // But not with the channel, where gRPC forbids it.
+      // In a callback, gRPC forbids to drop the channel with it.
       if (style == StubStyle::kCallback) order = {kEngine};
     }
     flight.Start(scene.stub.get(), scene.call.get());
@@ -127,7 +128,8 @@ class Storm {
     }
   }
 
-  // Then a call is refused on the thread that starts it.
+  // Forces the breaker open, so that calls are refused on the thread that
+  // starts them.
   void ForceOpen(Engine* engine) {
     engine->core()
         ->BindChannel("test", {world_->server.address()})
@@ -141,7 +143,7 @@ class Storm {
     const bool on_engine = kind == ThreadKind::kPoller ||
                            kind == ThreadKind::kTimer ||
                            kind == ThreadKind::kPool;
-    // Once the engine is dropped its threads cannot be asked for any more.
+    // Once the engine has been dropped, its threads cannot be used any more.
     if (on_engine && scene->engine == nullptr) {
       scene->Drop({object});
       return;

@@ -16,10 +16,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Between two calls of a caller, so that calls that are refused at once do not
-// become a busy loop.
+// The pause between two calls of a caller, so that calls that are refused at
+// once do not become a busy loop.
 constexpr auto kPause = std::chrono::milliseconds(2);
-// What tells a call that ends from one that hangs.
+// A call that takes longer than this hangs.
 constexpr auto kGenerous = std::chrono::seconds(20);
 
 }  // namespace
@@ -73,7 +73,7 @@ class Load::OneStyle {
   }
 
  private:
-  // The calls are kept by the load until its end, so a late tag is no danger.
+  // The load keeps the calls until its end, so a late tag is safe.
   static void CountEnd(void* tag) {
     if (tag != nullptr) ++static_cast<Call*>(tag)->ends;
   }
@@ -123,8 +123,8 @@ void Load::Note(const std::shared_ptr<Call>& call, const UnaryCall& unary,
   end.code = unary.status.error_code();
   end.message = unary.status.error_message();
   end.reason = Trailing(unary.context, "firebreak-reason");
-  // What firebreak refuses bears a message of its own; beside a status of a
-  // server it only puts its reason.
+  // If firebreak refuses a call, the message is firebreak's. To the status of a
+  // server it only adds its reason.
   end.refused =
       absl::StartsWith(end.message, "firebreak: the breaker of ") ||
       end.message ==
@@ -177,7 +177,7 @@ int Load::Count(const EndIs& is) const {
 void Load::ExpectSound() const {
   ASSERT_TRUE(callers_.empty()) << "Stop() first";
   EXPECT_EQ(ends_.size(), calls_.size());
-  // Of each fault the number, and the last call that has it.
+  // For each fault the number of calls that have it, and the last of them.
   std::map<std::string, std::pair<int, std::string>> faults;
   const auto expect = [&](bool ok, const char* what, const std::string& which) {
     if (ok) return;
@@ -193,7 +193,7 @@ void Load::ExpectSound() const {
     const std::string shown = absl::StrCat(end.reason, ": ", end.message);
     expect(end.took < options_.deadline + kGenerous, "overdue calls", shown);
     if (end.refused) {
-      // A machine that stands still spends deadlines.
+      // If the machine stalls, deadlines pass.
       const bool is_spent = end.code == grpc::StatusCode::DEADLINE_EXCEEDED &&
                             end.reason == "deadline_exceeded";
       expect(is_spent || end.reason == "breaker_open" ||

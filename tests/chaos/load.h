@@ -1,14 +1,14 @@
-// Callers that make one call after the other until they are stopped, and a note
-// of how each call ended.
+// Callers that make one call after the other until they are stopped, and a
+// record of how each call ended.
 //
-//   Load load(channel, options);             // runs from here on
+//   Load load(channel, options);             // starts the callers
 //   server.Kill();
 //   EXPECT_TRUE(load.WaitFor(10, IsCode(grpc::StatusCode::UNAVAILABLE)));
 //   load.Stop();
 //   load.ExpectSound();
 //
-// Thread safety: one thread for the methods. Ownership: the callers end in
-// Stop(), or in the destructor; they hold the channel until then.
+// Thread safety: use it on one thread. Ownership: the callers end in Stop(), or
+// in the destructor, and hold the channel until then.
 #ifndef FIREBREAK_TESTS_CHAOS_LOAD_H_
 #define FIREBREAK_TESTS_CHAOS_LOAD_H_
 
@@ -31,9 +31,9 @@ struct CallEnd {
   grpc::StatusCode code = grpc::StatusCode::UNKNOWN;
   std::string reason;    // firebreak-reason of the trailing metadata
   std::string message;   // of the status
-  bool refused = false;  // by firebreak, before anything was sent
+  bool refused = false;  // firebreak refused it before anything was sent
   bool own_answer = false;
-  int server = 0;  // who answered, and which of its calls this was
+  int server = 0;  // the process that answered, and its number of this call
   int serial = 0;
   std::chrono::steady_clock::duration took{};
 };
@@ -58,8 +58,8 @@ class Load {
     StubStyle style = StubStyle::kSync;
     int callers = 4;
     std::chrono::milliseconds deadline{300};
-    int delay_ms = 2;     // that the server takes for each answer
-    int reply_bytes = 0;  // of each answer, at least
+    int delay_ms = 2;     // the server's delay of each answer
+    int reply_bytes = 0;  // the smallest size of an answer
   };
 
   Load(const std::shared_ptr<grpc::Channel>& channel, const Options& options);
@@ -67,18 +67,20 @@ class Load {
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
-  // Until `n` calls that end from now on are such; false after a generous time.
+  // Waits until `n` more calls have ended in this way. Returns false after a
+  // generous time.
   bool WaitFor(int n, const EndIs& is) const;
-  // Lets the calls that run end by themselves. A call that does not end in a
-  // generous time ends the program: nothing after it could be believed.
+  // Waits until the calls in flight have ended by themselves. If a call does
+  // not end in a generous time, the program ends, since later results would be
+  // meaningless.
   void Stop();
 
-  // In the order of their ends.
+  // In the order in which the calls ended.
   std::vector<CallEnd> ends() const;
   int Count(const EndIs& is) const;
-  // After Stop(): every call ended once and in bounded time, OK always came
-  // with the answer to this very request, no answer was given to two calls,
-  // and what firebreak refused says why.
+  // Checks after Stop(): every call ended once and in bounded time, each OK has
+  // the answer to its own request, no answer was given to two calls, and calls
+  // that firebreak refused have a reason.
   void ExpectSound() const;
 
  private:
@@ -103,7 +105,7 @@ class Load {
   std::vector<std::thread> callers_;
 };
 
-// Prints "17 x OK, 3 x UNAVAILABLE breaker_open, ..." for messages of tests.
+// Returns "17 x OK, 3 x UNAVAILABLE breaker_open, ..." for messages of tests.
 std::string Summary(const std::vector<CallEnd>& ends);
 
 }  // namespace firebreak::testing

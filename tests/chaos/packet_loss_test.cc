@@ -1,9 +1,9 @@
-// Packets that get lost: the server in a network of its own, behind a pair of
-// veth devices, and nftables that drops what comes in on either end.
+// Packet loss: the server is in its own network, behind a pair of veth devices,
+// and nftables drops incoming packets at both ends.
 //
-// Such a network takes root, and the tools named below. Each test starts itself
-// again in a new network namespace, so that nothing outside of it is touched
-// and nothing is left of it; without that, it says why and is skipped.
+// Such a network requires root, and the tools named below. Each test starts
+// itself again in a new network namespace, so that it changes nothing outside
+// and leaves nothing behind. If that fails, it is skipped with the reason.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -35,7 +35,8 @@ bool Runs(const std::string& command) {
   return RunProgram({"sh", "-c", command}) == 0;
 }
 
-// Replaces what was there: so many of a hundred packets that come in are lost.
+// Returns rules that replace the earlier ones and drop this percentage of the
+// incoming packets.
 std::string NftRules(int percent) {
   const std::string some =
       percent == 100 ? "" : absl::StrCat("numgen random mod 100 < ", percent);
@@ -46,7 +47,7 @@ std::string NftRules(int percent) {
 }
 constexpr char kNoRules[] = "flush ruleset";
 
-// Why it cannot be done here, or "".
+// Returns why the test cannot run here, or "".
 std::string Obstacle() {
   if (geteuid() != 0) return "only root may make a network namespace";
   for (const char* tool : {"unshare", "nsenter", "ip", "nft"}) {
@@ -65,7 +66,7 @@ std::string Obstacle() {
   return "";
 }
 
-// TCP segments sent again, in this network namespace.
+// Returns the number of TCP retransmissions in this network namespace.
 int64_t Retransmitted() {
   std::ifstream file("/proc/self/net/snmp");
   std::vector<std::string> names;
@@ -88,7 +89,8 @@ int64_t Retransmitted() {
 
 class PacketLossTest : public ChaosTest {
  protected:
-  // Not in the constructor: outside there is no such server.
+  // Not done in the constructor, since outside of the namespace there is no
+  // such server.
   void Connect(const ServerProcess& server) {
     in_servers_ = absl::StrCat("nsenter --net --target ", server.pid(), " ");
     ASSERT_TRUE(Runs(absl::StrCat(
@@ -98,7 +100,8 @@ class PacketLossTest : public ChaosTest {
         " && ip address add 10.77.0.1/24 dev fb0 && ip link set fb0 up && ",
         in_servers_, "ip address add ", kServerAddress, "/24 dev fb1 && ",
         in_servers_, "ip link set fb1 up")));
-    // A SYN that is sent before the link is up is sent again much later.
+    // Waits for the link, since a SYN that is lost before it is up is sent
+    // again much later.
     ASSERT_TRUE(Eventually([&] {
       return Runs(absl::StrCat("ip link show fb0 | grep -q 'state UP' && ",
                                in_servers_,
@@ -110,7 +113,7 @@ class PacketLossTest : public ChaosTest {
   void LoseNothing() { Nft(kNoRules); }
 
  private:
-  // At both ends.
+  // Sets the rules at both ends.
   void Nft(const std::string& rules) {
     const std::string nft = absl::StrCat("nft '", rules, "'");
     ASSERT_TRUE(Runs(absl::StrCat(nft, " && ", in_servers_, nft)));

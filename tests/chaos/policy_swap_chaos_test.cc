@@ -1,7 +1,7 @@
-// Policies that are replaced under load, in every style of stub: no call fails
-// for it, and nothing that the engine knows is lost.
+// Policies are replaced under load, in every stub style: no call fails because
+// of it, and the engine loses no state.
 //
-//   FIREBREAK_SWAPS=3000   half a minute of one every 10 ms (the nightly run)
+//   FIREBREAK_SWAPS=3000   half a minute of swaps every 10 ms (the nightly run)
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -22,7 +22,8 @@ namespace {
 class PolicySwapChaosTest : public ChaosTest {};
 INSTANTIATE_TEST_SUITE_P(Shapes, PolicySwapChaosTest, AllShapes(), ShapeName);
 
-// One of many: with and without each part, native and driven in turn.
+// Returns one of many policies: with and without each part, and in turn for
+// native and for driven calls.
 std::string SomePolicy(int n) {
   std::string entry = "method { name {} ";
   if (n % 2 == 0) {
@@ -70,7 +71,8 @@ TEST_P(PolicySwapChaosTest, NoCallFailsForASwap) {
     const auto change = (*engine)->UpdatePolicy(SomePolicy(n), update);
     ASSERT_TRUE(change.ok()) << change.status();
     ASSERT_EQ(change->version, static_cast<uint64_t>(n) + 1);
-    // Some calls with each: the swap itself is over in no time.
+    // Waits for some calls with each policy, since the swap itself takes almost
+    // no time.
     ASSERT_TRUE(load.WaitFor(2, IsOk()));
   }
   load.Stop();
@@ -81,14 +83,14 @@ TEST_P(PolicySwapChaosTest, NoCallFailsForASwap) {
   EXPECT_EQ(stats.applied, swaps);
   EXPECT_EQ(stats.unchanged + stats.refused, 0);
 
-  // What it knew is known still, and nothing hangs in it.
+  // The engine has kept its state, and nothing is in flight.
   const auto methods = (*engine)->core()->Methods();
   ASSERT_EQ(methods.size(), 1u);
   const core::MethodCounts counts = methods[0]->stats.counts();
   EXPECT_EQ(counts.in_flight, 0);
   EXPECT_EQ(counts.end(core::CallEnd::kSuccess), counts.calls);
   EXPECT_GT(counts.calls, swaps);
-  // The entries of others let their calls pass uncounted.
+  // Policies without an entry for the method let its calls pass uncounted.
   EXPECT_LE(counts.calls, static_cast<int64_t>(load.ends().size()));
   ASSERT_TRUE((*engine)
                   ->SetPolicyText("method { name {} bulkhead {} breaker {} }")

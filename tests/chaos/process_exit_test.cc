@@ -1,6 +1,6 @@
-// A process ends with calls in the air, as processes do: exit_main.cc, run many
-// times. Each run ends, in bounded time, with its own exit code and nothing
-// from a sanitizer. The same program without firebreak shows what is gRPC's.
+// A process ends while calls are in flight. exit_main.cc is run many times.
+// Each run ends in bounded time, with its own exit code and without a report of
+// a sanitizer. The same program without firebreak shows what gRPC itself does.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -16,7 +16,7 @@
 #include "tests/support/engine_fixture.h"
 #include "tests/support/fault_server.h"
 
-// <unistd.h> has it with _GNU_SOURCE only.
+// <unistd.h> only declares it with _GNU_SOURCE.
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace firebreak::testing {
@@ -25,14 +25,14 @@ namespace {
 constexpr int kExitCode = 7;
 constexpr int kCalls = 4;  // one of each style
 #ifdef __SANITIZE_ADDRESS__
-constexpr int kRepeats = 3;  // a start takes several times as long there
+constexpr int kRepeats = 3;  // a start takes several times as long with ASan
 #else
 constexpr int kRepeats = 5;
 #endif
 
 struct Ended {
   bool in_time = false;
-  int status = -1;  // as waitpid() has it
+  int status = -1;  // as waitpid() returns it
   std::string err;
 };
 
@@ -49,8 +49,8 @@ class Child {
     posix_spawn_file_actions_adddup2(&files, pipe_ends[0], 0);
     posix_spawn_file_actions_addopen(&files, 2, err_path_.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    // To tell one that has crashed to go must not end this process, which is
-    // to say why it crashed. What is ignored stays so across an exec.
+    // Writing to a process that has crashed must not end this process, which
+    // has to report the crash. An ignored signal stays ignored across an exec.
     signal(SIGPIPE, SIG_IGN);
     sigset_t pipes;
     sigemptyset(&pipes);
@@ -118,7 +118,7 @@ TEST_P(ProcessExitTest, EndsInTimeWithItsOwnExitCode) {
     const int hang = phase == "inflight" || phase == "ending" ? kCalls
                      : phase == "hedges"                      ? 2 * kCalls
                                                               : 0;
-    // Busy ones are in full swing.
+    // For "busy", waits until the threads have made many calls.
     const int seen = phase == "busy" ? 200 : kCalls;
     EXPECT_TRUE(Eventually([&] {
       return server.hanging() >= hang && log.total_seen() >= seen;
@@ -149,8 +149,8 @@ std::vector<Run> Runs() {
       runs.push_back({phase, how, "plain"});
     }
   }
-  // Not while threads are busy: locks that they hold at the fork, malloc's and
-  // gRPC's too, are held for ever in the child.
+  // Not tested with busy threads: locks that they hold at the fork, even those
+  // of malloc and gRPC, would be held for ever in the child.
   for (const char* phase : {"inflight", "hedges", "backoff", "idle"}) {
     runs.push_back({phase, "fork", "firebreak"});
   }

@@ -1,5 +1,5 @@
-// What a server's process can suffer under load: killed, frozen, restarted,
-// told to end.
+// Faults of a server's process under load: it is killed, frozen, restarted, or
+// shut down gracefully.
 #include <gtest/gtest.h>
 
 #include "tests/chaos/chaos_fixture.h"
@@ -23,8 +23,7 @@ TEST_P(ServerDeathTest, KilledItIsUnavailableAndThenRefused) {
   server.Kill();
   ASSERT_TRUE(load.WaitFor(20, IsRefused()));
   engine.StopAndCheck(&load);
-  // The transport knows at once that nobody is there: no call runs into its
-  // deadline.
+  // The connection is refused at once, so no call reaches its deadline.
   EXPECT_EQ(load.Count(IsOk()) + load.Count(IsCode(StatusCode::UNAVAILABLE)),
             static_cast<int>(load.ends().size()))
       << Summary(load.ends());
@@ -73,7 +72,7 @@ TEST_P(GoawayTest, NoCallIsLostToAServerThatKeepsSayingGoaway) {
   ServerProcess::Options ages;
   ages.max_connection_age_ms = 100;
   ServerProcess server(ages);
-  // No hedges, which would hide a call that is lost.
+  // There are no hedges, since they would hide a lost call.
   ChaosEngine engine(std::string(kQuickBreaker) + kQuickRetry);
   Load load(engine.Channel(server.address()), PatientOptions());
   ASSERT_TRUE(load.WaitFor(300, IsOk()));
@@ -81,9 +80,9 @@ TEST_P(GoawayTest, NoCallIsLostToAServerThatKeepsSayingGoaway) {
   ExpectAllOk(load);
 }
 
-// A server of gRPC C++ answers CANCELLED to calls that reached it and were not
-// yet given to a handler when it was told to end (seen without firebreak too,
-// in 3 of 25 runs): so a policy that is to lose none lists that code.
+// When a gRPC C++ server shuts down, it answers CANCELLED to calls that have
+// arrived but are not yet in a handler (also without firebreak, in 3 of 25
+// runs). So a policy that is to lose no call retries that code.
 TEST_P(GoawayTest, NoCallIsLostWhenOneOfTwoServersEndsGracefully) {
   ServerProcess first;
   ServerProcess second;
@@ -94,7 +93,7 @@ TEST_P(GoawayTest, NoCallIsLostWhenOneOfTwoServersEndsGracefully) {
       "retry { max_attempts: 4 codes: [UNAVAILABLE, CANCELLED] "
       "backoff { initial: \"10ms\" max: \"50ms\" jitter: NONE } }");
   Load::Options options = PatientOptions();
-  // Some are in flight when the server is told.
+  // Makes sure that some calls are in flight when the server shuts down.
   options.delay_ms = 20;
   Load load(
       engine.Channel("ipv4:" + first.address() + "," + second.address(), args),

@@ -1,5 +1,5 @@
-// A server that is frozen while streams are open to it that say nothing: what
-// they show of it, with keepalive and without, and what they must not hide.
+// A server is frozen while silent streams to it are open: what they show of
+// the fault, with keepalive and without, and what they must not hide.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace {
 
 using grpc::StatusCode;
 
-// A stream from the server, which is heard once if the server lives.
+// A stream from the server, which sends one message if the server is alive.
 class Watcher {
  public:
   Watcher(StubStyle style, Echo::Stub* stub) : stub_(stub) {
@@ -117,7 +117,7 @@ class SilentStreamsTest : public CleanTest,
         "breaker { consecutive_failures: 3 failure_rate: 0 probes: 2 scope: " +
         scope +
         " probe_interval: \"50ms\" open_jitter: 0 probe_timeout: \"1200ms\" "
-        // Watchers that are open do not come again to be the second probe.
+        // An open watcher makes no new call that could be the second probe.
         "half_open_duration: \"500ms\" ramp { duration: \"0s\" } }");
     channel_ = engine_->Channel(server_.address(), args);
     stub_ = Echo::NewStub(channel_);
@@ -125,7 +125,7 @@ class SilentStreamsTest : public CleanTest,
   std::unique_ptr<Watcher> Watch() {
     return std::make_unique<Watcher>(GetParam(), stub_.get());
   }
-  // So many, to a server that lives.
+  // Opens `n` watchers, while the server is alive.
   Watchers WatchAndHear(int n) {
     Watchers watchers;
     for (int i = 0; i < n; ++i) watchers.push_back(Watch());
@@ -134,14 +134,14 @@ class SilentStreamsTest : public CleanTest,
     }
     return watchers;
   }
-  // Comes back again and again, as watchers do: those who are refused at once,
-  // and those who get no answer later.
+  // Opens every watcher again that has ended, as real watchers do: those that
+  // were refused, and those that got no answer.
   void WatchOn(Watchers* watchers) {
     for (auto& watcher : *watchers) {
       if (watcher->code() != StatusCode::UNKNOWN) watcher = Watch();
     }
   }
-  // How many watchers were let through by the breaker so far.
+  // Returns the number of watchers that the breaker has admitted so far.
   int64_t Admitted() {
     for (const auto& runtime : engine_->engine()->core()->Methods()) {
       if (absl::EndsWith(runtime->method, "/ServerStream")) {
@@ -150,8 +150,9 @@ class SilentStreamsTest : public CleanTest,
     }
     return 0;
   }
-  // Until one is let through to the frozen server, and for long enough after
-  // that to have been open as a probe for the second that would be life.
+  // Opens watchers until one is admitted to the frozen server. Then waits until
+  // it has been open as a probe for more than the second after which an open
+  // stream could count as a success.
   void WatchAsAProbe(Watchers* watchers) {
     const int64_t before = Admitted();
     ASSERT_TRUE(Eventually([&] {
@@ -171,7 +172,7 @@ class SilentStreamsTest : public CleanTest,
     before_ = AllStates().size();
     server_.Freeze();
   }
-  // The states that the breaker has gone to since then, in order.
+  // Returns the states that the breaker has entered since then, in order.
   std::vector<std::string> States() {
     const std::vector<std::string> all = AllStates();
     return {all.begin() + static_cast<std::ptrdiff_t>(before_), all.end()};
@@ -199,7 +200,7 @@ INSTANTIATE_TEST_SUITE_P(Styles, SilentStreamsTest,
                          StyleName);
 
 // One breaker for all methods. A frozen server keeps its connection, so the
-// streams stay open: they must not say that all is well while calls time out.
+// streams stay open. They must not count as successes while calls time out.
 TEST_P(SilentStreamsTest, WithoutKeepaliveUnaryCallsOpenItAndKeepItOpen) {
   Open("CHANNEL", {});
   const Watchers before = WatchAndHear(2);
@@ -233,12 +234,13 @@ TEST_P(SilentStreamsTest, WithoutKeepaliveUnaryCallsOpenItAndKeepItOpen) {
   load.ExpectSound();
 }
 
-// A breaker of the stream alone: keepalive finds the connection dead, and ends
-// the streams. What is opened then has no connection, so its silence is none.
+// A breaker for the stream alone. Keepalive finds that the connection is dead,
+// and ends the streams. New streams then have no connection, so their silence
+// is no success.
 TEST_P(SilentStreamsTest, WithKeepaliveTheDeadConnectionIsFound) {
   grpc::ChannelArguments args = QuickReconnects();
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 100);
-  // More than a machine stands still while the server lives.
+  // Longer than the machine stalls while the server is alive.
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 2'000);
   args.SetInt("grpc.http2.ping_timeout_ms", 2'000);  // from 1.8x on
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);

@@ -1,4 +1,4 @@
-// A network that is slow and not broken: bytes that drip, and delay.
+// A network that is slow but works: a low rate, and a long delay.
 #include <gtest/gtest.h>
 
 #include "tests/chaos/chaos_fixture.h"
@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LongDripTest,
                          ShapeName);
 
 TEST_P(LongDripTest, ADripCompletesWithinALongDeadline) {
-  // No hedges: they would share the drip.
+  // There are no hedges, since they would share the low rate.
   ChaosEngine engine(GetParam().driven
                          ? std::string(kQuickBreaker) + kQuickRetry
                          : kQuickBreaker);
@@ -96,7 +96,7 @@ TEST_P(LongDripTest, ADripCompletesWithinALongDeadline) {
   ASSERT_TRUE(load.WaitFor(1, IsOk()));
   proxy_.Heal();
   engine.StopAndCheck(&load);
-  // It did drip.
+  // The rate was low indeed.
   EXPECT_GE(load.ends().front().took, std::chrono::seconds(1));
   ExpectAllOk(load);
 }

@@ -1,7 +1,7 @@
-// Nothing grows: over a long time of load with every fault, engines that come
-// and go, channels that die, memory, threads and descriptors stay as they are.
+// Nothing grows: under a long load with every fault, while engines come and go
+// and channels are destroyed, memory, threads and descriptors stay the same.
 //
-//   FIREBREAK_SOAK_SECONDS=600   how long (the nightly run)
+//   FIREBREAK_SOAK_SECONDS=600   the length in seconds (the nightly run)
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -24,9 +24,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Each with an engine, servers and channels of its own.
+// Each round has its own engine, servers and channels.
 constexpr size_t kCallsOfARound = 4000;
-// The heap, gRPC's caches and its threads reach their size in the first ones.
+// In the first rounds the heap, gRPC's caches and its threads reach their size.
 constexpr size_t kWarmUpRounds = 5;
 constexpr size_t kRoundsToCompare = 4;
 
@@ -88,7 +88,7 @@ TEST(SoakTest, MemoryThreadsAndDescriptorsStayFlat) {
       std::fflush(stdout);
     }
   }
-  // A fifth of them at either end, and not fewer than a few.
+  // Compares a fifth of them at each end, and at least kRoundsToCompare.
   const auto n = static_cast<std::ptrdiff_t>(
       std::max(samples.size() / 5, kRoundsToCompare));
   const std::vector<Sample> first(samples.begin(), samples.begin() + n);
@@ -104,7 +104,7 @@ TEST(SoakTest, MemoryThreadsAndDescriptorsStayFlat) {
   EXPECT_LT(Median(last, &Sample::resident_mb),
             Median(first, &Sample::resident_mb) * 1.05 + 4);
 #endif
-  // gRPC starts and ends some of its own as it likes.
+  // gRPC may start and end some of its threads at any time.
   EXPECT_LE(Median(last, &Sample::threads),
             Median(first, &Sample::threads) + 4);
   EXPECT_LE(Median(last, &Sample::descriptors),
