@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. Sourced, never run.
+# Functions for the scripts of this folder. They source it; it is never run.
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #   need_packages "${BUILD_PACKAGES[@]}"
@@ -30,23 +30,23 @@ BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
 # The reference of the public headers.
 # shellcheck disable=SC2034
 DOCS_PACKAGES=(doxygen)
-# Only root can use them: networks that lose packets.
+# For tests of packet loss, which need root.
 # shellcheck disable=SC2034
 CHAOS_PACKAGES=(nftables iproute2)
 
-# Shells that firebreakctl has completion for; without one its test is skipped.
+# Shells for which firebreakctl has completion. Without one its test is skipped.
 # shellcheck disable=SC2034
 SHELL_PACKAGES=(zsh fish)
 
-# What the Debian packages are made with.
+# For building the Debian packages.
 # shellcheck disable=SC2034
 DEB_PACKAGES=(dpkg-dev file help2man man-db)
 
-# A browser, for the tests of the page; without it they are skipped.
+# A browser, for the tests of the page. Without it they are skipped.
 # shellcheck disable=SC2034
 PAGE_PACKAGES=(chromium python3-websocket)
 
-# A gRPC client that is not ours; without it its tests are skipped.
+# A gRPC client in another language. Without it its tests are skipped.
 # shellcheck disable=SC2034
 PYTHON_PACKAGES=(python3-grpcio python3-protobuf)
 
@@ -56,12 +56,12 @@ fail() {
   exit 1
 }
 
-# The header comment of the calling script is its --help: everything from its
-# second line to the first line that is no comment.
+# Prints the header comment of the calling script, which is its --help: the
+# lines from the second one to the first line that is not a comment.
 print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$SELF"; }
 
-# quietly LABEL COMMAND...: one line when it starts and one when it ends; its
-# output only when it fails.
+# quietly LABEL COMMAND...: prints one line when the command starts and one when
+# it ends, and its output only if it fails.
 quietly() {
   local label=$1 log start=$SECONDS
   shift
@@ -76,8 +76,8 @@ quietly() {
   say "$label: done in $((SECONDS - start)) s"
 }
 
-# need_packages NAME...: installs those that are missing when run by root;
-# otherwise says which they are and how to get them.
+# need_packages NAME...: installs the missing packages if run by root.
+# Otherwise it fails and says which are missing and how to install them.
 need_packages() {
   local missing=() name
   for name in "$@"; do
@@ -99,14 +99,14 @@ need_packages() {
     apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
-# unpack_package NAME INTO: the files of a Debian package in INTO, without
-# installing it: so that one that brings a daemon along starts none. For tests
-# that can be left out: where it cannot be had it says so, and fails.
+# unpack_package NAME INTO: unpacks a Debian package into INTO, without
+# installing it, so that no daemon of the package is started. For optional
+# tests: if the package is not available, it prints that and fails.
 unpack_package() {
   local name=$1 into=$2 work
   [[ ! -e $into/.unpacked ]] || return 0
   work=$(mktemp -d)
-  # _apt, who downloads, has no way into a folder that is root's alone.
+  # The user _apt downloads, and cannot enter a folder that only root can.
   chmod 755 "$work"
   if ! (cd "$work" && apt-get download "$name" &&
     dpkg-deb -x "$name"_*.deb files) >"$work/log" 2>&1 </dev/null; then
@@ -121,12 +121,12 @@ unpack_package() {
   say "$into: $name unpacked"
 }
 
-# npm_packages FROM INTO: what FROM/package-lock.json names, in INTO/node_modules.
-# For tests that can be left out: where Node.js or the network is missing it
-# says so, and fails.
+# npm_packages FROM INTO: installs the packages of FROM/package-lock.json in
+# INTO/node_modules. For optional tests: if Node.js or the network is missing,
+# it prints that and fails.
 npm_packages() {
   local from=$1 into=$2 log
-  # Some builds of nodejs bring npm along.
+  # Some packages of nodejs contain npm.
   if ! command -v npm >/dev/null && [[ $(id -u) == 0 ]]; then
     (need_packages nodejs npm) || true
   fi
@@ -148,8 +148,9 @@ npm_packages() {
   say "$into: npm packages installed"
 }
 
-# One compiler per core, but no more than fit the memory: a file that includes
-# gRPC takes up to 1.5 GB under a sanitizer. FIREBREAK_JOBS overrides.
+# Prints the number of parallel compilers: one per core, but no more than fit
+# into memory. A file that includes gRPC takes up to 1.5 GB with a sanitizer.
+# FIREBREAK_JOBS overrides it.
 jobs_count() {
   local cores memory
   cores=$(nproc)
@@ -165,8 +166,8 @@ configure() {
   quietly "configuring $preset" cmake --preset "$preset" "$@"
 }
 
-# build_dir DIR [TARGET...]: builds an already configured folder. Ninja's own
-# lines are the progress.
+# build_dir DIR [TARGET...]: builds a configured folder. Ninja's own lines show
+# the progress.
 build_dir() {
   local dir=$1 start=$SECONDS
   shift

@@ -1,5 +1,5 @@
-# What GoogleTest said in ctest's log: how many tests, which were skipped and
-# why, and the slowest ten.
+# Summarizes GoogleTest's results in ctest's log: the number of tests, which
+# were skipped and why, and the slowest ten.
 #
 #   awk -f scripts/test_summary.awk build/release/Testing/Temporary/LastTest.log
 
