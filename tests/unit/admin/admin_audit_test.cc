@@ -1,4 +1,4 @@
-// Whom the admin service obeys, and the audit of it.
+// Who may make changes through the admin service, and the audit of changes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ using Stub = v1::Admin::Stub;
 
 // --- who may ---
 
-// Whether a client at the other end of `address` may change things.
+// Tries a change by a client that connects to `address`.
 grpc::Status Change(const std::string& address, AdminOptions options) {
   AdminFixture f(std::move(options), address);
   f.Bind("payment", "", kCharge);

@@ -1,4 +1,4 @@
-// The ready-made authorizers: whom they let in, and whom not.
+// The ready-made authorizers: which callers they allow, and which not.
 #include "firebreak/admin_auth.h"
 
 #include <gmock/gmock.h>
@@ -152,7 +152,7 @@ TEST_F(TokensFromFileTest, WhatIsWrongWithIt) {
 }
 
 TEST_F(TokensFromFileTest, NoWordOfALineIsRepeated) {
-  // Columns swapped, a name too many, a name twice.
+  // The columns swapped, a name too many, the same name twice.
   for (const std::string& line :
        {absl::StrCat(kToken, " alice"), absl::StrCat(kToken, " is alice's"),
         absl::StrCat(kToken, " another-token-of-ours\n", kToken,

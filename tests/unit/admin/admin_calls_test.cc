@@ -1,5 +1,5 @@
 // Health and alerts are about calls: outages that no breaker sees, and breakers
-// that speak of an outage that may be over. In virtual time.
+// that are still open although the outage may be over. In virtual time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ using ::testing::Not;
 
 using core::HealthLevel;
 
-// One method, looked at every five seconds of a clock that the test moves.
+// One method, whose counters are read every five seconds of a virtual clock.
 class AdminCallsTest : public ::testing::Test {
  protected:
   explicit AdminCallsTest(const char* method = kCreate,
@@ -68,7 +68,7 @@ class AdminCallsTest : public ::testing::Test {
   void AnswerWith(absl::StatusCode code, int times) {
     Ends(code, core::Attribution::kAnsweredWithError, times);
   }
-  // The same, for the model of latencies too, over that many seconds.
+  // The same for `count` seconds, and also for the latency model.
   void SucceedFor(int count, int times_a_second, core::Duration took) {
     for (int s = 0; s < count; ++s) {
       Succeed(times_a_second, took);
@@ -78,7 +78,7 @@ class AdminCallsTest : public ::testing::Test {
       rates_->Advance(now_);
     }
   }
-  // A call that never ends.
+  // Starts calls that never end.
   void Hang(int times) {
     for (int i = 0; i < times; ++i) {
       stats().OnCallStarted();
@@ -110,7 +110,7 @@ class AdminCallsTest : public ::testing::Test {
     }
     return out;
   }
-  // How long ago it began, in seconds; -1 where it does not say.
+  // Returns how long ago the alert began, in seconds; -1 if it has no time.
   int64_t AgeOf(v1::AlertKind kind) const {
     for (const v1::Alert& each : Found()) {
       if (each.kind() != kind || !each.has_since()) continue;
@@ -129,7 +129,7 @@ class AdminCallsTest : public ::testing::Test {
   AdminFixture f_;
   std::shared_ptr<engine::MethodRuntime> runtime_;
   std::shared_ptr<admin::Rates> rates_;
-  // The first of a half minute, in which a model of latencies has no baseline.
+  // The start of a half minute, in which a latency model has no baseline.
   core::Time now_ = [] {
     const core::Duration now = engine::Now().time_since_epoch();
     return core::Time(now - now % seconds(30) + seconds(30));
@@ -152,7 +152,7 @@ TEST(ErrorsOfTest, CodesThatThePolicyIgnoresAreNoErrors) {
   EXPECT_THAT(
       (std::vector<int64_t>{errors.calls, errors.errors, errors.not_ok}),
       ElementsAre(5, 0, 0));
-  // Those that it counts as failures are, whatever they say.
+  // Codes that the policy counts as failures are errors, whatever they mean.
   const auto not_found = absl::StatusCode::kNotFound;
   counts.codes[static_cast<size_t>(not_found)] = 3;
   EXPECT_EQ(engine::ErrorsOf(counts, options).errors, 0);
@@ -194,7 +194,7 @@ TEST_F(AdminCallsTest, AServerThatIsFarSlowerIsSeenWithinTenSeconds) {
   SucceedFor(60, 50, milliseconds(5));
   EXPECT_EQ(Health().level, HealthLevel::kHealthy);
   EXPECT_THAT(Alerts(), IsEmpty());
-  // It answers so few that those of before are most of the last 30 s.
+  // It answers so few calls that most answers of the last 30 s are older ones.
   SucceedFor(10, 9, milliseconds(1000));
   EXPECT_EQ(Health().level, HealthLevel::kDegraded);
   EXPECT_THAT(Alerts(), ElementsAre(AllOf(
@@ -469,7 +469,7 @@ TEST_F(AdminBreakerCallsTest, WhereNobodyCallsAnOutageIsOnlyADoubt) {
   EXPECT_THAT(Alerts(),
               Contains(AllOf(HasSubstr("WARNING BREAKER_OPEN: open: "),
                              HasSubstr("it waits for a call"))));
-  // Somebody calls, in vain: it was the same outage all the time.
+  // A call fails, so it has been the same outage all the time.
   Settle(core::Verdict::kFailure, 1);
   stats().OnCallStarted();
   EXPECT_EQ(Health().level, HealthLevel::kUnhealthy);

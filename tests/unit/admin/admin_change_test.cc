@@ -1,4 +1,4 @@
-// What the admin service changes, and what it refuses to.
+// Changes that the admin service makes, and changes that it refuses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,7 +70,7 @@ TEST(AdminOverrideTest, AStarNamesWhatMethodsOfAChannelShare) {
   v1::ClearOverrideResponse cleared;
   ASSERT_TRUE(f.Call(&Stub::ClearOverride, request, &cleared).ok());
   EXPECT_THAT(cleared.breakers(), SizeIs(1));
-  // It is no method to look at.
+  // "*" is not a method that can be shown.
   v1::GetMethodResponse got;
   EXPECT_EQ(f.Get("*", &got).error_code(), grpc::StatusCode::NOT_FOUND);
 }

@@ -1,5 +1,5 @@
-// WatchEvents: what has happened, what happens, what was missed, and how a
-// stream ends.
+// WatchEvents: earlier events, new events, missed events, and the end of a
+// stream.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ class Watch : public StreamReader<v1::WatchEventsResponse> {
                        return f->stub()->WatchEvents(context, request);
                      }) {}
 
-  // Reads on until `count` events have come, in whatever responses.
+  // Reads until `count` events have come, in any number of responses.
   std::vector<v1::Event> ReadEvents(size_t count) {
     std::vector<v1::Event> events;
     while (events.size() < count && Read()) {
@@ -129,7 +129,7 @@ TEST(AdminEventsTest, MoreThanOneResponseHolds) {
 TEST(AdminEventsTest, LiveOnesAsTheyHappen) {
   AdminFixture f;
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);
-  breaker->Reset(engine::Now());  // before: not wanted
+  breaker->Reset(engine::Now());  // an earlier event, which is not sent
   Watch watch(&f, {});
   ASSERT_TRUE(watch.Read());
   EXPECT_THAT(watch.response().events(), IsEmpty());
@@ -194,7 +194,7 @@ TEST(AdminEventsTest, ASlowReaderMissesSomeAndHoldsUpNobody) {
   core::Breaker* const breaker = f.Bind("payment", "", kCharge);
   Watch watch(&f, {});
   ASSERT_TRUE(watch.Read());
-  // Far faster than the stream looks.
+  // Far faster than the stream reads the log.
   for (int i = 0; i < 10'000; ++i) breaker->Reset(engine::Now());
   int64_t seen = 0;
   int64_t missed = 0;
@@ -300,7 +300,7 @@ TEST(AdminEventsTest, StreamsAreCountedAndGivenBack) {
             grpc::StatusCode::RESOURCE_EXHAUSTED);
   for (auto& watch : watches) watch->Cancel();
   for (auto& watch : watches) watch->Finish();
-  // The server hears of the cancels a little later than the client.
+  // The server notices the cancels a little later than the client.
   bool opened = false;
   for (int i = 0; i < 10'000 && !opened; ++i) opened = Watch(&f, {}).Read();
   EXPECT_TRUE(opened);
@@ -319,7 +319,7 @@ TEST(AdminEventsTest, ShutdownEndsStreamsButNotTheService) {
   EXPECT_EQ(Watch(&f, {}).Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
   v1::GetMethodResponse response;
   EXPECT_TRUE(f.Get("Charge", &response).ok());
-  f.StopServer();  // returns: no stream holds it up
+  f.StopServer();  // must return: no stream may block it
 }
 
 TEST(AdminEventsTest, AServerThatIsKilledEndsStreams) {

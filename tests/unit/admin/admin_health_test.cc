@@ -1,4 +1,4 @@
-// Health, alerts and the last minute, as the admin service tells them.
+// Health, alerts and the last minute, as the admin service shows them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -116,7 +116,7 @@ TEST(AdminHealthTest, WorstFirstWithItsTerms) {
   EXPECT_EQ(Health(&f, one).level(), v1::HEALTH_LEVEL_UNHEALTHY);
   EXPECT_THAT(Health(&f, one).methods(), SizeIs(1));
 
-  // A method's own view says the same.
+  // GetMethod shows the same.
   v1::GetMethodRequest get;
   *get.mutable_selector() = one.selector();
   v1::GetMethodResponse method;
@@ -159,14 +159,14 @@ TEST(AdminRatesTest, KeepAMinute) {
   }
   EXPECT_THAT(StepsOf(*rates, *order), SizeIs(admin::Rates::kSteps));
   EXPECT_EQ(rates->LastMinute(*order).started, (9 + 20) * 12 / 2);
-  // What was counted before is of no minute that it knows.
+  // Calls that were counted before it was created are in none of its minutes.
   const auto late = admin::Rates::Create(f.core());
   EXPECT_EQ(late->LastMinute(*order).started, 0);
   EXPECT_EQ(StepsOf(*late, *order)[0].started, 0);
   Attempt(&order->stats, core::Attribution::kSuccess, 2);
   late->Advance();
   EXPECT_EQ(late->LastMinute(*order).started, 2);
-  // One that is new begins with all it has counted.
+  // All counts of a new method belong to the last minute.
   const auto charge = f.Method("payment", "", kCharge)->runtime;
   Attempt(&charge->stats, core::Attribution::kSuccess, 3);
   rates->Advance();
@@ -215,7 +215,8 @@ TEST(AdminAlertsTest, CriticalOnesFirst) {
   v1::ListAlertsRequest one;
   one.mutable_selector()->set_channel("z");
   EXPECT_THAT(Alerts(&f, one), SizeIs(1));
-  // On its way back it is no less an alert: half-open and open by turns.
+  // Half-open is an alert too, since a breaker alternates between half-open and
+  // open during an outage.
   core::Breaker* const open = f.Bind("z", "t:1", kCharge);
   open->Tick(engine::Now() + std::chrono::seconds(11));
   core::Admission probe = open->Admit(engine::Now() + std::chrono::seconds(11),
@@ -259,12 +260,12 @@ TEST(AdminAlertsTest, AnEmptyBudgetOncePerChannel) {
   AdminFixture f;
   f.Bind("payment", "", kRefund);
   const auto charge = f.Method("payment", "", kCharge)->runtime;
-  // In an hour, so that no second that passes here brings a token.
+  // With a time in an hour, so that real time adds no token.
   while (charge->budget->TryAcquire(engine::Now() + std::chrono::hours(1))) {
   }
   EXPECT_THAT(Alerts(&f), IsEmpty()) << "nobody wants any";
   for (int i = 0; i < 20; ++i) charge->budget->Refund();
-  // It was empty for a moment, and somebody went without.
+  // It was empty for a moment, and a retry or hedge was not made.
   charge->stats.OnStop(core::Reason::kBudgetExhausted);
   EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 retries and hedges")));
 }
@@ -282,7 +283,7 @@ TEST(AdminAlertsTest, ThrottledExtraAttempts) {
                                           "4 of 8"))));
   for (int i = 0; i < 8; ++i) pay->budget->OnAttemptEnd(true);
   EXPECT_THAT(Alerts(&f), IsEmpty());
-  // It did so for a moment, and somebody went without.
+  // It throttled for a moment, and a retry or hedge was not made.
   pay->stats.OnStop(core::Reason::kThrottled);
   EXPECT_THAT(Alerts(&f), ElementsAre(HasSubstr("1 retries and hedges")));
 }
@@ -373,7 +374,7 @@ TEST(HealthReporterTest, TellsChangesOnly) {
   reporter->Start(&health, "a");
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(reporter->Report());
   EXPECT_THAT(health.told(), ElementsAre("a up"));
-  // The same once more is told again, and another name takes over.
+  // The same name is reported again, and another name replaces it.
   reporter->Start(&health, "a");
   reporter->Start(&health, "b");
   EXPECT_THAT(health.told(), ElementsAre("a up", "a up", "a down", "b up"));

@@ -1,5 +1,5 @@
-// What methods may be called on the admin service, and what it answers to a
-// name that it does not know.
+// The names of methods that the admin service accepts, and its answers to
+// unknown names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -150,7 +150,7 @@ TEST(NearestTest, CountsEdits) {
   EXPECT_EQ(core::EditDistance("abc", ""), 3);
   EXPECT_EQ(core::EditDistance("kitten", "sitting"), 3);
   EXPECT_EQ(core::EditDistance("Charge", "charge"), 0);
-  // No further than anybody wants to know.
+  // The distance is not computed beyond the limit.
   EXPECT_EQ(core::EditDistance("kitten", "sitting", 3), 3);
   EXPECT_EQ(core::EditDistance("kitten", "sitting", 2), 2);
   EXPECT_EQ(core::EditDistance("kitten", "sitting", 0), 0);
@@ -167,7 +167,7 @@ TEST(NearestTest, ComparesWithTheEndsOfPaths) {
   EXPECT_EQ(core::Nearest(std::string(500, 'x'), methods), "");
   EXPECT_EQ(core::Nearest(std::string(80, 'x'), methods), methods[0]);
   EXPECT_EQ(core::Nearest(std::string(81, 'x'), methods), "");
-  // The ends of a long one still count, whole it does not.
+  // The end of a long name is compared, but not the whole name.
   const std::string far = "/" + std::string(80, 'p') + ".Far/Fetch";
   EXPECT_EQ(core::Nearest("Far/Fetsh", {methods[0], far}), far);
 }

@@ -1,4 +1,4 @@
-// Lists: their order, their pages, and what they do with names that are none.
+// Lists: their order, their pages, and names that are not UTF-8.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -178,7 +178,7 @@ TEST(AdminListTest, OneNameThatIsNotUtf8DoesNotSpoilTheList) {
   EXPECT_TRUE(reader->Finish().ok());
 }
 
-// An entry of a policy, written back and compiled again, is the same.
+// If an entry of a policy is written back and compiled again, it is the same.
 TEST(PolicyViewTest, CompilesToTheSame) {
   const char* const kEntries[] = {
       "",

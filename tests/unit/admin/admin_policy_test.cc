@@ -1,5 +1,4 @@
-// The admin service and the policy: what it tells, what it takes, what it
-// refuses.
+// The admin service and the policy: what it shows, accepts and refuses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,7 +38,7 @@ class AdminPolicyTest : public ::testing::Test {
     request.set_text(text);
     return request;
   }
-  // The policy in force, with the payment's breaker on another limit.
+  // Returns the policy in force with another limit of payment's breaker.
   v1::ApplyPolicyRequest WithLimit(int failures) {
     v1::ApplyPolicyRequest request;
     *request.mutable_policy() = Get().policy();
@@ -68,7 +67,7 @@ TEST_F(AdminPolicyTest, TellsThePolicyInForce) {
   EXPECT_EQ(got.policy().method_size(), 3);
   EXPECT_EQ(got.policy().method(0).id(), "payment");
   EXPECT_TRUE(got.has_since());
-  // The text is that policy: to apply it changes nothing.
+  // The text is the same policy, so applying it changes nothing.
   ASSERT_TRUE(Apply(Text(got.text())).ok());
   EXPECT_FALSE(response_.changed());
   EXPECT_EQ(response_.version(), 1u);
@@ -170,7 +169,7 @@ TEST_F(AdminPolicyTest, RefusesWhatIsWrongAndKeepsTheOld) {
   v1::ApplyPolicyRequest request;
   EXPECT_EQ(Apply(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT)
       << "neither policy nor text";
-  // What a newer client may send.
+  // A newer client may send this value.
   request = WithLimit(3);
   request.mutable_policy()->mutable_method(0)->mutable_breaker()->set_mode(
       static_cast<v1::BreakerPolicy::Mode>(99));
@@ -221,7 +220,7 @@ TEST_F(AdminPolicyTest, OfManyFindingsAreTold500) {
 }
 
 TEST_F(AdminPolicyTest, FindsWhatIsHardlyMeant) {
-  // Hedges, and nobody says that it may run twice.
+  // It hedges, and nothing says that the method may run twice.
   ASSERT_TRUE(Apply(Text("method { name { service: \"a.B\" } id: \"new\"\n"
                          "  hedging { delay: \"20ms\" } }"))
                   .ok());

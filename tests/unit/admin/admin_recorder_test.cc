@@ -1,4 +1,4 @@
-// RecordCalls: what calls look like, who may, and how a stream ends.
+// RecordCalls: the recorded calls, who is allowed, and the end of a stream.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ class Recorder : public StreamReader<v1::RecordCallsResponse> {
                      [&](grpc::ClientContext* context) {
                        return f->stub()->RecordCalls(context, request);
                      }) {}
-  // Until there are so many calls, in whatever blocks.
+  // Reads until there are `count` calls, in any number of blocks.
   std::vector<v1::CallBlock> ReadCalls(int count) {
     std::vector<v1::CallBlock> blocks;
     while (count > 0 && Read()) {
@@ -48,7 +48,7 @@ v1::RecordCallsRequest For(std::chrono::milliseconds length) {
   return request;
 }
 
-// Of two attempts, the second of which won.
+// Writes a call with two attempts, of which the second won.
 void WriteCall(AdminFixture* f, const engine::MethodBinding& method) {
   CallTape::Call call;
   call.method = &method.runtime->stats;
@@ -164,11 +164,11 @@ TEST(AdminRecorderTest, EndsAfterItsTimeWithAllThatWasWritten) {
   AdminFixture f;
   const auto charge = f.Method("payment", "a:1", kCharge);
   int calls = 0;
-  // A machine that stands still may let the time pass before the call.
+  // If the machine stalls, the time may pass before the call is written.
   for (int i = 0; i < 1000 && calls == 0; ++i) {
     Recorder recorder(&f, For(std::chrono::milliseconds(300)));
     if (!recorder.Read()) {
-      // The one before has ended here, and is about to there.
+      // The stream before has ended at the client, but not yet at the server.
       EXPECT_EQ(recorder.Finish().error_code(),
                 grpc::StatusCode::RESOURCE_EXHAUSTED);
       continue;
@@ -190,7 +190,7 @@ TEST(AdminRecorderTest, OneAtATime) {
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(refused.error_message(),
             "calls are being recorded already, for unix socket");
-  // Of the same engine, through another service.
+  // A recording of the same engine, through another service.
   first.Cancel();
   first.Finish();
   ASSERT_TRUE(Eventually([&] { return !f.core()->tape()->is_on(); }));
@@ -251,7 +251,7 @@ TEST(AdminRecorderTest, NamesWhatIsWrong) {
   EXPECT_FALSE(f.core()->tape()->is_on());
 }
 
-// Who does not read loses calls, and each of them is counted.
+// If a client does not read, calls are lost, and each of them is counted.
 TEST(AdminRecorderTest, ASlowReaderIsToldWhatItHasLost) {
   AdminFixture f;
   const auto charge = f.Method("payment", "a:1", kCharge);
@@ -271,7 +271,8 @@ TEST(AdminRecorderTest, ASlowReaderIsToldWhatItHasLost) {
   recorder.Cancel();
 }
 
-// What a reader has not read does not keep the recording going, and is his.
+// Blocks that have not been read do not prolong the recording, and the reader
+// still gets them.
 TEST(AdminRecorderTest, ASlowReaderGetsTheEndToo) {
   AdminFixture f;
   const auto charge = f.Method("payment", "a:1", kCharge);

@@ -1,5 +1,5 @@
-// What the admin service reports, over a real server. Counters and breakers are
-// driven by hand, with times of the test's choice.
+// The reports of the admin service, over a real server. The test itself changes
+// counters and breakers, at the times that it chooses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ TEST(MethodViewTest, AnAdmissionPolicyWithoutAMessageIsShownAsAny) {
   EXPECT_EQ(view.admission_size(), 0);
 
   admin::AddAdmission("cool_down", measures, &view);
-  // No part, though there is a field of this name.
+  // There is a field of this name, but its message is not an admission policy.
   admin::AddAdmission("policy", measures, &view);
   ASSERT_EQ(view.admission_size(), 2);
   EXPECT_EQ(view.admission(0).name(), "cool_down");

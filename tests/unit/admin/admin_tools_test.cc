@@ -111,16 +111,16 @@ TEST_F(AdminToolsTest, AChannelThatNobodyHasMadeIsNotFound) {
   v1::ListAlertsResponse warned;
   EXPECT_EQ(f_.Call(&Stub::ListAlerts, alerts, &warned).error_code(),
             grpc::StatusCode::NOT_FOUND);
-  // One without calls yet is known.
+  // A channel without calls is known, too.
   const auto idle = f_.core()->BindChannel("stock", {""});
   list.mutable_selector()->set_channel("stock");
   EXPECT_TRUE(f_.Call(&Stub::ListMethods, list, &listed).ok());
   EXPECT_THAT(listed.methods(), IsEmpty());
 }
 
-// Its proto is linked in, so the name is no slip.
+// The method's proto is linked in, so its name is known to be right.
 TEST_F(AdminToolsTest, AnOverrideBeforeTheFirstCall) {
-  // A use that no optimizer drops, so that the linker keeps the proto.
+  // A use that the optimizer cannot remove, so that the linker keeps the proto.
   ASSERT_NE(EchoRequest::descriptor(), nullptr);
   ASSERT_TRUE(
       f_.core()
@@ -134,20 +134,20 @@ TEST_F(AdminToolsTest, AnOverrideBeforeTheFirstCall) {
   ASSERT_TRUE(status.ok()) << status.error_message();
   ASSERT_THAT(response.breakers(), SizeIs(2));
   EXPECT_EQ(response.breakers(1).target(), "b:1");
-  // The first call meets it.
+  // The override applies to the first call.
   EXPECT_EQ(channel->Find(kUnaryMethod)
                 ->targets.front()
                 ->Snapshot(engine::Now())
                 .state,
             core::BreakerState::kForcedOpen);
-  // A slip makes nothing.
+  // A misspelled name creates nothing.
   status = Override("/firebreak.testing.Echo/Unry", "", &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(status.error_message(), HasSubstr(kUnaryMethod));
   EXPECT_THAT(f_.core()->Methods(), SizeIs(1));
 }
 
-// Of a proto that is not linked in: where the policy has the name.
+// If the proto is not linked in, the policy must have the name.
 TEST_F(AdminToolsTest, AnOverrideOfWhatThePolicyNames) {
   ASSERT_TRUE(
       f_.core()
@@ -211,7 +211,7 @@ TEST_F(AdminToolsTest, EventsAreOfOneProcess) {
   const uint64_t instance = first.front().instance();
   EXPECT_NE(instance, 0u);
   EXPECT_THAT(Watch(&f_, 1, instance, &code).front().events(), IsEmpty());
-  // Those of the process before say nothing of this one's, few or many.
+  // Numbers of the earlier process mean nothing in this one, high or low.
   for (int64_t after : {1, 1000}) {
     const auto all = Watch(&f_, after, instance + 1, &code);
     EXPECT_EQ(code, grpc::StatusCode::OK);
@@ -222,7 +222,7 @@ TEST_F(AdminToolsTest, EventsAreOfOneProcess) {
   EXPECT_EQ(code, grpc::StatusCode::OUT_OF_RANGE);
 }
 
-// It was "next hedge after 20ms", and none was ever sent.
+// It used to show "next hedge after 20ms", although no hedge was ever sent.
 TEST_F(AdminToolsTest, NoHedgeIsAnnouncedThatIsNeverSent) {
   ASSERT_TRUE(f_.core()
                   ->policies()
@@ -240,7 +240,7 @@ TEST_F(AdminToolsTest, NoHedgeIsAnnouncedThatIsNeverSent) {
               HasSubstr("idempotent: false"));
 }
 
-// Two services on one server were a server that is null.
+// With two services on one server, BuildAndStart() would return null.
 class SeveralEnginesTest : public ::testing::Test {
  protected:
   SeveralEnginesTest()
@@ -356,7 +356,7 @@ TEST_F(SeveralEnginesTest, WhatIsOfOneNeedsItsName) {
   get.mutable_selector()->set_engine("users");
   EXPECT_TRUE(Call(&Stub::GetMethod, get, &method).ok());
   EXPECT_EQ(method.method().engine(), "users");
-  // A method that one of them has is known by that.
+  // If only one engine has the method, the request need not name the engine.
   v1::SetOverrideRequest set;
   set.mutable_selector()->set_method("Refund");
   set.set_state(v1::BREAKER_STATE_FORCED_OPEN);

@@ -1,4 +1,4 @@
-// Processes of a bench that end before their time: it hears of it, and says so.
+// A bench notices and reports if one of its processes ends too early.
 #include <signal.h>
 
 #include <string>
@@ -49,7 +49,7 @@ TEST(BenchChildTest, OneThatIsNotThere) {
   EXPECT_EQ(child.WhyGone().message(), "`worker` could not be started");
 }
 
-// A child that writes to us when we are gone shall end of it.
+// A child that writes to its parent after the parent's end must end, too.
 TEST(BenchChildTest, SigpipeIsOursToIgnoreAndNotTheirs) {
   Child child({"sh", "-c", "kill -PIPE $$"});
   EXPECT_THAT(std::string(child.Wait().message()),

@@ -1,4 +1,4 @@
-// What the hedging bench compares with, and what it can be told.
+// The ideal with which the hedging bench compares, and its flags.
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -27,7 +27,8 @@ Ideal Of(int hedges, double delay_ms, double rho = kStragglers) {
   return ideal;
 }
 
-// From a simulation of four million calls that shares no code with ours.
+// The values are from a simulation of four million calls that shares no code
+// with this one.
 TEST(HedgingIdealTest, AgreesWithSimulation) {
   struct Row {
     int hedges;
@@ -102,7 +103,7 @@ TEST(HedgingIdealTest, OfNothingIsNever) {
   EXPECT_EQ(Of(1, 10).DelayFor(0), Ideal::kNeverMs);
   EXPECT_EQ(Of(1, 10).DelayFor(-1), Ideal::kNeverMs);
   EXPECT_EQ(Of(1, 10).DelayFor(kNaN), Ideal::kNeverMs);
-  // More than one hedge per call is not to be had from one hedge.
+  // One hedge cannot add more than one attempt per call.
   EXPECT_LT(Of(1, 10).DelayFor(7), 1e-5);
   for (double q : {-1.0, 0.0, 1.0, 2.0, kNaN, kInfinity}) {
     const double ms = Of(1, 10).Quantile(q);
@@ -133,7 +134,7 @@ TEST(HedgingLeafTest, DependsOnItsArgumentsOnly) {
   EXPECT_NE(DrawSleep(1, 2, 3, 0.5), DrawSleep(2, 2, 3, 0.5));
   EXPECT_NE(DrawSleep(1, 2, 3, 0.5), DrawSleep(1, 3, 3, 0.5));
   EXPECT_NE(DrawSleep(1, 2, 3, 0.5), DrawSleep(1, 2, 4, 0.5));
-  // The first attempt knows of no other.
+  // The first attempt does not depend on the others.
   for (int call = 0; call < 200; ++call) {
     EXPECT_EQ(DrawSleep(1, call, 0, 0), DrawSleep(1, call, 0, 1));
   }

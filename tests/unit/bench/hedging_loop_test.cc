@@ -1,5 +1,5 @@
-// The live quantile in a loop with the hedges it sends: in virtual time, for
-// the service of the hedging bench, and beside the best that could be done.
+// The live quantile in a feedback loop with its own hedges: in virtual time,
+// for the service of the hedging bench, compared with the optimum.
 #include <algorithm>
 #include <functional>
 #include <queue>
@@ -25,8 +25,8 @@ struct Result {
   double p999_ms = 0;
 };
 
-// What the model is told when a call ends: of each of its attempts, which of
-// them answered.
+// The end of a call, with which the model is updated: its attempts, and which
+// of them answered.
 struct End {
   Time at;
   Duration took;
@@ -34,7 +34,7 @@ struct End {
   bool operator>(const End& other) const { return at > other.at; }
 };
 
-// 20 callers, each of which waits for its answer before it calls again.
+// Runs 20 callers, each of which waits for its answer before its next call.
 Result RunLoop(const core::HedgingOptions& options, int calls) {
   LatencyModel model;
   std::vector<Time> free(20);

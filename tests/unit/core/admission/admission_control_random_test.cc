@@ -1,5 +1,5 @@
-// Many calls in random order: what goes in comes out. Places, queue and tokens
-// are counted beside, by a model of a few lines.
+// Many calls in random order: everything that is taken is returned. A model of
+// a few lines counts places, queue and tokens in parallel.
 #include <functional>
 #include <memory>
 #include <vector>
@@ -94,7 +94,7 @@ class Crowd {
     };
   }
 
-  // False when the call is gone.
+  // Returns false if the call has ended.
   bool Take(const AdmissionControl::Step& step, size_t i) {
     switch (step.kind) {
       case Kind::kAdmitted:
@@ -115,7 +115,7 @@ class Crowd {
     return false;
   }
 
-  // Late at times, as timers are.
+  // Runs timers, sometimes late.
   void RingTimers() {
     for (size_t i = 0; i < calls_.size();) {
       Call& call = *calls_[i];

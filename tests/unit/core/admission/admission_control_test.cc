@@ -1,4 +1,4 @@
-// A call's way through throttle, rate limit and bulkhead, and back.
+// A call passes throttle, rate limit and bulkhead, and returns what it took.
 #include "src/core/admission/admission_control.h"
 
 #include <memory>
@@ -19,7 +19,7 @@ struct Waiter final : Bulkhead::Waiter {
   int told = 0;
 };
 
-// Each part, where a test sets it.
+// The parts that a test configures.
 struct Parts {
   BulkheadOptions* Bulkhead(int max_concurrent, int max_queue, Duration wait) {
     bulkhead.emplace();
@@ -150,7 +150,7 @@ TEST(AdmissionControlTest, AWaitThatCannotEndWellDoesNotBegin) {
   ExpectOut(out, absl::StatusCode::kDeadlineExceeded,
             Reason::kDeadlineTooClose);
   EXPECT_EQ(out.refusal.wait, Ms(50));
-  // A free place is taken all the same: there is nothing to wait for.
+  // A free place is taken nevertheless, since the call need not wait for it.
   a.End(Verdict::kAccepted, At(Ms(1)));
   EXPECT_EQ(Begin(&b, &admission, Ms(1), At(Ms(50)), Ms(50)).kind,
             Kind::kAdmitted);
@@ -227,7 +227,7 @@ TEST(AdmissionControlTest, WhatTheBulkheadRefusesTheRateLimitGetsBack) {
               absl::StatusCode::kResourceExhausted, Reason::kBulkheadFull);
   }
   EXPECT_DOUBLE_EQ(admission.rate_limit()->tokens(At(Sec(0))), 4);
-  // And what the breaker refuses after it.
+  // The same for a call that the breaker refuses later.
   a.End(Verdict::kNotSent, At(Sec(0)));
   EXPECT_DOUBLE_EQ(admission.rate_limit()->tokens(At(Sec(0))), 5);
   EXPECT_EQ(admission.bulkhead()->snapshot().completed, 0);
@@ -271,7 +271,7 @@ TEST(AdmissionControlTest, ADeadlineThatIsSpentCostsNothing) {
   ExpectOut(Begin(&a, &admission, Sec(1), At(Sec(1))),
             absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded);
   EXPECT_DOUBLE_EQ(admission.rate_limit()->tokens(At(Sec(1))), 1);
-  // Not even a refusal, where it would have had one.
+  // It is not refused either, although it would have been.
   EXPECT_EQ(Begin(&a, &admission, Sec(1)).kind, Kind::kAdmitted);
   AdmissionPermit b;
   ExpectOut(Begin(&b, &admission, Sec(1), At(Sec(1))),
@@ -289,7 +289,7 @@ TEST(AdmissionControlTest, ACancelGivesEverythingBackAtEveryStage) {
   auto waiter = std::make_shared<Waiter>();
   AdmissionPermit b;
   Begin(&b, &admission, Sec(0));
-  b.End(Verdict::kNotSent, At(Sec(0)));  // at the door
+  b.End(Verdict::kNotSent, At(Sec(0)));  // before it has entered
   Begin(&b, &admission, Sec(0));
   b.Continue(waiter, At(Sec(0)));
   EXPECT_EQ(admission.bulkhead()->snapshot().queued, 1);
@@ -299,7 +299,7 @@ TEST(AdmissionControlTest, ACancelGivesEverythingBackAtEveryStage) {
   b.Continue(waiter, At(Sec(0)));
   a.End(Verdict::kAccepted, At(Sec(0)));
   b.End(Verdict::kNotSent,
-        At(Sec(0)));  // with a place that it does not know of
+        At(Sec(0)));  // with a place that it has not been told about
   EXPECT_EQ(admission.bulkhead()->snapshot().active, 0);
   EXPECT_DOUBLE_EQ(admission.rate_limit()->tokens(At(Sec(0))), 2);
 }
@@ -400,7 +400,7 @@ TEST(AdmissionControlTest, WhatAnEndSaysOfTheServer) {
             Verdict::kAccepted);
   EXPECT_EQ(AdmissionControl::VerdictOf(Code::kUnavailable, A::kServerFailure),
             Verdict::kRefused);
-  // The same whether gRPC ends a guarded call or we end a driven one.
+  // The same whether gRPC ends a guarded call or firebreak ends a driven one.
   for (const A who : {A::kSuccess, A::kServerFailure, A::kTransportFailure,
                       A::kIgnored, A::kDeadlineTooShort}) {
     EXPECT_EQ(AdmissionControl::VerdictOf(Code::kDeadlineExceeded, who),

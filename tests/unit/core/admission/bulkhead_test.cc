@@ -1,4 +1,4 @@
-// Places and a queue: who gets in, who waits, who is refused.
+// Places and a queue: which calls are admitted, wait, or are refused.
 #include "src/core/admission/bulkhead.h"
 
 #include <memory>
@@ -94,7 +94,7 @@ TEST(BulkheadTest, MorePlacesTellOnlyThoseWhoGetThem) {
   auto other = std::make_shared<Waiter>();
   auto waits = std::make_shared<Waiter>();
   EXPECT_EQ(bulkhead.Enter(waits), Entry::kQueued);
-  // Whom another bulkhead has admitted before.
+  // The list already has a call that another bulkhead has admitted.
   std::vector<std::shared_ptr<Bulkhead::Waiter>> admitted = {other};
   bulkhead.SetOptions(With(2, 2), &admitted);
   EXPECT_EQ(admitted.size(), 2U);

@@ -78,7 +78,7 @@ TEST(RateLimitTest, ATokenGivenBackCanBeTakenAgain) {
   limit.GiveBack(turn, At(Sec(0)));
   EXPECT_TRUE(TakeNow(&limit, Sec(0)));
   EXPECT_FALSE(TakeNow(&limit, Sec(0)));
-  // Given back when the bucket is long full: it does not grow.
+  // A token that is returned to a full bucket does not make it larger.
   limit.GiveBack(turn, At(Sec(60)));
   EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(60))), 2);
   EXPECT_TRUE(TakeNow(&limit, Sec(60)));
@@ -99,7 +99,7 @@ TEST(RateLimitTest, WhatTheBucketHasRefilledMeanwhileIsNotGivenTwice) {
   const RateLimit::Turn turn = limit.Take(At(Sec(0)), At(Sec(0)));
   limit.GiveBack(turn, At(Ms(250)));
   EXPECT_DOUBLE_EQ(limit.tokens(At(Ms(250))), 1);
-  // Time that ran back gives no more than was taken.
+  // If time runs backwards, no more is returned than was taken.
   const RateLimit::Turn other = limit.Take(At(Sec(9)), At(Sec(9)));
   limit.GiveBack(other, At(Sec(1)));
   EXPECT_DOUBLE_EQ(limit.tokens(At(Sec(9))), 1);

@@ -1,4 +1,4 @@
-// The share that is refused, against the book's formula.
+// The share of calls that is refused, compared with the book's formula.
 #include "src/core/admission/throttle.h"
 
 #include <cmath>
@@ -51,8 +51,8 @@ TEST(ThrottleTest, ForgetsAfterItsWindow) {
   EXPECT_EQ(throttle.snapshot(At(Sec(100'000))).requests, 0);
 }
 
-// A server that takes `capacity` of `offered` a second: how many reach it a
-// second once things have settled.
+// A server accepts `capacity` of `offered` calls a second. Returns how many
+// calls a second reach it in the steady state.
 double ReachServer(int offered, int capacity, double k, uint64_t seed) {
   ThrottleOptions options;
   options.k = k;
@@ -78,10 +78,10 @@ TEST(ThrottleTest, AnOverloadedServerSeesKTimesWhatItAccepts) {
   }
 }
 
-// An outage as long as the window, and what comes after it.
+// The recovery after an outage that is as long as the window.
 struct Comeback {
   int sent_while_out = 0;
-  Duration first = kInfiniteDuration;  // accepted, after the outage's end
+  Duration first = kInfiniteDuration;  // from the outage's end to an accept
   Duration nine_of_ten = kInfiniteDuration;
 };
 Comeback ComeBack(int calls_per_second, Duration window, Duration outage,
@@ -118,15 +118,15 @@ TEST(ThrottleTest, AServerThatIsBackHasItsCallsBackWithinAWindow) {
         SCOPED_TRACE(absl::StrCat(rate, " calls/s, seed ", seed));
         EXPECT_LE(back.first, window);
         EXPECT_LE(back.nine_of_ten, window + Sec(1));
-        // The server is spared as before: a handful for each window.
+        // During the outage only a few calls per window are sent.
         EXPECT_LT(back.sent_while_out, 30);
       }
     }
   }
 }
 
-// What was refused before is no reason to refuse once the server has not
-// refused anything for a window.
+// Earlier refusals are no reason to refuse calls if the server has refused
+// nothing for a window.
 TEST(ThrottleTest, WhatIsRefusedHereProvesNothing) {
   Throttle throttle({}, 1, At(Sec(0)));
   End(&throttle, 0, 10, Sec(0));

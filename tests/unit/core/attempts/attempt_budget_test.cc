@@ -1,4 +1,4 @@
-// The purse of retries and hedges: its arithmetic, and the bound it promises.
+// The budget for retries and hedges: its arithmetic, and its bound.
 #include "src/core/attempts/attempt_budget.h"
 
 #include <cstdint>
@@ -52,7 +52,8 @@ TEST(AttemptBudgetTest, StartsWithWhatItIsToStartWith) {
   EXPECT_DOUBLE_EQ(AttemptBudget(options, Time{}).tokens(Time{}), 2);
 }
 
-// 1.11 attempts a call, whatever fails and however many calls there are.
+// There are at most 1.11 attempts per call, whatever fails and at any rate of
+// calls.
 TEST(AttemptBudgetTest, TheDefaultsAddATenthAndNoFloor) {
   for (const Duration gap : {Duration(100'000), Ms(100), Sec(10)}) {
     AttemptBudget budget(BudgetOptions{}, Time{});
@@ -72,7 +73,7 @@ TEST(AttemptBudgetTest, EveryCallAddsItsShare) {
   for (int i = 0; i < 9; ++i) budget.OnCallAdmitted();
   EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
   budget.OnCallAdmitted();
-  // Ten times 0.1 is a token, whatever binary fractions say.
+  // Ten times 0.1 is a token, in spite of the rounding of binary fractions.
   EXPECT_TRUE(budget.TryAcquire(At(Sec(0))));
   EXPECT_GE(budget.tokens(At(Sec(0))), 0.0);
   EXPECT_FALSE(budget.TryAcquire(At(Sec(0))));
@@ -221,7 +222,7 @@ TEST(ThrottlingTest, CutsOffWhatIsLess) {
   budget.OnAttemptEnd(false);
   budget.OnAttemptEnd(true);
   EXPECT_EQ(budget.throttle_tokens(), 1.545);
-  // And not what only binary fractions lack.
+  // Rounding errors of binary fractions have no effect.
   for (int n = 1; n <= 1000; ++n) {
     const double tokens = n / 1000.0;
     EXPECT_EQ(AttemptBudget(Throttled(tokens, 1), Time{}).throttle_tokens(),

@@ -52,7 +52,7 @@ TEST(BackoffTest, AnyRetryNumberStaysWithinTheCap) {
   for (int retry : {50, 1000, 1'000'000}) {
     EXPECT_EQ(BackoffDelay(options, retry, &rng), Sec(1)) << retry;
   }
-  // Numbers that cannot be are the nearest that can.
+  // An invalid number counts as the nearest valid one.
   EXPECT_EQ(BackoffDelay(options, 0, &rng), Ms(100));
   EXPECT_EQ(BackoffDelay(options, -5, &rng), Ms(100));
 }

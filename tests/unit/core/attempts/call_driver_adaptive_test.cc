@@ -1,4 +1,4 @@
-// Retries that learn, on a timeline: what one call teaches, the next one knows.
+// Retries that learn, on a timeline: each call learns from the calls before it.
 #include <string>
 #include <vector>
 
@@ -23,7 +23,7 @@ class AdaptiveTest : public ::testing::Test {
     setup_.estimator = &estimator_;
   }
 
-  // What a call that starts at `start` does, on a clock of its own.
+  // Runs a call that starts at `start`, on its own clock.
   std::vector<std::string> Call(Duration start, Code first, Code second) {
     CallRig rig(options_, setup_);
     rig.MoveTo(start);
@@ -74,10 +74,11 @@ TEST_F(AdaptiveTest, AServerThatIsDownStopsItsRetriesButForOneASecond) {
       ++retries;
     }
   }
-  // Nine until it knows, and the trials.
+  // Nine retries until it has learned, and then one trial a second.
   EXPECT_EQ(retries, 9 + 10);
   EXPECT_EQ(stopped, 1'000 - retries);
-  // It is back: a few trials on, all failures are retried again.
+  // The server has recovered: after a few trials all failures are retried
+  // again.
   int seconds = 11;
   while (Call(Sec(seconds), Code::kUnavailable, Code::kOk).size() == 3 &&
          Chance(Code::kUnavailable, Sec(seconds)) < 0.1) {

@@ -1,4 +1,4 @@
-// A call before it is admitted, or when it is not; and results that the host
+// Calls that are not admitted yet or not at all, and results that the host
 // judges.
 #include <memory>
 #include <vector>
@@ -132,7 +132,7 @@ TEST(CallDriverAdmissionTest, AnAnswerThatIsJudgedLaterIsNoSlowOne) {
   EXPECT_EQ(rig.breaker.Snapshot(At(Sec(1))).state, BreakerState::kClosed);
 }
 
-// Ends attempts with these, in order, and says what the throttle is told.
+// Ends attempts in these ways, in order, and returns the throttle's verdict.
 AdmissionControl::Verdict VerdictAfter(const std::vector<AttemptEnd>& ends,
                                        bool has_fallback = false) {
   Rig rig(Retrying(3), has_fallback);
@@ -175,7 +175,7 @@ TEST(CallDriverAdmissionTest, ACallIsUnsentOnlyWhenAllItsAttemptsAre) {
   EXPECT_EQ(VerdictAfter({shed, late}), V::kUnknown);
   EXPECT_EQ(VerdictAfter({shed}), V::kUnknown);  // and cancelled after that
   EXPECT_EQ(VerdictAfter({}), V::kUnknown);
-  // A fallback's answer is none of the server's.
+  // A fallback's answer does not count as the server's.
   EXPECT_EQ(VerdictAfter({shed, shed, shed}, true), V::kRefused);
 }
 
@@ -184,7 +184,8 @@ TEST(CallDriverAdmissionTest, TheAttemptThatDecidedSpeaksForTheCall) {
   rig.driver->Start(At(Sec(0)));
   rig.driver->OnTimer(At(Ms(10)));
   ASSERT_EQ(rig.driver->launched(), 2);
-  // The first answers; the hedge, cancelled, knows nothing.
+  // The first attempt answers. The hedge is cancelled, so its verdict is not
+  // known.
   const CallDriver::Actions actions =
       rig.driver->OnAttemptEnd(0, AttemptEnd{}, At(Ms(11)));
   EXPECT_EQ(rig.driver->VerdictOf(*actions.finish),

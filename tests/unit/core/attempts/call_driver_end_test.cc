@@ -1,5 +1,5 @@
 // How a call ends: cancelled, at its deadline, by the fallback, or destroyed.
-// Whatever the state, once, and with everything returned.
+// In every state it ends once, and returns everything that it took.
 #include <functional>
 #include <string>
 #include <vector>
@@ -86,8 +86,8 @@ TEST(CallDriverEndTest, TheCallersDeadlineEndsABackoff) {
   ASSERT_EQ(rig.driver().in_flight(), 0);
   rig.CallersDeadline();
   ASSERT_TRUE(rig.driver().finished());
-  // The server's word is worth more than our clock; and nobody is there any
-  // more for whom a fallback would answer.
+  // The server's status is more useful than DEADLINE_EXCEEDED. The fallback is
+  // not asked, since the caller no longer waits.
   EXPECT_EQ(rig.last().finish->attempt, 0);
   EXPECT_EQ(rig.last().finish->code, Code::kUnavailable);
   EXPECT_FALSE(rig.last().ask_link.has_value());
@@ -236,7 +236,7 @@ TEST(CallDriverEndTest, ACancelByTheCallerIsNotRetriedWhateverTheList) {
   end.cancelled_by_caller = true;
   rig.EndWith(0, end);
   EXPECT_TRUE(rig.driver().finished());
-  // By someone else it is a failure like any other.
+  // If someone else cancelled, it is a failure like any other.
   CallRig other(options);
   other.Start();
   other.End(0, Code::kCancelled);
@@ -260,7 +260,7 @@ TEST(CallDriverEndTest, TheFallbackTurnsAFailureIntoAnAnswer) {
   EXPECT_EQ(rig.last().finish->attempt, CallDriver::Finish::kNoAttempt);
   EXPECT_EQ(rig.counts().fallbacks, 1);
   EXPECT_EQ(rig.counts().end(CallEnd::kSuccess), 1);
-  rig.FallbackEnds(false);  // heard once
+  rig.FallbackEnds(false);  // a second end is ignored
   EXPECT_EQ(rig.lines().size(), 3U);
 }
 
@@ -348,7 +348,7 @@ TEST(CallDriverEndTest, AFallbackThatNobodyBeginsIsGivenUp) {
   EXPECT_THAT(rig.lines(),
               ElementsAre("0s launch 0", "5ms ask the fallback",
                           "1.005s finish attempt 0 INTERNAL fallback_failed"));
-  // Its thread comes now: too late.
+  // Its thread begins now, which is too late.
   EXPECT_FALSE(rig.driver().OnLinkBegin(0));
   EXPECT_EQ(rig.driver().wake_at(), kInfiniteFuture);
 }
@@ -407,7 +407,7 @@ TEST(CallDriverEndTest, ALinkThatIsLateIsGivenUpForTheNext) {
   rig.Answer(0, Ms(5), Code::kInternal);
   rig.Run(Ms(30));
   EXPECT_EQ(rig.lines().back(), "25ms ask fallback 1");
-  // Its answer comes after all, and is the first link's no more.
+  // The first link answers after all, but its answer is ignored.
   rig.FallbackEnds(true, 0);
   EXPECT_FALSE(rig.driver().finished());
   rig.FallbackEnds(true, 1);
@@ -419,7 +419,7 @@ TEST(CallDriverEndTest, ALinkIsLateThoughItsTimerIsLaterStill) {
   CallRig rig(Retrying(2), WithChain({Ms(20), kInfiniteDuration}));
   rig.Answer(0, Ms(5), Code::kInternal);
   rig.Run(Ms(5));
-  // The timer's news is not here yet.
+  // The timer has not been reported yet.
   rig.MoveTo(Ms(26));
   rig.FallbackEnds(true, 0);
   EXPECT_EQ(rig.lines().back(), "26ms ask fallback 1");

@@ -27,7 +27,7 @@ CallRig::Setup Within(Duration deadline) {
   return setup;
 }
 
-// A purse that holds so much and gets no more.
+// A budget with this number of tokens, which gets no more.
 CallRig::Setup Purse(double tokens) {
   CallRig::Setup setup;
   setup.budget.ratio = setup.budget.floor = 0;
@@ -92,7 +92,7 @@ TEST(CallDriverHedgingTest, DelayZeroSendsAllAtOnce) {
 }
 
 TEST(CallDriverHedgingTest, ANonFatalFailureSendsTheNextAtOnce) {
-  // A6: and the hedges after it come at the delay again.
+  // gRFC A6: later hedges follow at the usual delay again.
   CallRig rig(Hedging(4, Ms(500)));
   rig.Answer(1, Ms(50), Code::kUnavailable);
   rig.Run();
@@ -153,7 +153,8 @@ TEST(CallDriverHedgingTest, RetryAndHedgingShareMaxAttempts) {
   CallRig rig(options);
   rig.Answer(0, Ms(30), Code::kUnavailable);
   rig.Run(Ms(200));
-  // 0, a hedge, and after the failure (at once, no backoff) the last.
+  // Attempt 0, a hedge, and the last attempt at once after the failure, without
+  // backoff.
   EXPECT_THAT(rig.lines(), ElementsAre("0s launch 0", "20ms launch 1 hedge",
                                        "30ms launch 2 retry"));
   rig.End(1, Code::kUnavailable);
@@ -242,7 +243,7 @@ TEST(CallDriverHedgingTest, AHedgeNeverProbesWhatItsCallIsWaitingFor) {
   EXPECT_EQ(Stops(rig, Reason::kProbesTaken), 1);
   EXPECT_DOUBLE_EQ(rig.tokens(), 5);
   const BreakerSnapshot s = rig.breaker().Snapshot(rig.now());
-  EXPECT_EQ(s.state, BreakerState::kOpen);  // as if it had not asked
+  EXPECT_EQ(s.state, BreakerState::kOpen);  // as if there had been no hedge
 }
 
 TEST(CallDriverHedgingTest, NegativePushbackStopsHedgesAndNotTheCall) {
@@ -302,7 +303,7 @@ TEST(CallDriverHedgingTest, ANoFromTheServerBindsTheFailuresAfterIt) {
 }
 
 TEST(CallDriverHedgingTest, PushbackBindsTheHedgesToo) {
-  // The budget refuses the retry at 25 ms, and would pay for a hedge at 40 ms.
+  // The budget refuses the retry at 25 ms, and would allow a hedge at 40 ms.
   CallRig::Setup setup = Purse(1);
   setup.budget.floor = 60;
   CallRig rig(Hedging(4, Ms(20)), setup);
@@ -324,8 +325,8 @@ TEST(CallDriverHedgingTest, AFailureWithoutPushbackDoesNotShortenTheWait) {
 }
 
 TEST(CallDriverHedgingTest, NoHedgeComesBeforeAPushbackIsOver) {
-  // The pushback does not fit the deadline: then nothing more is sent, rather
-  // than the hedge that was due before it.
+  // The pushback does not fit into the deadline. So nothing more is sent, not
+  // even the hedge that was due earlier.
   CallRig rig(Hedging(4, Ms(20)), Within(Ms(200)));
   rig.Answer(0, Ms(150));
   rig.Answer(1, Ms(5), Code::kUnavailable, Sec(1));
@@ -336,8 +337,8 @@ TEST(CallDriverHedgingTest, NoHedgeComesBeforeAPushbackIsOver) {
 }
 
 TEST(CallDriverHedgingTest, ALateFailureLaunchesNothingAfterTheDeadline) {
-  // A retry waits until 325 ms; the host is late, and hears of the other
-  // failure only after the deadline of 400 ms.
+  // A retry waits until 325 ms. The host is late, and reports the other failure
+  // only after the deadline of 400 ms.
   CallRig rig(Hedging(3, Ms(20)), Within(Ms(400)));
   rig.Answer(1, Ms(5), Code::kUnavailable, Ms(300));
   rig.Run(Ms(30));

@@ -1,4 +1,4 @@
-// What the driver notes of its decisions, in words with numbers.
+// The driver's log of its decisions, in words and numbers.
 #include <string>
 #include <vector>
 
@@ -122,7 +122,8 @@ TEST(CallDriverNotesTest, HedgesAndThoseWithoutAToken) {
                           "another is sent beside it",
                           "hedged: attempt 2 has had no answer for 20ms; "
                           "another is sent beside it"));
-  // A first hedge leaves half of the purse; it is told once.
+  // The budget is empty, so there is no hedge. The call asks for a token more
+  // than once, but that is logged once.
   CallRig poor(Hedging(2, Ms(20)), Purse(5));
   for (int i = 0; i < 5; ++i) poor.budget().TryAcquire(poor.now());
   poor.Answer(0, Ms(100));

@@ -1,10 +1,10 @@
-// A million events in random order, and laws that hold whatever the order.
+// A million events in random order, and laws that hold in every order.
 //
 // Each seed makes a world: random options, up to three targets, one budget,
 // and twenty calls at a time that share them. Attempts end with any code, in
-// any order; timers come late or early; callers cancel; drivers are destroyed;
-// operators meddle. `Laws` is the host of one call and judges what it is told.
-// A failure names its seed, and the seed alone repeats it.
+// any order. Timers are late or early, callers cancel, drivers are destroyed,
+// and operators force breakers. `Laws` is the host of one call, and checks
+// every action. A failure names its seed, and the seed alone repeats it.
 #include <algorithm>
 #include <memory>
 #include <numeric>
@@ -77,7 +77,7 @@ MethodOptions SomeOptions(Dice* dice) {
   return o;
 }
 
-// What all calls of a world share, and what they add up to.
+// The objects that all calls of a world share, and their total counts.
 struct World {
   World(uint64_t seed, Dice* dice)
       : options(SomeOptions(dice)),
@@ -106,7 +106,7 @@ struct World {
   int64_t finished = 0;
 };
 
-// Hosts one call, and holds it to the laws.
+// Hosts one call, and checks that the laws hold.
 class Laws {
  public:
   Laws(World* world, Dice* dice)
@@ -137,7 +137,7 @@ class Laws {
     return times;
   }
 
-  // Something happens to the call. False when nothing is left that could.
+  // Makes something happen to the call. Returns false if nothing more can.
   bool Step() {
     const Time now =
         world_.now - (dice_.Chance(0.1) ? dice_.Upto(Ms(1)) : Duration::zero());
@@ -153,7 +153,7 @@ class Laws {
     }
     if (dice_.Chance(0.3)) {
       Obey(driver_->OnTimer(now), now);
-      // A timer that was heard is not due any more, or a host would spin.
+      // A timer that was handled is no longer due; otherwise a host would spin.
       EXPECT_GT(driver_->wake_at(), now);
       return true;
     }
@@ -185,7 +185,7 @@ class Laws {
     if (running.empty()) return false;
     const int n = running[dice_.Below(running.size())];
     AttemptEnd end;
-    // Sometimes a number without a name.
+    // Sometimes the code is not a valid one.
     end.code = dice_.Chance(0.3)   ? Code::kOk
                : dice_.Chance(0.6) ? Code::kUnavailable
                                    : static_cast<Code>(dice_.Int(-1, 18));
@@ -259,7 +259,7 @@ class Laws {
       EXPECT_EQ(driver_->wake_at(), kInfiniteFuture);
     } else if (started_) {
       EXPECT_LE(driver_->wake_at(), deadline_);
-      // Something is always on its way, or the call would hang.
+      // Something is always pending; otherwise the call would hang.
       EXPECT_TRUE(in_flight > 0 || asked_fallback_ ||
                   driver_->wake_at() < deadline_)
           << "the call waits for nothing";
@@ -340,7 +340,7 @@ void Meddle(World* world, Dice* dice) {
   }
 }
 
-// Every breaker can be led back to CLOSED by successes.
+// Checks that successes can bring every breaker back to CLOSED.
 void LeadBack(Breaker* breaker, Time now) {
   breaker->ClearOverride(now);
   for (int i = 0; i < 100; ++i) {
@@ -389,7 +389,7 @@ int64_t Live(uint64_t seed, int64_t* extra) {
     auto& call = calls[dice.Below(calls.size())];
     if (call == nullptr) call = std::make_unique<Laws>(&world, &dice);
     if (dice.Chance(0.2)) {
-      // Often exactly to where this call waits, else anywhere.
+      // Often moves to the exact time for which this call waits.
       world.now = dice.Chance(0.5) && call->wake_at() < world.now + Ms(300)
                       ? std::max(world.now, call->wake_at())
                       : world.now + dice.Upto(Ms(20));

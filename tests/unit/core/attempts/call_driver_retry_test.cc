@@ -191,8 +191,9 @@ TEST(CallDriverRetryTest, EachAttemptHasItsOwnDeadline) {
   EXPECT_EQ(rig.last().launch[0].deadline, At(Ms(250)));
 }
 
-// gRFC A6: exactly what the server asks for, longer or shorter than the backoff
-// (100 ms here), and the backoff after it is the first again.
+// gRFC A6: the wait is exactly the pushback, whether it is longer or shorter
+// than the backoff (100 ms here). After it the backoff starts from the first
+// wait again.
 TEST(CallDriverRetryTest, PushbackIsExactAndStartsTheBackoffAnew) {
   for (const int64_t ms : {0, 99, 100, 101, 3000}) {
     CallRig rig(Retrying(4));
@@ -231,7 +232,7 @@ TEST(CallDriverRetryTest, PushbackForEverEndsTheCallEvenWithoutADeadline) {
                                        "pushback"));
 }
 
-// It is alive: load is shed, the breaker has nothing to add.
+// The server works and sheds load, so the breaker must not open.
 TEST(CallDriverRetryTest, AServerThatPushesBackTripsNoBreaker) {
   MethodOptions options = Retrying(4);
   options.breaker = TripsAfter(2);

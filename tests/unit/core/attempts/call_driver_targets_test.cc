@@ -1,4 +1,4 @@
-// Several targets: who gets the first attempt, and who the next.
+// Several targets: which one gets the first attempt, and which the next.
 #include <string>
 #include <vector>
 
@@ -72,7 +72,7 @@ TEST(CallDriverTargetsTest, ARetryGoesOnWhereTheFirstTargetTripped) {
 }
 
 TEST(CallDriverTargetsTest, WhenAllRefuseTheNearestSaysWhenToComeBack) {
-  // Whatever its place in the list.
+  // The position in the list does not matter.
   for (int nearest = 0; nearest < 3; ++nearest) {
     CallRig rig(Guarded(Retrying(3)), Targets(3));
     for (int i = 0; i < 3; ++i) {
@@ -153,7 +153,7 @@ TEST(CallDriverTargetsTest, ARetryIsScheduledIfAnyTargetWouldAdmit) {
 }
 
 TEST(CallDriverTargetsTest, WhenAllRefuseARetryTheNearestSaysWhy) {
-  // Wherever it stands in the list.
+  // The position in the list does not matter.
   for (int forced : {0, 1}) {
     CallRig rig(Guarded(Retrying(3)), Targets(2));
     rig.Start();
@@ -174,7 +174,7 @@ TEST(CallDriverTargetsTest, ATargetThatGetsOnlyHedgesComesBackByThem) {
   rig.Trip(1);
   rig.Answer(1, Ms(100));
   rig.Run(Ms(90));
-  // Target 1 gets its probe once, and the call is hedged on all the same.
+  // Target 1 gets one probe, and the call is hedged further nevertheless.
   EXPECT_THAT(rig.lines(),
               ElementsAre("0s launch 0", "20ms launch 1 hedge on 1 probe",
                           "40ms launch 2 hedge", "60ms launch 3 hedge"));

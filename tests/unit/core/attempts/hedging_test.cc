@@ -1,5 +1,5 @@
-// Hedging that learns: the live delay, the pauses, and what a crowd of calls
-// gets out of it. And the deadline gate, which goes by the same model.
+// Hedging that learns: the live delay, the pauses, and the effect on many
+// calls. Also the deadline gate, which uses the same model.
 #include "src/core/attempts/hedging.h"
 
 #include "gmock/gmock.h"
@@ -30,8 +30,8 @@ MethodOptions HedgingAt(double quantile, int max_attempts = 2) {
   return options;
 }
 
-// A model of a method that takes 10 ms, or 16 ms in one of ten; and took so
-// for the last minute. At 64 s, so that nothing rolls for a while.
+// A model of a method that has taken 10 ms for the last minute, and 16 ms one
+// time in ten. The time is 64 s, so that no window ends for a while.
 constexpr Duration kLearned = Sec(64);
 void Learn(LatencyModel* model) {
   for (int i = 0; i < 640; ++i) {
@@ -63,7 +63,7 @@ TEST(HedgeDelayTest, IsTheLiveQuantileOnceEnoughIsKnown) {
   LatencyModel model;
   EXPECT_EQ(HedgeDelay(options, nullptr, At(Sec(1))), Sec(1));
   model.Record(Ms(10), At(Sec(1)), 99);
-  // What was given up is no sample.
+  // An attempt that was given up is not a sample.
   model.RecordAtLeast(Ms(3), At(Sec(1)), 1000);
   EXPECT_EQ(HedgeDelay(options, &model, At(Sec(1))), Sec(1));
   model.Record(Ms(10), At(Sec(1)));
@@ -155,7 +155,7 @@ TEST(HedgingPauseTest, FewSuccessesOrNoBaselineDoNotPause) {
   EXPECT_FALSE(IsSlowerThanUsual(&model, At(kLearned + Sec(30))));
 }
 
-// Timeouts are no successes, but they make the median of these grow.
+// Timeouts are not successes, but they raise the median of the successes.
 TEST(HedgingPauseTest, DeadlinesThatPassMakeItSlower) {
   LatencyModel model;
   Learn(&model);
@@ -243,7 +243,7 @@ TEST(HedgingBudgetTest, ACallThatIsStillSlowAsksAgain) {
   ASSERT_TRUE(rig.budget().TryAcquire(rig.now()));
   rig.Answer(1, Ms(5));
   rig.Run();
-  // Asked at 20, 40 and 80 ms in vain.
+  // The budget refused the hedge at 20, 40 and 80 ms.
   EXPECT_THAT(rig.lines(),
               ElementsAre("0s launch 0", "160ms launch 1 hedge",
                           "165ms cancel 0", "165ms finish attempt 1 OK"));
@@ -286,8 +286,8 @@ TEST(HedgingBudgetTest, AsksAgainOnlyBeforeTheDeadline) {
 
 // --- a crowd -----------------------------------------------------------------
 
-// What four million draws of these latencies give, without any of this code:
-// p99 15.5 ms and p99.9 22.6 ms for 10.5 % more load.
+// Four million random draws of these latencies, without any of this code, give
+// a p99 of 15.5 ms and a p99.9 of 22.6 ms for 10.5 % more load.
 TEST(CrowdTest, TwoHedgesAtTheLiveP90ReachTheOptimum) {
   Crowd::Setup setup;
   setup.options = HedgingAt(0.9, 3);
@@ -307,8 +307,8 @@ TEST(CrowdTest, TwoHedgesAtTheLiveP90ReachTheOptimum) {
   EXPECT_EQ(Stops(crowd.counts(), Reason::kHedgingPaused), 0);
 }
 
-// One token for ten calls does not pay for all of them, and the default burst
-// is ten. Without a share for those who ask late it would be 40 ms.
+// One token per ten calls is not enough for all hedges, and the default burst
+// is ten. Without tokens that are reserved for late hedges it would be 40 ms.
 TEST(CrowdTest, AShortBudgetGoesToTheSlowestCalls) {
   Crowd::Setup setup;
   setup.options = HedgingAt(0.9, 3);
@@ -322,8 +322,8 @@ TEST(CrowdTest, AShortBudgetGoesToTheSlowestCalls) {
   EXPECT_LE(ratio, 0.101);
 }
 
-// The feedback that kills: each round of hedges cuts the slow ones off, and the
-// next delay is learned from the rest.
+// A dangerous feedback: each round of hedges cuts off the slow attempts, and
+// the next delay is learned from the others.
 TEST(CrowdTest, TheLearnedDelayDoesNotCreep) {
   Crowd::Setup setup;
   setup.options = HedgingAt(0.9);
@@ -364,7 +364,7 @@ TEST(DeadlineGateTest, WhatIsNotKnownIsFeasible) {
   EXPECT_TRUE(IsFeasible(gate, nullptr, Ms(1), now));
   EXPECT_TRUE(IsFeasible(gate, &model, Duration::zero(), now));
   model.Record(Ms(10), now, LatencyModel::kFew - 1);
-  // When the answer before is no longer remembered.
+  // At this time the earlier result is no longer cached.
   const Time later = now + Sec(1);
   ASSERT_TRUE(model.Quantile(0.5, later).has_value());
   EXPECT_TRUE(IsFeasible(gate, &model, Ms(1), later));
@@ -386,7 +386,7 @@ TEST(DeadlineGateTest, NeedsAsMuchAsTheQuantileButForOneASecond) {
   EXPECT_TRUE(IsFeasible(gate, &model, p50 - Duration(1), now + Sec(1)));
 }
 
-// What was waited in vain is in the window for half a minute.
+// The attempts that timed out stay in the window for half a minute.
 TEST(DeadlineGateTest, IsOutOfTheWaySecondsAfterAnOutage) {
   const absl::optional<DeadlineGateOptions> gate =
       DeadlineGateOptions{0.17, true};
@@ -418,7 +418,7 @@ TEST(DeadlineGateTest, IsOutOfTheWaySecondsAfterAnOutage) {
   }
 }
 
-// A tenth is answered, which is chance, and no news.
+// A tenth of the calls is answered in time by chance, which is no recovery.
 TEST(DeadlineGateTest, StaysOnAServerThatAnswersFewInTime) {
   const absl::optional<DeadlineGateOptions> gate =
       DeadlineGateOptions{0.17, true};
@@ -434,12 +434,12 @@ TEST(DeadlineGateTest, StaysOnAServerThatAnswersFewInTime) {
       model.RecordAtLeast(Ms(100), now);
     }
   }
-  // One a second, of fifty, and a few more where chance has it forget.
+  // One of fifty a second, and a few more when chance makes the gate forget.
   EXPECT_GE(sent, 1'800);
   EXPECT_LE(sent, 3'000);
 }
 
-// Nobody is answered: what the gate knows, it knows from those who gave up.
+// No call is answered. The gate learns from the attempts that were given up.
 TEST(DeadlineGateTest, SeesAServerThatAnswersNobodyInTime) {
   const absl::optional<DeadlineGateOptions> gate = DeadlineGateOptions{};
   LatencyModel model;
@@ -455,7 +455,7 @@ TEST(DeadlineGateTest, SeesAServerThatAnswersNobodyInTime) {
   EXPECT_TRUE(IsFeasible(gate, &model, Ms(60), later)) << "nobody has tried";
   EXPECT_EQ(model.samples(later), 0);
   EXPECT_EQ(model.evidence(later), LatencyModel::kFew);
-  // As soon as it answers some of them, they count against each other.
+  // As soon as the server answers some of them, both kinds count.
   model.Record(Ms(5), later, 10);
   const Time after = later + Sec(2);
   EXPECT_TRUE(IsFeasible(gate, &model, Ms(10), after));
@@ -550,7 +550,7 @@ TEST(TooShortDeadlineTest, IsJudgedByWhatTheAttemptWasGranted) {
             Attribution::kDeadlineTooShort);
 }
 
-// Within seconds everything takes 300 ms, and nobody waits as long.
+// Within seconds everything takes 300 ms, and no caller waits that long.
 TEST(TooShortDeadlineTest, AServerThatHasGrownSlowIsToBlame) {
   LatencyModel model;
   Learn(&model);

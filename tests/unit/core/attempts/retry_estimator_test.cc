@@ -1,4 +1,5 @@
-// The chance of a retry, in virtual time: what is learnt, forgotten, and tried.
+// The chance that a retry succeeds, in virtual time: what is learned and
+// forgotten, and when there is a trial.
 #include "src/core/attempts/retry_estimator.h"
 
 #include <cmath>

@@ -179,9 +179,9 @@ TEST_F(RetryPacerTest, LearnsFromEndsThatSaySomethingOfTheServer) {
     double chance;  // of the next, from this one result
   } kCases[] = {
       {Attribution::kSuccess, Code::kOk, 2.0 / 3},
-      // An answer, and so what a retry is for.
+      // An answer, so the retry has succeeded.
       {Attribution::kSuccess, Code::kNotFound, 2.0 / 3},
-      // No failure, but it would be retried once more.
+      // Not a failure, but a code that is retried again.
       {Attribution::kSuccess, Code::kAborted, 1.0 / 3},
       {Attribution::kServerFailure, Code::kUnavailable, 1.0 / 3},
       {Attribution::kServerFailure, Code::kInternal, 1.0 / 3},

@@ -1,4 +1,5 @@
-// A deadline only ever shrinks, and nothing starts that it cannot pay for.
+// A deadline never moves later, and nothing starts for which too little time is
+// left.
 #include "src/core/base/deadline.h"
 
 #include "gtest/gtest.h"

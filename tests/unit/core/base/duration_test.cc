@@ -121,7 +121,7 @@ TEST(FormatDurationTest, IsExactAndShort) {
 TEST(FormatDurationTest, RoundTrips) {
   std::mt19937_64 random(42);
   for (int i = 0; i < 20'000; ++i) {
-    // Every magnitude alike, and round values as people write them.
+    // Values of every magnitude, and round ones as people write them.
     int64_t ns = static_cast<int64_t>(random() >> (1 + random() % 63));
     if (i % 2 == 0) ns -= ns % 1'000;
     if (i % 3 == 0) ns -= ns % 1'000'000;

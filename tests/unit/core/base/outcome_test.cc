@@ -65,7 +65,7 @@ TEST(AttributeTest, OfPlainCodes) {
       {Code::kUnknown, Attribution::kServerFailure},
       {Code::kDataLoss, Attribution::kServerFailure},
       {Code::kResourceExhausted, Attribution::kOverload},
-      // Nobody we know cancelled: the server did, or something between.
+      // The caller did not cancel, so the server did, or a proxy.
       {Code::kCancelled, Attribution::kServerFailure},
       // Answers: they say that the request is wrong, not the server.
       {Code::kInvalidArgument, Attribution::kAnsweredWithError},
@@ -77,7 +77,7 @@ TEST(AttributeTest, OfPlainCodes) {
       {Code::kOutOfRange, Attribution::kAnsweredWithError},
       {Code::kUnimplemented, Attribution::kAnsweredWithError},
       {Code::kUnauthenticated, Attribution::kAnsweredWithError},
-      // Numbers without a name say nothing, and unknown is the server's fault.
+      // Unknown codes mean nothing, so they count as the server's failure.
       {static_cast<Code>(17), Attribution::kServerFailure},
       {static_cast<Code>(-1), Attribution::kServerFailure},
   };
@@ -127,7 +127,7 @@ TEST(AttributeTest, WhatThisProcessFailedSaysNothingOfTheServer) {
     end.origin = Origin::kHere;
     end.channel_was_not_ready = true;
     if (end.code == Code::kCancelled) continue;
-    // A deadline says who was slow, whose clock it may be.
+    // For a deadline, it matters who was slow, and not whose clock ended it.
     const bool is_deadline = end.code == Code::kDeadlineExceeded;
     for (const BlameRules& rules : {BlameRules(), all, ignoring}) {
       const Attribution who = Attribute(end, rules);
@@ -139,7 +139,7 @@ TEST(AttributeTest, WhatThisProcessFailedSaysNothingOfTheServer) {
     }
   }
   AttemptEnd ok;
-  ok.origin = Origin::kHere;  // as of an interceptor that answers by itself
+  ok.origin = Origin::kHere;  // an interceptor may answer by itself
   EXPECT_EQ(Attribute(ok, BlameRules()), Attribution::kSuccess);
 }
 
@@ -161,7 +161,7 @@ TEST(AttributeTest, RefusedByAReconnectingChannelWasNotSent) {
     end.origin = origin;
     EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kNotSent);
   }
-  // A server's own answer reached us over that channel in the end.
+  // A server's answer arrived, so the channel was connected in the end.
   for (const Origin origin : {Origin::kPeer, Origin::kUnknown}) {
     end.origin = origin;
     EXPECT_EQ(Attribute(end, BlameRules()), Attribution::kServerFailure);

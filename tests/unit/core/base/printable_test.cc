@@ -1,4 +1,4 @@
-// What is printed of names that came from outside.
+// How names from outside are printed.
 #include "src/core/base/printable.h"
 
 #include <set>
@@ -29,7 +29,7 @@ TEST(PrintableTest, ControlCharactersAreSpelledOut) {
   EXPECT_EQ(Printable("\xc2\xa0"), "\xc2\xa0");
 }
 
-// With them a name looks like another, or a line like two.
+// Such characters make a name look like another one, or one line like two.
 TEST(PrintableTest, WhatIsNotSeenOrTurnsTheTextIsSpelledOut) {
   EXPECT_EQ(Printable("a\xe2\x80\x8b"), "a\\xe2\\x80\\x8b");
   EXPECT_EQ(Printable("\xef\xbb\xbf/x"), "\\xef\\xbb\\xbf/x");

@@ -1,5 +1,5 @@
-// What each few threads have for themselves: held by one at a time, and nothing
-// that was counted is lost.
+// Values that a few threads share: only one thread holds a value at a time, and
+// no count is lost.
 #include "src/core/base/striped.h"
 
 #include <array>
