@@ -1,4 +1,4 @@
-// While it is open, one attempt a second looks whether the target is back.
+// While the breaker is open, one attempt a second is a probe.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -98,7 +98,7 @@ TEST_F(CanaryTest, NoMoreHangAtATimeThanThereAreProbes) {
     if (Permit permit = Call(Ms(ms))) hung.push_back(std::move(permit));
   }
   EXPECT_EQ(hung.size(), 3u);
-  // Each lasts for 5 s, and its place is free then.
+  // Each lease lasts for 5 s, and then its place is free.
   EXPECT_TRUE(Call(Sec(6)));
   EXPECT_EQ(breaker_->Snapshot(At(Sec(6))).hung_probes, 1);
   EXPECT_EQ(breaker_->next_tick(), At(Sec(7)));
@@ -141,10 +141,11 @@ TEST_F(CanaryTest, FlapsAreToldLessAndLess) {
   }
   ASSERT_EQ(StateAt(now), BreakerState::kClosed);
   const std::vector<std::string> told = Told(log_);
-  // The trip; 1 to 4, 8, 16, 32 and 64, there and back; the way to the end.
+  // The trip; the flaps 1 to 4, 8, 16, 32 and 64, two events each; and the
+  // final recovery.
   EXPECT_EQ(told.size(), 1 + 2 * 8 + 2u) << absl::StrJoin(told, "\n");
   EXPECT_THAT(told[16], HasSubstr("64 times since it was closed"));
-  // Each begins where the one before has ended.
+  // Each event begins with the state in which the one before ended.
   std::string state = "closed";
   for (const Event& event : log_.Since(0, 100).events) {
     EXPECT_EQ(event.from, state);
@@ -153,7 +154,7 @@ TEST_F(CanaryTest, FlapsAreToldLessAndLess) {
   EXPECT_EQ(state, "closed");
 }
 
-// A look that is due for a moment is no sign that nobody calls.
+// A probe that has been due for a moment does not mean that no calls come.
 TEST_F(CanaryTest, WhatNobodyAsksForTenSecondsWaitsForACall) {
   Make();
   EXPECT_FALSE(breaker_->Snapshot(At(Sec(9))).waits_for_call);
@@ -190,7 +191,7 @@ TEST_F(CanaryTest, AfterALongOutageThereIsAShortRamp) {
   EXPECT_EQ(StateAt(Sec(1)), BreakerState::kClosed);
 }
 
-// Ten watchers, whose first message comes when something happens.
+// Ten streams whose first message comes when something happens.
 TEST_F(CanaryTest, SilentStreamsOnAConnectionCloseIt) {
   Make(WithCanaries(), CallKind::kStream);
   std::vector<Permit> watchers;
@@ -216,8 +217,8 @@ TEST_F(CanaryTest, SilentStreamsWithoutAConnectionHang) {
   EXPECT_GT(breaker_->Snapshot(At(Sec(20))).hung_probes, 3);
 }
 
-// One breaker for all methods of a channel, and a server that is frozen: its
-// connections stay, and so do the silent streams; unary calls time out.
+// All methods of a channel share one breaker, and the server is frozen. Its
+// connections and silent streams stay open, but unary calls time out.
 TEST_F(CanaryTest, SilentStreamsDoNotCloseItWhileUnaryCallsFail) {
   Make();
   std::vector<Permit> watchers;
@@ -230,7 +231,7 @@ TEST_F(CanaryTest, SilentStreamsDoNotCloseItWhileUnaryCallsFail) {
                       At(Ms(ms)));
       }
       breaker_->NoteConnected(At(Ms(ms)));
-      // By turns, so that both kinds look.
+      // Alternately, so that both kinds of calls are probes.
       if ((ms / 1'000) % 2 == 0) {
         if (Permit permit = Call(Ms(ms), CallKind::kStream)) {
           watchers.push_back(std::move(permit));
@@ -248,7 +249,7 @@ TEST_F(CanaryTest, SilentStreamsDoNotCloseItWhileUnaryCallsFail) {
   EXPECT_EQ(StateAt(Sec(66)), BreakerState::kClosed);
 }
 
-// But where only streams are left, they do.
+// But if only streams are left, silent ones close it.
 TEST_F(CanaryTest, SilentStreamsCloseItWhenNoUnaryCallComesAnyMore) {
   Make();
   Permit unary = Call(Sec(1));
@@ -271,7 +272,7 @@ TEST_F(CanaryTest, SilentStreamsCloseItWhenNoUnaryCallComesAnyMore) {
   EXPECT_EQ(StateAt(Sec(15)), BreakerState::kClosed);
 }
 
-// One method of many that answers with errors: the server is not frozen.
+// If only one of several methods answers with errors, the server is not frozen.
 TEST_F(CanaryTest, SilentStreamsCloseItWhileOneMethodAnswersWithErrors) {
   for (const bool has_answer : {true, false}) {
     Make();
@@ -296,7 +297,8 @@ TEST_F(CanaryTest, SilentStreamsCloseItWhileOneMethodAnswersWithErrors) {
   }
 }
 
-// What was sent before it opened says nothing of what came then.
+// A call that was sent before the breaker opened says nothing about the time
+// since then.
 TEST_F(CanaryTest, ALateTimeoutMakesNoDoubt) {
   breaker_ = std::make_unique<Breaker>(
       Breaker::Identity{"c", "t", "m", &log_, nullptr}, WithCanaries(), 1,
@@ -346,14 +348,14 @@ TEST_F(CanaryTest, AMessageAfterTheDoubtIsASuccess) {
   EXPECT_EQ(StateAt(Sec(5)), BreakerState::kClosed) << "it was judged";
 }
 
-// But of one whose lease is over for another reason nothing comes any more.
+// But if a stream's lease ended for another reason, its messages are ignored.
 TEST_F(CanaryTest, AMessageAfterAStreamWasJudgedIsNone) {
   BreakerOptions options = WithCanaries();
   options.probes = 2;
   Make(options, CallKind::kStream);
   Permit stream = Call(Sec(2), CallKind::kStream);
   ASSERT_TRUE(stream);
-  // Its five seconds are over.
+  // The five seconds of its lease have passed.
   EXPECT_EQ(StateAt(Sec(8)), BreakerState::kOpen);
   EXPECT_EQ(breaker_->Snapshot(At(Sec(8))).hung_probes, 1);
   stream.NoteProgress(At(Sec(8)));

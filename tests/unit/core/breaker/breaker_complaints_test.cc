@@ -1,5 +1,5 @@
-// What users of other breakers have complained of, one test each. The name of a
-// test says whose issue it was.
+// Complaints of users of other breakers, one test each. The name of a test has
+// the project and the number of the issue.
 #include <atomic>
 #include <set>
 #include <string>
@@ -32,7 +32,7 @@ class ComplaintsTest : public ::testing::Test {
         Breaker::Identity{"c", "t", "m", &log_, observer}, options, 1, Time{});
     return *breaker_;
   }
-  // Open since the start of time, its probe due at kDue.
+  // Makes a breaker that opened at time zero and whose probe is due at kDue.
   Breaker& MakeOpen(const BreakerOptions& options) {
     Make(options);
     Permit p = breaker_->Admit(Time{}, kInfiniteFuture).permit;
@@ -68,7 +68,8 @@ TEST_F(ComplaintsTest, Resilience4j903And935PermitNeverSettled) {
   MakeOpen(OneProbe());
   Permit forgotten = Admit(kDue);
   EXPECT_FALSE(Admit(kDue));
-  // Its lease ends (failed, so open for 20 s), and then all is well.
+  // Its lease ends, which is a failure, so it is open for 20 s. Then it
+  // recovers.
   EXPECT_EQ(StateAt(kDue + Sec(5)), BreakerState::kOpen);
   EXPECT_TRUE(Call(Verdict::kSuccess, kDue + Sec(25)));
   EXPECT_EQ(StateAt(kDue + Sec(25)), BreakerState::kClosed);
@@ -105,15 +106,15 @@ TEST_F(ComplaintsTest, Sentinel1638BlockedByALaterRuleAfterAdmission) {
   for (int i = 0; i < 10; ++i) {
     Permit probe = Admit(kDue);
     ASSERT_TRUE(probe);
-    probe = Permit();  // another rule said no
+    probe = Permit();  // another rule refused the call
   }
   EXPECT_TRUE(Call(Verdict::kSuccess, kDue));
   EXPECT_EQ(StateAt(kDue), BreakerState::kClosed);
 }
 
 TEST_F(ComplaintsTest, SentinelGo196And2136And3363TwoRulesInARow) {
-  // Two breakers alike, one behind the other: what the second refuses, the
-  // first has not begun.
+  // Two equal breakers in a row: if the second refuses a call, the first does
+  // not count it.
   BreakerOptions options = OneProbe();
   Breaker& first = MakeOpen(options);
   Breaker second({}, options, 1, Time{});
@@ -136,7 +137,7 @@ TEST_F(ComplaintsTest, SentinelGo196And2136And3363TwoRulesInARow) {
 }
 
 TEST_F(ComplaintsTest, Hystrix1781OpenWithoutATimeToLeaveIt) {
-  // State and time are of one lock: whatever operators do, OPEN has an end.
+  // One lock guards state and time, so OPEN ends whatever operators do.
   Breaker& breaker = MakeOpen(OneProbe());
   breaker.ForceOpen(Sec(1), Time{});
   breaker.ForceClosed(absl::nullopt, Time{});
@@ -165,7 +166,7 @@ TEST_F(ComplaintsTest, Resilience4j2038NoWaitNoLoop) {
   FieldErrors errors;
   options.Check("breaker", &errors);
   EXPECT_FALSE(errors.empty());
-  // And even if it came to that.
+  // A breaker that had such options nevertheless would not loop either.
   Make(options);
   for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(Call(Verdict::kFailure, Time{}));
 }
@@ -182,8 +183,8 @@ TEST_F(ComplaintsTest, Polly216OverhangingCallsDecideNothing) {
   good.Settle(Verdict::kSuccess, kDue);
   bad.Settle(Verdict::kFailure, kDue);
   EXPECT_EQ(StateAt(kDue), BreakerState::kHalfOpen);
-  EXPECT_EQ(log_.last(), told);  // and nobody is called twice
-  // gobreaker#122: they are not lost without a word either.
+  EXPECT_EQ(log_.last(), told);  // and there is no second event
+  // gobreaker#122: the results are counted, and not silently dropped.
   EXPECT_EQ(breaker_->Snapshot(kDue).stale_results, 2);
 }
 
@@ -203,7 +204,7 @@ TEST_F(ComplaintsTest, Resilience4j1432NeverMoreProbesThanAllowedInARace) {
         held.push_back(Admit(kDue));
         if (held.back()) ++probes;
       }
-      // None goes back before all have asked.
+      // No permit is returned before all threads have asked.
       ++ready;
       while (ready < 8) std::this_thread::yield();
     });
@@ -264,14 +265,15 @@ TEST_F(ComplaintsTest, Proposal558AndResilience4j682OwnCancelsAreNeutral) {
 }
 
 TEST_F(ComplaintsTest, Proposal558ACallsOwnHedgesDoNotBreakIt) {
-  // Two of three lose, and are cancelled by us; one failure would be enough.
+  // Two of three attempts lose and are cancelled. One failure would be enough
+  // to trip.
   MethodOptions options = Hedging(3, Ms(10));
   options.breaker = TripsAfter(1);
   CallRig rig(options);
   rig.Answer(1, Ms(15));
   rig.Run();
   ASSERT_EQ(rig.driver().launched(), 3);
-  rig.End(0, Code::kCancelled);  // as gRPC says afterwards
+  rig.End(0, Code::kCancelled);  // gRPC reports this afterwards
   rig.End(2, Code::kCancelled);
   const BreakerSnapshot s = rig.breaker().Snapshot(rig.now());
   EXPECT_EQ(s.state, BreakerState::kClosed);
@@ -280,7 +282,7 @@ TEST_F(ComplaintsTest, Proposal558ACallsOwnHedgesDoNotBreakIt) {
 }
 
 TEST_F(ComplaintsTest, Proposal558ADeadlineTooShortForAnybodyIsNeutral) {
-  // The method takes 50 ms; a client grants 5, again and again.
+  // The method takes 50 ms, but a client grants 5 ms, again and again.
   LatencyModel model;
   for (int s = 0; s < 60; ++s) {
     model.OnAttemptEnd(Code::kOk, Attribution::kSuccess, Ms(50), At(Sec(s)));
@@ -335,7 +337,7 @@ TEST_F(ComplaintsTest, Resilience4j1123AttemptsCutOffByTheirTimeoutCount) {
   ASSERT_EQ(rig.last().launch.size(), 1u);
   ASSERT_EQ(rig.last().launch[0].deadline, At(Ms(50)));
   rig.MoveTo(Ms(50));
-  rig.End(0, Code::kDeadlineExceeded);  // which gRPC says of it
+  rig.End(0, Code::kDeadlineExceeded);  // the code that gRPC reports
   rig.MoveTo(Ms(150));
   rig.Timer();
   ASSERT_EQ(rig.driver().launched(), 2);
@@ -429,7 +431,7 @@ TEST_F(ComplaintsTest, Zanzibar772AndArmeria3134OneHostsFailureIsItsOwn) {
 }
 
 TEST_F(ComplaintsTest, Envoy2671AllHostsOutIsARefusalThatSaysSo) {
-  // No panic: nobody gets calls that it has been taken out for.
+  // There is no panic mode: a target whose breaker is open gets no calls.
   MethodOptions options;
   options.breaker = TripsAfter(1);
   CallRig::Setup setup;
@@ -454,7 +456,7 @@ TEST_F(ComplaintsTest, Resilience4j2243And1221NothingPilesUp) {
   }
   EXPECT_GT(small.last(), 1'000);
   EXPECT_EQ(small.Since(0, 1'000'000).events.size(), 10u);
-  // All that a breaker keeps is in it, but for a window's bits and the leases.
+  // This is all of its memory, except for the bits of a window and the leases.
   EXPECT_LE(sizeof(Breaker), size_t{4'096});
 }
 
@@ -467,7 +469,7 @@ TEST_F(ComplaintsTest, Resilience4j667SlowAndFailedHaveLimitsOfTheirOwn) {
   options.window.kind = WindowOptions::Kind::kCalls;
   options.window.calls = 10;
   Make(options);
-  // Four slow ones and four that fail, of ten: neither is enough.
+  // Of ten calls four are slow and four fail. Neither is enough.
   Time now;
   for (int i = 0; i < 10; ++i) {
     Permit call = Admit(now);
@@ -502,13 +504,13 @@ TEST_F(ComplaintsTest, Gobreaker28And63AndPolly2381SomeProbesMayFail) {
 }
 
 TEST_F(ComplaintsTest, ExternalService94AfterHowManyCallsAndForHowLong) {
-  // Time is a number here, so a rehearsal is a loop.
+  // Since time is only a number here, this can be tested in a loop.
   Make(TripsAfter(5));
   int calls = 0;
   while (Call(Verdict::kFailure, Time{})) ++calls;
   EXPECT_EQ(calls, 5);
   EXPECT_EQ(breaker_->Snapshot(Time{}).probe_due, kDue);
-  // And the longest that a call can take.
+  // The longest time that a call can take.
   MethodOptions options = Retrying(3);
   CallRig::Setup setup;
   setup.deadline = Sec(2);

@@ -1,10 +1,10 @@
-// Every order of events up to a depth, on a small breaker: what must hold in
-// every state that can be reached, is looked at in every one.
+// Tries every order of events up to a depth on a small breaker, and checks the
+// invariants in every state that can be reached.
 //
-// A state is told from another by all that decides the future: the snapshot,
-// times as distances from now, the last results that a window may hold, and
-// the permits that are out. A breaker cannot be copied, so each state keeps the
-// events that led to it, and is built anew from them.
+// Two states are equal if everything that decides the future is equal: the
+// snapshot, times relative to now, the last results that a window may have, and
+// the permits in use. A breaker cannot be copied, so each state keeps the
+// events that led to it, and is rebuilt from them.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -35,7 +35,7 @@ enum class Act : char {
   kSucceedNewest,
   kFailNewest,
   kPassLittle,
-  kPassToNext,  // whatever is due next
+  kPassToNext,  // to the next time at which something is due
   kForceOpen,
   kForceOpenForATime,
   kForceClosed,
@@ -49,7 +49,7 @@ enum class Act : char {
 constexpr Act kLastAct = Act::kCheckHasNoWord;
 constexpr size_t kMostPermits = 4;
 constexpr Duration kHurry = Ms(100);
-// TSan makes each step many times slower, and has no thread to look at here.
+// TSan makes each step many times slower, and there are no threads to check.
 #ifdef FIREBREAK_TSAN
 constexpr int kShallower = 2;
 #else
@@ -68,7 +68,7 @@ bool IsForced(BreakerState state) {
          state == BreakerState::kForcedClosed;
 }
 
-// One breaker, the permits that are out, and the rules that it must keep.
+// One breaker, the permits in use, and the rules that must hold.
 class World {
  public:
   explicit World(const BreakerOptions& options)
@@ -141,12 +141,12 @@ class World {
     CheckProbes();
   }
 
-  // From wherever it is: once operators let go, calls that succeed close it,
-  // though the calls that are out never end.
+  // Checks that from this state, once overrides end, successful calls close the
+  // breaker, even if the calls in flight never end.
   void ExpectWayHome() {
     breaker_.ClearOverride(now_);
-    // Twice, since those that are out may yet hang, or be slow: the open time
-    // at its cap, and the ramp. And some for the steps.
+    // Twice the longest open time and the ramp, since the calls in flight may
+    // still hang or be slow. Some seconds more for the steps.
     const Time bound =
         now_ + 2 * (options_.max_open_duration + *options_.ramp.duration) +
         options_.probe_timeout + Sec(5);
@@ -159,7 +159,7 @@ class World {
     }
   }
 
-  // Equal for worlds with the same future.
+  // Returns a key that is equal for worlds with the same future.
   std::string Key() {
     const BreakerSnapshot s = breaker_.Snapshot(now_);
     auto ms = [&](Time t) { return (t - now_).count(); };
@@ -171,7 +171,8 @@ class World {
         s.override_end ? ms(*s.override_end) : -1, "|", s.asks_health, "|");
     const Time tick = breaker_.next_tick();
     absl::StrAppend(&key, tick == kInfiniteFuture ? -1 : ms(tick), "|");
-    // Re-trips decide the next open time; results of probes the verdict.
+    // The number of re-trips decides the next open time, and the results of
+    // probes decide the next state.
     absl::StrAppend(&key, std::min(reopened_, 3), "|", results_, "|");
     if (s.state == BreakerState::kRamp) {
       absl::StrAppend(&key, std::lround(ramp_turns_ * 1e6), "|");
@@ -263,8 +264,8 @@ class World {
     out_.push_back({std::move(a.permit), after.epoch, now_, ends});
   }
 
-  // As nothing, where the target is coming back; else as any call, whose turn
-  // it leaves to Admit().
+  // Asks for a hedge. While the target recovers, it is not admitted. Otherwise
+  // it is like any call, and does not take a turn of the ramp itself.
   void AskForAHedge() {
     const BreakerSnapshot before = breaker_.Snapshot(now_);
     const bool is_steady = before.state == BreakerState::kClosed ||
@@ -279,7 +280,7 @@ class World {
               IsShadow() && before.state != BreakerState::kForcedOpen);
   }
 
-  // Where checks look, a call does so only when none has come for long.
+  // With health checks, a call is a probe only if there was no check for long.
   Time CallsLookAt(const BreakerSnapshot& s) const {
     return s.asks_health ? *s.probe_due + options_.open_duration : *s.probe_due;
   }
@@ -319,7 +320,7 @@ class World {
     const BreakerSnapshot before = breaker_.Snapshot(now_);
     Out out = std::move(out_[n]);
     out_.erase(out_.begin() + static_cast<int64_t>(n));
-    // Of RAMP, a result stays good in the CLOSED that follows.
+    // A result from RAMP still counts in the CLOSED that follows.
     const bool is_stale =
         out.epoch < before.epoch &&
         !(before.state == BreakerState::kClosed && out.epoch == ramp_epoch_ &&
@@ -384,7 +385,7 @@ class World {
     if (s.state == BreakerState::kRamp) ramp_epoch_ = s.epoch;
   }
 
-  // Counted from the outside, by the permits we hold.
+  // Compares the probes in flight with the permits that this test holds.
   void CheckProbes() {
     const BreakerSnapshot s = breaker_.Snapshot(now_);
     NoteRamp(s);

@@ -1,4 +1,4 @@
-// HALF_OPEN: a few probes decide, and nothing can wedge it.
+// HALF_OPEN: a few probes decide, and it never gets stuck.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -79,7 +79,7 @@ TEST_F(HalfOpenTest, AsksForNoMoreProbesThanResultsAreMissing) {
   Permit third = Probe();
   Permit fourth = Probe();
   EXPECT_EQ(RefusalAt(kDue).reason, Reason::kProbesTaken);
-  // A neutral end leaves its question open, and another probe may ask it.
+  // A neutral end decides nothing, and allows another probe.
   third.Settle(Verdict::kNeutral, kDue);
   Permit fifth = Probe();
   fourth.Settle(Verdict::kSuccess, kDue);
@@ -207,8 +207,8 @@ TEST_F(HalfOpenTest, AProbeThatEndsAfterItsLeaseIsHungAndThenStale) {
   EXPECT_EQ(s.stale_results, 1);
 }
 
-// The status of a deadline comes a little after it, and may be neutral: a
-// client in a hurry must not keep a target from coming back.
+// The status of a deadline comes a little after it, and may be neutral. A
+// client with short deadlines must not prevent the recovery of a target.
 TEST_F(HalfOpenTest, AProbeIsJudgedByTheStatusOfItsDeadlineNotByTheClock) {
   for (const Duration deadline : {Ms(1), Ms(200), Ms(-1), Ms(-9'000)}) {
     for (const Duration late : {Duration(1), Ms(50)}) {
@@ -265,7 +265,7 @@ TEST_F(HalfOpenTest, AStreamWithProgressSucceedsWhenItsLeaseEnds) {
   EXPECT_EQ(StateAt(kDue + Ms(4'999)), BreakerState::kHalfOpen);
   EXPECT_EQ(StateAt(kDue + Sec(5)), BreakerState::kClosed);
   EXPECT_EQ(breaker_->Snapshot(kDue + Sec(5)).hung_probes, 0);
-  // How it ends an hour later is news from another time.
+  // Its end an hour later is stale.
   stream.Settle(Verdict::kFailure, kDue + Sec(3600));
   EXPECT_EQ(breaker_->Snapshot(kDue + Sec(3600)).consecutive_failures, 0);
   EXPECT_EQ(breaker_->Snapshot(kDue + Sec(3600)).stale_results, 1);
@@ -416,7 +416,7 @@ TEST_F(HalfOpenTest, AnAnswerAfterTheLeaseIsStillTooLate) {
   probe.NoteAnswered(over + Ms(1));
   EXPECT_EQ(StateAt(over + Ms(1)), BreakerState::kOpen);
   EXPECT_EQ(breaker_->Snapshot(over + Ms(1)).hung_probes, 1);
-  // And at its last moment it is in time.
+  // At the last moment it is still in time.
   const Time again = kDue + Sec(60);
   Permit second = Probe(again, again + Ms(300));
   const Time last = again + Ms(300) + Probation::kGrace;
@@ -456,7 +456,7 @@ TEST_F(HalfOpenTest, AConnectionEndsNoOtherWait) {
   EXPECT_EQ(*breaker_->Snapshot(kDue).probe_due, due);
 }
 
-// Closed it is neutral, as ever: gRPC may be on its way.
+// While CLOSED it is neutral, since gRPC may just be connecting.
 TEST_F(HalfOpenTest, ClosedACallWithoutConnectionCountsForNothing) {
   Make(/*probes=*/1);
   Probe().Settle(Verdict::kSuccess, kDue);

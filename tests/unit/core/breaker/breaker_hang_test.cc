@@ -1,5 +1,5 @@
-// Callers that all hang, and so make no new calls: the calls that are in flight
-// are all there is to judge by.
+// All callers hang, and so make no new calls. Only the calls in flight can show
+// that.
 #include <chrono>
 #include <vector>
 
@@ -56,11 +56,11 @@ TEST_F(BreakerHangTest, OpensWhenAllCallersHangAfterABusyTime) {
   }
   std::vector<Permit> hung;
   for (int i = 0; i < 20; ++i) hung.push_back(Call());
-  // 20 slow calls beside 800 fast ones say nothing yet.
+  // 20 slow calls among 800 fast ones are not enough yet.
   Pass(Sec(3));
   EXPECT_EQ(Look().state, BreakerState::kClosed);
   EXPECT_EQ(Look().slow_in_flight, 20);
-  // Nobody calls any more, and the fast ones grow old.
+  // There are no more calls, and the fast ones leave the window.
   Pass(Sec(10));
   EXPECT_EQ(Look().state, BreakerState::kOpen);
   EXPECT_EQ(Look().cause, "slow-call rate 1.00 over 20 calls (limit 0.8)");
@@ -76,7 +76,7 @@ TEST_F(BreakerHangTest, ASlowCallStaysInTheWindowAsLongAsItHangs) {
   EXPECT_EQ(Look().window_slow, 20);
   EXPECT_EQ(Look().window_timed, 20);
   EXPECT_EQ(Look().slow_in_flight, 20);
-  // What ends is a result as any other, and grows old.
+  // A call that ends is a result like any other, and leaves the window.
   for (Permit& each : hung) each.Settle(Verdict::kSuccess, now_);
   EXPECT_EQ(Look().window_slow, 20);
   EXPECT_EQ(Look().slow_in_flight, 0);

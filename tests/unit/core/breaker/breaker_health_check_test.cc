@@ -1,5 +1,5 @@
-// A health check in the place of the canary: what the breaker makes of its
-// answers, and what it does when nobody checks.
+// Health checks as probes: the breaker's reaction to their answers, and to
+// missing checks.
 #include <memory>
 #include <utility>
 
@@ -34,7 +34,7 @@ class HealthCheckBreakerTest : public ::testing::Test {
   Permit Call(Duration at) {
     return breaker_->Admit(At(at), kInfiniteFuture).permit;
   }
-  // One that is due, begins and is answered at once.
+  // Makes a check that is due, and answers it at once.
   bool Check(Duration at, const HealthAnswer& answer) {
     EXPECT_TRUE(breaker_->HealthCheckDue(At(at)));
     breaker_->HealthCheckBegins("shop", At(at));
@@ -96,7 +96,7 @@ TEST_F(HealthCheckBreakerTest, AServerThatServesMakesItHalfOpenAndCallsDecide) {
   EXPECT_FALSE(Note(kServing, Sec(100), Sec(100)));
 }
 
-// Or a retry would wait for nothing.
+// Otherwise a retry would wait in vain.
 TEST_F(HealthCheckBreakerTest, KnowsBeforehandWhatItRefuses) {
   Make();
   EXPECT_TRUE(breaker_->WouldRefuse(At(Ms(100)), At(Sec(3))));
@@ -122,7 +122,7 @@ TEST_F(HealthCheckBreakerTest, AMethodThatFailsOnAServerThatServesReopens) {
   Check(Sec(1), kServing);
   Call(Sec(1)).Settle(Verdict::kFailure, At(Sec(1)));
   EXPECT_EQ(StateAt(Sec(1)), BreakerState::kOpen);
-  // What was asked before says nothing of this.
+  // A check that began before the trip says nothing about it.
   EXPECT_TRUE(Note(kServing, Ms(900), Ms(1'100)));
   EXPECT_EQ(StateAt(Ms(1'100)), BreakerState::kOpen);
   EXPECT_EQ(breaker_->Snapshot(At(Ms(1'100))).health, "");
@@ -189,14 +189,14 @@ TEST_F(HealthCheckBreakerTest, APolicyMayTakeChecksAwayAndBringThem) {
   EXPECT_TRUE(breaker_->HealthCheckDue(At(Sec(2))));
 }
 
-// Any order of calls, checks and answers: no call is sent while checks look,
-// and it always comes back.
+// In any order of calls, checks and answers, no call is sent while checks are
+// the probes, and the breaker always recovers.
 TEST_F(HealthCheckBreakerTest, InAnyOrderItComesBack) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     Make();
     Rng rng(seed);
     Duration now{};
-    Duration last_word{};  // of a check that is none, or of its begin
+    Duration last_word{};  // when a check began or could not tell
     for (int step = 0; step < 200; ++step) {
       now += Ms(static_cast<int64_t>(rng.Uniform(0, 400)));
       const BreakerSnapshot before = breaker_->Snapshot(At(now));

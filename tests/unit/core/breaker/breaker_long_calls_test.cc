@@ -11,9 +11,9 @@
 namespace firebreak::core {
 namespace {
 
-// Calls at an even rate over a breaker with default numbers. All take `takes`.
-// The outage takes those under way with it, and those that begin in it fail at
-// once.
+// Makes calls at an even rate through a breaker with the default options. The
+// start of the outage ends the calls in flight, and calls that begin during the
+// outage fail at once.
 class LongCalls {
  public:
   explicit LongCalls(const BreakerOptions& options, CallKind kind)
@@ -21,7 +21,7 @@ class LongCalls {
         breaker_(Breaker::Identity{"c", "t", "m", nullptr, nullptr}, options, 1,
                  Time{}) {}
 
-  // Until `end`; the outage is [from, until).
+  // Runs until `end`. Each call takes `takes`. The outage is [from, until).
   void Run(Duration takes, Duration from, Duration until, Duration end) {
     constexpr Duration kStep = std::chrono::milliseconds(100);
     for (Duration at = Duration::zero(); at < end; at += kStep) {
@@ -73,7 +73,7 @@ TEST(BreakerLongCallsTest, CloseItAgainAfterAnOutageOfAMoment) {
     LongCalls calls(BreakerOptions{}, CallKind::kUnary);
     calls.Run(Sec(seconds), Sec(40), Sec(42), Sec(240));
     EXPECT_EQ(calls.Snapshot(Sec(240)).state, BreakerState::kClosed);
-    // The first probe shows how long a probe may take, at the latest.
+    // The first probe, at the latest, shows how long a probe may take.
     EXPECT_GE(calls.Snapshot(Sec(240)).times_opened, 1);
     EXPECT_LE(calls.Snapshot(Sec(240)).times_opened, 3);
     EXPECT_GT(calls.refused(), 0);
@@ -81,7 +81,7 @@ TEST(BreakerLongCallsTest, CloseItAgainAfterAnOutageOfAMoment) {
   }
 }
 
-// Nothing was under way when it opened, so the probe itself has to show it.
+// No call was in flight when it opened, so the probe itself has to show it.
 TEST(BreakerLongCallsTest, AProbeThatWasTakenForHungIsBelievedLate) {
   BreakerOptions options = TripsAfter(1);
   options.probes = 1;
@@ -96,7 +96,7 @@ TEST(BreakerLongCallsTest, AProbeThatWasTakenForHungIsBelievedLate) {
   EXPECT_EQ(breaker.Snapshot(At(Sec(16))).state, BreakerState::kOpen)
       << "late, so it decides nothing";
   EXPECT_EQ(breaker.Snapshot(At(Sec(16))).stale_results, 1);
-  // But the next call may look, and has nine seconds for it.
+  // But the next call is a probe, with a lease of nine seconds.
   probe = breaker.Admit(At(Sec(16)), kInfiniteFuture).permit;
   ASSERT_TRUE(probe.is_probe());
   EXPECT_EQ(breaker.Snapshot(At(Sec(24))).state, BreakerState::kHalfOpen);
@@ -120,7 +120,8 @@ TEST(BreakerLongCallsTest, AStreamsFirstMessageIsBelievedLate) {
   EXPECT_EQ(breaker.Snapshot(At(Sec(34))).state, BreakerState::kHalfOpen);
 }
 
-// One that has lasted for an hour does not say that a probe may hang so long.
+// A stream that has lasted for an hour does not mean that a probe may hang for
+// that long.
 TEST(BreakerLongCallsTest, AStreamThatLastsTeachesNothing) {
   BreakerOptions options = TripsAfter(1);
   options.probes = 1;
@@ -139,8 +140,8 @@ TEST(BreakerLongCallsTest, AStreamThatLastsTeachesNothing) {
   EXPECT_EQ(breaker.Snapshot(At(Sec(3'615))).hung_probes, 1);
 }
 
-// A server that hangs for good gets no more time than it was ever given reason
-// for, and soon as little as before.
+// If a server hangs for ever, its probes get no more time than earlier calls
+// have needed, and soon as little as before.
 TEST(BreakerLongCallsTest, ProbesThatHangWearThePatienceOut) {
   BreakerOptions options;
   Probation probation(options);

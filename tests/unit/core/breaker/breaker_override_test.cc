@@ -1,4 +1,4 @@
-// What an operator says beats every timer and rule.
+// An operator's override has priority over every timer and rule.
 #include <utility>
 
 #include "gmock/gmock.h"
@@ -63,7 +63,7 @@ TEST_F(OverrideTest, ForcedOpenForATimeEndsByItself) {
   EXPECT_EQ(a.refusal.reason, Reason::kForcedOpen);
   EXPECT_EQ(a.refusal.retry_after, Sec(20));
   EXPECT_EQ(StateAt(At(Sec(31)) - Duration(1)), BreakerState::kForcedOpen);
-  // A call is enough to notice.
+  // The next call notices that the override has ended.
   EXPECT_TRUE(breaker.Admit(At(Sec(31)), kInfiniteFuture).permit.is_probe());
   EXPECT_EQ(StateAt(At(Sec(31))), BreakerState::kHalfOpen);
   EXPECT_EQ(breaker.Snapshot(At(Sec(31))).override_end, absl::nullopt);
@@ -185,7 +185,7 @@ TEST_F(OverrideTest, AFailedProbeAfterwardsOpensAsEver) {
   Permit probe = breaker.Admit(At(Sec(1)), kInfiniteFuture).permit;
   probe.Settle(Verdict::kFailure, At(Sec(1)));
   EXPECT_EQ(StateAt(At(Sec(1))), BreakerState::kOpen);
-  // It was CLOSED before: this is its first trip, and no re-trip.
+  // It was CLOSED before, so this is its first trip, and not a re-trip.
   EXPECT_EQ(breaker.Snapshot(At(Sec(1))).probe_due, At(Sec(11)));
 }
 

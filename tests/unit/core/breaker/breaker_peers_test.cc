@@ -1,19 +1,20 @@
-// The breaker beside two peers, configured alike and fed the same random
-// events. The peers are small models here, written from their documented rules:
-// gobreaker v2 (sony/gobreaker README) and resilience4j's count-based window
-// (its CircuitBreaker guide). Where they answer alike, so must we; where not,
-// the test says where and why.
+// Compares the breaker with two peers that have the same configuration and get
+// the same random events. The peers are small models, written from their
+// documented rules: gobreaker v2 (sony/gobreaker README) and resilience4j's
+// count-based window (its CircuitBreaker guide). If both peers give the same
+// answer, so must this breaker. Otherwise the test says where and why it
+// differs.
 //
-// Differences, all of them meant:
-//  1. resilience4j books a result on whatever state it meets. A call that began
-//     before a trip may decide a probe there, and an ignored one may add a
-//     probe. Here it is stale.
-//  2. resilience4j decides half-open when all permitted results are in. Here it
-//     is decided as soon as the missing ones cannot turn it.
-//  3. Both leave OPEN after its time, here at it: one nanosecond.
-//  4. gobreaker and resilience4j let a probe hang for ever. Here its lease
-//  ends;
-//     these tests set it to an hour, so that it does not show.
+// The intended differences:
+//  1. resilience4j counts a result in whatever state it arrives. There, a call
+//     that began before a trip may decide a probe, and an ignored one may allow
+//     another probe. Here such a result is stale.
+//  2. resilience4j decides half-open when all permitted results have arrived.
+//     Here it is decided as soon as the missing ones cannot change it.
+//  3. Both leave OPEN one nanosecond after its time, and this breaker exactly
+//     at it.
+//  4. In gobreaker and resilience4j a probe may hang for ever. Here its lease
+//     ends; these tests set it to an hour, so that it has no effect.
 #include <algorithm>
 #include <cstdint>
 #include <deque>
@@ -40,7 +41,7 @@ State Ours(BreakerState state) {
   }
 }
 
-// Counts of one generation; each change of state begins a new one.
+// Counts the results of one generation. Each change of state begins a new one.
 class Gobreaker {
  public:
   Gobreaker(int trips_after, int max_requests, Duration timeout)
@@ -179,7 +180,8 @@ struct Call {
   uint64_t epoch = 0;
 };
 
-// Time that never stands still, so that nothing falls on the very end of OPEN.
+// Returns a later time with odd nanoseconds, so that no event is exactly at the
+// end of OPEN.
 Time Next(Time now, Dice* dice) {
   return now + Duration(1) +
          (dice->Chance(0.1) ? Ms(dice->Int(0, 6'000)) : Ms(dice->Int(0, 20)));
@@ -233,11 +235,11 @@ TEST(BreakerPeersTest, AnswersAsGobreakerDoes) {
   EXPECT_GT(trips, 1'000);
 }
 
-// Both on one random string; how far they agree.
+// Runs both with the same random events, and shows how long they agree.
 struct Race {
   int events = 0;  // until the first difference, or all
   bool differ = false;
-  bool was_late = false;  // a late result had been handed in by then
+  bool was_late = false;  // there was a late result before that
 };
 
 Race RaceResilience4j(uint64_t seed, bool late_results) {
@@ -300,7 +302,7 @@ TEST(BreakerPeersTest, DiffersFromResilience4jOnlyAfterALateResult) {
     differ += race.differ;
     ASSERT_TRUE(!race.differ || race.was_late) << "seed " << seed;
   }
-  EXPECT_GT(differ, 10);  // or the strings show nothing
+  EXPECT_GT(differ, 10);  // otherwise the events would prove nothing
 }
 
 TEST(BreakerPeersTest, DecidesHalfOpenBeforeResilience4jAndToTheSameEnd) {

@@ -1,8 +1,8 @@
-// What a breaker does without its lock is what it would have done under it.
+// Without its lock, a breaker does the same as it would do with it.
 //
-// Two breakers see the same events. One has a rule on calls slower than
-// anything here, and so times each call, which takes the lock every time while
-// CLOSED.
+// Two breakers see the same events. One of them has a rule on slow calls, which
+// no call here breaks. So it has to time each call, and takes the lock for each
+// one while CLOSED.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -38,7 +38,7 @@ class Twins {
       } else {
         Settle();
       }
-      // Rarely, for it takes the lock.
+      // Compares rarely, since that takes the lock.
       if (dice_.Chance(0.05)) Compare();
       if (::testing::Test::HasFailure()) return;
     }
@@ -88,7 +88,8 @@ class Twins {
     return options;
   }
 
-  // Mostly a little; sometimes back, sometimes past all that is due.
+  // Moves the time, mostly a little, sometimes back, and sometimes past
+  // everything that is due.
   void PassTime() {
     const double how = dice_.Upto(Duration(1'000'000)).count() / 1e6;
     if (how < 0.1) {
@@ -240,7 +241,7 @@ TEST(BreakerQuickTest, EveryResultIsInTheWindowOrInATripOrStale) {
 #ifdef FIREBREAK_TSAN
   constexpr int kRounds = 10'000;
 #else
-  // Long enough for two threads to be at it at the same time.
+  // Long enough that two threads run at the same time.
   constexpr int kRounds = 100'000;
 #endif
   BreakerOptions options = TripsAfter(2);
@@ -267,7 +268,7 @@ TEST(BreakerQuickTest, EveryResultIsInTheWindowOrInATripOrStale) {
       }
       if (dice->Chance(0.01)) breaker.SetOptions(options, now);
       if (dice->Chance(0.01)) breaker.IsStrained(now);
-      // Only from OPEN: what is in the window then is in the event, too.
+      // Resets only while OPEN, since the window is then in the event, too.
       if (thread == 0 && breaker.Snapshot(now).state == BreakerState::kOpen) {
         breaker.Reset(now);
       }

@@ -1,5 +1,5 @@
-// RAMP, SHADOW and DISABLED, a HALF_OPEN that few calls come to, and targets
-// that only lose.
+// RAMP, SHADOW and DISABLED, a HALF_OPEN with few calls, and targets that
+// always lose.
 #include <limits>
 #include <memory>
 #include <string>
@@ -45,7 +45,7 @@ class BreakerModesTest : public ::testing::Test {
     options.ramp = {initial, duration};
     return options;
   }
-  // Into RAMP, at kDue.
+  // Makes a breaker that enters RAMP at kDue.
   Breaker& MakeRamping(const BreakerOptions& options) {
     Make(options);
     Call(Verdict::kFailure, Time{});
@@ -53,7 +53,7 @@ class BreakerModesTest : public ::testing::Test {
     EXPECT_EQ(StateAt(kDue), BreakerState::kRamp);
     return *breaker_;
   }
-  // Whether it was admitted.
+  // Makes a call, and returns whether it was admitted.
   bool Call(Verdict verdict, Time now) {
     Admission a = breaker_->Admit(now, kInfiniteFuture);
     a.permit.Settle(verdict, now);
@@ -96,7 +96,7 @@ TEST_F(BreakerModesTest, ARefusalOfTheRampSaysWhenItIsWorthAskingAgain) {
     EXPECT_EQ(a.refusal.reason, Reason::kRamping);
     return a.refusal.retry_after;
   };
-  // Not only in an hour: as after a trip.
+  // The wait is as after a trip, and not an hour.
   EXPECT_EQ(refusal_at(kDue + Sec(4)), Sec(10));
   EXPECT_EQ(refusal_at(kDue + Sec(3594)), Sec(6));
 }
@@ -121,7 +121,7 @@ TEST_F(BreakerModesTest, TheRampJudgesOnlyCallsSinceItsStart) {
   Call(Verdict::kFailure, kDue);
   Call(Verdict::kFailure, kDue);
   EXPECT_EQ(StateAt(kDue), BreakerState::kRamp);
-  // What began in the ramp still counts after it.
+  // A call that began in the ramp still counts after it.
   Admission during = breaker_->Admit(kDue, kInfiniteFuture);
   EXPECT_EQ(StateAt(kDue + Sec(10)), BreakerState::kClosed);
   during.permit.Settle(Verdict::kFailure, kDue + Sec(10));
@@ -229,7 +229,7 @@ TEST_F(BreakerModesTest, OnlyWhoLosesWithAHeadStartHasLost) {
 TEST_F(BreakerModesTest, WithoutAnAnswerNobodyHasLost) {
   AttemptEnd fatal;
   fatal.code = absl::StatusCode::kInternal;
-  AttemptEnd cancelled;  // the parent call was, and this attempt tells first
+  AttemptEnd cancelled;  // the parent call was cancelled; this ends first
   cancelled.code = absl::StatusCode::kCancelled;
   cancelled.cancelled_by_caller = true;
   AttemptEnd no;
@@ -258,11 +258,11 @@ TEST_F(BreakerModesTest, ShadowGoesThroughTheStatesAndRefusesNothing) {
   Call(Verdict::kFailure, Time{});
   EXPECT_EQ(StateAt(Time{}), BreakerState::kOpen);
   EXPECT_FALSE(breaker.WouldRefuse(Time{}, Time{}).has_value());
-  // Ten that it would refuse: they pass, and decide nothing.
+  // It would refuse these ten calls. They are sent, and decide nothing.
   EXPECT_EQ(Admitted(10, At(Sec(9))), 10);
   EXPECT_EQ(StateAt(At(Sec(9))), BreakerState::kOpen);
   EXPECT_EQ(breaker.Snapshot(At(Sec(9))).shadow_refusals, 10);
-  // A probe, and one beside it that only looks like one.
+  // A probe, and another call that ENFORCE would have refused.
   Admission probe = breaker.Admit(kDue, kInfiniteFuture);
   Admission other = breaker.Admit(kDue, kInfiniteFuture);
   EXPECT_FALSE(probe.permit.is_careful());
@@ -315,14 +315,14 @@ TEST_F(BreakerModesTest, WhileProbesAreOutPatienceDoesNotDecide) {
   BreakerOptions options = TripsAfter(1);
   options.half_open_duration = Sec(3);
   Breaker& breaker = Make(options);
-  // One fast success, and two that hang: that is no target to close for.
+  // One call succeeds fast and two hang, so the breaker must not close.
   Call(Verdict::kFailure, Time{});
   Permit a = breaker.Admit(kDue, kInfiniteFuture).permit;
   Permit b = breaker.Admit(kDue, kInfiniteFuture).permit;
   Call(Verdict::kSuccess, kDue);
   EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
   EXPECT_EQ(StateAt(kDue + Sec(4)), BreakerState::kHalfOpen);
-  // No more are sent on their way, or it could go on like that for ever.
+  // No more probes are admitted; otherwise this could go on for ever.
   b.Settle(Verdict::kNeutral, kDue + Sec(4));
   EXPECT_EQ(breaker.Admit(kDue + Sec(4), kInfiniteFuture).refusal.reason,
             Reason::kProbesTaken);
@@ -353,12 +353,14 @@ TEST_F(BreakerModesTest, LeasesThatAreOverTogetherAreJudgedByWhenTheyEnded) {
   options.probe_success_ratio = 0.5;  // two of three
   Breaker& breaker = Make(options);
   Call(Verdict::kFailure, Time{});
-  // Of a stream that moved; its lease ends last, but it is the first.
+  // The permit of a stream that made progress. It is the first probe, but its
+  // lease ends last.
   Permit stream = breaker.Admit(kDue, kInfiniteFuture).permit;
   stream.NoteProgress(kDue);
   Permit a = breaker.Admit(kDue, kDue + Sec(1)).permit;
   Permit b = breaker.Admit(kDue, kDue + Sec(2)).permit;
-  // Nobody has looked meanwhile: two hung before the stream had its time.
+  // Nothing called the breaker meanwhile. Two probes hung before the stream's
+  // lease ended.
   EXPECT_EQ(StateAt(kDue + Sec(9)), BreakerState::kOpen);
   EXPECT_EQ(Told(log_).back(),
             "half_open -> open: a probe hangs (0 of 2 successes needed)");
@@ -426,7 +428,7 @@ TEST_F(BreakerModesTest, TheTimeAVerdictTakesIsNotTheServers) {
   fast.permit.Settle(Verdict::kSuccess, At(Sec(2)));
   EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_timed, 1);
   EXPECT_EQ(breaker_->Snapshot(At(Sec(2))).window_slow, 0);
-  // Nor a probe's.
+  // The same for a probe.
   Call(Verdict::kFailure, At(Sec(2)));
   const Time due = At(Sec(12));
   Admission probe = breaker_->Admit(due, kInfiniteFuture);
@@ -443,7 +445,7 @@ TEST_F(BreakerModesTest, ASlowAnswerCountsBeforeItsVerdict) {
   Admission slow = breaker_->Admit(Time{}, kInfiniteFuture);
   slow.permit.NoteAnswered(At(Sec(1)));
   EXPECT_EQ(StateAt(At(Sec(1))), BreakerState::kOpen);
-  // Said again, and said too late, it changes nothing.
+  // A second and a late report change nothing.
   slow.permit.NoteAnswered(At(Sec(2)));
   slow.permit.Settle(Verdict::kFailure, At(Sec(2)));
   slow.permit.NoteAnswered(At(Sec(3)));
@@ -464,7 +466,7 @@ TEST_F(BreakerModesTest, ATripCarriesTheNumbersBehindIt) {
   };
   call(Verdict::kSuccess, At(Sec(0)), Sec(2), CallKind::kUnary);
   call(Verdict::kSuccess, At(Sec(3)), Sec(60), CallKind::kStream);
-  // Judged later: what it took is known before.
+  // The verdict comes later, but its duration is known before.
   Admission judged = breaker_->Admit(At(Sec(63)), kInfiniteFuture);
   judged.permit.NoteAnswered(At(Sec(66)));
   judged.permit.Settle(Verdict::kSuccess, At(Sec(70)));
@@ -478,7 +480,7 @@ TEST_F(BreakerModesTest, ATripCarriesTheNumbersBehindIt) {
   EXPECT_EQ(last().trip->timed, 4);
   EXPECT_EQ(last().trip->slow, 1);
   EXPECT_EQ(last().trip->slowest, Sec(3));
-  // On its way back no rule of these decides; and then it starts anew.
+  // During recovery none of these rules decides. Then the window is empty.
   Call(Verdict::kSuccess, At(Sec(100)));
   EXPECT_EQ(last().to, "closed");
   EXPECT_FALSE(last().trip.has_value());
@@ -513,7 +515,7 @@ TEST_F(BreakerModesTest, ABlackHoleTripsBeforeAnyCallHasEnded) {
     calls.push_back(breaker.Admit(At(Ms(i)), At(Sec(30))).permit);
   }
   EXPECT_EQ(watcher_.wanted, 1);  // the first call in flight asks for it
-  // Nobody calls, and nothing ends: the timer that was asked for finds it.
+  // No call begins or ends, so the timer finds it.
   while (watcher_.tick != kInfiniteFuture) {
     ASSERT_LE(watcher_.tick, At(Ms(1'066)));
     breaker.Tick(watcher_.tick);
@@ -559,12 +561,12 @@ TEST_F(BreakerModesTest, AProbeWithAShorterLeaseIsFoundBeforeTheOthers) {
   const int changes = watcher_.changes;
   Permit first = breaker.Admit(kDue, kInfiniteFuture).permit;
   EXPECT_EQ(watcher_.changes, changes + 1);
-  EXPECT_EQ(watcher_.wanted, 0);  // a change of state tells that and more
+  EXPECT_EQ(watcher_.wanted, 0);  // the change of state reports that, too
   EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
   Permit second = breaker.Admit(kDue, kDue + Sec(1)).permit;
   EXPECT_EQ(watcher_.wanted, 1);
   EXPECT_EQ(watcher_.tick, kDue + Sec(1) + Probation::kGrace);
-  // And when it becomes a matter of patience.
+  // It asks for a timer again when only half_open_duration can end the state.
   second.Settle(Verdict::kSuccess, kDue);
   EXPECT_EQ(breaker.next_tick(), kDue + Sec(5));
   first.Settle(Verdict::kNeutral, kDue);
@@ -579,7 +581,7 @@ TEST_F(BreakerModesTest, WhoeverMovesTimeDoesWhatIsDueThen) {
   options.leaky_slow_calls = 1;
   Breaker& breaker = Make(options);
   Permit hangs = breaker.Admit(Time{}, kInfiniteFuture).permit;
-  // A hedge asks; nobody else would find the black hole before.
+  // A hedge asks, since nothing else would find the black hole earlier.
   EXPECT_FALSE(breaker.IsStrained(At(Sec(2))));
   EXPECT_EQ(log_.last(), 1);
   EXPECT_EQ(watcher_.changes, 1);
@@ -607,14 +609,14 @@ TEST_F(BreakerModesTest, ATargetThatAlwaysLosesIsWarnedOf) {
   EXPECT_EQ(warnings(), 1);
   EXPECT_EQ(breaker.Snapshot(Time{}).losses, 120);
   EXPECT_EQ(StateAt(Time{}), BreakerState::kClosed);
-  // An answer, and it may be warned of anew.
+  // After an answer there may be another warning.
   Call(Verdict::kSuccess, Time{});
   EXPECT_EQ(breaker.Snapshot(Time{}).losses_in_a_row, 0);
   for (int i = 0; i < 20; ++i) Call(Verdict::kLost, Time{});
   EXPECT_EQ(warnings(), 2);
 }
 
-// Clocks and durations at their ends.
+// Times and durations at the ends of their ranges.
 TEST_F(BreakerModesTest, NoClockMakesItOverflowOrHang) {
   const Time kTimes[] = {
       Time::min(),   Time::min() + Duration(1), Time{} - Sec(1), Time{},

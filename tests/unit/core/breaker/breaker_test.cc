@@ -1,4 +1,4 @@
-// CLOSED and OPEN: when a breaker trips, for how long, and what it says.
+// CLOSED and OPEN: when a breaker trips, for how long, and what it reports.
 #include "src/core/breaker/breaker.h"
 
 #include <algorithm>
@@ -314,7 +314,8 @@ TEST_F(BreakerTest, EventsSayWhatWhenWhereAndWhy) {
   EXPECT_EQ(events[0].method, "m");
 }
 
-// Calls back into the breaker: with the breaker's lock held, it would hang.
+// Calls the breaker from its callbacks, which would hang if the breaker's lock
+// were held.
 class Watcher : public BreakerObserver {
  public:
   void OnStateChange(Breaker* breaker) override {

@@ -1,4 +1,4 @@
-// Probes, one by one: when a lease ends, and what its end says.
+// Probes one by one: when a lease ends, and what that means.
 #include "src/core/breaker/probation.h"
 
 #include "gtest/gtest.h"

@@ -1,5 +1,5 @@
-// What needs no lock: that it is let through while the facts hold, and that no
-// success is lost, counted twice or counted where it does not belong.
+// The path without a lock: calls are admitted while the published facts hold,
+// and no success is lost, counted twice or counted in the wrong epoch.
 #include "src/core/breaker/quick_path.h"
 
 #include <array>
@@ -150,7 +150,7 @@ TEST_F(QuickPathTest, HandsOverBeforeItsCountersAreFull) {
 TEST_F(QuickPathTest, EachThreadIsAdmittedAfterItHadTheLock) {
   Publish(Counting(7));
   int shut = 0;
-  // Of threads that follow each other, few share a cell with this one.
+  // Of threads that run one after the other, few share a cell with this one.
   for (int i = 0; i < 2; ++i) {
     std::thread([&] {
       if (path_.Enter(kStart).kind == Kind::kShut) ++shut;

@@ -1,4 +1,4 @@
-// A new policy while calls run: what the parts of the core keep of their state.
+// A new policy while calls run: the state that the parts of the core keep.
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,7 +43,7 @@ TEST_F(BreakerSetOptionsTest, AnOpenOneKeepsItsTimer) {
   EXPECT_TRUE(Admit(At(Sec(11))).permit.is_probe());
 }
 
-// What the old codes called failures explains nothing of the new ones.
+// Failures by the old codes say nothing about failures by the new ones.
 TEST_F(BreakerSetOptionsTest, WhatIsUsualGoesWithTheCodesThatItIsAbout) {
   BreakerOptions options;
   Breaker& breaker = Make(options);
@@ -70,7 +70,7 @@ TEST_F(BreakerSetOptionsTest, CountsAndAnEqualWindowStay) {
   options.consecutive_failures = 5;
   Breaker& breaker = Make(options);
   for (int i = 0; i < 4; ++i) Call(Verdict::kFailure, At(Sec(1)));
-  // Judged by the new limit with the next result.
+  // The next result is judged by the new limit.
   options.consecutive_failures = 3;
   breaker.SetOptions(options, At(Sec(2)));
   EXPECT_EQ(Look(At(Sec(2))).window_failures, 4);
@@ -95,7 +95,7 @@ TEST_F(BreakerSetOptionsTest, AnotherWindowStartsAnewAndOnlyThat) {
   EXPECT_EQ(Look(At(Sec(3))).window_calls, 0);
   for (int i = 0; i < 150; ++i) Call(Verdict::kSuccess, At(Sec(3)));
   EXPECT_EQ(Look(At(Sec(3))).window_calls, 100);
-  // Of a window of calls the duration says nothing.
+  // The duration has no effect on a window of calls.
   options.window.duration = Sec(5);
   breaker.SetOptions(options, At(Sec(3)));
   EXPECT_EQ(Look(At(Sec(3))).window_calls, 100);
@@ -110,7 +110,7 @@ TEST_F(BreakerSetOptionsTest, CallsInFlightCountBesideTheNewLimitForSlow) {
   options.slow_call_duration = Ms(300);
   breaker.SetOptions(options, At(Ms(50)));
   Permit after = Admit(At(Ms(50))).permit;
-  // One has begun under the old limit and is watched by none.
+  // A call that began under the old limit is watched by no limit.
   breaker.Tick(At(Ms(340)));
   EXPECT_EQ(Look(At(Ms(340))).leaky_slow_calls, 0);
   breaker.Tick(At(Ms(400)));
@@ -119,7 +119,7 @@ TEST_F(BreakerSetOptionsTest, CallsInFlightCountBesideTheNewLimitForSlow) {
   after.Settle(Verdict::kSuccess, At(Ms(400)));
   EXPECT_EQ(Look(At(Ms(400))).leaky_slow_calls, 1);
 
-  // Off and on again, with calls in flight all the while.
+  // The rule is switched off and on again while calls are in flight.
   Permit third = Admit(At(Ms(400))).permit;
   options.slow_call_duration = Duration::zero();
   breaker.SetOptions(options, At(Ms(410)));
@@ -171,7 +171,7 @@ TEST_F(BreakerSetOptionsTest, TakenAwayItClosesWithAnEventAndCountsNothing) {
   EXPECT_TRUE(disabled);
   breaker.SetOptions(TripsAfter(1), At(Sec(2)));
   EXPECT_EQ(Look(At(Sec(2))).state, BreakerState::kClosed);
-  // It began when there was nothing to count.
+  // It began while the breaker was off, so it does not count.
   disabled.Settle(Verdict::kFailure, At(Sec(2)));
   EXPECT_EQ(Look(At(Sec(2))).state, BreakerState::kClosed);
   // The first open time again, and not twice that.
@@ -225,8 +225,8 @@ TEST_F(BreakerSetOptionsTest, ShadowAndBackKeepsTheState) {
   EXPECT_FALSE(Admit(At(Sec(2))).permit);
 }
 
-// Whatever comes in whatever order: no crash, never more probes than allowed,
-// and a target that answers leads back to CLOSED.
+// In any order of events there is no crash, there are never more probes than
+// allowed, and a target that answers leads back to CLOSED.
 TEST(BreakerSetOptionsRandomTest, AnyOptionsAtAnyMoment) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Dice dice(seed);

@@ -1,5 +1,4 @@
-// When a method's calls are bad enough: each rule alone, and slow calls that
-// have not ended.
+// When the rules trip: each rule alone, and slow calls that have not ended.
 #include "src/core/breaker/trip_rules.h"
 
 #include <cmath>
@@ -53,8 +52,8 @@ class TripRulesTest : public ::testing::Test {
 };
 
 TEST_F(TripRulesTest, ASmallWindowFindsAnOutageWhateverIsUsual) {
-  // Ten failures of ten are no news to chance at a hundred calls a second of
-  // which a quarter fail, and more than ten the window does not hold.
+  // At a hundred calls a second, of which a quarter fail, chance explains ten
+  // failures of ten, and the window has no room for more.
   BreakerOptions options;
   options.consecutive_failures = 0;
   options.minimum_calls = 10;
@@ -120,9 +119,9 @@ TEST_F(TripRulesTest, ASlowCallCountsWhileItIsInFlight) {
   EXPECT_EQ(Check(), Rule::kNone);
   Pass(Ms(64));  // a sixteenth later at most
   EXPECT_EQ(Why(), "slow-call rate 0.50 over 4 calls (limit 0.5)");
-  // When the fast ones beside them grow old, it is to be judged anew.
+  // When the fast calls leave the window, the rule has to be judged again.
   EXPECT_EQ(rules_->next_due(), rules_->current_until());
-  // Their ends are no news to the rule.
+  // When they end, nothing changes for the rule.
   rules_->End(a, Verdict::kSuccess, now_);
   rules_->End(b, Verdict::kNeutral, now_);
   EXPECT_EQ(rules_->counts(now_).timed, 4);
@@ -142,7 +141,7 @@ TEST_F(TripRulesTest, SlowIsFromTheLimitOnWhateverTheResult) {
   Call(Verdict::kLost, Sec(1));
   EXPECT_EQ(rules_->counts(now_).slow, 4);
   EXPECT_EQ(rules_->counts(now_).timed, 5);
-  // A neutral end that came in time says nothing.
+  // A neutral end that came in time does not count.
   Call(Verdict::kNeutral, Ms(1));
   EXPECT_EQ(rules_->counts(now_).timed, 5);
 }
@@ -205,7 +204,7 @@ TEST_F(TripRulesTest, EachCallIsSlowOnceHoweverTimePasses) {
     }
     const TripRules::Counts counts = rules_->counts(now_);
     ASSERT_LE(counts.timed, begun);
-    // In flight and not yet found: no longer than 17/16 of the limit.
+    // Calls in flight that need not be found yet: up to 17/16 of the limit.
     int64_t young = 0;
     for (const auto& each : open) young += now_ - each.started < Ms(170);
     ASSERT_GE(counts.timed, begun - young);

@@ -1,4 +1,4 @@
-// What chance explains, and what it does not.
+// Which failures chance explains, and which it does not.
 #include "src/core/breaker/usual_rate.h"
 
 #include <gmock/gmock.h>
@@ -11,7 +11,7 @@
 namespace firebreak::core {
 namespace {
 
-// What ten results a second, of which the share `p` fails, leave behind.
+// Returns the state after ten results a second, of which the share `p` failed.
 UsualRate Used(double p, int results, Duration gap = Ms(100)) {
   UsualRate usual(At(Sec(0)));
   Rng rng(7);
@@ -63,7 +63,7 @@ TEST(UsualRateTest, TheRunItselfIsNotUsual) {
   for (int i = 0; i < 100; ++i) usual.AddBad(At(Sec(500)));
   EXPECT_EQ(usual.run(), 100);
   EXPECT_EQ(usual.TellingRun(5, 0.5), before);
-  // Nor one that ended in an outage.
+  // The same for a run that ended in an outage.
   usual.Resume(At(Sec(600)));
   EXPECT_EQ(usual.run(), 0);
   usual.AddBad(At(Sec(600)));
@@ -90,8 +90,8 @@ TEST(UsualRateTest, OldResultsFade) {
 // The whole breaker with its default options, in virtual time.
 class ChanceTest : public ::testing::Test {
  protected:
-  // `results` a hundred milliseconds apart, of which the share `p` fails; how
-  // often it opened. Refused ones are no results.
+  // Makes `results` calls, one every 100 ms, of which the share `p` fails, and
+  // returns how often the breaker opened. Refused calls are not results.
   int64_t Run(double p, int results) {
     for (int i = 0; i < results; ++i) {
       now_ += Ms(100);
@@ -101,7 +101,7 @@ class ChanceTest : public ::testing::Test {
     }
     return breaker_.Snapshot(now_).times_opened;
   }
-  // How many failures in a row open it now.
+  // Returns how many failures in a row open it now.
   int Kill() {
     for (int n = 1; n < 100; ++n) {
       now_ += Ms(100);
@@ -121,7 +121,7 @@ TEST_F(ChanceTest, ADayOfFailuresByChanceOpensItOnceAtMost) {
   int64_t trips = 0;
   for (const double p : {0.05, 0.1, 0.3, 0.5}) {
     Breaker breaker({}, BreakerOptions{}, 1, now_);
-    // It comes to know the method first.
+    // First it learns the usual rate of the method.
     for (int i = 0; i < 100; ++i) {
       now_ += Ms(100);
       breaker.Admit(now_, kInfiniteFuture)
@@ -136,7 +136,7 @@ TEST_F(ChanceTest, ADayOfFailuresByChanceOpensItOnceAtMost) {
           .permit.Settle(
               rng_.Uniform() < p ? Verdict::kFailure : Verdict::kSuccess, now_);
     }
-    // Once a day is what is allowed.
+    // One false trip a day is allowed.
     EXPECT_LE(breaker.Snapshot(now_).times_opened, 2) << p;
     trips += breaker.Snapshot(now_).times_opened;
   }
