@@ -1,5 +1,5 @@
-// Many threads on one breaker, budget, admission, statistics and log at once.
-// What must hold at the end is checked here; races are for TSan to see.
+// Many threads use one breaker, budget, admission, statistics and log at once.
+// The tests check the totals at the end, and TSan finds races.
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -37,7 +37,7 @@ BreakerOptions Nervous() {
   return options;
 }
 
-// With everything on that there is.
+// Returns options with every rule on.
 BreakerOptions NervousAllOver() {
   BreakerOptions options = Nervous();
   options.leaky_failures = 4;
@@ -79,7 +79,7 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
       ++(a.permit ? admitted : refused);
       if (a.permit) held.push_back(std::move(a.permit));
       if (held.size() > 5 || dice->Chance(0.3)) {
-        // Each way to let go of a permit, on any thread's time.
+        // Ends a permit in each possible way, at any thread's time.
         const int how = dice->Int(0, 5);
         if (!held.empty() && how > 0) {
           held.back().NoteProgress(now);
@@ -95,7 +95,7 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
       if (dice->Chance(0.01)) breaker.ForceClosed(dice->Upto(Ms(1)), now);
       if (dice->Chance(0.01)) breaker.ClearOverride(now);
       if (dice->Chance(0.005)) breaker.Reset(now);
-      // A reload of the policy, with other numbers each time.
+      // Reloads the policy, with other numbers each time.
       if (dice->Chance(0.01)) {
         BreakerOptions options = GetParam() ? NervousAllOver() : Nervous();
         options.consecutive_failures = dice->Int(1, 5);
@@ -128,13 +128,13 @@ TEST_P(BreakerStressTest, ABreakerComesToRestWhateverThreadsDidToIt) {
   EXPECT_EQ(admitted + refused, kHammerThreads * kRounds);
   EXPECT_GT(admitted, 0);
   EXPECT_GT(refused, 0);
-  // One event and one epoch for each change of state, and one telling; but two
-  // changes in one step (an override expires as a reset comes) are told once. A
-  // reload is told as well.
+  // Each change of state makes one event, one epoch and one callback. But two
+  // changes in one step (an override expires during a reset) make one callback.
+  // A reload makes a callback, too.
   EXPECT_EQ(log.last(), static_cast<int64_t>(s.epoch) - 1);
   EXPECT_LE(listener.told, log.last() + reloads);
   EXPECT_GE(listener.told, log.last() * 9 / 10);
-  // Each event goes on where the one before it ended.
+  // Each event begins with the state in which the one before it ended.
   const std::vector<Event> events = log.Since(0, 50).events;
   ASSERT_EQ(events.size(), 50U);
   for (size_t i = 1; i < events.size(); ++i) {
@@ -174,7 +174,7 @@ TEST(CoreStressTest, ABudgetSpendsNoMoreThanItGot) {
             options.ratio * static_cast<double>(calls) +
                 options.floor * ToSeconds(time.Now() - Time{}) + options.burst +
                 1e-6);
-  // Nothing is lost either: all that came in was asked for.
+  // No token is lost either: almost all that were added were used.
   EXPECT_GE(static_cast<double>(launched),
             options.ratio * static_cast<double>(calls) * 0.9);
 }
@@ -234,12 +234,13 @@ TEST(CoreStressTest, StatisticsNeverRunBackAndEndExact) {
   EXPECT_EQ(counts.end(CallEnd::kSuccess), kAll);
   EXPECT_EQ(counts.attempts_of(AttemptKind::kFirst), kAll);
   EXPECT_EQ(stats.latency().count(), kAll);
-  // All of the same few seconds. Asked so much later that it looks anew.
+  // All are from the same few seconds. The time is later, so that the model
+  // computes its values again.
   time.Pass(Ms(200));
   EXPECT_EQ(model.samples(time.Now()), kAll);
 }
 
-// A call's way in, on whatever thread looks at it.
+// A call that waits for a place; any thread may handle it.
 class QueuedVisit final : public Bulkhead::Waiter {
  public:
   void OnPlace() override { told.store(true, std::memory_order_release); }
@@ -402,7 +403,7 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
       std::make_shared<Bulkhead>(bulkhead));
   std::atomic<int> inside{0};
   std::atomic<int64_t> ran{0};
-  // Whoever waits yields, which on a busy machine takes its time.
+  // A waiting thread yields, which takes long on a busy machine.
   constexpr int kVisits = 1'000;
   Hammer([&](int, Dice* dice) {
     for (int i = 0; i < kVisits; ++i) {
@@ -414,7 +415,7 @@ TEST(CoreStressTest, ABulkheadLosesNoPlaceWhoeverGivesUpWhen) {
       for (int looks = 0; step.kind == AdmissionControl::Step::Kind::kWait;
            ++looks) {
         if (looks > patience) break;
-        // Sometimes too late, just as its place may come.
+        // Sometimes it times out, possibly just when its place comes.
         const Time now = dice->Chance(0.05) ? At(Sec(2)) : Time{};
         step = permit.Continue(waiter, now);
         if (!waiter->told.load(std::memory_order_acquire)) {

@@ -54,7 +54,7 @@ TEST(HealthTest, WhatABreakerLetsThrough) {
   EXPECT_EQ(AdmittedShare(In(BreakerState::kHalfOpen)), 0);
   EXPECT_EQ(AdmittedShare(In(BreakerState::kForcedOpen)), 0);
   EXPECT_EQ(AdmittedShare(In(BreakerState::kRamp, 0.3)), 0.3);
-  // One that refuses nothing, but for an operator.
+  // A shadow refuses nothing unless an operator forces it open.
   EXPECT_EQ(AdmittedShare(In(BreakerState::kOpen, 1, true)), 1);
   EXPECT_EQ(AdmittedShare(In(BreakerState::kHalfOpen, 1, true)), 1);
   EXPECT_EQ(AdmittedShare(In(BreakerState::kRamp, 0.3, true)), 1);
@@ -75,7 +75,7 @@ TEST(HealthTest, RecentAttemptsCountWhereNoBreakerDoes) {
   recent.failures = 4;
   EXPECT_DOUBLE_EQ(HealthOf({}, recent).score, 60);
   EXPECT_DOUBLE_EQ(HealthOf({In(BreakerState::kDisabled)}, recent).score, 60);
-  // A breaker has just closed: what was before is no news.
+  // The breaker has just closed, so earlier attempts do not count.
   EXPECT_DOUBLE_EQ(HealthOf({Closed(0, 0)}, recent).score, 100);
 }
 
@@ -87,7 +87,7 @@ TEST(HealthTest, WhatTheThrottleTurnsAwayIsNotAdmitted) {
   EXPECT_DOUBLE_EQ(health.score, 75);
 }
 
-// Of a breaker that judges from twenty calls on.
+// The snapshot of a breaker that judges from twenty calls on.
 BreakerSnapshot Quiet(int64_t calls, int64_t failures) {
   BreakerSnapshot snapshot = Closed(calls, failures);
   snapshot.minimum_calls = 20;
@@ -98,19 +98,19 @@ TEST(HealthTest, FewCallsMakeAMethodDegradedAtWorst) {
   const Health one = HealthOf({Quiet(1, 1)});
   EXPECT_EQ(one.level, HealthLevel::kDegraded);
   EXPECT_DOUBLE_EQ(one.failure_rate, 1) << "is told as it is";
-  // Wilson: 1 / (1 + 1.6449^2) of it are beyond doubt.
+  // Wilson's lower bound for one of one is 1 / (1 + 1.6449^2).
   EXPECT_NEAR(one.score, 73.0, 0.1);
   for (int64_t calls = 1; calls < 20; ++calls) {
     EXPECT_EQ(HealthOf({Quiet(calls, calls)}).level, HealthLevel::kDegraded);
   }
   EXPECT_EQ(HealthOf({Quiet(20, 20)}).level, HealthLevel::kUnhealthy);
   EXPECT_EQ(HealthOf({Quiet(10, 1)}).level, HealthLevel::kHealthy);
-  // Nor do several doubts make a certainty.
+  // Several uncertain signs do not add up to a certain one.
   RecentAttempts recent;
   recent.calls = recent.errors = 9;
   recent.hanging = 9;
   EXPECT_EQ(HealthOf({Quiet(9, 9)}, recent).level, HealthLevel::kDegraded);
-  // But a certainty stays one among doubts.
+  // But a certain sign stays certain beside uncertain ones.
   recent.calls = recent.errors = 30;
   EXPECT_EQ(HealthOf({Quiet(9, 9)}, recent).level, HealthLevel::kUnhealthy);
 }
@@ -174,11 +174,11 @@ TEST(HealthTest, CallsThatHangCountAmongThoseThatEndMeanwhile) {
   EXPECT_DOUBLE_EQ(HealthOf({Closed(0, 0)}, recent).hanging_share, 1);
   recent.hang_is_sure = false;
   EXPECT_EQ(HealthOf({Closed(0, 0)}, recent).level, HealthLevel::kDegraded);
-  // Few of them are a doubt, however long.
+  // A few calls are an uncertain sign, however long they hang.
   recent.hang_is_sure = true;
   recent.hanging = 9;
   EXPECT_EQ(HealthOf({Closed(0, 0)}, recent).level, HealthLevel::kDegraded);
-  // One that leaked long ago, in a process that is well.
+  // One call that leaked long ago, in a healthy process.
   recent.hanging = 1;
   recent.answered = 500;
   recent.hang_is_sure = true;
@@ -188,7 +188,7 @@ TEST(HealthTest, CallsThatHangCountAmongThoseThatEndMeanwhile) {
 TEST(HealthTest, ForcedAndDisabledBreakersAreJudgedByRecentAttempts) {
   RecentAttempts recent;
   recent.attempts = recent.failures = 136;
-  BreakerSnapshot forced = Closed(50, 0);  // of before the override
+  BreakerSnapshot forced = Closed(50, 0);  // results before the override
   forced.state = BreakerState::kForcedClosed;
   EXPECT_EQ(HealthOf({forced}, recent).level, HealthLevel::kUnhealthy);
   EXPECT_DOUBLE_EQ(HealthOf({forced}, recent).failure_rate, 1);
@@ -227,7 +227,7 @@ TEST(HealthTest, OfABreakerThatWaitsNothingCountsThatWasBefore) {
   waits.shadow = true;
   EXPECT_FALSE(HealthOf({waits}, recent).waits_for_call);
   EXPECT_DOUBLE_EQ(HealthOf({waits}, recent).score, 100);
-  // Nor does a method wait that has another target.
+  // A method with another target does not wait either.
   waits.shadow = false;
   EXPECT_FALSE(HealthOf({waits, Closed(0, 0)}, recent).waits_for_call);
 }
@@ -242,7 +242,7 @@ TEST(HealthTest, ADeadReplicaMakesAProcessThatIsWellDegraded) {
   dead.window_calls = dead.window_failures = 100;
   EXPECT_DOUBLE_EQ(HealthOf({dead, Closed(100, 1)}).failure_rate, 0.01)
       << "of those that take calls now";
-  // Where calls go to the dead one alone, they tell.
+  // If calls go only to the dead target, their errors count.
   RecentAttempts recent;
   recent.calls = recent.errors = 50;
   EXPECT_EQ(HealthOf({dead, Closed(0, 0)}, recent).level,

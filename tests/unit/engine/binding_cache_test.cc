@@ -1,5 +1,5 @@
-// How a call finds its method: by the policy that holds, on any thread, and in
-// memory that has an end.
+// How a call finds its method: by the policy in force, on any thread, and in
+// bounded memory.
 #include "src/engine/binding_cache.h"
 
 #include <gtest/gtest.h>
@@ -69,7 +69,7 @@ TEST(BindingCacheTest, AnotherVersionForgetsAll) {
   cache.Keep(2, Table("method { name {} }"), "/p.T/M", later);
   EXPECT_EQ(cache.Find(2, "/p.T/M").value_or(nullptr), later);
   EXPECT_FALSE(cache.Find(2, "/p.S/M").has_value());
-  // A thread that comes late with what it found by the old one.
+  // A late thread keeps what it has found by the old policy.
   cache.Keep(1, Table(kPolicy), "/p.S/M", NewBinding("/p.S/M"));
   EXPECT_FALSE(cache.Find(2, "/p.S/M").has_value());
   EXPECT_FALSE(cache.Find(1, "/p.S/M").has_value());
@@ -97,7 +97,7 @@ TEST(BindingCacheTest, DoesNotRememberNamesWithoutEnd) {
   EXPECT_EQ(cache.size(), 0u);
 }
 
-// Policy n gives the timeout n, and names the one service only when n is even.
+// Policy n has the timeout n, and names one of the services only if n is even.
 std::string Policy(int n) {
   return absl::StrCat("method { name { service: \"p.Always\" } timeout: \"", n,
                       "s\" retry {} }",
@@ -112,7 +112,7 @@ int NumberOf(const MethodBinding& binding) {
   return static_cast<int>(core::ToSeconds(binding.settings->options->timeout));
 }
 
-// A round of all threads for each policy: they call while it is being set.
+// Makes all threads run one round per policy: they call while it is being set.
 class Rounds {
  public:
   void Begin(int round) {
@@ -141,8 +141,8 @@ class Rounds {
   int done_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
-// More threads than stripes, on one channel, while policies are swapped: nobody
-// gets an older policy than the one that was in force when he asked.
+// More threads than stripes use one channel while policies are swapped. No call
+// gets an older policy than the one that was in force when it began.
 TEST(BindingCacheTest, NobodyIsBoundToAnOlderPolicyThanHolds) {
   constexpr int kThreads = static_cast<int>(core::kStripes) + 4;
   constexpr int kPolicies = 100;

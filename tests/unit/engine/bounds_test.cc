@@ -1,4 +1,4 @@
-// What grows with names that come and go has an end.
+// Everything that grows with the number of names is bounded.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ core::Breaker* BreakerOf(Engine* engine, const std::string& target,
       ->targets.front();
 }
 
-// Each target is a channel that comes and goes, as by deploys.
+// Each target is a channel that is created and destroyed, as after a deploy.
 core::Breaker* BindTooMany(Engine* engine) {
   core::Breaker* last = nullptr;
   for (int i = 0; i < kTooMany; ++i) {
@@ -66,7 +66,7 @@ TEST(BoundsTest, TargetsOfAMethod) {
   auto engine = Make("method { name {} breaker { consecutive_failures: 1 } }");
   core::Breaker* const other = BindTooMany(engine.get());
   ExpectTheRestIsOff(engine.get(), other);
-  // A new policy does not switch it on.
+  // A new policy does not switch this breaker on.
   ASSERT_TRUE(
       engine->SetPolicyText("method { name {} breaker { leaky_failures: 1 } }")
           .ok());
@@ -80,7 +80,7 @@ TEST(BoundsTest, TargetsOfAChannelsSharedBreakers) {
   ExpectTheRestIsOff(engine.get(), other);
 }
 
-// A program that calls whatever name it is asked for, through a generic stub.
+// A program that calls any requested name through a generic stub.
 TEST(BoundsTest, NamesOfMethodsWithoutPolicy) {
   auto engine = Make("method { name { service: \"p.S\" } breaker {} }");
   const auto channel = engine->core()->BindChannel("c", {"t"});
@@ -115,7 +115,7 @@ TEST(BoundsTest, ChannelNames) {
               i < 10 ? absl::StrCat("c", i) : "other");
     EXPECT_EQ(method->runtime->method, i < 5 ? "/a.B/C" : "other");
   }
-  // Five methods, five channels' others, and one for the rest.
+  // Five methods, "other" of five channels, and one for the rest.
   EXPECT_THAT(engine->core()->Methods(), SizeIs(11));
   const auto page = engine->core()->events().Since(0, 100);
   ASSERT_THAT(page.events, SizeIs(2));

@@ -1,4 +1,4 @@
-// Options of channels are values: they can be kept, changed and used again.
+// Channel options are values: they can be kept, changed and used again.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -16,7 +16,7 @@ namespace {
 
 using grpc::experimental::ClientInterceptorFactoryInterface;
 
-// Counts the calls that come by.
+// Counts the calls that pass.
 class CountingFactory final : public ClientInterceptorFactoryInterface {
  public:
   explicit CountingFactory(std::atomic<int>* calls) : calls_(calls) {}
@@ -95,7 +95,7 @@ TEST_F(ChannelOptionsTest, InterceptorsOutliveTheOptions) {
   EXPECT_EQ(calls_, 1);
 }
 
-// What compiled while they were owned, compiles still.
+// Code that compiled when the factories were not shared still compiles.
 TEST_F(ChannelOptionsTest, TakesAndGivesWhatGrpcTakes) {
   std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> own;
   own.push_back(std::make_unique<CountingFactory>(&calls_));

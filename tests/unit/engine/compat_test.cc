@@ -17,7 +17,7 @@ TEST(CompatTest, VersionsCompareByPart) {
   static_assert(Version(3, 21, 12) == 3021012, "as Protobuf counts");
   EXPECT_GE(kGrpc, Version(1, 51));
   EXPECT_GE(kProtobuf, Version(3, 21));
-  // The headers are of the library that is linked.
+  // The headers belong to the linked library.
   EXPECT_TRUE(absl::StartsWith(grpc::Version(),
                                absl::StrCat("1.", kGrpc / 1000 % 1000, ".")))
       << grpc::Version();

@@ -17,7 +17,8 @@ std::shared_ptr<Engine> EngineOf(const std::string& policy) {
   return *std::move(engine);
 }
 
-// zanzibar#772, armeria#3134, envoy#4203, #20207: one for all was too coarse.
+// zanzibar#772, armeria#3134, envoy#4203, #20207: one breaker for all methods
+// was too coarse.
 TEST(EngineBreakerTest, EachMethodAndTargetHasItsOwn) {
   const auto engine = EngineOf("method { name {} breaker {} }");
   const auto channel = engine->core()->BindChannel("c", {"t", "u"});
@@ -40,12 +41,12 @@ TEST(EngineBreakerTest, MethodsOfScopeChannelShareOneForEachTarget) {
   EXPECT_NE(channel->Find("/p.Own/A")->targets[0], a->targets[0]);
   EXPECT_EQ(a->targets[0]->identity().method, "*");
   EXPECT_EQ(b->runtime->breakers().size(), 2u);
-  // Another channel name, another breaker; the same one, the same.
+  // Another channel name has another breaker, and the same name the same one.
   EXPECT_NE(engine->core()->BindChannel("d", {"t"})->Find("/p.S/A")->targets[0],
             a->targets[0]);
   EXPECT_EQ(engine->core()->BindChannel("c", {"t"})->Find("/p.S/C")->targets[0],
             a->targets[0]);
-  // One method's failure opens it for the other.
+  // A failure of one method opens it for the other.
   const core::Time now = engine::Now();
   a->targets[0]
       ->Admit(now, core::kInfiniteFuture)

@@ -1,4 +1,4 @@
-// Engine::SetPolicy(): what methods, breakers and channels keep, and what not.
+// Engine::SetPolicy(): what methods, breakers and channels keep and lose.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -223,7 +223,7 @@ TEST_F(PolicySwapTest, AnOverrideThatRestsIsStillSeen) {
   EXPECT_EQ(shared->runtime->breakers(), shared->targets);
 }
 
-// Whoever comes while policies change is bound to one of them, whole.
+// A call that begins while policies change gets exactly one of them.
 TEST_F(PolicySwapTest, SwapsAndFirstCallsOnManyThreads) {
   const std::string policies[] = {
       "method { name {} breaker { scope: CHANNEL } bulkhead {} }",

@@ -1,5 +1,4 @@
-// Engine::UpdatePolicy(): versions, dry runs, compare-and-set, and what is told
-// of it.
+// Engine::UpdatePolicy(): versions, dry runs, compare-and-set, and the events.
 #include <atomic>
 #include <limits>
 #include <memory>
@@ -159,7 +158,7 @@ TEST_F(PolicyUpdateTest, ASourceIsCutAndCleaned) {
   EXPECT_THAT(Events(), ElementsAre(HasSubstr("xxx...: 1 difference")));
 }
 
-// A service config is shown as the policy that says the same.
+// A service config is shown as the equivalent policy.
 TEST_F(PolicyUpdateTest, AServiceConfigIsShownAsAPolicy) {
   const auto change = engine_->UpdatePolicy(
       R"({"methodConfig":[{"name":[{"service":"s"}],"timeout":"3s"}]})");
@@ -167,7 +166,7 @@ TEST_F(PolicyUpdateTest, AServiceConfigIsShownAsAPolicy) {
   const PolicyInForce now = engine_->policy();
   ASSERT_EQ(now.policy->method_size(), 1);
   EXPECT_EQ(now.policy->method(0).id(), "methodConfig[0]");
-  // It can be handed back.
+  // That policy can be applied again.
   const auto again = engine_->UpdatePolicy(*now.policy);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_FALSE(again->changed);
@@ -271,7 +270,7 @@ TEST_F(PolicyUpdateTest, OfRacingUpdatesOneWins) {
   EXPECT_EQ(engine_->policy().version, 1u + kRounds);
   EXPECT_EQ(stats().applied, kRounds);
   EXPECT_EQ(stats().refused, kRounds * (kThreads - 1));
-  // Told in the order in which they took hold.
+  // The events are in the order in which the policies came into force.
   uint64_t version = 1;
   for (const core::Event& e :
        engine_->core()->events().Since(0, 10'000).events) {

@@ -1,4 +1,4 @@
-// Refusals are written once for each breaker and millisecond.
+// The status of a refusal is created once per breaker and millisecond.
 #include "interceptors/refusals.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// No call takes a lock that all calls share: locks are counted here, by
-// standing in for the function that takes them.
+// No call takes a lock that all calls share. This file counts locks, as it
+// replaces the function that takes them.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -16,12 +16,12 @@
 
 namespace {
 
-// Of this thread, so far.
+// The number of locks that this thread has taken.
 thread_local int t_locks = 0;
 
 }  // namespace
 
-// The sanitizers stand there themselves.
+// The sanitizers replace this function themselves.
 #if !defined(ABSL_HAVE_ADDRESS_SANITIZER) && \
     !defined(ABSL_HAVE_THREAD_SANITIZER)
 #define FIREBREAK_COUNTS_LOCKS 1
@@ -52,7 +52,7 @@ class CallLocksTest : public ::testing::Test {
     channel_ = engine_->core()->BindChannel("c", {"t"});
   }
 
-  // Of a call, after those that came before.
+  // Returns the number of locks of a call, after some calls to warm up.
   template <class Call>
   static int LocksOf(Call call) {
     for (int i = 0; i < 5; ++i) call();
@@ -87,7 +87,7 @@ TEST_F(CallLocksTest, NoneOfNamesThatAreNeverTheSame) {
             0);
 }
 
-// What GuardedCall asks for a call that is admitted and succeeds.
+// The calls that GuardedCall makes for a call that is admitted and succeeds.
 TEST_F(CallLocksTest, NoneOfAGuardedCallThatSucceeds) {
   const core::Time now = Now();  // the window's bucket rolls under a lock
   EXPECT_EQ(LocksOf([&] {

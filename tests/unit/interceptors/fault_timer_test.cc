@@ -1,4 +1,4 @@
-// The thread that lets held calls go on, and what becomes of it.
+// The thread that continues held calls, and its end.
 #include "interceptors/fault_timer.h"
 
 #include <gtest/gtest.h>
@@ -55,8 +55,8 @@ TEST(FaultTimerTest, MayBeStoppedByWhatItDoes) {
   stopped->get_future().wait();
 }
 
-// Its thread is not there: what is held would be held for ever, and so would
-// whoever waits for the thread.
+// A forked process does not have the thread, so calls would be held for ever,
+// and joining the thread would never return.
 TEST(FaultTimerTest, AForkedProcessHoldsNothingAndEndsWithoutIt) {
   auto timer = FaultTimer::Create(nullptr);
   FaultTimer::Id id;

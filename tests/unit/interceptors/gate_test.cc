@@ -1,4 +1,4 @@
-// Which batches a gate keeps, and in which order they go on.
+// Which batches a gate holds, and in which order it passes them on.
 #include "interceptors/gate.h"
 
 #include <gmock/gmock.h>
@@ -19,8 +19,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Hook = grpc::experimental::InterceptionHookPoints;
 
-// What batches did, in order; written by one thread at a time, and read by the
-// test when it has seen how many there are.
+// The actions of batches, in order. One thread at a time writes it, and the
+// test reads it once it has seen their number.
 struct Log {
   void push_back(const std::string& line) {
     lines.push_back(line);
@@ -31,7 +31,7 @@ struct Log {
   std::atomic<size_t> size{0};
 };
 
-// A batch that tells what is done with it.
+// A batch that records its operations.
 class FakeBatch final : public grpc::experimental::InterceptorBatchMethods {
  public:
   FakeBatch(std::string name, Log* log) : name_(std::move(name)), log_(log) {}
@@ -119,7 +119,7 @@ TEST_F(GateTest, WithNothingToKeepOnlyTheFirstGoesOn) {
   EXPECT_THAT(log_.lines, ElementsAre("first"));
 }
 
-// Of several batches one may come while the first goes on.
+// A batch may come while the first one is passed on.
 TEST_F(GateTest, NothingPassesTheFirst) {
   for (const bool native : {true, false}) {
     log_.clear();
@@ -224,7 +224,7 @@ TEST_F(GateTest, ACancelLetsGoWhatNobodyDecidesOn) {
 TEST_F(GateTest, AfterACancelNothingIsKeptToBeginWith) {
   gate_->OnCancel();
   EXPECT_FALSE(gate_->is_open());
-  // It goes on at once, by itself.
+  // It is passed on at once.
   EXPECT_TRUE(Keep(&a_));
   EXPECT_THAT(log_.lines, ElementsAre("a"));
   EXPECT_TRUE(gate_->is_open());

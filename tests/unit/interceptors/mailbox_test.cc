@@ -1,4 +1,4 @@
-// Who owns a call, and who hears of what.
+// Which thread owns a call, and which one handles its mail.
 #include "interceptors/mailbox.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,8 @@ namespace {
 
 using Posted = Mailbox::Posted;
 
-// An owner's next mail; null: there is none, and the box is free.
+// Returns the owner's next mail, or null if there is none. Then the box is
+// free.
 Mail* TakeOrLeave(Mailbox* box) {
   for (;;) {
     if (Mail* mail = box->Next()) return mail;
@@ -50,7 +51,7 @@ TEST(MailboxTest, MailComesInTheOrderItWasPosted) {
   std::array<Mail, 4> mail = {Mail(0), Mail(1), Mail(2), Mail(3)};
   for (int n : {2, 0, 3}) box.Post(&mail[static_cast<size_t>(n)]);
   EXPECT_EQ(TakeOrLeave(&box), &mail[2]);
-  // What comes while some was taken comes behind it.
+  // Mail that is posted after a fetch comes after the fetched mail.
   box.Post(&mail[1]);
   EXPECT_EQ(TakeOrLeave(&box), &mail[0]);
   EXPECT_EQ(TakeOrLeave(&box), &mail[3]);
@@ -66,7 +67,7 @@ TEST(MailboxTest, TheSameNewsIsThereOnce) {
   ASSERT_TRUE(box.Fetch());
   EXPECT_EQ(box.Next()->kind, 7);
   EXPECT_EQ(box.Next(), nullptr);
-  // Taken, it may be news again, also while it is handled.
+  // Once taken, it may be posted again, even while it is handled.
   box.Post(&news);
   ASSERT_TRUE(box.Fetch());
   EXPECT_EQ(box.Next(), &news);
@@ -81,8 +82,8 @@ TEST(MailboxTest, AnOwnerThatWaitsIsRungOnceForEachFetch) {
   EXPECT_EQ(box.Post(&b), Posted::kLeftThere);
   ASSERT_TRUE(box.Fetch());
   EXPECT_EQ(box.Next(), &a);
-  // Its ring was heard, and all mail was taken with it: the next rings anew,
-  // and waits for its own ring to be heard.
+  // The ring was handled, and all mail was taken. The next mail rings again,
+  // and waits until that ring is handled.
   EXPECT_EQ(box.Post(&a), Posted::kRing);
   EXPECT_EQ(box.Next(), &b);
   EXPECT_EQ(box.Next(), nullptr);
@@ -104,14 +105,14 @@ TEST(MailboxTest, MailFromBeforeTheWaitIsNotRungFor) {
   EXPECT_EQ(box.Next(), nullptr);
 }
 
-// One owner at a time, and nothing is lost, whoever comes when.
+// There is one owner at a time, and no mail is lost, in any order of threads.
 TEST(MailboxTest, ManyPostersOneOwner) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 20'000;
   Mailbox box;
   ASSERT_TRUE(box.Leave());
   std::atomic<int> owners{0};
-  int handled = 0;  // by whoever owns it
+  int handled = 0;  // only the owner changes it
   auto post = [&](std::vector<std::unique_ptr<Mail>>* mail) {
     for (auto& each : *mail) {
       if (box.Post(each.get()) != Posted::kYouOwnIt) continue;

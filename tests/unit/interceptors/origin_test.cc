@@ -1,5 +1,5 @@
-// Where a status was made, from facts of all gRPC versions, made up ones among
-// them. What gRPC really shows is in tests/integration/origin_test.cc.
+// The origin of a status, computed from facts of all gRPC versions and from
+// invented ones. tests/integration/origin_test.cc tests gRPC's real facts.
 #include "interceptors/origin.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,8 @@ EndFacts Facts(StatusCode code, const std::string& message,
   return facts;
 }
 
-// As on a channel to "ipv4:10.0.0.7:443", whose peer() is that from the start.
+// Returns the facts on a channel to "ipv4:10.0.0.7:443", where peer() has this
+// value from the start.
 EndFacts OnAddress(EndFacts facts) {
   facts.target_is_address = true;
   return facts;
@@ -43,7 +44,7 @@ TEST(OriginTest, WithoutAConnectionItIsFromNowhere) {
         "connections to all backends failing; last error: UNKNOWN: x",
         "empty address list: ", "DNS resolution failed for shop:443: x",
         "errors resolving shop:443: [x]", "No results from DNS queries"}) {
-    // The debug string has lost its form in gRPC 1.81.
+    // From gRPC 1.81 on, the debug string has no fixed form.
     for (const char* debug : {"UNKNOWN:x {grpc_status:14}", "", "anything"}) {
       for (const char* peer : {kTarget, "shop:443", "consul:///shop"}) {
         EXPECT_EQ(
@@ -55,25 +56,25 @@ TEST(OriginTest, WithoutAConnectionItIsFromNowhere) {
   }
 }
 
-// A server that hands on what it got from its own server, word for word.
+// A server may pass on the status of its own server, word for word.
 TEST(OriginTest, AServerMaySaySoTooAndThenItWasSent) {
   for (const char* debug : {kReceived, "", "UNAVAILABLE:failed to connect"}) {
     EXPECT_EQ(
         OriginOf(Facts(StatusCode::UNAVAILABLE, kRefused, kAddress, debug)),
         Origin::kPeer);
   }
-  // Its peer forgotten, as that of a call that is cancelled afterwards.
+  // The peer is lost, as after a later cancel of the call.
   EXPECT_EQ(
       OriginOf(Facts(StatusCode::UNAVAILABLE, kRefused, kTarget, kReceived)),
       Origin::kPeer);
-  // Only servers send these, whatever else is there.
+  // Only servers send details, whatever the other facts are.
   EndFacts facts = Facts(StatusCode::UNAVAILABLE, kRefused, kTarget);
   facts.has_details = true;
   EXPECT_EQ(OriginOf(facts), Origin::kPeer);
   facts.has_details = false;
   facts.has_trailing = true;
   EXPECT_EQ(OriginOf(facts), Origin::kPeer);
-  // No other code says so.
+  // This only holds for this code.
   EXPECT_NE(OriginOf(Facts(StatusCode::INTERNAL, kRefused, kTarget)),
             Origin::kNowhere);
 }
@@ -186,7 +187,7 @@ TEST(OriginTest, LimitsAndCredentialsAreOurOwn) {
     EXPECT_EQ(OriginOf(with), Origin::kHere) << c.message;
     with.target_is_address = false;
     EXPECT_EQ(OriginOf(with), c.of_a_server) << c.message;
-    // With something before it, it is a quotation.
+    // With a prefix, it is a server's quotation of the message.
     EXPECT_NE(OriginOf(Facts(c.code, std::string("upstream: ") + c.message,
                              kAddress, kReceived)),
               Origin::kHere);
@@ -194,7 +195,7 @@ TEST(OriginTest, LimitsAndCredentialsAreOurOwn) {
     facts.has_trailing = true;
     EXPECT_EQ(OriginOf(facts), Origin::kPeer);
   }
-  // Of the server's, in newer gRPC.
+  // In newer gRPC, the server sends this.
   EXPECT_EQ(OriginOf(Facts(StatusCode::RESOURCE_EXHAUSTED,
                            "SERVER: Received message larger than max (9 vs. 1)",
                            kAddress)),
@@ -219,8 +220,8 @@ TEST(OriginTest, ACancelOrADeadlineIsOursUnlessAServerSaysSo) {
     EXPECT_EQ(OriginOf(Facts(c.code, "from a server", kAddress)),
               Origin::kPeer);
     EXPECT_EQ(OriginOf(Facts(c.code, "", kAddress)), Origin::kPeer);
-    // The newest gRPC: a cancelled call keeps its peer, and the debug string
-    // does not tell.
+    // In the newest gRPC a cancelled call keeps its peer, and the debug string
+    // does not show the origin.
     EXPECT_EQ(OriginOf(Facts(c.code, c.own, kAddress)), Origin::kUnknown);
     EXPECT_EQ(OriginOf(OnAddress(Facts(c.code, c.own, kAddress, kReceived))),
               Origin::kPeer);
@@ -241,7 +242,7 @@ TEST(OriginTest, WhatNoTextExplainsIsAServersIfOneWasReached) {
     EXPECT_NE(OriginOf(Facts(c, "busy", kTarget)), Origin::kNowhere);
     EXPECT_NE(OriginOf(Facts(c, "busy", "")), Origin::kNowhere);
   }
-  // Without a server it was the connection, whatever the text.
+  // Without a server's address it was the connection, whatever the message is.
   EXPECT_EQ(OriginOf(Facts(StatusCode::UNAVAILABLE, "new words", kTarget)),
             Origin::kTransport);
   EXPECT_EQ(

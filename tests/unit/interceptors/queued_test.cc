@@ -1,4 +1,4 @@
-// The wait to be admitted: who is told of its end, and when.
+// The wait for admission: when and to which function its end is reported.
 #include "interceptors/queued.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ class QueuedTest : public ::testing::Test {
   core::Bulkhead::Snapshot Places() {
     return method_->runtime->settings()->admission.bulkhead()->snapshot();
   }
-  // The timer thread has done what it was asked for.
+  // Returns whether the timer thread has handled all timers.
   bool TimersHaveRung() {
     return testing::Eventually(
         [&] { return f_.engine()->core()->io()->armed_timers() == 0; });
@@ -47,7 +47,7 @@ TEST_F(QueuedTest, ACancelBeforeJoinIsForJoinToSee) {
                                [told](Queued::End /*end*/) { ++*told; });
   queued->Cancel();
   ASSERT_TRUE(TimersHaveRung());
-  // One more round of that thread, since the timer is off before it is run.
+  // One more call of the timer, since it is disarmed before it runs.
   queued->OnTimer();
   EXPECT_EQ(*told, 0);
   const absl::optional<Queued::End> end = queued->Join();

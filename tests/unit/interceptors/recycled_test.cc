@@ -1,4 +1,4 @@
-// Objects that come and go with each call, without the heap.
+// Objects that are created and deleted with each call, without the heap.
 #include "interceptors/recycled.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ class Base {
  public:
   virtual ~Base() = default;
 };
-// As large as an interceptor, and deleted as its base, as gRPC does.
+// As large as an interceptor, and deleted through its base, as by gRPC.
 class Thing final : public Base, public Recycled<Thing> {
  public:
   int value = 42;
@@ -43,8 +43,8 @@ TEST(RecycledTest, OnesThatAreThereAtOnceAreApart) {
   }
 }
 
-// What a thread has left is freed with it (the sanitizers' builds look), and
-// what it deletes after that as well.
+// At the end of a thread its objects are freed, and so are those that it
+// deletes even later (the sanitizers check that).
 TEST(RecycledTest, MayBeMadeHereAndDeletedThere) {
   for (int round = 0; round < 3; ++round) {
     std::vector<std::unique_ptr<Base>> all(200);

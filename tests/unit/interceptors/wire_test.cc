@@ -1,4 +1,4 @@
-// What is read off an ended attempt. Where its status was made is in
+// What is read from an attempt that has ended. The origin of its status is in
 // origin_test.cc.
 #include "interceptors/wire.h"
 

@@ -86,7 +86,8 @@ TEST(ReplyCacheTest, BytesAreBounded) {
   cache.Keep("c", "1", At(Sec(1)));
   EXPECT_EQ(Text(cache.Find("a", At(Sec(1)))), "nothing");
   EXPECT_EQ(cache.bytes(), 7U);
-  // Too large for all of it: and what was there is not the last good reply.
+  // A reply that is too large is not kept. The earlier one is removed, since it
+  // is no longer the last good reply.
   cache.Keep("b", std::string(10, 'x'), At(Sec(2)));
   EXPECT_EQ(Text(cache.Find("b", At(Sec(2)))), "nothing");
   EXPECT_EQ(Text(cache.Find("c", At(Sec(2)))), "1");

@@ -1,4 +1,4 @@
-// Which calls hang.
+// The ages of the calls in flight, and which of them hang.
 #include "src/core/measure/call_ages.h"
 
 #include <atomic>
@@ -50,7 +50,7 @@ TEST(CallAgesTest, WhatHangsKeepsItsPlaceWhenThereAreTooMany) {
   for (int i = 0; i < 1000; ++i) calls.push_back(ages.Begin(At(Sec(i))));
   const CallAges::Look look = ages.LookAt(At(Sec(1000)), Sec(1));
   EXPECT_EQ(look.oldest, At(Sec(0)));
-  // One thread has two stripes.
+  // One thread uses two stripes.
   EXPECT_EQ(look.known, 2 * int64_t{CallAges::kSlots});
   EXPECT_EQ(look.older, look.known);
   EXPECT_EQ(look.known + look.unknown, 1000);

@@ -1,4 +1,4 @@
-// What is kept of calls while somebody listens.
+// The record of calls while there is a listener.
 #include "src/core/measure/call_tape.h"
 
 #include <atomic>
@@ -99,7 +99,7 @@ TEST(CallTapeTest, CountsWhatFindsNoRoom) {
   Taken taken = DrainAll(&tape, session);
   EXPECT_EQ(taken.calls.size(), kRoom);
   EXPECT_EQ(taken.lost, 7);
-  // Attempts may be what is short, too.
+  // There may also be no room for attempts.
   constexpr int kEach = 100;
   constexpr int kFit = CallTape::kAttempts / kEach * kStripes;
   for (int i = 0; i < kFit + 3; ++i) tape.Write(CallAt(i, kEach), Nth);
@@ -115,7 +115,7 @@ TEST(CallTapeTest, TakesAShareOfTheCallsByTheirStart) {
     const auto session = tape.Start(share);
     int chosen = 0;
     for (int i = 0; i < 10'000; ++i) {
-      // A steady load, which a counter might fall into step with.
+      // A steady load, with which a counter might be in phase.
       tape.Write(CallAt(int64_t{i} * 1'000'000), Nth);
       if (i % 1000 == 999)
         chosen += static_cast<int>(DrainAll(&tape, session).calls.size());
@@ -124,7 +124,7 @@ TEST(CallTapeTest, TakesAShareOfTheCallsByTheirStart) {
   }
 }
 
-// What threads lose and what is taken are all calls, whoever comes and goes.
+// The lost calls and the taken ones together are all calls.
 TEST(CallTapeTest, ManyThreadsAndAListener) {
   CallTape tape;
   const auto session = tape.Start(1);
@@ -201,7 +201,7 @@ class DriverTape : public ::testing::Test {
     end.code = code;
     return end;
   }
-  // The only one.
+  // Returns the only call that was written.
   std::pair<CallTape::Call, std::vector<CallTape::Attempt>> Written() {
     const Taken taken = DrainAll(&tape_, session_);
     EXPECT_EQ(taken.calls.size(), 1);

@@ -1,4 +1,4 @@
-// What was decided on calls, and why, in bounded memory.
+// The log of decisions on calls, with reasons, in bounded memory.
 #include "src/core/measure/decision_log.h"
 
 #include <string>

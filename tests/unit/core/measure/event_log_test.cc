@@ -1,4 +1,4 @@
-// What happened, in order, in bounded memory.
+// The log of events, in order, in bounded memory.
 #include "src/core/measure/event_log.h"
 
 #include <string>
@@ -68,7 +68,7 @@ TEST(EventLogTest, NumbersFromOneAndKeepsEveryField) {
   event.from = "open";
   event.to = "closed";
   event.cause = "why";
-  event.sequence = 77;  // Append knows better
+  event.sequence = 77;  // Append() replaces it
   log.Append(event);
   const EventLog::Page page = log.Since(0, 10);
   ASSERT_EQ(page.events.size(), 1U);
@@ -97,14 +97,14 @@ TEST(EventLogTest, Pages) {
       {3, 0, 2, {1, 2}, 2, 0},
       {3, 2, 2, {3}, 3, 0},
       {5, 0, 10, {1, 2, 3, 4, 5}, 5, 0},
-      // 8 happened, 4 to 8 are kept. 0 is a cursor as any other.
+      // There were 8 events, and 4 to 8 are kept. 0 is a cursor like any other.
       {8, 0, 10, {4, 5, 6, 7, 8}, 8, 3},
       {8, 1, 10, {4, 5, 6, 7, 8}, 8, 2},
       {8, 2, 10, {4, 5, 6, 7, 8}, 8, 1},
       {8, 3, 10, {4, 5, 6, 7, 8}, 8, 0},
       {8, 1, 2, {4, 5}, 5, 2},
       {8, 5, 2, {6, 7}, 7, 0},
-      // Cursors that nobody was given.
+      // Cursors that the log has never returned.
       {8, 9, 10, {}, 8, 0},
       {8, -4, 10, {4, 5, 6, 7, 8}, 8, 3},
       {8, 0, 0, {}, 3, 3},

@@ -131,7 +131,7 @@ TEST(HistogramTest, NoStepIsFurtherFromItsBoundThanAQuantile) {
                 static_cast<double>(bound) / 64 + 1)
         << bound;
   }
-  // What is longer than all that is told apart belongs to no step but the last.
+  // A value above the largest bucket only counts in the last step.
   h.Record(kInfiniteDuration);
   const Histogram::Summary s = h.Summarize({std::chrono::hours(1)});
   EXPECT_EQ(s.at_most[0], 20'000);

@@ -1,5 +1,5 @@
-// Live quantiles: within 2 % of the truth, over the last 30 s, and right for
-// what was given up.
+// Live quantiles: within 2 % of the true values, over the last 30 s, and
+// correct for attempts that were given up.
 #include "src/core/measure/latency_model.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ double ErrorOf(Duration found, Duration truth) {
                   static_cast<double>(truth.count()));
 }
 
-// The smallest of the sorted values that the share `q` does not exceed.
+// Returns the exact quantile of sorted values.
 Duration Exact(const std::vector<Duration>& sorted, double q) {
   const double n = static_cast<double>(sorted.size());
   const double rank = std::ceil(q * n - 1e-9);
@@ -85,7 +85,7 @@ TEST(LatencyModelTest, ForgetsAfter30Seconds) {
   for (int i = 0; i < 300; ++i) model.Record(Ms(40), At(Sec(29)));
   EXPECT_EQ(model.samples(At(Ms(29'900))), 400);
   EXPECT_LE(ErrorOf(*model.Quantile(0.25, At(Ms(29'900))), Ms(10)), 0.02);
-  // The sub-window of the first second goes.
+  // The sub-window with the first second ends.
   EXPECT_EQ(model.samples(At(Sec(30))), 300);
   EXPECT_LE(ErrorOf(*model.Quantile(0.25, At(Sec(30))), Ms(40)), 0.02);
   EXPECT_EQ(model.samples(At(Sec(53))), 300);
@@ -94,7 +94,7 @@ TEST(LatencyModelTest, ForgetsAfter30Seconds) {
 }
 
 TEST(LatencyModelTest, TheLastSecondsAreNotOutweighedByWhatWasFaster) {
-  // Wherever in a sub-window it becomes slow.
+  // It may become slow at any time within a sub-window.
   for (int begin = 30; begin < 36; ++begin) {
     LatencyModel model;
     for (int s = 0; s < begin; ++s) model.Record(Ms(5), At(Sec(s)), 50);
@@ -158,7 +158,7 @@ TEST(LatencyModelTest, WhatWasGivenUpDoesNotMakeItLookFast) {
       }
     }
     std::sort(truth.begin(), truth.end());
-    // The further out, the fewer were seen to end there.
+    // The higher the quantile, the fewer attempts have ended there.
     using Bound = std::pair<double, double>;
     for (const auto& [q, error] : {Bound(0.5, 0.02), Bound(0.9, 0.03),
                                    Bound(0.97, 0.15), Bound(0.98, 0.15)}) {
@@ -172,8 +172,8 @@ TEST(LatencyModelTest, WhatWasGivenUpDoesNotMakeItLookFast) {
 }
 
 TEST(LatencyModelTest, KaplanAndMeierByHand) {
-  // Ends at 10 and 30; of the two that last past 10 one is given up at 20, and
-  // its share goes to the other.
+  // Attempts end at 10 and 30. Of the two that last longer than 10, one is
+  // given up at 20, and its share goes to the other.
   LatencyModel model;
   model.Record(Ms(10), At(Sec(1)));
   model.RecordAtLeast(Ms(20), At(Sec(1)));
@@ -204,7 +204,7 @@ TEST(LatencyModelTest, EndsOfAttemptsCountByWhatTheySay) {
   LatencyModel model;
   const Time now = At(Sec(1));
   model.OnAttemptEnd(Code::kOk, Attribution::kSuccess, Ms(10), now);
-  // Fast ways to fail.
+  // These attempts fail fast.
   model.OnAttemptEnd(Code::kUnavailable, Attribution::kServerFailure, Us(9),
                      now);
   model.OnAttemptEnd(Code::kInvalidArgument, Attribution::kSuccess, Us(9), now);
@@ -213,7 +213,7 @@ TEST(LatencyModelTest, EndsOfAttemptsCountByWhatTheySay) {
   EXPECT_EQ(model.samples(now), 1);
   EXPECT_LE(ErrorOf(*model.Quantile(0, now), Ms(10)), 0.02);
   EXPECT_LE(ErrorOf(*model.Quantile(1, now), Ms(10)), 0.02);
-  // Given up.
+  // These attempts are given up.
   model.OnAttemptEnd(Code::kCancelled, Attribution::kSuperseded, Ms(80), now);
   model.OnAttemptEnd(Code::kDeadlineExceeded, Attribution::kServerFailure,
                      Ms(160), now);
@@ -260,7 +260,7 @@ TEST(LatencyModelTest, AnHourIsWithin2Percent) {
 TEST(LatencyModelTest, ManySamplesDoNotOverflow) {
   LatencyModel model;
   const Time now = At(Sec(1));
-  // 2^32 and more in one bucket, where a counter that wraps would start anew.
+  // More than 2^32 in one bucket, where a 32-bit counter would wrap.
   for (int i = 0; i < 5; ++i) model.Record(Ms(10), now, 1'000'000'000);
   for (int i = 0; i < 5; ++i) model.RecordAtLeast(Ms(5), now, 1'000'000'000);
   model.Record(Ms(90), now, 1'000);
@@ -291,7 +291,7 @@ TEST(LatencyModelTest, TheBaselineIsTheMedianOfTenMinutes) {
   run(30, Ms(10));
   EXPECT_EQ(model.Baseline(At(Ms(29'800))), absl::nullopt) << "too early";
   EXPECT_LE(ErrorOf(*model.Baseline(At(Sec(30))), Ms(10)), 0.02);
-  // A slow spell does not count until it is most of it.
+  // A slow period does not count until it is most of the time.
   run(30, Ms(80));
   EXPECT_LE(ErrorOf(*model.Baseline(At(Sec(at))), Ms(10)), 0.02);
   run(240, Ms(10));
@@ -299,7 +299,7 @@ TEST(LatencyModelTest, TheBaselineIsTheMedianOfTenMinutes) {
   EXPECT_LE(ErrorOf(*model.Baseline(At(Sec(at))), Ms(10)), 0.02);
   run(90, Ms(80));
   EXPECT_LE(ErrorOf(*model.Baseline(At(Sec(at))), Ms(80)), 0.02);
-  // And it is forgotten when nobody calls any more.
+  // It is forgotten when there are no more calls.
   EXPECT_NE(model.Baseline(At(Sec(at + 560))), absl::nullopt);
   EXPECT_EQ(model.Baseline(At(Sec(at + 640))), absl::nullopt);
 }
@@ -333,7 +333,7 @@ TEST(LatencyModelTest, ThreadsLoseNothing) {
         model.Record(Ms(10), now);
         if (i % 7 == 0) model.RecordAtLeast(Ms(20), now);
         if (i % 5 == 0) {
-          // More than eight, so that some are worked out each time.
+          // More than eight quantiles, so that some are not cached.
           EXPECT_LE(ErrorOf(*model.Quantile(i % 50 / 100.0, now), Ms(10)),
                     0.02);
           model.Baseline(now);

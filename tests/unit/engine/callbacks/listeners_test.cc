@@ -1,5 +1,5 @@
-// What listeners are told of, what is dropped when they are slow, and what is
-// left of it all when the engine ends.
+// The events that listeners get, those that are dropped when they are slow, and
+// the end of the engine.
 #include "src/engine/callbacks/listeners.h"
 
 #include <gtest/gtest.h>
@@ -81,7 +81,7 @@ class ListenersTest : public ::testing::Test {
     Change("held");
     ASSERT_TRUE(Eventually([&] { return slow_->told() == 1; }));
   }
-  // What was told after that: "open", "2 breaker_open".
+  // Returns the next `n` events: "open", "2 breaker_open".
   std::vector<std::string> ToldAfter(size_t n) {
     slow_->LetGo();
     EXPECT_TRUE(Eventually([&] { return slow_->told() == n + 1; }));
@@ -120,13 +120,13 @@ TEST_F(ListenersTest, WhereThereAreNoRefusalsTheOldestGo) {
   Make(/*capacity=*/2);
   Hold();
   for (const char* to : {"a", "b", "c"}) Change(to);
-  Reject(core::Reason::kBreakerOpen);  // the least of them all
+  Reject(core::Reason::kBreakerOpen);  // dropped first
   EXPECT_EQ(ToldAfter(2), (Lines{"b", "c"}));
   EXPECT_EQ(slow_->events()[1].missed, 2);
 }
 
-// A full queue looks for a refusal to drop; those told or dropped before are
-// none.
+// A full queue looks for a refusal to drop, but not among those that have been
+// delivered or dropped.
 TEST_F(ListenersTest, RefusalsThatAreGoneAreNotLookedFor) {
   Make(/*capacity=*/2);
   Reject(core::Reason::kBreakerOpen);
@@ -159,7 +159,7 @@ TEST_F(ListenersTest, RefusalsThatSayTheSameAreOneUpToTheNextOtherEvent) {
                                  "1 breaker_open", "1 breaker_open"}));
 }
 
-// So that a refusal costs no more than that.
+// This limits the cost of a refusal.
 TEST_F(ListenersTest, ARefusalIsComparedWithTheLast64Only) {
   Make(/*capacity=*/100);
   Hold();
@@ -313,7 +313,7 @@ TEST_F(ListenersTest, OneThatIsRemovedWhileItIsToldIsToldNoMore) {
   listeners_->Remove(slow_.get());
   Change("next");
   slow_->LetGo();
-  // The only thread is done with the other by then.
+  // By then the only thread has finished with the other listener.
   ASSERT_TRUE(Eventually([&] { return next->told() == 1; }));
   EXPECT_EQ(slow_->told(), 1U);
 }
@@ -330,7 +330,7 @@ TEST_F(ListenersTest, WhatFindsThePoolFullIsToldALittleLater) {
   entered.get_future().wait();
   ASSERT_TRUE(io_->SubmitAside([] {}));
   Change("waits");
-  // Asked again and again.
+  // The timer tries again and again.
   ASSERT_TRUE(Eventually([&] { return io_->armed_timers() == 1; }));
   unblock.set_value();
   EXPECT_TRUE(Eventually([&] { return slow_->told() == 1; }));
@@ -349,7 +349,7 @@ TEST_F(ListenersTest, WhatWaitsIsDroppedAtTheEnd) {
   Hold();
   Change("waits");
   listeners_->Stop();
-  io_ = nullptr;  // the thread inside the listener is let go
+  io_ = nullptr;  // does not wait for the thread inside the listener
   const std::weak_ptr<Listeners> alive = listeners_;
   listeners_ = nullptr;
   slow_->LetGo();
@@ -367,7 +367,7 @@ TEST_F(ListenersTest, AJobThatHasNotBegunAtTheEndTellsNothing) {
   }));
   entered.get_future().wait();
   Change("waits");
-  // The timer thread has handed the job to the pool, whose thread is taken.
+  // The timer thread has passed the job to the pool, whose thread is busy.
   ASSERT_TRUE(Eventually([&] { return io_->armed_timers() == 0; }));
   listeners_->Stop();
   const std::weak_ptr<Listeners> alive = listeners_;

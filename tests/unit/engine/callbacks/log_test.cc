@@ -1,4 +1,4 @@
-// What the engine writes to its log, and what not.
+// What the engine writes to its log, and what it does not.
 #include "src/engine/callbacks/log.h"
 
 #include <gmock/gmock.h>
@@ -128,7 +128,7 @@ TEST_F(LogTest, AMethodHasSoManyLinesAMinute) {
   EngineEvent event = Event();
   for (int i = 0; i < 25; ++i) log_.OnEvent(event);
   EXPECT_THAT(lines_, SizeIs(EventLines::kLinesAMinute));
-  // Others are not the worse for it.
+  // Other methods are not affected.
   event.method = "/shop.v1.P/Refund";
   log_.OnEvent(event);
   EXPECT_THAT(lines_, SizeIs(EventLines::kLinesAMinute + 1));
@@ -142,7 +142,7 @@ TEST_F(LogTest, AMethodHasSoManyLinesAMinute) {
   EXPECT_THAT(lines_.back(), HasSubstr(" (16 lines were left out)"));
   log_.OnEvent(event);
   EXPECT_THAT(lines_.back(), Not(HasSubstr("left out")));
-  // A clock that is set back does not make it silent.
+  // If the clock is set back, it still logs.
   for (int i = 0; i < 25; ++i) log_.OnEvent(event);
   lines_.clear();
   event.time -= std::chrono::hours(24);
@@ -150,7 +150,7 @@ TEST_F(LogTest, AMethodHasSoManyLinesAMinute) {
   EXPECT_THAT(lines_, SizeIs(1));
 }
 
-// Theirs are the names, so theirs must not be the lines of others.
+// The callers choose the names, so they must not use up the lines of methods.
 TEST_F(LogTest, RefusedAdminCallsSilenceNobody) {
   EngineEvent refused = Event("", "");
   refused.kind = Kind::kAudit;
@@ -202,13 +202,13 @@ TEST_F(LogTest, ForgetsMethodsBeforeTheyAreTooMany) {
   EXPECT_THAT(lines_, SizeIs(EventLines::kMethods + 1));
 }
 
-// The whole way, on the engine's own threads: the test waits for the lines.
+// The whole path on the engine's own threads: the test waits for the lines.
 TEST(EngineLogTest, GoesToTheSinkThatTheApplicationHasSet) {
   std::promise<std::string> opened;
   EngineOptions options;
   options.log_sink = [&](LogLevel /*level*/, const std::string& line) {
     opened.set_value(line);
-    throw line;  // as the application may
+    throw line;  // an application may do that
   };
   auto engine = Engine::FromText("method { name {} breaker {} }", options);
   ASSERT_TRUE(engine.ok());
@@ -243,7 +243,7 @@ TEST(EngineLogTest, ASinkThatBlocksHoldsNobodyUp) {
   core::Breaker* const breaker = channel->Find("/a.B/C")->targets.front();
   breaker->Reset(Now());
   entered.get_future().wait();
-  // What waits for it is bounded.
+  // The queue of the listener is bounded.
   for (int i = 0; i < 10; ++i) breaker->Reset(Now());
   EXPECT_EQ((*engine)->callback_faults().events_missed, 8);
   unblock->set_value();

@@ -1,4 +1,5 @@
-// When the thread on watch steps in, in virtual time; and that it does.
+// When another thread takes over from one that is blocked: the rules in virtual
+// time, and the real threads.
 #include "src/engine/io/timers.h"
 
 #include <gtest/gtest.h>
@@ -107,7 +108,8 @@ TEST(TimersTest, ThoseThatBlockHoldUpNoOther) {
   EXPECT_TRUE(Eventually([&] { return io.armed_timers() == 0; }));
 }
 
-// All at once: each one's place has to be taken before the next is run.
+// All timers are due at once. Each that blocks must be replaced by another
+// thread before the next one runs.
 TEST(TimersTest, ThoseThatBlockMayComeTogether) {
   testing::Gate gate;
   Io io({});
@@ -128,7 +130,7 @@ TEST(TimersTest, ThoseThatBlockMayComeTogether) {
   }));
 }
 
-// Each takes less than what counts as held up, and there are too many.
+// Each takes less time than counts as blocked, but there are too many.
 TEST(TimersTest, ManyThatAreSlowAreRunSideBySide) {
   Io io({});
   std::atomic<int> inside{0};

@@ -1,10 +1,10 @@
-// The policies that README.md, the pages of docs and the examples show: each
-// compiles when it is pasted, and the lint has nothing to say against it.
+// The policies in README.md, in the pages of docs and in the examples: each one
+// compiles when it is pasted, and the lint finds nothing in it.
 //
-// A block that begins with ```textproto is a policy; or, where it begins with
-// neither `method` nor `channel`, the parts of an entry. ```textproto risky is
-// a policy that the page warns of: the lint must find something in it. ```json
-// is a policy or a service config.
+// A block that begins with ```textproto is a policy or, if its first word is
+// neither `method` nor `channel`, the body of an entry. ```textproto risky is a
+// policy that the page warns of: the lint must find something in it. ```json is
+// a policy or a service config.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 struct Block {
   std::string where;  // "policy.md:27"
-  std::string kind;   // what stands behind ```
+  std::string kind;   // the text after ```
   std::string text;
 };
 
@@ -70,7 +70,7 @@ std::vector<Block> BlocksOf(const fs::path& page) {
   return blocks;
 }
 
-// The first word that is no comment.
+// Returns the first word outside of comments.
 std::string FirstWord(const std::string& text) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     line = absl::StripAsciiWhitespace(line);
@@ -83,7 +83,8 @@ std::string FirstWord(const std::string& text) {
 std::string AsPolicy(const std::string& text) {
   const std::string first = FirstWord(text);
   if (first == "method" || first == "channel") return text;
-  // The reader counts lines: no new one before the block's own.
+  // The entry begins on the block's first line, so that the line numbers of
+  // errors are right.
   return absl::StrCat(R"(method { name { service: "shop.v1.PaymentService" } )",
                       text, "}");
 }
@@ -112,7 +113,7 @@ TEST(DocsPoliciesTest, EveryPolicyOfThePagesCompilesAndIsSound) {
       ASSERT_TRUE(table.ok()) << table.status() << "\n" << block.text;
       ++policies;
       if (absl::StartsWith(block.where, "README.md")) ++in_readme;
-      // A service config cannot say what its protos are there to say.
+      // A service config cannot say whether a method is idempotent.
       if (absl::StrContains(block.text, "methodConfig")) continue;
       const std::string findings = Describe(Lint(*table));
       if (is_risky) ++risky;

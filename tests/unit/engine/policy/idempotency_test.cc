@@ -1,4 +1,4 @@
-// What a method's proto says about running twice, and who else has a say.
+// Whether a method may run twice, by its proto and by the policy.
 #include "src/engine/policy/idempotency.h"
 
 #include <memory>
@@ -12,14 +12,15 @@
 namespace firebreak::engine {
 namespace {
 
-// Without a use that no optimizer drops, the linker leaves the proto out.
+// A use that the optimizer cannot remove, so that the linker keeps the proto.
 void LinkProto() { ASSERT_NE(testing::ShelfMessage::descriptor(), nullptr); }
 
 class IdempotencyTest : public ::testing::Test {
  protected:
   IdempotencyTest() { LinkProto(); }
 
-  // As an entry without, and one with a word of its own has it.
+  // Returns the value for an entry that sets `idempotent` to `policy`, or does
+  // not set it.
   static absl::optional<bool> Of(const std::string& method,
                                  absl::optional<bool> policy = {}) {
     auto options = std::make_shared<core::MethodOptions>();
@@ -83,7 +84,8 @@ TEST_F(IdempotencyTest, TheEngineAsksForEachMethod) {
   EXPECT_EQ(of("/firebreak.testing.Shelf/Set"), false);
   EXPECT_EQ(of("/firebreak.testing.Shelf/Add"), absl::nullopt);
   EXPECT_EQ(of("/not.linked.Service/Look"), absl::nullopt);
-  // The same runtime, and still true, on another channel of this name.
+  // Another channel of this name has the same runtime, and the value is still
+  // true.
   const auto again = (*engine)->core()->BindChannel("c", {"u"});
   EXPECT_EQ(again->Find("/firebreak.testing.Shelf/Look")->runtime,
             channel->Find("/firebreak.testing.Shelf/Look")->runtime);

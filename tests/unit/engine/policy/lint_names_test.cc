@@ -1,5 +1,5 @@
-// Policies that leave calls without what was written down for them: told by the
-// lint, by what an update loses, and in the log.
+// Policies in which calls do not get the entry that was meant for them: the
+// findings of the lint, the breakers that an update loses, and the log.
 #include <memory>
 #include <sstream>
 #include <string>
@@ -32,13 +32,13 @@ PolicyTable TableOf(absl::string_view text) {
   return table.ok() ? *table : PolicyTable();
 }
 
-// "!where: problem" of each, an error with "!" before it.
+// Returns "where: problem" for each finding, with "!" before an error.
 std::vector<std::string> Told(absl::string_view text,
                               const Traffic* traffic = nullptr) {
   std::vector<std::string> lines;
   for (const LintFinding& finding : Lint(TableOf(text), traffic)) {
     EXPECT_FALSE(finding.fix.empty());
-    // Calls that hang for ever are another test's.
+    // Calls that hang for ever are tested elsewhere.
     if (absl::StrContains(finding.problem, "no timeout:")) continue;
     lines.push_back(
         absl::StrCat(finding.severity == Severity::kError ? "!" : "",
@@ -50,9 +50,9 @@ std::vector<std::string> Told(absl::string_view text,
 TEST(LintEntriesTest, AnEntryWithoutANameIsForNoCall) {
   EXPECT_THAT(Told("method { id: 'pay' breaker {} }"),
               ElementsAre(AllOf(HasSubstr("!pay: "), HasSubstr("no name"))));
-  // One of the presets, as they are printed, is there to be a base.
+  // The presets, as they are printed, are meant as bases.
   EXPECT_THAT(Told("method { id: 'payment' breaker {} }"), IsEmpty());
-  // A base is for others.
+  // A base is used by other entries.
   EXPECT_THAT(Told("method { id: 'pay' breaker {} } "
                    "method { base: 'pay' name {} }"),
               IsEmpty());
@@ -77,14 +77,14 @@ TEST(LintHiddenTest, AnEntryThatHidesAWiderOnesBreaker) {
       Told(wide + "method { name { service: 's.S' method: 'M' } retry {} }"),
       ElementsAre(AllOf(HasSubstr("method[1]: /s.S/M: "),
                         HasSubstr("hides that of wide"))));
-  // One that has its own, or says that it has none, hides nothing.
+  // An entry that has its own part, or switches it off, hides nothing.
   EXPECT_THAT(
       Told(wide + "method { name { service: 's.S' method: 'M' } breaker {} }"),
       IsEmpty());
   EXPECT_THAT(Told(wide + "method { name { service: 's.S' method: 'M' } "
                           "breaker { mode: DISABLED } }"),
               IsEmpty());
-  // Nor does one of another service, or of another channel.
+  // An entry for another service or another channel hides nothing either.
   EXPECT_THAT(
       Told(wide + "method { name { service: 's.T' method: 'M' } retry {} }"),
       IsEmpty());
@@ -92,8 +92,8 @@ TEST(LintHiddenTest, AnEntryThatHidesAWiderOnesBreaker) {
                    "method { name { channel: 'b' service: 's.S' method: 'M' } "
                    "retry {} }"),
               IsEmpty());
-  // A service hides the entry for everything, and of any channel one of a
-  // channel.
+  // An entry for a service hides the entry for everything, and one for any
+  // channel hides one for a channel.
   EXPECT_THAT(Told("method { name {} breaker {} }"
                    "method { name { service: 's.S' } retry {} }"),
               ElementsAre(HasSubstr("every method of s.S")));
@@ -111,7 +111,7 @@ TEST(LintHedgingTest, NoneIsSentOfWhatMayNotRunTwice) {
 
 TEST(LintSpellingTest, ServicesNearOneThatIsLinked) {
   EXPECT_NE(testing::ShelfMessage::descriptor(), nullptr);
-  // A string_view from Protobuf 26 on.
+  // From Protobuf 26 on, full_name() is a string_view.
   const std::string right(
       testing::ShelfMessage::descriptor()->file()->service(0)->full_name());
   const auto policy = [](const std::string& service) {
@@ -120,13 +120,13 @@ TEST(LintSpellingTest, ServicesNearOneThatIsLinked) {
   };
   std::string wrong = right;
   std::swap(wrong[wrong.size() - 1], wrong[wrong.size() - 2]);
-  // Known from an entry of its own, or from calls.
+  // The name is known from another entry, or from calls.
   EXPECT_THAT(Told(policy(right) + policy(wrong)),
               ElementsAre(AllOf(HasSubstr(wrong), HasSubstr(right))));
   Traffic traffic;
   traffic.services.insert(right);
   EXPECT_THAT(Told(policy(wrong), &traffic), ElementsAre(HasSubstr(right)));
-  // Without its package, which is the usual slip.
+  // The name lacks its package, which is the usual mistake.
   EXPECT_THAT(Told(policy(right.substr(right.rfind('.') + 1)), &traffic),
               ElementsAre(HasSubstr(right)));
   EXPECT_THAT(Told(policy(right), &traffic), IsEmpty());
@@ -145,7 +145,7 @@ TEST(LintSpellingTest, ChannelsNearOneThatHasBeenMade) {
   EXPECT_THAT(told("Payment"), ElementsAre(HasSubstr("\"payment\"")));
   EXPECT_THAT(told("payment"), IsEmpty());
   EXPECT_THAT(told("inventory"), IsEmpty());
-  // Numbers are no slips.
+  // A different number is not taken for a mistake.
   EXPECT_THAT(told("shard2"), IsEmpty());
 }
 
@@ -172,10 +172,10 @@ TEST(ProtectionTest, MethodsThatLoseTheirBreaker) {
   EXPECT_THAT(
       Lost(guarded, "method { name {} timeout: '1s' }"),
       ElementsAre("/s.S/Called on channel \"c\"", "every method of s.S"));
-  // By a slip in the name.
+  // Because of a mistake in the name.
   EXPECT_THAT(Lost(guarded, "method { name { service: 's.T' } breaker {} }"),
               SizeIs(2));
-  // By an entry that hides it.
+  // Because of an entry that hides it.
   EXPECT_THAT(Lost(guarded, guarded + "method { name { service: 's.S' method: "
                                       "'Called' } retry {} }"),
               ElementsAre("/s.S/Called on channel \"c\""));
@@ -231,12 +231,12 @@ TEST_F(PolicyLossTest, ErrorsAreLoggedAtTheStartAndWithEachPolicy) {
   ASSERT_TRUE(engine_->UpdatePolicy(wrong).ok());
   EXPECT_THAT(Causes(), ElementsAre(HasSubstr("difference"),
                                     HasSubstr("the policy: pay: has no name")));
-  // Once: the same again is no reload.
+  // It is logged once: the same policy again is not a change.
   ASSERT_TRUE(engine_->UpdatePolicy(wrong).ok());
   EXPECT_THAT(Causes(), SizeIs(2));
   engine_ = *Engine::FromText(wrong);
   EXPECT_THAT(Causes(), ElementsAre(HasSubstr("pay: has no name")));
-  // Of many the first few, and how many more.
+  // If there are many, the first few are logged, and the number of the others.
   std::string many = "method { name {} breaker {} }";
   for (int i = 0; i < 9; ++i) {
     absl::StrAppend(&many, "method { id: 'e", i, "' breaker {} }");

@@ -1,5 +1,5 @@
-// Numbers that leave no room for each other, names that match nothing, and what
-// traffic leaves without use.
+// Numbers that do not fit together, names that match nothing, and entries that
+// the calls so far have not used.
 #include "src/engine/policy/lint_rules.h"
 
 #include <grpcpp/security/credentials.h>
@@ -30,7 +30,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 PolicyTable Compile(absl::string_view text) {
-  // A use that no optimizer drops, so that the linker keeps the proto.
+  // A use that the optimizer cannot remove, so that the linker keeps the proto.
   EXPECT_NE(testing::ShelfMessage::descriptor(), nullptr);
   const absl::StatusOr<PolicyTable> table = ParsePolicyText(text, "p");
   EXPECT_TRUE(table.ok()) << table.status() << "\n" << text;
@@ -51,7 +51,7 @@ std::vector<std::string> EveryLineOf(absl::string_view text) {
   return Lines(Lint(Compile(text)));
 }
 
-// Calls that hang for ever have a test of their own.
+// Removes findings about calls that hang for ever, which have their own test.
 std::vector<std::string> WithoutHangs(std::vector<std::string> lines) {
   lines.erase(std::remove_if(lines.begin(), lines.end(),
                              [](const std::string& line) {
@@ -65,14 +65,14 @@ std::vector<std::string> LintOf(absl::string_view text) {
   return WithoutHangs(EveryLineOf(text));
 }
 
-// Of one entry for a method that may run twice.
+// Returns the findings in one entry for a method that may run twice.
 std::vector<std::string> Of(absl::string_view body) {
   return LintOf(
       absl::StrCat("method { id: \"e\" name {} idempotent: true ", body, " }"));
 }
 
 struct Case {
-  const char* sound;    // nothing to say, and just so
+  const char* sound;    // no finding, by a small margin
   const char* unsound;  // one finding
   const char* says;
 };
@@ -105,7 +105,7 @@ TEST(LintRulesTest, EachRuleAtItsEdge) {
             codes: DEADLINE_EXCEEDED
             backoff { initial: "1ms" } attempt_timeout: "99.6ms" })",
        "attempt 2 of 2 would as a rule begin 0.1001s after the call, when"},
-      // FULL jitter waits for half of 100 ms and of 200 ms.
+      // With FULL jitter the mean waits are half of 100 ms and of 200 ms.
       {R"(timeout: "151ms" retry {})", R"(timeout: "150ms" retry {})",
        "attempt 3 of 3 would as a rule begin 0.15s after the call: say "
        "max_attempts: 2"},
@@ -193,14 +193,14 @@ TEST(LintRulesTest, WhatIsMeantIsLeftAlone) {
   for (const char* body : {
            // The third attempt is for a failure.
            R"(hedging { delay: "500ms" } retry {} timeout: "600ms")",
-           // Between the two backoff has no say.
+           // With both, backoff is not used.
            R"(hedging {} retry { backoff { initial: "1h" max: "1h" } }
               timeout: "1s")",
-           // An empty queue makes nobody wait.
+           // Without a queue no call waits.
            R"(timeout: "50ms" bulkhead { max_queue: 0 })",
-           // Waits are short of the deadline wherever it is.
+           // A wait ends before the deadline in any case.
            R"(bulkhead { max_wait: "1h" })",
-           // Another rule is there for few calls.
+           // Another rule works with few calls.
            R"(rate_limit { rate: 0.001 } breaker {})",
            R"(rate_limit { rate: 0.001 }
               breaker { consecutive_failures: 0 confidence: 0.99 })",
@@ -216,7 +216,7 @@ TEST(LintRulesTest, WhatIsMeantIsLeftAlone) {
   }
 }
 
-// Sums of hours stay numbers.
+// Sums of many hours do not overflow.
 TEST(LintRulesTest, TheLargestTimes) {
   EXPECT_THAT(
       Of(R"(timeout: "1h" retry { max_attempts: 10 codes: DEADLINE_EXCEEDED
@@ -307,12 +307,13 @@ TEST(LintRulesTest, AnEntryThatNeverWins) {
                            name { service: "not.Linked" } })")),
       ElementsAre(HasSubstr("e: every method of firebreak.testing.Shelf: never "
                             "applies")));
-  // On channels of that name it does: methods come first, whatever channel.
+  // On channels of that name it does: an entry with a method has priority,
+  // whatever its channel.
   EXPECT_THAT(LintOf(absl::StrCat(all, R"(method { id: "e" name {
                 service: "firebreak.testing.Shelf" channel: "c" } })"))
                   .size(),
               1u);
-  // One is left to it.
+  // One method is left for it.
   const std::string last = names.substr(0, names.rfind("name {"));
   EXPECT_THAT(
       LintOf(absl::StrCat(
@@ -321,8 +322,8 @@ TEST(LintRulesTest, AnEntryThatNeverWins) {
       IsEmpty());
 }
 
-// What we ship has to be beyond reproach. The examples and what the pages show
-// are looked at in docs_policies_test.cc.
+// The lint must find nothing in the presets. docs_policies_test.cc checks the
+// examples and the policies of the docs.
 TEST(LintRulesTest, PresetsAreSound) {
   for (const Preset& preset : Presets()) {
     EXPECT_THAT(EveryLineOf(absl::StrCat("method { name {} preset: \"",
@@ -369,7 +370,7 @@ TEST_F(TrafficTest, ANameThatMatchesNothing) {
       Findings(),
       ElementsAre(HasSubstr("e: /p.S/M: has matched none of 1000 calls"),
                   HasSubstr("e: every method of p.T on channel \"c\": has")));
-  // Called, and all was refused before it was counted as a call.
+  // There were calls, but all were refused before they were counted.
   traffic_.methods.clear();
   See("c", "/p.S/M", 1000);
   See("c", "/p.T/N", 0);
@@ -403,8 +404,7 @@ TEST_F(TrafficTest, AChannelThatNobodyMade) {
 }
 
 TEST_F(TrafficTest, ABreakerThatSleeps) {
-  // Ten minutes are twenty windows: ten calls in each are half of what it
-  // needs.
+  // Ten minutes are twenty windows. Ten calls in each are half of the minimum.
   See("c", "/p.X/Y", 200);
   EXPECT_THAT(Findings(), IsEmpty());
   traffic_.methods.back().calls = 199;

@@ -1,4 +1,4 @@
-// What a policy allows and its author most likely does not mean.
+// Policies that are allowed, but most likely not what their author means.
 #include "src/engine/policy/lint.h"
 
 #include <string>
@@ -22,12 +22,12 @@ using ::testing::IsEmpty;
 using Severity = LintFinding::Severity;
 
 std::vector<LintFinding> LintOf(absl::string_view text) {
-  // A use that no optimizer drops, so that the linker keeps the proto.
+  // A use that the optimizer cannot remove, so that the linker keeps the proto.
   EXPECT_NE(testing::ShelfMessage::descriptor(), nullptr);
   const absl::StatusOr<PolicyTable> table = ParsePolicyText(text, "p");
   EXPECT_TRUE(table.ok()) << table.status() << "\n" << text;
   if (!table.ok()) return {};
-  // Calls that hang for ever have a test of their own.
+  // Calls that hang for ever have their own test.
   std::vector<LintFinding> findings;
   for (const LintFinding& each : Lint(*table)) {
     if (!absl::StrContains(each.problem, "no timeout")) {
@@ -37,7 +37,7 @@ std::vector<LintFinding> LintOf(absl::string_view text) {
   return findings;
 }
 
-// Places only, an error with "!" before it.
+// Returns only the places of the findings, with "!" before an error.
 std::vector<std::string> Places(absl::string_view text) {
   std::vector<std::string> places;
   for (const LintFinding& finding : LintOf(text)) {
@@ -79,7 +79,7 @@ TEST(LintTest, NothingToSay) {
                 IsEmpty())
         << body;
   }
-  // A base is for nobody but those that are based on it.
+  // A base applies only to the entries that are based on it.
   EXPECT_THAT(Places("method { id: \"a\" hedging {} }"
                      "method { base: \"a\" name {} idempotent: true }"),
               IsEmpty());
@@ -155,7 +155,7 @@ TEST(LintTest, TheEngineHasIt) {
       {"name":[{"service":"s"}],"hedgingPolicy":{"maxAttempts":2}}]})");
   ASSERT_TRUE(engine.ok()) << engine.status();
   const std::vector<LintFinding> findings = (*engine)->Lint();
-  // In a service config no delay means none at all.
+  // In a service config, a missing delay means 0.
   ASSERT_EQ(findings.size(), 2u);
   EXPECT_EQ(findings[0].where, "methodConfig[0]: every method of s");
   EXPECT_THAT(findings[1].problem, HasSubstr("hedged at once"));

@@ -1,5 +1,4 @@
-// Faults that Protobuf's parsers find, with what they do not say: what to
-// write.
+// Faults that Protobuf's parsers find: firebreak adds what to write instead.
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +25,7 @@ TEST(ParseHelpTest, ATimeIsAStringWithItsUnit) {
                     HasSubstr("a time is a string with its unit: \"2s\"")));
   EXPECT_THAT(FaultOf("method { name {} hedging { delay: 0.5 } }"),
               HasSubstr("\"0.5s\""));
-  // What is no time is no time.
+  // A field that is not a duration gets no advice about durations.
   EXPECT_THAT(FaultOf("method { id: 7 name {} }"),
               AllOf(HasSubstr("write \"7\""), Not(HasSubstr("time"))));
   // Protobuf counts a tab as up to eight columns.
@@ -70,7 +69,7 @@ TEST(ParseHelpTest, Json) {
       HasSubstr("did you mean \"UNAVAILABLE\"?"));
 }
 
-// Each costs a look through the text, and nobody reads so many.
+// Each one costs a search through the text, and nobody reads that many.
 TEST(ParseHelpTest, OnlyTheFirstAreHelped) {
   std::string text;
   for (int i = 0; i < 60; ++i) absl::StrAppend(&text, "methd {}\n");

@@ -100,7 +100,7 @@ TEST(PolicyAdmissionTest, ErrorsNameFieldValueAndRange) {
             "100000]");
   EXPECT_EQ(ErrorOf("method { name {} rate_limit { burst: 3 } }"),
             "p:1: method[0].rate_limit.rate: is 0; allowed [0.001, 1000000]");
-  // Also of what is off, if it says anything.
+  // A part that is off is checked too.
   EXPECT_EQ(ErrorOf("method { name {} throttle { enabled: false k: 0 } }"),
             "p:1: method[0].throttle.k: is 0; allowed [1, 1000]");
   EXPECT_EQ(ErrorOf("method { name {} bulkhead { max_wait: \"soon\" } }")

@@ -79,13 +79,13 @@ TEST(PolicyDiffTest, OrderSaysNothing) {
                        retry { codes: [UNAVAILABLE, ABORTED] } }
               channel { name: "y" budget {} } channel { name: "x" })"),
       IsEmpty());
-  // The same in the other way to write it.
+  // The same policy in the other format.
   EXPECT_THAT(Diff(R"(method { name {} timeout: "1s" })",
                    R"({"method": [{"name": [{}], "timeout": "1s"}]})"),
               IsEmpty());
 }
 
-// A 0 that is written has a meaning of its own: it overrides.
+// An explicit 0 differs from an absent field, since it overrides a base.
 TEST(PolicyDiffTest, WhatIsWrittenDiffersFromWhatIsMeantAnyway) {
   EXPECT_THAT(Diff("method { name {} breaker {} }",
                    "method { name {} breaker { leaky_failures: 0 } }"),
@@ -113,7 +113,7 @@ TEST(PolicyDiffTest, EntriesWithoutIdGoByAName) {
               method { name { service: "s" method: "m" } timeout: "1s" })"),
       ElementsAre("method[s@c].timeout:  -> \"2s\"",
                   "method[/s/m].timeout:  -> \"1s\""));
-  // One that is given an id, and one that is given another.
+  // One entry gets an id, and one gets another id.
   EXPECT_THAT(Diff(R"(method { name { service: "s" } }
                       method { id: "old" name { service: "t" } })",
                    R"(method { id: "new" name { service: "t" } }
@@ -122,7 +122,8 @@ TEST(PolicyDiffTest, EntriesWithoutIdGoByAName) {
                           "method[s].id:  -> \"s\""));
 }
 
-// An id says more than a name that has wandered from one entry to the other.
+// An id identifies an entry better than a name, which may have moved from one
+// entry to another.
 TEST(PolicyDiffTest, AnIdIsStrongerThanAName) {
   EXPECT_THAT(Diff(R"(method { id: "a" name { service: "s" } }
                       method { id: "b" name { service: "t" } })",
@@ -162,7 +163,7 @@ TEST(PolicyDiffTest, ALongValueIsCut) {
   EXPECT_EQ(diff.differences[0].after.size(), 203u);
 }
 
-// Far from quadratic: this takes hours where each is compared with each.
+// The cost is not quadratic: comparing each with each would take hours here.
 TEST(PolicyDiffTest, AnEntryOfVeryManyNamesAndCodes) {
   std::string names;
   std::string reversed;

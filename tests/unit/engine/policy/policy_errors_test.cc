@@ -1,4 +1,4 @@
-// What is said of a wrong policy: the text of every error, and its place.
+// Errors in policies: the text of every error, and its place.
 #include <algorithm>
 #include <string>
 
@@ -20,7 +20,8 @@ std::string ErrorOf(absl::string_view text) {
   return std::string(status.message());
 }
 
-// Of a one-line entry with the given body, without "p:1: method[0].".
+// Returns the error of a one-line entry with the given body, without
+// "p:1: method[0].".
 std::string FieldError(absl::string_view body) {
   const std::string prefix = "p:1: method[0].";
   std::string error = ErrorOf(absl::StrCat("method { name {} ", body, " }"));
@@ -95,14 +96,14 @@ TEST(PolicyErrorTest, AnInheritedErrorIsSaidOnce) {
                     "method { id: \"b\" base: \"a\" }\n"
                     "method { id: \"c\" base: \"b\" timeout: \"1s\" }"),
             "p:1: method[0].retry.max_attempts: is 1; allowed [2, 10]");
-  // A base that cannot be read does not hide what is wrong here.
+  // A base that cannot be read does not hide the errors of this entry.
   EXPECT_EQ(ErrorOf("method { id: \"a\" timeout: \"x\" }\n"
                     "method { id: \"b\" base: \"a\" timeout: \"2h\" }"),
             "p:1: method[0].timeout: \"x\" is not a duration; allowed: a "
             "decimal number and one of ns, us, ms, s, m, h, as in \"250ms\" or "
             "\"1.5s\", or \"0\"\n"
             "p:2: method[1].timeout: is 7200s; allowed [0s, 3600s]");
-  // Of its own: said where it is.
+  // Each entry has its own error, which is reported at its place.
   EXPECT_EQ(ErrorOf("method { id: \"a\" timeout: \"2h\" }\n"
                     "method { id: \"b\" base: \"a\" timeout: \"2h\" }"),
             "p:1: method[0].timeout: is 7200s; allowed [0s, 3600s]\n"
@@ -125,7 +126,7 @@ TEST(PolicyErrorTest, LiveDelayAndDeadlineGate) {
             "p:3: method[0].hedging.max_delay: \"1 s\" is not a duration; "
             "allowed: a decimal number and one of ns, us, ms, s, m, h, as in "
             "\"250ms\" or \"1.5s\", or \"0\"");
-  // Also while it is off.
+  // It is checked even while it is off.
   EXPECT_EQ(ErrorOf("method { name {} deadline_gate { quantile: 1\n"
                     "enabled: false } }"),
             "p:1: method[0].deadline_gate.quantile: is 1; allowed (0, 1)");
@@ -160,7 +161,7 @@ TEST(PolicyErrorTest, Contradictions) {
   EXPECT_EQ(FieldError("retry { max_attempts: 4 } hedging { max_attempts: 3 }"),
             "hedging.max_attempts: is 3; allowed 4, as retry.max_attempts: "
             "both share one limit");
-  // Said once, where it is set.
+  // Reported once, where it is set.
   EXPECT_EQ(FieldError("retry {} hedging { max_attempts: 30 }"),
             "hedging.max_attempts: is 30; allowed [2, 10]");
 }

@@ -19,7 +19,7 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using ::testing::ElementsAre;
 
-// What no table has, since it is no value of the options.
+// Whether no table has the field, since it is not a value of the options.
 bool IsForTheCompiler(const std::string& field) {
   static const auto* const kFields = new std::set<std::string>{
       "enabled",         // of the part as a whole
@@ -28,7 +28,7 @@ bool IsForTheCompiler(const std::string& field) {
   return kFields->count(field) != 0;
 }
 
-// "window.calls" and so on.
+// Adds the paths of the fields: "window.calls" and so on.
 void AddFields(const Descriptor& type, const std::string& prefix,
                std::set<std::string>* fields) {
   for (int i = 0; i < type.field_count(); ++i) {
@@ -90,7 +90,7 @@ void ForEachTable(Check check) {
         v1::MethodPolicy::descriptor()->FindFieldByName(name);
     ASSERT_NE(field, nullptr) << name;
     core::FieldList rows = (*part)->Fields();
-    // A breaker has the row of the window that it has.
+    // A breaker only has the row of its own kind of window.
     if (options.breaker && name == std::string("breaker")) {
       static int calls = 0;
       rows.emplace_back("window.calls", &calls, core::Within(1, 2));
@@ -137,7 +137,7 @@ TEST(PolicyFieldsTest, AnEntryHasEveryPartAndEveryFieldThatIsNone) {
   const Descriptor& type = *v1::MethodPolicy::descriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    // Whose entry it is, and what it inherits.
+    // The names of the entry, and its base.
     const std::set<std::string> others = {"name", "id", "base", "preset"};
     if (others.count(std::string(field.name())) != 0) continue;
     (field.message_type() == nullptr ? values : parts)
@@ -158,7 +158,7 @@ TEST(PolicyFieldsTest, AChannelHasEveryAdmissionPolicy) {
   });
 }
 
-// The numbers go from one enum to the other as they are.
+// The numbers are converted from one enum to the other without a change.
 TEST(PolicyFieldsTest, EnumsHaveTheSameNumbersOnBothSides) {
   using Mode = core::BreakerOptions::Mode;
   EXPECT_EQ(static_cast<int>(Mode::kEnforce), v1::BreakerPolicy::ENFORCE);

@@ -1,4 +1,4 @@
-// Policies from files, those of the guide, and garbage in place of a policy.
+// Policies from files, the policies of the guide, and garbage.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,7 +83,7 @@ TEST_F(PolicyFileTest, NotARegularFile) {
             dir_ + ": is a directory; allowed: a regular file");
   EXPECT_EQ(LoadPolicyFile("/dev/null").status().code(),
             StatusCode::kFailedPrecondition);
-  // Nobody writes to this pipe: waiting for them would hang the program.
+  // Nothing writes to this pipe, so waiting for it would hang the program.
   ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
   EXPECT_EQ(LoadPolicyFile(path_).status().code(),
             StatusCode::kFailedPrecondition);
@@ -146,7 +146,7 @@ TEST_F(PolicyFileTest, ErrorsNameTheFileAndLine) {
 
 // --- Garbage --------------------------------------------------------------
 
-// Must come back with a Status, whatever it is, and one fit to be printed.
+// Expects that any text returns, with a status that can be printed.
 void ExpectSurvives(const std::string& text) {
   const absl::Status status = ParsePolicyText(text, "p").status();
   if (status.ok()) return;

@@ -1,5 +1,5 @@
-// The guide's tables against the language itself: docs/policy.md has every
-// field, with the range that the compiler holds to and the default that it has.
+// Compares the guide's tables with the language itself: docs/policy.md has
+// every field, with the range and the default of the compiler.
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -34,7 +34,8 @@ struct Row {
   std::string default_cell;
 };
 
-// By path: "breaker.window.calls", and of channels "channel:budget.ratio".
+// Returns the rows by path: "breaker.window.calls", and for channels
+// "channel:budget.ratio".
 std::map<std::string, Row> ReadGuide() {
   std::ifstream guide(POLICY_GUIDE_PATH);
   EXPECT_TRUE(guide.is_open()) << POLICY_GUIDE_PATH;
@@ -74,7 +75,7 @@ void FieldsOf(const Descriptor* type, const std::string& prefix,
     const FieldDescriptor* field = type->field(i);
     const std::string path = absl::StrCat(prefix, field->name());
     const bool is_message = field->message_type() != nullptr;
-    // A message with a row of its own may leave it at that, as for channels.
+    // A message may have a single row for all its fields, as for channels.
     if (!is_message || rows.count(path) != 0) out->insert(path);
     if (is_message && !absl::StartsWith(path, "channel:bulkhead") &&
         !absl::StartsWith(path, "channel:rate_limit") &&
@@ -96,7 +97,7 @@ struct Place {
   const FieldDescriptor* field;
 };
 
-// Makes the messages on the way, with what they cannot be without.
+// Creates the messages on the path, with their required fields.
 Place Find(v1::PolicySet* set, absl::string_view path) {
   const bool is_channel = absl::ConsumePrefix(&path, "channel:");
   v1::MethodPolicy* const method =
@@ -123,7 +124,7 @@ Place Find(v1::PolicySet* set, absl::string_view path) {
   }
 }
 
-// Sets a field from what the guide writes. False where it is no value.
+// Sets a field to a value from the guide. Returns false if it is not a value.
 bool Set(const Place& place, const std::string& text) {
   const auto* reflection = place.message->GetReflection();
   int64_t whole = 0;
@@ -167,8 +168,8 @@ bool IsDuration(const std::string& path) {
   return Find(&set, path).field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
 }
 
-// Whether the compiler has something against this value of this field; what it
-// has against others that should agree with it does not matter here.
+// Returns whether the compiler refuses this value of this field. Errors of
+// other fields that should agree with it do not count.
 bool IsRefused(const std::string& path, const std::string& value) {
   v1::PolicySet set;
   EXPECT_TRUE(Set(Find(&set, path), value)) << path << " = " << value;
@@ -202,7 +203,8 @@ std::string DefaultValue(const std::string& cell) {
   return "";
 }
 
-// A bound may be another field of the same part: then it is that one's default.
+// A bound may be another field of the same part. Then it is the default of that
+// field.
 std::string Bound(const std::map<std::string, Row>& rows,
                   const std::string& path, std::string bound) {
   if (bound.front() != '`') return bound;
@@ -216,7 +218,7 @@ std::string Bound(const std::map<std::string, Row>& rows,
   return "0";
 }
 
-// A little less or more, in the way the field is written.
+// Returns a slightly smaller or larger value, in the field's own format.
 std::string Beside(const std::string& path, const std::string& bound,
                    int direction) {
   if (IsDuration(path)) {
@@ -259,11 +261,11 @@ TEST(PolicyGuideTest, RangesAreThoseOfTheCompiler) {
     EXPECT_EQ(IsRefused(path, high), !high_is_in) << path << " = " << high;
     const std::string below = Beside(path, low, -1);
     const std::string above = Beside(path, high, +1);
-    // Just below 1 may be the 0 that is allowed as well.
+    // The value just below 1 may be 0, which is allowed too.
     if (!(or_zero && below == "0")) {
       EXPECT_TRUE(IsRefused(path, below)) << path << " = " << below;
     }
-    // One of two that must agree is found fault with, whichever.
+    // If two fields must agree, the error may name either of them.
     EXPECT_TRUE(match[3].str().front() == '`' ? IsNoPolicy(path, above)
                                               : IsRefused(path, above))
         << path << " = " << above;
@@ -368,7 +370,7 @@ std::string Meaning(const v1::PolicySet& set) {
       Show(table->AdmissionFor("")));
 }
 
-// What is written where nothing was changes nothing, if it is the default.
+// Setting a field to its default changes nothing.
 TEST(PolicyGuideTest, DefaultsAreThoseOfTheCompiler) {
   int checked = 0;
   for (const auto& [path, row] : ReadGuide()) {
@@ -404,7 +406,7 @@ TEST(PolicyGuideTest, DefaultsAreThoseOfTheCompiler) {
       continue;
     }
     ++checked;
-    // Whoever sets one of these has no probe_interval, unless it is set too.
+    // With one of these, probe_interval is off unless it is set too.
     static const std::set<std::string> no_probes = {
         "breaker.open_duration", "breaker.open_growth",
         "breaker.max_open_duration"};

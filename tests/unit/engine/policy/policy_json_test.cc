@@ -1,4 +1,5 @@
-// Policies in JSON: which kind a text is, PolicySets, and garbage.
+// Policies in JSON: how the kind of a text is recognised, PolicySets, and
+// garbage.
 #include "src/engine/policy/policy_json.h"
 
 #include <memory>
@@ -88,7 +89,7 @@ TEST(PolicyJsonTest, ErrorsOfAPolicySetHaveNoLine) {
     EXPECT_THAT(error, HasSubstr("p: cannot be read as JSON: ")) << wrong;
     EXPECT_THAT(error, HasSubstr("Allowed: the fields of")) << wrong;
   }
-  // Protobuf's own words name the place.
+  // Protobuf's own message has the place.
   EXPECT_THAT(ErrorOf(R"({"method":[{"name":[{}],"timeuot":"1s"}]})"),
               HasSubstr("timeuot"));
 }
@@ -110,7 +111,7 @@ TEST(PolicyJsonTest, NeitherOrBothIsSaid) {
             absl::StrCat("p: is a JSON object with keys \"1\", \"2\", \"3\", "
                          "\"4\", \"5\", ...",
                          kAllowed));
-  // A service config about other things is one.
+  // A service config with other fields only is a service config, too.
   EXPECT_TRUE(ParsePolicyText(R"({"healthCheckConfig":{}})", "p").ok());
 }
 
@@ -122,7 +123,7 @@ TEST(PolicyJsonGarbageTest, BrokenJson) {
         "{\"a\":1}}", "{\"a\":1} {}", "{\"a\":1} method {}", "{\"a\":nul}",
         "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":\"\\ud800\"}",
         "{\"a\":\"\xff\"}", "{\x01}", "{/*x*/}", "{\"a\":0x10}",
-        // What is no number in JSON.
+        // Values that are not numbers in JSON.
         "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":-Infinity}", "{\"a\":1e400}",
         "{\"a\":-1e400}"}) {
     EXPECT_THAT(ErrorOf(text), StartsWith("p: cannot be read as JSON: "))
@@ -179,11 +180,11 @@ TEST(PolicyJsonGarbageTest, DeepNesting) {
   }
   EXPECT_EQ(ErrorOf(nested("[", "]", 32)),
             "p:1:53: Nested too deep; allowed: 32 levels.");
-  // As deep as allowed, Protobuf can do it.
+  // Protobuf can parse the deepest nesting that is allowed.
   EXPECT_TRUE(ParsePolicyText(nested("{\"a\":", "}", 31), "p").ok());
   EXPECT_TRUE(ParsePolicyText(nested("[", "]", 31), "p").ok());
   EXPECT_TRUE(ParsePolicyText(nested("[{\"a\":", "}]", 15), "p").ok());
-  // Brackets in strings are none.
+  // Brackets in strings do not count.
   EXPECT_TRUE(ParsePolicyText(absl::StrCat(R"({"healthCheckConfig":"\"[)",
                                            std::string(50, '{'), "\"}"),
                               "p")

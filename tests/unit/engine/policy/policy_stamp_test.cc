@@ -1,5 +1,4 @@
-// Files whose stamps hide what was done to them: with a file of the test's own
-// making, and with real ones.
+// Files whose time stamps do not show a change: a fake file, and real ones.
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@ std::string Timeout(int seconds) {
   return absl::StrCat("method { name {} timeout: \"", 100 + seconds, "s\" }");
 }
 
-// What the stamps of a file do not show. Looks are a second apart.
+// Changes that the stamps of a file do not show. It is polled once a second.
 class PolicyStampTest : public ::testing::Test {
  protected:
   PolicyStampTest() {
@@ -108,7 +107,7 @@ TEST_F(PolicyStampTest, ATickThatIsLongerThanAnInterval) {
   EXPECT_EQ(timeout(), 6);
 }
 
-// What was read may be half of what is being written, whatever the stamps say.
+// A read may return half of a write in progress, whatever the stamps are.
 TEST_F(PolicyStampTest, HalfAWriteWithinATickIsNotThePolicy) {
   FakeFile file;
   file.Write(Timeout(5));
@@ -122,7 +121,8 @@ TEST_F(PolicyStampTest, HalfAWriteWithinATickIsNotThePolicy) {
   EXPECT_EQ(timeout(), 14);
 }
 
-// One look a second costs nothing, and one read a second may.
+// Polling the stamps once a second costs almost nothing, but reading the file
+// may cost something.
 TEST_F(PolicyStampTest, AFileThatIsOldIsNotReadAgain) {
   FakeFile file;
   file.Write(Timeout(5));
@@ -153,9 +153,9 @@ TEST_F(PolicyStampTest, AFolderThatIsAwayForAWhile) {
   EXPECT_FALSE(core()->policy_stats().is_refused);
 }
 
-// With a real file: the kernel stamps by a clock that ticks every 4 ms or so.
-// From Linux 6.13 on some file systems show each write to who has looked before
-// it; ramfs does not, and root may have one.
+// With a real file: the clock of the kernel's stamps ticks about every 4 ms.
+// From Linux 6.13 on, some file systems give a write a new stamp if somebody
+// has looked before it. ramfs does not, and root can mount one.
 class RealStampTest : public PolicyStampTest {
  protected:
   RealStampTest() {
@@ -169,7 +169,7 @@ class RealStampTest : public PolicyStampTest {
   void Write(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
   }
-  // Until a write has another stamp than the file has.
+  // Waits until a write gets another stamp than the file has.
   void WaitForATick() {
     const std::string other = dir_ + "/tick";
     const int64_t before = LookAtFile(path_).changed_ns;
@@ -177,8 +177,8 @@ class RealStampTest : public PolicyStampTest {
       Write(other, "");
     } while (LookAtFile(other).changed_ns == before);
   }
-  // Watches Timeout(5), and does `change` to it until that does not show.
-  // False where the stamps of the file system show everything.
+  // Watches Timeout(5), and repeats `change` until the stamps do not show it.
+  // Returns false if the stamps of the file system show every change.
   template <class Change>
   bool BeginAndHide(Change change) {
     for (int i = 0; i < 300; ++i) {
@@ -214,8 +214,8 @@ TEST_F(RealStampTest, TruncatedAndWrittenAgainWithinATick) {
   EXPECT_EQ(timeout(), 6);
 }
 
-// As `cp -p` and `rsync -t` do: the file has the size and the time of the last
-// write that the other one had.
+// Like `cp -p` and `rsync -t`: the new file has the size and the modification
+// time of the old one.
 TEST_F(RealStampTest, AnotherOfTheSameSizeAndTime) {
   const std::string other = dir_ + "/other";
   Write(path_, Timeout(5));
@@ -225,7 +225,7 @@ TEST_F(RealStampTest, AnotherOfTheSameSizeAndTime) {
     const int next = by_rename ? 7 : 6;
     struct stat info;
     ASSERT_EQ(stat(path_.c_str(), &info), 0);
-    WaitForATick();  // those ten seconds are not real ones
+    WaitForATick();  // the ten seconds were virtual
     Write(other, Timeout(next));
     if (by_rename) {
       fs::rename(other, path_);
@@ -240,8 +240,8 @@ TEST_F(RealStampTest, AnotherOfTheSameSizeAndTime) {
   }
 }
 
-// A ConfigMap of Kubernetes that is changed twice within a tick: the folder
-// that was there first is gone, and a new file may have its number.
+// A ConfigMap of Kubernetes that is changed twice within a tick: the first
+// folder has been deleted, and a new file may get its inode number.
 TEST_F(RealStampTest, AFolderThatIsSwappedTwiceBehindALink) {
   const auto put = [&](int n) {
     const std::string folder = absl::StrCat(dir_, "/..", n);

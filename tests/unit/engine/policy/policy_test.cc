@@ -1,5 +1,5 @@
-// The policy language: what a policy means. What is said of a wrong one is in
-// policy_errors_test.cc; files and garbage are in policy_file_test.cc.
+// The policy language: what a policy means. Errors are in
+// policy_errors_test.cc, and files and garbage in policy_file_test.cc.
 #include "src/engine/policy/policy.h"
 
 #include <memory>
@@ -23,7 +23,7 @@ PolicyTable Compile(absl::string_view text) {
   return table.ok() ? *table : PolicyTable();
 }
 
-// The options of the only entry, given what is in it.
+// Returns the options of the only entry, which has this body.
 core::MethodOptions Options(absl::string_view body) {
   const MethodOptionsPtr found =
       Compile(absl::StrCat("method { name {} ", body, " }")).Find("c", "/s/m");
@@ -73,7 +73,7 @@ TEST(PolicyPrecedenceTest, ANameMatchesOnlyWhatItNames) {
   EXPECT_EQ(who("ch", "/pkg.T/Pay"), "c");
   EXPECT_EQ(who("other", "/pkg.S/Refund"), "none");
   EXPECT_EQ(who("", "/pkg.T/Pay"), "none");
-  // What is no gRPC path belongs to no service.
+  // A name that is not a gRPC path belongs to no service.
   EXPECT_EQ(who("ch", "Pay"), "c");
   EXPECT_EQ(who("ch", ""), "c");
   EXPECT_EQ(who("ch", "/"), "c");
@@ -288,7 +288,7 @@ TEST(PolicyFieldsTest, WhoSaysHowLongItStaysOpenHasNoProbesBefore) {
   EXPECT_EQ(interval("open_duration: \"3s\" probe_interval: \"2s\""),
             seconds(2));
   EXPECT_EQ(interval("probe_interval: \"0\""), seconds(0));
-  // What is inherited has been said, too.
+  // An inherited field counts as set, too.
   const auto table = ParsePolicyText(
       "method { name { service: 's' method: 'a' } id: 'a' "
       "  breaker { probe_interval: '5s' } } "
@@ -337,7 +337,7 @@ TEST(PolicyFieldsTest, RetryAndHedgingShareMaxAttempts) {
     EXPECT_EQ(options.retry->max_attempts, c.want) << c.body;
     EXPECT_EQ(options.hedging->max_attempts, c.want) << c.body;
   }
-  // A side that is off has no say.
+  // A part that is off is ignored.
   const core::MethodOptions off = Options(
       "retry { max_attempts: 4 } hedging { max_attempts: 3 enabled: false }");
   EXPECT_EQ(off.max_attempts(), 4);

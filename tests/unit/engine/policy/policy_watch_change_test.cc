@@ -1,4 +1,4 @@
-// A file that takes the place of another, with files of the test's own making.
+// A watched file that replaces another one, with fake files.
 
 #include <atomic>
 #include <chrono>
@@ -31,7 +31,7 @@ class PolicyWatchChangeTest : public ::testing::Test {
     engine_ = *Engine::FromText("method { name {} }", options);
   }
 
-  // A timer of an hour: whoever looks is the test.
+  // The timer is set to an hour, so that only the test polls the file.
   static std::shared_ptr<PolicyWatch> WatchOf(const std::string& name,
                                               FakeFile* file) {
     return PolicyWatch::Create(name, std::chrono::hours(1), file->NewWatched());
@@ -60,8 +60,8 @@ class ArmedTimersAtEvents final : public core::EventSink {
   Io* const io_;
 };
 
-// Else it could still say something after it, and be the policy for ever: the
-// engine would watch one file and run another.
+// Otherwise it could still set the policy afterwards: the engine would watch
+// one file and have the policy of another.
 TEST_F(PolicyWatchChangeTest, AFileIsLetGoBeforeTheNextIsThePolicy) {
   FakeFile a;
   FakeFile b;
@@ -90,7 +90,7 @@ TEST_F(PolicyWatchChangeTest, NothingOfAFileArrivesOnceAnotherIsWatched) {
     std::thread looker([&] {
       core::Time now;
       while (!is_over) {
-        // Each time it is another policy that has stood still.
+        // Each time it is another policy, which has not changed for a while.
         a.Tick();
         a.Write(Timeout(1 + looks % 90));
         for (int i = 0; i < 3; ++i) {
@@ -112,7 +112,7 @@ TEST_F(PolicyWatchChangeTest, NothingOfAFileArrivesOnceAnotherIsWatched) {
   }
 }
 
-// Whoever is last is watched, and its policy is the one in force.
+// The last file is watched, and its policy is in force.
 TEST_F(PolicyWatchChangeTest, ManyFilesAtATimeAndTheLastOneRules) {
   FakeFile files[4];
   for (int i = 0; i < 4; ++i) files[i].Write(Timeout(i));
@@ -127,7 +127,7 @@ TEST_F(PolicyWatchChangeTest, ManyFilesAtATimeAndTheLastOneRules) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(core()->io()->armed_timers(), 1u);
     const int rules = timeout();
-    // The one that is watched is the only one that can still say something.
+    // Only the watched file can still change the policy.
     core::Time now;
     for (int i = 0; i < 4; ++i) {
       files[i].Tick();

@@ -1,4 +1,4 @@
-// A policy that follows its file, with real files and a clock of the test's.
+// A policy that follows its file, with real files and a virtual clock.
 #include "src/engine/policy/policy_watch.h"
 
 #include <fcntl.h>
@@ -64,12 +64,12 @@ class PolicyWatchTest : public ::testing::Test {
     ASSERT_TRUE(status.ok()) << status;
     watch_->Apply(core()->policies());
   }
-  // One look, an interval after the last.
+  // Polls once, an interval after the last time.
   void Look() {
     now_ += kInterval;
     watch_->Poll(core()->policies(), now_);
   }
-  // As many as it takes.
+  // Polls often enough that a change is used.
   void Settle() {
     Look();
     Look();
@@ -124,7 +124,8 @@ TEST_F(PolicyWatchTest, FollowsWritesInPlaceAndRenames) {
   EXPECT_EQ(core()->policy_stats().applied, 3);
 }
 
-// A ConfigMap: the file is a link through a link that is changed in one step.
+// A ConfigMap: the file is a link through another link, which is replaced
+// atomically.
 TEST_F(PolicyWatchTest, FollowsAFolderThatIsSwappedBehindALink) {
   for (int n : {1, 2}) {
     const std::string folder = absl::StrCat(dir_, "/..", n);
@@ -145,7 +146,7 @@ TEST_F(PolicyWatchTest, FollowsAFolderThatIsSwappedBehindALink) {
   EXPECT_EQ(core()->policy_stats().refused, 0);
 }
 
-// The first half of a policy may be a policy, and a wrong one.
+// The first half of a policy may be a valid policy, but the wrong one.
 TEST_F(PolicyWatchTest, HalfAFileIsNotRead) {
   Begin(Timeout(5));
   std::ofstream out(path_, std::ios::binary);
@@ -184,12 +185,12 @@ TEST_F(PolicyWatchTest, ABadFileIsToldOnceAndChangesNothing) {
                           "D/policy.textproto:1: method[0].timeout: is 7200s; "
                           "allowed [0s, 3600s]; version 2 stays"));
   for (int i = 0; i < 5; ++i) Look();
-  // Touched, not changed.
+  // The file is touched, but not changed.
   ASSERT_EQ(utimensat(AT_FDCWD, path_.c_str(), nullptr, 0), 0);
   Settle();
   EXPECT_THAT(NewEvents(), IsEmpty());
   EXPECT_EQ(core()->policy_stats().refused, 1);
-  // The same fault in other words.
+  // The same fault in another text.
   Write("method { name {} timeout: \"2h\" } # oh");
   Settle();
   EXPECT_EQ(NewEvents().size(), 1u);
@@ -245,11 +246,11 @@ TEST_F(PolicyWatchTest, WhatIsNoFile) {
   for (int i = 0; i < 4; ++i) Look();
   EXPECT_THAT(NewEvents(), ElementsAre(HasSubstr("is a directory; allowed")));
   fs::remove(path_);
-  // Nobody writes to it, and nobody must wait for that.
+  // Nothing writes to this pipe, and the watch must not wait for it.
   ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
   for (int i = 0; i < 4; ++i) Look();
   EXPECT_THAT(NewEvents(), ElementsAre(HasSubstr("is a device, pipe or")));
-  // Nor is it opened: a writer would take us for its reader.
+  // The pipe is not opened either: a writer would find a reader.
   EXPECT_EQ(open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
   fs::remove(path_);
   fs::create_symlink(path_, path_);
@@ -293,13 +294,13 @@ TEST_F(PolicyWatchTest, AFileThatMayNotBeRead) {
   EXPECT_THAT(NewEvents(), ElementsAre(HasSubstr("can be read again")));
 }
 
-// The file has the last word when it changes, and not before.
+// The file's policy is used again when the file changes, and not before.
 TEST_F(PolicyWatchTest, AnotherPolicyStaysUntilTheFileChanges) {
   Begin(Timeout(5));
   ASSERT_TRUE(engine_->UpdatePolicy(Timeout(9)).ok());
   for (int i = 0; i < 3; ++i) Look();
   EXPECT_EQ(timeout(), 9);
-  // Gone and back is no change.
+  // If the file disappears and returns, it has not changed.
   fs::rename(path_, path_ + ".away");
   for (int i = 0; i < 3; ++i) Look();
   fs::rename(path_ + ".away", path_);
@@ -349,7 +350,7 @@ TEST_F(PolicyWatchTest, IntervalsHaveARange) {
   }
 }
 
-// Another takes the place of the first, and leaves no timer behind.
+// Another file replaces the first one, and no timer is left behind.
 TEST_F(PolicyWatchTest, AnEngineWatchesOneFile) {
   Write(Timeout(5));
   WatchOptions options;
@@ -363,8 +364,8 @@ TEST_F(PolicyWatchTest, AnEngineWatchesOneFile) {
   engine_->StopWatching();
 }
 
-// What ASan and TSan are for: engines that end while a look is under way, and
-// watches that are changed by many.
+// For ASan and TSan: engines end while a file is being polled, and many threads
+// change what is watched.
 TEST_F(PolicyWatchTest, EnginesEndWhileTheyLook) {
   WatchOptions options;
   options.interval = std::chrono::milliseconds(10);

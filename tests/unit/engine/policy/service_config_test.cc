@@ -1,4 +1,4 @@
-// What a service config of gRPC means. Which ones are valid is in
+// The meaning of gRPC's service configs. Which ones are valid is tested in
 // tests/conformance/a6_validation_test.cc.
 #include "src/engine/policy/service_config.h"
 
@@ -109,7 +109,7 @@ TEST(ServiceConfigTest, ThrottlingStandsBesideTheDefaultBudget) {
   EXPECT_FALSE(Compile(R"({"methodConfig":[]})")
                    .BudgetFor("any")
                    .throttling.has_value());
-  // Exact where it has three decimals.
+  // A value with three decimals is exact.
   for (int n = 1; n <= 1'000; ++n) {
     const std::string ratio =
         absl::StrCat("0.", n < 100 ? "0" : "", n < 10 ? "0" : "", n % 1'000);
@@ -219,7 +219,7 @@ TEST(ServiceConfigEngineTest, ErrorsNameTheirOrigin) {
               HasSubstr("service config: methodConfig[0].timeout: is 5; "));
   EXPECT_THAT(std::string(Engine::FromText(kWrong).status().message()),
               HasSubstr("policy: methodConfig[0].timeout: is 5; "));
-  // Nothing but a service config here.
+  // Only a service config is accepted here.
   EXPECT_THAT(
       std::string(Engine::FromServiceConfig(R"({"method":[{"name":[{}]}]})")
                       .status()
