@@ -51,7 +51,7 @@ TEST(GrpcNamesTest, AreThereForWhoAsksForThem) {
   has("grpc_client_call_hedges_bucket", ",le=\"1\"", "1");
   has("grpc_client_call_hedges_bucket", ",le=\"5\"", "1");
   has("grpc_client_call_hedges_bucket", ",le=\"+Inf\"", "2");
-  // Nobody has them twice who did not ask.
+  // By default these metrics are not exported.
   EXPECT_THAT(scene.Scrape().text, Not(HasSubstr("grpc_client_")));
 }
 
@@ -68,7 +68,7 @@ TEST(GrpcNamesTest, ATargetOfSeveralIsOther) {
   EXPECT_THAT(Scrape(collector).text, HasSubstr("grpc_target=\"other\""));
 }
 
-// gRPC has no channel names, and Prometheus takes no series twice.
+// gRPC has no channel names, and Prometheus does not accept a series twice.
 TEST(GrpcNamesTest, ChannelsOfOneTargetAreOneSeries) {
   MetricsScene scene;
   for (const char* channel : {"payment", "billing"}) {

@@ -1,4 +1,4 @@
-// docs/metrics.md, the alerts and the dashboard speak of the metrics there are.
+// docs/metrics.md, the alerts and the dashboard use the metrics that exist.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -52,7 +52,7 @@ std::string TypeName(prometheus::MetricType type) {
   }
 }
 
-// By Prometheus' conventions the name says it.
+// Returns the unit, which by Prometheus' conventions is part of the name.
 std::string UnitOf(absl::string_view name) {
   absl::ConsumeSuffix(&name, "_total");
   for (const char* unit : {"seconds", "ratio", "tokens"}) {
@@ -63,7 +63,7 @@ std::string UnitOf(absl::string_view name) {
 
 const std::vector<FamilyInfo>& AllFamilies() { return metrics::Families(); }
 
-// The name of every series, those of a histogram with their endings.
+// Returns the name of every series; those of a histogram have their endings.
 std::set<std::string> SeriesNames() {
   std::set<std::string> names;
   for (const FamilyInfo& each : AllFamilies()) {
@@ -78,7 +78,7 @@ std::set<std::string> SeriesNames() {
   return names;
 }
 
-// Every metric that a text names.
+// Returns every metric that a text names.
 std::set<std::string> NamedIn(const std::string& text) {
   static const std::regex name("firebreak_[a-z_]+");
   return {std::sregex_token_iterator(text.begin(), text.end(), name),
@@ -141,7 +141,7 @@ TEST(MetricsDocsTest, AlertsNameNothingElse) {
   EXPECT_THAT(SeriesNames(), IsSupersetOf(named));
 }
 
-// Each has its row in the guide, and says so.
+// Each alert has its row in the guide, and refers to it.
 TEST(MetricsDocsTest, TheGuideTellsWhatToDoAtEachAlert) {
   const std::string guide = ReadDoc("operations.md");
   EXPECT_THAT(guide, HasSubstr("\n## Alert rules of Prometheus\n"));

@@ -1,4 +1,4 @@
-// What of a policy is seen before anything happens, and while it is replaced.
+// The metrics of a policy before anything happens, and while it is replaced.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -78,9 +78,9 @@ TEST(MetricsPolicyTest, TheHealthIsARatio) {
   EXPECT_EQ(scene.Scrape().Of("firebreak_health_ratio"), 0);
 }
 
-// What all methods of a channel share is another with each policy: half of the
-// methods with the old one, half with the new, and a series would be there
-// twice, for which Prometheus drops the whole scrape.
+// Each policy has new objects that all methods of a channel share. If half of
+// the methods had the old ones and half the new ones, a series would exist
+// twice, and Prometheus would drop the whole scrape.
 TEST(MetricsPolicyTest, NoSeriesTwiceWhileThePolicyIsReplaced) {
   const auto policy = [](int rate) {
     return absl::StrCat("method { name {} breaker {} } channel { rate_limit { ",
@@ -106,7 +106,7 @@ TEST(MetricsPolicyTest, NoSeriesTwiceWhileThePolicyIsReplaced) {
     EXPECT_EQ(counts["firebreak_rate_limit_tokens"], 1u);
     EXPECT_EQ(counts["firebreak_requests_started_total"], 100u);
     if (HasFailure()) break;
-    // Enough of them have met a new policy.
+    // Enough scrapes happened during a change of the policy.
     if (scrapes >= 20 &&
         scene.engine()->core()->policy_stats().version >= before + 20) {
       break;

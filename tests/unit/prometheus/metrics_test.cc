@@ -1,4 +1,4 @@
-// What Prometheus is shown of an engine whose counters are driven by hand.
+// The metrics of an engine whose counters the test itself changes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ using Code = absl::StatusCode;
 using End = core::CallEnd;
 using Labels = Samples::Labels;
 
-// `all` of the payment's Charge, and more.
+// Returns the labels of payment's Charge, and those of `all`.
 Labels Pay(Labels all = {}) {
   all["channel"] = "payment";
   all["method"] = kPay;
@@ -71,7 +71,7 @@ TEST(MetricsTest, CallsByTypeCodeAndReason) {
   };
   EXPECT_EQ(rejected("breaker_open"), 2);
   EXPECT_EQ(rejected("deadline_infeasible"), 1);
-  // What the policy can bring about is there before it happens.
+  // Every reason that the policy can cause exists before it happens.
   EXPECT_EQ(rejected("probes_taken"), 0);
   EXPECT_EQ(rejected("bulkhead_full"), 0);
   EXPECT_THAT(
@@ -152,7 +152,7 @@ TEST(MetricsTest, TheLatencyModel) {
   }
   EXPECT_NEAR(s.Of("firebreak_attempt_latency_usual_seconds", Pay()), 0.003,
               0.00006);
-  // Nothing known, nothing shown.
+  // What is not known is not exported.
   EXPECT_THAT(
       s.Find("firebreak_attempt_latency_seconds", {{"channel", "stock"}}),
       IsEmpty());
@@ -192,7 +192,7 @@ TEST(MetricsTest, ABreakerIsInOneOfItsStates) {
   EXPECT_EQ(in(reset, "closed"), 1);
   EXPECT_EQ(change(reset, "open", "forced_closed"), 1);
   EXPECT_EQ(change(reset, "forced_closed", "closed"), 1);
-  // A reset of what is closed is no change.
+  // A reset of a closed breaker is not a change of state.
   EXPECT_THAT(reset.Find("firebreak_circuit_breaker_state_changes_total",
                          Pay({{"from", "closed"}, {"to", "closed"}})),
               IsEmpty());
@@ -275,7 +275,7 @@ TEST(MetricsTest, WhatMethodsShareIsShownOnce) {
   EXPECT_EQ(s.Of("firebreak_rate_limit_burst_tokens", stock), 20);
   EXPECT_EQ(s.Of("firebreak_throttle_rejection_ratio", stock), 0);
   EXPECT_THAT(s.Find("firebreak_rate_limit_tokens"), SizeIs(1));
-  // And the changes of a breaker that has a ramp.
+  // The same for the changes of a breaker with a ramp.
   EXPECT_EQ(s.Of("firebreak_circuit_breaker_state_changes_total",
                  {{"channel", "stock"}, {"from", "ramp"}, {"to", "closed"}}),
             0);
@@ -392,7 +392,7 @@ TEST(MetricsTest, NoSeriesTwiceAndABoundOnThem) {
   }
   EXPECT_THAT(methods, SizeIs(6));
   EXPECT_EQ(methods.count("other"), 1u);
-  // As the header says: of each method and of each breaker.
+  // The limits for each method and each breaker, as in the header.
   EXPECT_LE(s.all.size(), 7u * (100 + 40));
 }
 
@@ -403,7 +403,7 @@ TEST(MetricsTest, NothingWhenTheEngineIsGone) {
   EXPECT_THAT(collector.Collect(), Not(IsEmpty()));
   auto binding = (*engine)->core()->BindChannel("payment", {""});
   engine->reset();
-  // A channel keeps it, and so its counters.
+  // A channel keeps the engine's state, and so its counters.
   EXPECT_THAT(collector.Collect(), Not(IsEmpty()));
   binding.reset();
   EXPECT_THAT(collector.Collect(), IsEmpty());

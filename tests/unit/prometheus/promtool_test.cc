@@ -1,4 +1,4 @@
-// Prometheus' own tool on what is shown and what is shipped.
+// Checks the exported metrics and the shipped files with Prometheus' own tool.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -17,8 +17,8 @@ using ::testing::HasSubstr;
 using Code = absl::StatusCode;
 using Field = Suggestion::Field;
 
-// 100 calls a second for `seconds`: 100 of a thousand take 30 ms, 8 take
-// `tail`, and the others 10 ms.
+// Makes 100 calls a second for `seconds`. Of a thousand, 100 take 30 ms, 8 take
+// `tail`, and the others take 10 ms.
 Recording CallsWithTail(int seconds, Duration tail) {
   Recording recording;
   recording.methods = {"/a.S/M"};
@@ -68,7 +68,7 @@ TEST(Advice, CountsFacts) {
   EXPECT_NEAR(facts->failing, 3.0 / 9999, 1e-9);
   EXPECT_NEAR(facts->unavailable, 2.0 / 9999, 1e-9);
   EXPECT_NEAR(facts->at_deadline, 1.0 / 9999, 1e-9);
-  // The one that its caller cancelled tells nothing.
+  // The call that its caller cancelled does not count.
   EXPECT_NEAR(facts->together, 2.0 / 3, 1e-9);
   EXPECT_EQ(facts->Quantile(0.5), Ms(10));
   EXPECT_EQ(facts->Quantile(0.95), Ms(30));
@@ -82,7 +82,7 @@ TEST(Advice, CountsFacts) {
 TEST(Advice, CountsCallsAtOnce) {
   Recording recording = CallsWithTail(100, Ms(10));
   for (Recording::Call& call : recording.calls) call.latency = Ms(10);
-  // One ends when the next begins.
+  // Each call ends when the next one begins.
   EXPECT_EQ(FactsOf(recording)->most_at_once, 1);
   recording.calls[50].latency = Ms(35);
   EXPECT_EQ(FactsOf(recording)->most_at_once, 2);
@@ -98,7 +98,7 @@ TEST(Advice, TimeoutIsBeyondTheTail) {
   EXPECT_EQ(many.duration, Ms(250));
   EXPECT_THAT(many.reason, HasSubstr("p99.9 is 180ms; a timeout of 250ms costs "
                                      "0% of calls"));
-  // Of few calls nobody knows p99.9.
+  // With few calls the p99.9 is not known.
   const Suggestion few = For(Field::kTimeout, CallsWithTail(80, Ms(180)));
   EXPECT_EQ(few.duration, Ms(60));
   EXPECT_THAT(few.reason, HasSubstr("p99 is 30ms; a timeout of 60ms costs "
@@ -110,7 +110,7 @@ TEST(Advice, TimeoutIsBeyondTheTail) {
   now.timeout = Sec(10);
   EXPECT_THAT(For(Field::kTimeout, CallsWithTail(200, Ms(180)), now).reason,
               HasSubstr("ends then, and not after 10s"));
-  // What was cut off by a deadline is not known.
+  // The duration of a call that its deadline cut off is not known.
   Recording cut = CallsWithTail(200, Ms(180));
   for (size_t i = 0; i < 300; ++i) cut.calls[i].code = Code::kDeadlineExceeded;
   EXPECT_FALSE(For(Field::kTimeout, cut).is_proposed);
@@ -150,7 +150,7 @@ TEST(Advice, RetriesFailuresThatComeAlone) {
   now = {};
   now.retry = core::RetryOptions{};
   EXPECT_FALSE(For(Field::kMaxAttempts, alone, now).is_proposed);
-  // As many, in one outage.
+  // The same number of failures, but in one outage.
   Recording outage = CallsWithTail(200, Ms(50));
   for (size_t i = 5000; i < 5400; ++i) {
     outage.calls[i].code = Code::kUnavailable;
@@ -176,7 +176,7 @@ TEST(Advice, SlowIsWellBelowTheTimeout) {
 TEST(Advice, MinimumCallsAreWhatChanceDoesNotReach) {
   EXPECT_THAT(For(Field::kMinimumCalls, CallsWithTail(200, Ms(50))).reason,
               HasSubstr("the present 20 are enough"));
-  // At 20 % failures, 10 of 20 come by chance in 3 of a thousand windows.
+  // With 20 % failures, chance gives 10 of 20 in 3 of a thousand windows.
   Recording failing = CallsWithTail(200, Ms(50));
   for (size_t i = 0; i < failing.calls.size(); i += 5) {
     failing.calls[i].code = Code::kInternal;
@@ -184,7 +184,7 @@ TEST(Advice, MinimumCallsAreWhatChanceDoesNotReach) {
   const Suggestion more = For(Field::kMinimumCalls, failing);
   EXPECT_TRUE(more.is_proposed);
   EXPECT_NEAR(more.number, 51, 10);
-  // With a call each five seconds, so many never come.
+  // With one call in five seconds, a window never has that many.
   Recording rare = failing;
   rare.calls.resize(2000);
   for (Recording::Call& call : rare.calls) call.at *= 500;
@@ -204,7 +204,7 @@ TEST(Advice, TheBulkheadIsTwiceWhatWasUnderWay) {
   now.admission.bulkhead->max_concurrent =
       static_cast<int>(bulkhead.number) + 1;
   EXPECT_FALSE(For(Field::kMaxConcurrent, recording, now).is_proposed);
-  // A short timeout does it alone: 100 a second for 40 ms.
+  // A short timeout is enough: 100 calls a second for 40 ms.
   const Suggestion none =
       For(Field::kMaxConcurrent, CallsWithTail(200, Ms(31)));
   EXPECT_FALSE(none.is_proposed);

@@ -50,7 +50,7 @@ void ExpectNothingLost(const Forecast& f) {
   EXPECT_EQ(static_cast<int64_t>(f.latencies_us.size()), f.successes);
 }
 
-// A call each 10 ms.
+// Makes `n` calls, one every 10 ms.
 Recording Calls(int n, Duration latency, Code code = Code::kOk) {
   Recording recording;
   recording.methods = {kCharge};
@@ -106,7 +106,7 @@ TEST(Forecast, TheCallersDeadlineHoldsWithoutPolicy) {
 }
 
 TEST(Forecast, RetriesMeetWhatOthersMetAtTheSameTime) {
-  // An outage of five seconds, and before and after it single failures.
+  // An outage of five seconds, with single failures before and after it.
   Recording recording = Calls(1500, Ms(5));
   for (size_t i = 500; i < 1000; ++i) {
     recording.calls[i].code = Code::kUnavailable;
@@ -126,7 +126,7 @@ TEST(Forecast, RetriesMeetWhatOthersMetAtTheSameTime) {
   policy.budget.initial = 10'000;
   const Forecast forecast = RunForecast(workload, policy);
   ExpectNothingLost(forecast);
-  // A single failure is mended by a retry; in the outage none is.
+  // A retry repairs a single failure, but none during the outage.
   const int64_t failed = EndedWith(forecast, Code::kUnavailable);
   EXPECT_GT(failed, 480);
   EXPECT_LE(failed, 502);
@@ -148,7 +148,7 @@ TEST(Forecast, TheSameSeedIsTheSameForecast) {
   EXPECT_EQ(one.latencies_us, two.latencies_us);
   EXPECT_EQ(one.codes, two.codes);
   EXPECT_EQ(one.events.size(), two.events.size());
-  // Another policy meets the same calls.
+  // With another policy the calls are the same.
   EXPECT_EQ(one.calls, RunForecast(workload, {}).calls);
   workload.seed = 2;
   EXPECT_NE(one.latencies_us, RunForecast(workload, Of(options)).latencies_us);
@@ -179,11 +179,11 @@ TEST(Forecast, TellsTheStoryOfAFrozenServer) {
   EXPECT_LE(*forecast.recovery, Sec(4));
   EXPECT_EQ(forecast.seconds.size(), 60u);
   EXPECT_EQ(forecast.seconds[20].successes, 0);
-  // Without a deadline nobody fails: all wait.
+  // Without a deadline no call fails, since all of them wait.
   const Forecast without = RunForecast(workload, {});
   EXPECT_EQ(without.success(), 1);
   EXPECT_GT(without.Latency(0.999), Sec(15));
-  // One that never thaws leaves them waiting.
+  // If the server never recovers, they wait for ever.
   workload.incidents = WhatIf("frozen at 10s");
   const Forecast never = RunForecast(workload, {});
   ExpectNothingLost(never);
@@ -213,7 +213,8 @@ TEST(Forecast, LoadMakesMoreCallsAndBusyServersMakeThemWait) {
   ExpectNothingLost(forecast);
   EXPECT_NEAR(static_cast<double>(forecast.seconds[30].calls), 150, 50);
   EXPECT_NEAR(static_cast<double>(forecast.calls), 50 * 40 + 150 * 20, 250);
-  // 1.5 times what the one worker can do: the queue is ten seconds long.
+  // The load is 1.5 times the capacity of the one worker, so the queue grows to
+  // ten seconds.
   EXPECT_GT(forecast.Latency(0.99), Sec(5));
   EXPECT_LT(before.Latency(0.99), Ms(100));
   workload.replicas.queue = 10;
@@ -271,10 +272,10 @@ TEST(Forecast, CallsPassAdmission) {
   EXPECT_NEAR(static_cast<double>(forecast.successes), 1000, 30);
   EXPECT_GT(RefusedFor(forecast, Reason::kBulkheadFull), 0);
   EXPECT_GT(RefusedFor(forecast, Reason::kQueueTimeout), 0);
-  // Some have waited, and none longer than that.
+  // Some calls have waited, but none longer than allowed.
   EXPECT_GT(forecast.Latency(1), Ms(101));
   EXPECT_LE(forecast.Latency(1), Ms(120));
-  // The same of the whole channel.
+  // The same for the whole channel.
   Policy of_channel = Of({});
   of_channel.admission = options.admission;
   EXPECT_EQ(RunForecast(workload, of_channel).successes, forecast.successes);
@@ -302,7 +303,7 @@ TEST(Forecast, MethodsOfAChannelShareWhatThePolicySays) {
   ASSERT_FALSE(shared.events.empty());
   EXPECT_EQ(shared.events[0].method, "*");
   EXPECT_GT(shared.refused(), 0);
-  // Half of the retries' tokens are the other method's.
+  // The other method gets half of the tokens for retries.
   core::MethodOptions retries;
   retries.retry = core::RetryOptions{};
   EXPECT_LE(RunForecast(workload, Of(retries)).retries, 8 + 200);
@@ -319,7 +320,7 @@ TEST(Forecast, IncidentsAreOfServices) {
   workload.incidents = WhatIf("PAYMENT down");
   ASSERT_TRUE(CheckWorkload(workload, "").ok());
   EXPECT_EQ(RunForecast(workload, {}).successes, 500);
-  // A channel's name stands for all of its services.
+  // The name of a channel means all of its services.
   workload.incidents = WhatIf("backends down");
   EXPECT_THAT(std::string(CheckWorkload(workload, "").message()),
               HasSubstr("'backends' is a part of no service's name; there are "
@@ -364,7 +365,7 @@ TEST(Forecast, TellsItsProgress) {
   EXPECT_GE(told, 5);
 }
 
-// No mix of parts loses a call, or counts one twice.
+// With no combination of parts is a call lost or counted twice.
 TEST(Forecast, NothingIsLostWhateverHappens) {
   core::Dice dice(5);
   const char* const incidents[] = {
@@ -415,7 +416,7 @@ TEST(Forecast, RecoveryIsFiveGoodSeconds) {
   const auto seconds = [](const std::string& shape) {
     std::vector<Forecast::Second> out;
     for (const char c : shape) {
-      // '-': no calls; a digit: so many tenths succeed, 'A' all.
+      // '-': no calls; a digit: this many tenths succeed; 'A': all do.
       out.push_back({c == '-' ? 0 : 1000,
                      c == '-'   ? 0
                      : c == 'A' ? 1000
@@ -433,7 +434,7 @@ TEST(Forecast, RecoveryIsFiveGoodSeconds) {
   EXPECT_EQ(recovery("AAA000--AAAA"), Sec(0));
   EXPECT_EQ(recovery("AAA0000AAAA"), absl::nullopt);
   EXPECT_EQ(recovery("AAA000"), absl::nullopt);
-  // What is usual is good enough.
+  // It has recovered when the success rate is as usual.
   EXPECT_EQ(recovery("9990008999999"), Sec(1));
   EXPECT_EQ(RecoveryOf(seconds("AAA0000AAAAA"), Sec(3), Ms(5500)), Ms(1500));
 }

@@ -1,4 +1,5 @@
-// What calls would have met, by what their attempts and those of others met.
+// Estimates what calls would have met from the attempts of these and of other
+// calls.
 #include "src/sim/observed.h"
 
 #include <gtest/gtest.h>
@@ -44,7 +45,7 @@ TEST(SimObserved, WhoWasRefusedMeetsWhatTheNearestAttemptMet) {
   Add(&observed, 40, Met::kNobody);
   Add(&observed, 60, Met::kNobody);
   Add(&observed, 100, Met::kAnswer, 250, Code::kDeadlineExceeded);
-  // Of another method, and nearer.
+  // This one is nearer, but of another method.
   Add(&observed, 41, Met::kAnswer, 7, Code::kInternal, "/a.S/Other");
   const auto recording = observed.Finish();
   ASSERT_TRUE(recording.ok()) << recording.status();
@@ -82,8 +83,8 @@ TEST(SimObserved, FurtherAttemptsTellToo) {
   EXPECT_EQ(recording->calls[0].code, Code::kUnavailable);
 }
 
-// One call in ten takes 100 ms to 200 ms; of those, most are seen only until a
-// hedge answers.
+// One call in ten takes 100 ms to 200 ms. Most of these can only be observed
+// until a hedge answers.
 TEST(SimObserved, TheTailThatHedgesHideIsThere) {
   core::Rng rng(7);
   Observed observed;
@@ -129,7 +130,8 @@ TEST(SimObserved, LeavesOutWhatNothingIsKnownOf) {
   EXPECT_EQ(recording->calls[0].at, Ms(0));
   EXPECT_EQ(recording->left_out, 1);
   EXPECT_EQ(recording->of_nobody, 0) << "those meet something";
-  // Given up, it is no success that took as long as it was waited for.
+  // An attempt that was given up does not count as a success with the time for
+  // which it ran.
   Observed given_up;
   Add(&given_up, 0, Met::kNoAnswer, 30, Code::kCancelled, "/a.S/Slow");
   Add(&given_up, 9, Met::kAnswer, 1);

@@ -97,7 +97,7 @@ TEST(SimRecording, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(SimRecording, SortsWhatIsOutOfOrder) {
-  // As in a log that is written when calls end.
+  // The order of a log that is written when calls end.
   const auto recording = Parse(WithRows("500,1\n100,401\n300,300\n700,2\n"));
   ASSERT_TRUE(recording.ok()) << recording.status();
   EXPECT_EQ(recording->out_of_order, 2);
@@ -124,7 +124,7 @@ TEST(SimRecording, TellsThatItIsCutOff) {
   const auto recording = Parse(WithRows("0,1\n10,20\n20,3"));
   ASSERT_TRUE(recording.ok()) << recording.status();
   EXPECT_TRUE(recording->is_cut);
-  // "3" may have been the beginning of 31.
+  // The row is dropped, since "3" may be the beginning of 31.
   EXPECT_EQ(recording->calls.size(), 2u);
 }
 

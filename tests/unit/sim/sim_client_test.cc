@@ -19,7 +19,7 @@ using core::Ms;
 using core::Sec;
 using ::testing::ElementsAre;
 
-// Each call as "began+took code xN".
+// Appends each call as "began+took code xN".
 OnCallEnd Into(std::vector<std::string>* lines) {
   return [lines](const CallResult& call) {
     lines->push_back(

@@ -1,4 +1,4 @@
-// The simulator against queueing theory, and by itself.
+// Compares the simulator with queueing theory, and tests it by itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ using core::Ms;
 using core::Sec;
 using ::testing::ElementsAre;
 
-// Calls at random times to a server, without a network.
+// Makes calls at random times to a server, without a network.
 Server::Stats RunQueue(const ServerOptions& options, double per_second,
                        Duration length) {
   Simulation sim;
@@ -76,7 +76,7 @@ TEST(SimServer, KeepsLittlesLaw) {
   options.workers = 3;
   options.service = Distribution::LogNormal(Ms(10), Ms(20));
   const Server::Stats stats = RunQueue(options, 250, Sec(200));
-  // L = lambda W; only what is under way at the end is missing.
+  // L = lambda W. Only the calls in flight at the end are missing.
   EXPECT_NEAR(stats.present_seconds / core::ToSeconds(stats.spent), 1, 0.005);
 }
 

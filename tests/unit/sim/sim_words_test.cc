@@ -1,4 +1,4 @@
-// What people write for the simulator: what-ifs and distributions.
+// The simulator's input language: what-ifs and distributions.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -103,7 +103,7 @@ TEST(SimWhatIf, NamesTheWordThatDoesNotFit) {
   EXPECT_FALSE(ParseWhatIf(std::string(1 << 20, 'x')).ok());
 }
 
-// The q-quantile of many samples.
+// Returns the q-quantile of many samples.
 Duration SampledQuantile(const std::string& text, double q) {
   const auto of = ParseDistribution(text);
   EXPECT_TRUE(of.ok()) << text << ": " << of.status();
@@ -113,7 +113,7 @@ Duration SampledQuantile(const std::string& text, double q) {
   return Quantile(samples, q);
 }
 
-// To 5 %.
+// Expects that they agree within 5 %.
 void ExpectNear(Duration found, Duration expected) {
   EXPECT_NEAR(core::ToSeconds(found), core::ToSeconds(expected),
               0.05 * core::ToSeconds(expected));
@@ -126,7 +126,8 @@ TEST(SimDistributionText, ReadsEachKind) {
   // exp(mu) is the median: mean / sqrt(1 + (deviation / mean)^2).
   ExpectNear(SampledQuantile(" lognormal( 20ms , 20ms ) ", 0.5),
              core::Scale(Ms(20), 0.7071));
-  // The median of a Pareto is its least value times 2^(1 / shape).
+  // The median of a Pareto distribution is its smallest value times 2^(1 /
+  // shape).
   ExpectNear(SampledQuantile("pareto(5ms, 2)", 0.5),
              core::Scale(Ms(5), 1.4142));
 }

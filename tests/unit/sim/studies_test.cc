@@ -1,6 +1,6 @@
-// Short versions of the studies of scripts/bench, and the shape that the guide
-// (docs/tails.md) says they have. Virtual time: the figures are the same on
-// every machine.
+// Short versions of the studies of scripts/bench, with the results that the
+// guide (docs/tails.md) describes. The time is virtual, so the figures are the
+// same on every machine.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -33,19 +33,19 @@ TEST(Storm, RetriesHelpWithinTheirBudget) {
   EXPECT_NEAR(SuccessAt(none, 0.05), 0.95, 0.01);
   EXPECT_GE(SuccessAt(ours, 0.05), 0.999);
   EXPECT_EQ(WorseThan(none, ours), 0);
-  // In the long run 1.1; what the budget starts with once.
+  // In the long run the load is 1.1, plus the budget's initial tokens once.
   EXPECT_LE(LargestLoad(ours), LoadBound(study, core::BudgetOptions{}));
   EXPECT_LE(LargestLoad(ours), 1.1 + 8.0 / 600);
-  // The breaker takes hardly anything away where failures come by chance.
+  // If failures are random, the breaker refuses hardly any calls.
   EXPECT_LE(Hurt(rows), 0.03);
   EXPECT_GE(SuccessAt(guarded, 0.3), 0.95 * SuccessAt(ours, 0.3));
   EXPECT_GE(SuccessAt(guarded, 0.5), SuccessAt(none, 0.5));
-  // What they are measured against.
+  // The values for comparison.
   EXPECT_NEAR(LargestLoad(Find(rows, "3 retries")), 4, 1e-9);
   EXPECT_NEAR(LargestLoad(Find(rows, "token bucket")), 1.107, 0.003);
 }
 
-// docs/adr/0036 rests on this.
+// docs/adr/0036 is based on this.
 TEST(Share, RefusingHelpsWhereTheLoadIsToBlameAndHurtsElsewhere) {
   ShareStudy study;
   study.clients = 20;
@@ -60,12 +60,13 @@ TEST(Share, RefusingHelpsWhereTheLoadIsToBlameAndHurtsElsewhere) {
     EXPECT_NEAR(success(kWithBreaker, part), alone, 0.01) << PartName(part);
     EXPECT_GE(success(kWithThrottle, part), alone - 0.03) << PartName(part);
   }
-  // Past its failure_rate a breaker refuses, as does a throttle past 1 / k.
+  // Above its failure_rate a breaker refuses calls, as does a throttle above
+  // 1 / k.
   EXPECT_LT(success(kWithBreaker, Part::kFails70),
             success(kRetryAlone, Part::kFails70) - 0.1);
   EXPECT_LT(success(kWithThrottle, Part::kFails70),
             success(kRetryAlone, Part::kFails70) - 0.1);
-  // What costs the server nothing needs no help.
+  // Failures that cost the server nothing need no help.
   for (const Part part : {Part::kRefuses, Part::kSheds}) {
     EXPECT_NEAR(success(kWithBoth, part), success(kRetryAlone, part), 0.02)
         << PartName(part);
@@ -132,7 +133,7 @@ TEST(Recovery, TakesNoLongerThanAFewSecondsWheneverTheOutageEnds) {
       SCOPED_TRACE(OutageName(outage));
       ASSERT_TRUE(row.max().has_value());
       EXPECT_LE(*row.max(), Sec(3));
-      // A hundred clients knock softly, and do not stampede.
+      // A hundred clients probe slowly, and do not overload the server.
       if (row.trigger > Sec(10) && outage != Outage::kSlow) {
         EXPECT_LE(row.sent_in_trouble, 0.2);
       }
@@ -181,8 +182,8 @@ TEST(Deadlines, TheGateSavesTheOverloadedServer) {
   EXPECT_LT(gated.all().doomed, open.all().doomed);
   EXPECT_LT(gated.wasted, open.wasted);
   EXPECT_GT(gated.all().success, open.all().success);
-  // Only retries are gated by default: that costs an idle server's calls
-  // nothing to speak of.
+  // By default only retries are gated, which costs almost nothing if the server
+  // is idle.
   EXPECT_GT(Find(rows, "idle", Gate::kRetries).all().success,
             Find(rows, "idle", Gate::kOff).all().success - 0.01);
 }

@@ -1,5 +1,5 @@
-// What `firebreakctl top` and the page are made of: frames that fit, and JSON
-// that whatever a target says cannot break.
+// The parts of `firebreakctl top` and of the page: frames that fit, and JSON
+// that is valid whatever a target sends.
 #include <gmock/gmock.h>
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/text_format.h>
@@ -131,7 +131,7 @@ TEST(TopTest, FitsWhateverTheTerminalIs) {
     EXPECT_THAT(frame, AllOf(HasSubstr("Charge"), HasSubstr("open")));
     EXPECT_LE(std::count(frame.begin(), frame.end(), '\n'), 10);
   }
-  // Scrolled past the end, and of a height of nothing.
+  // Scrolled past the end, with a height of almost nothing.
   EXPECT_THAT(RenderTop(Fleet(1), {}, Style(), 1, 1000), HasSubstr("Find"));
 }
 
@@ -141,7 +141,7 @@ TEST(TopTest, ATargetThatIsGoneIsTold) {
   const std::string frame = RenderTop(answers, {}, Style());
   EXPECT_THAT(frame, AllOf(HasSubstr("1 of 2 processes"),
                            HasSubstr("order-1:50051: connection refused?[2J")));
-  // However low the terminal is, a method is seen.
+  // At least one method is visible, however low the terminal is.
   answers = Fleet(6);
   for (size_t i = 1; i < answers.size(); ++i) answers[i].error = "gone";
   for (size_t height = 3; height < 12; ++height) {
@@ -156,7 +156,8 @@ TEST(TopTest, ATargetThatIsGoneIsTold) {
                                : height == 6 ? "and 3 more"
                                              : "and 2 more"));
   }
-  // Of many, a few say why; and none of them is cut within a character.
+  // If there are many errors, a few are shown, and none is cut inside a
+  // character.
   answers = Fleet(9);
   for (auto& answer : answers) answer.error = "\u00e4\u00f6\u00fc\u00df";
   EXPECT_THAT(
@@ -249,7 +250,7 @@ TEST(FleetTest, ATargetAnswersForAHundredthOfItsTime) {
   EXPECT_EQ(Fleet::IntervalAfter(core::Duration::max()), milliseconds(5000));
 }
 
-// Where a health check looks in the place of a call.
+// The next probe is a health check instead of a call.
 TEST(HealthCheckShownTest, ItSaysWhenAndWhatItAnswers) {
   auto answers = Fleet(1);
   v1::ListMethodsResponse& response = answers[0].response;
@@ -272,7 +273,7 @@ TEST(HealthCheckShownTest, ItSaysWhenAndWhatItAnswers) {
   EXPECT_THAT(MethodJson(response.methods(1), {}), Not(HasSubstr("\"check\"")));
 }
 
-// An error may come without a message, and is one all the same.
+// An error may have no message, but it still needs a text.
 TEST(ErrorTextTest, IsNeverEmpty) {
   EXPECT_EQ(ErrorText({grpc::StatusCode::INTERNAL, "it broke"}), "it broke");
   EXPECT_EQ(ErrorText({grpc::StatusCode::INTERNAL, ""}),
@@ -293,7 +294,7 @@ TEST(PlainPageTest, IsATableAndTextStaysText) {
                           Not(HasSubstr("\u202e"))));
   EXPECT_LT(page.find("Charge"), page.find("alert"));
   EXPECT_THAT(PlainPage({}), HasSubstr("</html>"));
-  // A fleet of any size is a page of a size.
+  // The size of the page is bounded, whatever the size of the fleet.
   auto many = Fleet(1, "");
   for (int i = 0; i < 2000; ++i) {
     many[0].response.add_methods()->set_method(std::string(100, 'm'));

@@ -1,4 +1,4 @@
-// What firebreakctl prints: columns, colours, and the admin service's answers
+// The output of firebreakctl: columns, colours, and the admin service's answers
 // as text.
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
@@ -83,7 +83,7 @@ TEST(PrintableTest, KeepsTextAndReplacesTheRest) {
   EXPECT_EQ(Printable("plain, zürich, €, 😀"), "plain, zürich, €, 😀");
   EXPECT_EQ(Printable("\x7f"), "?");
   EXPECT_EQ(Printable("\xc2\x9b"), "??");  // CSI as one code point
-  // Not seen, or turning the direction of what follows.
+  // These are invisible, or change the direction of the text after them.
   EXPECT_EQ(Printable("a\xe2\x80\x8b"), "a???");
   EXPECT_EQ(Printable("\xe2\x80\xae m"), "??? m");
   EXPECT_EQ(Printable("\xe2\x81\xa6"), "???");
@@ -175,7 +175,7 @@ TEST(RenderMethodsTest, OfAFleetTheDeadComeFirstAndTheWorstNext) {
                                          false);
   EXPECT_THAT(text, StartsWith("SERVER  CHANNEL  METHOD"));
   EXPECT_LT(text.find("no answer"), text.find("b:1  "));
-  // Why is told elsewhere: it would widen the column for all.
+  // The reason is shown elsewhere, since it would widen the column.
   EXPECT_EQ(text.find("cannot reach"), std::string::npos);
   EXPECT_LT(text.find("b:1  "), text.find("a:1  "));
 }
@@ -273,7 +273,7 @@ TEST(TableTest, ATerminalThatIsTooNarrowGetsAList) {
             "       5)\n"
             "\n"
             "NAME   a\n");
-  // No space to fold at, and hardly any at all.
+  // There is no space at which to fold, and hardly any room.
   Table narrow({{""}, {""}});
   narrow.AddRow({{"method"}, {"/shop.v1.PaymentService/Charge"}});
   for (size_t width : {1, 5, 10}) {

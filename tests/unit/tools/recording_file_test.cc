@@ -1,4 +1,4 @@
-// Files of recorded calls: whole, cut off anywhere, and garbage.
+// Files of recorded calls: complete, cut off at any place, and garbage.
 #include "tools/firebreakctl/recording_file.h"
 
 #include <gmock/gmock.h>
@@ -106,13 +106,14 @@ TEST_F(RecordingFileTest, CutOffAnywhereItLosesItsLastBlockAtMost) {
     EXPECT_EQ(recording->calls.size(), 3u) << size;
     EXPECT_EQ(notes.is_cut, size > one) << size;
   }
-  // What a file system may leave of what it did not write.
+  // A file system may leave zeros for data that it did not write.
   RecordedNotes notes;
   EXPECT_TRUE(Read(bytes + std::string(4096, '\0'), &notes).ok());
   EXPECT_TRUE(notes.is_cut);
 }
 
-// A file system may have the whole length of what it has not written.
+// After a crash a file may have its full length, but zeros for the data that
+// was not written.
 TEST_F(RecordingFileTest, ALastBlockThatEndsInZerosIsLeftOut) {
   const size_t one = Written({Block(0, 3)}).size();
   const std::string bytes = Written({Block(0, 3), Block(3, 2)});
@@ -135,7 +136,7 @@ TEST_F(RecordingFileTest, NamesWhatIsWrong) {
   EXPECT_THAT(ErrorOf(""), StartsWith("is no recording"));
   EXPECT_THAT(ErrorOf("start_ms,latency_ms\n1,2\n"),
               StartsWith("is no recording"));
-  // As a transfer in text mode makes it.
+  // The file after a transfer in text mode.
   std::string other = bytes;
   other.erase(4, 1);
   EXPECT_THAT(ErrorOf(other), StartsWith("is no recording"));
@@ -177,7 +178,7 @@ TEST_F(RecordingFileTest, ABlockThatContradictsItselfIsNamed) {
               HasSubstr("begins more than a week from it"));
   EXPECT_THAT(error([](v1::CallBlock* b) { b->set_clock_ahead_ns(INT64_MIN); }),
               HasSubstr("has a clock that cannot be"));
-  // Neither its own time nor that without its clock's error overflows.
+  // Neither the block's time nor the corrected time overflows.
   EXPECT_THAT(
       error([](v1::CallBlock* b) { b->set_clock_ahead_ns(b->base_ns() + 1); }),
       HasSubstr("has a clock that cannot be"));
@@ -285,7 +286,7 @@ TEST_F(RecordingFileTest, ATableLeavesOutWhatNobodyGotAndSetsClocksRight) {
   block.set_lost(7);
   block.set_clock_ahead_ns(int64_t{3600} * 1'000'000'000);
   v1::CallBlock near = Block(0, 1);
-  near.set_clock_ahead_ns(999'999'999);  // as well the network
+  near.set_clock_ahead_ns(999'999'999);  // may be the network's delay
   std::istringstream in(Written({block, near}));
   std::ostringstream out;
   RecordedNotes notes;
