@@ -1,4 +1,4 @@
-// What all programs that play a story have in common.
+// The common parts of all programs that play a story.
 //
 //   DemoFlags flags;
 //   flags.AddTo(&app);

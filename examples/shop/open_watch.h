@@ -29,7 +29,7 @@ namespace shop {
 
 class OpenWatch {
  public:
-  // To be made while the breaker is open. `admin` outlives the watch.
+  // Create it while the breaker is open. `admin` outlives the watch.
   OpenWatch(const AdminView* admin, const std::string& payment_address);
 
   // Waits until the frozen process has the bytes of all earlier calls: gRPC
@@ -40,7 +40,7 @@ class OpenWatch {
   // Takes a reading; with `payment`, also from the server.
   absl::Status Look(v1::PaymentService::Stub* payment);
 
-  // As of the last reading.
+  // The values of the last reading.
   const firebreak::v1::Method& method() const { return method_; }
   absl::Time probe_due() const { return probe_due_; }
   // The number of calls that reached payment: the highest count of any source.

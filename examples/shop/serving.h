@@ -1,4 +1,4 @@
-// What the servers of this example have in common.
+// The common parts of this example's servers.
 //
 //   shop::ServerFlags flags{"127.0.0.1:50052"};
 //   flags.AddTo(&app);

@@ -52,7 +52,8 @@ struct AdminCall {
   // Nobody on the network can read the call: it came over TLS, a Unix socket or
   // loopback.
   bool is_private = false;
-  // For everything else. Valid while the authorizer runs.
+  // The context of the call, for everything else. Valid while the authorizer
+  // runs.
   const grpc::CallbackServerContext* context = nullptr;
 
   // Set by the authorizer: who the caller is, for the audit.

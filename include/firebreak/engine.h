@@ -99,7 +99,7 @@ struct EngineOptions {
   std::shared_ptr<Clock> clock;
 };
 
-// What the application's own callbacks did wrong. No call was harmed by it.
+// Counts what the application's own callbacks did wrong. It harmed no call.
 struct CallbackFaults {
   int64_t classifier_threw = 0;
   int64_t classifier_late = 0;     // took longer than a second
@@ -243,7 +243,8 @@ class FIREBREAK_EXPORT Engine {
   // Removes it. If it is handling an event at this moment, that is its last.
   void RemoveEventListener(const std::shared_ptr<EventListener>& listener);
 
-  // What the application's callbacks did wrong since the engine was created.
+  // Returns what the application's callbacks did wrong since the engine was
+  // created.
   CallbackFaults callback_faults() const;
 
   // Replaces the policy while calls run, as a whole or not at all. Calls that

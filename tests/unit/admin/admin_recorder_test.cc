@@ -87,7 +87,7 @@ TEST(AdminRecorderTest, ShowsCallsWithTheirAttempts) {
   AdminFixture f;
   const auto charge = f.Method("payment", "a:1", kCharge);
   const auto refund = f.Method("payment", "a:1", kRefund);
-  WriteCall(&f, *charge);  // nobody listens yet
+  WriteCall(&f, *charge);  // there is no recording yet
   const auto before = std::chrono::system_clock::now();
   Recorder recorder(&f, For(std::chrono::seconds(60)));
   ASSERT_TRUE(recorder.Read());

@@ -1,6 +1,6 @@
-// What keeps an operator from being misled: earlier policies, breakers that a
-// policy takes away, channels that do not exist, overrides before the first
-// call, reasons, and which process events are of.
+// Tools that prevent operators' mistakes: earlier policies, breakers that a
+// policy removes, channels that do not exist, overrides before the first call,
+// reasons, and the process that events belong to.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

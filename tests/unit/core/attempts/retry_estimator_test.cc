@@ -74,7 +74,7 @@ TEST_F(RetryEstimatorTest, TimeThatStandsStillOrRunsBackAgesNothing) {
   Record(8, false, At(Sec(100)));
   EXPECT_DOUBLE_EQ(Chance(At(Sec(40))), 0.1);
   EXPECT_DOUBLE_EQ(Chance(Time::min()), 0.1);
-  // Nor is the way back aged twice.
+  // When time runs back and then forward again, nothing ages twice.
   Record(8, false, At(Sec(40)));
   EXPECT_DOUBLE_EQ(Chance(At(Sec(100))), 1.0 / 18);
   EXPECT_DOUBLE_EQ(Chance(At(Sec(130))), 1.0 / 10);

@@ -185,7 +185,7 @@ TEST_F(CanaryTest, AfterALongOutageThereIsAShortRamp) {
   Call(Sec(12)).Settle(Verdict::kSuccess, At(Sec(12)));
   EXPECT_EQ(StateAt(Sec(12)), BreakerState::kRamp);
   EXPECT_EQ(StateAt(Ms(12'500)), BreakerState::kClosed);
-  // And none after a short one.
+  // After a short outage there is no ramp.
   Make(options);
   Call(Sec(1)).Settle(Verdict::kSuccess, At(Sec(1)));
   EXPECT_EQ(StateAt(Sec(1)), BreakerState::kClosed);

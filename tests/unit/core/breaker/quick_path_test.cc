@@ -187,7 +187,7 @@ TEST(QuickPathStressTest, EverySuccessIsHandedOverOnceAndInItsEpoch) {
   constexpr int kRounds = 20'000;
   constexpr uint64_t kEpochs = 100'000;
   struct Counts {
-    std::atomic<int64_t> said{0};  // by the path, to those who settled
+    std::atomic<int64_t> said{0};  // successes that CountSuccess() took
     int64_t in_time = 0;           // taken while the epoch lasted
     int64_t late = 0;              // found by shutting it
   };

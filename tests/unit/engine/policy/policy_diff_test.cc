@@ -1,4 +1,4 @@
-// Where two policies differ.
+// The differences between two policies.
 #include "src/engine/policy/policy_diff.h"
 
 #include <string>
@@ -21,7 +21,7 @@ v1::PolicySet SetOf(absl::string_view text) {
   return table.ok() ? *table->source() : v1::PolicySet();
 }
 
-// "path: before -> after"
+// Returns the differences as "path: before -> after".
 std::vector<std::string> Diff(absl::string_view before,
                               absl::string_view after) {
   std::vector<std::string> lines;

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr core::Duration kInterval = std::chrono::seconds(1);
 
-// All of one size.
+// Returns policies that all have the same size.
 std::string Timeout(int seconds) {
   return absl::StrCat("method { name {} timeout: \"", 100 + seconds, "s\" }");
 }
@@ -59,7 +59,7 @@ class PolicyStampTest : public ::testing::Test {
   }
 
   EngineCore* core() { return engine_->core().get(); }
-  // Of the policy in force.
+  // Returns the timeout of the policy in force.
   int timeout() {
     return static_cast<int>(
                core::ToSeconds(core()->policy().Find("c", "/s/m")->timeout)) -
