@@ -28,7 +28,9 @@ struct FirebreakClient::Channel {
                                               : &own_budget),
         admission(setup.shared.admission != nullptr ? setup.shared.admission
                                                     : &own_admission),
-        fate(setup.fate) {
+        fate(setup.fate),
+        timers_late(setup.timers_late),
+        lateness(~setup.seed) {
     std::vector<std::shared_ptr<core::Bulkhead::Waiter>> admitted;
     if (options.admission.throttle && setup.shared.admission == nullptr) {
       own_admission = core::AdmissionControl().With(
@@ -48,6 +50,11 @@ struct FirebreakClient::Channel {
     }
   }
 
+  Duration Lateness() {
+    if (timers_late == nullptr || timers_late->empty()) return {};
+    return (*timers_late)[lateness.Next() % timers_late->size()];
+  }
+
   Simulation* const sim;
   WireCounts* const counts;
   const core::MethodOptions options;
@@ -58,6 +65,8 @@ struct FirebreakClient::Channel {
   core::AttemptBudget* const budget;
   const core::AdmissionControl* const admission;
   const decltype(Setup::fate) fate;
+  const std::vector<Duration>* const timers_late;
+  core::Rng lateness;
   core::MethodStats stats;
   core::LatencyModel latency;
   absl::optional<core::RetryEstimator> estimator;
@@ -181,7 +190,8 @@ class FirebreakClient::Drive : public core::Bulkhead::Waiter,
     const Time wake_at = driver_.wake_at();
     if (wake_at >= armed_) return;
     armed_ = wake_at;
-    channel_->sim->At(wake_at, [self = shared_from_this(), wake_at] {
+    const Time at = core::SaturatingAdd(wake_at, channel_->Lateness());
+    channel_->sim->At(at, [self = shared_from_this(), wake_at] {
       if (self->armed_ != wake_at) return;
       self->armed_ = core::kInfiniteFuture;
       if (self->driver_.finished()) return;

@@ -84,6 +84,10 @@ struct Workload {
   Duration useful_within = core::kInfiniteDuration;
   Replicas replicas;
   std::vector<Incident> incidents;
+  // How late the timers of the caller's process fire, as measured there; one
+  // value is drawn for each timer. Empty: they fire in time. If hedges are
+  // late, fewer are sent, since more answers come first.
+  std::vector<Duration> timers_late;
   uint64_t seed = 1;
 
   // From the first call to the last.

@@ -293,6 +293,7 @@ class Run {
     }
     setup.targets = {target};
     setup.seed = seeds_.Next();
+    setup.timers_late = &workload_.timers_late;
     setup.fate = [this, runtime](uint64_t luck, int n, Time now) {
       ++SecondAt(now)->attempts;
       return FateOf(*runtime, luck, n);
@@ -328,9 +329,11 @@ class Run {
     const uint64_t first =
         AttemptLuck(luck ^ Bits(workload_.seed, 4), n).Next() % size;
     for (size_t i = 0; i < size; ++i) {
-      const Recording::Call& call = calls[rows[begin + (first + i) % size]];
-      // A call that its caller cancelled says nothing about another attempt.
-      if (call.code == absl::StatusCode::kCancelled) continue;
+      const uint32_t row = rows[begin + (first + i) % size];
+      // Neither its own call nor a cancelled one shows what it would meet.
+      const Recording::Call& call = calls[row];
+      const bool is_own = row == luck && size > 1;
+      if (is_own || call.code == absl::StatusCode::kCancelled) continue;
       return Reply{call.code, call.latency};
     }
     return Reply{absl::StatusCode::kOk, calls[rows[begin]].latency};

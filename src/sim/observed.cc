@@ -1,6 +1,7 @@
 #include "src/sim/observed.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -16,53 +17,56 @@ constexpr size_t kCandidates = 32;
 // How far to search for them: attempts that took longer may be rare.
 constexpr size_t kFarthest = 4000;
 
-// The answers of one method, in the order of their starts.
-struct Answer {
-  int64_t at;
-  Duration latency;
-  absl::StatusCode code;
-};
-using Answers = std::vector<Answer>;
+}  // namespace
 
-// Visits the answers from the nearest on, until `visit` has enough.
+// Visits the attempts from the nearest start on, until `visit` has enough.
 template <class Visit>
-void FromNearest(const Answers& answers, int64_t at, Visit visit) {
+void Observed::FromNearest(const Attempts& attempts, int64_t at, Visit visit) {
   const auto middle = std::lower_bound(
-      answers.begin(), answers.end(), at,
-      [](const Answer& answer, int64_t t) { return answer.at < t; });
+      attempts.begin(), attempts.end(), at,
+      [](const Attempt* attempt, int64_t t) { return attempt->at < t; });
   auto after = middle;
   auto before = middle;
   for (size_t i = 0; i < kFarthest; ++i) {
-    const bool has_before = before != answers.begin();
-    const bool has_after = after != answers.end();
+    const bool has_before = before != attempts.begin();
+    const bool has_after = after != attempts.end();
     if (!has_before && !has_after) return;
     const bool take_after =
         has_after &&
-        (!has_before || after->at - at < at - std::prev(before)->at);
+        (!has_before || (*after)->at - at < at - (*std::prev(before))->at);
     if (!visit(take_after ? *after++ : *--before)) return;
   }
 }
 
-const Answer* Nearest(const Answers& answers, int64_t at) {
-  const Answer* nearest = nullptr;
-  FromNearest(answers, at, [&](const Answer& answer) {
-    nearest = &answer;
-    return false;
+// The distance of an attempt that is under way is zero: a server that lets an
+// attempt hang is not well until its end.
+const Observed::Attempt* Observed::Nearest(const Attempts& attempts,
+                                           int64_t at) {
+  const Attempt* nearest = nullptr;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  size_t looked_at = 0;
+  FromNearest(attempts, at, [&](const Attempt* attempt) {
+    const int64_t to_start = attempt->at - at;
+    const int64_t off =
+        std::max({to_start, -to_start - attempt->seen.count(), int64_t{0}});
+    if (off < least) {
+      least = off;
+      nearest = attempt;
+    }
+    return off > 0 && ++looked_at < kCandidates;
   });
   return nearest;
 }
 
-const Answer* LongerOne(const Answers& answers, int64_t at, Duration latency,
-                        core::Rng* rng) {
-  std::vector<const Answer*> longer;
-  FromNearest(answers, at, [&](const Answer& answer) {
-    if (answer.latency > latency) longer.push_back(&answer);
-    return longer.size() < kCandidates;
-  });
-  return longer.empty() ? nullptr : longer[rng->Next() % longer.size()];
+Observed::Attempt Observed::Read(absl::string_view method, int64_t start_ns,
+                                 Met met, Duration latency,
+                                 absl::StatusCode code, bool* is_other) {
+  Attempt attempt{start_ns, latency,
+                  latency,  names_.NumberOf(method, is_other),
+                  met,      met == Met::kAnswer,
+                  code};
+  return attempt;
 }
-
-}  // namespace
 
 absl::Status Observed::AddCall(absl::string_view method, int64_t start_ns,
                                Met met, Duration latency,
@@ -72,25 +76,71 @@ absl::Status Observed::AddCall(absl::string_view method, int64_t start_ns,
         absl::StrCat("over ", max_calls_, " calls"));
   }
   bool is_other = false;
-  calls_.push_back(
-      {start_ns, latency, names_.NumberOf(method, &is_other), met, code});
+  calls_.push_back(Read(method, start_ns, met, latency, code, &is_other));
   if (is_other && method != kOtherMethods) ++result_.of_other_methods;
   return absl::OkStatus();
 }
 
-void Observed::AddAnswer(absl::string_view method, int64_t start_ns,
-                         Duration latency, absl::StatusCode code) {
-  if (more_answers_.size() == max_calls_) return;
+void Observed::AddAttempt(absl::string_view method, int64_t start_ns, Met met,
+                          Duration latency, absl::StatusCode code) {
+  if (more_.size() == max_calls_) return;
   bool is_other = false;
-  more_answers_.push_back({start_ns, latency,
-                           names_.NumberOf(method, &is_other), Met::kAnswer,
-                           code});
+  more_.push_back(Read(method, start_ns, met, latency, code, &is_other));
+}
+
+std::vector<Observed::Attempts> Observed::ByMethod() {
+  std::vector<Attempts> all(result_.methods.size());
+  std::vector<bool> was_answered(result_.methods.size());
+  for (auto* from : {&calls_, &more_}) {
+    for (Attempt& each : *from) {
+      if (each.met == Met::kNobody || each.at < calls_.front().at ||
+          each.at > calls_.back().at) {
+        continue;
+      }
+      all[each.method].push_back(&each);
+      if (each.is_known) was_answered[each.method] = true;
+    }
+  }
+  for (size_t method = 0; method < all.size(); ++method) {
+    if (!was_answered[method]) all[method].clear();
+    std::stable_sort(
+        all[method].begin(), all[method].end(),
+        [](const Attempt* a, const Attempt* b) { return a->at < b->at; });
+  }
+  return all;
+}
+
+void Observed::DrawForThoseGivenUp(const Attempts& attempts, core::Rng* rng) {
+  Attempts given_up;
+  std::copy_if(attempts.begin(), attempts.end(), std::back_inserter(given_up),
+               [](const Attempt* each) { return !each->is_known; });
+  // Those that lasted longest come first, since others may draw them.
+  std::stable_sort(
+      given_up.begin(), given_up.end(),
+      [](const Attempt* a, const Attempt* b) { return a->seen > b->seen; });
+  std::vector<const Attempt*> longer;
+  for (Attempt* const each : given_up) {
+    longer.clear();
+    FromNearest(attempts, each->at, [&](const Attempt* other) {
+      if (other->seen > each->seen) longer.push_back(other);
+      return longer.size() < kCandidates;
+    });
+    each->is_known = true;
+    // If none lasted longer, the time it was waited for is taken as its
+    // latency.
+    each->code = absl::StatusCode::kOk;
+    if (longer.empty()) continue;
+    const Attempt* const drawn = longer[rng->Next() % longer.size()];
+    each->latency = drawn->latency;
+    each->code = drawn->code;
+  }
 }
 
 absl::StatusOr<Recording> Observed::Finish() {
   if (calls_.empty()) return absl::InvalidArgumentError("no calls");
-  std::stable_sort(calls_.begin(), calls_.end(),
-                   [](const Call& a, const Call& b) { return a.at < b.at; });
+  std::stable_sort(
+      calls_.begin(), calls_.end(),
+      [](const Attempt& a, const Attempt& b) { return a.at < b.at; });
   const int64_t first = calls_.front().at;
   // Unsigned, so that the difference of any two does not overflow.
   const uint64_t span =
@@ -102,45 +152,23 @@ absl::StatusOr<Recording> Observed::Finish() {
         static_cast<double>(span) / 1e9,
         core::FormatDuration(Recording::kLongest)));
   }
-  std::vector<Answers> answers(result_.methods.size());
-  for (const auto* from : {&calls_, &more_answers_}) {
-    for (const Call& call : *from) {
-      if (call.met != Met::kAnswer || call.at < first ||
-          call.at > calls_.back().at) {
-        continue;
-      }
-      answers[call.method].push_back({call.at, call.latency, call.code});
-    }
-  }
-  for (Answers& each : answers) {
-    std::sort(each.begin(), each.end(),
-              [](const Answer& a, const Answer& b) { return a.at < b.at; });
-  }
+  const std::vector<Attempts> attempts = ByMethod();
   core::Rng rng(1);
-  for (const Call& call : calls_) {
-    Duration latency = call.latency;
-    absl::StatusCode code = call.code;
-    const Answer* met = nullptr;
-    if (call.met != Met::kAnswer && answers[call.method].empty()) {
+  for (const Attempts& of_method : attempts) {
+    DrawForThoseGivenUp(of_method, &rng);
+  }
+  for (const Attempt& call : calls_) {
+    const Attempts& of_method = attempts[call.method];
+    if (call.met != Met::kAnswer && of_method.empty()) {
       ++result_.left_out;
       continue;
     }
-    if (call.met == Met::kNobody) {
-      ++result_.of_nobody;
-      met = Nearest(answers[call.method], call.at);
-    } else if (call.met == Met::kNoAnswer) {
-      ++result_.given_up;
-      met = LongerOne(answers[call.method], call.at, latency, &rng);
-      // If none took longer, the time it was waited for is taken as its
-      // latency.
-      code = absl::StatusCode::kOk;
-    }
-    if (met != nullptr) {
-      latency = met->latency;
-      code = met->code;
-    }
+    if (call.met == Met::kNobody) ++result_.of_nobody;
+    if (call.met == Met::kNoAnswer) ++result_.given_up;
+    const Attempt& met =
+        call.met == Met::kNobody ? *Nearest(of_method, call.at) : call;
     result_.calls.push_back(
-        {Duration(call.at - first), latency, call.method, code});
+        {Duration(call.at - first), met.latency, call.method, met.code});
   }
   if (result_.calls.empty()) {
     return absl::InvalidArgumentError("no attempt was answered");

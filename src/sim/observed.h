@@ -4,7 +4,7 @@
 //   Observed observed;
 //   status = observed.AddCall("/p.S/M", start_ns, Observed::Met::kAnswer,
 //                             latency, absl::StatusCode::kOk);
-//   observed.AddAnswer("/p.S/M", start_ns, latency, code);   // of a hedge
+//   observed.AddAttempt("/p.S/M", start_ns, met, latency, code);  // of a hedge
 //   absl::StatusOr<Recording> recording = observed.Finish();
 //
 // A log of the results that callers got depends on the policy of that day as
@@ -14,12 +14,16 @@
 //
 //   kAnswer     the first attempt was answered, with this result
 //   kNoAnswer   it was given up after `latency`. It gets the result of an
-//               attempt of its method at about that time that took longer
-//               (one of the 32 nearest by start). That gives each the weight
-//               that those before it leave: the estimate of Kaplan and Meier,
-//               "Nonparametric estimation from incomplete observations", 1958.
-//   kNobody     it was never sent. It gets the result of the nearest attempt
-//               of its method
+//               attempt of its method at about that time that lasted longer
+//               (one of the 32 nearest by start). That attempt may have been
+//               given up later itself; its result is drawn first. So each
+//               attempt that is given up passes its weight on to all that
+//               outlast it: the estimate of Kaplan and Meier, "Nonparametric
+//               estimation from incomplete observations", 1958, in the form
+//               of Efron, "The two sample problem with censored data", 1967.
+//   kNobody     it was never sent. It gets the result of the attempt of its
+//               method that was under way then, or that began or ended
+//               nearest
 //
 // Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED past kMaxCalls.
 //
@@ -35,6 +39,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "src/core/base/rng.h"
 #include "src/sim/method_names.h"
 #include "src/sim/recording.h"
 
@@ -50,27 +55,40 @@ class Observed {
   // `start_ns` counts from any moment, the same for all calls.
   absl::Status AddCall(absl::string_view method, int64_t start_ns, Met met,
                        Duration latency, absl::StatusCode code);
-  // Adds the answer of a later attempt of a call.
-  void AddAnswer(absl::string_view method, int64_t start_ns, Duration latency,
-                 absl::StatusCode code);
+  // Adds a later attempt of a call.
+  void AddAttempt(absl::string_view method, int64_t start_ns, Met met,
+                  Duration latency, absl::StatusCode code);
   // To be called once. Calls of a method without an answered attempt are left
   // out.
   absl::StatusOr<Recording> Finish();
 
  private:
-  struct Call {
+  struct Attempt {
     int64_t at;
-    Duration latency;
+    Duration seen;     // until its answer, or until it was given up
+    Duration latency;  // the real one, or the one that was drawn
     uint16_t method;
     Met met;
+    bool is_known;  // whether `latency` and `code` are
     absl::StatusCode code;
   };
+  // The attempts of one method, in the order of their starts.
+  using Attempts = std::vector<Attempt*>;
+
+  template <class Visit>
+  static void FromNearest(const Attempts& attempts, int64_t at, Visit visit);
+  static const Attempt* Nearest(const Attempts& attempts, int64_t at);
+  Attempt Read(absl::string_view method, int64_t start_ns, Met met,
+               Duration latency, absl::StatusCode code, bool* is_other);
+  // The attempts of each method that were sent; none if none was answered.
+  std::vector<Attempts> ByMethod();
+  static void DrawForThoseGivenUp(const Attempts& attempts, core::Rng* rng);
 
   const size_t max_calls_;
   Recording result_;
   MethodNames names_{&result_.methods};
-  std::vector<Call> calls_;
-  std::vector<Call> more_answers_;
+  std::vector<Attempt> calls_;  // their first attempts
+  std::vector<Attempt> more_;
 };
 
 }  // namespace firebreak::sim

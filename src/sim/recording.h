@@ -79,6 +79,8 @@ struct Recording {
   int64_t of_nobody = 0;
   int64_t given_up = 0;
   int64_t left_out = 0;
+  // How many processes made these calls.
+  size_t processes = 1;
 };
 
 absl::StatusOr<Recording> ReadRecording(

@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "tools/firebreakctl/foresight.h"
 #include "tools/firebreakctl/input.h"
+#include "tools/firebreakctl/recorded_calls.h"
 #include "tools/firebreakctl/recording_file.h"
 #include "tools/firebreakctl/words.h"
 

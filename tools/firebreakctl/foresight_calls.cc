@@ -17,6 +17,7 @@
 #include "src/sim/distribution_text.h"
 #include "tools/firebreakctl/foresight.h"
 #include "tools/firebreakctl/input.h"
+#include "tools/firebreakctl/recorded_calls.h"
 #include "tools/firebreakctl/recording_file.h"
 #include "tools/firebreakctl/table.h"
 #include "tools/firebreakctl/words.h"
@@ -85,41 +86,6 @@ absl::Status ReadFile(const CallsArguments& typed, Calls* calls) {
   }
   *recording = std::move(chosen);
   return absl::OkStatus();
-}
-
-std::string NotesOn(const sim::Recording& recording) {
-  std::string out;
-  if (recording.is_cut) {
-    out +=
-        "the recording is cut off: its last line has no end, and was left "
-        "out\n";
-  }
-  if (recording.out_of_order > 0) {
-    absl::StrAppend(&out, recording.out_of_order,
-                    " calls began before one above them; they were sorted\n");
-  }
-  if (recording.of_other_methods > 0) {
-    absl::StrAppend(&out, "over ", sim::Recording::kMaxMethods,
-                    " methods: ", recording.of_other_methods,
-                    " calls of further ones count as \"", sim::kOtherMethods,
-                    "\"\n");
-  }
-  if (recording.of_nobody > 0) {
-    absl::StrAppend(&out, recording.of_nobody,
-                    " calls were refused before anything was sent: they meet "
-                    "what the nearest attempts met\n");
-  }
-  if (recording.given_up > 0) {
-    absl::StrAppend(&out, recording.given_up,
-                    " first attempts were given up: they meet what others met "
-                    "that took longer\n");
-  }
-  if (recording.left_out > 0) {
-    absl::StrAppend(&out, recording.left_out,
-                    " calls are left out: no attempt of their method was "
-                    "answered\n");
-  }
-  return out;
 }
 
 double MeanLatency(const sim::Workload& workload) {
@@ -320,6 +286,41 @@ absl::Status ReadCalls(const CallsArguments& typed, Calls* calls) {
   }
   ChooseReplicas(typed, calls);
   return sim::CheckWorkload(workload, typed.channel);
+}
+
+std::string NotesOn(const sim::Recording& recording) {
+  std::string out;
+  if (recording.is_cut) {
+    out +=
+        "the recording is cut off: its last line has no end, and was left "
+        "out\n";
+  }
+  if (recording.out_of_order > 0) {
+    absl::StrAppend(&out, recording.out_of_order,
+                    " calls began before one above them; they were sorted\n");
+  }
+  if (recording.of_other_methods > 0) {
+    absl::StrAppend(&out, "over ", sim::Recording::kMaxMethods,
+                    " methods: ", recording.of_other_methods,
+                    " calls of further ones count as \"", sim::kOtherMethods,
+                    "\"\n");
+  }
+  if (recording.of_nobody > 0) {
+    absl::StrAppend(&out, recording.of_nobody,
+                    " calls were refused before anything was sent: they meet "
+                    "what the nearest attempts met\n");
+  }
+  if (recording.given_up > 0) {
+    absl::StrAppend(&out, recording.given_up,
+                    " first attempts were given up: they meet what others met "
+                    "that took longer\n");
+  }
+  if (recording.left_out > 0) {
+    absl::StrAppend(&out, recording.left_out,
+                    " calls are left out: no attempt of their method was "
+                    "answered\n");
+  }
+  return out;
 }
 
 absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,

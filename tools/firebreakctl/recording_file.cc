@@ -3,25 +3,18 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "src/sim/observed.h"
-#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {
-
-using sim::Observed;
 
 // Like the signature of PNG: no text begins with it, and a transfer that
 // changes line ends is detected. The version of the format follows.
@@ -36,27 +29,11 @@ constexpr size_t kFrame = 8;
 // The year 2200, and how far a call may begin before or after its block.
 constexpr int64_t kLatestNs = 7'258'118'400'000'000'000;
 constexpr int64_t kFarthestNs = int64_t{3600} * 24 * 7 * 1'000'000'000;
-// A smaller difference of clocks may be the delay of the network.
-constexpr int64_t kSkewToMend = 1'000'000'000;
 
 // The CRC-32 of IEEE 802.3, which zip and PNG use too.
 uint32_t Crc(const std::string& bytes) {
-  static const auto table = [] {
-    std::array<uint32_t, 256> made{};
-    for (uint32_t n = 0; n < 256; ++n) {
-      uint32_t c = n;
-      for (int k = 0; k < 8; ++k) {
-        c = (c & 1) != 0 ? 0xedb88320U ^ (c >> 1) : c >> 1;
-      }
-      made[n] = c;
-    }
-    return made;
-  }();
-  uint32_t crc = 0xffffffffU;
-  for (const char c : bytes) {
-    crc = table[(crc ^ static_cast<uint8_t>(c)) & 0xff] ^ (crc >> 8);
-  }
-  return crc ^ 0xffffffffU;
+  return static_cast<uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 void AppendNumber(uint32_t n, std::string* to) {
@@ -85,95 +62,6 @@ bool OnlyZerosFollow(std::istream* in) {
   int next = 0;
   while (next == 0) next = in->get();
   return next == std::istream::traits_type::eof();
-}
-
-// Checks that every number has a name, and that no time or count can cause an
-// overflow.
-absl::Status CheckBlock(const v1::CallBlock& block) {
-  const auto names = static_cast<uint32_t>(block.names_size());
-  const auto check = [&](uint32_t n) { return n < names; };
-  for (const v1::RecordedCall& call : block.calls()) {
-    bool fits =
-        check(call.channel()) && check(call.method()) && check(call.reason());
-    for (const v1::RecordedAttempt& attempt : call.attempts()) {
-      fits = fits && check(attempt.target()) && check(attempt.attribution()) &&
-             check(attempt.stopped());
-    }
-    if (!fits) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("has a name past its ", names));
-    }
-    if (call.started_ns() > kFarthestNs || call.started_ns() < -kFarthestNs) {
-      return absl::InvalidArgumentError(
-          "has a call that begins more than a week from it");
-    }
-  }
-  if (block.base_ns() < 0 || block.base_ns() > kLatestNs) {
-    return absl::InvalidArgumentError(
-        "has a time that is not between 1970 and 2200");
-  }
-  // The time without the skew has to be within these limits too.
-  if (block.clock_ahead_ns() > block.base_ns() ||
-      block.clock_ahead_ns() < block.base_ns() - kLatestNs) {
-    return absl::InvalidArgumentError("has a clock that cannot be");
-  }
-  if (block.lost() < 0 || block.lost() > kMostLost) {
-    return absl::InvalidArgumentError("has lost so many calls as cannot be");
-  }
-  return absl::OkStatus();
-}
-
-const std::string& NameOf(const v1::CallBlock& block, uint32_t n) {
-  return block.names(static_cast<int>(n));
-}
-
-// What an attempt shows about the server.
-Observed::Met MetBy(const v1::CallBlock& block,
-                    const v1::RecordedAttempt& attempt) {
-  const std::string& how = NameOf(block, attempt.attribution());
-  const bool is_given_up =
-      how == "superseded" || how == "cancelled_by_caller" || how == "abandoned";
-  return is_given_up ? Observed::Met::kNoAnswer : Observed::Met::kAnswer;
-}
-
-absl::StatusCode CodeOf(v1::Code code) {
-  return v1::Code_IsValid(code) ? static_cast<absl::StatusCode>(code)
-                                : absl::StatusCode::kUnknown;
-}
-
-core::Duration Bounded(uint64_t ns) {
-  return core::Duration(static_cast<int64_t>(
-      std::min<uint64_t>(ns, static_cast<uint64_t>(kFarthestNs))));
-}
-
-// By how much the times of the block are corrected.
-int64_t AheadOf(const v1::CallBlock& block) {
-  const int64_t ahead = block.clock_ahead_ns();
-  return std::abs(ahead) >= kSkewToMend ? ahead : 0;
-}
-
-// Adds the block's notes on all of its calls.
-void Note(const v1::CallBlock& block, RecordedNotes* notes) {
-  notes->lost = std::min(notes->lost + block.lost(), kMostLost);
-  if (block.share() > 0) notes->share = block.share();
-  const int64_t ahead = AheadOf(block);
-  if (ahead != 0) notes->clocks[block.source()] = ahead;
-}
-
-// Microseconds as decimal milliseconds.
-std::string MsText(int64_t ns) {
-  return absl::StrFormat("%d.%03d", ns / 1'000'000, ns / 1000 % 1000);
-}
-
-// A field of CSV that needs no quotes.
-std::string Field(absl::string_view text) {
-  std::string field(text);
-  for (char& c : field) {
-    if (c == ',' || c == '"' || absl::ascii_iscntrl(static_cast<uint8_t>(c))) {
-      c = '?';
-    }
-  }
-  return field;
 }
 
 }  // namespace
@@ -247,6 +135,40 @@ absl::Status RecordingFile::Append(const v1::CallBlock& block) {
   return Write(RecordingBlock(message));
 }
 
+absl::Status CheckBlock(const v1::CallBlock& block) {
+  const auto names = static_cast<uint32_t>(block.names_size());
+  const auto check = [&](uint32_t n) { return n < names; };
+  for (const v1::RecordedCall& call : block.calls()) {
+    bool fits =
+        check(call.channel()) && check(call.method()) && check(call.reason());
+    for (const v1::RecordedAttempt& attempt : call.attempts()) {
+      fits = fits && check(attempt.target()) && check(attempt.attribution()) &&
+             check(attempt.stopped());
+    }
+    if (!fits) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has a name past its ", names));
+    }
+    if (call.started_ns() > kFarthestNs || call.started_ns() < -kFarthestNs) {
+      return absl::InvalidArgumentError(
+          "has a call that begins more than a week from it");
+    }
+  }
+  if (block.base_ns() < 0 || block.base_ns() > kLatestNs) {
+    return absl::InvalidArgumentError(
+        "has a time that is not between 1970 and 2200");
+  }
+  // The time without the skew has to be within these limits too.
+  if (block.clock_ahead_ns() > block.base_ns() ||
+      block.clock_ahead_ns() < block.base_ns() - kLatestNs) {
+    return absl::InvalidArgumentError("has a clock that cannot be");
+  }
+  if (block.lost() < 0 || block.lost() > kMostLost) {
+    return absl::InvalidArgumentError("has lost so many calls as cannot be");
+  }
+  return absl::OkStatus();
+}
+
 bool IsRecordingFile(std::istream* in) {
   return in->peek() == static_cast<uint8_t>(kMagic[0]);
 }
@@ -306,94 +228,6 @@ absl::StatusOr<BlocksRead> ReadBlocks(
   if (in->bad()) return absl::UnavailableError("cannot be read");
   read.is_cut = !bytes.empty();
   return read;
-}
-
-absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
-                                                 RecordedNotes* notes) {
-  Observed observed;
-  const auto add = [&](const v1::CallBlock& block) -> absl::Status {
-    Note(block, notes);
-    for (const v1::RecordedCall& call : block.calls()) {
-      if (call.is_stream()) {
-        ++notes->streams;
-        continue;
-      }
-      const std::string& method = NameOf(block, call.method());
-      const int64_t start =
-          block.base_ns() - AheadOf(block) + call.started_ns();
-      auto met = Observed::Met::kNobody;
-      core::Duration latency{};
-      v1::Code code = call.code();
-      if (!call.attempts().empty()) {
-        const v1::RecordedAttempt& attempt = call.attempts(0);
-        met = MetBy(block, attempt);
-        latency = Bounded(attempt.took_ns());
-        code = attempt.code();
-      }
-      absl::Status added =
-          observed.AddCall(method, start, met, latency, CodeOf(code));
-      if (!added.ok()) return added;
-      for (int n = 1; n < call.attempts_size(); ++n) {
-        const v1::RecordedAttempt& attempt = call.attempts(n);
-        if (MetBy(block, attempt) != Observed::Met::kAnswer) continue;
-        observed.AddAnswer(method, start + Bounded(attempt.after_ns()).count(),
-                           Bounded(attempt.took_ns()), CodeOf(attempt.code()));
-      }
-    }
-    return absl::OkStatus();
-  };
-  const absl::StatusOr<BlocksRead> read = ReadBlocks(in, add);
-  if (!read.ok()) return read.status();
-  notes->is_cut = read->is_cut;
-  return observed.Finish();
-}
-
-absl::Status WriteCsv(std::istream* in, std::ostream* out,
-                      RecordedNotes* notes) {
-  *out << "#firebreak-calls 1\n"
-          "start_ms,method,latency_ms,code,channel,end,reason,attempts,"
-          "retries,hedges,source\n";
-  const auto write = [&](const v1::CallBlock& block) -> absl::Status {
-    Note(block, notes);
-    for (const v1::RecordedCall& call : block.calls()) {
-      if (call.is_stream()) {
-        ++notes->streams;
-        continue;
-      }
-      // The result and the end of such a call are not known.
-      if (call.end() == v1::RECORDED_END_ABANDONED) {
-        ++notes->abandoned;
-        continue;
-      }
-      int retries = 0;
-      int hedges = 0;
-      for (const v1::RecordedAttempt& attempt : call.attempts()) {
-        retries += attempt.kind() == v1::RecordedAttempt::RETRY ? 1 : 0;
-        hedges += attempt.kind() == v1::RecordedAttempt::HEDGE ? 1 : 0;
-      }
-      constexpr absl::string_view kEndPrefix = "RECORDED_END_";
-      std::string end = v1::RecordedEnd_Name(call.end());
-      if (end.size() > kEndPrefix.size()) end.erase(0, kEndPrefix.size());
-      *out << absl::StrJoin(
-                  {MsText(block.base_ns() - AheadOf(block) + call.started_ns()),
-                   Field(NameOf(block, call.method())),
-                   MsText(Bounded(call.took_ns()).count()),
-                   absl::StatusCodeToString(CodeOf(call.code())),
-                   Field(NameOf(block, call.channel())),
-                   absl::AsciiStrToLower(end),
-                   Field(NameOf(block, call.reason())),
-                   absl::StrCat(call.attempts_size()), absl::StrCat(retries),
-                   absl::StrCat(hedges), Field(block.source())},
-                  ",")
-           << "\n";
-    }
-    return out->good() ? absl::OkStatus()
-                       : absl::UnavailableError("the output cannot be written");
-  };
-  const absl::StatusOr<BlocksRead> read = ReadBlocks(in, write);
-  if (!read.ok()) return read.status();
-  notes->is_cut = read->is_cut;
-  return absl::OkStatus();
 }
 
 }  // namespace firebreak::ctl

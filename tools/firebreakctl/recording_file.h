@@ -16,15 +16,12 @@
 #include <cstdint>
 #include <functional>
 #include <istream>
-#include <map>
 #include <memory>
-#include <ostream>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "firebreak/v1/recording.pb.h"
-#include "src/sim/recording.h"
 
 namespace firebreak::ctl {
 
@@ -77,26 +74,9 @@ absl::StatusOr<BlocksRead> ReadBlocks(
     std::istream* in,
     const std::function<absl::Status(const v1::CallBlock&)>& take);
 
-// What a reader should know about recorded calls besides the Recording.
-struct RecordedNotes {
-  bool is_cut = false;
-  int64_t lost = 0;
-  int64_t streams = 0;
-  int64_t abandoned = 0;  // calls that a CSV file leaves out
-  double share = 1;
-  // How many nanoseconds the clocks are ahead, of the hosts whose clocks
-  // differed.
-  std::map<std::string, int64_t> clocks;
-};
-// Makes a Recording from such a file. The times of all hosts are converted to
-// the clock of the host that recorded them.
-absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
-                                                 RecordedNotes* notes);
-
-// Writes a line for each call, as its caller saw it, with the same clock:
-// docs/recording.md has the columns. Streams and abandoned calls are left out.
-absl::Status WriteCsv(std::istream* in, std::ostream* out,
-                      RecordedNotes* notes);
+// Checks that every number has a name, and that no time or count can cause an
+// overflow. INVALID_ARGUMENT says what is wrong.
+absl::Status CheckBlock(const v1::CallBlock& block);
 
 }  // namespace firebreak::ctl
 

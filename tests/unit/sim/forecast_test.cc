@@ -447,5 +447,43 @@ TEST(Forecast, KnowsTheServiceOfAMethod) {
   EXPECT_EQ(ServiceOf("a/b"), "a");
 }
 
+// A hedge after 20 ms that comes 10 ms late is none for who has his answer by
+// then.
+TEST(Forecast, TimersThatAreLateSendFewerHedges) {
+  core::MethodOptions options;
+  options.idempotent = true;
+  options.hedging.emplace();
+  options.hedging->delay = Ms(20);
+  Recording recording = Calls(1000, Ms(5));
+  for (size_t i = 0; i < 1000; i += 20) {
+    recording.calls[i].latency = i % 40 == 0 ? Ms(60) : Ms(25);
+  }
+  Workload workload;
+  workload.recording = &recording;
+  const Forecast in_time = RunForecast(workload, Of(options));
+  EXPECT_EQ(in_time.hedges, 50);
+  workload.timers_late = {Ms(10)};
+  const Forecast late = RunForecast(workload, Of(options));
+  EXPECT_EQ(late.hedges, 25);
+  EXPECT_EQ(late.calls, in_time.calls);
+  ExpectNothingLost(late);
+}
+
+// A further attempt meets what another call met: the one failure of a recording
+// is mended by every retry.
+TEST(Forecast, FurtherAttemptsDoNotMeetTheirOwnCallAgain) {
+  core::MethodOptions options;
+  options.idempotent = true;
+  options.retry.emplace();
+  Recording recording = Calls(40, Ms(5));
+  recording.calls[20].code = Code::kUnavailable;
+  Workload workload;
+  workload.recording = &recording;
+  for (workload.seed = 1; workload.seed <= 200; ++workload.seed) {
+    EXPECT_EQ(RunForecast(workload, Of(options)).successes, 40)
+        << workload.seed;
+  }
+}
+
 }  // namespace
 }  // namespace firebreak::sim

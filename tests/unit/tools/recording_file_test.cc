@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tools/firebreakctl/recorded_calls.h"
 
 namespace firebreak::ctl {
 namespace {
