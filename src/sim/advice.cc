@@ -21,6 +21,9 @@ constexpr double kFewFail = 0.001;
 // Retries only help against failures that do not follow each other.
 constexpr double kMostTogether = 0.5;
 constexpr double kChance = 1e-6;
+// In a recording of a minute, the first call begins a little after its start,
+// and the last one that ended began before its end.
+constexpr Duration kEdges = std::chrono::seconds(3);
 // A present value within this share of a suggestion is as good.
 constexpr double kCloseEnough = 0.25;
 
@@ -315,7 +318,7 @@ absl::StatusOr<Facts> FactsOf(const Recording& recording) {
     facts.span = recording.calls.back().at - recording.calls.front().at;
   }
   const auto successes = static_cast<int64_t>(facts.latencies.size());
-  if (successes < kEnoughSuccesses || facts.span < kEnoughTime) {
+  if (successes < kEnoughSuccesses || facts.span < kEnoughTime - kEdges) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "too little to advise on: %d successes in %.0f s; it takes %d in %s or "
         "more",

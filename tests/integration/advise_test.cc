@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -74,6 +77,107 @@ TEST_F(AdviseTest, ProposesWhatItHasSimulated) {
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.out, AllOf(HasSubstr("the present 250ms fits"),
                                HasSubstr("\nno difference\n")));
+}
+
+// "830us", "12.3ms", "1m05s", "3h20m" in seconds.
+double Seconds(const std::string& text) {
+  double sum = 0;
+  std::istringstream in(text);
+  double value = 0;
+  while (in >> value) {
+    std::string unit;
+    while (std::isalpha(in.peek()) != 0) unit += static_cast<char>(in.get());
+    sum += value * (unit == "us"   ? 1e-6
+                    : unit == "ms" ? 1e-3
+                    : unit == "m"  ? 60
+                    : unit == "h"  ? 3600
+                    : unit == "d"  ? 86400
+                                   : 1);
+  }
+  return sum;
+}
+
+// A row of what was simulated.
+struct Row {
+  double in_time = -1;  // %
+  double p99 = -1;
+  double in_vain = -1;
+};
+Row RowOf(const std::string& out, const std::string& name) {
+  Row row;
+  const size_t at = out.find(name + " ");
+  EXPECT_NE(at, std::string::npos) << name << " is not in " << out;
+  if (at == std::string::npos) return row;
+  std::istringstream cells(out.substr(at + name.size(), out.find('\n', at)));
+  std::string in_time, p50, p99, extra, refused, in_vain;
+  cells >> in_time >> p50 >> p99 >> extra >> refused >> in_vain;
+  row.in_time = std::strtod(in_time.c_str(), nullptr);
+  row.p99 = Seconds(p99);
+  row.in_vain = Seconds(in_vain);
+  return row;
+}
+
+// By more than what a timeout may cost, and than its figures are rounded.
+void ExpectNoWorse(const std::string& out, const std::string& what,
+                   double may_cost) {
+  const Row now = RowOf(out, what + ", now");
+  const Row then = RowOf(out, what + ", proposed");
+  EXPECT_GE(then.in_time, now.in_time - may_cost) << out;
+  EXPECT_LE(then.in_vain, 1.03 * now.in_vain + 0.01) << out;
+}
+
+TEST_F(AdviseTest, ProposesNothingThatItsSimulationMakesWorse) {
+  const auto csv = [&](int n, int apart_ms, const auto& latency_of,
+                       const auto& fails) {
+    std::string text = "start_ms,method,latency_ms,code\n";
+    for (int i = 0; i < n; ++i) {
+      absl::StrAppend(&text, i * apart_ms, ",/a.S/M,", latency_of(i),
+                      fails(i) ? ",UNAVAILABLE\n" : ",OK\n");
+    }
+    return File(".csv", text);
+  };
+  const auto never = [](int /*i*/) { return false; };
+  // A slow spell of a minute looks like a server that is down.
+  const std::string spell = csv(
+      20'000, 300, [](int i) { return i >= 9000 && i < 9190 ? 300 : 10; },
+      never);
+  // Of the shop: a tail, failures one by one, and some together.
+  const std::string shop = csv(
+      12'000, 15, [](int i) { return i % 97 == 3 ? 250 : 8 + i % 11; },
+      [](int i) { return i % 211 == 5 || (i > 7000 && i < 7012); });
+  // Hardly anything comes in time.
+  const std::string bad = csv(
+      6000, 20, [](int i) { return i % 3 == 0 ? 900 : 30; },
+      [](int i) { return i % 4 == 1; });
+  const std::string idempotent =
+      File(".textproto", "method { name {} idempotent: true }\n");
+  for (const std::string& calls : {spell, shop, bad}) {
+    for (const std::string& policy : {std::string(), idempotent}) {
+      const Output output =
+          Invoke(absl::StrCat("advise M --recording ", calls,
+                              policy.empty() ? "" : " --policy " + policy));
+      ASSERT_EQ(output.exit_code, 0) << output.err;
+      const size_t frozen = output.out.find("frozen for ");
+      ASSERT_NE(frozen, std::string::npos);
+      ExpectNoWorse(output.out, "as recorded", 0.06);
+      // Where a tenth fails, what retries mend is slower than what was OK.
+      const Row now = RowOf(output.out, "as recorded, now");
+      if (now.in_time > 99) {
+        EXPECT_LE(RowOf(output.out, "as recorded, proposed").p99,
+                  1.03 * now.p99)
+            << output.out;
+      }
+      // A breaker may need some seconds to see that it is over.
+      ExpectNoWorse(
+          output.out,
+          output.out.substr(frozen, output.out.find(',', frozen) - frozen), 4);
+    }
+  }
+  // What would have made it worse is dropped, and says so.
+  EXPECT_THAT(Invoke("advise M --recording " + spell).out,
+              HasSubstr("breaker.slow_call_duration: no change\n"));
+  EXPECT_THAT(Invoke("advise M --recording " + spell).out,
+              HasSubstr("; but on the recording "));
 }
 
 TEST_F(AdviseTest, ChangesTheEntryThatHolds) {

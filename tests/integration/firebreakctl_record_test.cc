@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "src/core/measure/call_tape.h"
 #include "tests/support/admin_fixture.h"
 #include "tests/support/firebreakctl.h"
+#include "tests/support/taped_calls.h"
 
 namespace firebreak::testing {
 namespace {
@@ -36,28 +38,6 @@ class RecordTest : public ::testing::Test {
     struct stat found {};
     return stat(path.c_str(), &found) == 0 ? found.st_size : -1;
   }
-  // Waits until a recording runs, and then writes calls.
-  static void WriteCalls(AdminFixture* f, int count) {
-    EXPECT_TRUE(Eventually([&] { return f->core()->tape()->is_on(); }));
-    const auto method = f->Method("payment", "a:1", kCharge);
-    for (int i = 0; i < count; ++i) {
-      CallTape::Call call;
-      call.method = &method->runtime->stats;
-      call.started = engine::Now();
-      call.took = std::chrono::milliseconds(7);
-      call.granted = core::kInfiniteDuration;
-      call.attempts = 1;
-      f->core()->tape()->Write(call, [&](int) {
-        CallTape::Attempt attempt;
-        attempt.breaker = method->targets.front();
-        attempt.started = call.started;
-        attempt.took = call.took;
-        attempt.attribution = core::Attribution::kSuccess;
-        return attempt;
-      });
-    }
-  }
-
   std::vector<std::string> files_;
 };
 
@@ -67,8 +47,8 @@ TEST_F(RecordTest, SeveralTargetsIntoOneFileUntilInterrupted) {
   const std::string file = NewFile(".fbr");
   Follower record(absl::StrCat("record --for 10m -o ", file, " --target ",
                                a.address(), ",", b.address()));
-  WriteCalls(&a, 3);
-  WriteCalls(&b, 4);
+  TapeCalls(&a, 3);
+  TapeCalls(&b, 4);
   std::string table;
   ASSERT_TRUE(Eventually([&] {
     // Even while it is being written, it is complete except for the last block.
@@ -140,7 +120,7 @@ TEST_F(RecordTest, ATargetThatGoesIsToldAtOnce) {
   const std::string gone = "unix:/nowhere/admin.sock";
   Follower record(absl::StrCat("record --for 10m -o ", file, " --target ",
                                f.address(), ",", gone));
-  WriteCalls(&f, 1);
+  TapeCalls(&f, 1);
   ASSERT_TRUE(Eventually([&] {
     return absl::StrContains(record.err(), "cannot reach " + gone);
   })) << "while the other is recorded";
@@ -151,6 +131,74 @@ TEST_F(RecordTest, ATargetThatGoesIsToldAtOnce) {
                                 HasSubstr(" from 1 target, until")));
   EXPECT_THAT(output.err, Not(HasSubstr(f.address())));
   EXPECT_GT(SizeOf(file), 8);
+}
+
+TEST_F(RecordTest, ATargetThatComesBackIsRecordedAgain) {
+  const std::string address = NewSocketAddress();
+  auto before = std::make_unique<AdminFixture>(AdminOptions(), address);
+  const std::string file = NewFile(".fbr");
+  Follower record(
+      absl::StrCat("record --for 10m -o ", file, " --target ", address));
+  const auto has_calls = [&](int64_t calls) {
+    return Eventually([&] {
+      return SizeOf(file) > 8 &&
+             Lines(Invoke(absl::StrCat("convert ", file, " -")).out) ==
+                 2 + calls;
+    });
+  };
+  TapeCalls(before.get(), 3);
+  ASSERT_TRUE(has_calls(3));
+  before.reset();
+  ASSERT_TRUE(Eventually(
+      [&] { return absl::StrContains(record.err(), "; trying again"); }));
+  AdminFixture after(AdminOptions(), address);
+  TapeCalls(&after, 4);
+  ASSERT_TRUE(has_calls(3 + 4));
+  const Output& output = record.Stop();
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.err, HasSubstr(address + ": answers again after "));
+  EXPECT_THAT(output.out,
+              AllOf(StartsWith(file + ": 7 calls, "),
+                    HasSubstr(" from 1 target, until interrupted\n" + address +
+                              ": away for "),
+                    HasSubstr("; its calls of that time are missing\n")));
+}
+
+TEST_F(RecordTest, ATargetThatDoesNotComeBackIsAFailure) {
+  AdminFixture f;
+  const std::string file = NewFile(".fbr");
+  Follower record(
+      absl::StrCat("record --for 10m -o ", file, " --target ", f.address()));
+  TapeCalls(&f, 3);
+  ASSERT_TRUE(Eventually([&] { return SizeOf(file) > 8; }));
+  f.KillServer();
+  ASSERT_TRUE(Eventually(
+      [&] { return absl::StrContains(record.err(), "; trying again"); }));
+  const Output& output = record.Stop();
+  EXPECT_EQ(output.exit_code, 1);
+  EXPECT_THAT(output.out, AllOf(StartsWith(file + ": 3 calls, "),
+                                HasSubstr(", and did not come back;")));
+}
+
+TEST_F(RecordTest, WhoLacksTheChannelIsNamedAndNoFailure) {
+  AdminFixture with;
+  AdminFixture without;
+  with.Method("payment", "a:1", kCharge);
+  const std::string file = NewFile(".fbr");
+  const std::string both =
+      absl::StrCat(" --target ", with.address(), ",", without.address());
+  const Output output = Invoke(
+      absl::StrCat("record --for 500ms --channel payment -o ", file, both));
+  EXPECT_EQ(output.exit_code, 0) << output.err;
+  EXPECT_THAT(output.out, HasSubstr(absl::StrCat(
+                              " from 1 target\n", without.address(),
+                              ": not recorded, for it has no such channel\n")));
+  EXPECT_THAT(output.err, HasSubstr("no channel \"payment\""));
+  // That none has it is one.
+  const Output none = Invoke(absl::StrCat(
+      "record --for 500ms --channel paymnt -o ", NewFile(".fbr"), both));
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.out, IsEmpty());
 }
 
 TEST_F(RecordTest, InterruptedBeforeTheFirstCallItLeavesNothing) {
@@ -194,7 +242,7 @@ TEST_F(RecordTest, AFileThatCanGrowNoFurtherKeepsWhatIsWhole) {
   const std::string file = NewFile(".fbr");
   std::thread writer([&] {
     for (int i = 0; i < 40; ++i) {
-      WriteCalls(&f, 400);
+      TapeCalls(&f, 400);
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       if (!f.core()->tape()->is_on()) return;
     }

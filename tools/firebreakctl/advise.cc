@@ -1,37 +1,26 @@
-// `firebreakctl advise`: suggests numbers for a method's policy, each with a
-// reason and simulated before it is proposed.
-#include <google/protobuf/text_format.h>
-
-#include <algorithm>
+// `firebreakctl advise`: suggests numbers from a recording, or records the
+// calls first.
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "firebreak/v1/policy.pb.h"
 #include "src/core/base/duration.h"
 #include "src/engine/policy/policy.h"
-#include "src/engine/policy/policy_diff.h"
 #include "src/sim/advice.h"
+#include "tools/firebreakctl/advise_on.h"
 #include "tools/firebreakctl/foresight.h"
-#include "tools/firebreakctl/render.h"
-#include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
 namespace {
 
-using core::Duration;
-using Field = sim::Suggestion::Field;
-
 struct AdviseArguments {
-  std::string method;
   std::string recording;
   std::string policy;
-  std::string channel;
+  std::string length = "1m";
   uint64_t seed = 1;
 };
 
@@ -58,281 +47,7 @@ absl::StatusOr<std::string> FindMethod(const sim::Recording& recording,
                          absl::StrJoin(shown, ", ")));
 }
 
-// The policy with an entry for this method only, and the entry's index.
-struct Draft {
-  v1::PolicySet set;
-  int index = 0;
-
-  v1::MethodPolicy* entry() { return set.mutable_method(index); }
-};
-
-Draft DraftFor(const engine::PolicyTable& table, const std::string& channel,
-               const std::string& method) {
-  Draft draft;
-  draft.set = *table.source();
-  v1::MethodPolicy::Name name;
-  name.set_channel(channel);
-  name.set_service(sim::ServiceOf(method));
-  name.set_method(method.substr(method.rfind('/') + 1));
-  const auto options = table.Find(channel, method);
-  v1::MethodPolicy entry;
-  for (int i = 0; options != nullptr && i < draft.set.method_size(); ++i) {
-    const v1::MethodPolicy& each = draft.set.method(i);
-    const bool is_it = each.id().empty()
-                           ? options->policy == absl::StrCat("method[", i, "]")
-                           : options->policy == each.id();
-    if (!is_it) continue;
-    if (each.name_size() == 1 && each.name(0).service() == name.service() &&
-        each.name(0).method() == name.method()) {
-      draft.index = i;
-      return draft;
-    }
-    // A method uses one entry only, so the new one inherits from this one.
-    entry = each;
-    if (!each.id().empty()) {
-      entry.Clear();
-      entry.set_base(each.id());
-    }
-  }
-  entry.clear_name();
-  *entry.add_name() = name;
-  draft.index = draft.set.method_size();
-  *draft.set.add_method() = entry;
-  return draft;
-}
-
-void Apply(const sim::Suggestion& s, v1::MethodPolicy* entry) {
-  const std::string duration = core::FormatDuration(s.duration);
-  const int number = static_cast<int>(s.number);
-  switch (s.field) {
-    case Field::kTimeout:
-      entry->set_timeout(duration);
-      break;
-    case Field::kHedgeQuantile:
-      entry->mutable_hedging()->set_quantile(s.number);
-      entry->mutable_hedging()->set_max_delay(duration);
-      break;
-    case Field::kMaxAttempts:
-      entry->mutable_retry()->set_max_attempts(number);
-      break;
-    case Field::kSlowCallDuration:
-      entry->mutable_breaker()->set_slow_call_duration(duration);
-      break;
-    case Field::kMinimumCalls:
-      entry->mutable_breaker()->set_minimum_calls(number);
-      break;
-    case Field::kMaxConcurrent:
-      entry->mutable_bulkhead()->set_max_concurrent(number);
-      break;
-  }
-}
-
-// The value as a policy file has it.
-std::string ValueOf(const sim::Suggestion& s) {
-  if (s.duration > Duration::zero() && s.number == 0) {
-    return core::FormatDuration(s.duration);
-  }
-  return absl::StrCat(s.number);
-}
-
-// Simulates the calls as recorded, and with servers that hang for a while.
-class Trial {
- public:
-  Trial(const sim::Recording* calls, Duration useful_within, uint64_t seed) {
-    as_recorded_.recording = calls;
-    as_recorded_.useful_within = useful_within;
-    as_recorded_.seed = seed;
-    frozen_ = as_recorded_;
-    sim::Incident incident;
-    incident.kind = sim::Incident::Kind::kFrozen;
-    const auto span =
-        std::chrono::floor<std::chrono::seconds>(calls->calls.back().at);
-    incident.at = span / 3;
-    incident.lasts =
-        std::min<std::chrono::seconds>(std::chrono::minutes(1), span / 6);
-    frozen_.incidents = {incident};
-  }
-
-  struct Result {
-    sim::Forecast as_recorded;
-    sim::Forecast frozen;
-  };
-  Result Run(const sim::Policy& policy) const {
-    return {sim::RunForecast(as_recorded_, policy),
-            sim::RunForecast(frozen_, policy)};
-  }
-
-  // Says why the result is worse than before; "" if it is not.
-  std::string Worse(const Result& before, const Result& after) const {
-    // A timeout may cost the share of calls that its reason states, and a
-    // breaker may need two probes before it closes.
-    constexpr double kCost = 0.0005;
-    const double back_within = 3 / core::ToSeconds(frozen_.span());
-    const double lost =
-        before.as_recorded.usefulness() - after.as_recorded.usefulness();
-    if (lost > kCost) {
-      return absl::StrFormat(
-          "on the recording %.2g%% fewer calls succeed in "
-          "time",
-          lost * 100);
-    }
-    // Failures count as the slowest calls, so that a retry that turns a failure
-    // into a success does not make the result slower.
-    if (core::ToSeconds(P99OfAll(after.as_recorded)) >
-        1.02 * core::ToSeconds(P99OfAll(before.as_recorded))) {
-      return "on the recording the 99th of a hundred calls is slower";
-    }
-    if (before.frozen.usefulness() - after.frozen.usefulness() >
-        kCost + back_within) {
-      return "with frozen servers fewer calls succeed in time";
-    }
-    if (after.frozen.seconds_in_vain > 1.02 * before.frozen.seconds_in_vain) {
-      return "with frozen servers callers wait longer in vain";
-    }
-    return "";
-  }
-
-  static Duration P99OfAll(const sim::Forecast& f) {
-    const int64_t calls = f.calls - f.cancelled;
-    const int64_t rank = calls - calls / 100;
-    if (rank > f.successes) return core::kInfiniteDuration;
-    return std::chrono::microseconds(
-        f.latencies_us[static_cast<size_t>(std::max<int64_t>(rank, 1) - 1)]);
-  }
-
-  const sim::Incident& incident() const { return frozen_.incidents[0]; }
-
- private:
-  sim::Workload as_recorded_;
-  sim::Workload frozen_;
-};
-
-void AddRow(const std::string& what, const sim::Forecast& f, Table* table) {
-  table->AddRow({what, absl::StrFormat("%.2f%%", f.usefulness() * 100),
-                 Brief(f.Latency(0.5) / std::chrono::nanoseconds(1)),
-                 Brief(f.Latency(0.99) / std::chrono::nanoseconds(1)),
-                 absl::StrFormat("+%.1f%%", f.extra_load() * 100),
-                 absl::StrCat(f.refused()),
-                 Brief(static_cast<int64_t>(f.seconds_in_vain * 1e9))});
-}
-
-std::string Compared(const Trial& trial, const Trial::Result& before,
-                     const Trial::Result& after, const Style& style) {
-  Table table({{"SIMULATED"},
-               {"IN TIME", kRight},
-               {"P50", kRight},
-               {"P99", kRight},
-               {"EXTRA LOAD", kRight},
-               {"REFUSED", kRight},
-               {"WAITED IN VAIN", kRight}});
-  const std::string frozen = sim::ToString(trial.incident());
-  AddRow("as recorded, now", before.as_recorded, &table);
-  AddRow("as recorded, proposed", after.as_recorded, &table);
-  AddRow(frozen + ", now", before.frozen, &table);
-  AddRow(frozen + ", proposed", after.frozen, &table);
-  return table.Render(style);
-}
-
-// The differences in the form of RenderDifferences().
-std::string DiffText(const v1::PolicySet& before, const v1::PolicySet& after,
-                     const Style& style) {
-  v1::ApplyPolicyResponse view;
-  const engine::PolicyDiff diff = engine::DiffPolicies(before, after);
-  view.set_changed(!diff.differences.empty());
-  for (const PolicyDifference& each : diff.differences) {
-    v1::PolicyDifference* const line = view.add_differences();
-    line->set_path(each.path);
-    line->set_before(each.before);
-    line->set_after(each.after);
-  }
-  return RenderDifferences(view, style);
-}
-
-int AdviseOn(const AdviseArguments& typed, const sim::Recording& recording,
-             const std::string& method, const engine::PolicyTable& table,
-             const Style& style) {
-  const sim::Recording calls = sim::OnlyMethods(
-      recording, [&](const std::string& name) { return name == method; });
-  const absl::StatusOr<sim::Facts> facts = sim::FactsOf(calls);
-  if (!facts.ok()) {
-    Complain(facts.status());
-    return kExitFailed;
-  }
-  const auto options = table.Find(typed.channel, method);
-  const std::vector<sim::Suggestion> suggestions = sim::Suggest(
-      *facts, options != nullptr ? *options : core::MethodOptions());
-  std::cout << absl::StrFormat(
-      "%s: %d calls in %s, %s a second; %s%% fail\n"
-      "p50 %s, p95 %s, p99 %s, p99.9 %s\n\n",
-      Printable(method), facts->calls,
-      Brief(facts->span / std::chrono::nanoseconds(1)),
-      Figure(facts->per_second), Figure(facts->failing * 100),
-      Brief(facts->Quantile(0.5) / std::chrono::nanoseconds(1)),
-      Brief(facts->Quantile(0.95) / std::chrono::nanoseconds(1)),
-      Brief(facts->Quantile(0.99) / std::chrono::nanoseconds(1)),
-      Brief(facts->Quantile(0.999) / std::chrono::nanoseconds(1)));
-
-  // A later answer counts as too late.
-  const Trial trial(&calls, suggestions[0].duration, typed.seed);
-  Draft draft = DraftFor(table, typed.channel, method);
-  const Trial::Result before = trial.Run(PolicyOf(table, typed.channel));
-  Trial::Result so_far = before;
-  Progress progress("simulating");
-  double done = 0;
-  std::vector<bool> verdicts;
-  for (const sim::Suggestion& s : suggestions) {
-    done += 1.0 / static_cast<double>(suggestions.size());
-    std::string verdict;
-    std::string reason = s.reason;
-    if (s.is_proposed) {
-      Draft candidate = draft;
-      Apply(s, candidate.entry());
-      const absl::StatusOr<engine::PolicyTable> compiled =
-          engine::CompilePolicy(candidate.set, "the proposal");
-      std::string against;
-      Trial::Result result;
-      if (compiled.ok()) {
-        result = trial.Run(PolicyOf(*compiled, typed.channel));
-        against = trial.Worse(so_far, result);
-        progress.Show(done);
-      } else {
-        // The suggested value may be out of the field's range.
-        against = std::string(compiled.status().message());
-      }
-      if (against.empty()) {
-        verdict = ValueOf(s);
-        draft = std::move(candidate);
-        so_far = std::move(result);
-      } else {
-        reason += "; but " + against;
-      }
-    }
-    verdicts.push_back(!verdict.empty());
-    std::cout << sim::FieldName(s.field) << ": "
-              << (verdict.empty() ? "no change" : verdict) << "\n    "
-              << Printable(reason) << "\n";
-  }
-  std::cout << "\n" << Compared(trial, before, so_far, style) << "\n";
-  // (The draft has its own entry for the method, even if nothing changes.)
-  const bool changes = std::any_of(verdicts.begin(), verdicts.end(),
-                                   [](bool accepted) { return accepted; });
-  if (!changes) {
-    std::cout << "no difference\n";
-    return kExitOk;
-  }
-  std::cout << DiffText(*table.source(), draft.set, style);
-  std::string text;
-  google::protobuf::TextFormat::PrintToString(*draft.entry(), &text);
-  std::cout << "\nmethod {\n";
-  for (const absl::string_view line :
-       absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    std::cout << "  " << line << "\n";
-  }
-  std::cout << "}\n";
-  return kExitOk;
-}
-
-int Advise(const AdviseArguments& typed, const Style& style) {
+int AdviseFromFile(const AdviseArguments& typed, const Arguments& args) {
   std::string notes;
   const absl::StatusOr<sim::Recording> recording =
       ReadRecordingFile(typed.recording, &notes);
@@ -342,7 +57,7 @@ int Advise(const AdviseArguments& typed, const Style& style) {
   }
   std::cerr << notes;
   const absl::StatusOr<std::string> method =
-      FindMethod(*recording, typed.method);
+      FindMethod(*recording, args.method);
   if (!method.ok()) {
     Complain(method.status());
     return kExitUsage;
@@ -353,46 +68,71 @@ int Advise(const AdviseArguments& typed, const Style& style) {
     Complain(table.status());
     return kExitFailed;
   }
-  return AdviseOn(typed, *recording, *method, *table, style);
+  return AdviseOn({*method, args.settings.channel, typed.seed}, *recording,
+                  *table, args.settings.style);
 }
 
 }  // namespace
 
-void AddAdviseCommand(CLI::App* app, const Arguments* args,
-                      std::function<int()>* chosen) {
-  CLI::App* const advise = app->add_subcommand(
-      "advise", "Propose numbers for a method's policy, from its calls");
-  advise->footer(
-      "Examples:\n"
-      "  firebreakctl advise Charge --recording calls.csv\n"
+void AddAdviseCommand(CLI::App* app, Arguments* args, Command* chosen,
+                      std::function<int()>* chosen_here) {
+  CLI::App* const advise = AddCommand(
+      app, args, "advise",
+      "Propose numbers for a method's policy, from its calls",
+      "  firebreakctl advise Charge --target order-1:50051\n"
+      "  firebreakctl advise Charge --target order-1:50051 --for 10m\n"
+      "  firebreakctl advise Charge --recording calls.fbr\n"
       "  firebreakctl advise PaymentService/Charge --recording calls.csv "
       "--policy policy.textproto\n\n"
+      "Without --recording the calls of the targets are recorded, as `record` "
+      "does, and compared with the policy that they have; with it no server "
+      "is asked.\n\n"
       "What is proposed has been simulated on these calls, as they were and "
       "with frozen servers, and makes neither worse.\n\n"
-      "Exit codes: 0 done; 1 too few calls, or a policy that is not accepted; "
-      "2 wrong usage, or calls that cannot be read.");
+      "Exit codes: 0 done; 1 too few calls, a target that failed, or a policy "
+      "that is not accepted; 2 wrong usage, or calls that cannot be read.",
+      nullptr, chosen);
   auto typed = std::make_shared<AdviseArguments>();
   advise
-      ->add_option("METHOD", typed->method,
-                   "A recorded method; its end is enough while it fits one "
-                   "only: \"Charge\"")
+      ->add_option("METHOD", args->method,
+                   "A method; its end is enough while it fits one only: "
+                   "\"Charge\"")
       ->required()
       ->type_name("");
+  CLI::Option* const recording =
+      advise
+          ->add_option("--recording", typed->recording,
+                       "File of calls, as for `simulate`")
+          ->type_name("TEXT");
   advise
-      ->add_option("--recording", typed->recording,
-                   "File of calls, as for `simulate`")
-      ->required()
-      ->type_name("TEXT");
+      ->add_option("--for", typed->length,
+                   "For how long to record otherwise (default 1m); Ctrl-C "
+                   "ends it before")
+      ->type_name("DURATION")
+      ->check(DurationCheck(sim::kEnoughTime, std::chrono::hours(1),
+                            "[1m, 1h]: less is too little to advise on"))
+      ->excludes(recording);
   advise
       ->add_option("--policy", typed->policy,
-                   "Policy file that holds now (default: none does)")
+                   "Policy file that holds now (default: that of the targets; "
+                   "with --recording none)")
       ->type_name("TEXT");
-  advise->add_option("--channel", typed->channel,
-                     "The channel's name, for the policy");
   advise->add_option("--seed", typed->seed, "As for `simulate`")
       ->type_name("N");
-  advise->callback([typed, args, chosen] {
-    *chosen = [typed, args] { return Advise(*typed, args->settings.style); };
+  AddReason(advise, args);
+  advise->callback([typed, args, chosen, chosen_here] {
+    if (!typed->recording.empty()) {
+      *chosen_here = [typed, args] { return AdviseFromFile(*typed, *args); };
+      return;
+    }
+    *chosen = [typed, args](Client* client) {
+      AdviseLiveRequest wanted;
+      wanted.method = args->method;
+      wanted.duration = *core::ParseDuration(typed->length);
+      wanted.policy = typed->policy;
+      wanted.seed = typed->seed;
+      return client->Advise(wanted);
+    };
   });
 }
 

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "firebreak/v1/admin.grpc.pb.h"
 #include "src/core/base/time.h"
@@ -80,10 +81,18 @@ struct PolicyRequest {
 };
 
 struct RecordRequest {
-  std::string path;    // of a file that does not exist yet
-  std::string method;  // empty: all
+  std::string path;     // of a file that does not exist yet
+  std::string method;   // empty: all
+  std::string channel;  // empty: that of the settings
   core::Duration duration = std::chrono::minutes(1);
   double share = 1;  // of the calls
+};
+
+struct AdviseLiveRequest {
+  std::string method;
+  core::Duration duration = std::chrono::minutes(1);
+  std::string policy;  // a file; empty: the policy of the targets
+  uint64_t seed = 1;   // of the simulation
 };
 
 class Client {
@@ -123,8 +132,12 @@ class Client {
   int Events(const EventsRequest& request);
   // Records the calls that end from now on into one file, until the time is
   // over, all targets have ended, the file cannot be written, or it is
-  // interrupted, which is no failure.
+  // interrupted, which is no failure. A target that goes away is asked again
+  // until it answers; how long it was away is reported.
   int Record(const RecordRequest& wanted);
+  // Records a method's calls as Record() does, and suggests numbers for the
+  // policy in force.
+  int Advise(const AdviseLiveRequest& wanted);
   int GetPolicy();
   // Returns 0 if no server has a finding that is an error.
   int LintPolicy();
@@ -217,9 +230,46 @@ class Client {
     return std::abs(skew) < kSkewToMention ? 0 : skew;
   }
 
-  class Tape;
-  grpc::Status RecordOne(const Target& target, const RecordRequest& wanted,
-                         grpc::ClientContext* context, Tape* tape) const;
+  // Takes recorded calls. Called by one thread at a time.
+  struct Sink {
+    std::function<absl::Status(const v1::CallBlock&)> write;
+    std::function<std::string()> told;  // ", 12 kB", for the progress
+  };
+  // The result of a recording.
+  struct Recorded {
+    struct OfTarget {
+      bool was_reached = false;
+      bool lacks_channel = false;  // so that it was not recorded
+      bool is_lost = false;        // it never answered, or did not come back
+      int times_away = 0;
+      core::Duration away{};
+    };
+    std::vector<OfTarget> targets;  // in the order of the client's targets
+    int64_t calls = 0;
+    std::string told;    // "12 calls, 3 lost, 1 kB"
+    absl::Status error;  // of the sink, which ended it
+    bool was_interrupted = false;
+
+    size_t reached() const;
+    // Whether a target failed. One without the channel has not, if others have
+    // it.
+    bool has_failed() const;
+  };
+  class Taping;
+  // Records until the time is over. Failures are reported when they happen.
+  Recorded RecordAll(const RecordRequest& wanted, const Sink& sink) const;
+  void RecordOne(size_t i, Taping* taping) const;
+  // Reads one stream to its end.
+  grpc::Status RecordOnce(size_t i, core::Duration duration, Taping* taping,
+                          const std::function<void()>& on_open) const;
+  // The channel and method that the targets mean by the name.
+  // INVALID_ARGUMENT if these are several.
+  absl::StatusOr<v1::MethodSelector> FindMethod(
+      const Answers<v1::GetMethodResponse>& answers,
+      const std::string& wanted) const;
+  // A line for each target that was away, did not come back, or lacks the
+  // channel.
+  std::string Absences(const Recorded& recorded) const;
 
   // How far a target's events have been read.
   struct Place {

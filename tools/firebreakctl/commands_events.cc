@@ -1,7 +1,5 @@
 // `firebreakctl events`: prints the events of one target, or merges several.
 #include <google/protobuf/util/time_util.h>
-#include <grpc/support/time.h>
-#include <grpcpp/completion_queue.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +17,7 @@
 #include "src/core/base/duration.h"
 #include "tools/firebreakctl/commands.h"
 #include "tools/firebreakctl/json.h"
+#include "tools/firebreakctl/live_stream.h"
 #include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {
@@ -31,79 +30,6 @@ constexpr core::Duration kShortestBeat = std::chrono::milliseconds(100);
 constexpr core::Duration kLongestBeat = std::chrono::hours(1);
 // After so many missing heartbeats a stream counts as broken.
 constexpr int kMissedBeats = 3;
-
-// Whether another attempt would end in the same way.
-bool IsForGood(const grpc::Status& end) {
-  switch (end.error_code()) {
-    case grpc::StatusCode::PERMISSION_DENIED:
-    case grpc::StatusCode::UNAUTHENTICATED:
-    case grpc::StatusCode::UNIMPLEMENTED:
-    case grpc::StatusCode::INVALID_ARGUMENT:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// A stream of events whose reads have a time limit.
-class LiveStream {
- public:
-  // `context` outlives the stream.
-  LiveStream(v1::Admin::Stub* stub, const v1::WatchEventsRequest& request,
-             grpc::ClientContext* context)
-      : context_(context) {
-    reader_ = stub->AsyncWatchEvents(context, request, &queue_, nullptr);
-    ++pending_;
-  }
-  ~LiveStream() {
-    queue_.Shutdown();
-    void* tag;
-    bool ok;
-    while (queue_.Next(&tag, &ok)) {
-    }
-  }
-
-  // Reads the next response. False: the stream has ended.
-  bool Read(v1::WatchEventsResponse* response, core::Duration patience) {
-    const auto until =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                     gpr_time_from_nanos(patience.count(), GPR_TIMESPAN));
-    if (pending_ > 0 && !Wait(until)) return false;
-    reader_->Read(response, nullptr);
-    ++pending_;
-    return Wait(until);
-  }
-  // Returns the final status; to be called after Read() returned false.
-  grpc::Status Finish() {
-    grpc::Status status;
-    reader_->Finish(&status, nullptr);
-    ++pending_;
-    Wait(gpr_inf_future(GPR_CLOCK_MONOTONIC));
-    return status;
-  }
-  // Whether it has ended because no response came for too long.
-  bool is_silent() const { return is_silent_; }
-
- private:
-  // Waits for the pending operation.
-  bool Wait(gpr_timespec until) {
-    void* tag;
-    bool ok = false;
-    if (queue_.AsyncNext(&tag, &ok, until) == grpc::CompletionQueue::TIMEOUT) {
-      is_silent_ = true;
-      context_->TryCancel();
-      queue_.Next(&tag, &ok);
-    }
-    --pending_;
-    return ok;
-  }
-
-  grpc::ClientContext* const context_;
-  grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::ClientAsyncReader<v1::WatchEventsResponse>> reader_;
-  int pending_ = 0;
-  bool is_silent_ = false;
-};
 
 }  // namespace
 
@@ -229,7 +155,10 @@ grpc::Status Client::FollowOnce(const Target& target, Place* place,
   *request.mutable_heartbeat() = TimeUtil::NanosecondsToDuration(beat.count());
   grpc::ClientContext context;
   AddToken(settings_.security, &context);
-  LiveStream stream(target.stub.get(), request, &context);
+  LiveStream<v1::WatchEventsResponse> stream(
+      &context, [&](grpc::CompletionQueue* queue) {
+        return target.stub->AsyncWatchEvents(&context, request, queue, nullptr);
+      });
   v1::WatchEventsResponse response;
   // The server sends its first response at once.
   bool is_open = false;

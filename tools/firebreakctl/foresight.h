@@ -1,7 +1,7 @@
-// The commands that run the simulator on calls, recorded or made up. They need
-// no server.
+// What is known before production: the commands that need calls, recorded or
+// made up, and that run the simulator on them.
 //
-//   AddForesightCommands(&app, &args, &chosen_here);
+//   AddForesightCommands(&app, &args, &chosen, &chosen_here);
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_FORESIGHT_H_
@@ -26,14 +26,14 @@ namespace firebreak::ctl {
 
 struct RecordedNotes;
 
-// Adds `simulate`, `advise` and `convert`. `args` outlives the app; its style
-// is read when a command runs.
-void AddForesightCommands(CLI::App* app, const Arguments* args,
-                          std::function<int()>* chosen);
+// `simulate`, `advise` and `convert`. `args` outlives the app. Only `advise`
+// may ask servers, and is `chosen` then.
+void AddForesightCommands(CLI::App* app, Arguments* args, Command* chosen,
+                          std::function<int()>* chosen_here);
 
 // Adds `advise` in the same way.
-void AddAdviseCommand(CLI::App* app, const Arguments* args,
-                      std::function<int()>* chosen);
+void AddAdviseCommand(CLI::App* app, Arguments* args, Command* chosen,
+                      std::function<int()>* chosen_here);
 
 // Adds `convert`, which works on files.
 void AddConvertCommand(CLI::App* app, std::function<int()>* chosen);
@@ -75,6 +75,7 @@ absl::StatusOr<sim::Recording> ReadRecordingFile(const std::string& path,
                                                  std::string* notes);
 // What a reader should know about an .fbr file, in lines with line ends.
 std::string NotesOn(const RecordedNotes& notes);
+std::string NotesOn(const sim::Recording& recording);
 // Describes the calls, servers and incidents in some lines.
 std::string DescribeCalls(const Calls& calls);
 

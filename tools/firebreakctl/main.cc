@@ -47,6 +47,7 @@ constexpr char kExamples[] = R"(Examples:
   firebreakctl policy apply policy.textproto --reason "ticket 1234"
   firebreakctl policy rollback
   firebreakctl record --for 10m -o calls.fbr
+  firebreakctl advise Charge --for 5m
   firebreakctl simulate --recording calls.csv policy.textproto
   source <(firebreakctl completion bash)
   FIREBREAK_TARGET=unix:/run/shop/admin.sock firebreakctl list --json
@@ -237,7 +238,7 @@ int Main(int argc, char** argv) {
   AddCommands(&app, &args, &chosen);
   AddLiveCommands(&app, &args, &chosen);
   AddPolicyCommands(&app, &args, &chosen, &chosen_here);
-  AddForesightCommands(&app, &args, &chosen_here);
+  AddForesightCommands(&app, &args, &chosen, &chosen_here);
   AddLocalCommands(&app, &args, &chosen_here);
   // CLI11 reports errors as exceptions; they are caught here.
   try {

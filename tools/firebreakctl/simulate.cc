@@ -149,8 +149,8 @@ void Complain(const absl::Status& status) {
   }
 }
 
-void AddForesightCommands(CLI::App* app, const Arguments* args,
-                          std::function<int()>* chosen) {
+void AddForesightCommands(CLI::App* app, Arguments* args, Command* chosen,
+                          std::function<int()>* chosen_here) {
   CLI::App* const simulate = app->add_subcommand(
       "simulate",
       "Show what policies would do to calls, recorded or made up, in virtual "
@@ -178,11 +178,13 @@ void AddForesightCommands(CLI::App* app, const Arguments* args,
       ->type_name("TEXT");
   simulate->add_flag("--json", typed->json,
                      "Print JSON, an object a line for each policy");
-  simulate->callback([typed, args, chosen] {
-    *chosen = [typed, args] { return Simulate(*typed, args->settings.style); };
+  simulate->callback([typed, args, chosen_here] {
+    *chosen_here = [typed, args] {
+      return Simulate(*typed, args->settings.style);
+    };
   });
-  AddAdviseCommand(app, args, chosen);
-  AddConvertCommand(app, chosen);
+  AddAdviseCommand(app, args, chosen, chosen_here);
+  AddConvertCommand(app, chosen_here);
 }
 
 }  // namespace firebreak::ctl
