@@ -50,4 +50,43 @@ expect 1 '4 suites have failed' "$(suite ATest chaos "$(once 'exit 1')")" \
   "$(suite BTest chaos 'exit 1')" "$(suite CTest chaos 'exit 1')" \
   "$(suite DTest chaos 'exit 1')"
 expect 1 'names nothing' "$good"
+
+# program SUITE...: what GoogleTest says where those have failed.
+program() {
+  local suite
+  echo "echo '[ RUN      ] GoodTest.Works'; echo '[       OK ] GoodTest.Works (1 ms)'"
+  for suite; do
+    echo "echo '[  FAILED  ] $suite.Works/Sync, where GetParam() = 8-byte object" \
+      "<00> (7 ms)'"
+  done
+  echo "echo '[  FAILED  ] $# tests, listed below:'; exit 1"
+}
+
+# As cmake/TestSuites.cmake does.
+whole() { # PROGRAM SUITE...
+  # shellcheck disable=SC2016  # for ctest
+  echo 'if("$ENV{FIREBREAK_TESTS_BY}" STREQUAL program)'
+  echo "$1"
+  echo 'else()'
+  printf '%s\n' "${@:2}"
+  echo 'endif()'
+}
+
+export FIREBREAK_TESTS_BY=program
+expect 0 'flaky: Styles/ATest failed once' "$(whole \
+  "$(suite a_tests integration "$(program Styles/ATest)")" \
+  "$(suite Styles/ATest integration true)" "$(suite GoodTest integration false)")"
+expect 1 '0% tests passed, 1 tests failed' "$(whole \
+  "$(suite a_tests chaos "$(program ATest)")" "$(suite ATest chaos false)")"
+expect 1 'one without sockets' "$(whole \
+  "$(suite a_tests unit "$(program ATest)")" "$(suite ATest unit true)")"
+expect 1 '4 suites have failed' "$(whole \
+  "$(suite a_tests chaos "$(program A B)")
+  $(suite b_tests chaos "$(program C D)")" "$good")"
+expect 1 'names no test' "$(whole \
+  "$(suite a_tests chaos "$(program ATest)")
+  $(suite b_tests chaos 'exit 1')" "$(suite ATest chaos true)")"
+# shellcheck disable=SC2016  # for the shell of the test
+expect 1 'a crash or a hang' \
+  "$(whole "$(suite a_tests chaos 'kill -SEGV $$')" "$good")"
 exit "$failed"
