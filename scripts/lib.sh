@@ -25,6 +25,10 @@ BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
 LINT_PACKAGES=(clang-format clang-tidy)
 # shellcheck disable=SC2034
 CLANG_PACKAGES=(clang)
+# libFuzzer. What clang brings is without it where nothing recommended is
+# installed, as here.
+# shellcheck disable=SC2034
+FUZZ_PACKAGES=(libclang-rt-dev)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
 # The reference of the public headers.

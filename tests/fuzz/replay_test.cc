@@ -10,41 +10,18 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <ostream>
 #include <string>
 #include <vector>
 
 #include "src/core/base/rng.h"
-
-// Their LLVMFuzzerTestOneInput(): each is compiled under a name of its own.
-extern "C" {
-int FuzzOf_admin(const uint8_t* bytes, size_t size);
-int FuzzOf_breaker(const uint8_t* bytes, size_t size);
-int FuzzOf_call_driver(const uint8_t* bytes, size_t size);
-int FuzzOf_gate(const uint8_t* bytes, size_t size);
-int FuzzOf_json(const uint8_t* bytes, size_t size);
-int FuzzOf_metadata(const uint8_t* bytes, size_t size);
-int FuzzOf_policy(const uint8_t* bytes, size_t size);
-int FuzzOf_recording(const uint8_t* bytes, size_t size);
-int FuzzOf_service_config(const uint8_t* bytes, size_t size);
-int FuzzOf_text(const uint8_t* bytes, size_t size);
-int FuzzOf_wire(const uint8_t* bytes, size_t size);
-}  // extern "C"
+#include "tests/fuzz/targets.h"
 
 namespace firebreak {
 namespace {
 
 constexpr int kVariants = 20;
 
-struct Target {
-  const char* name;
-  int (*run)(const uint8_t* bytes, size_t size);
-  friend std::ostream& operator<<(std::ostream& out, const Target& target) {
-    return out << target.name;
-  }
-};
-
-class FuzzReplayTest : public ::testing::TestWithParam<Target> {
+class FuzzReplayTest : public ::testing::TestWithParam<testing::FuzzTarget> {
  protected:
   static void Run(const std::string& input) {
     GetParam().run(reinterpret_cast<const uint8_t*>(input.data()),
@@ -92,21 +69,8 @@ TEST_P(FuzzReplayTest, BearsItsCorpusAndWhatIsLikeIt) {
   }
 }
 
-constexpr Target kTargets[] = {
-    {"admin", FuzzOf_admin},
-    {"breaker", FuzzOf_breaker},
-    {"call_driver", FuzzOf_call_driver},
-    {"gate", FuzzOf_gate},
-    {"json", FuzzOf_json},
-    {"metadata", FuzzOf_metadata},
-    {"policy", FuzzOf_policy},
-    {"recording", FuzzOf_recording},
-    {"service_config", FuzzOf_service_config},
-    {"text", FuzzOf_text},
-    {"wire", FuzzOf_wire},
-};
-
-INSTANTIATE_TEST_SUITE_P(Targets, FuzzReplayTest, ::testing::ValuesIn(kTargets),
+INSTANTIATE_TEST_SUITE_P(Targets, FuzzReplayTest,
+                         ::testing::ValuesIn(testing::kFuzzTargets),
                          [](const auto& each) { return each.param.name; });
 
 }  // namespace
