@@ -31,6 +31,11 @@
 
 namespace firebreak::testing {
 
+using Code = absl::StatusCode;
+
+inline constexpr Code kUnavailable = Code::kUnavailable;
+inline constexpr int kNever = 10'000;  // a delay that no test waits for
+
 // A retryPolicy or a hedgingPolicy, in the words of each who reads it.
 struct A6Policy {
   bool hedges = false;

@@ -2,15 +2,6 @@
 #include "tests/conformance/a6_cases.h"
 
 namespace firebreak::testing {
-namespace {
-
-using Code = absl::StatusCode;
-
-constexpr Code kUnavailable = Code::kUnavailable;
-constexpr int kNever = 10'000;  // a delay that no test waits for
-
-}  // namespace
-
 std::vector<A6Case> A6HedgingCases() {
   return {
       // A6 counts 1, 2, 3, 4 outstanding at 1, 501, 1001, 1501 ms.

@@ -2,14 +2,6 @@
 #include "tests/conformance/a6_cases.h"
 
 namespace firebreak::testing {
-namespace {
-
-using Code = absl::StatusCode;
-
-constexpr Code kUnavailable = Code::kUnavailable;
-
-}  // namespace
-
 std::vector<A6Case> A6RetryCases() {
   return {
       {"AnOkIsNotRetried",

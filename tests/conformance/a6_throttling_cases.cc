@@ -7,11 +7,6 @@
 namespace firebreak::testing {
 namespace {
 
-using Code = absl::StatusCode;
-
-constexpr Code kUnavailable = Code::kUnavailable;
-constexpr int kNever = 10'000;  // a delay that no test waits for
-
 // `times` calls alike; `tokens` after the first of them, `step` more after each
 // further one.
 std::vector<ThrottledCall> Times(int times, ThrottledCall call, double step) {

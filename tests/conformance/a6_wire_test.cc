@@ -25,8 +25,6 @@ using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
-constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
-
 void ExpectTable(const A6Case& c, StubStyle style) {
   EchoServer server;
   WireRig rig(&server, c.policy);

@@ -36,7 +36,6 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::IsEmpty;
-using Code = absl::StatusCode;
 
 // Not of A6: there a call is committed with the server's first headers.
 constexpr char kHeadersDoNotCommit[] = "HeadersDoNotCommit";

@@ -16,7 +16,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr grpc::StatusCode kUnavailable = grpc::StatusCode::UNAVAILABLE;
 constexpr char kRetry[] = R"pb(
   timeout: "3600s"
   idempotent: true

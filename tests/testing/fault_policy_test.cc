@@ -11,7 +11,6 @@ namespace {
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
-constexpr grpc::StatusCode kUnavailable = grpc::StatusCode::UNAVAILABLE;
 constexpr char kTwoFaults[] = R"pb(
   method {
     id: "pay"

@@ -25,6 +25,7 @@
 
 namespace firebreak::testing {
 
+inline constexpr grpc::StatusCode kUnavailable = grpc::StatusCode::UNAVAILABLE;
 inline constexpr char kUnary[] = "/firebreak.testing.Echo/Unary";
 inline constexpr char kServerStream[] = "/firebreak.testing.Echo/ServerStream";
 

@@ -9,8 +9,6 @@ using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr grpc::StatusCode kUnavailable = grpc::StatusCode::UNAVAILABLE;
-
 struct Plain {
   Plain()
       : channel(grpc::CreateChannel(server.target(),

@@ -11,8 +11,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-constexpr grpc::StatusCode kUnavailable = grpc::StatusCode::UNAVAILABLE;
-
 std::string CallOnce(Rig* rig) {
   UnaryCall call("hello");
   Caller(StubStyle::kSync, rig->channel()).Run(&call);

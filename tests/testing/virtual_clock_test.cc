@@ -15,8 +15,6 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr grpc::StatusCode kUnavailable = grpc::StatusCode::UNAVAILABLE;
-
 constexpr char kBreaker[] = R"pb(
   breaker {
     consecutive_failures: 2

@@ -19,8 +19,8 @@ namespace firebreak::engine {
 namespace {
 
 // All of one size.
-std::string Timeout(int seconds) {
-  return absl::StrCat("method { name {} timeout: \"", 100 + seconds, "s\" }");
+std::string Timeout(int more) {
+  return absl::StrCat("method { name {} timeout: \"", 100 + more, "s\" }");
 }
 
 class PolicyWatchChangeTest : public ::testing::Test {

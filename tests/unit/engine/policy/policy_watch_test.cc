@@ -33,9 +33,9 @@ constexpr core::Duration kInterval = std::chrono::seconds(1);
 
 // Each is of another length, so that two writes within one tick of the file
 // system's clock differ too.
-std::string Timeout(int seconds) {
-  return absl::StrCat("method { name {} timeout: \"", seconds, "s\" }",
-                      std::string(static_cast<size_t>(seconds), '\n'));
+std::string Timeout(int length) {
+  return absl::StrCat("method { name {} timeout: \"", length, "s\" }",
+                      std::string(static_cast<size_t>(length), '\n'));
 }
 
 class PolicyWatchTest : public ::testing::Test {
