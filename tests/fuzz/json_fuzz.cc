@@ -47,8 +47,11 @@ void Read(const std::string& json) {
   text.clear();
   testing::Always(google::protobuf::util::MessageToJsonString(set, &text).ok());
   ReadsTheSame(set, text);
-  testing::Planted(set.method_size() > 0 &&
-                   set.method(0).retry().max_attempts() == 5);
+  // A number that the corpus does not have: one byte has to be another, and all
+  // others have to stay. An exact one would take minutes.
+  const int attempts =
+      set.method_size() > 0 ? set.method(0).retry().max_attempts() : 0;
+  testing::Planted(attempts > 0 && attempts != 3);
 }
 
 }  // namespace
