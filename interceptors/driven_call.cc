@@ -40,7 +40,18 @@ DrivenCall::DrivenCall(Key, std::shared_ptr<engine::ChannelBinding> channel,
       fallback_(method_->runtime->fallback()),
       driver_(MakePlan()),
       admitted_at_(began_),
-      native_(made.info->client_context()) {}
+      native_(made.info->client_context()) {
+  if (method_->candidate == nullptr) return;
+  engine::CandidateCall::Arrival arrival;
+  arrival.now = began_;
+  arrival.deadline = caller_.deadline();
+  arrival.live_deadline = deadline_;
+  arrival.options = AdjustOptions(method_->candidate->binding.settings->options,
+                                  made.options);
+  arrival.seed = driver_.seed();
+  candidate_ = std::make_unique<engine::CandidateCall>(
+      *method_->candidate, method_->runtime.get(), std::move(arrival));
+}
 
 DrivenCall::~DrivenCall() {
   if (parent_watch_ != nullptr) parent_watch_->Cancel();
@@ -216,6 +227,7 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
     }
   }
   for (const auto& launch : actions.launch) {
+    if (candidate_ != nullptr) candidate_->OnLaunch(launch, now);
     if (MayBeNative(launch)) {
       LaunchNatively(launch);
     } else {
@@ -238,6 +250,10 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
 void DrivenCall::Conclude(const Finish& finish, core::Time now) {
   if (concluded_.has_value()) return;
   concluded_ = finish;
+  // First, so that who waits finds its place free under both policies.
+  if (candidate_ != nullptr) {
+    candidate_->End(driver_.CallFacts(finish, now), now);
+  }
   admission_permit_.End(driver_.VerdictOf(finish), now);
   if (queued_ != nullptr) queued_->Cancel();
   StopLink();

@@ -59,6 +59,7 @@
 #include "interceptors/queued.h"
 #include "interceptors/reply_kind.h"
 #include "src/core/attempts/call_driver.h"
+#include "src/engine/candidate/candidate_call.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -158,9 +159,11 @@ class DrivenCall final : public AttemptOwner,
                   const Result& result);
   void TellEnd(int n, const grpc::ClientContext& context,
                const grpc::Status& status, const core::AttemptEnd& ended) const;
+  // `candidates`: of the candidate policy, about the same attempt.
   void Classify(const std::shared_ptr<const Classifier>& classifier,
                 const Result& result,
-                std::vector<core::CallDriver::Unjudged> unjudged) const;
+                std::vector<core::CallDriver::Unjudged> unjudged,
+                std::vector<core::CallDriver::Unjudged> candidates = {}) const;
   // Classifies the attempts that a deadline has ended.
   void ClassifyLate(const std::shared_ptr<const Classifier>& classifier);
   // Reads the reply of an OK, before that OK is final. Returns false if the
@@ -264,6 +267,8 @@ class DrivenCall final : public AttemptOwner,
 
   // Only the owner reads or writes these.
   core::CallDriver driver_;
+  // Where there is a candidate policy.
+  std::unique_ptr<engine::CandidateCall> candidate_;
   core::AdmissionPermit admission_permit_;
   core::Time admitted_at_;  // `began_` if it does not wait
   std::shared_ptr<Queued> queued_;

@@ -62,6 +62,7 @@ void DrivenCall::HandleTimer() {
   const Actions actions = driver_.OnTimer(now, classifier != nullptr);
   ClassifyLate(classifier);
   Act(actions, now);
+  if (candidate_ != nullptr) candidate_->OnTimer(now);
 }
 
 void DrivenCall::HandleParentEnd() {
@@ -142,6 +143,7 @@ void DrivenCall::HandleNativeInitial() {
     return;
   }
   const core::Time now = Now();
+  if (candidate_ != nullptr) candidate_->OnCommit(0, now);
   Act(driver_.OnCommit(0, now), now);
   native_initial_->Proceed();
 }
@@ -205,8 +207,12 @@ void DrivenCall::EndAttempt(int n, const grpc::ClientContext& context,
     peers_.resize(static_cast<size_t>(driver_.launched()));
     peers_[static_cast<size_t>(n)] = context.peer();
   }
+  std::vector<core::CallDriver::Unjudged> candidates;
+  if (candidate_ != nullptr) {
+    candidates = candidate_->OnAttemptEnd(n, end, now);
+  }
   const Actions actions = driver_.OnAttemptEnd(n, end, now);
-  Classify(classifier, result, driver_.TakeUnjudged());
+  Classify(classifier, result, driver_.TakeUnjudged(), std::move(candidates));
   Act(actions, now);
 }
 
@@ -311,12 +317,19 @@ void DrivenCall::TellEnd(int n, const grpc::ClientContext& context,
 
 void DrivenCall::Classify(
     const std::shared_ptr<const Classifier>& classifier, const Result& result,
-    std::vector<core::CallDriver::Unjudged> unjudged) const {
+    std::vector<core::CallDriver::Unjudged> unjudged,
+    std::vector<core::CallDriver::Unjudged> candidates) const {
   for (core::CallDriver::Unjudged& each : unjudged) {
+    // The classifier runs once for both policies.
+    std::vector<core::CallDriver::Unjudged> judged;
+    judged.swap(candidates);
+    judged.push_back(std::move(each));
     engine::Classify({channel_->core()->io(),
                       channel_->core()->callback_counters(), channel_, method_},
-                     classifier, result, std::move(each.permit),
-                     each.by_default);
+                     classifier, result, std::move(judged));
+  }
+  for (core::CallDriver::Unjudged& each : candidates) {
+    each.permit.Settle(each.by_default, Now());
   }
 }
 

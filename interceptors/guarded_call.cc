@@ -1,6 +1,7 @@
 #include "interceptors/guarded_call.h"
 
 #include <utility>
+#include <vector>
 
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
@@ -38,10 +39,10 @@ GuardedCall::~GuardedCall() {
 
 void GuardedCall::Write(core::CallEnd end, absl::StatusCode code,
                         core::Reason reason, const core::Attribution* sent,
-                        core::Time now) const {
+                        core::Time now) {
   const core::MethodStats& stats = method_->runtime->stats;
   core::CallTape* const tape = core::Listening(stats);
-  if (tape == nullptr) return;
+  if (tape == nullptr && candidate_ == nullptr) return;
   core::CallTape::Call call;
   call.method = &stats;
   call.started = started_;
@@ -53,7 +54,7 @@ void GuardedCall::Write(core::CallEnd end, absl::StatusCode code,
   call.end = end;
   call.attempts = sent != nullptr ? 1 : 0;
   call.is_stream = !is_unary();
-  tape->Write(call, [&](int) {
+  const auto attempt_of = [&](int) {
     core::CallTape::Attempt attempt;
     attempt.breaker = method_->targets.front();
     attempt.started = admitted_;
@@ -64,7 +65,11 @@ void GuardedCall::Write(core::CallEnd end, absl::StatusCode code,
     attempt.answered =
         end == core::CallEnd::kSuccess || end == core::CallEnd::kFailure;
     return attempt;
-  });
+  };
+  if (tape != nullptr) tape->Write(call, attempt_of);
+  if (candidate_ == nullptr) return;
+  core::MutexLock lock(&mu_);
+  candidate_->End(call, now);
 }
 
 void GuardedCall::TellStart(std::multimap<std::string, std::string>* metadata) {
@@ -113,13 +118,24 @@ void GuardedCall::Report(
   trailing->emplace(ReportKey(), report_);
 }
 
-core::AdmissionControl::Step GuardedCall::Begin() {
+core::AdmissionControl::Step GuardedCall::Begin(const CallOptions& options) {
   engine::MethodRuntime& runtime = *method_->runtime;
   runtime.stats.OnCallStarted();
   started_ = Now();
   admitted_ = started_;
   deadline_ = FromGrpcDeadline(info_->client_context()->raw_deadline(),
                                channel_->core()->clock());
+  if (method_->candidate != nullptr) {
+    engine::CandidateCall::Arrival arrival;
+    arrival.now = started_;
+    arrival.deadline = deadline_;
+    arrival.kind = kind();
+    arrival.options =
+        AdjustOptions(method_->candidate->binding.settings->options, options);
+    arrival.seed = channel_->core()->NextSeed();
+    candidate_ = std::make_unique<engine::CandidateCall>(
+        *method_->candidate, &runtime, std::move(arrival));
+  }
   // If the deadline has passed, admission refuses the call. gRPC would do the
   // same without sending anything, so neither the server nor a probe's slot is
   // used.
@@ -177,9 +193,7 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
                           InfeasibleAnswer(*method_, granted_, admitted_)),
                       core::Reason::kDeadlineInfeasible);
   }
-  core::Admission admission = breaker->Admit(
-      admitted_, deadline_,
-      is_unary() ? core::CallKind::kUnary : core::CallKind::kStream);
+  core::Admission admission = breaker->Admit(admitted_, deadline_, kind());
   if (!admission.permit) {
     admission_permit_.End(core::AdmissionControl::Verdict::kNotSent, admitted_);
     const core::Refusal& refusal = admission.refusal;
@@ -201,6 +215,11 @@ std::shared_ptr<const Answer> GuardedCall::Admit(Refusals* refusals) {
                                /*try_to_connect=*/false) != GRPC_CHANNEL_READY;
   core::MutexLock lock(&mu_);
   permit_ = std::move(admission.permit);
+  if (candidate_ != nullptr) {
+    candidate_->OnLaunch(
+        {0, 0, core::AttemptKind::kFirst, deadline_, permit_.is_probe()},
+        admitted_);
+  }
   return nullptr;
 }
 
@@ -221,7 +240,9 @@ void GuardedCall::Observe(grpc::experimental::InterceptorBatchMethods* methods,
 
 void GuardedCall::OnProgress() {
   core::MutexLock lock(&mu_);
-  permit_.NoteProgress(Now());
+  const core::Time now = Now();
+  permit_.NoteProgress(now);
+  if (candidate_ != nullptr) candidate_->OnProgress(now);
 }
 
 void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
@@ -241,21 +262,27 @@ void GuardedCall::OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
   const core::BlameRules blame = method_->settings->options->blame();
   const core::Attribution attribution = core::Attribute(end, blame);
   const core::Verdict verdict = core::VerdictOn(attribution, end.code, blame);
+  auto classifier =
+      core::IsJudgeable(attribution) ? runtime.classifier() : nullptr;
+  std::vector<core::CallDriver::Unjudged> unjudged;
   core::Permit permit;
   {
     core::MutexLock lock(&mu_);
     permit = std::move(permit_);
+    if (candidate_ != nullptr) {
+      end.is_judged_later = classifier != nullptr;
+      unjudged = candidate_->OnAttemptEnd(0, end, now);
+    }
   }
   if (core::IsServersWord(attribution, end.code)) permit.SetHasAnswer();
-  auto classifier =
-      core::IsJudgeable(attribution) ? runtime.classifier() : nullptr;
   if (classifier != nullptr) {
     permit.NoteAnswered(now);
+    unjudged.push_back({std::move(permit), verdict});
     engine::Classify({channel_->core()->io(),
                       channel_->core()->callback_counters(), channel_, method_},
                      std::move(classifier),
                      ResultOf(status, *methods->GetRecvTrailingMetadata()),
-                     std::move(permit), verdict);
+                     std::move(unjudged));
   } else {
     permit.Settle(verdict, now);
   }

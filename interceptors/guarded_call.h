@@ -2,7 +2,7 @@
 // it.
 //
 //   GuardedCall call(channel, method, info);
-//   AdmissionControl::Step step = call.Begin();  // it may have to wait: Queued
+//   AdmissionControl::Step step = call.Begin(options);  // or it waits: Queued
 //   if (auto refused = call.Admit(refusals)) ... // hijack, and answer it
 //   call.Observe(methods, cancelled);            // every later batch
 //
@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "interceptors/answer.h"
+#include "interceptors/carried_options.h"
 #include "interceptors/refusals.h"
 #include "src/core/admission/admission_control.h"
 #include "src/core/attempts/call_driver.h"
@@ -29,6 +30,7 @@
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/call_ages.h"
 #include "src/core/measure/call_tape.h"
+#include "src/engine/candidate/candidate_call.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
@@ -50,7 +52,7 @@ class GuardedCall {
   }
 
   // Called once, before anything is sent.
-  core::AdmissionControl::Step Begin();
+  core::AdmissionControl::Step Begin(const CallOptions& options);
   // Takes the permit out when Begin() has to wait. OnAdmitted() brings it back
   // when the wait is over.
   core::AdmissionPermit TakeAdmissionPermit() {
@@ -80,16 +82,20 @@ class GuardedCall {
   bool is_unary() const {
     return info_->type() == grpc::experimental::ClientRpcInfo::Type::UNARY;
   }
+  core::CallKind kind() const {
+    return is_unary() ? core::CallKind::kUnary : core::CallKind::kStream;
+  }
   void OnProgress();
   std::shared_ptr<const Answer> WithReport(
       std::shared_ptr<const Answer> refusal, core::Reason reason) const;
   void OnStatus(grpc::experimental::InterceptorBatchMethods* methods,
                 bool cancelled);
   void TellRefused(core::Reason reason) const;
-  // Writes the call to the tape, if one is being recorded. `sent` is how its
-  // attempt was attributed, or null if there was no attempt.
+  // Writes the call to the tape, if one is being recorded, and ends it for the
+  // candidate policy, if there is one. `sent` is how its attempt was
+  // attributed, or null if there was no attempt.
   void Write(core::CallEnd end, absl::StatusCode code, core::Reason reason,
-             const core::Attribution* sent, core::Time now) const;
+             const core::Attribution* sent, core::Time now);
   void TellEnd(const grpc::Status& status, core::Attribution attribution) const;
   void Report(const core::CallDriver::Attempt& facts,
               std::multimap<grpc::string_ref, grpc::string_ref>* trailing);
@@ -110,6 +116,8 @@ class GuardedCall {
   // Reads and the status of a stream may end on two threads at once.
   core::Mutex mu_;
   core::Permit permit_ ABSL_GUARDED_BY(mu_);
+  // Made before anything runs, if at all; used under `mu_` from then on.
+  std::unique_ptr<engine::CandidateCall> candidate_;
 };
 
 }  // namespace firebreak::interceptors

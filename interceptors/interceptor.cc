@@ -142,7 +142,7 @@ void Interceptor::Begin(Methods* first) {
     return;
   }
   guarded_.emplace(channel_, std::move(method_), info_, taken.options.report);
-  const core::AdmissionControl::Step step = guarded_->Begin();
+  const core::AdmissionControl::Step step = guarded_->Begin(taken.options);
   if (step.kind == core::AdmissionControl::Step::Kind::kWait) {
     Wait(first);
   } else {

@@ -13,10 +13,11 @@
 //
 // Its clients are `firebreakctl` and any program that uses
 // proto/firebreak/v1/admin.proto. Everybody who can connect to the server may
-// read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy), and
-// RecordCalls, needs the consent of the authorizer: see admin_auth.h and
-// docs/security.md. Each change and each refusal is an event with the caller's
-// name. A Unix socket must have a path, as above: an abstract one
+// read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy,
+// SetCandidate, ClearCandidate, PromoteCandidate), and RecordCalls, needs the
+// consent of the authorizer: see admin_auth.h and docs/security.md. Each change
+// and each refusal is an event with the caller's name. A Unix socket must have
+// a path, as above: an abstract one
 // ("unix-abstract:") is open to every user of the machine.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
@@ -160,6 +161,22 @@ class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::ApplyPolicyRequest* request,
       v1::ApplyPolicyResponse* response) override;
+  grpc::ServerUnaryReactor* SetCandidate(
+      grpc::CallbackServerContext* context,
+      const v1::SetCandidateRequest* request,
+      v1::SetCandidateResponse* response) override;
+  grpc::ServerUnaryReactor* ClearCandidate(
+      grpc::CallbackServerContext* context,
+      const v1::ClearCandidateRequest* request,
+      v1::ClearCandidateResponse* response) override;
+  grpc::ServerUnaryReactor* CompareCandidate(
+      grpc::CallbackServerContext* context,
+      const v1::CompareCandidateRequest* request,
+      v1::CompareCandidateResponse* response) override;
+  grpc::ServerUnaryReactor* PromoteCandidate(
+      grpc::CallbackServerContext* context,
+      const v1::PromoteCandidateRequest* request,
+      v1::PromoteCandidateResponse* response) override;
 
   const AlertLimits limits_;
   const std::unique_ptr<admin::Engines> engines_;

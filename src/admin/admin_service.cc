@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "src/admin/alerts.h"
+#include "src/admin/answer.h"
+#include "src/admin/candidate_view.h"
 #include "src/admin/decisions.h"
 #include "src/admin/engines.h"
 #include "src/admin/health_reporter.h"
@@ -24,16 +26,10 @@
 namespace firebreak {
 namespace {
 
+using admin::Answer;
 using admin::Pager;
 using admin::Selected;
 using admin::SortKey;
-
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
-                                 const absl::Status& status) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(admin::ToGrpc(status));
-  return reactor;
-}
 
 SortKey KeyOf(double rank, const Selected& each) {
   return SortKey::Of(rank, {each.runtime->channel, each.runtime->method});
@@ -101,6 +97,11 @@ absl::Status Get(const engine::EngineCore& core, const admin::Rates& rates,
   if (!one.ok()) return one.status();
   const core::Time now = core.Now();
   *response->mutable_method() = admin::MethodView(*one, now, &rates);
+  if (const auto candidate = core.candidates()->current()) {
+    *response->mutable_method()->mutable_candidate() =
+        admin::CandidateMethodView(*candidate, core.policy(), *one->runtime,
+                                   now);
+  }
   *response->mutable_as_of() = admin::TimestampOf(now);
   return absl::OkStatus();
 }
@@ -375,24 +376,6 @@ grpc::ServerUnaryReactor* AdminService::ResetMethod(
   const admin::OneEngine& its = engines_->OrFirst(one);
   return Answer(context, its.changes->ResetMethod(*context, *request,
                                                   one.status(), response));
-}
-
-grpc::ServerUnaryReactor* AdminService::GetPolicy(
-    grpc::CallbackServerContext* context, const v1::GetPolicyRequest* request,
-    v1::GetPolicyResponse* response) {
-  const auto one = engines_->Of(request->engine(), "engine");
-  const admin::OneEngine& its = engines_->OrFirst(one);
-  return Answer(context,
-                its.policies->Get(*context, *request, one.status(), response));
-}
-
-grpc::ServerUnaryReactor* AdminService::ApplyPolicy(
-    grpc::CallbackServerContext* context, const v1::ApplyPolicyRequest* request,
-    v1::ApplyPolicyResponse* response) {
-  const auto one = engines_->Of(request->engine(), "engine");
-  const admin::OneEngine& its = engines_->OrFirst(one);
-  return Answer(
-      context, its.policies->Apply(*context, *request, one.status(), response));
 }
 
 }  // namespace firebreak

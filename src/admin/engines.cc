@@ -29,6 +29,7 @@ OneEngine::OneEngine(std::string its_name,
       gate(std::make_shared<Gate>(core, options)),
       changes(std::make_unique<Changes>(core, gate)),
       policies(std::make_unique<Policies>(core, gate)),
+      candidates(std::make_unique<Candidates>(core, gate)),
       rates(Rates::Create(core)),
       streams(EventStreams::Create(core)),
       recorder(CallRecorder::Create(core, gate)) {

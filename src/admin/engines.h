@@ -26,6 +26,7 @@
 #include "firebreak/admin_service.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/call_recorder.h"
+#include "src/admin/candidates.h"
 #include "src/admin/changes.h"
 #include "src/admin/event_streams.h"
 #include "src/admin/gate.h"
@@ -45,6 +46,7 @@ struct OneEngine {
   const std::shared_ptr<Gate> gate;
   const std::unique_ptr<Changes> changes;
   const std::unique_ptr<Policies> policies;
+  const std::unique_ptr<Candidates> candidates;
   const std::shared_ptr<Rates> rates;
   const std::shared_ptr<EventStreams> streams;
   const std::shared_ptr<CallRecorder> recorder;

@@ -7,13 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "firebreak/policy_update.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
 #include "src/compat.h"
-#include "src/engine/policy/policy.h"
 
 namespace firebreak::admin {
 namespace {
@@ -36,7 +33,8 @@ void AddFindings(const std::vector<LintFinding>& findings, Response* out) {
   }
 }
 
-// Describes a change in one line: "version 1 -> 2: ...timeout: "1s" -> "2s"".
+}  // namespace
+
 std::string Told(const PolicyChange& change) {
   constexpr size_t kMost = 3;
   std::string line =
@@ -54,28 +52,22 @@ std::string Told(const PolicyChange& change) {
   return line;
 }
 
-absl::StatusOr<PolicyChange> Update(engine::EngineCore* core,
-                                    const v1::ApplyPolicyRequest& request,
-                                    const PolicyUpdate& how) {
-  switch (request.new_policy_case()) {
-    case v1::ApplyPolicyRequest::kPolicy:
-      return core->policies()->UpdatePolicy(
-          engine::CompilePolicy(request.policy(), kOrigin), how);
-    case v1::ApplyPolicyRequest::kText:
-      return core->policies()->UpdatePolicy(
-          engine::ParsePolicyText(request.text(), kOrigin,
-                                  core->options().clamp_attempts_at_5),
-          how);
-    case v1::ApplyPolicyRequest::NEW_POLICY_NOT_SET:
-      break;
+void FillChange(const PolicyChange& change, v1::ApplyPolicyResponse* response) {
+  response->set_version(change.version);
+  response->set_changed(change.changed);
+  for (const PolicyDifference& each : change.differences) {
+    v1::PolicyDifference* const view = response->add_differences();
+    view->set_path(ToUtf8(each.path));
+    view->set_before(ToUtf8(each.before));
+    view->set_after(ToUtf8(each.after));
   }
-  // Most likely the client is newer than this server. An empty policy would
-  // switch everything off, so it has to be explicit.
-  return absl::InvalidArgumentError(
-      "new_policy: is not set; allowed `policy` or `text`");
+  response->set_more_differences(change.differences_left_out);
+  for (const std::string& each : change.lost_breakers) {
+    response->add_lost_breakers(ToUtf8(each));
+  }
+  response->set_more_lost_breakers(change.lost_breakers_left_out);
+  AddFindings(change.findings, response);
 }
-
-}  // namespace
 
 absl::Status Policies::Get(const grpc::CallbackServerContext& context,
                            const v1::GetPolicyRequest& request,
@@ -142,26 +134,15 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
     return absl::ResourceExhaustedError(
         "another dry run is under way; try again in a moment");
   }
-  absl::StatusOr<PolicyChange> change = Update(core_.get(), request, how);
+  absl::StatusOr<PolicyChange> change = core_->policies()->UpdatePolicy(
+      CompileGiven(request, kOrigin, core_->options().clamp_attempts_at_5),
+      how);
   if (request.dry_run()) dry_run_ = false;
   if (!change.ok()) return change.status();
   if (change->changed && !request.dry_run()) {
     gate_->Changed(visitor, {}, "", "", Told(*change));
   }
-  response->set_version(change->version);
-  response->set_changed(change->changed);
-  for (const PolicyDifference& each : change->differences) {
-    v1::PolicyDifference* const view = response->add_differences();
-    view->set_path(ToUtf8(each.path));
-    view->set_before(ToUtf8(each.before));
-    view->set_after(ToUtf8(each.after));
-  }
-  response->set_more_differences(change->differences_left_out);
-  for (const std::string& each : change->lost_breakers) {
-    response->add_lost_breakers(ToUtf8(each));
-  }
-  response->set_more_lost_breakers(change->lost_breakers_left_out);
-  AddFindings(change->findings, response);
+  FillChange(*change, response);
   return absl::OkStatus();
 }
 

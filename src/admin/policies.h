@@ -14,14 +14,43 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "firebreak/policy_update.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/gate.h"
 #include "src/engine/engine_core.h"
+#include "src/engine/policy/policy.h"
+#include "src/engine/policy/policy_table.h"
 
 namespace firebreak::admin {
+
+// What a request brings: compiled, or every fault in it. `origin` is the name
+// of the call, for these.
+template <class Request>
+absl::StatusOr<engine::PolicyTable> CompileGiven(const Request& request,
+                                                 const std::string& origin,
+                                                 bool clamp_attempts_at_5) {
+  switch (request.new_policy_case()) {
+    case Request::kPolicy:
+      return engine::CompilePolicy(request.policy(), origin);
+    case Request::kText:
+      return engine::ParsePolicyText(request.text(), origin,
+                                     clamp_attempts_at_5);
+    case Request::NEW_POLICY_NOT_SET:
+      break;
+  }
+  // Most likely of a client that is newer than this; an empty policy switches
+  // everything off, which takes somebody to say so.
+  return absl::InvalidArgumentError(
+      "new_policy: is not set; allowed `policy` or `text`");
+}
+// What a change did, in one line: "version 1 -> 2: ...timeout: "1s" -> "2s"".
+std::string Told(const PolicyChange& change);
+void FillChange(const PolicyChange& change, v1::ApplyPolicyResponse* response);
 
 class Policies {
  public:

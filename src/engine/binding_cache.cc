@@ -5,10 +5,10 @@
 namespace firebreak::engine {
 
 absl::optional<BindingCache::Binding> BindingCache::Find(
-    uint64_t version, absl::string_view method) {
+    uint64_t generation, absl::string_view method) {
   Bindings outdated;
   const auto copy = copies_.TryHoldAny();
-  if (!copy || copy->version != version) return absl::nullopt;
+  if (!copy || copy->generation != generation) return absl::nullopt;
   if (auto it = copy->methods.find(method); it != copy->methods.end()) {
     return it->second;
   }
@@ -22,17 +22,17 @@ absl::optional<BindingCache::Binding> BindingCache::Find(
   return Binding();
 }
 
-void BindingCache::Keep(uint64_t version, const PolicyTable& policy,
+void BindingCache::Keep(uint64_t generation, const PolicyTable& policy,
                         absl::string_view method, const Binding& binding) {
   const bool is_stranger =
       binding == nullptr || binding->runtime->method == kOtherMethod;
   Binding share = binding == nullptr ? nullptr : core::NewShare(binding);
   Copy outdated;  // destroyed when no lock is held
   const auto copy = copies_.TryHoldAny();
-  if (!copy || copy->version > version) return;
-  if (copy->version < version) {
+  if (!copy || copy->generation > generation) return;
+  if (copy->generation < generation) {
     std::swap(*copy, outdated);
-    copy->version = version;
+    copy->generation = generation;
     copy->policy.emplace(policy);
   }
   if (is_stranger) {

@@ -1,17 +1,17 @@
 // A channel's cache of its methods. A call finds its binding here without a
 // lock that all calls share.
 //
-//   const uint64_t version = core->version();      // of the policy
-//   auto found = cache.Find(version, "/shop.v1.P/Charge");
+//   const uint64_t generation = registry->generation();
+//   auto found = cache.Find(generation, "/shop.v1.P/Charge");
 //   if (!found) { ... ask the engine ...
-//     cache.Keep(version, policy, method, binding); }
+//     cache.Keep(generation, policy, method, binding); }
 //   else if (*found == nullptr) ...                // no policy: pass through
 //
 // The cache has several copies, one for each few threads (core::Striped), which
 // are filled as these threads make calls. So look-ups of different threads do
 // not contend, and neither do the references that they take: each copy has
-// reference counts of its own. All entries belong to one version of the policy
-// and are forgotten with it.
+// reference counts of its own. All entries belong to one generation of bindings
+// (method_registry.h) and are forgotten with it.
 //
 // Memory: there are as many methods with a policy as the engine has runtimes.
 // The others, those without a policy and those past max_methods, may be any
@@ -50,12 +50,12 @@ class BindingCache {
 
   explicit BindingCache(std::string channel) : channel_(std::move(channel)) {}
 
-  // Returns the binding of `method` under that version of the policy: null if
-  // the method has no policy, and nothing if the cache does not know.
-  absl::optional<Binding> Find(uint64_t version, absl::string_view method);
-  // `policy` is that of `version`, and `binding` is of the same version or a
-  // later one.
-  void Keep(uint64_t version, const PolicyTable& policy,
+  // Returns the binding of `method` in that generation: null if the method has
+  // no policy, and nothing if the cache does not know.
+  absl::optional<Binding> Find(uint64_t generation, absl::string_view method);
+  // `policy` is that of `generation`, and `binding` is of the same generation
+  // or a later one.
+  void Keep(uint64_t generation, const PolicyTable& policy,
             absl::string_view method, const Binding& binding);
 
   // Returns how many names all copies remember, except copies that are in use.
@@ -64,7 +64,7 @@ class BindingCache {
  private:
   using Bindings = absl::flat_hash_map<std::string, Binding>;
   struct Copy {
-    uint64_t version = 0;
+    uint64_t generation = 0;
     absl::optional<PolicyTable> policy;
     Bindings methods;
     Bindings strangers;

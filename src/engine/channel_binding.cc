@@ -29,25 +29,25 @@ ChannelBinding::~ChannelBinding() {
 
 std::shared_ptr<const MethodBinding> ChannelBinding::Find(
     absl::string_view method) {
-  const uint64_t version = core_->methods()->version();
-  if (auto known = cache_.Find(version, method)) return *std::move(known);
-  std::shared_ptr<const MethodBinding> binding = FindShared(version, method);
-  uint64_t version_now = 0;
-  const PolicyTable policy = core_->methods()->policy(&version_now);
+  const uint64_t generation = core_->methods()->generation();
+  if (auto known = cache_.Find(generation, method)) return *std::move(known);
+  std::shared_ptr<const MethodBinding> binding = FindShared(generation, method);
+  uint64_t by_now = 0;
+  const PolicyTable policy = core_->methods()->policy(&by_now);
   // The policy may have been replaced by now. Then the binding is for this call
   // only.
-  if (version_now == version) cache_.Keep(version, policy, method, binding);
+  if (by_now == generation) cache_.Keep(generation, policy, method, binding);
   return binding;
 }
 
 std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
-    uint64_t version, absl::string_view method) {
+    uint64_t generation, absl::string_view method) {
   decltype(methods_) outdated;  // destroyed unlocked
   {
     core::MutexLock lock(&mu_);
-    if (version_ != version) {
+    if (generation_ != generation) {
       methods_.swap(outdated);
-      version_ = version;
+      generation_ = generation;
     }
     auto found = methods_.find(method);
     if (found != methods_.end()) return found->second;
@@ -63,9 +63,12 @@ std::shared_ptr<const MethodBinding> ChannelBinding::FindShared(
   }
   core_->methods()->Bind(targets_, binding.get());
   if (binding->runtime->method == kOtherMethod) return binding;
+  if (const auto candidate = core_->candidates()->current()) {
+    binding->candidate = candidate->Bind(name_, binding->method, targets_);
+  }
   core::MutexLock lock(&mu_);
   // The policy may have been replaced by now, as above.
-  if (version_ != version) return binding;
+  if (generation_ != generation) return binding;
   return methods_.try_emplace(std::string(method), std::move(binding))
       .first->second;
 }

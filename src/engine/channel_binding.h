@@ -62,9 +62,9 @@ class ChannelBinding {
   size_t names_remembered() { return cache_.size(); }
 
  private:
-  // Returns the binding that all threads share. `version` is that of the policy
-  // just now.
-  std::shared_ptr<const MethodBinding> FindShared(uint64_t version,
+  // Returns the binding that all threads share. `generation` is that of the
+  // registry just now.
+  std::shared_ptr<const MethodBinding> FindShared(uint64_t generation,
                                                   absl::string_view method);
 
   const std::shared_ptr<EngineCore> core_;
@@ -73,8 +73,8 @@ class ChannelBinding {
   ChannelExtras extras_;
   BindingCache cache_;
   core::Mutex mu_;
-  // The version of the engine's policy that `methods_` belongs to.
-  uint64_t version_ ABSL_GUARDED_BY(mu_) = 0;
+  // The generation of bindings that `methods_` belongs to.
+  uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<const MethodBinding>>
       methods_ ABSL_GUARDED_BY(mu_);
 };

@@ -11,6 +11,7 @@
 //
 //   MethodRegistry    methods, their breakers, budgets and settings
 //   PolicyStore       the policy in force, its updates, its file
+//   CandidateStore    the policy beside it, that only counts
 //   ChannelRegistry   names and targets of channels
 //   Callbacks         listeners, the log, errors of callbacks
 //   Io, Recovery      threads and timers; connections of open breakers
@@ -36,6 +37,7 @@
 #include "src/core/measure/call_tape.h"
 #include "src/core/measure/event_log.h"
 #include "src/engine/callbacks/callbacks.h"
+#include "src/engine/candidate/candidate_store.h"
 #include "src/engine/channel_binding.h"
 #include "src/engine/channel_registry.h"
 #include "src/engine/io/clock.h"
@@ -66,6 +68,8 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   const MethodRegistry* methods() const { return &methods_; }
   PolicyStore* policies() { return &policies_; }
   const PolicyStore* policies() const { return &policies_; }
+  CandidateStore* candidates() { return &candidates_; }
+  const CandidateStore* candidates() const { return &candidates_; }
   ChannelRegistry* channels() { return &channels_; }
   const ChannelRegistry* channels() const { return &channels_; }
   Callbacks* callbacks() { return &callbacks_; }
@@ -143,6 +147,7 @@ class EngineCore : public std::enable_shared_from_this<EngineCore> {
   ChannelRegistry channels_;
   MethodRegistry methods_;
   PolicyStore policies_;
+  CandidateStore candidates_;
 
   // These come last, so that the threads end before what they use is destroyed.
   Io io_;

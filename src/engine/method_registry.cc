@@ -76,10 +76,15 @@ MethodRegistry::AllWithSettings() const {
   return out;
 }
 
-PolicyTable MethodRegistry::policy(uint64_t* version) const {
+PolicyTable MethodRegistry::policy(uint64_t* generation) const {
   core::MutexLock lock(&mu_);
-  if (version != nullptr) *version = version_;
+  if (generation != nullptr) *generation = generation_;
   return policy_;
+}
+
+void MethodRegistry::Rebind() {
+  core::MutexLock lock(&mu_);
+  generation_.fetch_add(1, std::memory_order_release);
 }
 
 void MethodRegistry::Use(const PolicyTable& policy,
@@ -115,7 +120,8 @@ void MethodRegistry::Use(const PolicyTable& policy,
                            clock_.Now());
     }
     SetChannelBreakers();
-    record(version_.fetch_add(1, std::memory_order_release) + 1);
+    generation_.fetch_add(1, std::memory_order_release);
+    record(++version_);
     return;
   }
 }

@@ -66,11 +66,16 @@ class MethodRegistry final : public PolicyUser {
                                          std::shared_ptr<const MethodSettings>>>
   AllWithSettings() const;
 
-  // The version of the policy in force; bindings of another version are out of
-  // date. Use() writes it last, and it is read with acquire order. So a thread
-  // that reads it here does not bind to anything older.
-  uint64_t version() const { return version_.load(std::memory_order_acquire); }
-  PolicyTable policy(uint64_t* version) const override;
+  // The generation of bindings; those of another one are out of date. Each new
+  // policy begins one, and so does Rebind(). It is written last, and read with
+  // acquire order, so a thread that reads it here does not bind to anything
+  // older.
+  uint64_t generation() const {
+    return generation_.load(std::memory_order_acquire);
+  }
+  PolicyTable policy(uint64_t* generation) const override;
+  // Makes calls that begin from now on bind anew, to the same policy.
+  void Rebind();
   void Use(const PolicyTable& policy,
            absl::FunctionRef<void(uint64_t version)> record) override;
 
@@ -135,7 +140,8 @@ class MethodRegistry final : public PolicyUser {
 
   // Acquired before the locks of runtimes, breakers and bulkheads.
   mutable core::Mutex mu_;
-  std::atomic<uint64_t> version_{1};  // written under `mu_`
+  std::atomic<uint64_t> generation_{1};  // written under `mu_`
+  uint64_t version_ ABSL_GUARDED_BY(mu_) = 1;
   PolicyTable policy_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<std::string, std::string>, std::shared_ptr<MethodRuntime>>
       methods_ ABSL_GUARDED_BY(mu_);

@@ -42,6 +42,8 @@
 
 namespace firebreak::engine {
 
+struct CandidateBinding;  // candidate/candidate.h
+
 // The method of a breaker that all methods of its channel share.
 inline constexpr char kAllMethods[] = "*";
 // The name of the runtime that all methods past max_methods share.
@@ -139,6 +141,8 @@ struct MethodBinding {
   std::shared_ptr<MethodRuntime> runtime;
   std::shared_ptr<const MethodSettings> settings;
   std::vector<core::Breaker*> targets;  // of this channel, in order
+  // Null: there is no candidate policy, or it does not name the method.
+  std::shared_ptr<const CandidateBinding> candidate;
 };
 
 }  // namespace firebreak::engine

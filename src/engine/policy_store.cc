@@ -23,15 +23,6 @@ std::string Told(const std::string& source) {
   return source.empty() ? "" : absl::StrCat(source, ": ");
 }
 
-// Returns the first line of an error, and how many more there are.
-std::string FirstFault(const absl::Status& status) {
-  const absl::string_view all(status.message().data(), status.message().size());
-  const absl::string_view first = all.substr(0, all.find('\n'));
-  const auto more = std::count(all.begin(), all.end(), '\n');
-  return absl::StrCat(Printable(first, kMaxFault), more == 0 ? "" : "; and ",
-                      more == 0 ? "" : absl::StrCat(more, " more"));
-}
-
 // Returns "; takes the breaker of 2: /p.S/M, every method of p.T".
 std::string ToldOfLost(const PolicyChange& change) {
   constexpr size_t kMost = 3;
@@ -48,6 +39,14 @@ std::string ToldOfLost(const PolicyChange& change) {
 }
 
 }  // namespace
+
+std::string FirstFault(const absl::Status& status) {
+  const absl::string_view all(status.message().data(), status.message().size());
+  const absl::string_view first = all.substr(0, all.find('\n'));
+  const auto more = std::count(all.begin(), all.end(), '\n');
+  return absl::StrCat(Printable(first, kMaxFault), more == 0 ? "" : "; and ",
+                      more == 0 ? "" : absl::StrCat(more, " more"));
+}
 
 PolicyStore::PolicyStore(const PolicyTable& policy, absl::string_view source,
                          Neighbours neighbours)

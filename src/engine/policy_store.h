@@ -53,6 +53,10 @@ struct PolicyStats {
   std::chrono::system_clock::time_point refused_since;
 };
 
+// Returns the first line of why a policy was refused, printable, and how many
+// more there are.
+std::string FirstFault(const absl::Status& status);
+
 class PolicyStore final : public PolicyTarget {
  public:
   struct Neighbours {

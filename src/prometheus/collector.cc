@@ -66,6 +66,8 @@ void AddEngine(engine::EngineCore* core, int64_t methods, Exposition* out) {
   out->Add(Family::kPolicyLastSuccess, {},
            std::chrono::duration<double>(policy.last_success.time_since_epoch())
                .count());
+  out->Add(Family::kCandidate, {},
+           static_cast<int64_t>(core->candidates()->current_id()));
 }
 
 // Scrapes that follow each other faster than this do not begin a new span.
@@ -109,6 +111,7 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
     }
     metrics::AddHealth(runtime.get(), settings, breakers, *recent_, now, &out);
     metrics::AddAdmission(*runtime, settings, now, &shown, &out);
+    metrics::AddCandidate(*core->candidates(), *runtime, &out);
     if (shown.insert(runtime->budget.get()).second) {
       metrics::AddBudget(*runtime, now, &out);
     }

@@ -76,6 +76,16 @@ constexpr std::array<Row, kFamilies> kTable = {{
     {"firebreak_hedge_delay_seconds", kGauge, "channel,method",
      "After how long a call of now would be hedged."},
 
+    {"firebreak_candidate_calls_total", kCounter, "channel,method,live",
+     "Calls that have ended since the candidate policy was set, by what became "
+     "of them under the live one: succeeded, failed, refused, unknown."},
+    {"firebreak_candidate_would_total", kCounter, "channel,method,would,live",
+     "Calls that the candidate would have treated otherwise: refuse, time_out, "
+     "go_on, wait, retry, give_up, hedge; by the same."},
+    {"firebreak_candidate_refusals_total", kCounter, "channel,method,reason",
+     "Calls that the candidate would have refused, by reason; also those that "
+     "the live policy refused."},
+
     {"firebreak_circuit_breaker_state", kGauge, "channel,target,method,state",
      "1 for the state the breaker is in, 0 for the others."},
     {"firebreak_circuit_breaker_state_changes_total", kCounter,
@@ -105,6 +115,8 @@ constexpr std::array<Row, kFamilies> kTable = {{
      "0 while the last policy that came was refused for its faults, else 1."},
     {"firebreak_policy_last_success_timestamp_seconds", kGauge, "",
      "When a policy was last applied, or was the same as the one in force."},
+    {"firebreak_candidate", kGauge, "",
+     "The number of the candidate policy, 0 while there is none."},
 }};
 
 std::string NameOf(absl::string_view part, absl::string_view metric) {

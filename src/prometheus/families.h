@@ -42,6 +42,10 @@ enum class Family : std::size_t {
   kAttemptLatency,
   kAttemptLatencyUsual,
   kHedgeDelay,
+  // About the candidate policy.
+  kCandidateCalls,
+  kCandidateWould,
+  kCandidateRefusals,
   // About breakers.
   kBreakerState,
   kBreakerStateChanges,
@@ -56,9 +60,10 @@ enum class Family : std::size_t {
   kPolicyUpdates,
   kPolicyLastSuccessful,
   kPolicyLastSuccess,
+  kCandidate,
 };
 inline constexpr std::size_t kFamilies =
-    static_cast<std::size_t>(Family::kPolicyLastSuccess) + 1;
+    static_cast<std::size_t>(Family::kCandidate) + 1;
 
 struct FamilyInfo {
   std::string name;

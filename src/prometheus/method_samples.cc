@@ -205,4 +205,35 @@ void AddAdmission(const engine::MethodRuntime& runtime,
   });
 }
 
+void AddCandidate(const engine::CandidateStore& candidates,
+                  const engine::MethodRuntime& runtime, Exposition* out) {
+  const auto counts = candidates.CountsOf(runtime);
+  if (!counts) return;
+  const Labels labels = MethodLabels(runtime);
+  for (size_t i = 0; i < engine::kLives; ++i) {
+    const auto live = static_cast<engine::Live>(i);
+    out->Add(Family::kCandidateCalls,
+             With(labels, "live", engine::LiveName(live)),
+             counts->of(engine::Would::kNothingElse, live));
+  }
+  for (size_t i = 1; i < engine::kWoulds; ++i) {
+    const auto would = static_cast<engine::Would>(i);
+    const Labels of_would = With(labels, "would", engine::WouldName(would));
+    for (size_t j = 0; j < engine::kLives; ++j) {
+      const auto live = static_cast<engine::Live>(j);
+      // What cannot be is no series.
+      if (!engine::MayBe(would, live)) continue;
+      out->Add(Family::kCandidateWould,
+               With(of_would, "live", engine::LiveName(live)),
+               counts->of(would, live));
+    }
+  }
+  for (size_t i = 0; i < counts->refusals.size(); ++i) {
+    if (counts->refusals[i] == 0) continue;
+    out->Add(Family::kCandidateRefusals,
+             With(labels, "reason", core::ReasonName(static_cast<Reason>(i))),
+             counts->refusals[i]);
+  }
+}
+
 }  // namespace firebreak::metrics

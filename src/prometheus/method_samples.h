@@ -11,6 +11,7 @@
 #include "src/core/base/time.h"
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/method_stats.h"
+#include "src/engine/candidate/candidate_store.h"
 #include "src/engine/method_runtime.h"
 #include "src/engine/recent_counts.h"
 #include "src/prometheus/exposition.h"
@@ -36,6 +37,9 @@ void AddHealth(engine::MethodRuntime* runtime,
 void AddAdmission(const engine::MethodRuntime& runtime,
                   const engine::MethodSettings& settings, core::Time now,
                   std::set<const void*>* shown, Exposition* out);
+// Nothing where there is no candidate, or it does not name the method.
+void AddCandidate(const engine::CandidateStore& candidates,
+                  const engine::MethodRuntime& runtime, Exposition* out);
 
 }  // namespace firebreak::metrics
 

@@ -6,8 +6,10 @@
 
 #include "firebreak/engine.h"
 #include "interceptors/pass_through.h"
+#include "src/engine/candidate/candidate_call.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
+#include "src/engine/policy/policy.h"
 #include "tests/bench/measure.h"
 
 namespace firebreak::bench {
@@ -74,6 +76,43 @@ void GuardedCall(benchmark::State& state) {
                                  core::Attribution::kSuccess, took, now);
     runtime.stats.OnCallEnded(core::CallEnd::kSuccess, absl::StatusCode::kOk,
                               took);
+  });
+}
+
+// What a candidate policy with a breaker, a timeout, retries and hedges makes
+// of a call that is admitted and succeeds.
+void CandidateCall(benchmark::State& state) {
+  static const auto* const binding = [] {
+    auto engine = Engine::FromText("method { name {} }");
+    engine::EngineCore* const core = (*engine)->core().get();
+    (void)core->candidates()->Set(
+        engine::ParsePolicyText(
+            "method { name {} timeout: \"1s\" idempotent: true breaker {} "
+            "retry {} hedging { delay: \"100ms\" max_attempts: 3 } }",
+            "bench", /*clamp_attempts_at_5=*/true),
+        PolicyUpdate());
+    auto* const kept = new std::shared_ptr<engine::ChannelBinding>(
+        core->BindChannel("payment", {"t"}));
+    return new std::shared_ptr<const engine::MethodBinding>(
+        (*kept)->Find(kGuarded));
+  }();
+  engine::CandidateCall::Arrival arrival;
+  arrival.now = engine::Now();
+  core::CallTape::Call facts;
+  facts.took = std::chrono::microseconds(300);
+  facts.attempts = 1;
+  core::AttemptEnd ok;
+  ok.origin = core::Origin::kPeer;
+  const engine::CandidateCall::Launch first{0, 0, core::AttemptKind::kFirst,
+                                            core::kInfiniteFuture, false};
+  Measure(state, [&] {
+    arrival.now += std::chrono::microseconds(1);
+    engine::CandidateCall call(*(*binding)->candidate,
+                               (*binding)->runtime.get(), arrival);
+    facts.started = arrival.now;
+    call.OnLaunch(first, arrival.now);
+    call.OnAttemptEnd(0, ok, arrival.now + facts.took);
+    call.End(facts, arrival.now + facts.took);
   });
 }
 

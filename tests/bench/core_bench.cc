@@ -425,6 +425,7 @@ int Main(int argc, char** argv) {
   Register("NoPolicyCall", bench::NoPolicyCall);
   Register("FindBinding", bench::FindBinding);
   Register("GuardedCall", bench::GuardedCall);
+  Register("CandidateCall", bench::CandidateCall);
 
   MedianReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
@@ -441,12 +442,13 @@ int Main(int argc, char** argv) {
       ratio(reject, floor));
   std::printf(
       "core: closed_ns=%.1f closed2_ns=%.1f reject_ns=%.1f nopolicy_ns=%.1f "
-      "driver_ns=%.1f driver2_ns=%.1f tape_ns=%.1f allocs=%g "
+      "driver_ns=%.1f driver2_ns=%.1f tape_ns=%.1f candidate_ns=%.1f allocs=%g "
       "method_bytes=%lld\n",
       closed, closed2, reject, reporter.Median("NoPolicyCall"),
       reporter.Median("CallDriverSuccess"),
       reporter.Median("CallDriverSuccess", 2), reporter.Median("TapeWrite"),
-      reporter.allocs(), static_cast<long long>(MethodBytes()));
+      reporter.Median("CandidateCall"), reporter.allocs(),
+      static_cast<long long>(MethodBytes()));
   return reporter.failed() ? 1 : 0;
 }
 

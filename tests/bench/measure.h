@@ -28,6 +28,7 @@ void Measure(benchmark::State& state, Operation operation) {
 void NoPolicyCall(benchmark::State& state);
 void FindBinding(benchmark::State& state);
 void GuardedCall(benchmark::State& state);
+void CandidateCall(benchmark::State& state);
 
 }  // namespace firebreak::bench
 

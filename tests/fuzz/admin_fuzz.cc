@@ -16,6 +16,7 @@
 #include "firebreak/engine.h"
 #include "firebreak/testing/virtual_clock.h"
 #include "src/core/base/printable.h"
+#include "src/engine/candidate/candidate_call.h"
 #include "src/engine/engine_core.h"
 #include "tests/fuzz/filler.h"
 #include "tests/fuzz/planted.h"
@@ -108,6 +109,7 @@ class World {
     admin_ = data->ConsumeBool() ? &service_ : &guarded_;
     for (const auto& engine : engines_) {
       Always(engine->SetPolicyText(kPolicy).ok());
+      (void)engine->core()->candidates()->Clear("");
     }
     for (core::Breaker* breaker : breakers_) {
       (void)breaker->ClearOverride(clock_->Now());
@@ -165,7 +167,7 @@ class World {
   }
 
   void Step() {
-    switch (data_->ConsumeIntegralInRange<int>(0, 15)) {
+    switch (data_->ConsumeIntegralInRange<int>(0, 19)) {
       case 0:
         return List<v1::ListMethodsRequest, v1::ListMethodsResponse>(
             &Base::ListMethods);
@@ -201,6 +203,21 @@ class World {
       case 9:
         Ask<v1::ApplyPolicyRequest, v1::ApplyPolicyResponse>(
             &Base::ApplyPolicy);
+        return;
+      case 16:
+        Ask<v1::SetCandidateRequest, v1::SetCandidateResponse>(
+            &Base::SetCandidate);
+        return Under();
+      case 17:
+        Ask<v1::ClearCandidateRequest, v1::ClearCandidateResponse>(
+            &Base::ClearCandidate);
+        return;
+      case 18:
+        return List<v1::CompareCandidateRequest, v1::CompareCandidateResponse>(
+            &Base::CompareCandidate);
+      case 19:
+        Ask<v1::PromoteCandidateRequest, v1::PromoteCandidateResponse>(
+            &Base::PromoteCandidate);
         return;
       case 10:
       case 11:
@@ -299,6 +316,39 @@ class World {
     admission.permit.Settle(data_->ConsumeBool() ? core::Verdict::kSuccess
                                                  : core::Verdict::kFailure,
                             clock_->Now());
+  }
+
+  // Calls that the candidates count, if there are any.
+  void Under() {
+    for (const auto& engine : engines_) {
+      const auto binding = engine->core()
+                               ->BindChannel("payment", {"t1", "t2"})
+                               ->Find("/shop.v1.PaymentService/Charge");
+      if (binding == nullptr || binding->candidate == nullptr) continue;
+      engine::CandidateCall::Arrival arrival;
+      arrival.now = clock_->Now();
+      engine::CandidateCall call(*binding->candidate, binding->runtime.get(),
+                                 arrival);
+      if (data_->ConsumeBool()) continue;
+      core::CallTape::Call facts;
+      facts.started = arrival.now;
+      facts.took = milliseconds(data_->ConsumeIntegral<uint16_t>());
+      facts.attempts = data_->ConsumeIntegralInRange<int>(0, 3);
+      facts.end = facts.attempts == 0 ? core::CallEnd::kRejected
+                                      : core::CallEnd::kFailure;
+      for (int n = 0; n < facts.attempts; ++n) {
+        call.OnLaunch(
+            {n, data_->ConsumeIntegralInRange<int>(0, 1),
+             n == 0 ? core::AttemptKind::kFirst : core::AttemptKind::kRetry,
+             core::kInfiniteFuture, /*is_probe=*/false},
+            clock_->Now());
+        if (data_->ConsumeBool()) continue;
+        core::AttemptEnd end;
+        end.code = absl::StatusCode::kUnavailable;
+        call.OnAttemptEnd(n, end, clock_->Now());
+      }
+      call.End(facts, clock_->Now() + facts.took);
+    }
   }
 
   FuzzedDataProvider* data_ = nullptr;

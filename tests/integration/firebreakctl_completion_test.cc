@@ -84,8 +84,11 @@ TEST_F(CompletionTest, CommandsOptionsAndMethods) {
   EXPECT_EQ(Complete("events --fo"), "--follow\n");
   EXPECT_EQ(Complete("--tok"), "--token-file\n");
   EXPECT_THAT(Complete("list -"), HasSubstr("--names\n"));
-  EXPECT_EQ(Complete("policy "), "get\nlint\ndiff\napply\nhistory\nrollback\n");
+  EXPECT_EQ(Complete("policy "),
+            "get\nlint\ndiff\napply\nhistory\nrollback\nshadow\ncompare\n"
+            "promote\n");
   EXPECT_EQ(Complete("policy apply --fo"), "--force\n");
+  EXPECT_EQ(Complete("policy compare Char"), absl::StrCat(kCharge, "\n"));
   EXPECT_EQ(Complete("policy rollback --t"),
             "--target\n--timeout\n--tls\n"
             "--to\n--token-file\n");

@@ -12,8 +12,10 @@
 
 #include "firebreak/engine.h"
 #include "firebreak/prometheus.h"
+#include "src/engine/candidate/candidate_call.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
+#include "src/engine/policy/policy.h"
 #include "tests/support/scrape.h"
 
 namespace firebreak::testing {
@@ -112,6 +114,23 @@ inline void LetEverythingHappen(MetricsScene* scene) {
                                  now - std::chrono::seconds(70));
   }
   pay->runtime->latency.Record(milliseconds(3), now);
+  engine::CandidateStore* const candidates =
+      scene->engine()->core()->candidates();
+  EXPECT_TRUE(candidates
+                  ->Set(engine::ParsePolicyText(
+                            "method { name {} rate_limit { rate: 1 burst: 1 "
+                            "max_wait: \"0s\" } }",
+                            "scene", true),
+                        PolicyUpdate())
+                  .ok());
+  const auto anew = scene->Bind("payment", kPay);
+  // (As above.)
+  if (anew->candidate == nullptr) return;
+  for (int i = 0; i < 2; ++i) {
+    engine::CandidateCall::Arrival arrival;
+    arrival.now = now;
+    engine::CandidateCall(*anew->candidate, anew->runtime.get(), arrival);
+  }
 }
 
 }  // namespace firebreak::testing

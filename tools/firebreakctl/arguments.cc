@@ -163,6 +163,7 @@ void AddPolicyCommands(CLI::App* app, Arguments* args, Command* chosen,
       ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
   rollback->add_flag("--force", args->policy.force, "As for `policy apply`");
   AddReason(rollback, args);
+  AddCandidateCommands(policy, args, chosen);
 }
 
 void AddLocalCommands(CLI::App* app, Arguments* args,

@@ -33,6 +33,7 @@ struct Arguments {
   ListRequest list;
   AlertsRequest alerts;
   PolicyRequest policy;
+  CandidateRequest candidate;
   RecordRequest record;
   std::string record_for = "1m";
   std::string record_share;
@@ -64,6 +65,8 @@ CLI::App* AddCommand(CLI::App* app, Arguments* args, const std::string& name,
 // Sets `local` for a command that only needs a file.
 void AddPolicyCommands(CLI::App* app, Arguments* args, Command* chosen,
                        std::function<int()>* local);
+// Adds the commands for the candidate policy.
+void AddCandidateCommands(CLI::App* policy, Arguments* args, Command* chosen);
 // Adds the commands that show live data.
 void AddLiveCommands(CLI::App* app, Arguments* args, Command* chosen);
 // Adds the commands that ask no server.

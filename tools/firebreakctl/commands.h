@@ -80,6 +80,13 @@ struct PolicyRequest {
   uint64_t to_version = 0;  // for RollBack(); 0: the previous version
 };
 
+struct CandidateRequest {
+  std::string path;  // as in PolicyRequest; none: take the candidate away
+  uint64_t if_version = 0;
+  bool off = false;
+  bool force = false;  // of Promote(): also where the live policy has changed
+};
+
 struct RecordRequest {
   std::string path;     // of a file that does not exist yet
   std::string method;   // empty: all
@@ -153,6 +160,12 @@ class Client {
   // Applies an earlier version, as ApplyPolicy() does. Each target has its own
   // versions.
   int RollBack(const PolicyRequest& wanted);
+  // Sets the candidate policy, or takes it away.
+  int Shadow(const CandidateRequest& wanted);
+  // Of one method, or all.
+  int Compare(const std::string& method);
+  // Of several targets all or, as far as a look before can tell, none.
+  int Promote(const CandidateRequest& wanted);
 
  private:
   struct Target {

@@ -99,12 +99,14 @@ _firebreakctl() {
     mapfile -t COMPREPLY < <(compgen -W "$name" -- "$word")
     return
   fi
+  # Its argument is a method, as that of show.
+  [[ $command == policy && $argument == compare ]] && command=show argument=
   case $command in
     '') mapfile -t COMPREPLY < <(compgen -W "@WORDS@" -- "$word") ;;
     policy)
       case $argument in
         '') mapfile -t COMPREPLY < <(compgen -W "@POLICY@" -- "$word") ;;
-        lint | diff | apply)
+        lint | diff | apply | shadow)
           # Bash quotes what it is told are names of files.
           compopt -o filenames 2>/dev/null
           mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -60,6 +60,12 @@ std::string RenderHistory(const v1::GetPolicyResponse& response,
 // The calls that lose their breaker, if there are any.
 std::string RenderLost(const v1::ApplyPolicyResponse& response,
                        const Style& style);
+// A table of what the candidate would have done, and a sentence for each method
+// on which the two policies differ.
+std::string RenderComparison(const v1::CompareCandidateResponse& response,
+                             const Style& style);
+// What `show` tells of the candidate, in a line.
+std::string CandidateText(const v1::CandidateMethod& method);
 // A policy file that begins with a comment on its origin.
 std::string RenderPolicy(const v1::GetPolicyResponse& response);
 // Each field with its value before ("-") and after ("+").

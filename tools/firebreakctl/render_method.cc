@@ -320,6 +320,9 @@ std::string Details(const v1::Method& method, const Timestamp& as_of,
               absl::StrAppendFormat(out, "%s %g", m.name(), m.value());
             }));
   }
+  if (method.has_candidate()) {
+    add("candidate", CandidateText(method.candidate()));
+  }
   // In the form of a policy file, with the names of fields.
   add("in full", Printable(compat::OneLine(method.options().policy())));
   return table.Render(style);

@@ -202,6 +202,8 @@ class AdmissionPermit {
   // Goes on, at `until`, on OnPlace(), or at any time between; each time with
   // the same waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
+  // Whether it waits for a place, rather than for its token.
+  bool is_queued() const { return stage_ == Stage::kInQueue; }
   // Instead of Continue(), when a deadline has passed that Begin() did not
   // know. The result is kRefused.
   Step GiveUp(Time now) {

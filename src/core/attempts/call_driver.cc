@@ -8,18 +8,6 @@
 #include "src/core/base/deadline.h"
 
 namespace firebreak::core {
-namespace {
-
-// The share of the budget's burst that a call's first hedge leaves to retries,
-// to second hedges and to calls that are slow for longer. When tokens are
-// short, many calls that want their first hedge would soon be answered anyway;
-// those that want another would not. With 1 token for 10 calls, two hedges at
-// the p90, and one call in twenty ten times as slow, the p99.9 is 26 ms if half
-// is reserved, and 40 ms if nothing is
-// (tests/unit/core/attempts/hedging_test.cc has the model).
-constexpr double kLateShare = 0.5;
-
-}  // namespace
 
 CallDriver::CallDriver(const Plan& plan)
     : plan_(plan), rng_(plan.seed), pacer_(plan.options, plan.estimator) {}
@@ -36,7 +24,9 @@ CallDriver::~CallDriver() {
     plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
                              Duration::zero());
     if (CallTape* const tape = Listening(*plan_.stats)) {
-      Write(tape, Finish(), CallEnd::kAbandoned, Duration::zero());
+      CallTape::Call call = CallFacts(Finish(), started_);
+      call.end = CallEnd::kAbandoned;
+      Write(tape, call, Finish());
     }
   }
 }
@@ -67,7 +57,7 @@ CallDriver::Actions CallDriver::Start(Time now) {
   }
   const auto& gate = plan_.options->deadline_gate;
   if (gate && gate->first_attempt &&
-      !IsFeasible(gate, plan_.latency, Remaining(now, plan_.deadline), now)) {
+      !IsWorthTrying(Remaining(now, plan_.deadline), now)) {
     rejected.code = absl::StatusCode::kDeadlineExceeded;
     rejected.reason = Reason::kDeadlineInfeasible;
     End(rejected, now, &actions);
@@ -186,8 +176,20 @@ absl::optional<Refusal> CallDriver::TryLaunch(AttemptKind kind, Time now,
   for (const bool want_unused : {true, false}) {
     for (int target = 0; target < targets; ++target) {
       if (IsUnused(target) != want_unused) continue;
+      if (plan_.is_shadow && target != followed_) {
+        Breaker* const other = plan_.targets[static_cast<size_t>(target)];
+        if (other->Glance(now, HedgeTo(target, kind)) ||
+            (kind == AttemptKind::kHedge && other->IsStrained(now))) {
+          continue;
+        }
+        is_elsewhere_ = true;
+        return nearest;
+      }
       auto refusal = TryTarget(target, kind, now, actions);
-      if (!refusal) return absl::nullopt;
+      if (!refusal) {
+        followed_ = kNobody;
+        return absl::nullopt;
+      }
       if (nearest.reason == Reason::kNone ||
           refusal->retry_after < nearest.retry_after) {
         nearest = *refusal;
@@ -205,10 +207,8 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   if (kind == AttemptKind::kHedge && breaker->IsStrained(now)) {
     return Refusal{Reason::kHedgingPaused, Duration::zero()};
   }
-  const Hedge hedge = kind != AttemptKind::kHedge ? Hedge::kNo
-                      : IsUnused(target)          ? Hedge::kToUnusedTarget
-                                                  : Hedge::kToUsedTarget;
-  Admission admission = breaker->Admit(now, deadline, CallKind::kUnary, hedge);
+  Admission admission =
+      breaker->Admit(now, deadline, CallKind::kUnary, HedgeTo(target, kind));
   if (!admission.permit) return admission.refusal;
   // A recovering target gets one attempt at a time.
   if (admission.permit.is_careful() && kind != AttemptKind::kHedge) {
@@ -226,6 +226,11 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   plan_.stats->OnAttempt(kind);
   if (kind == AttemptKind::kFirst) age_ = plan_.stats->ages.Begin(now);
   return absl::nullopt;
+}
+
+Hedge CallDriver::HedgeTo(int target, AttemptKind kind) const {
+  if (kind != AttemptKind::kHedge) return Hedge::kNo;
+  return IsUnused(target) ? Hedge::kToUnusedTarget : Hedge::kToUsedTarget;
 }
 
 bool CallDriver::IsUnused(int target) const {
@@ -262,8 +267,7 @@ Reason CallDriver::ScheduleNext(const AttemptEnd& end, Attempt* failed,
       return Reason::kNone;
     }
   }
-  if (!IsFeasible(plan_.options->deadline_gate, plan_.latency,
-                  Remaining(std::max(pace->at, now), plan_.deadline), now)) {
+  if (!IsWorthTrying(Remaining(std::max(pace->at, now), plan_.deadline), now)) {
     DropNext();
     return Reason::kDeadlineInfeasible;
   }
@@ -299,15 +303,14 @@ void CallDriver::ArmHedge(Time now) {
 
 Reason CallDriver::PayForHedge(Time now) {
   if (IsSlowerThanUsual(plan_.latency, now)) return Reason::kHedgingPaused;
-  if (!IsFeasible(plan_.options->deadline_gate, plan_.latency,
-                  Remaining(now, plan_.deadline), now)) {
+  if (!IsWorthTrying(Remaining(now, plan_.deadline), now)) {
     return Reason::kDeadlineInfeasible;
   }
   if (plan_.budget->IsThrottled()) return Reason::kThrottled;
   const bool is_late = launched() > 1 || attempts_.back().facts.stopped ==
                                              Reason::kBudgetExhausted;
   const double reserve =
-      is_late ? 0.0 : kLateShare * (plan_.budget->options().burst - 1);
+      is_late ? 0.0 : FirstHedgeLeaves(plan_.budget->options());
   return plan_.budget->TryAcquire(now, reserve) ? Reason::kNone
                                                 : Reason::kBudgetExhausted;
 }
@@ -324,7 +327,8 @@ bool CallDriver::PostponeHedge(Time now) {
 }
 
 void CallDriver::FireNext(Time now, Actions* actions) {
-  while (state_ == State::kRunning && next_.at <= now) {
+  while (state_ == State::kRunning && next_.at <= now &&
+         (!plan_.is_shadow || followed_ != kNobody)) {
     const AttemptKind kind = next_.kind;
     const absl::StatusCode after = next_.after;
     next_ = Next{};

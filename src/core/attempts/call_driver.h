@@ -94,6 +94,9 @@ class CallDriver {
     // asked. Infinite: as long as the call has.
     absl::Span<const Duration> fallback_times;
     uint64_t seed = 0;  // for the jitter of this call
+    // Another driver runs the call, and this one only tells what it would do:
+    // see Follow().
+    bool is_shadow = false;
   };
 
   // How long a failed call waits for its fallback to begin. One that has not
@@ -217,17 +220,37 @@ class CallDriver {
   // No thread will run fallback `link`.
   Actions OnLinkNotBegun(int link, Time now);
 
+  // For a shadow, which hears of the same events but launches nothing by
+  // itself. It measures no latency and has no deadline gate: both are the
+  // other's.
+  //
+  // The other driver has launched an attempt of this kind. If this one has such
+  // an attempt planned, and the target admits it, it launches its own. With
+  // kFirst this begins the call.
+  Actions Follow(AttemptKind kind, int target, Time now);
+  // Whether it would have launched that attempt to another target. What becomes
+  // of the call after that is not known, and the driver is of no more use.
+  bool is_elsewhere() const { return is_elsewhere_; }
+  // Pays for a hedge that is due and leaves it out, or for a retry that is
+  // planned. Returns whether it would have been sent.
+  bool ForgoHedge(Time now);
+  bool ForgoRetry(Time now);
+
   // What a call that ended with `finish` says about the server, for admission
   // control. It is what the attempt that decided says, or otherwise the last
   // attempt that a server may have seen. So a call counts as not sent only if
   // none of its attempts was sent.
   AdmissionControl::Verdict VerdictOf(const Finish& finish) const;
+  // The facts about a call that ended with `finish`, as a CallTape has them.
+  CallTape::Call CallFacts(const Finish& finish, Time now) const;
+  CallTape::Attempt AttemptFacts(int n, const Finish& finish) const;
   // The attribution of an end of attempt `n`, as OnAttemptEnd() would decide
   // now.
   Attribution Judge(int n, AttemptEnd end, Time now) const;
 
   // When to call OnTimer(); kInfiniteFuture for never.
   Time wake_at() const;
+  uint64_t seed() const { return plan_.seed; }
   bool finished() const { return state_ == State::kDone; }
   // The fallbacks that were asked, in their order.
   absl::Span<const Link> links() const { return links_; }
@@ -259,6 +282,7 @@ class CallDriver {
   absl::optional<Refusal> TryTarget(int target, AttemptKind kind, Time now,
                                     Actions* actions);
   bool IsUnused(int target) const;
+  Hedge HedgeTo(int target, AttemptKind kind) const;
   // Whether another attempt may follow this end at all.
   bool LeavesRoom(const AttemptEnd& end, Attribution attribution) const;
   // Schedules the next attempt and returns kNone, or returns why none may
@@ -289,8 +313,10 @@ class CallDriver {
   void EndLink(int link, LinkEnd end, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);
   void DropNext();
-  void Write(CallTape* tape, const Finish& finish, CallEnd end,
-             Duration took) const;
+  bool IsWorthTrying(Duration left, Time now) const;
+  CallEnd EndOf(const Finish& finish) const;
+  void Write(CallTape* tape, const CallTape::Call& call,
+             const Finish& finish) const;
   // What is decided after attempt `failed`, and beside attempt `beside`, for
   // MethodStats::decisions. See call_driver_notes.cc.
   void NoteRetry(int failed, Reason stop, Time now);
@@ -315,6 +341,10 @@ class CallDriver {
     absl::StatusCode after = absl::StatusCode::kOk;
   };
   Next next_;
+  // A shadow launches to this target only, and only once.
+  static constexpr int kNobody = -1;
+  int followed_ = kNobody;
+  bool is_elsewhere_ = false;
   bool may_hedge_ = false;
   bool is_committed_ = false;
   bool callers_deadline_passed_ = false;

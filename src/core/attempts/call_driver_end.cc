@@ -1,5 +1,7 @@
 // How a call ends: the attempts are settled, the fallbacks are asked, and the
 // caller gets one result. The rest is in call_driver.cc.
+#include <algorithm>
+
 #include "src/core/attempts/call_driver.h"
 #include "src/core/attempts/deadline_gate.h"
 #include "src/core/base/deadline.h"
@@ -93,7 +95,7 @@ void CallDriver::Settle(Flight* flight, absl::StatusCode code,
   if (flight->facts.kind == AttemptKind::kRetry) {
     pacer_.OnRetryEnd(flight->after, code, attribution, now);
   }
-  if (plan_.latency != nullptr) {
+  if (plan_.latency != nullptr && !plan_.is_shadow) {
     plan_.latency->OnAttemptEnd(code, attribution,
                                 Remaining(flight->facts.started, now), now);
   }
@@ -220,47 +222,117 @@ void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
     }
     plan_.stats->OnExtraAttempts(retries, launched() - 1 - retries);
   }
-  const CallEnd end = finish.reason == Reason::kCancelled ? CallEnd::kCancelled
-                      : finish.code == absl::StatusCode::kOk ? CallEnd::kSuccess
-                      : attempts_.empty() ? CallEnd::kRejected
-                                          : CallEnd::kFailure;
+  const CallEnd end = EndOf(finish);
   if (end == CallEnd::kRejected) {
     plan_.stats->OnRejected(finish.reason);
   } else {
     plan_.stats->OnCallEnded(end, finish.code, now - started_);
   }
   if (CallTape* const tape = Listening(*plan_.stats)) {
-    Write(tape, finish, end, now - started_);
+    Write(tape, CallFacts(finish, now), finish);
   }
 }
 
-void CallDriver::Write(CallTape* tape, const Finish& finish, CallEnd end,
-                       Duration took) const {
+CallEnd CallDriver::EndOf(const Finish& finish) const {
+  if (finish.reason == Reason::kCancelled) return CallEnd::kCancelled;
+  if (finish.code == absl::StatusCode::kOk) return CallEnd::kSuccess;
+  return attempts_.empty() ? CallEnd::kRejected : CallEnd::kFailure;
+}
+
+CallTape::Call CallDriver::CallFacts(const Finish& finish, Time now) const {
   CallTape::Call call;
   call.method = plan_.stats;
   call.started = started_;
-  call.took = took;
+  call.took = now - started_;
   call.granted = Remaining(started_, plan_.deadline);
   call.code = finish.code;
   call.reason = finish.reason;
-  call.end = end;
+  call.end = EndOf(finish);
   call.attempts = launched();
   call.from_fallback = finish.from_fallback;
-  tape->Write(call, [&](int n) {
-    const Attempt& facts = attempt(n);
-    CallTape::Attempt out;
-    out.breaker = plan_.targets[static_cast<size_t>(facts.target)];
-    out.started = facts.started;
-    if (facts.settled) out.took = facts.ended - facts.started;
-    out.granted = Remaining(facts.started, facts.deadline);
-    out.code = facts.code;
-    out.attribution = facts.attribution;
-    out.stopped = facts.stopped;
-    out.kind = facts.kind;
-    // As elsewhere, a caller that cancelled got no answer.
-    out.answered = n == finish.attempt && end != CallEnd::kCancelled;
-    return out;
-  });
+  return call;
+}
+
+CallTape::Attempt CallDriver::AttemptFacts(int n, const Finish& finish) const {
+  const Attempt& facts = attempt(n);
+  CallTape::Attempt out;
+  out.breaker = plan_.targets[static_cast<size_t>(facts.target)];
+  out.started = facts.started;
+  if (facts.settled) out.took = facts.ended - facts.started;
+  out.granted = Remaining(facts.started, facts.deadline);
+  out.code = facts.code;
+  out.attribution = facts.attribution;
+  out.stopped = facts.stopped;
+  out.kind = facts.kind;
+  // As elsewhere, whoever cancelled did not wait for it.
+  out.answered = n == finish.attempt && finish.reason != Reason::kCancelled;
+  return out;
+}
+
+void CallDriver::Write(CallTape* tape, const CallTape::Call& call,
+                       const Finish& finish) const {
+  tape->Write(call, [&](int n) { return AttemptFacts(n, finish); });
+}
+
+bool CallDriver::IsWorthTrying(Duration left, Time now) const {
+  return plan_.is_shadow ||
+         IsFeasible(plan_.options->deadline_gate, plan_.latency, left, now);
+}
+
+CallDriver::Actions CallDriver::Follow(AttemptKind kind, int target, Time now) {
+  followed_ = target;
+  Actions actions;
+  if (kind == AttemptKind::kFirst) {
+    actions = Start(now);
+  } else if (next_.at != kInfiniteFuture && next_.kind == kind &&
+             (kind == AttemptKind::kRetry || next_.at <= now)) {
+    next_.at = std::min(next_.at, now);
+    FireNext(now, &actions);
+  }
+  followed_ = kNobody;
+  return actions;
+}
+
+bool CallDriver::ForgoHedge(Time now) {
+  while (state_ == State::kRunning && next_.at <= now &&
+         next_.kind == AttemptKind::kHedge) {
+    next_ = Next{};
+    Reason refused = PayForHedge(now);
+    if (refused == Reason::kNone) {
+      may_hedge_ = false;
+      for (int target = 0; target < static_cast<int>(plan_.targets.size());
+           ++target) {
+        Breaker* const each = plan_.targets[static_cast<size_t>(target)];
+        if (!each->IsStrained(now) &&
+            !each->Glance(now, HedgeTo(target, AttemptKind::kHedge))) {
+          return true;
+        }
+      }
+      plan_.budget->Refund();
+      refused = Reason::kHedgingPaused;
+    }
+    attempts_.back().facts.stopped = refused;
+    if (refused == Reason::kBudgetExhausted && PostponeHedge(now)) continue;
+    may_hedge_ = false;
+  }
+  return false;
+}
+
+bool CallDriver::ForgoRetry(Time now) {
+  if (state_ != State::kRunning || next_.at == kInfiniteFuture ||
+      next_.kind != AttemptKind::kRetry) {
+    return false;
+  }
+  const bool is_due = next_.at <= now;
+  const auto admits = [&](Breaker* each) {
+    return is_due ? !each->Glance(now) : !each->WouldRefuse(now, next_.at);
+  };
+  if (!std::any_of(plan_.targets.begin(), plan_.targets.end(), admits)) {
+    DropNext();
+    return false;
+  }
+  next_ = Next{};
+  return true;
 }
 
 void CallDriver::DropNext() {

@@ -182,8 +182,7 @@ class Breaker {
     BreakerObserver* observer = nullptr;
   };
 
-  // For a target without answers: more than bad luck, but no alarm at every
-  // deploy.
+  // More than bad luck, but no alarm at every deploy.
   static constexpr int kLossesToWarn = 20;
   // How long the verdict on an answer may take: much longer than an
   // application's classifier may run (classification.h), and no longer than a
@@ -204,9 +203,10 @@ class Breaker {
   // The refusal that Admit() would give at `at` if nothing happened until then;
   // nullopt if it would admit. For deciding whether a wait is worth it.
   absl::optional<Refusal> WouldRefuse(Time now, Time at);
+  // The same for a call now that is not sent; it takes its turn of a ramp.
+  absl::optional<Refusal> Glance(Time now, Hedge hedge = Hedge::kNo);
 
-  // Whether it is closed, but over half way to its failure rate, so that it is
-  // no time for additional load.
+  // Whether it is closed, but over half way to its failure rate.
   bool IsStrained(Time now);
 
   // For operators. Without a `duration` the override lasts until it is cleared.

@@ -1,4 +1,5 @@
-// How permits are settled, and what a breaker does without its lock.
+// How permits are settled, and what a breaker does without its lock or without
+// a call.
 #include <algorithm>
 #include <utility>
 
@@ -53,6 +54,28 @@ bool Breaker::CountQuickly(const Permit& permit, Time now) {
   const bool is_timed = ticket.is_unary && !ticket.is_over;
   return quick_.CountSuccess(
       permit.epoch_, is_timed ? ticket.started : kInfiniteFuture, Bounded(now));
+}
+
+absl::optional<Refusal> Breaker::Glance(Time now, Hedge hedge) {
+  {
+    Turn turn(this);
+    Advance(now);
+    if (forced_ == Forced::kNo &&
+        options_.mode == BreakerOptions::Mode::kEnforce) {
+      if (machine_ == BreakerState::kRamp &&
+          (hedge != Hedge::kNo || !TakesRampTurn())) {
+        return Refusal{Reason::kRamping, Duration::zero(), epoch_};
+      }
+      const bool asks_probation =
+          machine_ == BreakerState::kHalfOpen ||
+          (machine_ == BreakerState::kOpen && latest_ >= CallsLookAt());
+      if (asks_probation &&
+          (hedge == Hedge::kToUsedTarget || !probation_.HasRoom(latest_))) {
+        return Refusal{Reason::kProbesTaken, Duration::zero(), epoch_};
+      }
+    }
+  }
+  return WouldRefuse(now, now);
 }
 
 void Breaker::SettlePermit(const Permit& permit, Verdict verdict,

@@ -27,9 +27,13 @@ void Probation::Restart(Time now) {
   started_ = now;
 }
 
+bool Probation::HasRoom(Time now) const {
+  return in_flight() < std::min(options_.probes, samples() - decided()) &&
+         now < patience_end();
+}
+
 uint64_t Probation::Begin(Time now, Time deadline, bool is_stream) {
-  if (in_flight() >= std::min(options_.probes, samples() - decided())) return 0;
-  if (now >= patience_end()) return 0;
+  if (!HasRoom(now)) return 0;
   const Time ends = std::min(SaturatingAdd(std::max(deadline, now), kGrace),
                              SaturatingAdd(now, lease_time()));
   leases_.push_back({++last_probe_, ends, Sign::kNothing, now, is_stream});

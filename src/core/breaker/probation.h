@@ -62,6 +62,7 @@ class Probation {
   // numbers are never reused.
   void Restart(Time now);
 
+  bool HasRoom(Time now) const;
   // Starts a probe and returns its number, or 0 if no slot is free.
   uint64_t Begin(Time now, Time deadline, bool is_stream = false);
   // The probe has ended. Its lease now lasts until End(), so that leases that

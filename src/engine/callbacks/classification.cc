@@ -12,14 +12,15 @@ class Classification final
     : public TimerClient,
       public std::enable_shared_from_this<Classification> {
  public:
+  using Unjudged = core::CallDriver::Unjudged;
+
   Classification(ClassifierHost host,
                  std::shared_ptr<const Classifier> classifier, Result result,
-                 core::Permit permit, core::Verdict by_default)
+                 std::vector<Unjudged> unjudged)
       : classifier_(std::move(classifier)),
         result_(std::move(result)),
-        by_default_(by_default),
         host_(std::move(host)),
-        permit_(std::move(permit)) {}
+        unjudged_(std::move(unjudged)) {}
 
   void Start() {
     {
@@ -32,11 +33,11 @@ class Classification final
         return;
       }
     }
-    Settle(by_default_, &CallbackCounters::classifier_skipped);
+    Settle(absl::nullopt, &CallbackCounters::classifier_skipped);
   }
 
   void OnTimer() override {
-    Settle(by_default_, &CallbackCounters::classifier_late);
+    Settle(absl::nullopt, &CallbackCounters::classifier_late);
   }
 
  private:
@@ -48,7 +49,7 @@ class Classification final
       if (!host_) return;  // it is too late to ask the classifier
     }
     Counter counter = nullptr;
-    core::Verdict verdict = by_default_;
+    absl::optional<core::Verdict> verdict;
     // Our own code throws no exceptions, but the application may.
     try {
       switch ((*classifier_)(result_)) {
@@ -70,39 +71,40 @@ class Classification final
     Settle(verdict, counter);
   }
 
-  // Only the first call settles the permit.
-  void Settle(core::Verdict verdict, Counter counter) {
-    // Destroyed unlocked and in this order, since the permit needs its breaker.
+  // Only the first call settles the permits; without a verdict by their
+  // defaults.
+  void Settle(absl::optional<core::Verdict> verdict, Counter counter) {
+    // Destroyed unlocked and in this order, since a permit needs its breaker.
     absl::optional<ClassifierHost> host;
-    core::Permit permit;
+    std::vector<Unjudged> unjudged;
     {
       core::MutexLock lock(&mu_);
       if (!host_) return;
       host_->io->Disarm(&timer_);
       host.swap(host_);
-      permit = std::move(permit_);
+      unjudged.swap(unjudged_);
     }
     if (counter != nullptr) ++(host->counters->*counter);
-    permit.Settle(verdict, host->io->Now());
+    for (Unjudged& each : unjudged) {
+      each.permit.Settle(verdict.value_or(each.by_default), host->io->Now());
+    }
   }
 
   const std::shared_ptr<const Classifier> classifier_;
   const Result result_;
-  const core::Verdict by_default_;
   core::Mutex mu_;
   Timer timer_ ABSL_GUARDED_BY(mu_);
   // Empty once it is settled; the timer is disarmed then.
   absl::optional<ClassifierHost> host_ ABSL_GUARDED_BY(mu_);
-  core::Permit permit_ ABSL_GUARDED_BY(mu_);
+  std::vector<Unjudged> unjudged_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace
 
 void Classify(ClassifierHost host, std::shared_ptr<const Classifier> classifier,
-              Result result, core::Permit permit, core::Verdict by_default) {
+              Result result, std::vector<core::CallDriver::Unjudged> unjudged) {
   std::make_shared<Classification>(std::move(host), std::move(classifier),
-                                   std::move(result), std::move(permit),
-                                   by_default)
+                                   std::move(result), std::move(unjudged))
       ->Start();
 }
 

@@ -2,9 +2,10 @@
 // breaker.
 //
 //   Classify({io, counters, engine, method}, classifier, std::move(result),
-//            std::move(permit), /*by_default=*/Verdict::kFailure);
+//            std::move(unjudged));
 //
-// The permit is settled once: with the classifier's judgement, or with the
+// There may be several permits: that of the live policy, and that of a
+// candidate. Each is settled once: with the classifier's judgement, or with its
 // default if the classifier throws, takes too long or finds no room on the
 // pool. The host's engine is kept alive until then. The breaker knows when the
 // answer came (Permit::NoteAnswered), so the classifier's time does not count
@@ -15,9 +16,10 @@
 #define FIREBREAK_SRC_ENGINE_CALLBACKS_CLASSIFICATION_H_
 
 #include <memory>
+#include <vector>
 
 #include "firebreak/classifier.h"
-#include "src/core/base/outcome.h"
+#include "src/core/attempts/call_driver.h"
 #include "src/core/breaker/breaker.h"
 #include "src/engine/callbacks/counters.h"
 #include "src/engine/io/io.h"
@@ -29,7 +31,7 @@ inline constexpr core::Duration kClassifierTimeout = std::chrono::seconds(1);
 static_assert(kClassifierTimeout < core::Breaker::kJudgedWithin);
 
 // What a classifier runs on, and where its errors are counted. `engine` keeps
-// these two alive, and `method` the breaker, until the permit is settled.
+// these two alive, and `method` the breaker, until the permits are settled.
 struct ClassifierHost {
   Io* io;
   CallbackCounters* counters;
@@ -38,7 +40,7 @@ struct ClassifierHost {
 };
 
 void Classify(ClassifierHost host, std::shared_ptr<const Classifier> classifier,
-              Result result, core::Permit permit, core::Verdict by_default);
+              Result result, std::vector<core::CallDriver::Unjudged> unjudged);
 
 }  // namespace firebreak::engine
 

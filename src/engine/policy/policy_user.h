@@ -15,9 +15,9 @@ namespace firebreak::engine {
 
 class PolicyUser {
  public:
-  // Returns the policy that calls follow now, and its version if `version` is
-  // not null.
-  virtual PolicyTable policy(uint64_t* version) const = 0;
+  // Returns the policy that calls follow now, and the generation of bindings to
+  // it if `generation` is not null.
+  virtual PolicyTable policy(uint64_t* generation) const = 0;
   // Makes calls that begin from now on follow `policy`. `record` is called
   // once, when that is so and before the next policy can be used. It may
   // acquire locks of its own, and must not call back.

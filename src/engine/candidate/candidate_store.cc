@@ -1,0 +1,142 @@
+#include "src/engine/candidate/candidate_store.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/core/base/printable.h"
+
+namespace firebreak::engine {
+namespace {
+
+absl::Status ThereIsNone() {
+  return absl::FailedPreconditionError(
+      "there is no candidate policy; set one first (firebreakctl policy "
+      "shadow)");
+}
+
+}  // namespace
+
+CandidateStore::CandidateStore(Neighbours neighbours)
+    : neighbours_(std::move(neighbours)) {}
+
+std::shared_ptr<Candidate> CandidateStore::current() const {
+  core::MutexLock lock(&mu_);
+  return current_;
+}
+
+absl::optional<CandidateCounts> CandidateStore::CountsOf(
+    const MethodRuntime& live) const {
+  const std::shared_ptr<Candidate> candidate = current();
+  if (candidate == nullptr) return absl::nullopt;
+  const CandidateMethod* const method =
+      candidate->Find(live.channel, live.method);
+  if (method == nullptr) return absl::nullopt;
+  return method->tally.counts();
+}
+
+absl::StatusOr<PolicyChange> CandidateStore::Set(
+    const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update,
+    std::shared_ptr<Candidate>* set) {
+  PolicyUpdate check = update;
+  check.dry_run = true;
+  if (update.dry_run) {
+    return neighbours_.policies->UpdatePolicy(policy, check);
+  }
+  core::MutexLock changing(&change_mu_);
+  absl::StatusOr<PolicyChange> change =
+      neighbours_.policies->UpdatePolicy(policy, check);
+  if (!change.ok()) {
+    Note(update.source,
+         absl::StrCat("candidate refused: ", FirstFault(change.status())),
+         /*refused=*/true);
+    return change;
+  }
+  Candidate::Facts facts;
+  facts.id = ++last_id_;
+  facts.live_version = change->version;
+  facts.source = core::Printable(update.source);
+  facts.since = std::chrono::system_clock::now();
+  const auto candidate = std::make_shared<Candidate>(
+      std::move(facts), *policy, neighbours_.max_methods,
+      neighbours_.methods->NextSeed(), neighbours_.clock);
+  const std::shared_ptr<Candidate> before = current();
+  Swap(candidate);
+  if (set != nullptr) *set = candidate;
+  const int64_t differences = static_cast<int64_t>(change->differences.size()) +
+                              change->differences_left_out;
+  Note(update.source,
+       absl::StrCat(
+           "candidate ", last_id_, " is set beside version ", change->version,
+           ": ", differences, differences == 1 ? " difference" : " differences",
+           before == nullptr ? ""
+                             : absl::StrCat(", in the place of candidate ",
+                                            before->facts.id)));
+  return change;
+}
+
+absl::StatusOr<std::shared_ptr<Candidate>> CandidateStore::Clear(
+    const std::string& source) {
+  core::MutexLock changing(&change_mu_);
+  const std::shared_ptr<Candidate> before = current();
+  if (before == nullptr) return ThereIsNone();
+  Swap(nullptr);
+  Note(source, absl::StrCat("candidate ", before->facts.id, " is cleared"));
+  return before;
+}
+
+absl::StatusOr<PolicyChange> CandidateStore::Promote(
+    const Promotion& promotion) {
+  core::MutexLock changing(&change_mu_);
+  const std::shared_ptr<Candidate> candidate = current();
+  if (candidate == nullptr) return ThereIsNone();
+  const Candidate::Facts& facts = candidate->facts;
+  if (promotion.if_id != 0 && promotion.if_id != facts.id) {
+    return absl::AbortedError(
+        absl::StrCat("candidate ", facts.id, " is there, not ", promotion.if_id,
+                     " (if_candidate): look at it and try again"));
+  }
+  PolicyUpdate update;
+  update.source =
+      absl::StrCat(promotion.source, ", candidate ", facts.id, " promoted");
+  if (!promotion.force) {
+    const uint64_t version = neighbours_.policies->in_force().version;
+    if (version != facts.live_version) {
+      return absl::AbortedError(absl::StrCat(
+          "policy version ", version, " is in force, and candidate ", facts.id,
+          " was set beside version ", facts.live_version,
+          ": set it anew, or promote it by force"));
+    }
+    update.if_version = facts.live_version;
+  }
+  absl::StatusOr<PolicyChange> change =
+      neighbours_.policies->UpdatePolicy(candidate->policy, update);
+  if (!change.ok()) return change;
+  Swap(nullptr);
+  return change;
+}
+
+void CandidateStore::Swap(std::shared_ptr<Candidate> next) {
+  {
+    core::MutexLock lock(&mu_);
+    current_id_ = next == nullptr ? 0 : next->facts.id;
+    current_.swap(next);
+  }
+  // Whoever binds from now on finds the new one.
+  neighbours_.methods->Rebind();
+}
+
+void CandidateStore::Note(const std::string& source, const std::string& what,
+                          bool refused) {
+  core::Event event;
+  event.at = neighbours_.clock.Now();
+  event.kind = core::Event::Kind::kPolicy;
+  event.from = event.to =
+      absl::StrCat(neighbours_.policies->in_force().version);
+  event.cause =
+      source.empty() ? what : absl::StrCat(core::Printable(source), ": ", what);
+  event.refused = refused;
+  neighbours_.events->Append(std::move(event));
+}
+
+}  // namespace firebreak::engine

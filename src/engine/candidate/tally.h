@@ -1,0 +1,143 @@
+// What a candidate policy would have done with the calls of one method, beside
+// what the live policy did.
+//
+//   tally.Add(Would::kRefuse, Live::kSucceeded);
+//   tally.AddRefusal(Reason::kBreakerOpen);
+//   CandidateCounts counts = tally.counts();
+//   counts.of(Would::kRefuse, Live::kSucceeded);    // the live one was right
+//
+// Every call that began under the candidate is counted once, when it ends, by
+// what the live policy made of it. What the candidate would have done otherwise
+// is counted by the same: where it would have refused or ended a call,
+//
+//   the call succeeded   the live policy was right to let it go on
+//   it failed            the candidate was right: it would have failed sooner
+//   neither is known     its caller ended it, or the live policy refused it
+//
+// An answer of a fallback is a failure here: no server gave one.
+//
+// Thread safety: safe from any thread. Each few threads count for themselves
+// (striped.h), so a call that both policies treat alike pays for one counter.
+#ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
+#define FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "src/core/base/reason.h"
+#include "src/core/base/striped.h"
+
+namespace firebreak::engine {
+
+// What became of a call under the live policy.
+enum class Live {
+  kSucceeded,
+  kFailed,   // with a status that is not OK, or by a fallback
+  kUnknown,  // cancelled by its caller, or destroyed without a status
+  kRefused,  // by firebreak, before anything was sent
+};
+inline constexpr size_t kLives = 4;
+
+// What the candidate would have done.
+enum class Would {
+  kNothingElse,  // for all calls, whatever else is counted of them
+  kRefuse,
+  kTimeOut,  // ended it by its own timeout, before it ended or as it did
+  kGoOn,     // not ended it where the timeout of the live policy has
+  kWait,     // kept it waiting for a token or a place
+  kRetry,    // tried again, where the live policy gave up
+  kGiveUp,   // not tried again, where the live policy did
+  kHedge,    // sent a second attempt beside the first
+};
+inline constexpr size_t kWoulds = 8;
+
+// Of labels: "succeeded", "time_out".
+constexpr absl::string_view LiveName(Live live) {
+  constexpr absl::string_view kNames[kLives] = {"succeeded", "failed",
+                                                "unknown", "refused"};
+  return kNames[static_cast<size_t>(live)];
+}
+constexpr absl::string_view WouldName(Would would) {
+  constexpr absl::string_view kNames[kWoulds] = {
+      "", "refuse", "time_out", "go_on", "wait", "retry", "give_up", "hedge"};
+  return kNames[static_cast<size_t>(would)];
+}
+// Whether such calls can be counted at all.
+constexpr bool MayBe(Would would, Live live) {
+  switch (would) {
+    case Would::kNothingElse:
+    case Would::kRefuse:
+    case Would::kWait:
+      return true;
+    case Would::kGoOn:
+    case Would::kRetry:
+      return live == Live::kFailed;
+    case Would::kTimeOut:
+    case Would::kGiveUp:
+    case Would::kHedge:
+      break;
+  }
+  return live != Live::kRefused;
+}
+
+struct CandidateCounts {
+  std::array<std::array<int64_t, kLives>, kWoulds> counts{};
+  std::array<int64_t, core::kReasons> refusals{};  // of Would::kRefuse
+  // Of the live policy, among the same calls.
+  int64_t live_timeouts = 0;
+  int64_t live_retried = 0;  // calls, not retries
+  int64_t live_hedged = 0;
+
+  int64_t of(Would would, Live live) const {
+    return counts[static_cast<size_t>(would)][static_cast<size_t>(live)];
+  }
+  int64_t of(Would would) const {
+    int64_t sum = 0;
+    for (int64_t each : counts[static_cast<size_t>(would)]) sum += each;
+    return sum;
+  }
+  int64_t calls() const { return of(Would::kNothingElse); }
+  // Refused by the live policy, and let in by the candidate.
+  int64_t let_in() const {
+    return of(Would::kNothingElse, Live::kRefused) -
+           of(Would::kRefuse, Live::kRefused);
+  }
+};
+
+class Tally {
+ public:
+  enum class LiveAct { kTimedOut, kRetried, kHedged };
+
+  void Add(Would would, Live live) {
+    Count(
+        &Mine().counts[static_cast<size_t>(would)][static_cast<size_t>(live)]);
+  }
+  void AddRefusal(core::Reason reason) {
+    Count(&Mine().refusals[static_cast<size_t>(reason)]);
+  }
+  void Add(LiveAct act) { Count(&Mine().acts[static_cast<size_t>(act)]); }
+
+  CandidateCounts counts() const;
+
+ private:
+  using Counter = std::atomic<int64_t>;
+  struct alignas(core::kCacheLine) Stripe {
+    std::array<std::array<Counter, kLives>, kWoulds> counts{};
+    std::array<Counter, core::kReasons> refusals{};
+    std::array<Counter, 3> acts{};
+  };
+  // Relaxed: a count orders nothing.
+  static void Count(Counter* counter) {
+    counter->fetch_add(1, std::memory_order_relaxed);
+  }
+  Stripe& Mine() { return stripes_[core::MyStripe()]; }
+
+  std::array<Stripe, core::kStripes> stripes_;
+};
+
+}  // namespace firebreak::engine
+
+#endif  // FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
