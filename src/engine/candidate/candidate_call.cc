@@ -92,19 +92,19 @@ absl::Span<core::Breaker* const> CandidateCall::targets() const {
 }
 
 void CandidateCall::Enter(Time now) {
-  using Kind = core::AdmissionControl::Step::Kind;
+  using StepKind = core::AdmissionControl::Step::Kind;
   const core::AdmissionControl& admission =
       candidate_.binding.settings->admission;
   core::AdmissionControl::Step step =
       admission_.Begin(&admission, now, deadline_,
                        is_unary() ? live_->ExpectedTime(admission, now)
                                   : core::Duration::zero());
-  if (step.kind == Kind::kWait) {
+  if (step.kind == StepKind::kWait) {
     waiter_ = std::make_shared<Waiter>();
     step = admission_.Continue(waiter_, now);
   }
-  if (step.kind == Kind::kRefused) Refuse(step.refusal.reason, now);
-  waits_ = step.kind == Kind::kWait;
+  if (step.kind == StepKind::kRefused) Refuse(step.refusal.reason, now);
+  waits_ = step.kind == StepKind::kWait;
 }
 
 void CandidateCall::Refuse(Reason reason, Time now) {
@@ -123,15 +123,15 @@ void CandidateCall::Note(const core::CallDriver::Actions& actions) {
 }
 
 void CandidateCall::Begin(const Launch& launch, Time now) {
-  using Kind = core::AdmissionControl::Step::Kind;
+  using StepKind = core::AdmissionControl::Step::Kind;
   if (waits_) {
     core::AdmissionControl::Step step = admission_.Continue(waiter_, now);
     // A token comes by itself.
-    if (step.kind == Kind::kWait && !admission_.is_queued()) {
+    if (step.kind == StepKind::kWait && !admission_.is_queued()) {
       step = admission_.Continue(waiter_, step.until);
     }
-    if (step.kind == Kind::kRefused) Refuse(step.refusal.reason, now);
-    if (step.kind != Kind::kAdmitted) return;
+    if (step.kind == StepKind::kRefused) Refuse(step.refusal.reason, now);
+    if (step.kind != StepKind::kAdmitted) return;
   }
   if (is_driven_) {
     driver_.emplace(MakePlan());
