@@ -75,8 +75,7 @@ EngineCore::EngineCore(const PolicyTable& policy, const EngineOptions& options,
       policies_(policy, source,
                 {&methods_, &events_, &io_, [this] { return SeenTraffic(); },
                  options.clamp_attempts_at_5, options.allow_faults, clock_}),
-      candidates_(
-          {&policies_, &methods_, &events_, options.max_methods, clock_}),
+      candidates_({&policies_, &methods_, options.max_methods, clock_}),
       io_(IoOptions(options)),
       recovery_(Recovery::Create(&io_)),
       callbacks_(&io_, options.event_log_size, options.log_sink) {

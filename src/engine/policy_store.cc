@@ -48,6 +48,12 @@ std::string FirstFault(const absl::Status& status) {
                       more == 0 ? "" : absl::StrCat(more, " more"));
 }
 
+std::string CountDifferences(const PolicyChange& change) {
+  const int64_t count = static_cast<int64_t>(change.differences.size()) +
+                        change.differences_left_out;
+  return absl::StrCat(count, count == 1 ? " difference" : " differences");
+}
+
 PolicyStore::PolicyStore(const PolicyTable& policy, absl::string_view source,
                          Neighbours neighbours)
     : neighbours_(std::move(neighbours)) {
@@ -140,11 +146,8 @@ absl::StatusOr<PolicyChange> PolicyStore::UpdatePolicy(
   }
   Swap(*policy, source);
   change->version = in_force().version;
-  const int64_t differences = static_cast<int64_t>(change->differences.size()) +
-                              change->differences_left_out;
   AppendEvent(before, change->version,
-              absl::StrCat(Told(source), differences,
-                           differences == 1 ? " difference" : " differences",
+              absl::StrCat(Told(source), CountDifferences(*change),
                            ToldOfLost(*change)));
   TellErrors(change->findings);
   return change;
@@ -160,6 +163,13 @@ void PolicyStore::NotePolicyIsWell(const std::string& source,
   AppendEvent(
       version, version,
       absl::StrCat(Told(source), what, "; version ", version, " stays"));
+}
+
+void PolicyStore::Note(const std::string& source, absl::string_view what,
+                       bool refused) {
+  const uint64_t version = in_force().version;
+  AppendEvent(version, version, absl::StrCat(Told(Printable(source)), what),
+              refused);
 }
 
 void PolicyStore::AppendEvent(uint64_t from, uint64_t to, std::string cause,

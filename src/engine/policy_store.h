@@ -56,6 +56,8 @@ struct PolicyStats {
 // Returns the first line of why a policy was refused, printable, and how many
 // more there are.
 std::string FirstFault(const absl::Status& status);
+// Returns "3 differences".
+std::string CountDifferences(const PolicyChange& change);
 
 class PolicyStore final : public PolicyTarget {
  public:
@@ -87,6 +89,9 @@ class PolicyStore final : public PolicyTarget {
   // printable.
   void NotePolicyIsWell(const std::string& source,
                         absl::string_view what) override;
+  // Records an event about another policy than the one in force, which stays.
+  void Note(const std::string& source, absl::string_view what,
+            bool refused = false);
   bool clamps_attempts_at_5() const override {
     return neighbours_.clamp_attempts_at_5;
   }

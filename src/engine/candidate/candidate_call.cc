@@ -276,11 +276,10 @@ void CandidateCall::End(const Call& call, Time now) {
   if (waits_) tally()->Add(Would::kWait, live);
   if (live_retried_) tally()->Add(Tally::LiveAct::kRetried);
   if (live_hedged_) tally()->Add(Tally::LiveAct::kHedged);
-  if (HasTimedOut(call, callers_deadline_)) {
-    tally()->Add(Tally::LiveAct::kTimedOut);
-  }
+  const bool live_timed_out = HasTimedOut(call, callers_deadline_);
+  if (live_timed_out) tally()->Add(Tally::LiveAct::kTimedOut);
   if (has_begun_) {
-    EndSent(call, live, now);
+    EndSent(call, live, live_timed_out, now);
   } else if (!is_refused()) {
     EndUnsent(call, live, now);
   }
@@ -321,8 +320,8 @@ void CandidateCall::EndUnsent(const Call& call, Live live, Time now) {
                  now);
 }
 
-void CandidateCall::EndSent(const Call& call, Live live, Time now) {
-  const bool live_timed_out = HasTimedOut(call, callers_deadline_);
+void CandidateCall::EndSent(const Call& call, Live live, bool live_timed_out,
+                            Time now) {
   Advance(now);
   if (driver_ && !finish_) {
     if (call.end == core::CallEnd::kCancelled) {

@@ -111,7 +111,8 @@ class CandidateCall {
   // Applies what was due before `now`.
   void Advance(core::Time now);
   void EndUnsent(const Call& call, Live live, core::Time now);
-  void EndSent(const Call& call, Live live, core::Time now);
+  void EndSent(const Call& call, Live live, bool live_timed_out,
+               core::Time now);
 
   const CandidateBinding& candidate_;
   MethodRuntime* const live_;

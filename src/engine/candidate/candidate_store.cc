@@ -47,9 +47,10 @@ absl::StatusOr<PolicyChange> CandidateStore::Set(
   absl::StatusOr<PolicyChange> change =
       neighbours_.policies->UpdatePolicy(policy, check);
   if (!change.ok()) {
-    Note(update.source,
-         absl::StrCat("candidate refused: ", FirstFault(change.status())),
-         /*refused=*/true);
+    neighbours_.policies->Note(
+        update.source,
+        absl::StrCat("candidate refused: ", FirstFault(change.status())),
+        /*refused=*/true);
     return change;
   }
   Candidate::Facts facts;
@@ -63,15 +64,14 @@ absl::StatusOr<PolicyChange> CandidateStore::Set(
   const std::shared_ptr<Candidate> before = current();
   Swap(candidate);
   if (set != nullptr) *set = candidate;
-  const int64_t differences = static_cast<int64_t>(change->differences.size()) +
-                              change->differences_left_out;
-  Note(update.source,
-       absl::StrCat(
-           "candidate ", last_id_, " is set beside version ", change->version,
-           ": ", differences, differences == 1 ? " difference" : " differences",
-           before == nullptr ? ""
-                             : absl::StrCat(", in the place of candidate ",
-                                            before->facts.id)));
+  neighbours_.policies->Note(
+      update.source,
+      absl::StrCat("candidate ", last_id_, " is set beside version ",
+                   change->version, ": ", CountDifferences(*change),
+                   before == nullptr
+                       ? ""
+                       : absl::StrCat(", in the place of candidate ",
+                                      before->facts.id)));
   return change;
 }
 
@@ -81,7 +81,8 @@ absl::StatusOr<std::shared_ptr<Candidate>> CandidateStore::Clear(
   const std::shared_ptr<Candidate> before = current();
   if (before == nullptr) return ThereIsNone();
   Swap(nullptr);
-  Note(source, absl::StrCat("candidate ", before->facts.id, " is cleared"));
+  neighbours_.policies->Note(
+      source, absl::StrCat("candidate ", before->facts.id, " is cleared"));
   return before;
 }
 
@@ -124,19 +125,6 @@ void CandidateStore::Swap(std::shared_ptr<Candidate> next) {
   }
   // Whoever binds from now on finds the new one.
   neighbours_.methods->Rebind();
-}
-
-void CandidateStore::Note(const std::string& source, const std::string& what,
-                          bool refused) {
-  core::Event event;
-  event.at = neighbours_.clock.Now();
-  event.kind = core::Event::Kind::kPolicy;
-  event.from = event.to =
-      absl::StrCat(neighbours_.policies->in_force().version);
-  event.cause =
-      source.empty() ? what : absl::StrCat(core::Printable(source), ": ", what);
-  event.refused = refused;
-  neighbours_.events->Append(std::move(event));
 }
 
 }  // namespace firebreak::engine

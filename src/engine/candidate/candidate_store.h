@@ -1,6 +1,6 @@
 // The candidate policy of an engine: set, compared, promoted or cleared.
 //
-//   CandidateStore store({&policies, &methods, &events, max_methods, clock});
+//   CandidateStore store({&policies, &methods, max_methods, clock});
 //   absl::StatusOr<PolicyChange> change = store.Set(table, update);
 //   ... calls: each binding has it (channel_binding.h) ...
 //   change = store.Promote(promotion);       // it is the policy in force now
@@ -24,7 +24,6 @@
 #include "firebreak/export.h"
 #include "firebreak/policy_update.h"
 #include "src/core/base/mutex.h"
-#include "src/core/measure/event_log.h"
 #include "src/engine/candidate/candidate.h"
 #include "src/engine/io/clock.h"
 #include "src/engine/method_registry.h"
@@ -38,7 +37,6 @@ class CandidateStore {
   struct Neighbours {
     PolicyStore* policies = nullptr;
     MethodRegistry* methods = nullptr;
-    core::EventLog* events = nullptr;
     std::size_t max_methods = 0;
     EngineClock clock = EngineClock();
   };
@@ -79,8 +77,6 @@ class CandidateStore {
       const MethodRuntime& live) const;
 
  private:
-  void Note(const std::string& source, const std::string& what,
-            bool refused = false);
   void Swap(std::shared_ptr<Candidate> next);
 
   const Neighbours neighbours_;
