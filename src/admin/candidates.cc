@@ -10,7 +10,6 @@
 #include "firebreak/policy_update.h"
 #include "src/admin/candidate_view.h"
 #include "src/admin/paging.h"
-#include "src/admin/policies.h"
 #include "src/admin/selector.h"
 #include "src/admin/text.h"
 #include "src/admin/time_view.h"
@@ -84,28 +83,14 @@ absl::Status Candidates::Set(const grpc::CallbackServerContext& context,
                              const v1::SetCandidateRequest& request,
                              const absl::Status& which,
                              v1::SetCandidateResponse* response) {
-  constexpr char kRpc[] = "SetCandidate";
   Gate::Visitor visitor;
-  absl::Status may =
-      request.dry_run()
-          ? gate_->EnterToRead(context, absl::StrCat(kRpc, " dry_run"))
-          : gate_->EnterToChange(
-                context, kRpc, kRpc + Because(request.reason()), {}, &visitor);
-  if (!may.ok()) return may;
-  if (!which.ok()) return which;
-  PolicyUpdate how;
-  how.dry_run = request.dry_run();
-  if (request.if_version() != 0) how.if_version = request.if_version();
-  how.source = absl::StrCat("admin ", visitor.actor);
-  if (request.dry_run() && dry_run_.exchange(true)) {
-    return absl::ResourceExhaustedError(
-        "another dry run is under way; try again in a moment");
-  }
   std::shared_ptr<engine::Candidate> set;
-  absl::StatusOr<PolicyChange> change = core_->candidates()->Set(
-      CompileGiven(request, kRpc, core_->options().clamp_attempts_at_5), how,
-      &set);
-  if (request.dry_run()) dry_run_ = false;
+  const absl::StatusOr<PolicyChange> change =
+      given_.Take(context, request, which, &visitor,
+                  [&](const absl::StatusOr<engine::PolicyTable>& policy,
+                      const PolicyUpdate& how) {
+                    return core_->candidates()->Set(policy, how, &set);
+                  });
   if (!change.ok()) return change.status();
   FillChange(*change, response->mutable_promoted());
   if (set == nullptr) return absl::OkStatus();
@@ -158,6 +143,7 @@ absl::Status Candidates::Compare(const grpc::CallbackServerContext& context,
       CandidateView(*candidate, core_->policies()->in_force().version);
   const std::vector<Selected> methods = SelectAll(*core_, request.selector());
   std::vector<SortKey> keys;
+  keys.reserve(methods.size());
   for (const Selected& each : methods) {
     keys.push_back(
         SortKey::Of(0, {each.runtime->channel, each.runtime->method}));
@@ -195,10 +181,7 @@ absl::Status Candidates::Promote(const grpc::CallbackServerContext& context,
   how.source = absl::StrCat("admin ", visitor.actor);
   absl::StatusOr<PolicyChange> change = core_->candidates()->Promote(how);
   if (!change.ok()) return change.status();
-  gate_->Changed(visitor, {}, "", "",
-                 change->changed ? Told(*change)
-                                 : absl::StrCat("version ", change->version,
-                                                " says the same, and stays"));
+  gate_->Changed(visitor, {}, "", "", Told(*change));
   FillChange(*change, response->mutable_applied());
   return absl::OkStatus();
 }

@@ -11,13 +11,13 @@
 
 #include <grpcpp/server_context.h>
 
-#include <atomic>
 #include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "firebreak/v1/admin.pb.h"
 #include "src/admin/gate.h"
+#include "src/admin/policies.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::admin {
@@ -26,7 +26,9 @@ class Candidates {
  public:
   Candidates(std::shared_ptr<engine::EngineCore> core,
              std::shared_ptr<Gate> gate)
-      : core_(std::move(core)), gate_(std::move(gate)) {}
+      : core_(std::move(core)),
+        gate_(std::move(gate)),
+        given_("SetCandidate", core_.get(), gate_.get()) {}
 
   // `which`: as for Policies.
   absl::Status Set(const grpc::CallbackServerContext& context,
@@ -49,7 +51,7 @@ class Candidates {
  private:
   const std::shared_ptr<engine::EngineCore> core_;
   const std::shared_ptr<Gate> gate_;
-  std::atomic<bool> dry_run_{false};  // one is under way
+  GivenPolicy given_;
 };
 
 }  // namespace firebreak::admin

@@ -15,9 +15,6 @@
 namespace firebreak::admin {
 namespace {
 
-// The origin of a policy in error messages.
-constexpr char kOrigin[] = "ApplyPolicy";
-
 std::string TextOf(const v1::PolicySet& policy) {
   return compat::Print(policy, google::protobuf::TextFormat::Printer());
 }
@@ -37,6 +34,10 @@ void AddFindings(const std::vector<LintFinding>& findings, Response* out) {
 
 std::string Told(const PolicyChange& change) {
   constexpr size_t kMost = 3;
+  if (!change.changed) {
+    return absl::StrCat("version ", change.version,
+                        " says the same, and stays");
+  }
   std::string line =
       absl::StrCat("version ", change.version - 1, " -> ", change.version);
   const auto& all = change.differences;
@@ -118,26 +119,12 @@ absl::Status Policies::Apply(const grpc::CallbackServerContext& context,
                              const absl::Status& which,
                              v1::ApplyPolicyResponse* response) {
   Gate::Visitor visitor;
-  absl::Status may =
-      request.dry_run()
-          ? gate_->EnterToRead(context, "ApplyPolicy dry_run")
-          : gate_->EnterToChange(context, "ApplyPolicy",
-                                 "ApplyPolicy" + Because(request.reason()), {},
-                                 &visitor);
-  if (!may.ok()) return may;
-  if (!which.ok()) return which;
-  PolicyUpdate how;
-  how.dry_run = request.dry_run();
-  if (request.if_version() != 0) how.if_version = request.if_version();
-  how.source = absl::StrCat("admin ", visitor.actor);
-  if (request.dry_run() && dry_run_.exchange(true)) {
-    return absl::ResourceExhaustedError(
-        "another dry run is under way; try again in a moment");
-  }
-  absl::StatusOr<PolicyChange> change = core_->policies()->UpdatePolicy(
-      CompileGiven(request, kOrigin, core_->options().clamp_attempts_at_5),
-      how);
-  if (request.dry_run()) dry_run_ = false;
+  const absl::StatusOr<PolicyChange> change =
+      given_.Take(context, request, which, &visitor,
+                  [&](const absl::StatusOr<engine::PolicyTable>& policy,
+                      const PolicyUpdate& how) {
+                    return core_->policies()->UpdatePolicy(policy, how);
+                  });
   if (!change.ok()) return change.status();
   if (change->changed && !request.dry_run()) {
     gate_->Changed(visitor, {}, "", "", Told(*change));
