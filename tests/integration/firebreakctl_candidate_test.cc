@@ -6,8 +6,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/candidate/candidate_call.h"
 #include "tests/support/admin_fixture.h"
+#include "tests/support/candidate_calls.h"
 #include "tests/support/firebreakctl.h"
 
 namespace firebreak::testing {
@@ -29,27 +29,7 @@ class CtlCandidateTest : public ::testing::Test {
   ~CtlCandidateTest() override { unlink(file_.c_str()); }
 
   void Call(core::Duration took, absl::StatusCode code) {
-    const auto binding = first_.Method("payment", "", kCharge);
-    ASSERT_NE(binding->candidate, nullptr);
-    engine::CandidateCall::Arrival arrival;
-    arrival.now = engine::Now();
-    engine::CandidateCall call(*binding->candidate, binding->runtime.get(),
-                               arrival);
-    core::CallTape::Call facts;
-    facts.started = arrival.now;
-    facts.took = took;
-    facts.code = code;
-    facts.attempts = 1;
-    facts.end = code == absl::StatusCode::kOk ? core::CallEnd::kSuccess
-                                              : core::CallEnd::kFailure;
-    call.OnLaunch({0, 0, core::AttemptKind::kFirst, core::kInfiniteFuture,
-                   /*is_probe=*/false},
-                  arrival.now);
-    core::AttemptEnd end;
-    end.code = code;
-    end.origin = core::Origin::kPeer;
-    call.OnAttemptEnd(0, end, arrival.now + took);
-    call.End(facts, arrival.now + took);
+    CallUnderCandidate(&first_, took, code);
   }
 
   AdminFixture first_;

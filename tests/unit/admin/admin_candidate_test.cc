@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "src/engine/candidate/candidate_call.h"
 #include "tests/support/admin_fixture.h"
+#include "tests/support/candidate_calls.h"
 
 namespace firebreak::testing {
 namespace {
@@ -43,26 +43,7 @@ class AdminCandidateTest : public ::testing::Test {
   }
   // A call that took so long, as its interceptor tells it.
   void Call(core::Duration took, absl::StatusCode code) {
-    const auto binding = f_.Method("payment", "", kCharge);
-    engine::CandidateCall::Arrival arrival;
-    arrival.now = engine::Now();
-    engine::CandidateCall call(*binding->candidate, binding->runtime.get(),
-                               arrival);
-    core::CallTape::Call facts;
-    facts.started = arrival.now;
-    facts.took = took;
-    facts.code = code;
-    facts.attempts = 1;
-    facts.end = code == absl::StatusCode::kOk ? core::CallEnd::kSuccess
-                                              : core::CallEnd::kFailure;
-    call.OnLaunch({0, 0, core::AttemptKind::kFirst, core::kInfiniteFuture,
-                   /*is_probe=*/false},
-                  arrival.now);
-    core::AttemptEnd end;
-    end.code = code;
-    end.origin = core::Origin::kPeer;
-    call.OnAttemptEnd(0, end, arrival.now + took);
-    call.End(facts, arrival.now + took);
+    CallUnderCandidate(&f_, took, code);
   }
   std::vector<core::Event> Audit() {
     std::vector<core::Event> events;
