@@ -16,6 +16,7 @@
 #include "src/sim/advice.h"
 #include "tools/firebreakctl/foresight.h"
 #include "tools/firebreakctl/render.h"
+#include "tools/firebreakctl/sim_policy.h"
 #include "tools/firebreakctl/words.h"
 
 namespace firebreak::ctl {

@@ -35,16 +35,14 @@ int Client::Shadow(const CandidateRequest& wanted) {
   request.set_if_version(wanted.if_version);
   request.set_engine(settings_.engine);
   request.set_reason(settings_.reason);
-  return PrintEach(
-      AskAll(&v1::Admin::Stub::SetCandidate, request),
-      [&](const v1::SetCandidateResponse& response) {
-        return absl::StrCat(
-            RenderDifferences(response.promoted(), settings_.style),
-            RenderLost(response.promoted(), settings_.style),
-            RenderFindings(response.promoted().findings(), settings_.style),
-            "candidate ", response.candidate().id(), " counts beside version ",
-            response.candidate().live_version(), "\n");
-      });
+  return PrintEach(AskAll(&v1::Admin::Stub::SetCandidate, request),
+                   [&](const v1::SetCandidateResponse& response) {
+                     return absl::StrCat(
+                         RenderChange(response.promoted(), settings_.style),
+                         "candidate ", response.candidate().id(),
+                         " counts beside version ",
+                         response.candidate().live_version(), "\n");
+                   });
 }
 
 int Client::Compare(const std::string& method) {
@@ -98,10 +96,8 @@ int Client::Promote(const CandidateRequest& wanted) {
       AskEach(&v1::Admin::Stub::PromoteCandidate, requests),
       [&](const v1::PromoteCandidateResponse& response) {
         const v1::ApplyPolicyResponse& applied = response.applied();
-        return absl::StrCat(RenderDifferences(applied, settings_.style),
-                            RenderLost(applied, settings_.style),
-                            RenderFindings(applied.findings(), settings_.style),
-                            "version ", applied.version(), " is in force\n");
+        return absl::StrCat(RenderChange(applied, settings_.style), "version ",
+                            applied.version(), " is in force\n");
       });
 }
 

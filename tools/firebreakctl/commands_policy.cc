@@ -73,9 +73,7 @@ int Client::DiffPolicy(const std::string& path) {
       Rehearse(std::vector<std::string>(targets_.size(), *text));
   if (TellFailures(answers) != kExitOk) return kExitTrouble;
   PrintEach(answers, [&](const v1::ApplyPolicyResponse& response) {
-    return absl::StrCat(RenderDifferences(response, settings_.style),
-                        RenderLost(response, settings_.style),
-                        RenderFindings(response.findings(), settings_.style));
+    return RenderChange(response, settings_.style);
   });
   return std::any_of(answers.begin(), answers.end(),
                      [](const auto& each) { return each.response.changed(); })
@@ -160,11 +158,8 @@ int Client::Replace(const std::vector<std::string>& texts,
   if (AllFailed(answers)) return kExitFailed;
   const int exit_code =
       PrintEach(answers, [&](const v1::ApplyPolicyResponse& response) {
-        return absl::StrCat(
-            RenderDifferences(response, settings_.style),
-            RenderLost(response, settings_.style),
-            RenderFindings(response.findings(), settings_.style), "version ",
-            response.version(), " is in force\n");
+        return absl::StrCat(RenderChange(response, settings_.style), "version ",
+                            response.version(), " is in force\n");
       });
   const auto failed =
       std::count_if(answers.begin(), answers.end(),

@@ -185,7 +185,7 @@ grpc::Status Client::RecordOnce(size_t i, core::Duration duration,
     block->set_lost(std::clamp<int64_t>(block->lost(), 0, kMostLost));
     if (!taping->Append(*block)) context.TryCancel();
   }
-  const grpc::Status end = stream.Finish();
+  grpc::Status end = stream.Finish();
   if (!stream.is_silent()) return end;
   return {grpc::StatusCode::UNAVAILABLE,
           absl::StrCat("no sign of life for ", core::FormatDuration(patience))};

@@ -17,7 +17,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
-#include "src/engine/policy/policy_table.h"
 #include "src/sim/forecast.h"
 #include "src/sim/recording.h"
 #include "tools/firebreakctl/arguments.h"
@@ -78,10 +77,6 @@ std::string NotesOn(const RecordedNotes& notes);
 std::string NotesOn(const sim::Recording& recording);
 // Describes the calls, servers and incidents in some lines.
 std::string DescribeCalls(const Calls& calls);
-
-// The channel's part of a policy.
-sim::Policy PolicyOf(const engine::PolicyTable& table,
-                     const std::string& channel);
 
 // Shows on standard error how far a long run is, but not in its first two
 // seconds.

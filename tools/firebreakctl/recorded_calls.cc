@@ -95,7 +95,7 @@ absl::Status RecordedCalls::Add(const v1::CallBlock& block) {
       latency = Bounded(attempt.took_ns());
       code = attempt.code();
     }
-    const absl::Status added =
+    absl::Status added =
         observed_.AddCall(method, start, met, latency, CodeOf(code));
     if (!added.ok()) return added;
     for (int n = 1; n < call.attempts_size(); ++n) {

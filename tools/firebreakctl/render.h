@@ -71,6 +71,10 @@ std::string RenderPolicy(const v1::GetPolicyResponse& response);
 // Each field with its value before ("-") and after ("+").
 std::string RenderDifferences(const v1::ApplyPolicyResponse& response,
                               const Style& style);
+// What a change does: its differences, the calls that lose their breaker, and
+// the findings.
+std::string RenderChange(const v1::ApplyPolicyResponse& response,
+                         const Style& style);
 // The findings of a lint.
 std::string RenderFindings(
     const google::protobuf::RepeatedPtrField<v1::PolicyFinding>& findings,

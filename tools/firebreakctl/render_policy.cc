@@ -89,4 +89,11 @@ std::string RenderFindings(
   return out;
 }
 
+std::string RenderChange(const v1::ApplyPolicyResponse& response,
+                         const Style& style) {
+  return absl::StrCat(RenderDifferences(response, style),
+                      RenderLost(response, style),
+                      RenderFindings(response.findings(), style));
+}
+
 }  // namespace firebreak::ctl

@@ -12,6 +12,7 @@
 #include "tools/firebreakctl/foresight.h"
 #include "tools/firebreakctl/policy_file.h"
 #include "tools/firebreakctl/render_forecast.h"
+#include "tools/firebreakctl/sim_policy.h"
 
 namespace firebreak::ctl {
 namespace {
@@ -111,18 +112,6 @@ int Simulate(const SimulateArguments& typed, const Style& style) {
 }
 
 }  // namespace
-
-sim::Policy PolicyOf(const engine::PolicyTable& table,
-                     const std::string& channel) {
-  sim::Policy policy;
-  policy.channel = channel;
-  policy.find = [table, channel](const std::string& method) {
-    return table.FindForCall(channel, method);
-  };
-  policy.budget = table.BudgetFor(channel);
-  policy.admission = table.AdmissionFor(channel);
-  return policy;
-}
 
 Progress::Progress(std::string what)
     : what_(std::move(what)),

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "tools/firebreakctl/sim_policy.h"
+
 namespace firebreak::bench {
 namespace {
 
@@ -73,18 +75,11 @@ sim::Forecast Simulate(const sim::Recording& recording,
                        const engine::PolicyTable& table,
                        const std::string& channel, uint64_t seed,
                        std::vector<core::Duration> timers_late) {
-  sim::Policy policy;
-  policy.channel = channel;
-  policy.find = [table, channel](const std::string& method) {
-    return table.FindForCall(channel, method);
-  };
-  policy.budget = table.BudgetFor(channel);
-  policy.admission = table.AdmissionFor(channel);
   sim::Workload workload;
   workload.recording = &recording;
   workload.timers_late = std::move(timers_late);
   workload.seed = seed;
-  return sim::RunForecast(workload, policy);
+  return sim::RunForecast(workload, ctl::PolicyOf(table, channel));
 }
 
 }  // namespace firebreak::bench
