@@ -116,8 +116,8 @@ class GuardedCall {
   // Reads and the status of a stream may end on two threads at once.
   core::Mutex mu_;
   core::Permit permit_ ABSL_GUARDED_BY(mu_);
-  // Made before anything runs, if at all; used under `mu_` from then on.
-  std::unique_ptr<engine::CandidateCall> candidate_;
+  // The pointer is set before anything runs, if at all.
+  std::unique_ptr<engine::CandidateCall> candidate_ ABSL_PT_GUARDED_BY(mu_);
 };
 
 }  // namespace firebreak::interceptors
