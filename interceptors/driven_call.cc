@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "interceptors/caller_stack.h"
-#include "interceptors/recycled.h"
 #include "interceptors/report.h"
 #include "interceptors/wire.h"
 #include "src/core/base/deadline.h"
+#include "src/core/base/recycled.h"
 
 namespace firebreak::interceptors {
 
@@ -15,7 +15,7 @@ std::shared_ptr<DrivenCall> DrivenCall::Create(
     std::shared_ptr<const engine::MethodBinding> method, const Made& made,
     ParentRef parent) {
   return std::allocate_shared<DrivenCall>(
-      RecyclingAllocator<DrivenCall>(), Key{}, std::move(channel),
+      core::RecyclingAllocator<DrivenCall>(), Key{}, std::move(channel),
       std::move(method), made, std::move(parent));
 }
 

@@ -33,14 +33,14 @@
 #include "interceptors/guarded_call.h"
 #include "interceptors/parent_watch.h"
 #include "interceptors/queued.h"
-#include "interceptors/recycled.h"
 #include "interceptors/reply_kind.h"
+#include "src/core/base/recycled.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
 
 class Interceptor final : public grpc::experimental::Interceptor,
-                          public Recycled<Interceptor> {
+                          public core::Recycled<Interceptor> {
  public:
   Interceptor(std::shared_ptr<engine::ChannelBinding> channel,
               std::shared_ptr<const engine::MethodBinding> method, Codec codec,

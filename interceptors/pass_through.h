@@ -13,13 +13,13 @@
 
 #include <grpcpp/support/client_interceptor.h>
 
-#include "interceptors/recycled.h"
+#include "src/core/base/recycled.h"
 #include "src/engine/engine_core.h"
 
 namespace firebreak::interceptors {
 
 class PassThrough final : public grpc::experimental::Interceptor,
-                          public Recycled<PassThrough> {
+                          public core::Recycled<PassThrough> {
  public:
   void Intercept(
       grpc::experimental::InterceptorBatchMethods* methods) override {
@@ -30,7 +30,7 @@ class PassThrough final : public grpc::experimental::Interceptor,
 // For a call without policy. It only removes firebreak's metadata, which must
 // not be sent.
 class Strip final : public grpc::experimental::Interceptor,
-                    public Recycled<Strip> {
+                    public core::Recycled<Strip> {
  public:
   explicit Strip(engine::EngineCore* core) : core_(core) {}
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override;

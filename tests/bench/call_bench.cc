@@ -107,12 +107,12 @@ void CandidateCall(benchmark::State& state) {
                                             core::kInfiniteFuture, false};
   Measure(state, [&] {
     arrival.now += std::chrono::microseconds(1);
-    engine::CandidateCall call(*(*binding)->candidate,
-                               (*binding)->runtime.get(), arrival);
+    const auto call = std::make_unique<engine::CandidateCall>(
+        *(*binding)->candidate, (*binding)->runtime.get(), arrival);
     facts.started = arrival.now;
-    call.OnLaunch(first, arrival.now);
-    call.OnAttemptEnd(0, ok, arrival.now + facts.took);
-    call.End(facts, arrival.now + facts.took);
+    call->OnLaunch(first, arrival.now);
+    call->OnAttemptEnd(0, ok, arrival.now + facts.took);
+    call->End(facts, arrival.now + facts.took);
   });
 }
 

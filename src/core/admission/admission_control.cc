@@ -133,6 +133,11 @@ AdmissionPermit::Step AdmissionPermit::Begin(const AdmissionControl* admission,
     return Refuse(absl::StatusCode::kDeadlineExceeded,
                   Reason::kDeadlineExceeded, now);
   }
+  if (admission->empty()) {  // most are: there is nothing to give back
+    admission_ = nullptr;
+    stage_ = Stage::kIsAdmitted;
+    return Step{};
+  }
   Reason refused = Reason::kNone;
   admission->ForEachPart([&](absl::string_view, auto* part) {
     if constexpr (!std::decay_t<decltype(*part)>::kMayMakeWait) {
@@ -179,8 +184,7 @@ AdmissionPermit::Step AdmissionPermit::Continue(
   return wait;
 }
 
-void AdmissionPermit::End(AdmissionControl::Verdict verdict, Time now) {
-  if (admission_ == nullptr) return;
+void AdmissionPermit::GiveAllBack(AdmissionControl::Verdict verdict, Time now) {
   const bool was_sent = stage_ == Stage::kIsAdmitted &&
                         verdict != AdmissionControl::Verdict::kNotSent;
   const AdmissionControl* const admission = std::exchange(admission_, nullptr);

@@ -213,7 +213,9 @@ class AdmissionPermit {
   // Ends the permit: frees the place, and reports to the throttle. A call that
   // was not admitted yet leaves the queue and gives everything back. A second
   // call of End() does nothing. The next waiter gets the place.
-  void End(AdmissionControl::Verdict verdict, Time now);
+  void End(AdmissionControl::Verdict verdict, Time now) {
+    if (admission_ != nullptr) GiveAllBack(verdict, now);
+  }
 
  private:
   enum class Stage {
@@ -228,7 +230,9 @@ class AdmissionPermit {
   Step Enter(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
   Step Admit(Time now);
   Step Refuse(absl::StatusCode code, Reason reason, Time now);
+  void GiveAllBack(AdmissionControl::Verdict verdict, Time now);
 
+  // Null if there is nothing to give back.
   const AdmissionControl* admission_ = nullptr;
   Stage stage_ = Stage::kNotAsked;
   RateLimit::Turn turn_;  // `is_ours`: there is a token to give back

@@ -8,7 +8,6 @@
 #include "src/core/base/deadline.h"
 
 namespace firebreak::core {
-
 CallDriver::CallDriver(const Plan& plan)
     : plan_(plan), rng_(plan.seed), pacer_(plan.options, plan.estimator) {}
 
@@ -16,11 +15,11 @@ CallDriver::~CallDriver() {
   DropNext();
   for (const Flight& flight : attempts_) {
     if (!flight.facts.settled) {
-      plan_.stats->OnAttemptEnd(Attribution::kAbandoned);
+      Count(&MethodStats::OnAttemptEnd, Attribution::kAbandoned);
     }
   }
   // The permits settle themselves.
-  if (arrived_ && state_ != State::kDone) {
+  if (plan_.stats != nullptr && arrived_ && state_ != State::kDone) {
     plan_.stats->OnCallEnded(CallEnd::kAbandoned, absl::StatusCode::kOk,
                              Duration::zero());
     if (CallTape* const tape = Listening(*plan_.stats)) {
@@ -46,8 +45,7 @@ CallDriver::Actions CallDriver::Start(Time now) {
   if (state_ != State::kIdle) return actions;
   state_ = State::kRunning;
   Arrive(now);
-  may_hedge_ = plan_.options->hedging.has_value() &&
-               plan_.options->idempotent.value_or(true);
+  may_hedge_ = MayHedge(*plan_.options);
   Finish rejected;
   if (!CanPayFor(plan_.deadline, now)) {
     rejected.code = absl::StatusCode::kDeadlineExceeded;
@@ -118,7 +116,7 @@ CallDriver::Actions CallDriver::OnAttemptEnd(int n, const AttemptEnd& end,
     FireNext(now, &actions);
     return actions;
   }
-  plan_.stats->OnStop(stop);
+  Count(&MethodStats::OnStop, stop);
   if (!AnyInFlight()) {
     finish.reason = stop;
     End(finish, now, &actions);
@@ -216,16 +214,24 @@ absl::optional<Refusal> CallDriver::TryTarget(int target, AttemptKind kind,
   }
   const bool is_probe = admission.permit.is_probe();
   actions->launch.push_back({launched(), target, kind, deadline, is_probe});
-  attempts_.emplace_back();
-  attempts_.back().permit = std::move(admission.permit);
-  attempts_.back().facts.target = target;
-  attempts_.back().facts.kind = kind;
-  attempts_.back().facts.started = now;
-  attempts_.back().facts.deadline = deadline;
-  ++in_flight_;
-  plan_.stats->OnAttempt(kind);
-  if (kind == AttemptKind::kFirst) age_ = plan_.stats->ages.Begin(now);
+  Fly(std::move(admission.permit), target, kind, deadline, now);
+  Count(&MethodStats::OnAttempt, kind);
+  if (kind == AttemptKind::kFirst && plan_.stats != nullptr) {
+    age_ = plan_.stats->ages.Begin(now);
+  }
   return absl::nullopt;
+}
+
+void CallDriver::Fly(Permit permit, int target, AttemptKind kind, Time deadline,
+                     Time now) {
+  attempts_.emplace_back();
+  Flight& flight = attempts_.back();
+  flight.permit = std::move(permit);
+  flight.facts.target = target;
+  flight.facts.kind = kind;
+  flight.facts.started = now;
+  flight.facts.deadline = deadline;
+  ++in_flight_;
 }
 
 Hedge CallDriver::HedgeTo(int target, AttemptKind kind) const {
@@ -296,9 +302,8 @@ absl::optional<Refusal> CallDriver::WouldRefuse(Time now, Time at) const {
 
 void CallDriver::ArmHedge(Time now) {
   if (!may_hedge_ || launched() >= plan_.options->max_attempts()) return;
-  const Time at = SaturatingAdd(
-      now, HedgeDelay(*plan_.options->hedging, plan_.latency, now));
-  if (CanPayFor(plan_.deadline, at)) next_ = {at, AttemptKind::kHedge, {}};
+  const Time at = HedgeAt(*plan_.options, plan_.latency, plan_.deadline, now);
+  if (at != kInfiniteFuture) next_ = {at, AttemptKind::kHedge, {}};
 }
 
 Reason CallDriver::PayForHedge(Time now) {
@@ -353,7 +358,7 @@ void CallDriver::FireNext(Time now, Actions* actions) {
     // is tried.
     Reason& stopped = attempts_.back().facts.stopped;
     if (stopped != refused) {
-      plan_.stats->OnStop(refused);
+      Count(&MethodStats::OnStop, refused);
       if (kind == AttemptKind::kHedge) {
         NoteHedge(launched() - 1, refused, now);
       } else {

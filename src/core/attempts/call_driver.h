@@ -81,6 +81,7 @@ class CallDriver {
     // One breaker for each target, in the order of preference. At least one.
     absl::Span<Breaker* const> targets;
     AttemptBudget* budget = nullptr;
+    // Null for a shadow, whose calls and attempts are the other driver's.
     MethodStats* stats = nullptr;
     // The latency of the method, which is used and updated. May be null: then
     // hedge delays by quantile are at their maximum, and there is no deadline
@@ -187,7 +188,7 @@ class CallDriver {
   void Arrive(Time now) {
     if (std::exchange(arrived_, true)) return;
     started_ = now;
-    plan_.stats->OnCallStarted();
+    Count(&MethodStats::OnCallStarted);
   }
   // Begins the call. To be called once and first, unless the caller cancelled
   // before.
@@ -228,6 +229,11 @@ class CallDriver {
   // an attempt planned, and the target admits it, it launches its own. With
   // kFirst this begins the call.
   Actions Follow(AttemptKind kind, int target, Time now);
+  // Instead of Follow(kFirst): the first attempt was launched to target 0 with
+  // this permit, and the call counted in the budget. `hedge_at` is what
+  // HedgeAt() was then (hedging.h); kInfiniteFuture for never. So a call that
+  // ends before anything else happens needs no driver.
+  void Adopt(Permit permit, Time launched, Time hedge_at);
   // Whether it would have launched that attempt to another target. What becomes
   // of the call after that is not known, and the driver is of no more use.
   bool is_elsewhere() const { return is_elsewhere_; }
@@ -268,6 +274,11 @@ class CallDriver {
 
  private:
   enum class State { kIdle, kRunning, kFallback, kDone };
+
+  template <class... Facts>
+  void Count(void (MethodStats::*note)(Facts...), Facts... facts) {
+    if (plan_.stats != nullptr) (plan_.stats->*note)(facts...);
+  }
   struct Flight {
     Permit permit;
     Attempt facts;
@@ -281,6 +292,8 @@ class CallDriver {
                                     Actions* actions);
   absl::optional<Refusal> TryTarget(int target, AttemptKind kind, Time now,
                                     Actions* actions);
+  void Fly(Permit permit, int target, AttemptKind kind, Time deadline,
+           Time now);
   bool IsUnused(int target) const;
   Hedge HedgeTo(int target, AttemptKind kind) const;
   // Whether another attempt may follow this end at all.
@@ -312,6 +325,7 @@ class CallDriver {
   void AskNextLink(Time now, Actions* actions);
   void EndLink(int link, LinkEnd end, Time now, Actions* actions);
   void Close(const Finish& finish, Time now, Actions* actions);
+  void CountEnd(const Finish& finish, Time now);
   void DropNext();
   bool IsWorthTrying(Duration left, Time now) const;
   CallEnd EndOf(const Finish& finish) const;

@@ -57,7 +57,7 @@ void CallDriver::EndLink(int link, LinkEnd end, Time now, Actions* actions) {
   }
   Finish finish;
   finish.from_fallback = true;
-  plan_.stats->OnFallback();
+  Count(&MethodStats::OnFallback);
   Close(finish, now, actions);
 }
 
@@ -91,7 +91,7 @@ void CallDriver::Settle(Flight* flight, absl::StatusCode code,
   flight->facts.attribution = attribution;
   --in_flight_;
   flight->permit.Settle(verdict, now);
-  plan_.stats->OnAttemptEnd(attribution);
+  Count(&MethodStats::OnAttemptEnd, attribution);
   if (flight->facts.kind == AttemptKind::kRetry) {
     pacer_.OnRetryEnd(flight->after, code, attribution, now);
   }
@@ -171,7 +171,7 @@ void CallDriver::EndAtDeadline(bool is_judged_later, Time now,
     finish.attempt = last_failure_;
     finish.code = last_code_;
     finish.reason = Reason::kDeadlineTooClose;
-    plan_.stats->OnStop(finish.reason);
+    Count(&MethodStats::OnStop, finish.reason);
     NoteRetry(last_failure_, finish.reason, now);
   } else {
     finish.code = absl::StatusCode::kDeadlineExceeded;
@@ -210,6 +210,10 @@ void CallDriver::Close(const Finish& finish, Time now, Actions* actions) {
   state_ = State::kDone;
   actions->ask_link = absl::nullopt;
   actions->finish = finish;
+  if (plan_.stats != nullptr) CountEnd(finish, now);
+}
+
+void CallDriver::CountEnd(const Finish& finish, Time now) {
   if (finish.attempt != Finish::kNoAttempt &&
       finish.code == absl::StatusCode::kOk &&
       attempt(finish.attempt).kind == AttemptKind::kHedge) {
@@ -277,62 +281,6 @@ void CallDriver::Write(CallTape* tape, const CallTape::Call& call,
 bool CallDriver::IsWorthTrying(Duration left, Time now) const {
   return plan_.is_shadow ||
          IsFeasible(plan_.options->deadline_gate, plan_.latency, left, now);
-}
-
-CallDriver::Actions CallDriver::Follow(AttemptKind kind, int target, Time now) {
-  followed_ = target;
-  Actions actions;
-  if (kind == AttemptKind::kFirst) {
-    actions = Start(now);
-  } else if (next_.at != kInfiniteFuture && next_.kind == kind &&
-             (kind == AttemptKind::kRetry || next_.at <= now)) {
-    next_.at = std::min(next_.at, now);
-    FireNext(now, &actions);
-  }
-  followed_ = kNobody;
-  return actions;
-}
-
-bool CallDriver::ForgoHedge(Time now) {
-  while (state_ == State::kRunning && next_.at <= now &&
-         next_.kind == AttemptKind::kHedge) {
-    next_ = Next{};
-    Reason refused = PayForHedge(now);
-    if (refused == Reason::kNone) {
-      may_hedge_ = false;
-      for (int target = 0; target < static_cast<int>(plan_.targets.size());
-           ++target) {
-        Breaker* const each = plan_.targets[static_cast<size_t>(target)];
-        if (!each->IsStrained(now) &&
-            !each->Glance(now, HedgeTo(target, AttemptKind::kHedge))) {
-          return true;
-        }
-      }
-      plan_.budget->Refund();
-      refused = Reason::kHedgingPaused;
-    }
-    attempts_.back().facts.stopped = refused;
-    if (refused == Reason::kBudgetExhausted && PostponeHedge(now)) continue;
-    may_hedge_ = false;
-  }
-  return false;
-}
-
-bool CallDriver::ForgoRetry(Time now) {
-  if (state_ != State::kRunning || next_.at == kInfiniteFuture ||
-      next_.kind != AttemptKind::kRetry) {
-    return false;
-  }
-  const bool is_due = next_.at <= now;
-  const auto admits = [&](Breaker* each) {
-    return is_due ? !each->Glance(now) : !each->WouldRefuse(now, next_.at);
-  };
-  if (!std::any_of(plan_.targets.begin(), plan_.targets.end(), admits)) {
-    DropNext();
-    return false;
-  }
-  next_ = Next{};
-  return true;
 }
 
 void CallDriver::DropNext() {

@@ -70,6 +70,7 @@ std::string CallDriver::WhyStopped(Reason reason, const Attempt& last,
 }
 
 void CallDriver::NoteRetry(int failed, Reason stop, Time now) {
+  if (plan_.stats == nullptr) return;
   const Attempt& last = attempt(failed);
   Decision decision;
   decision.kind = stop == Reason::kNone ? DecisionKind::kRetried
@@ -90,6 +91,7 @@ void CallDriver::NoteRetry(int failed, Reason stop, Time now) {
 }
 
 void CallDriver::NoteHedge(int beside, Reason stop, Time now) {
+  if (plan_.stats == nullptr) return;
   const Attempt& slow = attempt(beside);
   Decision decision;
   decision.kind =

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "src/core/base/deadline.h"
+
 namespace firebreak::core {
 
 Duration HedgeDelay(const HedgingOptions& options, LatencyModel* model,
@@ -13,6 +15,12 @@ Duration HedgeDelay(const HedgingOptions& options, LatencyModel* model,
   const Duration live =
       model->Quantile(options.quantile, now).value_or(options.max_delay);
   return std::min(std::max(live, options.min_delay), options.max_delay);
+}
+
+Time HedgeAt(const MethodOptions& options, LatencyModel* model, Time deadline,
+             Time now) {
+  const Time at = SaturatingAdd(now, HedgeDelay(*options.hedging, model, now));
+  return CanPayFor(deadline, at) ? at : kInfiniteFuture;
 }
 
 bool IsSlowerThanUsual(LatencyModel* model, Time now) {

@@ -26,6 +26,16 @@ namespace firebreak::core {
 Duration HedgeDelay(const HedgingOptions& options, LatencyModel* model,
                     Time now);
 
+// Whether a call may be sent to two servers at once.
+inline bool MayHedge(const MethodOptions& options) {
+  return options.hedging.has_value() && options.idempotent.value_or(true);
+}
+
+// When to hedge an attempt that is launched now, of a call that may be hedged;
+// kInfiniteFuture if the deadline is sooner.
+Time HedgeAt(const MethodOptions& options, LatencyModel* model, Time deadline,
+             Time now);
+
 // The tokens of the budget that a call's first hedge leaves to retries, to
 // second hedges, and to calls that are slow for longer: a half. When tokens are
 // short, many calls that ask for the first time would have answered soon

@@ -98,7 +98,9 @@ enum class Hedge : uint8_t { kNo, kToUsedTarget, kToUnusedTarget };
 class Permit {
  public:
   Permit() = default;
-  Permit(Permit&& other) noexcept { *this = std::move(other); }
+  Permit(Permit&& other) noexcept : Permit(std::as_const(other)) {  // NOLINT
+    other.breaker_ = nullptr;
+  }
   Permit& operator=(Permit&& other) noexcept;
   ~Permit();
 
@@ -119,12 +121,10 @@ class Permit {
 
  private:
   friend class Breaker;
-  enum class Kind : uint8_t {
-    kNothing,  // counts for nothing
-    kCounted,
-    kProbe,
-  };
+  // kNothing counts for nothing.
+  enum class Kind : uint8_t { kNothing, kCounted, kProbe };
 
+  Permit(const Permit&) = default;  // by the move, which empties it
   Permit(Breaker* breaker, uint64_t epoch, Kind kind, Time started,
          CallKind call)
       : breaker_(breaker), epoch_(epoch), kind_(kind) {

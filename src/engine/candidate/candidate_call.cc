@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/core/attempts/deadline_gate.h"
+#include "src/core/attempts/hedging.h"
 #include "src/core/base/deadline.h"
 #include "src/core/base/outcome.h"
 
@@ -14,31 +15,14 @@ using core::Attribution;
 using core::Reason;
 using core::Time;
 
-Live LiveOf(const CandidateCall::Call& call) {
-  const bool was_sent = call.attempts > 0;
-  switch (call.end) {
-    case core::CallEnd::kSuccess:
-      if (!call.from_fallback) return Live::kSucceeded;
-      return was_sent ? Live::kFailed : Live::kRefused;
-    case core::CallEnd::kFailure:
-      return Live::kFailed;
-    case core::CallEnd::kRejected:
-      return Live::kRefused;
-    case core::CallEnd::kCancelled:
-    case core::CallEnd::kAbandoned:
-      break;
-  }
-  return Live::kUnknown;
-}
-
-// The live policy has ended it by its own timeout, and not by its caller's.
-bool HasTimedOut(const CandidateCall::Call& call, Time callers_deadline) {
-  return call.reason == Reason::kDeadlineExceeded && call.attempts > 0 &&
-         call.took >= call.granted &&
-         core::SaturatingAdd(call.started, call.granted) < callers_deadline;
-}
-
 }  // namespace
+
+// It may have had more time under the candidate.
+bool CandidateCall::WasCutOff(const Sent& sent, const core::AttemptEnd& end,
+                              Time own_deadline) {
+  return end.code == absl::StatusCode::kDeadlineExceeded &&
+         end.origin != core::Origin::kPeer && sent.deadline < own_deadline;
+}
 
 class CandidateCall::Waiter final : public core::Bulkhead::Waiter {
  public:
@@ -77,7 +61,6 @@ core::CallDriver::Plan CandidateCall::MakePlan() const {
   plan.options = &options_;
   plan.targets = candidate_.binding.targets;
   plan.budget = candidate_.binding.runtime->budget.get();
-  plan.stats = &candidate_.binding.runtime->stats;
   plan.latency = &live_->latency;
   plan.estimator = candidate_.binding.settings->estimator.get();
   plan.deadline = deadline_;
@@ -95,6 +78,7 @@ void CandidateCall::Enter(Time now) {
   using StepKind = core::AdmissionControl::Step::Kind;
   const core::AdmissionControl& admission =
       candidate_.binding.settings->admission;
+  if (admission.empty() && core::CanPayFor(deadline_, now)) return;
   core::AdmissionControl::Step step =
       admission_.Begin(&admission, now, deadline_,
                        is_unary() ? live_->ExpectedTime(admission, now)
@@ -133,27 +117,15 @@ void CandidateCall::Begin(const Launch& launch, Time now) {
     if (step.kind == StepKind::kRefused) Refuse(step.refusal.reason, now);
     if (step.kind != StepKind::kAdmitted) return;
   }
-  if (is_driven_) {
-    driver_.emplace(MakePlan());
-    const core::CallDriver::Actions actions =
-        driver_->Follow(core::AttemptKind::kFirst, launch.target, now);
-    has_begun_ = !actions.launch.empty() || driver_->is_elsewhere();
-    if (driver_->is_elsewhere()) {
-      Lose();
-    } else if (has_begun_) {
-      sent_.front().own = 0;
-    } else {
-      Refuse(actions.finish->reason, now);
-    }
+  if (is_driven_ && targets().size() > 1) {
+    BeginDriven(launch, now);
     return;
   }
-  core::Breaker* const breaker = targets()[0];
-  core::Admission asked;
-  if (launch.target == 0) {
-    asked = breaker->Admit(now, deadline_, kind_);
-  } else if (const auto refusal = breaker->Glance(now)) {
-    asked.refusal = *refusal;
+  if (is_driven_ && !core::CanPayFor(deadline_, now)) {
+    Refuse(Reason::kDeadlineExceeded, now);
+    return;
   }
+  core::Admission asked = AskFirstTarget(launch.target, now);
   if (asked.refusal.reason != Reason::kNone) {
     Refuse(asked.refusal.reason, now);
     return;
@@ -166,8 +138,52 @@ void CandidateCall::Begin(const Launch& launch, Time now) {
   }
   permit_ = std::move(asked.permit);
   launched_ = now;
+  if (is_driven_ && core::MayHedge(options_) && options_.max_attempts() > 1) {
+    hedge_at_ = core::HedgeAt(options_, &live_->latency, deadline_, now);
+  }
   // See above: nobody says whether its connection lives.
   if (!is_unary() && permit_.is_probe()) permit_.NoteAnswered(now);
+}
+
+core::Admission CandidateCall::AskFirstTarget(int sent_to, Time now) {
+  core::Breaker* const breaker = targets()[0];
+  if (sent_to == 0) {
+    const Time deadline =
+        is_driven_
+            ? core::AttemptDeadline(deadline_, options_.attempt_timeout(0), now)
+            : deadline_;
+    return breaker->Admit(now, deadline, kind_);
+  }
+  // What is sent elsewhere takes none of its permits.
+  return {core::Permit(), breaker->Glance(now).value_or(core::Refusal{})};
+}
+
+void CandidateCall::BeginDriven(const Launch& launch, Time now) {
+  driver_ = std::make_unique<core::CallDriver>(MakePlan());
+  const core::CallDriver::Actions actions =
+      driver_->Follow(core::AttemptKind::kFirst, launch.target, now);
+  has_begun_ = !actions.launch.empty() || driver_->is_elsewhere();
+  if (driver_->is_elsewhere()) {
+    Lose();
+  } else if (has_begun_) {
+    sent_.front().own = 0;
+  } else {
+    Refuse(actions.finish->reason, now);
+  }
+}
+
+void CandidateCall::MakeDriver() {
+  driver_ = std::make_unique<core::CallDriver>(MakePlan());
+  driver_->Adopt(std::move(permit_), launched_, hedge_at_);
+  sent_.front().own = 0;
+}
+
+bool CandidateCall::IsPlain(int n, const core::AttemptEnd& end,
+                            Time now) const {
+  const bool is_due =
+      hedge_at_ < now || (deadline_ < live_deadline_ && deadline_ < now);
+  return is_driven_ && driver_ == nullptr && permit_ && n == 0 &&
+         end.code == absl::StatusCode::kOk && !end.is_judged_later && !is_due;
 }
 
 void CandidateCall::OnLaunch(const Launch& launch, Time now) {
@@ -180,6 +196,7 @@ void CandidateCall::OnLaunch(const Launch& launch, Time now) {
     return;
   }
   if (!has_begun_ || is_lost_) return;
+  NeedDriver();
   const bool is_retry = launch.kind == core::AttemptKind::kRetry;
   if (!driver_) {
     gives_up_ |= is_retry;
@@ -213,26 +230,43 @@ void CandidateCall::Advance(Time now) {
 
 std::vector<CandidateCall::Unjudged> CandidateCall::OnAttemptEnd(
     int n, const core::AttemptEnd& end, Time now) {
-  std::vector<Unjudged> out;
-  if (has_ended_ || !has_begun_ || is_lost_) return out;
-  Advance(now);
-  const Sent& sent = sent_[static_cast<size_t>(n)];
-  // It may have had more time here.
-  const auto was_cut_off = [&](Time own_deadline) {
-    return end.code == absl::StatusCode::kDeadlineExceeded &&
-           end.origin != core::Origin::kPeer && sent.deadline < own_deadline;
-  };
-  if (driver_) {
-    if (sent.own < 0) return out;
-    if (!finish_ && was_cut_off(driver_->attempt(sent.own).deadline)) {
-      Lose();
-      return out;
-    }
-    Note(driver_->OnAttemptEnd(sent.own, end, now));
-    return driver_->TakeUnjudged();
+  if (has_ended_ || !has_begun_ || is_lost_) return {};
+  if (IsPlain(n, end, now)) {
+    EndPlain(end, now);
+    return {};
   }
-  if (n != 0 || !permit_) return out;
-  if (was_cut_off(deadline_)) {
+  NeedDriver();
+  const Sent& sent = sent_[static_cast<size_t>(n)];
+  if (driver_) return EndDriven(sent, end, now);
+  if (n == 0 && permit_) return EndNative(sent, end, now);
+  return {};
+}
+
+void CandidateCall::EndPlain(const core::AttemptEnd& end, Time now) {
+  const core::BlameRules rules = options_.blame();
+  const Attribution attribution = core::Attribute(end, rules);
+  verdict_ = core::AdmissionControl::VerdictOf(end.code, attribution);
+  permit_.SetHasAnswer();
+  permit_.Settle(core::VerdictOn(attribution, end.code, rules), now);
+  candidate_.binding.runtime->budget->OnAttemptEnd(/*success=*/true);
+}
+
+std::vector<CandidateCall::Unjudged> CandidateCall::EndDriven(
+    const Sent& sent, const core::AttemptEnd& end, Time now) {
+  Advance(now);
+  if (sent.own < 0) return {};
+  if (!finish_ && WasCutOff(sent, end, driver_->attempt(sent.own).deadline)) {
+    Lose();
+    return {};
+  }
+  Note(driver_->OnAttemptEnd(sent.own, end, now));
+  return driver_->TakeUnjudged();
+}
+
+std::vector<CandidateCall::Unjudged> CandidateCall::EndNative(
+    const Sent& sent, const core::AttemptEnd& end, Time now) {
+  std::vector<Unjudged> out;
+  if (WasCutOff(sent, end, deadline_)) {
     Lose();
     return out;
   }
@@ -255,104 +289,22 @@ std::vector<CandidateCall::Unjudged> CandidateCall::OnAttemptEnd(
 }
 
 void CandidateCall::OnCommit(int n, Time now) {
-  if (has_ended_ || !driver_) return;
+  if (has_ended_) return;
+  NeedDriver();
+  if (!driver_) return;
   Advance(now);
   const int own = sent_[static_cast<size_t>(n)].own;
   if (own >= 0) Note(driver_->OnCommit(own, now));
 }
 
 void CandidateCall::OnTimer(Time now) {
-  if (has_ended_ || !driver_ || finish_) return;
+  if (has_ended_) return;
+  NeedDriver();
+  if (!driver_ || finish_) return;
   Advance(now);
   if (!finish_) hedges_ |= driver_->ForgoHedge(now);
 }
 
 void CandidateCall::OnProgress(Time now) { permit_.NoteProgress(now); }
-
-void CandidateCall::End(const Call& call, Time now) {
-  has_ended_ = true;
-  const Live live = LiveOf(call);
-  tally()->Add(Would::kNothingElse, live);
-  if (waits_) tally()->Add(Would::kWait, live);
-  if (live_retried_) tally()->Add(Tally::LiveAct::kRetried);
-  if (live_hedged_) tally()->Add(Tally::LiveAct::kHedged);
-  const bool live_timed_out = HasTimedOut(call, callers_deadline_);
-  if (live_timed_out) tally()->Add(Tally::LiveAct::kTimedOut);
-  if (has_begun_) {
-    EndSent(call, live, live_timed_out, now);
-  } else if (!is_refused()) {
-    EndUnsent(call, live, now);
-  }
-  if (!is_refused()) return;
-  tally()->Add(Would::kRefuse, live);
-  tally()->AddRefusal(refused_);
-}
-
-void CandidateCall::EndUnsent(const Call& call, Live live, Time now) {
-  using Verdict = core::AdmissionControl::Verdict;
-  if (waits_) {
-    const core::AdmissionControl::Step step = admission_.Continue(waiter_, now);
-    if (step.kind == core::AdmissionControl::Step::Kind::kRefused) {
-      Refuse(step.refusal.reason, now);
-      return;
-    }
-  }
-  if (!waits_ || (live == Live::kRefused && !admission_.is_queued())) {
-    if (!core::CanPayFor(deadline_, now)) {
-      Refuse(Reason::kDeadlineExceeded, now);
-    } else if (call.reason == Reason::kDeadlineInfeasible &&
-               options_.deadline_gate) {
-      Refuse(Reason::kDeadlineInfeasible, now);
-    } else {
-      Reason first = Reason::kNone;
-      for (core::Breaker* each : targets()) {
-        const absl::optional<core::Refusal> refusal = each->Glance(now);
-        if (!refusal) {
-          first = Reason::kNone;
-          break;
-        }
-        if (first == Reason::kNone) first = refusal->reason;
-      }
-      if (first != Reason::kNone) Refuse(first, now);
-    }
-  }
-  admission_.End(call.attempts > 0 ? Verdict::kUnknown : Verdict::kNotSent,
-                 now);
-}
-
-void CandidateCall::EndSent(const Call& call, Live live, bool live_timed_out,
-                            Time now) {
-  Advance(now);
-  if (driver_ && !finish_) {
-    if (call.end == core::CallEnd::kCancelled) {
-      Note(driver_->OnCallerCancel(now));
-    } else if (live_timed_out) {
-      if (deadline_ <= live_deadline_) {
-        Note(driver_->OnTimer(now));
-        has_timed_out_ = true;
-      }
-    } else if (call.reason == Reason::kDeadlineExceeded) {
-      Note(driver_->OnCallersDeadline(now));
-    }
-  }
-  if (has_timed_out_) tally()->Add(Would::kTimeOut, live);
-  if (hedges_) tally()->Add(Would::kHedge, live);
-  if (gives_up_) tally()->Add(Would::kGiveUp, live);
-  const bool runs = !is_lost_ && !finish_ && !verdict_;
-  if (runs && live_timed_out && deadline_ > live_deadline_) {
-    tally()->Add(Would::kGoOn, live);
-  }
-  const bool gate_stops =
-      call.reason == Reason::kDeadlineInfeasible && options_.deadline_gate;
-  if (runs && driver_ && live == Live::kFailed && !gate_stops &&
-      driver_->ForgoRetry(now)) {
-    tally()->Add(Would::kRetry, live);
-  }
-  auto verdict = verdict_.value_or(core::AdmissionControl::Verdict::kUnknown);
-  if (driver_ && finish_) verdict = driver_->VerdictOf(*finish_);
-  driver_.reset();
-  permit_ = core::Permit();
-  admission_.End(verdict, now);
-}
 
 }  // namespace firebreak::engine

@@ -48,6 +48,7 @@
 #include "src/core/admission/admission_control.h"
 #include "src/core/attempts/call_driver.h"
 #include "src/core/base/reason.h"
+#include "src/core/base/recycled.h"
 #include "src/core/base/time.h"
 #include "src/core/breaker/breaker.h"
 #include "src/core/measure/call_tape.h"
@@ -55,7 +56,7 @@
 
 namespace firebreak::engine {
 
-class CandidateCall {
+class CandidateCall final : public core::Recycled<CandidateCall> {
  public:
   struct Arrival {
     core::Time now;
@@ -105,6 +106,23 @@ class CandidateCall {
   void Enter(core::Time now);
   void Refuse(core::Reason reason, core::Time now);
   void Begin(const Launch& launch, core::Time now);
+  void BeginDriven(const Launch& launch, core::Time now);
+  core::Admission AskFirstTarget(int sent_to, core::Time now);
+  // Makes the driver of a call that has begun without one.
+  void NeedDriver() {
+    if (is_driven_ && driver_ == nullptr && permit_) MakeDriver();
+  }
+  void MakeDriver();
+  // Whether nothing has happened to it that a driver decides about, but this
+  // end of its first attempt.
+  bool IsPlain(int n, const core::AttemptEnd& end, core::Time now) const;
+  void EndPlain(const core::AttemptEnd& end, core::Time now);
+  static bool WasCutOff(const Sent& sent, const core::AttemptEnd& end,
+                        core::Time own_deadline);
+  std::vector<Unjudged> EndDriven(const Sent& sent, const core::AttemptEnd& end,
+                                  core::Time now);
+  std::vector<Unjudged> EndNative(const Sent& sent, const core::AttemptEnd& end,
+                                  core::Time now);
   // What there is of it is not known from here on.
   void Lose();
   void Note(const core::CallDriver::Actions& actions);
@@ -136,15 +154,18 @@ class CandidateCall {
   bool live_retried_ = false;
   bool live_hedged_ = false;
   // Before the permit, which takes itself out of the queue by it.
-  std::shared_ptr<Waiter> waiter_;
+  std::shared_ptr<core::Bulkhead::Waiter> waiter_;
   core::AdmissionPermit admission_;
   absl::InlinedVector<Sent, 2> sent_;
-  // Where it would drive the call.
-  absl::optional<core::CallDriver> driver_;
+  // Where it would drive the call. With one target it is made when it has
+  // something to decide: until then, the permit below is that of the first
+  // attempt. Not inside of this object, which would be three times as large.
+  std::unique_ptr<core::CallDriver> driver_;
   absl::optional<core::CallDriver::Finish> finish_;
   // Where it would not.
   core::Permit permit_;
   core::Time launched_;
+  core::Time hedge_at_ = core::kInfiniteFuture;
   absl::optional<core::AdmissionControl::Verdict> verdict_;
 };
 

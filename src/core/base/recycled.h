@@ -15,8 +15,8 @@
 // is still found.
 //
 // Thread safety: safe from any thread, also while a thread or the process ends.
-#ifndef FIREBREAK_INTERCEPTORS_RECYCLED_H_
-#define FIREBREAK_INTERCEPTORS_RECYCLED_H_
+#ifndef FIREBREAK_SRC_CORE_BASE_RECYCLED_H_
+#define FIREBREAK_SRC_CORE_BASE_RECYCLED_H_
 
 #include <cstddef>
 #include <new>
@@ -27,7 +27,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace firebreak::interceptors {
+namespace firebreak::core {
 
 // `T` must be final, so that all its objects have the same size.
 template <class T>
@@ -149,6 +149,6 @@ class RecyclingAllocator {
   };
 };
 
-}  // namespace firebreak::interceptors
+}  // namespace firebreak::core
 
-#endif  // FIREBREAK_INTERCEPTORS_RECYCLED_H_
+#endif  // FIREBREAK_SRC_CORE_BASE_RECYCLED_H_

@@ -1,5 +1,5 @@
 // Objects that are created and deleted with each call, without the heap.
-#include "interceptors/recycled.h"
+#include "src/core/base/recycled.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace firebreak::interceptors {
+namespace firebreak::core {
 namespace {
 
 class Base {
@@ -65,4 +65,4 @@ TEST(RecycledTest, MayBeMadeHereAndDeletedThere) {
 }
 
 }  // namespace
-}  // namespace firebreak::interceptors
+}  // namespace firebreak::core
