@@ -89,7 +89,8 @@ absl::Status Candidates::Set(const grpc::CallbackServerContext& context,
       given_.Take(context, request, which, &visitor,
                   [&](const absl::StatusOr<engine::PolicyTable>& policy,
                       const PolicyUpdate& how) {
-                    return core_->candidates()->Set(policy, how, &set);
+                    return core_->candidates()->Set(
+                        policy, how, request.if_candidate(), &set);
                   });
   if (!change.ok()) return change.status();
   FillChange(*change, response->mutable_promoted());
@@ -111,8 +112,8 @@ absl::Status Candidates::Clear(const grpc::CallbackServerContext& context,
       {}, &visitor);
   if (!may.ok()) return may;
   if (!which.ok()) return which;
-  const auto gone =
-      core_->candidates()->Clear(absl::StrCat("admin ", visitor.actor));
+  const auto gone = core_->candidates()->Clear(
+      absl::StrCat("admin ", visitor.actor), request.if_candidate());
   if (!gone.ok()) return gone.status();
   gate_->Changed(visitor, {}, "", "",
                  absl::StrCat("candidate ", (*gone)->facts.id, " is cleared"));

@@ -80,7 +80,12 @@ TEST_F(CtlCandidateTest, ShadowCompareAndPromote) {
 TEST_F(CtlCandidateTest, OffTakesItAway) {
   EXPECT_EQ(Invoke("policy shadow --off" + one_).exit_code, 1);
   EXPECT_EQ(Invoke("policy shadow " + file_ + one_).exit_code, 0);
-  const Output off = Invoke("policy shadow --off" + one_);
+  const Output others = Invoke("policy shadow --off --if-candidate 7" + one_);
+  EXPECT_EQ(others.exit_code, 1);
+  EXPECT_THAT(others.err, HasSubstr("candidate 1 is there, not 7"));
+  EXPECT_EQ(Invoke("policy shadow --if-candidate 7 " + file_ + one_).exit_code,
+            1);
+  const Output off = Invoke("policy shadow --off --if-candidate 1" + one_);
   EXPECT_EQ(off.exit_code, 0) << off.err;
   EXPECT_EQ(off.out, "candidate 1 is taken away\n");
 }
@@ -89,6 +94,8 @@ TEST_F(CtlCandidateTest, WrongCommandLines) {
   EXPECT_EQ(Invoke("policy shadow" + one_).exit_code, 2);
   EXPECT_EQ(Invoke("policy shadow --off " + file_ + one_).exit_code, 2);
   EXPECT_EQ(Invoke("policy shadow --if-version 0 " + file_ + one_).exit_code,
+            2);
+  EXPECT_EQ(Invoke("policy shadow --if-candidate -1 " + file_ + one_).exit_code,
             2);
   EXPECT_EQ(Invoke("policy shadow /nowhere" + one_).exit_code, 1);
   std::ofstream(file_) << "method { name {} timeout: \"2h\" }";

@@ -30,6 +30,11 @@ void AddCandidateCommands(CLI::App* policy, Arguments* args, Command* chosen) {
                    "Only beside this version of the policy (default: any)")
       ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()))
       ->excludes(off);
+  shadow
+      ->add_option(
+          "--if-candidate", args->candidate.if_candidate,
+          "Only in the place of this candidate (default: any, or none)")
+      ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
   AddReason(shadow, args);
   AddCommand(
       policy, args, "compare",

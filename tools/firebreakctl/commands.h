@@ -83,6 +83,7 @@ struct PolicyRequest {
 struct CandidateRequest {
   std::string path;  // as in PolicyRequest; none: take the candidate away
   uint64_t if_version = 0;
+  uint64_t if_candidate = 0;  // of Shadow()
   bool off = false;
   bool force = false;  // of Promote(): also where the live policy has changed
 };

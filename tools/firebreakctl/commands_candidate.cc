@@ -12,6 +12,7 @@ namespace firebreak::ctl {
 int Client::Shadow(const CandidateRequest& wanted) {
   if (wanted.off) {
     v1::ClearCandidateRequest request;
+    request.set_if_candidate(wanted.if_candidate);
     request.set_engine(settings_.engine);
     request.set_reason(settings_.reason);
     return PrintEach(AskAll(&v1::Admin::Stub::ClearCandidate, request),
@@ -33,6 +34,7 @@ int Client::Shadow(const CandidateRequest& wanted) {
   v1::SetCandidateRequest request;
   request.set_text(*text);
   request.set_if_version(wanted.if_version);
+  request.set_if_candidate(wanted.if_candidate);
   request.set_engine(settings_.engine);
   request.set_reason(settings_.reason);
   return PrintEach(AskAll(&v1::Admin::Stub::SetCandidate, request),

@@ -37,15 +37,17 @@ absl::optional<CandidateCounts> CandidateStore::CountsOf(
 
 absl::StatusOr<PolicyChange> CandidateStore::Set(
     const absl::StatusOr<PolicyTable>& policy, const PolicyUpdate& update,
-    std::shared_ptr<Candidate>* set) {
-  PolicyUpdate check = update;
-  check.dry_run = true;
-  if (update.dry_run) {
+    uint64_t if_id, std::shared_ptr<Candidate>* set) {
+  const auto look = [&]() -> absl::StatusOr<PolicyChange> {
+    absl::Status is_there = IsThere(if_id);
+    if (!is_there.ok()) return is_there;
+    PolicyUpdate check = update;
+    check.dry_run = true;
     return neighbours_.policies->UpdatePolicy(policy, check);
-  }
+  };
+  if (update.dry_run) return look();
   core::MutexLock changing(&change_mu_);
-  absl::StatusOr<PolicyChange> change =
-      neighbours_.policies->UpdatePolicy(policy, check);
+  absl::StatusOr<PolicyChange> change = look();
   if (!change.ok()) {
     neighbours_.policies->Note(
         update.source,
@@ -76,10 +78,16 @@ absl::StatusOr<PolicyChange> CandidateStore::Set(
 }
 
 absl::StatusOr<std::shared_ptr<Candidate>> CandidateStore::Clear(
-    const std::string& source) {
+    const std::string& source, uint64_t if_id) {
   core::MutexLock changing(&change_mu_);
   const std::shared_ptr<Candidate> before = current();
   if (before == nullptr) return ThereIsNone();
+  if (absl::Status status = IsThere(if_id); !status.ok()) {
+    neighbours_.policies->Note(
+        source, absl::StrCat("candidate not cleared: ", status.message()),
+        /*refused=*/true);
+    return status;
+  }
   Swap(nullptr);
   neighbours_.policies->Note(
       source, absl::StrCat("candidate ", before->facts.id, " is cleared"));
@@ -92,29 +100,43 @@ absl::StatusOr<PolicyChange> CandidateStore::Promote(
   const std::shared_ptr<Candidate> candidate = current();
   if (candidate == nullptr) return ThereIsNone();
   const Candidate::Facts& facts = candidate->facts;
-  if (promotion.if_id != 0 && promotion.if_id != facts.id) {
-    return absl::AbortedError(
-        absl::StrCat("candidate ", facts.id, " is there, not ", promotion.if_id,
-                     " (if_candidate): look at it and try again"));
+  if (absl::Status may = MayPromote(facts, promotion); !may.ok()) {
+    neighbours_.policies->Note(
+        promotion.source,
+        absl::StrCat("candidate not promoted: ", may.message()),
+        /*refused=*/true);
+    return may;
   }
   PolicyUpdate update;
   update.source =
       absl::StrCat(promotion.source, ", candidate ", facts.id, " promoted");
-  if (!promotion.force) {
-    const uint64_t version = neighbours_.policies->in_force().version;
-    if (version != facts.live_version) {
-      return absl::AbortedError(absl::StrCat(
-          "policy version ", version, " is in force, and candidate ", facts.id,
-          " was set beside version ", facts.live_version,
-          ": set it anew, or promote it by force"));
-    }
-    update.if_version = facts.live_version;
-  }
+  if (!promotion.force) update.if_version = facts.live_version;
   absl::StatusOr<PolicyChange> change =
       neighbours_.policies->UpdatePolicy(candidate->policy, update);
   if (!change.ok()) return change;
   Swap(nullptr);
   return change;
+}
+
+absl::Status CandidateStore::IsThere(uint64_t if_id) const {
+  const uint64_t id = current_id();
+  if (if_id == 0 || if_id == id) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(
+      id == 0 ? "no candidate is there"
+              : absl::StrCat("candidate ", id, " is there"),
+      ", not ", if_id, " (if_candidate): look at it and try again"));
+}
+
+absl::Status CandidateStore::MayPromote(const Candidate::Facts& facts,
+                                        const Promotion& promotion) const {
+  absl::Status is_there = IsThere(promotion.if_id);
+  if (!is_there.ok() || promotion.force) return is_there;
+  const uint64_t version = neighbours_.policies->in_force().version;
+  if (version == facts.live_version) return absl::OkStatus();
+  return absl::AbortedError(
+      absl::StrCat("policy version ", version, " is in force, and candidate ",
+                   facts.id, " was set beside version ", facts.live_version,
+                   ": set it anew, or promote it by force"));
 }
 
 void CandidateStore::Swap(std::shared_ptr<Candidate> next) {

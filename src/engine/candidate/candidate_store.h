@@ -53,18 +53,22 @@ class CandidateStore {
 
   // From now on this is the candidate, and counts begin anew. Errors are those
   // of PolicyStore::UpdatePolicy(), with which it shares its dry run: what the
-  // policy would change if it were promoted now. Each is an event too, but for
-  // a dry run; the one before stays then. `set` becomes the candidate, and
-  // stays as it was after a dry run and an error.
+  // policy would change if it were promoted now. ABORTED also: not `if_id` is
+  // there, if that is not zero. Each is an event too, but for a dry run; the
+  // one before stays then. `set` becomes the candidate, and stays as it was
+  // after a dry run and an error.
   absl::StatusOr<PolicyChange> Set(const absl::StatusOr<PolicyTable>& policy,
                                    const PolicyUpdate& update,
+                                   uint64_t if_id = 0,
                                    std::shared_ptr<Candidate>* set = nullptr);
-  // The one that has gone. FAILED_PRECONDITION: there is none.
-  absl::StatusOr<std::shared_ptr<Candidate>> Clear(const std::string& source);
+  // The one that has gone. FAILED_PRECONDITION: there is none. ABORTED: it is
+  // not `if_id`, which is an event too.
+  absl::StatusOr<std::shared_ptr<Candidate>> Clear(const std::string& source,
+                                                   uint64_t if_id = 0);
   // Puts the candidate into force, as UpdatePolicy() would, and there is none
   // any more. What its breakers, budgets and queues have seen goes with it.
-  // FAILED_PRECONDITION: there is none. ABORTED: it is not
-  // `if_id`, or the live policy has changed.
+  // FAILED_PRECONDITION: there is none. ABORTED: it is not `if_id`, or the live
+  // policy has changed; this is an event too.
   absl::StatusOr<PolicyChange> Promote(const Promotion& promotion);
 
   // Null: there is none.
@@ -77,6 +81,10 @@ class CandidateStore {
       const MethodRuntime& live) const;
 
  private:
+  // ABORTED unless the candidate is `if_id`, or this is zero.
+  absl::Status IsThere(uint64_t if_id) const;
+  absl::Status MayPromote(const Candidate::Facts& facts,
+                          const Promotion& promotion) const;
   void Swap(std::shared_ptr<Candidate> next);
 
   const Neighbours neighbours_;

@@ -221,6 +221,27 @@ TEST_F(AdminCandidateTest, PromoteAppliesAndAllIsInTheAudit) {
                                    "SetCandidate", "ClearCandidate"));
 }
 
+TEST_F(AdminCandidateTest, TheCandidateOfSomebodyElseStays) {
+  ASSERT_TRUE(Set(kCandidate).ok());
+  v1::SetCandidateRequest another;
+  another.set_text(kCandidate);
+  another.set_if_candidate(7);
+  EXPECT_EQ(f_.Call(&Stub::SetCandidate, another, &set_).error_code(),
+            grpc::StatusCode::ABORTED);
+  v1::ClearCandidateRequest clear;
+  clear.set_if_candidate(7);
+  v1::ClearCandidateResponse cleared;
+  const grpc::Status status = f_.Call(&Stub::ClearCandidate, clear, &cleared);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(status.error_message(),
+            "candidate 1 is there, not 7 (if_candidate): look at it and try "
+            "again");
+  EXPECT_EQ(Compare().candidate().id(), 1u);
+  another.set_if_candidate(1);
+  EXPECT_TRUE(f_.Call(&Stub::SetCandidate, another, &set_).ok());
+  EXPECT_EQ(set_.candidate().id(), 2u);
+}
+
 TEST_F(AdminCandidateTest, AnotherLivePolicyNeedsForce) {
   ASSERT_TRUE(Set(kCandidate).ok());
   v1::ApplyPolicyRequest other;

@@ -63,9 +63,10 @@ class CandidateStoreTest : public ::testing::Test {
   core::BreakerSnapshot Live() {
     return Find()->targets[0]->Snapshot(clock_->Now());
   }
-  std::string LastCause() {
-    return core()->events().Since(0, 1000).events.back().cause;
+  std::vector<core::Event> Events() {
+    return core()->events().Since(0, 1000).events;
   }
+  std::string LastCause() { return Events().back().cause; }
 
   const std::shared_ptr<testing::VirtualClock> clock_ =
       std::make_shared<testing::VirtualClock>();
@@ -113,6 +114,29 @@ TEST_F(CandidateStoreTest, WhatDoesNotCompileIsRefusedAndTheOldOneStays) {
   dry.dry_run = true;
   EXPECT_TRUE(Set(Limit(4), dry).ok());
   EXPECT_EQ(store()->current()->facts.id, 1u);
+}
+
+TEST_F(CandidateStoreTest, ACandidateOfSomebodyElseStays) {
+  const absl::StatusOr<PolicyTable> policy =
+      ParsePolicyText(Limit(4), "test", true);
+  PolicyUpdate update;
+  update.source = "me";
+  const auto early = store()->Set(policy, update, /*if_id=*/1);
+  EXPECT_TRUE(absl::IsAborted(early.status()));
+  EXPECT_THAT(LastCause(), HasSubstr("me: candidate refused: no candidate is "
+                                     "there, not 1 (if_candidate)"));
+  ASSERT_TRUE(Set(Limit(3)).ok());
+  ASSERT_TRUE(store()->Set(policy, update, /*if_id=*/1).ok());
+  EXPECT_EQ(store()->current_id(), 2u);
+  EXPECT_TRUE(absl::IsAborted(store()->Set(policy, update, 1).status()));
+  update.dry_run = true;
+  EXPECT_TRUE(absl::IsAborted(store()->Set(policy, update, 1).status()));
+  EXPECT_TRUE(absl::IsAborted(store()->Clear("me", 1).status()));
+  EXPECT_THAT(LastCause(), HasSubstr("me: candidate not cleared: candidate 2 "
+                                     "is there, not 1 (if_candidate)"));
+  EXPECT_TRUE(Events().back().refused);
+  EXPECT_EQ(store()->current_id(), 2u);
+  EXPECT_TRUE(store()->Clear("me", 2).ok());
 }
 
 TEST_F(CandidateStoreTest, AnotherBeginsAnew) {
@@ -240,7 +264,7 @@ TEST_F(CandidateStoreTest, OneThatIsRefusedLeavesAnEvent) {
   PolicyUpdate update;
   update.source = "me";
   ASSERT_FALSE(Set("method { name {} timeout: \"2h\" }", update).ok());
-  const auto events = core()->events().Since(0, 1000).events;
+  const auto events = Events();
   ASSERT_FALSE(events.empty());
   EXPECT_TRUE(events.back().refused);
   EXPECT_EQ(events.back().kind, core::Event::Kind::kPolicy);
@@ -252,14 +276,18 @@ TEST_F(CandidateStoreTest, OneThatIsRefusedLeavesAnEvent) {
   EXPECT_EQ(store()->current_id(), 1u);
   update.dry_run = true;
   ASSERT_FALSE(Set("garbage", update).ok());
-  EXPECT_EQ(core()->events().Since(0, 1000).events.size(), events.size());
+  EXPECT_EQ(Events().size(), events.size());
 }
 
 TEST_F(CandidateStoreTest, PromoteMindsWhatHasChanged) {
   ASSERT_TRUE(Set(Limit(3)).ok());
   CandidateStore::Promotion promotion;
   promotion.if_id = 4;
+  promotion.source = "me";
   EXPECT_TRUE(absl::IsAborted(store()->Promote(promotion).status()));
+  EXPECT_THAT(LastCause(), HasSubstr("me: candidate not promoted: candidate 1 "
+                                     "is there, not 4 (if_candidate)"));
+  EXPECT_TRUE(Events().back().refused);
   promotion.if_id = 1;
   ASSERT_TRUE(engine_->SetPolicyText(Limit(6)).ok());
   const auto refused = store()->Promote(promotion);
@@ -267,6 +295,8 @@ TEST_F(CandidateStoreTest, PromoteMindsWhatHasChanged) {
   EXPECT_THAT(std::string(refused.status().message()),
               HasSubstr("policy version 2 is in force, and candidate 1 was set "
                         "beside version 1"));
+  EXPECT_THAT(LastCause(),
+              HasSubstr("me: candidate not promoted: policy version 2 is in"));
   ASSERT_NE(store()->current(), nullptr);
   promotion.force = true;
   EXPECT_TRUE(store()->Promote(promotion).ok());
@@ -284,21 +314,29 @@ TEST_F(CandidateStoreTest, EachEngineHasItsOwn) {
 TEST_F(CandidateStoreTest, ChangesWhileCallsRun) {
   std::atomic<bool> stop{false};
   std::atomic<int64_t> calls{0};
+  // By the number of the candidate that their binding had.
+  std::vector<std::atomic<int64_t>> under(51);
   std::vector<std::thread> callers;
   for (int i = 0; i < 3; ++i) {
     callers.emplace_back([&] {
       while (!stop) {
         const auto binding = Find();
-        if (binding->candidate != nullptr) Call(*binding);
+        if (binding->candidate != nullptr) {
+          Call(*binding);
+          ++under[binding->candidate->candidate->facts.id];
+        }
         ++calls;
       }
     });
   }
+  std::vector<std::shared_ptr<Candidate>> kept;
   int64_t seen = 0;
   for (int round = 0; round < 50; ++round) {
     while (calls < seen + 10) std::this_thread::yield();
     seen = calls;
     ASSERT_TRUE(Set(Limit(round % 5 + 1)).ok());
+    // The others are gone while calls run.
+    if (round % 2 == 0) kept.push_back(store()->current());
     if (round % 3 == 0) {
       ASSERT_TRUE(store()->Clear("me").ok());
     } else if (round % 3 == 1) {
@@ -309,6 +347,13 @@ TEST_F(CandidateStoreTest, ChangesWhileCallsRun) {
   }
   stop = true;
   for (std::thread& each : callers) each.join();
+  // Each has counted its own calls, all of them and no others.
+  for (const auto& each : kept) {
+    const CandidateMethod* const method = each->Find("c", kMethod);
+    EXPECT_EQ(method == nullptr ? 0 : method->tally.counts().calls(),
+              under[each->facts.id])
+        << "candidate " << each->facts.id;
+  }
 }
 
 }  // namespace
