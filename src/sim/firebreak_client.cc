@@ -39,6 +39,7 @@ struct FirebreakClient::Channel {
     if (options.retry && options.retry->adaptive) {
       estimator.emplace(*options.retry->adaptive);
     }
+    for (const Duration took : setup.usual) latency.Record(took, s->now());
     for (size_t i = 0; i < targets.size(); ++i) {
       if (setup.shared.breaker != nullptr) {
         breakers.push_back(setup.shared.breaker);

@@ -53,6 +53,8 @@ class FirebreakClient : public Client {
     core::Breaker::Identity identity;  // for its own breakers
     // The result of attempt n of a call; if empty, the server draws it.
     std::function<absl::optional<Reply>(uint64_t luck, int n, Time now)> fate;
+    // Successes before the first call, which its latency model knows.
+    std::vector<Duration> usual;
     // As in Workload. May be null; outlives the client.
     const std::vector<Duration>* timers_late = nullptr;
   };

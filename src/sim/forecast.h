@@ -21,6 +21,10 @@
 //  - Without a recording, latency and failures are drawn from the workload's
 //    distributions.
 //
+// The policy is taken to have been in force before: hedges and gates know from
+// the first call on how long calls take. They learn it from the first thousand
+// of the recording that succeeded, or from as many samples of the distribution.
+//
 // Servers form pools of replicas, one pool per service, with round_robin. A
 // replica works on `workers` calls at a time and queues more. Without a limit
 // of workers no call waits for another, and more load makes nothing slower.

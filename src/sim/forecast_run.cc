@@ -7,8 +7,10 @@
 #include "src/core/attempts/attempt_budget.h"
 #include "src/core/base/rng.h"
 #include "src/core/breaker/breaker.h"
+#include "src/core/measure/latency_model.h"
 #include "src/sim/client.h"
 #include "src/sim/firebreak_client.h"
+#include "src/sim/recorded_fates.h"
 #include "src/sim/server.h"
 #include "src/sim/story.h"
 #include "src/sim/wire.h"
@@ -19,13 +21,8 @@ namespace {
 using core::Rng;
 
 constexpr int64_t kCallsToProgress = 8192;
-// The number of recorded calls from which the result of a further attempt is
-// drawn.
-constexpr size_t kNeighbours = 32;
 // Copies of a recorded call start within this time after it.
 constexpr Duration kCopiesWithin = std::chrono::seconds(1);
-// Marks the luck of a call that is no row of the recording.
-constexpr uint64_t kMadeUp = uint64_t{1} << 63;
 
 constexpr uint64_t Bits(uint64_t seed, uint64_t use) {
   return (seed + use) * 0x9e3779b97f4a7c15U;
@@ -50,7 +47,9 @@ class Run {
     MakePools();
     runtimes_.resize(workload.recording ? workload.recording->methods.size()
                                         : 1);
-    IndexRows();
+    if (workload.recording != nullptr) {
+      fates_.emplace(*workload.recording, Bits(workload.seed, 4));
+    }
   }
 
   Forecast Result() {
@@ -66,9 +65,6 @@ class Run {
     std::shared_ptr<const core::MethodOptions> options;
     core::AdmissionControl admission;
     std::unique_ptr<FirebreakClient> client;
-    // With a recording: the method's rows, and how many have been called.
-    std::vector<uint32_t> rows;
-    size_t called = 0;
   };
   struct Servers {
     std::string service;
@@ -147,14 +143,6 @@ class Run {
     server->SetSpeed(speed);
   }
 
-  void IndexRows() {
-    if (workload_.recording == nullptr) return;
-    const auto& calls = workload_.recording->calls;
-    for (size_t i = 0; i < calls.size(); ++i) {
-      runtimes_[calls[i].method].rows.push_back(static_cast<uint32_t>(i));
-    }
-  }
-
   // Plans the next call; with a recording, the call of this row.
   void Plan(size_t row) {
     if (workload_.recording != nullptr) {
@@ -169,7 +157,7 @@ class Run {
     if (at >= Time(workload_.length)) return;
     sim_.At(at, [this] {
       Plan(0);
-      Call(0, lucks_.Next() | kMadeUp);
+      Call(0, lucks_.Next() | RecordedFates::kMadeUp);
     });
   }
 
@@ -201,7 +189,7 @@ class Run {
   // Makes a recorded call as many times as the load says.
   void Repeat(size_t row) {
     const size_t method = workload_.recording->calls[row].method;
-    ++runtimes_[method].called;
+    fates_->OnCall(method);
     double left = LoadAt(sim_.now());
     for (bool is_first = true; left > 0; left -= 1, is_first = false) {
       if (left < 1 && times_.Uniform() >= left) break;
@@ -210,7 +198,7 @@ class Run {
         continue;
       }
       sim_.After(core::Scale(kCopiesWithin, times_.Uniform()),
-                 [this, method, luck = lucks_.Next() | kMadeUp] {
+                 [this, method, luck = lucks_.Next() | RecordedFates::kMadeUp] {
                    Call(method, luck);
                  });
     }
@@ -294,12 +282,26 @@ class Run {
     setup.targets = {target};
     setup.seed = seeds_.Next();
     setup.timers_late = &workload_.timers_late;
-    setup.fate = [this, runtime](uint64_t luck, int n, Time now) {
+    setup.fate = [this, method](uint64_t luck, int n,
+                                Time now) -> absl::optional<Reply> {
       ++SecondAt(now)->attempts;
-      return FateOf(*runtime, luck, n);
+      if (!fates_) return absl::nullopt;
+      return fates_->Of(method, luck, n);
     };
+    setup.usual = UsualOf(method);
     runtime->client = std::make_unique<FirebreakClient>(&sim_, setup, &wire_);
     return runtime;
+  }
+
+  // The policy is taken to have been in force before: what it learns, hedges
+  // and gates know from the first call on.
+  std::vector<Duration> UsualOf(size_t method) const {
+    constexpr size_t kEnough = 10 * core::LatencyModel::kMany;
+    if (fates_) return fates_->FirstSuccesses(method, kEnough);
+    std::vector<Duration> usual(kEnough);
+    Rng rng(Bits(workload_.seed, 5));
+    for (Duration& each : usual) each = workload_.latency.Sample(&rng);
+    return usual;
   }
 
   core::Breaker* SharedBreaker(const core::MethodOptions& options) {
@@ -312,31 +314,6 @@ class Run {
           identity, options.breaker, seeds_.Next(), sim_.now());
     }
     return shared_breaker_.get();
-  }
-
-  absl::optional<Reply> FateOf(const Runtime& runtime, uint64_t luck,
-                               int n) const {
-    if (workload_.recording == nullptr) return absl::nullopt;
-    const auto& calls = workload_.recording->calls;
-    if (n == 0 && (luck & kMadeUp) == 0) {
-      return Reply{calls[luck].code, calls[luck].latency};
-    }
-    const std::vector<uint32_t>& rows = runtime.rows;
-    const size_t end = std::min(
-        rows.size(), std::max(runtime.called + kNeighbours / 2, kNeighbours));
-    const size_t begin = end > kNeighbours ? end - kNeighbours : 0;
-    const size_t size = end - begin;
-    const uint64_t first =
-        AttemptLuck(luck ^ Bits(workload_.seed, 4), n).Next() % size;
-    for (size_t i = 0; i < size; ++i) {
-      const uint32_t row = rows[begin + (first + i) % size];
-      // Neither its own call nor a cancelled one shows what it would meet.
-      const Recording::Call& call = calls[row];
-      const bool is_own = row == luck && size > 1;
-      if (is_own || call.code == absl::StatusCode::kCancelled) continue;
-      return Reply{call.code, call.latency};
-    }
-    return Reply{absl::StatusCode::kOk, calls[rows[begin]].latency};
   }
 
   void Sum() {
@@ -385,6 +362,7 @@ class Run {
   core::AttemptBudget budget_;
   core::AdmissionControl of_channel_;
   std::unique_ptr<core::Breaker> shared_breaker_;
+  absl::optional<RecordedFates> fates_;  // with a recording
   std::vector<Runtime> runtimes_;
   std::vector<Servers> pools_;
   Simulation sim_;

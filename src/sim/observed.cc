@@ -58,6 +58,39 @@ const Observed::Attempt* Observed::Nearest(const Attempts& attempts,
   return nearest;
 }
 
+absl::optional<Observed::Attempt> Observed::FirstOfWell(
+    const Attempts& attempts, const Attempt& hung) {
+  auto next = std::upper_bound(
+      attempts.begin(), attempts.end(), hung.at,
+      [](int64_t t, const Attempt* attempt) { return t < attempt->at; });
+  int64_t ill_until = hung.at + hung.seen.count();
+  for (size_t i = 0; i < kCandidates && next != attempts.end(); ++i, ++next) {
+    const Attempt& each = **next;
+    if (each.code == absl::StatusCode::kDeadlineExceeded) {
+      ill_until = std::max(ill_until, each.at + each.seen.count());
+    } else if (each.at >= ill_until) {
+      Attempt first = each;
+      first.at = ill_until + (each.at - ill_until) / 2;
+      return first;
+    }
+  }
+  return absl::nullopt;
+}
+
+Recording::Call Observed::WouldMeet(const Attempts& attempts, int64_t at) {
+  const Attempt& nearest = *Nearest(attempts, at);
+  Recording::Call call;
+  call.latency = nearest.latency;
+  call.code = nearest.code;
+  if (nearest.code != absl::StatusCode::kDeadlineExceeded) return call;
+  const auto well = FirstOfWell(attempts, nearest);
+  if (well && well->at >= at && well->at - at < call.latency.count()) {
+    call.latency = Duration(well->at - at) + well->latency;
+    call.code = well->code;
+  }
+  return call;
+}
+
 Observed::Attempt Observed::Read(absl::string_view method, int64_t start_ns,
                                  Met met, Duration latency,
                                  absl::StatusCode code, bool* is_other) {
@@ -165,10 +198,16 @@ absl::StatusOr<Recording> Observed::Finish() {
     }
     if (call.met == Met::kNobody) ++result_.of_nobody;
     if (call.met == Met::kNoAnswer) ++result_.given_up;
-    const Attempt& met =
-        call.met == Met::kNobody ? *Nearest(of_method, call.at) : call;
-    result_.calls.push_back(
-        {Duration(call.at - first), met.latency, call.method, met.code});
+    Recording::Call out;
+    if (call.met == Met::kNobody) {
+      out = WouldMeet(of_method, call.at);
+    } else {
+      out.latency = call.latency;
+      out.code = call.code;
+    }
+    out.at = Duration(call.at - first);
+    out.method = call.method;
+    result_.calls.push_back(out);
   }
   if (result_.calls.empty()) {
     return absl::InvalidArgumentError("no attempt was answered");

@@ -23,7 +23,9 @@
 //               of Efron, "The two sample problem with censored data", 1967.
 //   kNobody     it was never sent. It gets the result of the attempt of its
 //               method that was under way then, or that began or ended
-//               nearest
+//               nearest. If that timed out, it lasts as long at most as the
+//               server hung, and is then answered: until the middle between
+//               that end and the next start of one that was answered
 //
 // Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED past kMaxCalls.
 //
@@ -39,6 +41,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "src/core/base/rng.h"
 #include "src/sim/method_names.h"
 #include "src/sim/recording.h"
@@ -78,6 +81,12 @@ class Observed {
   template <class Visit>
   static void FromNearest(const Attempts& attempts, int64_t at, Visit visit);
   static const Attempt* Nearest(const Attempts& attempts, int64_t at);
+  // The next attempt that did not time out, as if it had begun in the middle
+  // between its start and the end of those before it that did.
+  static absl::optional<Attempt> FirstOfWell(const Attempts& attempts,
+                                             const Attempt& hung);
+  // What a call that was never sent would have met.
+  static Recording::Call WouldMeet(const Attempts& attempts, int64_t at);
   Attempt Read(absl::string_view method, int64_t start_ns, Met met,
                Duration latency, absl::StatusCode code, bool* is_other);
   // The attempts of each method that were sent; none if none was answered.

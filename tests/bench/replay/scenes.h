@@ -32,7 +32,7 @@ absl::optional<TailErrors> ReplayTail(const std::vector<std::string>& addresses,
 
 // "What would `timeout: 250ms` and a hedge at p95 have done?" Calls of the same
 // servers are recorded under a policy that only retries; what is simulated of
-// them under that one is compared with further calls, made under it.
+// them under that one is compared with the same calls, made under it.
 absl::optional<TailErrors> AnswerWhatIf(
     const std::vector<std::string>& addresses, int runs, int64_t calls);
 

@@ -471,6 +471,25 @@ TEST(Forecast, TimersThatAreLateSendFewerHedges) {
 
 // A further attempt meets what another call met: the one failure of a recording
 // is mended by every retry.
+// As of a process that has run for a while. A hedge would come after 500 ms
+// otherwise, until a hundred calls have succeeded.
+TEST(Forecast, HedgesKnowWhatCallsTakeFromTheFirstOneOn) {
+  Recording recording = Calls(200, Ms(10));
+  recording.calls[0].latency = Ms(900);
+  Workload workload;
+  workload.recording = &recording;
+  core::MethodOptions options;
+  options.hedging = core::HedgingOptions{};
+  options.hedging->quantile = 0.9;
+  options.hedging->max_delay = Ms(500);
+  const Forecast forecast = RunForecast(workload, Of(options));
+  EXPECT_LT(forecast.Latency(1), Ms(30));
+  Workload made_up;
+  made_up.latency = Distribution::TwoPoint(Ms(10), Ms(900), 0.08);
+  made_up.length = Sec(1);
+  EXPECT_LT(RunForecast(made_up, Of(options)).Latency(0.97), Ms(100));
+}
+
 TEST(Forecast, FurtherAttemptsDoNotMeetTheirOwnCallAgain) {
   core::MethodOptions options;
   options.idempotent = true;

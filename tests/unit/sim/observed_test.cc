@@ -59,12 +59,59 @@ TEST(SimObserved, WhoWasRefusedMeetsWhatTheNearestAttemptMet) {
   EXPECT_EQ(recording->calls[3].code, Code::kDeadlineExceeded);
 }
 
+// What hangs is answered when the server is well again, between 250 ms and
+// 1000 ms here.
+TEST(SimObserved, WhoWouldHaveHungIsAnsweredInTheEnd) {
+  Observed observed;
+  Add(&observed, 0, Met::kAnswer, 250, Code::kDeadlineExceeded);
+  Add(&observed, 370, Met::kNobody);
+  Add(&observed, 380, Met::kNobody);
+  Add(&observed, 600, Met::kNobody);
+  Add(&observed, 1000, Met::kAnswer, 5);
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->calls[1].latency, Ms(250));
+  EXPECT_EQ(recording->calls[1].code, Code::kDeadlineExceeded);
+  EXPECT_EQ(recording->calls[2].latency, Ms(245 + 5));
+  EXPECT_EQ(recording->calls[2].code, Code::kOk);
+  EXPECT_EQ(recording->calls[3].latency, Ms(25 + 5));
+  EXPECT_EQ(recording->calls[3].code, Code::kOk);
+}
+
+// It hung until the last one that timed out did.
+TEST(SimObserved, SeveralThatHangAreOneHang) {
+  Observed observed;
+  Add(&observed, 0, Met::kAnswer, 250, Code::kDeadlineExceeded);
+  Add(&observed, 240, Met::kNobody);
+  Add(&observed, 245, Met::kAnswer, 250, Code::kDeadlineExceeded);
+  Add(&observed, 400, Met::kNobody);
+  Add(&observed, 460, Met::kAnswer, 20, Code::kInternal);
+  Add(&observed, 505, Met::kAnswer, 5, Code::kUnavailable);
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->calls[1].latency, Ms(250));
+  EXPECT_EQ(recording->calls[1].code, Code::kDeadlineExceeded);
+  EXPECT_EQ(recording->calls[3].latency, Ms(100 + 5));
+  EXPECT_EQ(recording->calls[3].code, Code::kUnavailable);
+}
+
+TEST(SimObserved, WhatHangsToTheEndOfTheRecordingIsNotAnswered) {
+  Observed observed;
+  Add(&observed, 0, Met::kAnswer, 5);
+  Add(&observed, 100, Met::kAnswer, 250, Code::kDeadlineExceeded);
+  Add(&observed, 340, Met::kNobody);
+  const auto recording = observed.Finish();
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->calls[2].latency, Ms(250));
+  EXPECT_EQ(recording->calls[2].code, Code::kDeadlineExceeded);
+}
+
 // A server that let a call wait for 250 ms was not well at their end.
 TEST(SimObserved, HowNearAnAttemptIsCountsFromItsEndToo) {
   Observed observed;
   Add(&observed, 0, Met::kAnswer, 250, Code::kDeadlineExceeded);
   Add(&observed, 200, Met::kNobody);
-  Add(&observed, 600, Met::kNobody);
+  Add(&observed, 300, Met::kNobody);
   Add(&observed, 650, Met::kNobody);
   Add(&observed, 1000, Met::kAnswer, 5);
   const auto recording = observed.Finish();
