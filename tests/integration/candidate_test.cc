@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "firebreak/call_options.h"
+#include "firebreak/classifier.h"
 #include "src/engine/candidate/candidate_store.h"
 #include "src/engine/policy/policy.h"
 #include "tests/support/engine_fixture.h"
@@ -123,15 +125,63 @@ TEST_P(CandidateTest, WhatTheLivePolicyGivesUp) {
 }
 
 TEST_P(CandidateTest, WhatTheLivePolicyHedges) {
-  EngineFixture f("idempotent: true hedging { delay: \"10ms\" }");
-  Set(&f, "idempotent: true hedging { delay: \"20ms\" }");
-  f.server().Script({Step::Hang(), Step::Ok()});
-  EXPECT_EQ(Run(&f), absl::StatusCode::kOk);
-  const CandidateCounts counts = Counts(&f, 1);
-  EXPECT_EQ(counts.live_hedged, 1);
-  // Which of them it is depends on how fast the hedge was.
-  EXPECT_LE(counts.of(Would::kHedge), 1);
-  f.server().Release();
+  for (const bool is_sooner : {true, false}) {
+    EngineFixture f("idempotent: true hedging { delay: \"10ms\" }");
+    Set(&f, absl::StrCat("idempotent: true hedging { delay: \"",
+                         is_sooner ? "1ms" : "50s", "\" }"));
+    f.server().Script({Step::Hang(), Step::Ok()});
+    EXPECT_EQ(Run(&f), absl::StatusCode::kOk);
+    const CandidateCounts counts = Counts(&f, 1);
+    EXPECT_EQ(counts.live_hedged, 1);
+    EXPECT_EQ(counts.of(Would::kHedge, Live::kSucceeded), is_sooner ? 1 : 0);
+    f.server().Release();
+  }
+}
+
+TEST_P(CandidateTest, AClassifierJudgesForBoth) {
+  for (const char* more : {"", "retry {}"}) {
+    EngineFixture f(
+        absl::StrCat("breaker { consecutive_failures: 100 } ", more));
+    ASSERT_TRUE(f.engine()
+                    ->SetClassifier("test", kUnaryMethod,
+                                    [](const Result& result) {
+                                      return result.code == grpc::StatusCode::OK
+                                                 ? Judgement::kFailure
+                                                 : Judgement::kDefault;
+                                    })
+                    .ok());
+    Set(&f, absl::StrCat("breaker { consecutive_failures: 2 open_duration: "
+                         "\"60s\" } ",
+                         more));
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(Run(&f), absl::StatusCode::kOk);
+    EXPECT_TRUE(Eventually([&] {
+      const auto* const method =
+          Store(&f)->current()->Find("test", kUnaryMethod);
+      return method->runtime->breakers()
+                 .front()
+                 ->Snapshot(engine::Now())
+                 .state == core::BreakerState::kOpen;
+    }));
+    EXPECT_TRUE(Eventually([&] {
+      return f.breaker().consecutive_failures == 2;
+    })) << "the live one hears the same";
+  }
+}
+
+// What a call wants for itself holds under both.
+TEST_P(CandidateTest, OptionsOfACall) {
+  for (const bool no_retry : {true, false}) {
+    EngineFixture f(kDriven);
+    Set(&f, "retry { max_attempts: 2 backoff { initial: \"1ms\" } }");
+    f.server().Script({Down()});
+    CallOptions options;
+    options.no_retry = no_retry;
+    UnaryCall call;
+    ASSERT_TRUE(options.Set(&call.context).ok());
+    Caller(GetParam(), f.channel()).Run(&call);
+    EXPECT_EQ(call.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(Counts(&f, 1).of(Would::kRetry, Live::kFailed), no_retry ? 0 : 1);
+  }
 }
 
 TEST_P(CandidateTest, WhatTheLivePolicyRefuses) {

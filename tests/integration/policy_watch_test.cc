@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "firebreak/engine.h"
 #include "gtest/gtest.h"
+#include "src/engine/candidate/candidate_store.h"
+#include "src/engine/policy/policy.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 
@@ -81,6 +83,30 @@ TEST_F(PolicyFileWatchTest, CallsFollowTheFile) {
 }
 
 // The engine is destroyed, but its channel is not: the file is still watched.
+// The file and the candidate do not know of each other.
+TEST_F(PolicyFileWatchTest, ACandidateStaysBesideTheFile) {
+  Replace(Attempts(2));
+  const auto engine = *Engine::FromFile(path_);
+  ASSERT_TRUE(engine->WatchFile(path_, options_).ok());
+  engine::CandidateStore* const store = engine->core()->candidates();
+  ASSERT_TRUE(store
+                  ->Set(engine::ParsePolicyText(Attempts(5), "test", true),
+                        PolicyUpdate())
+                  .ok());
+  Replace(Attempts(3));
+  ASSERT_TRUE(Eventually([&] { return engine->policy().version == 2; }));
+  EXPECT_EQ(store->current_id(), 1u);
+  EXPECT_TRUE(absl::IsAborted(store->Promote({}).status()));
+  engine::CandidateStore::Promotion by_force;
+  by_force.force = true;
+  ASSERT_TRUE(store->Promote(by_force).ok());
+  EXPECT_EQ(engine->policy().version, 3u);
+  EXPECT_EQ(store->current_id(), 0u);
+  Replace(Attempts(4));
+  ASSERT_TRUE(Eventually([&] { return engine->policy().version == 4; }));
+  EXPECT_EQ(engine->policy().source, "file " + path_);
+}
+
 TEST_F(PolicyFileWatchTest, EndsWithTheLastChannel) {
   Replace(Attempts(2));
   auto engine = *Engine::FromFile(path_);
