@@ -222,6 +222,25 @@ TEST_F(CandidateCallTest, AStreamThatProbesAndIsSilentDecidesNothing) {
   EXPECT_NE(Breaker().state, core::BreakerState::kOpen);
 }
 
+// A second more than its attempt has, as in force, and not `probe_timeout`.
+TEST_F(CandidateCallTest, AProbeThatOutlivesItsAttemptHangs) {
+  Start(
+      "method { name {} retry { attempt_timeout: \"100ms\" } breaker { "
+      "consecutive_failures: 1 open_duration: \"5s\" probe_timeout: \"60s\" } "
+      "}");
+  Call(kUnavailable);
+  ASSERT_EQ(Breaker().state, core::BreakerState::kOpen);
+  clock_->Advance(seconds(30));
+  Under probe = Begin();
+  probe.candidate->OnLaunch({0, 0, Kind::kFirst, core::kInfiniteFuture,
+                             /*is_probe=*/false},
+                            clock_->Now());
+  clock_->Advance(milliseconds(1'050));
+  EXPECT_EQ(Breaker().hung_probes, 0);
+  clock_->Advance(milliseconds(100));
+  EXPECT_EQ(Breaker().hung_probes, 1);
+}
+
 TEST_F(CandidateCallTest, ItsBulkheadIsFull) {
   Start("method { name {} bulkhead { max_concurrent: 1 max_queue: 0 } }");
   Under first = Begin();
