@@ -1,5 +1,6 @@
-// What a call pays before gRPC carries it: finding its method, and what it
-// counts. The clock is read once for each, as it is for a call.
+// Measures what the engine does for a call, without gRPC: it finds the method
+// and counts. Only GuardedCall reads the clock, once per call; a real call
+// reads it more often.
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
@@ -18,8 +19,8 @@ namespace {
 constexpr char kNoPolicy[] = "/shop.v1.CatalogService/ListProducts";
 constexpr char kGuarded[] = "/shop.v1.PaymentService/Charge";
 
-// One channel of an engine, for all rows and threads. Never deleted: threads of
-// the engine may outlive main() as they like.
+// Returns one channel of an engine, for all rows and threads. It is never
+// deleted, since threads of the engine may outlive main().
 engine::ChannelBinding* Channel() {
   static auto* const channel = [] {
     auto engine = Engine::FromText(
@@ -34,7 +35,8 @@ engine::ChannelBinding* Channel() {
 
 }  // namespace
 
-// All of it: the look-up, the interceptor that gRPC gets, and its end.
+// All that such a call costs: the look-up, and an interceptor that gRPC gets
+// and deletes.
 void NoPolicyCall(benchmark::State& state) {
   engine::ChannelBinding* const channel = Channel();
   Measure(state, [&] {
@@ -52,7 +54,7 @@ void FindBinding(benchmark::State& state) {
   Measure(state, [&] { benchmark::DoNotOptimize(channel->Find(kGuarded)); });
 }
 
-// A call that is admitted and succeeds.
+// The call is admitted and succeeds.
 void GuardedCall(benchmark::State& state) {
   engine::ChannelBinding* const channel = Channel();
   Measure(state, [&] {
@@ -79,8 +81,8 @@ void GuardedCall(benchmark::State& state) {
   });
 }
 
-// What a candidate policy with a breaker, a timeout, retries and hedges makes
-// of a call that is admitted and succeeds.
+// What a candidate policy with a breaker, a timeout, retries and hedges costs
+// a call that is admitted and succeeds.
 void CandidateCall(benchmark::State& state) {
   static const auto* const binding = [] {
     auto engine = Engine::FromText("method { name {} }");

@@ -1,15 +1,15 @@
-// What the core costs a call, and what the engine does before and after gRPC,
-// beside the floor of one bare mutex.
+// Measures what the core costs a call, and what the engine does before and
+// after gRPC, and compares it with one bare mutex, the floor.
 //
 //   scripts/bench core
 //
-// Each row is the median of five runs, in nanoseconds that an operation takes
-// the thread that does it, on one thread and on two that share everything; CPU
-// is the same without the time in which the thread did not run. The last line
-// is for comparing commits: absolute figures belong to a machine, the ratio to
-// the floor of the same run (one bare mutex locked and unlocked) travels
-// better. `allocs` is what all these operations together took from the heap,
-// per operation; `method_bytes` what one method with a breaker keeps there, at
+// Each row is the median of five runs: the nanoseconds that an operation takes
+// its thread, with one thread and with two that share everything. CPU leaves
+// out the time in which the thread did not run. The last lines are for
+// comparing commits. Absolute figures depend on the machine, the ratio to the
+// floor of the same run (one bare mutex locked and unlocked) less so.
+// `allocs` adds up, over all rows, how often one operation took something from
+// the heap. `method_bytes` is what one method with a breaker keeps there, with
 // the default windows.
 #include <benchmark/benchmark.h>
 
@@ -42,7 +42,7 @@
 
 namespace {
 
-// What this program has taken from the heap so far.
+// How often this program has taken something from the heap, and how much.
 std::atomic<int64_t> heap_calls{0};
 std::atomic<int64_t> heap_bytes{0};
 
@@ -76,7 +76,7 @@ namespace {
 using bench::Measure;
 
 constexpr Time kStart{};
-// Between two operations: a busy method, so that time windows do roll.
+// The time between two operations, as of a busy method: time windows do roll.
 constexpr Duration kStep = std::chrono::microseconds(10);
 
 BreakerOptions OpenForAnHour() {
@@ -104,7 +104,7 @@ void BreakerAdmitSettle(benchmark::State& state) {
   });
 }
 
-// One call in twenty fails, for which the lock is taken.
+// One call in twenty fails, and a failure takes the lock.
 void BreakerSomeFail(benchmark::State& state) {
   static Breaker breaker({}, BreakerOptions{}, /*seed=*/1, kStart);
   Time now = kStart;
@@ -117,7 +117,7 @@ void BreakerSomeFail(benchmark::State& state) {
   });
 }
 
-// With every rule on, and calls watched while they are in flight.
+// Every rule is on, and calls are watched while they are in flight.
 BreakerOptions AllRules() {
   BreakerOptions options;
   options.leaky_failures = 1'000;
@@ -222,7 +222,7 @@ void ThrottleAdmitEnd(benchmark::State& state) {
   });
 }
 
-// A call's way through all three.
+// A call passes throttle, rate limit and bulkhead.
 void PassAdmission(benchmark::State& state) {
   RateLimitOptions rate;
   rate.rate = 1'000'000;
@@ -251,7 +251,7 @@ void MethodStatsCall(benchmark::State& state) {
   });
 }
 
-// Of a call with one attempt, while somebody listens and takes it in time.
+// Calls have one attempt each. A listener drains the tape before it is full.
 void TapeWrite(benchmark::State& state) {
   static CallTape tape;
   static Breaker breaker({}, BreakerOptions{}, /*seed=*/1, kStart);
@@ -282,7 +282,7 @@ void LatencyRecord(benchmark::State& state) {
   Time now = kStart;
   Measure(state, [&] {
     now += kStep;
-    // From 1 ms to 2 ms: all buckets of a factor of two.
+    // 1 ms to 2 ms covers all buckets of one factor of two.
     model.Record(std::chrono::nanoseconds(
                      1'000'000 + now.time_since_epoch().count() % 1'000'000),
                  now);
@@ -303,7 +303,7 @@ void LatencyQuantile(benchmark::State& state) {
   });
 }
 
-// A call that succeeds at once, with every part of the policy on.
+// A call succeeds at once, under breaker, retry, hedging and deadline gate.
 void CallDriverSuccess(benchmark::State& state) {
   static const MethodOptions* const options = [] {
     auto* o = new MethodOptions;
@@ -339,10 +339,10 @@ void CallDriverSuccess(benchmark::State& state) {
   });
 }
 
-// Prints medians only, and keeps them by name.
+// Prints only medians and errors, and keeps the medians by name.
 class MedianReporter : public benchmark::ConsoleReporter {
  public:
-  // No colours: the table goes into logs and issues.
+  // The table has no colours, since it goes into logs and issues.
   MedianReporter() : ConsoleReporter(OO_Tabular) {}
 
   void ReportRuns(const std::vector<Run>& runs) override {
@@ -351,7 +351,7 @@ class MedianReporter : public benchmark::ConsoleReporter {
       if (run.error_occurred) failed_ = true;
       if (run.error_occurred || run.aggregate_name == "median") {
         shown.push_back(run);
-        // Wall time of all threads for one operation of any, until here.
+        // Until here: wall time divided by the operations of all threads.
         shown.back().real_accumulated_time *= static_cast<double>(run.threads);
         // Leave only the name and the number of threads.
         shown.back().run_type = Run::RT_Iteration;
@@ -368,9 +368,9 @@ class MedianReporter : public benchmark::ConsoleReporter {
   }
 
   bool failed() const { return failed_; }
-  // Of all rows together.
+  // The sum over all rows.
   double allocs() const { return allocs_; }
-  // 0 when a filter left it out.
+  // 0 if a filter left the row out.
   double Median(const std::string& name, int threads = 1) const {
     auto it = medians_.find(name + "/threads:" + std::to_string(threads));
     return it == medians_.end() ? 0 : it->second;
@@ -420,7 +420,7 @@ int Main(int argc, char** argv) {
   Register("MethodStatsCall", MethodStatsCall);
   Register("TapeWrite", TapeWrite);
   Register("LatencyRecord", LatencyRecord);
-  Register("LatencyQuantile", LatencyQuantile);  // two of them
+  Register("LatencyQuantile", LatencyQuantile);  // two quantiles each
   Register("CallDriverSuccess", CallDriverSuccess);
   Register("NoPolicyCall", bench::NoPolicyCall);
   Register("FindBinding", bench::FindBinding);

@@ -1,5 +1,5 @@
-// For the rows of core_bench: one operation, over and over, and what it takes
-// from the heap.
+// Runs the operation of a row of core_bench over and over, and counts what it
+// takes from the heap.
 #ifndef FIREBREAK_TESTS_BENCH_MEASURE_H_
 #define FIREBREAK_TESTS_BENCH_MEASURE_H_
 
@@ -12,8 +12,8 @@ namespace firebreak::bench {
 // How often this program has called operator new so far.
 int64_t HeapCalls();
 
-// Runs the loop, then some more of it on one thread, and tells how often that
-// took something from the heap.
+// Runs the loop. A row with one thread then runs some more of it, and reports
+// how often that took something from the heap.
 template <class Operation>
 void Measure(benchmark::State& state, Operation operation) {
   for (auto _ : state) operation();
@@ -24,7 +24,8 @@ void Measure(benchmark::State& state, Operation operation) {
   state.counters["allocs"] = static_cast<double>(HeapCalls() - before) / kMore;
 }
 
-// call_bench.cc: what the engine does for a call beside what the core decides.
+// These are in call_bench.cc: what the engine does for a call besides what the
+// core decides.
 void NoPolicyCall(benchmark::State& state);
 void FindBinding(benchmark::State& state);
 void GuardedCall(benchmark::State& state);

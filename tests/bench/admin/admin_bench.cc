@@ -1,15 +1,15 @@
-// What operators cost the calls of those they look at.
+// Measures what operators cost the calls of the processes they look at.
 //
 //   scripts/bench admin                 about 12 minutes
-//   scripts/bench admin --quick         a look at it, two
-//   scripts/bench admin --viewers 10    of the page of `firebreakctl serve`,
-//                                       instead of those operators
+//   scripts/bench admin --quick         two minutes, for a look
+//   scripts/bench admin --viewers 10    viewers of the page of `firebreakctl
+//                                       serve` in place of the operators
 //
-// Three processes with 200 methods each call a server, one process at a time;
-// all three are watched by ten watchers each, and asked every second for
-// everything there is (operator.h). Blocks of calls with and without the
-// operators take turns; a ratio is the median, over all pairs, of a block with
-// them against its neighbour without.
+// Three processes with 200 methods each call a server, one process at a time.
+// Each has ten watchers, and is asked for its state at an interval (operator.h:
+// every five seconds, unless --every-ms says otherwise). Blocks of calls with
+// and without the operators take turns. A ratio is the median, over all pairs,
+// of a block with operators against its neighbour without.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -53,7 +53,8 @@ absl::StatusOr<Measured> RunBlock(Child* target, int calls) {
   return out;
 }
 
-// Milliseconds of CPU a second that `target` takes while nobody calls it.
+// Returns the milliseconds of CPU per second that `target` takes while nobody
+// calls it.
 double RestOf(Child* target) {
   constexpr int kSeconds = 5;
   target->WriteLine(absl::StrCat("rest ", kSeconds * 1000));
@@ -88,7 +89,7 @@ void Print(const char* what, const Spread& s) {
               s.high);
 }
 
-// Whoever looks: operators, or viewers of a page.
+// Those who look at the targets: operators, or viewers of the page.
 class Lookers {
  public:
   Lookers(const std::vector<std::string>& targets,
@@ -112,7 +113,7 @@ class Lookers {
     if (page_ != nullptr) page_->End();
     for (const auto& each : operators_) each->End();
   }
-  // Of all that was asked.
+  // How many requests failed, and how often there was no page.
   int64_t failures() const {
     int64_t sum = failures_;
     for (const auto& each : operators_) sum += each->failures();
@@ -162,7 +163,7 @@ int Run(const std::string& program, int pairs, int calls,
     Child* const target = targets[static_cast<size_t>(pair % kTargets)].get();
     Measured with;
     Measured without;
-    // In turns which is first, so that no drift favours one.
+    // The two kinds take turns in being first, so that a drift favours neither.
     for (int half = 0; half < 2; ++half) {
       const bool is_with = half == pair / kTargets % 2;
       if (is_with) lookers.Begin();
@@ -180,7 +181,7 @@ int Run(const std::string& program, int pairs, int calls,
   }
   const double alone_ms = RestOf(targets[0].get());
   lookers.Begin();
-  RestOf(targets[0].get());  // until the streams are open
+  RestOf(targets[0].get());  // by its end the streams are open
   const double watched_ms = RestOf(targets[0].get());
   lookers.End();
   const int64_t refused = lookers.failures();
@@ -239,7 +240,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(0, 30))
       ->capture_default_str();
   run->add_flag("--quick", quick, "a sixth of the pairs");
-  // What the program starts of itself.
+  // The program starts itself with these two.
   app.add_subcommand("serve", "the echo server; ends with its standard input");
   std::string echo;
   std::string admin;

@@ -49,7 +49,7 @@ void Operator::Watch(grpc::ClientContext* context) {
 void Operator::Poll() {
   while (!stop_) {
     PollOnce();
-    // In short steps, so that End() need not wait for it.
+    // It sleeps in short steps, so that End() need not wait long.
     const auto next = std::chrono::steady_clock::now() + habits_.every;
     while (!stop_ && std::chrono::steady_clock::now() < next) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));

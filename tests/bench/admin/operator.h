@@ -1,13 +1,13 @@
-// What operators do to a server all day, and more of it.
+// Does to a server what operators do all day, only more often.
 //
 //   Operator op(admin_address, kSpareMethod, {/*watchers=*/10, seconds(5)});
 //   op.Begin();          // streams open, polls begin
 //   ...
 //   op.End();
 //
-// Watchers of the events; and, every so often, the methods worst first, the
-// health, the alerts, and an override that is set and cleared again, so that
-// there is something to watch.
+// Watchers stream the events. At an interval the operator also asks for the
+// methods, worst first, the health and the alerts, and sets and clears an
+// override, so that there is something to watch.
 //
 // Thread safety: none; it has threads of its own between Begin() and End().
 #ifndef FIREBREAK_TESTS_BENCH_ADMIN_OPERATOR_H_
@@ -34,7 +34,7 @@ class Operator {
     std::chrono::milliseconds every{5000};
   };
 
-  // `method`: the one to override.
+  // `method` is the one to override.
   Operator(const std::string& address, std::string method,
            const Habits& habits);
   ~Operator() { End(); }

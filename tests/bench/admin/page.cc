@@ -21,7 +21,7 @@ PageViewers::PageViewers(std::string program, std::vector<std::string> targets,
       viewers_(viewers) {}
 
 bool PageViewers::Begin() {
-  // A child ends with its input, and the page with the shell.
+  // A Child has to end with its input. The server does not, so a shell ends it.
   server_ = std::make_unique<Child>(std::vector<std::string>{
       "/bin/sh", "-c",
       absl::StrCat("'", program_, "' serve --listen 127.0.0.1:0 --target '",

@@ -1,7 +1,7 @@
-// People who look at the page of `firebreakctl serve`.
+// Viewers of the page of `firebreakctl serve`.
 //
 //   PageViewers page(firebreakctl, {"unix:/tmp/a"}, /*viewers=*/10);
-//   page.Begin();        // the page is served, and each viewer has it
+//   page.Begin();        // the page is served, and viewers stream its events
 //   ...
 //   page.End();
 //
@@ -26,10 +26,10 @@ class PageViewers {
               int viewers);
   ~PageViewers() { End(); }
 
-  // False: there is no page.
+  // Returns false if the page is not served.
   bool Begin();
   void End();
-  // What all viewers together have been sent.
+  // How much all viewers together have received.
   int64_t bytes() const { return bytes_; }
 
  private:

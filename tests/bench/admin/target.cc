@@ -22,7 +22,7 @@
 namespace firebreak::bench {
 namespace {
 
-// Everything that a method can have state of.
+// Most of the policies that keep state for each method.
 constexpr char kPolicy[] = R"pb(
   method {
     name {}
@@ -34,7 +34,7 @@ constexpr char kPolicy[] = R"pb(
   }
 )pb";
 
-// Makes the engine know it; that the server does not is no matter.
+// Makes the engine know the method. The server need not know it.
 void CallOnce(grpc::GenericStub* stub, const std::string& method) {
   grpc::ClientContext context;
   const grpc::ByteBuffer request;
@@ -45,7 +45,7 @@ void CallOnce(grpc::GenericStub* stub, const std::string& method) {
   done.get_future().wait();
 }
 
-// In nanoseconds: what the process does when nobody calls.
+// Returns the CPU time in nanoseconds of a process that makes no calls.
 int64_t CpuOfRest(std::chrono::milliseconds rest) {
   const auto cpu = [] {
     timespec now{};
@@ -75,7 +75,7 @@ int RunTarget(const std::string& echo, const std::string& admin) {
   for (int i = 1; i < kMethods; ++i) {
     CallOnce(&stub, absl::StrCat("/bench.v1.Service/Method", i));
   }
-  // The last of them is what the blocks call.
+  // The last of the methods is the one that the blocks call.
   Load load(StubKind::kSync,
             (*engine)->CreateChannel("echo", echo,
                                      grpc::InsecureChannelCredentials()),

@@ -1,17 +1,18 @@
-// Ten outages, and what each tool says of them after 10, 30 and 90 seconds.
+// Plays ten outages, and prints what health and alerts say of each after 10, 30
+// and 90 seconds.
 //
 //   outages_bench [--quick]
 //
-// Each outage is a process of its own in small: an engine with its admin
-// service and ten callers without deadlines, and a dependency on the loopback
-// interface. All run at the same time. They are well for 15 s; then what is in
-// the row's name happens to the dependency, and goes on for 95 s (--quick: 35
-// s). Health and alerts are asked over the wire, every half second.
+// Each outage stands for a small process: an engine with its admin service, ten
+// callers without deadlines, and a dependency on the loopback interface. All
+// run at the same time. They are well for 15 s. Then the event in the row's
+// name happens to the dependency, and lasts 95 s (--quick: 35 s). Health and
+// alerts are asked for over the wire, every half second.
 //
-// A total outage that is healthy 10 s after it began is `missed`. A process
-// that is unhealthy before anything happened, or where whoever asks for what
-// can be is served, is `false`. The first word is when something else than
-// healthy was said, or an alert.
+// A total outage that is called healthy 10 s after its start or later is
+// `missed`. A process that is called unhealthy before the event, or although
+// everybody with a good request is served, is `false`. The first word is the
+// time of the first alert, or of the first health other than healthy.
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -42,7 +43,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kCallers = 10;
 constexpr milliseconds kPause{200};  // of each caller, between two calls
-constexpr milliseconds kUsual{5};    // what an answer takes
+constexpr milliseconds kUsual{5};    // how long an answer takes
 constexpr seconds kWell{15};
 
 enum class Kind {
@@ -61,7 +62,7 @@ struct Outage {
   grpc::StatusCode code;
   const char* policy;
   bool is_total;  // nobody is served
-  bool is_well;   // everybody is, but for who asks for what cannot be
+  bool is_well;   // everybody with a good request is served
 };
 
 constexpr char kBreaker[] = "breaker {}";
@@ -89,7 +90,7 @@ constexpr Outage kOutages[] = {
      kBreaker, false, true},
 };
 
-// A dependency, until something happens to it.
+// A dependency that is well until Become().
 class Dependency final : public testing::Echo::Service {
  public:
   Dependency() {
@@ -112,7 +113,7 @@ class Dependency final : public testing::Echo::Service {
   }
   void Stop() {
     over_ = true;
-    // With a deadline that is over: it does not wait for calls.
+    // The deadline has passed already, so that it does not wait for calls.
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
   }
 
@@ -149,7 +150,7 @@ class Dependency final : public testing::Echo::Service {
 
 struct Word {
   std::string health;
-  std::string alert;  // the worst; "none"
+  std::string alert;  // the worst, or "none"
   std::vector<std::string> causes;
 };
 
@@ -259,7 +260,7 @@ class Process {
   std::vector<std::thread> callers_;
 };
 
-// What was said of one outage.
+// What health and alerts said of one outage.
 struct Row {
   double first_word_s = -1;
   bool missed = false;
@@ -298,7 +299,7 @@ int Run(bool quick) {
   const auto age = [&] {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   };
-  // The first calls of a process are no incident.
+  // Health is not asked for yet: a process's first calls are no incident.
   std::this_thread::sleep_for(seconds(2));
   while (age() < 0) {
     look_at_all(-1);
