@@ -18,7 +18,7 @@ bool Parse(const std::string& text, double* out) {
   return absl::SimpleAtod(text, out);
 }
 
-// CLI11's own Range lets NaN pass, and half a number.
+// CLI11's own Range accepts NaN, and text that is only in part a number.
 template <class Number>
 CLI::Validator In(Number low, Number high) {
   const std::string range = absl::StrCat("[", low, ", ", high, "]");

@@ -1,8 +1,8 @@
-// What the hedging bench is told to do.
+// The command line of the hedging bench.
 //
 //   absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
 //   if (!flags.ok()) ...          // names the flag, its value and the range
-//   if (!flags->help.empty()) ... // print it, and that is all
+//   if (!flags->help.empty()) ... // print it and end
 #ifndef FIREBREAK_TESTS_BENCH_HEDGING_FLAGS_H_
 #define FIREBREAK_TESTS_BENCH_HEDGING_FLAGS_H_
 
@@ -15,12 +15,12 @@ namespace firebreak::bench {
 
 struct Flags {
   std::string help;
-  bool serve = false;  // what the program starts of itself: the server
+  bool serve = false;  // be the server, as the program starts itself
   std::string study;   // empty, or "quantiles"
   std::string folder = ".";
   int64_t calls = 50'000;  // of each variant
   int callers = 20;
-  // What costs a tenth more load on these servers, with two hedges.
+  // With two hedges, this quantile costs a tenth more load on these servers.
   double quantile = 0.892;
   double budget = 0.15;
   double rho = 0.25;
@@ -28,7 +28,7 @@ struct Flags {
   bool quick = false;
 };
 
-// INVALID_ARGUMENT for anything that is not as it should be.
+// Returns INVALID_ARGUMENT if a flag is not known or not valid.
 absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv);
 
 }  // namespace firebreak::bench

@@ -1,13 +1,14 @@
-// What hedging does to the tail of the latency, beside the best it could do.
+// Measures what hedging does to the tail of the latency, and compares it with
+// the best that it could do.
 //
 //   scripts/bench hedging               about two minutes
 //   scripts/bench hedging --quick       half a minute, for a look
 //   scripts/bench hedging --study quantiles
 //
-// See docs/tails-hedging.md for what is compared, how, and what came out.
+// docs/tails-hedging.md says what is compared, how, and with what result.
 //
-// All variants are one process's, and take turns in blocks of calls, so that
-// what else the machine does hits all alike. The server is a process of its
+// All variants share one process and take turns in blocks of calls, so that
+// other load on the machine affects all alike. The server is a process of its
 // own.
 #include <algorithm>
 #include <chrono>
@@ -32,7 +33,8 @@ namespace firebreak::bench {
 namespace {
 
 constexpr int64_t kBlock = 2500;
-// Past the calls that are measured, so that they draw other sleeps.
+// The warm-up calls have higher numbers than the measured ones, so that they
+// draw other sleeps.
 constexpr int64_t kWarmUpFrom = 10'000'000;
 constexpr int64_t kWarmUp = 1000;
 
@@ -49,10 +51,10 @@ class Bench {
                  std::string(server_.WhyGone().message()).c_str());
   }
 
-  // Of a variant without hedges the transport is measured too.
+  // A variant without hedges also measures the transport.
   bool Measure(const std::vector<Variant>& variants, int64_t calls,
                Report* report);
-  // A channel's first calls. False when something failed.
+  // Makes a channel's first calls. Returns false if something failed.
   bool StartCold(const Variant& variant, int64_t calls, Row* row);
 
  private:
@@ -70,7 +72,7 @@ class Bench {
 
 bool Bench::AddHits(std::vector<Row>* rows, const HostCounts& before,
                     HostCounts* after) {
-  // The last call's cancelled hedge may be on its way still.
+  // The last call's cancelled hedge may still be on its way.
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   if (!ReadCounts(&server_, after)) return false;
   for (size_t i = 0; i < rows->size(); ++i) {

@@ -3,10 +3,10 @@
 namespace firebreak::bench {
 namespace {
 
-// Steps of a bisection of [0, kNeverMs]: down to a millionth of a ms.
+// So many steps bisect [0, kNeverMs] down to a millionth of a millisecond.
 constexpr int kSteps = 34;
 
-// Where `falls`, which falls, comes down to `level`.
+// Returns where the falling function `falls` comes down to `level`.
 template <class Function>
 double Bisect(const Function& falls, double level) {
   double low = 0;
@@ -35,8 +35,8 @@ double Ideal::Quantile(double q) const {
 }
 
 double Ideal::Mean() const {
-  // The integral of the survival, by the trapezoid rule; past a second there
-  // is nothing left.
+  // The mean is the integral of the survival, here by the trapezoid rule.
+  // Beyond a second nothing is left of it.
   constexpr double kStep = 0.01;
   double sum = 0.5;
   for (int i = 1; i * kStep < 1000; ++i) sum += Survival(i * kStep);

@@ -1,4 +1,4 @@
-// What hedging could do at best: no transport, no lateness, no limits.
+// The best that hedging could do, without transport, lateness and limits.
 //
 //   Ideal ideal;
 //   ideal.hedges = 2;
@@ -6,14 +6,13 @@
 //   ideal.Quantile(0.999)  // 22.6 ms
 //
 // Attempt n starts n delays after the first, if none has answered by then; the
-// call takes as long as the first answer needs. So the chance that a call takes
-// longer than t is the product, over its attempts, of the chance that each
-// takes longer than t less its start. The extra load is the sum, over the
-// hedges, of the chance that one is still needed at its start. Nothing is
-// simulated.
+// call ends with the first answer. So the chance that a call takes longer than
+// t is the product, over its attempts, of the chance that the attempt takes
+// longer than t minus its start. The extra load is the sum, over the hedges, of
+// the chance that the hedge is still needed at its start. Nothing is simulated.
 //
-// Thread safety: a value. Units: milliseconds. Errors: what is out of range
-// makes quantiles of 0 or kNever, never a crash.
+// Thread safety: that of a value. Units: milliseconds. Errors: values out of
+// range give quantiles of 0 or kNeverMs, never a crash.
 #ifndef FIREBREAK_TESTS_BENCH_HEDGING_IDEAL_H_
 #define FIREBREAK_TESTS_BENCH_HEDGING_IDEAL_H_
 
@@ -29,13 +28,13 @@ struct Ideal {
   double delay_ms = kNeverMs;
   double rho = kStragglers;  // see leaf.h
 
-  // P(call takes longer).
+  // The probability that a call takes longer than `ms`.
   double Survival(double ms) const;
   double Quantile(double q) const;
   double Mean() const;
   // Hedges per call.
   double Extra() const;
-  // The delay at which Extra() is that; kNeverMs for none.
+  // The delay at which Extra() is `extra`; kNeverMs if no hedges are wanted.
   double DelayFor(double extra) const;
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-// Of the logarithm of what is lognormal.
+// The variance and the mean of the logarithm of a lognormal time.
 double LogVariance() {
   return std::log1p(kDeviationMs * kDeviationMs / (kMeanMs * kMeanMs));
 }
@@ -30,7 +30,7 @@ core::Duration DrawSleep(uint64_t seed, int64_t call, int attempt, double rho) {
   }
   core::Rng rng = RngOf(seed, call, attempt);
   const bool is_straggler = rng.Uniform() < stragglers;
-  // Box and Muller: of two uniform numbers one that is normal.
+  // Box and Muller's method makes a normal number from two uniform ones.
   const double radius = std::sqrt(-2 * std::log(1 - rng.Uniform()));
   const double normal = radius * std::cos(2 * kPi * rng.Uniform());
   const double ms = std::exp(LogMean() + std::sqrt(LogVariance()) * normal) *

@@ -13,7 +13,7 @@
 namespace firebreak::bench {
 namespace {
 
-// What bhope/hedge publishes for this set-up in its README: Go, HTTP.
+// What bhope/hedge (Go, over HTTP) publishes for this set-up in its README.
 struct Published {
   const char* name;
   double p50, p90, p95, p99, p999, extra;
@@ -26,11 +26,11 @@ constexpr Published kPublished[] = {
 
 constexpr double kQuantiles[] = {0.5, 0.9, 0.95, 0.99, 0.999};
 
-// A call over the loopback that takes longer besides its sleep waited for a
-// core.
+// A call over the loopback that takes longer than this besides its sleep has
+// waited for a core.
 constexpr double kBusyUs = 2000;
 
-// Points of a curve, as many for each power of ten of the calls.
+// A curve has so many points for each power of ten of the share of calls.
 constexpr double kPointsPerDecade = 40;
 
 nlohmann::json ToJson(const Row& row) {
@@ -64,7 +64,8 @@ void StartBlock(const std::string& title, std::ofstream* data) {
   *data << '"' << title << "\"\n";
 }
 
-// "latency share-of-calls-that-take-longer" lines, down to the longest call.
+// Writes lines "latency share-of-calls-that-take-longer", down to the longest
+// call.
 void WriteCurve(const Row& row, std::ofstream* data) {
   StartBlock(row.variant.name, data);
   const auto n = static_cast<double>(row.latencies_ns.size());

@@ -1,6 +1,7 @@
 // The figures as a table, as JSON, as a plot's data, and as one line.
 //
-//   Row row = SumUp(variant, latencies_ns, hits, ...);
+//   report.rows.back().Add(block);            // of each block
+//   report.rows.back().Finish();
 //   PrintTable(report);
 #ifndef FIREBREAK_TESTS_BENCH_HEDGING_REPORT_H_
 #define FIREBREAK_TESTS_BENCH_HEDGING_REPORT_H_
@@ -15,7 +16,7 @@
 
 namespace firebreak::bench {
 
-// Everything that was measured of one variant.
+// All that was measured for one variant.
 struct Row {
   Variant variant;
   std::vector<int64_t> latencies_ns;  // sorted by Finish()
@@ -26,7 +27,7 @@ struct Row {
 
   void Add(const Block& block);
   void Finish();
-  // Below: after Finish().
+  // The rest is valid after Finish().
   double Ms(double quantile) const;
   double MeanMs() const;
   double Extra() const;  // (hits - calls) / calls
@@ -37,22 +38,23 @@ struct Row {
 struct Report {
   Flags flags;
   std::vector<Row> rows;
-  // The name of the row that the plot and the last line show beside the best.
+  // The name of the row that the plot and the last line compare with the best
+  // possible.
   std::string best_of;
   HostCounts host;
-  // What a call takes besides the server's sleep, without firebreak.
+  // How long a call takes besides the server's sleep, without firebreak.
   double transport_p50_us = 0;
   double transport_p99_us = 0;
 };
 
 const Row* Find(const Report& report, const std::string& name);
 
-// Of sorted values, by the nearest rank; 0 when there are none.
+// A quantile of sorted values, by the nearest rank; 0 if there are none.
 double SortedQuantile(const std::vector<int64_t>& sorted, double q);
 
 void PrintTable(const Report& report);
 // Writes NAME.json and NAME.dat (for gnuplot) into the folder of the flags.
-// False when that is not possible.
+// Returns false if that is not possible.
 bool WriteFiles(const Report& report, const std::string& name);
 // "hedging: p99_ms=…".
 std::string LastLine(const Report& report);

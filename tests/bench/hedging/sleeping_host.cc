@@ -63,7 +63,7 @@ class Sleeper {
     if (is_first) wake_.notify_one();
   }
 
-  // False when it is not there, or no longer.
+  // Returns false if it is not there, or no longer.
   bool Remove(SleepingCall* call) {
     std::lock_guard<std::mutex> lock(mu_);
     const auto it = by_call_.find(call);
@@ -79,7 +79,7 @@ class Sleeper {
   using ByTime = std::multimap<core::Time, SleepingCall*>;
 
   void Run() {
-    // The kernel may add 50 us to every wait otherwise.
+    // Otherwise the kernel may add 50 us to every wait.
     prctl(PR_SET_TIMERSLACK, 1);
     std::unique_lock<std::mutex> lock(mu_);
     while (!stop_) {
@@ -108,7 +108,7 @@ class Sleeper {
   ByTime by_time_;
   std::map<SleepingCall*, ByTime::iterator> by_call_;
   core::Histogram lateness_;
-  std::thread thread_;  // last: it uses what is above
+  std::thread thread_;  // the last member, since it uses the others
 };
 
 void SleepingCall::OnCancel() {
@@ -206,7 +206,7 @@ int ServeSleepsUntilOrphaned(uint64_t seed) {
     std::printf("%s\n", service.Counts().c_str());
     std::fflush(stdout);
   }
-  // Cancels what is left, which ends it.
+  // This cancels the calls that are left, which ends them.
   server->Shutdown(std::chrono::system_clock::now());
   return 0;
 }

@@ -1,4 +1,4 @@
-// The server of the hedging bench: answers after the time that leaf.h draws.
+// The server of the hedging bench. It answers after the time that leaf.h draws.
 //
 //   return ServeSleepsUntilOrphaned(seed);      // in a process of its own
 //
@@ -6,13 +6,13 @@
 //   std::istringstream addresses(server.ReadLine());
 //   HostCounts counts = ReadCounts(&server);    // whenever wanted
 //
-// It listens on kReplicas ports of 127.0.0.1. The text of a request says which
-// variant and call it is of, see SleepRequest; which attempt, gRPC's own
-// `grpc-previous-rpc-attempts`. A call that is cancelled ends at once.
+// It listens on kReplicas ports of 127.0.0.1. The text of a request (see
+// SleepRequest) has its variant and call; gRPC's own metadata
+// `grpc-previous-rpc-attempts` has its attempt. A cancelled call ends at once.
 //
-// Its sleeps end by one thread that waits for the next of them: gRPC's Alarm
-// counts in whole milliseconds, a thread for each call would be many. How late
-// they end is counted, since it is the floor below any client's figures.
+// One thread waits for the next sleep to end, and ends it: gRPC's Alarm counts
+// in whole milliseconds, and a thread for each call would be too many. How late
+// sleeps end is measured, since no client's figures can be better than that.
 #ifndef FIREBREAK_TESTS_BENCH_HEDGING_SLEEPING_HOST_H_
 #define FIREBREAK_TESTS_BENCH_HEDGING_SLEEPING_HOST_H_
 
@@ -33,24 +33,24 @@ struct SleepRequest {
   double rho = 0;
 
   std::string ToText() const;
-  // False when `text` is none.
+  // Returns false if `text` is not a SleepRequest.
   static bool FromText(const std::string& text, SleepRequest* out);
 };
 
 // Since the server's start.
 struct HostCounts {
   std::array<int64_t, kMostVariants> hits{};       // of each variant
-  std::array<int64_t, kMostVariants> cancelled{};  // of them, before their end
+  std::array<int64_t, kMostVariants> cancelled{};  // of these, in their sleep
   double late_p50_us = 0;
   double late_p99_us = 0;
   double late_p999_us = 0;
 };
 
-// False when the server is gone, after saying how on stderr.
+// If the server is gone, says on stderr how it ended, and returns false.
 bool ReadCounts(Child* server, HostCounts* out);
 
-// Prints the addresses in one line; then answers every line of stdin with the
-// counts, until stdin ends, which it does when whoever started us is gone.
+// Prints the addresses in one line. Then it answers every line of stdin with
+// the counts until stdin ends, as it does when the parent process is gone.
 int ServeSleepsUntilOrphaned(uint64_t seed);
 
 }  // namespace firebreak::bench

@@ -20,11 +20,11 @@ namespace {
 
 constexpr char kChannel[] = "bench";
 
-// Far above what the leaf can take: what reaches it is a fault, and ends the
-// bench instead of hanging it.
+// This is far above what the leaf can take. A call that reaches it shows a
+// fault, and fails instead of hanging the bench.
 constexpr auto kDeadline = std::chrono::seconds(20);
-// Of the budget: twice the callers, since when the machine stands still for a
-// moment the calls of all of them are due for a hedge at once.
+// The budget's burst is twice the default callers: after a moment in which the
+// machine stands still, the calls of all of them are due for a hedge at once.
 constexpr int kBurst = 40;
 
 int64_t CpuNanos() {
@@ -113,7 +113,7 @@ std::unique_ptr<Subject> MakeSubject(
     const std::vector<std::string>& addresses) {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // gRPC's retry filter takes out what tells the server which attempt it sees.
+  // gRPC's retry filter would drop the metadata that numbers the attempts.
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   const auto credentials = grpc::InsecureChannelCredentials();
   if (variant.hedges == 0) {

@@ -1,4 +1,5 @@
-// What is compared: channels that hedge in different ways, or not at all.
+// The variants that are compared: channels that hedge in different ways, or not
+// at all.
 //
 //   Variant two{"live_2"};
 //   two.hedges = 2;
@@ -7,9 +8,9 @@
 //                                                  addresses);
 //   Block block = subject->Run(work);
 //
-// All have connections of their own, so that none profits from another's.
-// Callers use synchronous stubs, a thread each, and make the next call when one
-// has ended (a closed loop).
+// Each has connections of its own, so that none profits from another's. Each
+// caller is a thread with a synchronous stub, and makes its next call when the
+// last has ended (a closed loop).
 //
 // Thread safety: none; Run() starts and ends the threads it needs.
 #ifndef FIREBREAK_TESTS_BENCH_HEDGING_VARIANTS_H_
@@ -33,17 +34,18 @@ struct Variant {
   int hedges = 0;       // 0: a channel without firebreak
   double delay_ms = 0;  // between attempts; 0: after the live quantile
   double quantile = 0;
-  // All attempts go to one server, and meet the same trouble this often.
+  // All attempts go to one server. Where the first is a straggler, each further
+  // one is one with probability `rho`.
   bool one_backend = false;
   double rho = kStragglers;
 
-  // A policy of firebreak; empty without hedges.
+  // The firebreak policy; empty without hedges.
   std::string Policy(double budget) const;
-  // The best that so many hedges can do at this extra load.
+  // The best that this number of hedges can do at this extra load.
   Ideal IdealAt(double extra) const;
 };
 
-// Which calls, by whom.
+// The calls of a block, and how many callers make them.
 struct Work {
   int variant = 0;  // its number, for the server
   int64_t first = 0;
@@ -58,11 +60,11 @@ struct Block {
   int64_t failed = 0;
 };
 
-// What firebreak itself counted.
+// What firebreak itself has counted.
 struct Counted {
   int64_t hedges = 0;
   int64_t wins = 0;
-  int64_t refused = 0;  // hedges that were due and not sent
+  int64_t refused = 0;  // hedges that were due but not sent
 };
 
 class Subject {
@@ -77,11 +79,11 @@ class Subject {
 
  private:
   const Variant variant_;
-  const std::shared_ptr<Engine> engine_;  // null without hedges
+  const std::shared_ptr<Engine> engine_;  // null without firebreak
   const std::shared_ptr<grpc::Channel> channel_;
 };
 
-// Null, with the reason on stderr, when firebreak does not take the policy.
+// Returns null if firebreak rejects the policy, with the reason on stderr.
 std::unique_ptr<Subject> MakeSubject(const Variant& variant, double budget,
                                      const std::vector<std::string>& addresses);
 

@@ -17,7 +17,7 @@ struct Group {
   sim::Tally calls{Sec(1)};
 };
 
-// Gives each call one of the deadlines, by its luck.
+// Gives each call one of the deadlines at random.
 class MixedCaller : public sim::Client {
  public:
   MixedCaller(sim::Simulation* sim, const sim::FirebreakClient::Setup& setup,

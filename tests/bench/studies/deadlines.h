@@ -1,19 +1,19 @@
-// What is sent although it cannot be answered in time.
+// How many attempts are sent although they cannot be answered in time.
 //
 //   DeadlineStudy study;
 //   for (const DeadlineRow& row : RunDeadlines(study)) ...
 //
-// A server of 10 workers and log-normal service times, of which one in ten
-// fails and may be retried; it works on for clients that have gone, so each
-// attempt's fate is known. Twenty clients call it with deadlines from half to
-// ten times the median service time, mixed at random: a method's callers are
-// not all of one mind. Three servers:
+// A server has 10 workers and log-normal service times. One attempt in ten
+// fails and may be retried. The server works on for clients that have gone, so
+// the study sees when each answer comes. Twenty clients call it with deadlines
+// from half to ten times the median service time, mixed at random, since the
+// callers of a method need not agree. There are three servers:
 //
-//   idle         asked for 30 % of what it can do
+//   idle         is asked for 30 % of what it can do
 //   overloaded   for 120 %, and refuses what would wait behind 50 others
 //   drowned      for 120 %, and lets all wait
 //
-// An attempt is doomed when its answer comes after the call's deadline.
+// An attempt is doomed if its answer comes after the call's deadline.
 #ifndef FIREBREAK_TESTS_BENCH_STUDIES_DEADLINES_H_
 #define FIREBREAK_TESTS_BENCH_STUDIES_DEADLINES_H_
 
@@ -48,7 +48,8 @@ struct DeadlineCell {
   double load;      // attempts per call
 };
 
-// What the gate is for: nothing, retries (the default), or first attempts too.
+// What the gate applies to: nothing, retries (the default), or first attempts
+// as well.
 enum class Gate { kOff, kRetries, kAll };
 const char* GateName(Gate gate);
 
@@ -56,12 +57,12 @@ struct DeadlineRow {
   std::string server;  // "idle", "overloaded", "drowned"
   Gate gate;
   std::vector<DeadlineCell> cells;  // for each deadline, then all
-  double wasted;  // of the server's work, share that came to nobody
+  double wasted;  // share of the server's work that was done for nobody
 
   const DeadlineCell& all() const { return cells.back(); }
 };
 
-// Each server with each gate.
+// Runs each server with each gate.
 std::vector<DeadlineRow> RunDeadlines(const DeadlineStudy& study);
 const DeadlineRow& Find(const std::vector<DeadlineRow>& rows,
                         const std::string& server, Gate gate);

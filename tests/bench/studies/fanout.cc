@@ -9,7 +9,7 @@
 namespace firebreak::studies {
 namespace {
 
-// One request after the other, each of `width` reads at once.
+// Makes one request after the other, each with `width` reads at once.
 class Requests {
  public:
   Requests(sim::Simulation* sim, sim::Client* client, const FanoutStudy& study)
@@ -25,7 +25,7 @@ class Requests {
         if (--missing_ > 0) return;
         latencies_.push_back(sim_->now() - started);
         if (static_cast<int>(latencies_.size()) == study_.requests) return;
-        // Not within the call that has just ended.
+        // The next request must not begin within the call that just ended.
         sim_->After(Ms(1), [this] { Begin(); });
       });
     }

@@ -6,17 +6,17 @@
 // The setting is that of Dean and Barroso, "The Tail at Scale" (CACM 56(2),
 // 2013): a request reads from 100 servers; a second copy of each read is sent
 // after 10 ms. They report 1,800 ms -> 74 ms at the 99.9th percentile for 2 %
-// more reads, and not how long one read takes. What they report fixes three
-// points of that distribution, where reads are independent:
+// more reads, but not how long one read takes. If reads are independent, their
+// figures fix three points of that distribution:
 //
 //   P(X > 10 ms)   = 2 %        2 % of reads are hedged
 //   P(X > 1800 ms) = 0.001 %    1 - 0.999^(1/100)
 //   P(X > 69 ms)   = 0.32 %     P(X > 74) P(X > 64) = 0.001 %
 //
 // Between them the leaf is a straight line on logarithmic scales. So 1,800 and
-// 74 go in, and what comes out is whether firebreak, with its budget and its
-// timers, gets what the arithmetic allows. A second leaf leaves the third point
-// out (a Pareto tail): then 74 is no input.
+// 74 are inputs, and the study shows whether firebreak, with its budget and its
+// timers, achieves what the arithmetic allows. A second leaf leaves the third
+// point out (a Pareto tail), so 74 is not an input there.
 #ifndef FIREBREAK_TESTS_BENCH_STUDIES_FANOUT_H_
 #define FIREBREAK_TESTS_BENCH_STUDIES_FANOUT_H_
 
@@ -48,7 +48,7 @@ struct FanoutRow {
 sim::Distribution CalibratedLeaf();
 sim::Distribution ParetoLeaf();
 
-// The calibrated leaf without and with a hedge, then the Pareto leaf, likewise.
+// Runs the calibrated leaf without and with a hedge, then the Pareto leaf.
 std::vector<FanoutRow> RunFanout(const FanoutStudy& study);
 
 }  // namespace firebreak::studies

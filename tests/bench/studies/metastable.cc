@@ -38,7 +38,7 @@ absl::optional<Duration> RecoveryIn(const std::vector<sim::Tally::Bucket>& of,
       good_from = i + 1;
     }
   }
-  // What was good only in its last moments has not recovered.
+  // A service that was good only in the last two seconds has not recovered.
   if (good_from + BucketAt(Sec(2)) > last) return absl::nullopt;
   return std::max(kBucket * static_cast<int64_t>(good_from) - trigger_end,
                   Duration::zero());

@@ -1,18 +1,19 @@
-// How long after an outage calls succeed again, whenever the outage ends.
+// How long after an outage calls succeed again, at whatever moment it ends.
 //
 //   RecoveryStudy study;
 //   for (const RecoveryRow& row : RunRecovery(study, Outage::kBlackHole)) ...
 //
-// The clients and the server of metastable.h, with firebreak's default breaker.
-// The server is in trouble for a while, of four kinds and seven lengths, and
-// each of these twenty times: the luck is another each time, and the trouble a
-// little longer, so that it ends at any moment of the time between two looks of
-// a breaker. Recovered is as in metastable.h: the slowest of a hundred clients
-// counts.
+// The clients and the server are those of metastable.h, with firebreak's
+// default breaker. The server is in trouble of four kinds and seven lengths,
+// and each of these twenty times. Each time the luck differs and the trouble
+// lasts a little longer, so that its ends fall on all moments between two
+// probes of a breaker. "Recovered" is defined as in metastable.h, over the
+// calls of all hundred clients.
 //
-// What a hundred clients do to a server in trouble, and to one that is just
-// back, is counted too: attempts per second while the trouble lasts, and in the
-// worst tenth of a second of the first three, beside what comes on a usual day.
+// The study also counts what a hundred clients send to a server in trouble, and
+// to one that is just back: attempts in the last quarter of the trouble, and in
+// the worst tenth of a second of the three seconds after it, as multiples of
+// what is usual.
 #ifndef FIREBREAK_TESTS_BENCH_STUDIES_RECOVERY_H_
 #define FIREBREAK_TESTS_BENCH_STUDIES_RECOVERY_H_
 
@@ -27,11 +28,11 @@ namespace firebreak::studies {
 
 enum class Outage {
   kSlow,       // a fifth of the capacity; see metastable.h
-  kBlackHole,  // what is sent is lost without a word
-  // Nothing is worked on until it is over; then what was given up is dropped,
-  // as the end of a stream that comes with its beginning.
+  kBlackHole,  // attempts are lost, and nobody is told
+  // The server works on nothing until the outage is over. Then it drops the
+  // attempts that were given up, since it sees their end with their start.
   kFrozen,
-  kDead,  // what is sent is refused at once
+  kDead,  // attempts are refused at once
 };
 const char* OutageName(Outage outage);
 
@@ -40,17 +41,18 @@ struct RecoveryStudy {
                                     Sec(20), Sec(30), Sec(60)};
   int phases = 20;
   Duration phase_step =
-      Ms(53);  // what each phase is longer than the one before
+      Ms(53);  // by which each phase is longer than the one before
   Duration warm_up = Sec(10);
   Duration after = Sec(30);
 };
 
 struct RecoveryRow {
   Duration trigger;
-  // Of all phases, in order of size; absent: not within the study.
+  // Of all phases, in order of size; absent if not within the study.
   std::vector<absl::optional<Duration>> recoveries;
-  double sent_in_trouble;  // attempts per usual attempt, in its last quarter
-  double sent_after;       // the same, in the worst tenth of a second
+  // Attempts per usual attempt, in the worst phase.
+  double sent_in_trouble;  // in the last quarter of the trouble
+  double sent_after;       // in the worst tenth of a second after it
 
   absl::optional<Duration> median() const {
     return recoveries[recoveries.size() / 2];

@@ -43,7 +43,7 @@ ShareRow Run(const ShareStudy& study, const Strategy& strategy, Part part) {
   options.service = sim::Distribution::Constant(study.service);
   options.workers = study.workers;
   options.failure_rate = FailureRate(part);
-  // Of those that fail by themselves it is never busy.
+  // A server that fails attempts by itself is never busy.
   if (options.failure_rate > 0) options.workers = 0;
   if (part == Part::kRefuses || part == Part::kSheds ||
       part == Part::kLateSheds) {

@@ -1,15 +1,16 @@
-// A target that answers a part of its calls: which share of them is to be sent?
+// Which share of the calls to send to a target that answers only a part.
 //
 //   for (const ShareRow& row : RunShare(ShareStudy{})) ...
 //
-// 100 clients with 8 calls a second each, and retries as by default, against
+// 100 clients make 8 calls a second each, with the default number of retries.
+// The target is one of these:
 //  - a server that fails each attempt by itself, with a probability of 0.3, 0.5
-//    or 0.7: every call that is not sent is a loss;
+//    or 0.7. Every call that is not sent is a loss.
 //  - a server with half of the capacity that it is asked for, which refuses the
-//    rest at once, as UNAVAILABLE or as RESOURCE_EXHAUSTED: nothing that is
-//    sent costs it anything;
-//  - the same, where a refusal takes it half as much work as an answer;
-//  - the same, where the rest waits, and is late.
+//    rest at once, with UNAVAILABLE or RESOURCE_EXHAUSTED. Refusals cost it
+//    nothing.
+//  - the same, but a refusal takes it half as much work as an answer.
+//  - the same, but the rest waits, and is answered late.
 //
 // All strategies meet the same calls with the same luck.
 #ifndef FIREBREAK_TESTS_BENCH_STUDIES_SHARE_H_
@@ -24,9 +25,9 @@ namespace firebreak::studies {
 
 struct ShareStudy {
   int clients = 100;
-  double calls_per_second = 8;  // of each
-  Duration warm_up = Sec(10);   // the server is well, and serves all
-  Duration length = Sec(130);   // with that
+  double calls_per_second = 8;  // of each client
+  Duration warm_up = Sec(10);   // until then the capacity is enough
+  Duration length = Sec(130);   // including the warm-up
   Duration attempt_timeout = Ms(250);
   Duration service = Ms(10);
   int workers = 10;  // 1000 calls a second
@@ -53,7 +54,7 @@ struct ShareRow {
   Part part;
   double success;  // share of the calls after the warm-up
   double load;     // attempts sent per call
-  double changes;  // of a client's breaker in a minute
+  double changes;  // of the state of a client's breaker, per minute
 };
 
 std::vector<ShareRow> RunShare(const ShareStudy& study);

@@ -37,7 +37,7 @@ std::vector<Strategy> StormStrategies() {
   sim::NaiveOptions none;
   sim::NaiveOptions three;
   three.max_retries = 3;
-  // As published: as many retries as there are tokens.
+  // As published, it retries as long as there are tokens.
   sim::NaiveOptions bucket;
   bucket.max_retries = 1'000'000;
   bucket.bucket.emplace();

@@ -67,7 +67,7 @@ nlohmann::json ToJson(const std::vector<MetastableRow>& rows) {
   return out;
 }
 
-// Recovery after triggers of other lengths, with firebreak.
+// Prints firebreak's recovery after triggers of other lengths.
 nlohmann::json PrintTriggers() {
   nlohmann::json json;
   std::puts("\nrecovery (s) by the trigger's length");
@@ -91,7 +91,7 @@ nlohmann::json PrintTriggers() {
   return json;
 }
 
-// The slowest recovery of all; absent: one did not.
+// Returns the slowest recovery of all; absent if one did not recover.
 absl::optional<Duration> PrintRecoveries(nlohmann::json* json) {
   absl::optional<Duration> slowest = Duration::zero();
   for (const Outage outage :
@@ -136,7 +136,7 @@ double PrintLoads(nlohmann::json* json) {
   return most;
 }
 
-// A target that answers a part of its calls.
+// Prints the study of targets that answer a part of their calls.
 void PrintShares(nlohmann::json* json) {
   std::puts(
       "\nsuccess / attempts per call / changes of a breaker a minute, where a "
@@ -168,7 +168,7 @@ void WriteData(const std::vector<StormRow>& rows,
   }
   for (const MetastableRow& row : lines) {
     *data << gap << '"' << row.strategy << "\"\n";
-    // A point for each second.
+    // The line has a point for each second.
     const auto per_second = static_cast<size_t>(Sec(1) / row.bucket_width);
     for (size_t i = 0; i + per_second <= row.buckets.size(); i += per_second) {
       int64_t done = 0;

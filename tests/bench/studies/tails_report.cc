@@ -120,7 +120,7 @@ bool ReportDeadlines(const std::string& folder) {
     }
   }
   data.flush();
-  // The stated point: all deadlines, the overloaded server.
+  // The last line is about the overloaded server, over all deadlines.
   const DeadlineRow& open = Find(rows, "overloaded", Gate::kOff);
   const DeadlineRow& gated = Find(rows, "overloaded", Gate::kAll);
   const std::string line = absl::StrFormat(

@@ -9,7 +9,7 @@
 namespace firebreak::studies {
 namespace {
 
-// A caller of servers that know of each other's copies.
+// Calls servers that know of each other's copies.
 class TiedClient : public sim::Client {
  public:
   TiedClient(sim::Simulation* sim, const TiedStudy& study, bool tied,
@@ -20,7 +20,7 @@ class TiedClient : public sim::Client {
     core::Rng rng(luck);
     const auto n = static_cast<double>(servers_->size());
     const auto first = static_cast<size_t>(rng.Uniform() * n);
-    // Any but the first.
+    // The second server is any but the first.
     const auto other = static_cast<size_t>(rng.Uniform() * (n - 1));
     const size_t second = other < first ? other : other + 1;
 
@@ -61,12 +61,12 @@ class TiedClient : public sim::Client {
     });
   }
 
-  // One server tells the other.
+  // One server tells the other that it has begun.
   void Begun(const std::shared_ptr<Pair>& call, int copy) {
     call->has_begun[copy] = true;
     const int twin = 1 - copy;
     sim_->After(study_.network, [call, copy, twin] {
-      // Where both have begun, the first goes on.
+      // If both have begun, the first copy goes on.
       if (call->server[twin] == nullptr ||
           (call->has_begun[twin] && copy == 1)) {
         return;

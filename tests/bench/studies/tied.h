@@ -1,15 +1,15 @@
-// Tied requests: a copy in two queues, and the first to begin cancels the
-// other.
+// Tied requests: two queues get a copy each, and the first copy that begins
+// cancels the other.
 //
 //   for (const TiedRow& row : RunTied(TiedStudy{})) ...
 //
-// The technique of Dean and Barroso, "The Tail at Scale" (CACM 56(2), 2013),
-// Table 2: reads from files of three replicas, the second copy sent 1 ms after
-// the first, twice the delay of the network, in an idle cluster and beside a
-// big sort. It needs servers that tell each other, so firebreak does not do it;
-// it is here as the mark that hedging is to be held against. Their disks are
-// not described: one worker each, and a service time and loads of our own
-// choice, so only the shape of their table can come out.
+// The technique is that of Dean and Barroso, "The Tail at Scale" (CACM 56(2),
+// 2013), Table 2: reads from files of three replicas, the second copy sent 1 ms
+// after the first, twice the delay of the network, in an idle cluster and
+// beside a big sort. It needs servers that tell each other, so firebreak does
+// not do it; it is here for comparison with hedging. They do not describe their
+// disks. Here each has one worker, and we chose the service time and the loads,
+// so only the shape of their table can be reproduced.
 #ifndef FIREBREAK_TESTS_BENCH_STUDIES_TIED_H_
 #define FIREBREAK_TESTS_BENCH_STUDIES_TIED_H_
 
@@ -40,10 +40,10 @@ struct TiedRow {
   Duration p90;
   Duration p99;
   Duration p999;
-  double extra_work;  // of the servers' work, what was broken off
+  double extra_work;  // share of the servers' work that was broken off
 };
 
-// Idle without and with ties, then loaded, likewise.
+// Runs idle servers without and with ties, then loaded ones.
 std::vector<TiedRow> RunTied(const TiedStudy& study);
 
 }  // namespace firebreak::studies
