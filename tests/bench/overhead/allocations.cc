@@ -13,7 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-// glibc's own, under its other name.
+// This is the other name of glibc's own malloc.
 extern "C" void* __libc_malloc(size_t size);  // NOLINT
 
 namespace firebreak::bench {
@@ -70,14 +70,14 @@ Owner OwnerOf(const char* mangled) {
   return Owner::kOther;
 }
 
-// The function that asked, when it is ours; empty otherwise.
+// Returns the function that asked for it if that is ours, else an empty string.
 std::string OurPlace(const Record& record) {
-  // The first two are this file's.
+  // The first two frames are in this file.
   for (int i = 2; i < record.depth; ++i) {
     Dl_info info;
     void* const frame = record.frames[static_cast<size_t>(i)];
     if (dladdr(frame, &info) == 0) return "";
-    // Static functions have no name here; those of gRPC are in its own file.
+    // Static functions have no name here. Those of gRPC are in a library.
     if (info.dli_sname == nullptr) {
       if (absl::StrContains(info.dli_fname, ".so")) return "";
       return "a function without a name";
@@ -122,7 +122,7 @@ Allocations StopCounting() {
 
 }  // namespace firebreak::bench
 
-// NOLINTNEXTLINE: replaces the C library's, that is the point.
+// NOLINTNEXTLINE: it replaces the C library's on purpose.
 extern "C" void* malloc(size_t size) {
   firebreak::bench::Note();
   return __libc_malloc(size);

@@ -1,13 +1,13 @@
-// Counts what is taken from the heap, and whose code asked for it.
+// Counts what is taken from the heap, and by whose code.
 //
 //   StartCounting(); ... ; Allocations a = StopCounting();
 //
-// Replaces malloc of the whole program by one that counts and then does what
-// glibc's does. An allocation is firebreak's when the innermost function on the
-// stack that belongs neither to the allocator, the standard library nor Abseil
-// is in namespace firebreak (and not of this bench or its generated stub): what
-// gRPC or Protobuf ask for by themselves, also while firebreak calls them, is
-// theirs.
+// It replaces malloc in the whole program by one that counts and then does what
+// glibc's does. To see whose an allocation is, it skips the functions of the
+// allocator, the standard library and Abseil. If the innermost of the others is
+// in namespace firebreak (but not of this bench or its generated stub), the
+// allocation is firebreak's. So what gRPC or Protobuf allocate themselves is
+// theirs, even while firebreak calls them.
 //
 // Thread safety: all threads are counted.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_ALLOCATIONS_H_
@@ -22,7 +22,7 @@ namespace firebreak::bench {
 struct Allocations {
   int64_t all = 0;
   int64_t ours = 0;
-  std::vector<std::string> places;  // ours: "count function"
+  std::vector<std::string> places;  // of ours: "count function"
 };
 
 void StartCounting();

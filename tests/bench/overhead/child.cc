@@ -37,7 +37,7 @@ Child::Child(const std::vector<std::string>& command) : name_(NameOf(command)) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-  // What is ignored stays so across an exec.
+  // An exec would keep SIGPIPE ignored.
   sigset_t pipes;
   sigemptyset(&pipes);
   sigaddset(&pipes, SIGPIPE);

@@ -1,16 +1,16 @@
-// A process of this very program, with a pipe each way.
+// A child process, mostly of this program, with a pipe in each direction.
 //
 //   Child echo({program, "serve"});
 //   std::string address = echo.ReadLine();
 //
-//   if (address.empty()) std::cerr << echo.Wait().message();
+//   if (address.empty()) std::cerr << echo.WhyGone().message();
 //
-// Ownership: the destructor closes the pipes, which is what every child ends
-// on, and waits for it.
+// Ownership: the destructor closes the child's input, at whose end every child
+// ends, and waits for it.
 // Thread safety: none. Errors: a child that could not be started, or is gone,
-// answers empty lines, and Wait() says what became of it. To write to one that
-// is gone must not end this process, so the first child makes that ignore
-// SIGPIPE; the children do not.
+// answers empty lines, and Wait() says what became of it. A write to a child
+// that is gone must not end this process, so from the first child on this
+// process ignores SIGPIPE. The children do not.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_CHILD_H_
 #define FIREBREAK_TESTS_BENCH_OVERHEAD_CHILD_H_
 
@@ -35,13 +35,13 @@ class Child {
 
   void WriteLine(const std::string& line);
   std::string ReadLine();
-  // Exactly `count` values; fewer when the child is gone.
+  // Returns exactly `count` values, or fewer if the child is gone.
   std::vector<int64_t> ReadValues(size_t count);
-  // Closes its input, and waits until it has ended. INTERNAL unless it ended
-  // well: "`worker --variant=noop` was killed by signal 11 (Segmentation
-  // fault)".
+  // Closes its input, and waits until it has ended. Returns INTERNAL if it did
+  // not end well: "`worker --variant=noop` was killed by signal 11
+  // (Segmentation fault)".
   absl::Status Wait();
-  // The same for one that has not said what it had to: never OK.
+  // The same for a child that did not print all that it had to: never OK.
   absl::Status WhyGone();
 
  private:
@@ -49,7 +49,7 @@ class Child {
   pid_t pid_ = -1;
   FILE* to_ = nullptr;
   FILE* from_ = nullptr;
-  absl::optional<int> ended_;  // as waitpid() has it
+  absl::optional<int> ended_;  // the status from waitpid()
 };
 
 }  // namespace firebreak::bench

@@ -13,7 +13,7 @@
 namespace firebreak::bench {
 namespace {
 
-// The last figure of the line of callgrind's file that sums up.
+// Returns the figure of the last line of callgrind's file that has a total.
 double TotalOf(const std::string& path) {
   std::ifstream file(path);
   std::string line;
@@ -68,7 +68,7 @@ absl::StatusOr<CountedMap> Count(const std::string& program, const Setting& at,
     if (!ended.ok()) return ended;
     if (line.fail()) continue;  // it does not exist here
     counted.allocations /= kCountedCalls;
-    // Without a firebreak the bench's own interceptors are "ours".
+    // Without firebreak, what counts as ours is the bench's own interceptors.
     counted.ours = IsFirebreak(variant) ? counted.ours / kCountedCalls : 0;
     const absl::StatusOr<double> instructions =
         Instructions(program, variant, at, folder);

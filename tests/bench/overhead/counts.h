@@ -1,4 +1,4 @@
-// Instructions and allocations of a call.
+// Counts the instructions and allocations of a call.
 //
 //   absl::StatusOr<CountedMap> counted =
 //       Count(program, setting, {Variant::kNoOp, Variant::kDriven}, folder);
@@ -16,19 +16,19 @@
 
 namespace firebreak::bench {
 
-// What is counted per call, and does not depend on the machine's mood.
+// Counts per call, which do not depend on what else the machine does.
 struct Counted {
   double instructions = 0;  // of the client process
   double allocations = 0;
-  double ours = 0;                  // of them, asked for by firebreak's code
-  std::vector<std::string> places;  // of those
+  double ours = 0;                  // of these, those by firebreak's code
+  std::vector<std::string> places;  // of ours
 };
 
 using CountedMap = std::map<Variant, Counted>;
 
-// `program` is this program's own path, for its workers. Those variants that
-// exist there; callgrind's files go into `folder`. INTERNAL when a worker did
-// not end well, and how.
+// `program` is this program's own path, for its workers. Variants that do not
+// exist in this setting are left out. callgrind's files go into `folder`.
+// Returns INTERNAL if a worker did not end well, with how it ended.
 absl::StatusOr<CountedMap> Count(const std::string& program, const Setting& at,
                                  const std::vector<Variant>& variants,
                                  const std::string& folder);

@@ -32,8 +32,8 @@ class EchoHost {
   std::string address_;
 };
 
-// Prints the address on stdout and serves until stdin ends, which it does when
-// whoever started us is gone.
+// Prints the address on stdout and serves until stdin ends, as it does when the
+// parent process is gone.
 int ServeUntilOrphaned();
 
 }  // namespace firebreak::bench

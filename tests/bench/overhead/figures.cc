@@ -10,7 +10,7 @@
 namespace firebreak::bench {
 namespace {
 
-// One variant's rounds.
+// The rounds of one variant.
 struct Series {
   Variant variant;
   std::unique_ptr<Child> worker;
@@ -63,7 +63,7 @@ const Row* Cell::Find(Variant variant) const {
   return nullptr;
 }
 
-// Inlined, GCC 12 takes its vector for another one, and warns.
+// If this is inlined, GCC 12 mistakes its vector for another one, and warns.
 [[gnu::noinline]] double Quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
   const auto n = static_cast<double>(values.size() - 1);
@@ -96,7 +96,7 @@ absl::StatusOr<Cell> Measure(const std::string& program, const Setting& at,
     series.worker =
         std::make_unique<Child>(WorkerCommand(program, "time", variant, at));
     if (series.worker->ReadLine() != "ready") {
-      // One that does not exist here says nothing, and ends well.
+      // A variant that does not exist here prints nothing, and ends well.
       const absl::Status ended = series.worker->Wait();
       if (!ended.ok()) return ended;
       continue;
@@ -105,7 +105,8 @@ absl::StatusOr<Cell> Measure(const std::string& program, const Setting& at,
   }
   const int calls = at.in_flight == 1 ? 100 : at.in_flight * 40;
   for (int round = 0; round < rounds; ++round) {
-    // Each round begins with another one: what follows a slow one differs.
+    // Each round begins with another variant, so that it is not always the same
+    // one that follows a slow one.
     for (size_t i = 0; i < all.size(); ++i) {
       const size_t next = (i + static_cast<size_t>(round)) % all.size();
       const absl::Status ran = all[next].Run(calls);

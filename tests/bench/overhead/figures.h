@@ -1,12 +1,13 @@
-// What was measured, and how it is summed up.
+// What is measured, and how it is summed up.
 //
 //   Cell cell = Measure(program, setting, /*rounds=*/30);
 //   cell.Find(Variant::kGuarded)->ratio ...
 //
-// Every round runs a short block of each variant, so that what else the machine
-// does hits all alike. A variant's ratio is the median, over the rounds, of its
-// block against the no-op interceptor's block of the same round; its spread is
-// the range between the quartiles of those.
+// Every round runs a short block of each variant, so that other load on the
+// machine affects all alike. In each round, a variant's block is compared with
+// the block of its floor: the no-op interceptor, or for a variant that rejects,
+// the hijack. The variant's ratio is the median over the rounds, its spread the
+// range between the quartiles.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_FIGURES_H_
 #define FIREBREAK_TESTS_BENCH_OVERHEAD_FIGURES_H_
 
@@ -25,10 +26,10 @@ struct Row {
   double p99_us = 0;
   double cpu_us = 0;       // of the process, per call
   double calls_per_s = 0;  // median of the blocks
-  double ratio = 1;        // of p50 to the no-op's, or a reject's to hijack's
+  double ratio = 1;        // of p50, to that of the floor
   double ratio_low = 1;    // quartiles over the rounds
   double ratio_high = 1;
-  double throughput = 1;  // to the no-op's
+  double throughput = 1;  // of calls_per_s, to that of the floor
   double switches = 0;    // context switches of the process, per call
   int failed = 0;         // calls that did not end as they should
 };
@@ -51,17 +52,17 @@ struct Cell {
   const Row* Find(Variant variant) const;
 };
 
-// `program` is this program's own path, for its workers; `variants`:
-// WithFloors(). INTERNAL when a worker has ended before its time, and how.
+// `program` is this program's own path, for its workers. `variants` come from
+// WithFloors(). Returns INTERNAL if a worker has ended too early, with how.
 absl::StatusOr<Cell> Measure(const std::string& program, const Setting& at,
                              const std::vector<Variant>& variants, int rounds);
 
-// How a worker is started.
+// The command that starts a worker.
 std::vector<std::string> WorkerCommand(const std::string& program,
                                        const std::string& mode, Variant variant,
                                        const Setting& at);
 
-// Of sorted or unsorted values; 0 when there are none.
+// The values need not be sorted. Returns 0 if there are none.
 double Quantile(std::vector<double> values, double q);
 
 }  // namespace firebreak::bench

@@ -20,7 +20,7 @@ bool Has(InterceptorBatchMethods* methods, InterceptionHookPoints hook) {
   return methods->QueryInterceptionHookPoint(hook);
 }
 
-// A factory of interceptors that are made as `make` says.
+// A factory whose interceptors `make` makes.
 template <class Make>
 class Factory final
     : public grpc::experimental::ClientInterceptorFactoryInterface {

@@ -1,9 +1,9 @@
-// The least that gRPC lets an interceptor do, without any of firebreak: what
-// every figure of ours is held against.
+// Interceptors that do the least that gRPC allows, without firebreak, as floors
+// that our figures are compared with.
 //
-// ReissueOn…: holds the call, makes the same call again below itself, hands
-// its result back. No deadline, no metadata, no cancel, no second attempt: what
-// is left is the price of gRPC's hooks and of the second call.
+// ReissueOn… holds the call, makes the same call again below itself, and hands
+// its result back. It has no deadline, metadata, cancel or second attempt, so
+// what is left is the price of gRPC's hooks and of the second call.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_FLOORS_H_
 #define FIREBREAK_TESTS_BENCH_OVERHEAD_FLOORS_H_
 
@@ -18,9 +18,10 @@ using FactoryPtr =
 
 FactoryPtr NoOpFactory();
 FactoryPtr RejectFactory();
-// On one completion queue with one thread that polls it.
+// It runs on one completion queue, with one thread that polls it.
 FactoryPtr ReissueOnQueueFactory();
-// On the thread that makes the call, and a completion queue of that thread.
+// It runs on the thread that makes the call, with a completion queue of that
+// thread.
 FactoryPtr ReissueOnCallerFactory();
 
 }  // namespace firebreak::bench

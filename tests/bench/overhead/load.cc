@@ -25,8 +25,8 @@ int64_t WallNanos() { return Nanos(CLOCK_MONOTONIC); }
 
 }  // namespace
 
-// Not unnamed: allocations.cc tells by their names that these are not
-// firebreak's.
+// This namespace has a name, since allocations.cc needs the names to see that
+// these functions are not firebreak's.
 namespace load {
 
 struct Call {
@@ -37,7 +37,7 @@ struct Call {
   int64_t started = 0;
 };
 
-// Hands out the numbers of the calls of one block, and takes their ends.
+// Gives out the calls of one block, and records how they end.
 class Tally {
  public:
   Tally(int calls, Block* block) : calls_(calls), block_(block) {
@@ -45,7 +45,7 @@ class Tally {
   }
 
   bool TakeNext() { return next_.fetch_add(1) < calls_; }
-  // True for the last.
+  // Returns true for the last call to end.
   bool End(const Call& call) {
     const int n = ended_.fetch_add(1);
     block_->latencies_ns[static_cast<size_t>(n)] = WallNanos() - call.started;
@@ -63,8 +63,8 @@ class Tally {
   std::atomic<int> ok_{0};
 };
 
-// A call starts the next one from its end. Shared with the callbacks: when the
-// last of all ends, others may still be about to find that there is no next.
+// The end of a call starts the next one. The callbacks share ownership: when
+// the last call ends, others may still be about to find that there is no next.
 class CallbackCalls : public std::enable_shared_from_this<CallbackCalls> {
  public:
   CallbackCalls(testing::Echo::Stub* stub, const testing::EchoRequest* request,

@@ -1,4 +1,4 @@
-// A block of calls, and what it took.
+// Makes a block of calls, and measures what it takes.
 //
 //   Load load(StubKind::kCallback, channel, /*size=*/64, /*in_flight=*/32);
 //   Block block = load.Run(2000);

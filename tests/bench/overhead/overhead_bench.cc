@@ -1,10 +1,10 @@
-// What a call pays for firebreak, beside what gRPC itself takes.
+// Measures what a call pays for firebreak, besides what gRPC itself takes.
 //
 //   scripts/bench overhead              everything, about six minutes
 //   scripts/bench overhead --quick      a sixth of it, for a look
 //   scripts/bench overhead --only driven_cb      some figures of the last line
 //
-// See docs/cost.md for what is compared, how, and what came out.
+// docs/cost.md says what is compared, how, and with what result.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -80,7 +80,7 @@ std::vector<Variant> Chosen(const RunOptions& options) {
   return WithFloors(out);
 }
 
-// Leaves of `options` what the figures named in `only` need.
+// Reduces `options` to what the figures named in `only` need.
 void Narrow(RunOptions* options) {
   if (options->only.empty()) return;
   options->stubs.clear();
@@ -96,8 +96,8 @@ bool IsNeeded(const RunOptions& options, const Setting& at) {
                                  : at.in_flight == 1 && at.size == 64;
 }
 
-// Counting takes long under callgrind, and changes nothing with the machine's
-// mood: of all variants for the synchronous stub, and of few for the others.
+// Counts do not depend on the machine's load, but take long under callgrind.
+// So there are all variants for the synchronous stub, and few for the others.
 absl::Status CountAll(const std::string& program, const std::string& address,
                       const RunOptions& options, Report* report) {
   for (StubKind stub : kStubs) {
@@ -107,7 +107,7 @@ absl::Status CountAll(const std::string& program, const std::string& address,
       variants = {Variant::kNoOp, Variant::kGuarded, Variant::kDriven};
     }
     for (const std::string& transport : options.transports) {
-      // What is counted within the process is the server too: for the curious.
+      // Counts within the process include the server, so they are an extra.
       if (transport == "inproc" && stub != StubKind::kSync) continue;
       Setting at;
       if (transport == "tcp") at.address = address;
@@ -152,7 +152,7 @@ absl::Status MeasureAll(const std::string& program, const std::string& address,
                         const RunOptions& options, Report* report) {
   const std::vector<Setting> cells = Cells(address, options);
   for (const Setting& at : cells) {
-    // The cells of the last line get more.
+    // The cells of the last line get more rounds.
     int rounds = options.rounds;
     if (at.in_flight > 1) rounds = rounds / 2;
     if (at.in_flight == 1 && at.size == 64) {
@@ -238,7 +238,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"driven_cb", "driven_cq"}));
   run->footer(kLastLine);
 
-  // What the program starts of itself.
+  // The program starts itself with these two.
   app.add_subcommand("serve", "the echo server; ends with its standard input");
   WorkerOptions worker;
   CLI::App* const work = app.add_subcommand("worker", "one variant's process");

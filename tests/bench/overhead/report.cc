@@ -91,8 +91,8 @@ bool WriteFiles(const Report& report, const std::string& folder) {
   for (const Cell& cell : report.cells) json["cells"].push_back(ToJson(cell));
   std::ofstream(folder + "/overhead.json") << json.dump(2) << '\n';
 
-  // A block for each cell, as gnuplot indexes them; rejects are in another
-  // order of magnitude, and left out.
+  // The file has a block for each cell, in the form that gnuplot indexes.
+  // Rejects are left out, since they are of another order of magnitude.
   std::ofstream data(folder + "/overhead.dat");
   const char* gap = "";
   for (const Cell& cell : report.cells) {

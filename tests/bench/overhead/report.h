@@ -1,5 +1,5 @@
-// The figures as tables, as JSON, and as a plot's data; summary.h has the one
-// line.
+// The figures as tables, as JSON, and as a plot's data. The last line is in
+// summary.h.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_REPORT_H_
 #define FIREBREAK_TESTS_BENCH_OVERHEAD_REPORT_H_
 
@@ -14,15 +14,15 @@ namespace firebreak::bench {
 
 struct Report {
   std::vector<Cell> cells;
-  // 64 B: over TCP, and within the process.
+  // With 64 B, over TCP and within the process.
   std::map<StubKind, CountedMap> tcp;
   std::map<StubKind, CountedMap> inproc;
 };
 
 void PrintCell(const Cell& cell);
 void PrintCounted(const std::string& title, const CountedMap& counted);
-// Writes overhead.json, overhead.dat (for gnuplot) into `folder`. False when
-// that is not possible.
+// Writes overhead.json and overhead.dat (for gnuplot) into `folder`. Returns
+// false if overhead.dat could not be written.
 bool WriteFiles(const Report& report, const std::string& folder);
 
 }  // namespace firebreak::bench

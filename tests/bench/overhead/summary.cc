@@ -10,9 +10,9 @@
 namespace firebreak::bench {
 namespace {
 
-// The goals: that of a synchronous stub is what two calls in place of one have
-// come to at best; an asynchronous stub's call need not be made twice, so it is
-// to pay little more than a guarded one.
+// The goals. For a synchronous stub it is the best that two calls in place of
+// one have achieved. An asynchronous stub's call need not be made twice, so it
+// should cost little more than a guarded one.
 constexpr double kSyncInstructions = 1.22;
 constexpr double kSyncTime = 1.10;
 constexpr double kAsyncInstructions = 1.08;
@@ -31,7 +31,7 @@ const Row* FindRow(const Report& report, const char* transport, StubKind stub,
   return nullptr;
 }
 
-// Of the p50, 64 B, one in flight.
+// The ratio of the p50 with 64 B and one call in flight.
 absl::optional<double> TimeRatio(const Report& report, const char* transport,
                                  StubKind stub, Variant variant) {
   const Row* const row = FindRow(report, transport, stub, 64, 1, variant);
@@ -39,7 +39,7 @@ absl::optional<double> TimeRatio(const Report& report, const char* transport,
   return row->ratio;
 }
 
-// At 32 in flight over TCP: of 64 B and 16 KiB the worse.
+// With 32 calls in flight over TCP: the worse of 64 B and 16 KiB.
 absl::optional<double> ThroughputRatio(const Report& report, StubKind stub) {
   absl::optional<double> out;
   for (int size : {64, 16384}) {

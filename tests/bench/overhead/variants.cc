@@ -20,7 +20,7 @@ using Factories = std::vector<
 
 constexpr char kUnary[] = "/firebreak.testing.Echo/Unary";
 
-// Empty for those that are not firebreak's.
+// Returns the policy; empty if the variant is not firebreak's.
 std::string PolicyOf(Variant variant) {
   const std::string breaker =
       "breaker { open_duration: \"3600s\" "
@@ -37,8 +37,8 @@ std::string PolicyOf(Variant variant) {
       method = breaker + retry;
       break;
     case Variant::kHedged:
-      // A delay that no call of this bench reaches: what an armed hedge costs,
-      // not what a second attempt does.
+      // No call of this bench reaches this delay, so this measures the cost of
+      // an armed hedge, not of a second attempt.
       method = breaker + retry + "hedging { max_attempts: 3 delay: \"2s\" }";
       break;
     default:
@@ -154,9 +154,9 @@ std::string StubName(StubKind kind) {
 
 std::unique_ptr<Subject> MakeSubject(Variant variant, const Where& where) {
   const bool in_process = where.server != nullptr;
-  // A channel within the process has no room for a service config.
+  // A channel within the process takes no service config.
   if (variant == Variant::kBuiltinRetry && in_process) return nullptr;
-  // Elsewhere the calling thread is not there to do the work.
+  // With other stubs the calling thread does not stay to do the work.
   if ((variant == Variant::kFloorCaller || variant == Variant::kDrivenQueue) &&
       where.stub != StubKind::kSync) {
     return nullptr;

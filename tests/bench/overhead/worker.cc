@@ -15,7 +15,7 @@ namespace firebreak::bench {
 namespace {
 
 constexpr int kWarmUp = 300;
-// Before every block: the caches were somebody else's.
+// Calls before each block: other processes have used the caches since the last.
 constexpr int kWarmUpAgain = 10;
 
 enum Header { kWall, kCpu, kOk, kSwitches, kHeader };

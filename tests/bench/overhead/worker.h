@@ -1,11 +1,12 @@
-// One variant in a process of its own, which does blocks of calls as told.
+// One variant in a process of its own, which makes blocks of calls on demand.
 //
-// A process each, so that no variant's threads wait in the same poll set as
-// another's: which thread of a process is the one that polls decides how many
-// wake-ups a call takes.
+// Each variant has a process, so that its threads do not wait in the same poll
+// set as another's. How many wake-ups a call takes depends on which thread of
+// the process polls.
 //
-// Its input is lines with a number of calls; for each it answers one record of
-// kHeader values and then the latencies of the calls. See WorkerRecord.
+// It prints "ready". Then it answers each line of its input, a number of calls,
+// with the values of Header (worker.cc) and the latencies of the calls, all as
+// int64_t.
 #ifndef FIREBREAK_TESTS_BENCH_OVERHEAD_WORKER_H_
 #define FIREBREAK_TESTS_BENCH_OVERHEAD_WORKER_H_
 
@@ -27,9 +28,9 @@ struct WorkerOptions {
   int in_flight = 1;
 };
 
-// The child's side. "time": as above. "allocs" and "instructions": a fixed
-// number of calls at once, of which the allocations are counted and written,
-// or the instructions are counted by callgrind.
+// The child's side. Mode "time" is described above. The other modes make
+// kCountedCalls calls without being asked: "allocs" counts and prints their
+// allocations, and for "instructions" callgrind counts.
 int RunWorker(const WorkerOptions& options);
 
 struct Measured {
@@ -37,8 +38,8 @@ struct Measured {
   int64_t switches = 0;  // context switches of the process
 };
 
-// The parent's side of mode "time". INTERNAL when the worker is gone, with how
-// it ended.
+// The parent's side of mode "time". Returns INTERNAL if the worker is gone,
+// with how it ended.
 absl::StatusOr<Measured> RunBlock(Child* worker, int calls);
 
 inline constexpr int kCountedCalls = 200;

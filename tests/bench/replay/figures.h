@@ -1,7 +1,7 @@
-// A figure that was measured several times, beside what was simulated of it.
+// A figure that was measured several times, and simulated as often.
 //
 //   Runs p99;
-//   p99.Add(measured, simulated);             // of each run
+//   p99.Add(measured, simulated);             // for each run
 //   double error = p99.Show("p99 (ms)");      // of the medians
 //
 // Thread safety: none.
@@ -30,8 +30,8 @@ class Runs {
     measured_.push_back(measured);
     simulated_.push_back(simulated);
   }
-  // Prints the medians (or the means) and the spreads. Returns how far they are
-  // apart, as a share of what was measured.
+  // Prints the medians (or the means) and the spreads. Returns how far the two
+  // medians (or means) are apart, as a share of the measured one.
   double Show(const char* what, bool of_means = false) const;
 
  private:
@@ -41,13 +41,13 @@ class Runs {
 
 double Ms(core::Duration d);
 
-// How late this process is with its timers: a thread that waits for one after
-// the other, as the engine's does, and does nothing else.
+// Measures how late the timers of this process fire, with a thread that waits
+// for one after the other, as the engine's does, and does nothing else.
 class TimerWatch {
  public:
   TimerWatch();
   ~TimerWatch();
-  // What it has seen so far; ends it.
+  // Ends the thread, and returns how late each of its timers was.
   std::vector<core::Duration> Stop();
 
  private:
@@ -58,7 +58,8 @@ class TimerWatch {
   std::thread thread_;
 };
 
-// What the channel's part of the policy would have done with these calls.
+// Simulates what the channel's part of the policy would have done with these
+// calls.
 sim::Forecast Simulate(const sim::Recording& recording,
                        const engine::PolicyTable& table,
                        const std::string& channel, uint64_t seed,

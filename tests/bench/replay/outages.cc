@@ -76,12 +76,12 @@ struct Outage {
   Time end;
 };
 
-// What a breaker's changes come to, for each outage.
+// What the state changes of a breaker amount to, for each outage.
 struct BreakerStory {
-  std::vector<double> open_s;      // not closed, from its begin to the next
+  std::vector<double> open_s;      // not closed, from its begin to the next's
   std::vector<double> recovery_s;  // from its end to the last close
 
-  // `since`: what the outages' times are of.
+  // `since` is the zero of the events' times, on the clock of the outages.
   BreakerStory(const std::vector<core::Event>& events,
                const std::vector<Outage>& outages, Time since)
       : open_s(outages.size()), recovery_s(outages.size()) {
@@ -126,7 +126,7 @@ OutageErrors ReplayOutages(int outages, Duration well, Duration frozen) {
   RecordedEngine recorded(engine);
   std::atomic<bool> stop{false};
   std::vector<std::thread> callers;
-  // The first call begins then, or as good as.
+  // The first call begins at this time, or very soon after.
   const Time begun = engine::Now();
   for (int i = 0; i < kCallers; ++i) {
     callers.emplace_back([&] {
@@ -186,8 +186,8 @@ OutageErrors ReplayOutages(int outages, Duration well, Duration frozen) {
   }
   OutageErrors errors;
   errors.open = open.Show("not closed (s)");
-  // Anything between two probes is as likely: then the mean is what a few tell
-  // best.
+  // A recovery is equally likely at all times between two probes. Of such times
+  // a few outages give a better mean than median.
   errors.recovery = recovery.Show("recovery (s)", /*of_means=*/true);
   return errors;
 }

@@ -35,7 +35,7 @@ RecordedEngine::RecordedEngine(std::shared_ptr<Engine> engine)
   v1::RecordCallsRequest request;
   request.mutable_duration()->set_seconds(3600);
   reader_ = stub_->RecordCalls(&context_, request);
-  // It has begun.
+  // The first response says that the recording has begun.
   v1::RecordCallsResponse response;
   if (!reader_->Read(&response)) std::abort();
   thread_ = std::thread([this] {
@@ -58,7 +58,7 @@ void RecordedEngine::RemoveFiles() const {
 }
 
 sim::Recording RecordedEngine::Stop() {
-  // Longer than a block waits for calls.
+  // This is longer than a block waits for calls.
   std::this_thread::sleep_for(std::chrono::seconds(1));
   context_.TryCancel();
   thread_.join();

@@ -1,11 +1,11 @@
-// What becomes of an engine's calls, recorded through RecordCalls into a file
-// of its own, and read from that.
+// Records the calls of an engine through RecordCalls into a file of its own,
+// and reads the recording from that.
 //
 //   RecordedEngine recorded(engine);          // from now on
 //   ...
 //   sim::Recording recording = recorded.Stop();
 //
-// Ends the program where something fails. Thread safety: none.
+// Errors: it ends the program if something fails. Thread safety: none.
 #ifndef FIREBREAK_TESTS_BENCH_REPLAY_RECORDED_ENGINE_H_
 #define FIREBREAK_TESTS_BENCH_REPLAY_RECORDED_ENGINE_H_
 
@@ -28,7 +28,7 @@ class RecordedEngine {
  public:
   explicit RecordedEngine(std::shared_ptr<Engine> engine);
   ~RecordedEngine();
-  // Once.
+  // May be called once.
   sim::Recording Stop();
 
  private:

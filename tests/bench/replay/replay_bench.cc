@@ -1,17 +1,17 @@
-// How far the simulator is from what happens over real sockets.
+// Measures how far the simulator is from what happens over real sockets.
 //
 //   scripts/bench replay                about eight minutes
 //   scripts/bench replay --quick        two minutes, for a look
 //
-// Three scenes (scenes.h), each recorded through RecordCalls into a .fbr file,
-// and then simulated from that file. Each is played several times; medians are
-// compared, and the spreads are printed.
+// Three scenes (scenes.h) are recorded through RecordCalls into a .fbr file
+// each, and then simulated from that file. Each is played several times. The
+// bench compares medians, or means where those tell more, and prints spreads.
 //
-// The last line has what was simulated beside what was measured, as a share of
-// what was measured: the 99th percentile and the extra load of the tail; how
-// long the breaker was not closed in an outage, and how long after its end it
-// was closed for good; and the 99th percentile and the extra load under a
-// policy that was not in force when the calls were recorded.
+// The last line has the errors of the simulation, as shares of what was
+// measured: of the 99th percentile and the extra load of the tail; of how long
+// the breaker was not closed in an outage, and how long after its end it was
+// closed for good; and of the 99th percentile and the extra load under a policy
+// that was not in force when the calls were recorded.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -42,7 +42,7 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "usage: replay_bench [%s]\n", kQuick);
     return 2;
   }
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // it takes minutes
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a run takes minutes
   Child server({std::filesystem::read_symlink("/proc/self/exe"), kServe});
   std::istringstream line(server.ReadLine());
   std::vector<std::string> addresses;
@@ -56,7 +56,7 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "replay_bench: the tail could not be measured\n");
     return 1;
   }
-  // An outage of ten seconds has a ramp behind it, as longer ones have.
+  // A ramp follows outages of ten seconds or more, such as these.
   const OutageErrors outage =
       ReplayOutages(is_quick ? 4 : 20, seconds(4), seconds(11));
   std::printf(

@@ -1,10 +1,9 @@
-// What the replay bench plays: each scene over real sockets, recorded, and
-// simulated from its recording.
+// The scenes of the replay bench. Each is played over real sockets, recorded,
+// and simulated from its recording.
 //
-// Callers are few, so that the machine keeps up: on one that is late with
-// everything, what is recorded of the servers is about the machine. How late
-// timers were, is measured beside the recording and goes into the simulation of
-// the hedges.
+// There are few callers, so that the machine keeps up. If everything were late,
+// the recording would be about the machine and not about the servers. How late
+// timers fire is measured during the recording, and used to simulate hedges.
 //
 // Thread safety: none.
 #ifndef FIREBREAK_TESTS_BENCH_REPLAY_SCENES_H_
@@ -19,20 +18,21 @@
 
 namespace firebreak::bench {
 
-// How far medians are apart, as a share of what was measured.
+// How far the medians (or means) are apart, as a share of what was measured.
 struct TailErrors {
   double p99 = 0;
   double extra = 0;
 };
 
-// The hedging bench's servers (leaf.h) and its hedges by live quantile, two at
-// most. Absent: calls failed.
+// Calls the hedging bench's servers (leaf.h), with its hedges by live quantile,
+// two at most. Returns nullopt if calls failed.
 absl::optional<TailErrors> ReplayTail(const std::vector<std::string>& addresses,
                                       int runs, int64_t calls);
 
 // "What would `timeout: 250ms` and a hedge at p95 have done?" Calls of the same
-// servers are recorded under a policy that only retries; what is simulated of
-// them under that one is compared with the same calls, made under it.
+// servers are recorded under a policy that only retries, and simulated under
+// the policy in question. The same calls are then made under that policy, and
+// the two results compared.
 absl::optional<TailErrors> AnswerWhatIf(
     const std::vector<std::string>& addresses, int runs, int64_t calls);
 
@@ -41,12 +41,13 @@ struct OutageErrors {
   double recovery = 0;
 };
 
-// A server that freezes again and again, as payment does in the demo; breaker,
-// retry and timeout. How long the breaker was not closed, and how long after
-// the end of an outage it was closed for good. That takes up to a second more
-// or less, as the next probe comes, which no recording tells: so means of many
-// outages are compared, whose lengths differ so that they end at all phases of
-// the probes, and what is simulated of each is the mean of many seeds.
+// Calls a server that freezes again and again, as payment does in the demo,
+// under a policy with breaker, retry and timeout. Compares how long the breaker
+// was not closed, and how long after the end of an outage it was closed for
+// good. That varies by up to a second with the time of the next probe, which no
+// recording has. So means of many outages are compared. Their lengths differ,
+// so that they end at all phases of the probes, and each is simulated as the
+// mean of many seeds.
 OutageErrors ReplayOutages(int outages, core::Duration well,
                            core::Duration frozen);
 

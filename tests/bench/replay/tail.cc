@@ -25,8 +25,8 @@ constexpr int64_t kWarmUpFrom = 10'000'000;
 constexpr int kCallers = 6;
 constexpr char kChannel[] = "bench";
 
-// Calls that may be retried: these are driven, as those with hedges are, and
-// what that costs this process is not simulated (docs/cost.md).
+// Calls that may be retried are driven, as those with hedges are. What that
+// costs this process is not simulated (docs/cost.md), so it is in both.
 constexpr char kBefore[] = R"(
     method { name {} timeout: "10s" idempotent: true
              retry { max_attempts: 2 } })";
@@ -59,7 +59,7 @@ Measured Measure(Subject* subject, int64_t first, int64_t calls) {
   return measured;
 }
 
-// What several runs came to.
+// The results of several runs.
 struct Comparison {
   Runs p50, p90, p99, p999, extra, success;
 
@@ -99,7 +99,7 @@ std::unique_ptr<Subject> SubjectWith(
   const auto engine = *Engine::FromText(policy);
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // gRPC's retry filter takes out what tells the server which attempt it sees.
+  // gRPC's retry filter would drop the metadata that numbers the attempts.
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   ChannelOptions options;
   options.args = args;
@@ -109,7 +109,7 @@ std::unique_ptr<Subject> SubjectWith(
                                        std::move(options));
   auto subject =
       std::make_unique<Subject>(Variant(), engine, std::move(channel));
-  // Connections are made.
+  // These calls make the connections.
   subject->Run({0, kWarmUpFrom, kCallers, kCallers});
   return subject;
 }
@@ -157,14 +157,15 @@ absl::optional<TailErrors> AnswerWhatIf(
     const sim::Recording recording = recorded.Stop();
     if (as_it_was.success < 1) return absl::nullopt;
     const auto then = SubjectWith(kWhatIf, addresses);
-    // It has been in force for a while, as in the simulation, which also
-    // learns from the first calls.
+    // By the measured calls the policy has been in force for a while, as in the
+    // simulation, which also learns from the first calls.
     then->Run({0, i * calls, kWarmUp, kCallers});
     const sim::Forecast forecast =
         Simulate(recording, then->engine()->core()->policy(), kChannel,
                  static_cast<uint64_t>(i) + 1, late);
-    // The same calls, whose first attempts take as long: the p95 of others
-    // lies elsewhere between the fast ones and the stragglers, by chance.
+    // These are the same calls, whose first attempts take as long. By chance,
+    // the p95 of other calls would lie elsewhere between the fast ones and the
+    // stragglers.
     const Measured measured = Measure(then.get(), i * calls, calls);
     if (i == 0) std::printf("as it was: p99 %.3f ms\n", as_it_was.Ms(0.99));
     ShowLateness(late);
@@ -174,8 +175,8 @@ absl::optional<TailErrors> AnswerWhatIf(
       "what if timeout: 250ms and a hedge at p95: %d runs of %lld calls; means "
       "of p99, medians of the others\n",
       runs, static_cast<long long>(calls));
-  // One call in twenty is a straggler, so the p95 is the slowest of the fast
-  // ones in one run, and a straggler in another: a median would pick one.
+  // One call in twenty is a straggler, so in one run the p95 is the slowest of
+  // the fast calls, in another a straggler. A median would pick one of the two.
   return comparison.Show(/*of_means=*/true);
 }
 
