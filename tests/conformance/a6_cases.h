@@ -1,5 +1,5 @@
-// gRFC A6 ("gRPC Retry Design") as tables: what a client does for a policy and
-// a server's answers. Each case is played in virtual time against the core,
+// gRFC A6 ("gRPC Retry Design") as tables: what a client does, given a policy
+// and a server's answers. Each case is played in virtual time against the core,
 // over real sockets against an engine, and by a client in another language.
 //
 //   for (const A6Case& c : A6Cases()) {
@@ -9,10 +9,10 @@
 //   }
 //
 // A case must hold on a machine of any speed: attempts may come later than the
-// table says, never earlier, in no other number and to no other end. So what an
-// answer depends on is said in events (`waits_for`) beside the milliseconds of
-// virtual time; a hedge that must not be sent is ten seconds away; and an
-// attempt that is to be cancelled never answers.
+// table says, but never earlier, and their number and the call's status are the
+// same everywhere. So an answer may wait for an event (`waits_for`), and not
+// only for milliseconds of virtual time. A hedge that must not become due has a
+// delay of ten seconds. An attempt that is to be cancelled never answers.
 //
 // Thread safety: the tables are constant.
 #ifndef FIREBREAK_TESTS_CONFORMANCE_A6_CASES_H_
@@ -36,26 +36,26 @@ using Code = absl::StatusCode;
 inline constexpr Code kUnavailable = Code::kUnavailable;
 inline constexpr int kNever = 10'000;  // a delay that no test waits for
 
-// A retryPolicy or a hedgingPolicy, in the words of each who reads it.
+// A retryPolicy or a hedgingPolicy, in the format of each of its readers.
 struct A6Policy {
   bool hedges = false;
   int max_attempts = 4;
   std::vector<absl::StatusCode> codes;  // retryable, or non-fatal
-  // Of a retry.
+  // Only for retries.
   int initial_ms = 0;
   int max_ms = 0;
   double multiplier = 2;
   core::BackoffOptions::Jitter jitter = core::BackoffOptions::Jitter::kNone;
-  // Of a hedge.
+  // Only for hedges.
   int delay_ms = 0;
   absl::optional<core::ThrottlingOptions> throttling;
 
   core::MethodOptions Options() const;
-  // Without limits but A6's: the attempt budget is A6's throttling or none.
+  // The only limit is A6's: the attempt budget is its throttling, or none.
   core::BudgetOptions Budget() const;
-  // A whole policy for every method of every channel.
+  // A whole policy, for every method of every channel.
   std::string Text() const;
-  // gRPC's own JSON.
+  // The same as a service config, which is gRPC's own JSON.
   std::string ServiceConfig() const;
 };
 
@@ -68,13 +68,14 @@ A6Policy HedgingPolicy(int max_attempts, int delay_ms,
                            absl::StatusCode::kInternal,
                            absl::StatusCode::kAborted});
 
-// What the server does with one attempt, in the order of their arrival.
+// What the server does with one attempt. Attempts get the replies in the order
+// in which they arrive.
 struct Reply {
   absl::StatusCode code = absl::StatusCode::kOk;
   int latency_ms = 0;
   absl::optional<std::string> pushback;  // grpc-retry-pushback-ms, as sent
   bool hangs = false;                    // until it is cancelled
-  int waits_for = 0;                     // attempts that must be there first
+  int waits_for = 0;                     // attempts that must have begun
   bool sends_headers = false;            // before the status
 
   Step ToStep() const;
@@ -94,8 +95,8 @@ inline Reply PushBack(const std::string& value,
 }
 inline Reply Hang() { return {absl::StatusCode::kOk, 0, {}, true, 0}; }
 
-// An attempt on the wire: not earlier than `at_ms` after the call's start, and
-// exactly then in virtual time.
+// An attempt on the wire. It is sent not earlier than `at_ms` after the call's
+// start, and in virtual time exactly then.
 struct Sent {
   int at_ms;
   core::AttemptKind kind;
@@ -112,24 +113,24 @@ struct A6Case {
   absl::StatusCode status;
   int ends_ms;  // in virtual time
   int deadline_ms = 0;
-  std::vector<int> cancelled = {};  // attempts, all of which hang
+  std::vector<int> cancelled = {};  // numbers of attempts, which all hang
 };
 
 void PrintTo(const A6Case& c, std::ostream* out);  // for GoogleTest
 
-// The retries, then the hedges. Names are unique.
+// All cases: first the retries, then the hedges. Their names are unique.
 const std::vector<A6Case>& A6Cases();
 
-// The two parts of it.
+// The two parts of A6Cases().
 std::vector<A6Case> A6RetryCases();
 std::vector<A6Case> A6HedgingCases();
 
-// A call of several that share one count of tokens.
+// One of several calls that share one count of tokens.
 struct ThrottledCall {
   std::vector<Reply> server;
   size_t attempts;
   absl::StatusCode status;
-  double tokens;  // after it
+  double tokens;  // after the call
 };
 
 struct ThrottlingCase {

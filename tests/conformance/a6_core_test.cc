@@ -26,7 +26,7 @@ std::string Line(int at_ms, const std::string& what) {
   return absl::StrCat(FormatDuration(Ms(at_ms)), " ", what);
 }
 
-// What a rig writes down for a case.
+// The lines that a rig has to write for a case.
 std::vector<std::string> Expected(const A6Case& c) {
   std::vector<std::string> lines;
   for (size_t n = 0; n < c.timeline.size(); ++n) {
@@ -45,7 +45,7 @@ std::vector<std::string> Expected(const A6Case& c) {
   return lines;
 }
 
-// Without the attempt that decided and the reason, which A6 does not name.
+// Removes the attempt that decided and the reason, since A6 names neither.
 std::string WithoutReason(const std::string& line) {
   const size_t finish = line.find(" finish ");
   if (finish == std::string::npos) return line;
@@ -99,7 +99,7 @@ void ExpectSame(const core::HedgingOptions& a, const core::HedgingOptions& b) {
   EXPECT_EQ(a.non_fatal_codes, b.non_fatal_codes);
 }
 
-// The policies of the core and of the engine are the same.
+// The options for the core and the text for the engine are the same policy.
 TEST(A6CoreTest, TheTextMeansTheOptions) {
   for (const A6Case& c : A6Cases()) {
     SCOPED_TRACE(c.name);
@@ -115,7 +115,7 @@ TEST(A6CoreTest, TheTextMeansTheOptions) {
   }
 }
 
-// A6 spreads each backoff over 80 to 120 % of it, also that which is capped.
+// A6 spreads each backoff over 80 to 120 % of its value, also a capped one.
 TEST(A6CoreTest, EachBackoffIsJitteredByAFifth) {
   A6Policy policy = RetryPolicy(4, 100, 300);
   policy.jitter = core::BackoffOptions::Jitter::kPlusMinus;

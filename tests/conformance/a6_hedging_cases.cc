@@ -1,10 +1,12 @@
-// gRFC A6, "Hedging Policy", "Pushback", "Deadlines": the hedges of the tables.
+// The cases with hedges, from gRFC A6, sections "Hedging Policy", "Pushback"
+// and "Deadlines".
 #include "tests/conformance/a6_cases.h"
 
 namespace firebreak::testing {
 std::vector<A6Case> A6HedgingCases() {
   return {
-      // A6 counts 1, 2, 3, 4 outstanding at 1, 501, 1001, 1501 ms.
+      // A6 counts 1, 2, 3 and 4 outstanding requests at 1, 501, 1001 and
+      // 1501 ms.
       {"TheHedgesOfA6",
        HedgingPolicy(4, 500),
        {Hang(), Hang(), Hang(), Ok()},
@@ -71,7 +73,7 @@ std::vector<A6Case> A6HedgingCases() {
        605,
        0,
        {1, 2}},
-      // Also a code that no breaker takes for a failure.
+      // This includes a code that no breaker counts as a failure.
       {"AnyCodeMayBeNonFatal",
        HedgingPolicy(2, kNever, {Code::kNotFound}),
        {Fail(Code::kNotFound), Ok()},
@@ -92,7 +94,7 @@ std::vector<A6Case> A6HedgingCases() {
        kUnavailable,
        0},
 
-      // Pushback; without any the next goes at once, as above.
+      // Pushback. Without it the next attempt is sent at once, as above.
       {"PushbackZeroHedgesAtOnce",
        HedgingPolicy(3, kNever),
        {PushBack("0"), Ok()},
@@ -131,7 +133,7 @@ std::vector<A6Case> A6HedgingCases() {
        {First()},
        kUnavailable,
        0},
-      // The third would come at 800 ms.
+      // Without the pushback, the third attempt would be sent at 800 ms.
       {"AfterNegativePushbackThoseInFlightGoOn",
        HedgingPolicy(3, 400),
        {Ok(900, 2), PushBack("-1"), Ok()},

@@ -17,7 +17,7 @@ core::CodeSet SetOf(const std::vector<absl::StatusCode>& codes) {
   return set;
 }
 
-// [UNAVAILABLE, INTERNAL], each between `quote`s.
+// "[UNAVAILABLE, INTERNAL]", with `quote` before and after each name.
 std::string List(const std::vector<absl::StatusCode>& codes,
                  const std::string& quote) {
   return absl::StrCat(
@@ -30,7 +30,7 @@ std::string List(const std::vector<absl::StatusCode>& codes,
       "]");
 }
 
-// As Protobuf's JSON has durations: "0.1s".
+// A duration in Protobuf's JSON: "0.1s", with the quotes.
 std::string Seconds(int ms) { return absl::StrCat("\"", ms / 1000.0, "s\""); }
 
 const char* JitterName(core::BackoffOptions::Jitter jitter) {

@@ -1,4 +1,5 @@
-// gRFC A6, "Retry Policy", "Pushback", "Deadlines": the retries of the tables.
+// The cases with retries, from gRFC A6, sections "Retry Policy", "Pushback" and
+// "Deadlines".
 #include "tests/conformance/a6_cases.h"
 
 namespace firebreak::testing {
@@ -16,7 +17,7 @@ std::vector<A6Case> A6RetryCases() {
        {First(), Retry(25)},
        Code::kOk,
        30},
-      // The policy of A6's own example.
+      // This is the policy of the example in A6.
       {"TheRetriesOfA6",
        RetryPolicy(4, 100, 1000),
        {Fail(kUnavailable), Fail(kUnavailable), Fail(kUnavailable),
@@ -55,7 +56,7 @@ std::vector<A6Case> A6RetryCases() {
        {First(), Retry(20)},
        Code::kInvalidArgument,
        20},
-      // Also codes that no breaker takes for a failure.
+      // This includes codes that no breaker counts as failures.
       {"AnyCodeMayBeRetried",
        RetryPolicy(4, 20, 200,
                    {Code::kNotFound, Code::kAborted, Code::kCancelled}),
@@ -71,7 +72,7 @@ std::vector<A6Case> A6RetryCases() {
        kUnavailable,
        0},
 
-      // Pushback; without any it is the backoff, as above.
+      // Pushback. Without it the backoff decides, as above.
       {"PushbackZeroRetriesAtOnce",
        RetryPolicy(3, 10'000, 10'000),
        {PushBack("0"), Ok()},
@@ -90,7 +91,7 @@ std::vector<A6Case> A6RetryCases() {
        {First(), Retry(200)},
        Code::kOk,
        200},
-      // 20, 40, then not 80 but 20 again.
+      // The backoffs are 20, 40, and then 20 again instead of 80.
       {"AfterPushbackTheBackoffStartsAnew",
        RetryPolicy(5, 20, 10'000),
        {Fail(kUnavailable), Fail(kUnavailable), PushBack("100"),

@@ -1,5 +1,5 @@
-// gRFC A6, "Throttling Retry Attempts and Hedged RPCs": calls that share one
-// count of tokens.
+// Calls that share one count of tokens, from gRFC A6, section "Throttling Retry
+// Attempts and Hedged RPCs".
 #include <utility>
 
 #include "tests/conformance/a6_cases.h"
@@ -7,8 +7,8 @@
 namespace firebreak::testing {
 namespace {
 
-// `times` calls alike; `tokens` after the first of them, `step` more after each
-// further one.
+// Returns `times` calls that differ only in `tokens`: after each further call
+// there are `step` more than before.
 std::vector<ThrottledCall> Times(int times, ThrottledCall call, double step) {
   std::vector<ThrottledCall> calls;
   for (int i = 0; i < times; ++i) {
@@ -38,7 +38,7 @@ std::vector<ThrottlingCase> A6ThrottlingCases() {
   const std::vector<Reply> fails = {Fail(kUnavailable), Fail(kUnavailable),
                                     Fail(kUnavailable)};
   return {
-      // Down to half of max_tokens: not one retry at the threshold itself.
+      // At half of max_tokens, the threshold itself, there is no retry.
       {"FailuresTakeOneEach",
        Throttled(RetryPolicy(3, 1, 1), 10, 0.1),
        {{fails, 3, kUnavailable, 7},
@@ -57,7 +57,8 @@ std::vector<ThrottlingCase> A6ThrottlingCases() {
                 {{Ok()}, 1, Code::kOk, 7.7}},
                Times(3, {{Ok()}, 1, Code::kOk, 8.4}, 0.7),
                {{{Ok()}, 1, Code::kOk, 10}}})},
-      // A failure at 6 leaves 5, and no retry; one at 6.1 leaves enough.
+      // A failure at 6 leaves 5, too few for a retry. A failure at 6.1 leaves
+      // enough.
       {"RetriesComeBackWithTheTokens", Throttled(RetryPolicy(2, 1, 1), 10, 0.1),
        InARow({{{fails, 2, kUnavailable, 8},
                 {fails, 2, kUnavailable, 6},
@@ -95,16 +96,15 @@ std::vector<ThrottlingCase> A6ThrottlingCases() {
         {{Ok()}, 1, Code::kOk, 1.501},
         {{Ok()}, 1, Code::kOk, 2.002},
         {{Ok()}, 1, Code::kOk, 2.503},
-        // 1.503 is over the half of 3 by the third decimal.
+        // 1.503 is more than half of 3 only because of the third decimal.
         {{Fail(kUnavailable), Ok()}, 2, Code::kOk, 2.004}}},
       {"HedgesAreThrottledToo",
        Throttled(HedgingPolicy(3, kNever), 10, 0.1),
        {{fails, 3, kUnavailable, 7},
         {fails, 2, kUnavailable, 5},
         {fails, 1, kUnavailable, 4}}},
-      // The delay passes twice before the answer of the second call, and is
-      // long
-      // enough for the first to fail within it on any machine.
+      // The delay passes twice before the second call is answered. It is long
+      // enough for the first call to fail within it on any machine.
       {"NoHedgeByTimeEither",
        Throttled(HedgingPolicy(3, 250), 2, 0.5),
        {{fails, 1, kUnavailable, 1},

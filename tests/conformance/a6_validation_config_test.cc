@@ -1,5 +1,5 @@
-// Which service configs are valid as a whole: methodConfig, its names, and keys
-// that are not for calls. The blocks in it are in a6_validation_test.cc.
+// Tests which service configs are valid as a whole: methodConfig, its names,
+// and keys that are not about calls. a6_validation_test.cc tests the blocks.
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -78,7 +78,7 @@ TEST(A6ConfigTest, TheListOfMethodConfigs) {
             "methodConfig[1].timeout: is 1" ALLOWED_DURATION);
 }
 
-// --- What is not for calls, and what is nothing ---------------------------
+// --- Keys that are not about calls, and unknown keys ----------------------
 
 TEST(A6ConfigTest, OtherKeysOfAServiceConfigAreSkipped) {
   EXPECT_EQ(ErrorOf("{}"), "");

@@ -1,8 +1,7 @@
-// Which retryPolicy, hedgingPolicy and retryThrottling is valid: the rules of
-// gRFC A6, one to a line. The rest of a service config is in
-// a6_validation_config_test.cc.
-//
-// What a valid one means is in tests/unit/engine/policy/service_config_test.cc.
+// Tests which retryPolicy, hedgingPolicy and retryThrottling is valid: the
+// rules of gRFC A6, one on each line. The rest of a service config is tested in
+// a6_validation_config_test.cc, and what a valid one means in
+// tests/unit/engine/policy/service_config_test.cc.
 #include <string>
 #include <vector>
 
@@ -30,7 +29,7 @@ void Check(const Block& block, const char* field, const std::string& path,
 
 // --- retryPolicy and hedgingPolicy ----------------------------------------
 
-// A whole number over 1; what is over 5 means 5.
+// maxAttempts is a whole number over 1. A number over 5 means 5.
 const std::vector<Rule> kAttempts = {
     {"2", nullptr},
     {"5", nullptr},
@@ -87,7 +86,7 @@ TEST(A6ValidationTest, Backoffs) {
   Check(kRetry, "maxBackoff", "methodConfig[0].retryPolicy.maxBackoff",
         {{R"("3600s")", nullptr},
          {R"("3601s")", "is 3601s; allowed [100ms, 3600s]"}});
-  // Of two, the smaller holds.
+  // An initialBackoff over maxBackoff is valid: the smaller one is used.
   Check(kRetry, "initialBackoff", "methodConfig[0].retryPolicy.initialBackoff",
         {{R"("1.1s")", nullptr}, {R"("7200s")", nullptr}});
 }
@@ -124,7 +123,7 @@ const std::vector<Rule> kCodes = {
     {"[null]", "[0]: is null" ALLOWED_CODE},
     {"[[14]]", "[0]: is a list" ALLOWED_CODE},
     {"[true]", "[0]: is true" ALLOWED_CODE},
-    // Not a failure, so nothing to send again.
+    // OK is no failure, so there is nothing to send again.
     {"[0]", "[0]: is 0" ALLOWED_CODE},
     {R"(["ok"])", "[0]: is \"ok\"" ALLOWED_CODE},
 };

@@ -1,8 +1,9 @@
-// The tables of gRFC A6 over real sockets, by unchanged generated stubs.
+// Plays the tables of gRFC A6 over real sockets, with unchanged generated
+// stubs.
 //
-// What is asked of time is only "not earlier than", which holds on any machine:
-// a retry not before its backoff since the server's answer, a hedge not before
-// its delay since the call's start.
+// The only demand on times is "not earlier than", which holds on any machine: a
+// retry may not come before its backoff has passed since the server's answer,
+// nor a hedge before its delay has passed since the call's start.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,7 +49,8 @@ void ExpectTable(const A6Case& c, StubStyle style) {
                 milliseconds(sent.at_ms - answered_ms));
     }
     if (c.deadline_ms > 0) {
-      // What is left of the call's; gRPC rounds up by up to a tenth.
+      // The attempt gets what is left of the call's deadline; gRPC rounds it up
+      // by up to a tenth.
       const int left_ms = c.deadline_ms - sent.at_ms;
       EXPECT_LE(seen.granted, milliseconds(left_ms + left_ms / 10));
     }
@@ -73,16 +75,17 @@ TEST_P(A6WireTest, KeepsToTheTable) {
 INSTANTIATE_TEST_SUITE_P(Table, A6WireTest, ::testing::ValuesIn(A6Cases()),
                          [](const auto& test) { return test.param.name; });
 
-// A6: each attempt after the first tells the server how many went before it.
+// By A6, each attempt after the first tells the server how many preceded it.
 constexpr char kPreviousAttempts[] = "grpc-previous-rpc-attempts";
 
 class A6PreviousAttemptsTest : public ::testing::Test {
  protected:
-  // As the server saw them, in the order of arrival; "" for none.
+  // The values of the header as the server saw them, in the order of arrival;
+  // "" if there was none.
   std::vector<std::string> Said(const A6Policy& policy,
                                 const std::vector<Reply>& replies) {
     // gRPC's own retry filter, which firebreak leaves in place for transparent
-    // retries, takes the header out of what is sent through it.
+    // retries, would remove the header, so it is off here.
     ChannelOptions options;
     options.args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     WireRig rig(&server_, policy, std::move(options));
@@ -105,7 +108,7 @@ TEST_F(A6PreviousAttemptsTest, OfRetries) {
 }
 
 TEST_F(A6PreviousAttemptsTest, OfHedges) {
-  // Those of one moment arrive in any order.
+  // Attempts that are sent at the same moment may arrive in any order.
   EXPECT_THAT(Said(HedgingPolicy(3, 0), {Hang(), Hang(), Ok()}),
               UnorderedElementsAre("", "1", "2"));
 }

@@ -1,9 +1,9 @@
-// The tables of gRFC A6, played by a client of other hands: gRPC for Node.js
-// with the same policy as a service config, against the same server.
+// Compares with an independent client: gRPC for Node.js plays the tables of
+// gRFC A6 with the same policy, as a service config, against the same server.
 //
-// Both must send as many attempts, not earlier than the policy allows, and come
-// to the same end. Where grpc-js does not, the list below says what it does,
-// and docs/conformance.md why; what is on the list must differ.
+// Both must send the same number of attempts, none earlier than the policy
+// allows, and end with the same status. Where grpc-js does not, the list below
+// says what it does, and docs/conformance.md why; a call on it must differ so.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -37,18 +37,18 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::IsEmpty;
 
-// Not of A6: there a call is committed with the server's first headers.
+// This case is not from A6, where the server's first headers commit a call.
 constexpr char kHeadersDoNotCommit[] = "HeadersDoNotCommit";
 
 // What grpc-js 1.14.7 does instead; docs/conformance.md says why.
 struct Difference {
   int attempts;
   Code status;
-  bool early = false;  // an attempt before its time
+  bool early = false;  // whether an attempt comes before its time
 };
-// Node.js counts time in whole milliseconds.
+// How early an attempt may be, since Node.js counts in whole milliseconds.
 constexpr milliseconds kJsGrace{2};
-constexpr int kMore = -1;  // attempts than the table, how many is by chance
+constexpr int kMore = -1;  // more than in the table; how many varies
 
 const std::map<std::string, Difference>& Differences() {
   static const auto* const all = new std::map<std::string, Difference>{
@@ -68,7 +68,7 @@ const std::map<std::string, Difference>& Differences() {
   return *all;
 }
 
-// A call of the tables.
+// A call from the tables.
 struct Call {
   std::string name;
   A6Policy policy;
@@ -78,7 +78,7 @@ struct Call {
   Code status = Code::kOk;
   std::vector<Sent> timeline;  // empty for throttled calls
 };
-// Those of one channel, in order.
+// The calls of one channel, in their order.
 struct Scenario {
   std::shared_ptr<EchoServer> server;
   std::vector<Call> calls;
@@ -102,7 +102,8 @@ std::vector<Scenario> Scenarios() {
                    2,
                    Code::kOk,
                    {First(), Retry(20)}}}});
-  // A count of tokens is for a server's name, so each has a name of its own.
+  // Channels to the same server name share a count of tokens, so each case gets
+  // a server of its own.
   for (const ThrottlingCase& c : A6ThrottlingCases()) {
     Scenario scenario{std::make_shared<EchoServer>(), {}};
     for (const ThrottledCall& call : c.calls) {
@@ -118,7 +119,7 @@ std::vector<Scenario> Scenarios() {
     all.push_back(std::move(scenario));
   }
   for (Scenario& scenario : all) {
-    // A6's own: grpc-js knows no other.
+    // This is the jitter of A6, the only one that grpc-js has.
     for (Call& call : scenario.calls) {
       call.policy.jitter = core::BackoffOptions::Jitter::kPlusMinus;
     }
@@ -128,7 +129,7 @@ std::vector<Scenario> Scenarios() {
 
 std::string JsText(const Call& call) { return "grpc-js: " + call.name; }
 
-// All scenarios by one process; what came of each call, by its text.
+// One process plays all scenarios. Returns what came of each call, by its text.
 std::map<std::string, Played> PlayByJs(const std::vector<Scenario>& scenarios) {
   std::vector<std::string> entries;
   for (const Scenario& scenario : scenarios) {
@@ -171,7 +172,7 @@ std::map<std::string, Played> PlayByJs(const std::vector<Scenario>& scenarios) {
   return played;
 }
 
-// The same by firebreak, by name.
+// The same with firebreak. Returns what came of each call, by its name.
 std::map<std::string, Played> PlayByUs(const std::vector<Scenario>& scenarios) {
   std::mutex mu;
   std::map<std::string, Played> played;
@@ -194,7 +195,7 @@ std::map<std::string, Played> PlayByUs(const std::vector<Scenario>& scenarios) {
   return played;
 }
 
-// "0 102 307 ms UNAVAILABLE"
+// For example "0 102 307 ms UNAVAILABLE".
 std::string Describe(const Played& played) {
   std::string text;
   for (const SeenCall& seen : played.seen) {
@@ -205,12 +206,14 @@ std::string Describe(const Played& played) {
                       absl::StatusCodeToString(static_cast<Code>(played.code)));
 }
 
-// Was an attempt before its time? `grace`: what a client's timers may be off.
+// Whether an attempt came before its time, by more than `grace`, which is how
+// inexact a client's timers may be.
 bool IsEarly(const Call& call, const Played& played, milliseconds grace) {
   if (call.timeline.size() != played.seen.size()) return false;
   for (size_t n = 1; n < played.seen.size(); ++n) {
     const int at_ms = call.timeline[n].at_ms;
-    // A hedge counts from the call's start, a retry from the answer before.
+    // A hedge's time counts from the call's start, a retry's from the answer
+    // before it, and jitter may shorten a backoff by a fifth.
     auto due = played.started + milliseconds(at_ms);
     if (!call.policy.hedges) {
       const int wait_ms =
@@ -222,7 +225,7 @@ bool IsEarly(const Call& call, const Played& played, milliseconds grace) {
   return false;
 }
 
-// Why this cannot run here; empty when it can.
+// Why these tests cannot run here; empty if they can.
 std::string Obstacle() {
   if (std::ifstream(JS_MODULES_PATH "/node_modules/.package-lock.json")) {
     return "";
@@ -268,8 +271,8 @@ TEST(GrpcJsTest, DoesTheSame) {
   }
 }
 
-// On a machine that stands still now and then, what is sent early can arrive
-// late: so it is asked some times.
+// On a machine that stands still now and then, an attempt that is sent early
+// can arrive late, so there are several tries.
 TEST(GrpcJsTest, IsEarlyWhereWeKnowItToBe) {
   if (const std::string obstacle = Obstacle(); !obstacle.empty()) {
     GTEST_SKIP() << obstacle;

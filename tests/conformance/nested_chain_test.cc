@@ -1,10 +1,10 @@
-// What retries make of an outage at the end of a chain of servers, each in a
+// What retries add to an outage at the end of a chain of servers, each in a
 // process of its own: order -> payment -> bank. The bank is down, and both
-// servers before it are allowed three attempts.
+// servers before it may make three attempts for each call.
 //
-// Three attempts in each of two hops are nine calls of the bank for one order,
-// in an outage, when it can least bear them. The attempt budget is what stops
-// that: a tenth more in each hop.
+// Three attempts in each of two hops are nine calls to the bank for one order,
+// during an outage, when it can bear them least. The attempt budget prevents
+// that: it allows a tenth more in each hop.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@
 namespace firebreak::testing {
 namespace {
 
-// The backoff is short only so that the test is.
+// The backoff is short only to keep the test short.
 constexpr char kRetry[] = R"pb(
   method {
     name {}
@@ -54,7 +54,7 @@ class Chain {
   explicit Chain(const std::string& budget)
       : payment_(Hop(bank_, budget)), order_(Hop(payment_, budget)) {}
 
-  // Sends so many orders, which all fail.
+  // Sends this many orders. They all fail.
   void Order(int orders) {
     std::atomic<int> left{orders};
     std::vector<std::thread> clients;
@@ -66,7 +66,7 @@ class Chain {
           EchoReply reply;
           const grpc::Status status =
               stub->Unary(&context, EchoRequest(), &reply);
-          // The bank's own words have come all the way.
+          // The bank's own message comes through the whole chain.
           EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
           EXPECT_EQ(status.error_message(), "the bank is closed");
         }
@@ -75,7 +75,8 @@ class Chain {
     for (std::thread& client : clients) client.join();
   }
 
-  // Calls for each order at each server, printed too.
+  // Prints the calls for each order at each server, and returns those at the
+  // bank.
   double AtBank(int orders) const {
     const double payment = static_cast<double>(CallsOf(payment_)) / orders;
     const double bank = static_cast<double>(CallsOf(bank_)) / orders;
@@ -111,13 +112,13 @@ TEST(NestedChainTest, TheBudgetKeepsAnOutageFromMultiplying) {
   Chain chain(kDefaultBudget);
   chain.Order(kOrders);
   const double ratio = chain.AtBank(kOrders);
-  // 1.1 * 1.1, and the tokens at the start and of each second.
+  // 1.1 * 1.1, and a little for the tokens at the start and in each second.
   EXPECT_LE(ratio, 1.3);
-  // It was spent too.
+  // The budget was also spent.
   EXPECT_GE(ratio, 1.2);
 }
 
-// The control: the same chain without that bound.
+// The control: the same chain without the budget.
 TEST(NestedChainTest, WithoutABudgetItIsNineTimes) {
   constexpr int kOrders = 200;
   Chain chain(kNoBudget);

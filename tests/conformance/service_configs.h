@@ -1,4 +1,5 @@
-// Service configs for conformance tests: one field at a time, and its error.
+// Service configs for conformance tests: one field varies at a time, and the
+// error is returned.
 //
 //   EXPECT_EQ(ErrorOf(InMethod(kRetry.With("maxAttempts", "1"))), "...");
 #ifndef FIREBREAK_TESTS_CONFORMANCE_SERVICE_CONFIGS_H_
@@ -14,7 +15,7 @@
 #include "src/engine/policy/policy.h"
 #include "src/engine/policy/service_config.h"
 
-// Ends of errors, to follow "is VALUE".
+// How errors end, after "is VALUE".
 #define ALLOWED_DURATION \
   "; allowed: a string of seconds, with at most nine decimals, as \"1.5s\""
 #define ALLOWED_CODE \
@@ -22,8 +23,8 @@
 
 namespace firebreak::testing {
 
-// "" for a valid one, else what is said of it without its origin. Whatever is
-// valid must compile.
+// Returns "" if the service config is valid, or else the error without its
+// prefix. It also checks that a valid one compiles.
 inline std::string ErrorOf(absl::string_view json, bool clamp = true) {
   const absl::StatusOr<v1::PolicySet> set =
       engine::FromServiceConfig(json, clamp);
@@ -42,11 +43,11 @@ inline std::string InMethod(absl::string_view fields) {
 }
 
 struct Rule {
-  const char* value;  // of the field; nullptr: the field is not there
-  const char* error;  // after its path; nullptr: valid
+  const char* value;  // of the field; nullptr: the field is absent
+  const char* error;  // what follows the path; nullptr: valid
 };
 
-// A block that is valid but for one field, which a rule replaces.
+// A block of valid fields, of which a rule replaces one.
 class Block {
  public:
   using Field = std::pair<const char*, const char*>;
@@ -82,7 +83,7 @@ inline const Block kHedging("hedgingPolicy", {{"maxAttempts", "4"}});
 inline const Block kThrottling("retryThrottling",
                                {{"maxTokens", "10"}, {"tokenRatio", "0.1"}});
 
-// Of every field that is a duration.
+// What every field that is a duration refuses.
 inline const std::vector<Rule> kNoDuration = {
     {"\"\"", "is \"\"" ALLOWED_DURATION},
     {"\"s\"", "is \"s\"" ALLOWED_DURATION},

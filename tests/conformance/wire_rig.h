@@ -1,4 +1,5 @@
-// Calls of one A6 policy over a real socket, and what the server saw of them.
+// Makes calls with one A6 policy over a real socket, and tells what the server
+// saw of them.
 //
 //   EchoServer server;
 //   WireRig rig(&server, policy);
@@ -33,7 +34,7 @@ struct Played {
   std::vector<SeenCall> seen;  // in the order of their arrival
 };
 
-// One reply to each attempt of the calls with this text.
+// Has the server give one reply to each attempt of the calls with this text.
 inline void Script(const std::string& text, const std::vector<Reply>& replies,
                    EchoServer* server) {
   std::vector<Step> steps;
@@ -53,13 +54,13 @@ class WireRig {
     channel_ = engine_->CreateChannel("test", server->address(),
                                       grpc::InsecureChannelCredentials(),
                                       std::move(options));
-    // A deadline is for the call, not for the connection.
+    // So that a call's deadline does not have to cover the connection too.
     EXPECT_TRUE(channel_->WaitForConnected(std::chrono::system_clock::now() +
                                            std::chrono::seconds(30)));
   }
 
-  // `text` tells the calls on one server apart. `deadline_ms`: 0 for none, that
-  // is one that only a call that would never end comes to feel.
+  // `text` tells the calls on one server apart. `deadline_ms`: 0 means kNoneMs,
+  // which is so long that only a call that would never end reaches it.
   static constexpr int kNoneMs = 30'000;
   Played Play(const std::string& text, const std::vector<Reply>& replies,
               int deadline_ms = 0, StubStyle style = StubStyle::kSync) {

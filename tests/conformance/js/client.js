@@ -1,4 +1,5 @@
-// A client of firebreak's echo service in Node.js: gRFC A6 by other hands.
+// A client of firebreak's echo service in Node.js, whose gRPC is another
+// implementation of gRFC A6.
 //
 //   node client.js MODULES PROTO SCENARIOS RESULTS
 //
@@ -7,11 +8,13 @@
 //   {"address": "127.0.0.1:4711", "serviceConfig": {...},
 //    "calls": [{"text": "tells the server which call it is",
 //               "deadlineMs": 1000}]}
-// Each has a channel of its own and makes its calls one after the other; all
-// scenarios run at once. RESULTS: what came of them, a line for each call:
+// Each scenario has a channel of its own and makes its calls one after the
+// other; all scenarios run at once. RESULTS: the file for the results, with a
+// line for each call:
 //   CODE STARTED TEXT
-// STARTED is the machine's monotonic clock in nanoseconds, which a server here
-// reads too. grpc-js says nothing of its attempts: the server saw them.
+// STARTED is the machine's monotonic clock in nanoseconds, which a server on
+// this machine reads too. grpc-js does not report its attempts; the server
+// reports them.
 'use strict';
 
 const fs = require('fs');
@@ -57,7 +60,7 @@ async function run({ address, serviceConfig, calls }) {
   return lines;
 }
 
-// Whoever started this waits for its end.
+// Ends the process if a call hangs, since its parent waits for its end.
 setTimeout(() => process.exit(3), 90000).unref();
 
 Promise.all(JSON.parse(fs.readFileSync(scenarios, 'utf8')).map(run))
