@@ -1,7 +1,7 @@
-// The admin service: requests of every RPC, well-formed and not, over two
-// engines with methods, breakers and events. No sockets: the handlers are
-// called as gRPC calls them, with messages that were parsed from the bytes or
-// filled by them.
+// Fuzzes the admin service with requests of every RPC, well-formed and not,
+// over two engines with methods, breakers and events. It uses no sockets: it
+// calls the handlers as gRPC does, with messages that are parsed from the input
+// or filled from it.
 #include <fuzzer/FuzzedDataProvider.h>
 #include <grpcpp/test/default_reactor_test_peer.h>
 
@@ -57,7 +57,7 @@ std::vector<std::string> Words() {
           "\xff\xfe", "{}",      "\n",    "method { name {} timeout: \"1s\" }"};
 }
 
-// Every text that goes out is UTF-8, or the whole message would be unreadable.
+// Every text that is sent has to be UTF-8, or no client could read the message.
 void IsReadable(const google::protobuf::Message& message) {
   const auto* const how = message.GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
@@ -79,7 +79,7 @@ void IsReadable(const google::protobuf::Message& message) {
   }
 }
 
-// A status travels in the metadata, for which gRPC's default is 8 kB.
+// A status is sent in the metadata, for which gRPC's default limit is 8 kB.
 void Fits(const grpc::Status& status) {
   const std::string text = status.error_message();
   Always(core::IsUtf8(text));
@@ -89,10 +89,10 @@ void Fits(const grpc::Status& status) {
   Always(size < 8000);
 }
 
-// Lives as long as the process: to start the threads of two engines for each
-// input would take a hundred times as long as the input. So the policy, the
-// breakers and the streams begin anew with each, and the clock, the counters
-// and the log go on.
+// It lives as long as the process, since starting the threads of two engines
+// for each input would take a hundred times as long as the input itself. So
+// only the policy, the breakers and the streams are reset for each input. The
+// clock, the counters and the log go on.
 class World {
  public:
   World()
@@ -237,12 +237,12 @@ class World {
     }
   }
 
-  // From bytes of any kind, or by its fields.
+  // Parses a request from arbitrary bytes, or fills its fields.
   template <class Request>
   Request Make() {
     Request request;
     if (data_->ConsumeBool() && data_->ConsumeBool()) {
-      // What there is up to the first byte that does not fit.
+      // If a byte does not fit, the request keeps what came before it.
       (void)request.ParseFromString(data_->ConsumeRandomLengthString(300));
     } else {
       filler_->Fill(&request);
@@ -260,7 +260,7 @@ class World {
     grpc::CallbackServerContext context;
     grpc::testing::DefaultReactorTestPeer peer(&context);
     (admin_->*rpc)(&context, &request, response);
-    // All of them answer at once.
+    // Every handler answers before it returns.
     Always(peer.test_status_set());
     const grpc::Status status = peer.test_status();
     Fits(status);
@@ -275,14 +275,14 @@ class World {
     return status.ok() ? response : Response();
   }
 
-  // With all pages that follow.
+  // Asks for a first page, and then for all that follow.
   template <class Request, class Response>
   void List(Rpc<Request, Response> rpc) {
     Request request = Make<Request>();
     for (int pages = 0; pages < 50; ++pages) {
       Response response;
       const grpc::Status status = Call(rpc, request, &response);
-      // A token that we gave is one that we take.
+      // The service accepts every page token that it has given.
       if (pages > 0) {
         Always(status.ok() ||
                status.error_code() == grpc::StatusCode::PERMISSION_DENIED);
@@ -293,8 +293,8 @@ class World {
     }
   }
 
-  // gRPC would bind the reactor to a call; until then it keeps what is to be
-  // written. What OnWriteDone() asks for next it keeps, too.
+  // gRPC would bind the reactor to a call. Since nobody does here, the reactor
+  // keeps what is to be written, also what OnWriteDone() asks for next.
   void Watch() {
     if (streams_.size() > 5) return;
     Watched watched{std::make_unique<grpc::CallbackServerContext>(), nullptr};
@@ -318,7 +318,7 @@ class World {
                             clock_->Now());
   }
 
-  // Calls that the candidates count, if there are any.
+  // Makes calls that the candidate policies count, if there are any.
   void Under() {
     for (const auto& engine : engines_) {
       const auto binding = engine->core()
@@ -359,7 +359,7 @@ class World {
   std::vector<core::Breaker*> breakers_;
   std::vector<std::shared_ptr<const engine::MethodBinding>> bindings_;
   AdminService service_;
-  AdminService guarded_;  // reads, too
+  AdminService guarded_;  // also authorizes reads
   Base* admin_ = nullptr;
   std::vector<Watched> streams_;
 };

@@ -1,5 +1,5 @@
-// A breaker of any options, through any order of calls, results, health checks,
-// times and operators: it always decides, and always comes back.
+// Takes a breaker with any options through any order of calls, results, health
+// checks, times and overrides: it always decides, and always recovers.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -102,7 +102,7 @@ class World {
         now_ += milliseconds(data_->ConsumeIntegral<uint16_t>());
         break;
       case 7:
-        // Threads read the clock in an order of their own.
+        // Time may run back a little, as it does between threads.
         now_ -= std::min<Duration>(
             milliseconds(data_->ConsumeIntegralInRange(0, 50)),
             now_.time_since_epoch());
@@ -119,7 +119,7 @@ class World {
     }
   }
 
-  // One that is due begins, or one of any time and service has an answer.
+  // Begins a check that is due, or answers one of any time and service.
   void CheckHealth() {
     const absl::optional<HealthAsk> ask = breaker_.HealthCheckDue(now_);
     if (ask) {
@@ -162,8 +162,8 @@ class World {
     }
   }
 
-  // Whatever was: where all calls succeed from now on, it closes within an
-  // hour.
+  // Whatever happened before: if all calls succeed from now on, the breaker
+  // closes within 4000 seconds.
   void ComesBack() {
     breaker_.ClearOverride(now_);
     permits_.clear();

@@ -1,6 +1,6 @@
-// One call through any order of results, timers, fallbacks, cancels and
-// operators: it ends exactly once, leaves nothing behind, and never waits for
-// nothing.
+// Takes calls through any order of results, timers, fallbacks, cancels and
+// overrides: each ends exactly once, leaves nothing behind, and while it runs
+// something is always still to come.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -86,7 +86,7 @@ BudgetOptions SomeBudget(FuzzedDataProvider* data) {
   return o;
 }
 
-// What the calls of one input share.
+// The state that all calls of one input share.
 struct World {
   World(const MethodOptions& its, FuzzedDataProvider* data)
       : options(its), budget(SomeBudget(data), now) {
@@ -114,7 +114,7 @@ struct World {
   int64_t launched = 0;
 };
 
-// The host of one call.
+// Plays the host of one call.
 class Call {
  public:
   Call(World* world, FuzzedDataProvider* data)
@@ -158,7 +158,7 @@ class Call {
         }
         Obey(driver_->OnTimer(world_.now, data_.ConsumeBool()));
         (void)driver_->TakeUnjudged();
-        // Or a host would spin.
+        // If it were due again at once, a host would spin.
         Always(driver_->wake_at() > world_.now);
         break;
       case 4:
@@ -187,7 +187,7 @@ class Call {
     }
   }
 
-  // All that is under way ends.
+  // Ends all attempts that are in flight.
   void Settle() {
     for (size_t n = 0; n < runs_.size(); ++n) {
       if (!runs_[n].has_ended) End(static_cast<int>(n), {});
@@ -345,14 +345,14 @@ void Live(FuzzedDataProvider* data) {
     } else if (what < 4) {
       world.now += SomeMs(data, 100);
     } else if (what == 4) {
-      // Threads read the clock in an order of their own.
+      // Time may run back a little, as it does between threads.
       world.now -= SomeMs(data, 2);
     } else {
       std::unique_ptr<Call>& call = calls[static_cast<size_t>(what) % 4];
       if (call == nullptr) call = std::make_unique<Call>(&world, data);
       call->Step();
       if (what == 5) {
-        // Often the end is told after it; and some are dropped as they are.
+        // Some calls are dropped while attempts are still in flight.
         if (data->ConsumeBool()) call->Settle();
         call.reset();
       }

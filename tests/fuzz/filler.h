@@ -1,5 +1,5 @@
-// Fills any Protobuf message with what a fuzzer thinks of: words that mean
-// something, and bytes that do not.
+// Fills any Protobuf message with values that a fuzzer chooses: words that mean
+// something, and arbitrary bytes.
 //
 //   Filler filler(&data, {"payment", "10s"});
 //   filler.Fill(&request);
@@ -25,7 +25,7 @@ class Filler {
 
   void Fill(google::protobuf::Message* message, int depth = 0) {
     const auto* const type = message->GetDescriptor();
-    // Each time one field: few of a request are set, and a list has few items.
+    // Each turn sets one field, so few fields are set and lists are short.
     for (int n = data_.ConsumeIntegralInRange<int>(0, 6); n > 0; --n) {
       if (data_.remaining_bytes() == 0 || type->field_count() == 0) return;
       Set(type->field(
@@ -93,7 +93,7 @@ class Filler {
       return words_[data_.ConsumeIntegralInRange<size_t>(0, words_.size() - 1)];
     }
     std::string text = data_.ConsumeRandomLengthString(40);
-    // Longer than any input is.
+    // This is longer than any input.
     if (data_.ConsumeBool() && data_.ConsumeBool()) {
       const std::string one = text.empty() ? "x" : text;
       while (text.size() < 20'000) text += one;

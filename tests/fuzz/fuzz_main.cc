@@ -1,11 +1,11 @@
-// libFuzzer over the fuzz targets, in a program that g++ has built:
+// Runs libFuzzer over a fuzz target, in a program that g++ has built:
 //
 //   firebreak_fuzz TARGET [OPTION_OF_LIBFUZZER | CORPUS]...
 //
-// libFuzzer comes with clang, and counts which branches an input takes by what
-// clang puts into the code. g++ has a call at each branch instead
-// (-fsanitize-coverage=trace-pc), which is counted here. So what the tests
-// under ASan are linked with is fuzzed, and nothing is built a second time.
+// libFuzzer comes with clang. It sees which branches an input takes by counters
+// that clang puts into the code. g++ can put a call at each branch instead
+// (-fsanitize-coverage=trace-pc), and this file counts those calls. So the
+// libraries of the tests under ASan are fuzzed, and nothing is built twice.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -18,21 +18,21 @@ extern "C" {
 int LLVMFuzzerRunDriver(int* argc, char*** argv,
                         int (*run)(const uint8_t* bytes, size_t size));
 void __sanitizer_cov_8bit_counters_init(uint8_t* begin, uint8_t* end);
-// Where the program begins: the linker says so.
+// The start of the program, which the linker defines.
 extern char __executable_start;  // NOLINT(bugprone-reserved-identifier)
 }  // extern "C"
 
 namespace {
 
 constexpr int kBits = 17;
-// One for each branch, but for a few that share theirs. Threads may lose
-// counts.
+// One for each branch, except that a few branches share theirs. Counts may be
+// lost when several threads count at once.
 uint8_t counters[size_t{1} << kBits];
 
 }  // namespace
 
-// The linker puts this in the place of libFuzzer's own, which does nothing
-// (--wrap). The same branch has the same counter in each run.
+// The linker (--wrap) replaces libFuzzer's own function, which does nothing, by
+// this one. A branch has the same counter in each run.
 // NOLINTNEXTLINE(bugprone-reserved-identifier)
 extern "C" void __wrap___sanitizer_cov_trace_pc() {
   const auto place = reinterpret_cast<uint64_t>(__builtin_return_address(0)) -

@@ -1,6 +1,6 @@
-// The deadline gate over what a method has taken, in any order of results,
-// times and questions: it never refuses for ever, and never what it knows
-// nothing of.
+// Fuzzes the deadline gate and its latency model with any order of results,
+// times and questions: the gate never refuses for ever, and never without
+// evidence.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -59,7 +59,7 @@ class World {
         now_ += SomeTime();
         break;
       case 4:
-        // Threads read the clock in an order of their own.
+        // Time may run back a little, as it does between threads.
         now_ -= milliseconds(data_->ConsumeIntegralInRange<int>(0, 50));
         break;
       case 5:
@@ -80,8 +80,8 @@ class World {
     testing::Always(IsFeasible(gate_, nullptr, remaining, now_));
     testing::Always(IsFeasible(gate_, &model_, kInfiniteDuration, now_));
     if (IsFeasible(gate_, &model_, remaining, now_)) return;
-    // Who is refused is refused by evidence, and is let through within a
-    // second.
+    // A refusal needs evidence, and after a second the gate lets a call
+    // through.
     testing::Always(model_.evidence(now_) >= LatencyModel::kFew);
     testing::Always(
         IsFeasible(gate_, &model_, remaining, now_ + milliseconds(1001)));
@@ -90,7 +90,7 @@ class World {
   }
 
   void Look() {
-    // Of one moment, and none of them worked out before.
+    // All quantiles are of one moment, and none of them comes from the cache.
     now_ = std::max(now_, latest_) + milliseconds(500);
     const auto low = model_.AtLeast(0.1, now_);
     const auto high = model_.AtLeast(0.9, now_);
@@ -105,7 +105,7 @@ class World {
     (void)IsTooShort(SomeTime(), &model_, now_);
   }
 
-  // What nobody has seen for half a minute is not known any more.
+  // The model forgets: a minute after the last result it has no evidence.
   void GivesUp() {
     now_ = latest_ + seconds(60);
     testing::Always(IsFeasible(gate_, &model_, Duration(1), now_));

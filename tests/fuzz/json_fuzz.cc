@@ -1,5 +1,5 @@
-// A policy as JSON. What is accepted means the same when it is written again,
-// as JSON and in the text format.
+// Fuzzes policies as JSON. An accepted policy means the same after it has been
+// written, as JSON or in the text format, and read again.
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
@@ -47,8 +47,8 @@ void Read(const std::string& json) {
   text.clear();
   testing::Always(google::protobuf::util::MessageToJsonString(set, &text).ok());
   ReadsTheSame(set, text);
-  // A number that the corpus does not have: one byte has to be another, and all
-  // others have to stay. An exact one would take minutes.
+  // Any number but the corpus's: one byte has to change, and all others have to
+  // stay. To find one particular number would take minutes.
   const int attempts =
       set.method_size() > 0 ? set.method(0).retry().max_attempts() : 0;
   testing::Planted(attempts > 0 && attempts != 3);

@@ -1,6 +1,6 @@
-// What of a call's metadata is read: what a server sends with the end of a call
-// (pushback, details, the words of a refusal, a report), and the options that a
-// caller has put into its context.
+// Fuzzes what is read from a call's metadata: what a server sends with the end
+// of a call (pushback, details, the reason of a refusal, a report), and the
+// options that a caller has put into its context.
 #include <fuzzer/FuzzedDataProvider.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
@@ -33,7 +33,8 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// gRPC lets nobody set what a server has sent; as in context_access.cc.
+// gRPC has no public way to set what a server has sent, so this gets at the
+// private member as context_access.cc does.
 template <class Tag, auto kMember>
 struct Expose {
   friend constexpr auto Member(Tag) { return kMember; }
@@ -59,7 +60,7 @@ void End(FuzzedDataProvider* data) {
                                "injected-fault"};
   grpc::ClientContext context;
   auto* const trailing = (context.*Member(TrailingMetadata{})).map();
-  std::deque<std::string> storage;  // whose elements stay where they are
+  std::deque<std::string> storage;  // a deque does not move its elements
   for (int i = data->ConsumeIntegralInRange<int>(0, 6); i > 0; --i) {
     storage.push_back(data->ConsumeBool() ? data->PickValueInArray(kKeys)
                                           : data->ConsumeRandomLengthString());
@@ -74,7 +75,7 @@ void End(FuzzedDataProvider* data) {
 
   const core::AttemptEnd end =
       ReadEnd(status, context, {"dns:///shop:443", "ipv4:10.0.0.7:443"});
-  // What is not OK stays so, whatever number it has.
+  // A status that is not OK stays so, whatever number its code has.
   testing::Always((end.code == absl::StatusCode::kOk) == status.ok());
   const auto asked = trailing->find(kPushback);
   if (!status.ok() && asked != trailing->end()) {
@@ -87,7 +88,7 @@ void End(FuzzedDataProvider* data) {
     rules.overload_counts = overload_counts;
     const core::Attribution who = core::Attribute(end, rules);
     testing::Always(!core::AttributionName(who).empty());
-    // An OK is nobody's failure, whatever else came with it.
+    // An OK is never a failure, whatever else came with it.
     if (status.ok()) testing::Always(core::IsAnswer(who));
   }
   const Reason reason = ReasonOf(context);
@@ -141,7 +142,7 @@ void Options(FuzzedDataProvider* data) {
   testing::Always(taken.is_set == set.ok() && metadata.empty());
   const auto policy = std::make_shared<const core::MethodOptions>(Policy());
   const auto mine = AdjustOptions(policy, taken.options);
-  // A call may have so little time that none of its hedges is sent.
+  // A timeout may be too short for any hedge, which Validate() would refuse.
   core::MethodOptions timeless = *mine;
   timeless.timeout = core::Duration::zero();
   testing::Always(timeless.Validate().ok());

@@ -1,10 +1,11 @@
-// A fault that a fuzz target finds only if it works: it reaches what it is for.
+// A planted fault, which a fuzz target finds only if it reaches the code that
+// it is meant to test.
 //
 //   Planted(set.ok() && set->method_size() > 1);
 //
-// With FIREBREAK_FUZZ_PLANTED in the environment the process ends there, as it
-// would by a fault. scripts/fuzz has each target find its own before it
-// believes it.
+// With FIREBREAK_FUZZ_PLANTED in the environment the process ends there, as a
+// real fault would end it. scripts/fuzz trusts a target only after it has found
+// its planted fault.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_TESTS_FUZZ_PLANTED_H_
@@ -23,8 +24,8 @@ inline void Planted(bool reached) {
   std::abort();
 }
 
-// What holds of every input. Says where it does not: a stack has no line, since
-// all calls of abort() become one.
+// Ends the process unless `holds`, as it must for every input. It prints the
+// line, since the compiler merges all calls of abort() and a stack is no help.
 inline void Always(bool holds, int line = __builtin_LINE()) {
   if (holds) return;
   std::fprintf(stderr, "line %d does not hold\n", line);

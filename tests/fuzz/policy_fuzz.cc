@@ -1,4 +1,4 @@
-// A policy as text: the text format, JSON, or a service config.
+// Fuzzes policies as text: in the text format, as JSON, or as service configs.
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
   const auto table = engine::ParsePolicyText(text, "fuzz");
   if (!table.ok()) {
-    // What is wrong is told in a line, whatever bytes it is about.
+    // The error is told in readable text, whatever bytes are wrong.
     testing::Always(!table.status().message().empty());
     testing::Always(core::IsUtf8(table.status().message()));
     return 0;

@@ -1,5 +1,6 @@
-// Recordings of calls as CSV and .fbr, and distributions as people write them.
-// What is read can be written, and is the same when it is read again.
+// Fuzzes recordings of calls, as CSV and .fbr, and distributions as people
+// write them. A recording that can be read can be written, and CSV reads the
+// same again.
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -21,7 +22,7 @@ namespace {
 
 constexpr size_t kMostCalls = 2000;
 
-// By what is written: three decimals of a millisecond.
+// Equal as far as CSV goes, which has three decimals of a millisecond.
 bool IsNear(Duration a, Duration b) {
   return a - b <= std::chrono::microseconds(1) &&
          b - a <= std::chrono::microseconds(1);
@@ -61,7 +62,7 @@ void ReadCalls(const std::string& csv) {
                    read->out_of_order > 0);
 }
 
-// Of a .fbr file. What can be read can be made a table of.
+// Reads a .fbr file. One that can be read can also be converted to CSV.
 void ReadFile(const std::string& bytes) {
   std::istringstream in(bytes);
   ctl::RecordedNotes notes;
@@ -103,7 +104,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string text(reinterpret_cast<const char*>(bytes), size);
   firebreak::sim::ReadCalls(text);
   firebreak::sim::ReadFile(text);
-  // Hardly any input has its own checksum right: as a block in a file.
+  // Hardly any input has a correct checksum. So the input is also put into a
+  // file as a block, which gets one.
   const std::string block = firebreak::ctl::RecordingBlock(text);
   firebreak::sim::ReadFile(firebreak::ctl::RecordingHeader() + block + block);
   if (size < 300) firebreak::sim::ReadDistribution(text);

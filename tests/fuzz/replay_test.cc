@@ -1,7 +1,7 @@
-// Each fuzz target over its corpus, and over what is a little different: a few
-// seconds of what scripts/fuzz does by night, and every input that it once
-// found. What ends a target ends this program; the last test that began says
-// which.
+// Runs each fuzz target over its corpus and over slightly changed inputs: a few
+// seconds of what scripts/fuzz does at night, and every input that it ever
+// found. A fault in a target ends this program; the last test that began shows
+// which target it was.
 #include <gtest/gtest.h>
 
 #include <algorithm>

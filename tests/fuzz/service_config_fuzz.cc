@@ -1,4 +1,5 @@
-// gRPC's service config: what is accepted compiles, as its header promises.
+// Fuzzes gRPC's service configs: an accepted one compiles, as service_config.h
+// promises.
 #include <cstddef>
 #include <cstdint>
 

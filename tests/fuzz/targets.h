@@ -1,4 +1,4 @@
-// Every fuzz target, by name, in one program. Each file *_fuzz.cc has an
+// All fuzz targets, by name, for one program. Each file *_fuzz.cc has an
 // LLVMFuzzerTestOneInput(), which is compiled under a name of its own.
 //
 //   for (const FuzzTarget& target : kFuzzTargets) target.run(bytes, size);

@@ -1,4 +1,4 @@
-// Durations, and texts of strangers that are shown.
+// Fuzzes durations, and how texts from outside are made printable.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string shown = core::Printable(text);
   testing::Always(core::IsUtf8(shown));
   if (size > 0) {
-    // A character that needs no spelling out stays, but for the backslash.
+    // A printable character stays as it is, unless it is the backslash.
     const absl::string_view first = text.substr(0, core::PrintableLength(text));
     testing::Always(first == "\\" || core::Printable(first) == first);
   }

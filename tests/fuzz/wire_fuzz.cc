@@ -1,5 +1,5 @@
-// What comes over the wire with a call or its end: metadata that may look like
-// ours, details of a status, texts from which its origin is told, and answers
+// Fuzzes what comes over the wire with a call or its end: metadata that may
+// look like ours, details of a status, texts that tell its origin, and answers
 // to health checks.
 #include <fuzzer/FuzzedDataProvider.h>
 #include <grpcpp/support/byte_buffer.h>
@@ -27,7 +27,7 @@ void Metadata(FuzzedDataProvider* data) {
   while (data->ConsumeBool() && metadata.size() < 20) {
     std::string key = data->ConsumeRandomLengthString(40);
     if (data->ConsumeBool()) key = "firebreak-" + key;
-    // The key is secret, and the value is of this program: no stranger has it.
+    // Nobody outside this program can know this key, which is secret.
     if (key == OptionsKey()) continue;
     metadata.emplace(std::move(key), data->ConsumeRandomLengthString(200));
   }
@@ -49,7 +49,8 @@ void End(FuzzedDataProvider* data) {
   facts.has_credentials = data->ConsumeBool();
   facts.target_is_address = data->ConsumeBool();
   const core::Origin origin = OriginOf(facts);
-  // Only who never left may be sent again, and what a server sent has left.
+  // An attempt that never left the client may be sent again. One whose end a
+  // server has sent did leave.
   if (facts.has_details || facts.has_trailing ||
       facts.code == grpc::StatusCode::OK) {
     testing::Always(origin == core::Origin::kPeer);
