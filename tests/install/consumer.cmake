@@ -1,5 +1,5 @@
-# The program that each of the projects in this folder builds, however it has
-# come by firebreak. `prometheus` is asked for where it is there.
+# The program that each of the projects in this folder builds, whichever way it
+# gets firebreak. It uses `prometheus` if that target exists.
 
 add_executable(consumer ${CMAKE_CURRENT_LIST_DIR}/main.cc)
 target_link_libraries(consumer PRIVATE firebreak::firebreak firebreak::admin

@@ -1,8 +1,8 @@
-// What a user of the installed package does: an engine from a policy, a channel
-// from the engine, calls, and a look at them through the admin service. Nobody
-// listens, so the first call fails and opens the breaker, and the second is
-// refused without touching the network. By the test's clock its open time is
-// over at once. Exits 0 when all of that was so.
+// Does what a user of the installed package does: it makes an engine from a
+// policy and a channel from the engine, makes calls, and looks at them through
+// the admin service. No server listens, so the first call fails and opens the
+// breaker, and the second is refused without touching the network. The test's
+// clock then ends its open time at once. Exits with 0 if all of that happened.
 #include <firebreak/admin_service.h>
 #include <firebreak/engine.h>
 #include <firebreak/testing.h>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr char kMethod[] = "/consumer.Test/Call";
 
-// One call; returns its `firebreak-reason`, or "-" when there is none.
+// Makes one call. Returns its `firebreak-reason`, or "-" if there is none.
 std::string Call(const std::shared_ptr<grpc::Channel>& channel,
                  grpc::Status* status) {
   grpc::GenericStub stub(channel);

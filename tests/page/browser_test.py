@@ -1,8 +1,8 @@
-"""What the page shows, in a real browser.
+"""Tests what the page shows, in a real browser.
 
   FIREBREAKCTL=... PAGE_SCENE=... python3 browser_test.py
 
-Is skipped, with the reason, where there is no chromium.
+The tests are skipped, with the reason, where there is no chromium.
 """
 import sys
 import unittest
@@ -16,7 +16,7 @@ NASTY = ["/shop.v1.Evil/<img src=x onerror=alert(1)>",
          "/shop.v1.Evil/javascript:alert(1)",
          "/shop.v1.Long/" + "<b>" * 1400]
 
-# When each state of a method's tile was first seen, in the page.
+# Notes in the page when each state of a method's tile was first seen.
 WATCH = """(() => {
   window.seen = [];
   const look = () => {
@@ -58,14 +58,14 @@ class BrowserTest(unittest.TestCase):
             browser.get(WATCH % "Method1")
             scene.tell("trip 0 1")
             browser.wait("window.seen.at(-1).state.includes('open')")
-            # The worst comes first, with its reason and its timer.
+            # The worst method comes first, with its reason and its timer.
             self.assertEqual(browser.get(
                 "document.querySelector('.tile .name').textContent"), "Method1")
             text = browser.get(tile("Method1") + ".textContent")
             self.assertIn("2 failures in a row (limit 2)", text)
             browser.wait(tile("Method1") +
                          ".querySelector('.timer').textContent.includes('probe')")
-            # It is due by itself; until then nothing is one.
+            # The probe becomes due with time; until then no call is a probe.
             browser.wait(tile("Method1") + ".textContent.includes("
                          "'the next call is a probe')")
             scene.tell("probe 0 1")
@@ -75,7 +75,7 @@ class BrowserTest(unittest.TestCase):
             states = [each["state"] for each in browser.get("window.seen")]
             self.assertEqual(states, ["● closed", "✕ open", "◐ half-open",
                                       "● closed"])
-            # How long after the event each was shown, by the event's own time.
+            # How long after the event's own time the page showed each state.
             browser.get("document.querySelector('[data-view=events]').click()")
             browser.wait("document.querySelectorAll('#event-list time')"
                          ".length === 3")
@@ -85,7 +85,7 @@ class BrowserTest(unittest.TestCase):
             shown = [each["at"] for each in browser.get("window.seen")][1:]
             for event, at in zip(events, shown):
                 print(f"    shown {at - event} ms after the event")
-                # A bound for a machine that may stand still; 1000 is the goal.
+                # The goal is 1000, but a machine may stand still.
                 self.assertLess(at - event, 10_000)
             self.assertEqual(browser.complaints, [])
 
@@ -111,7 +111,7 @@ class BrowserTest(unittest.TestCase):
                 " dialog img, dialog script, dialog b').length"), 0)
             self.assertEqual(browser.get("document.title"), "firebreak")
             self.assertEqual(browser.complaints, [])
-            # Nor as a table, without JavaScript.
+            # The table for browsers without JavaScript escapes them too.
             _, _, plain = page.ask("GET", "/plain")
             self.assertNotIn("<img", plain)
             self.assertNotIn("<script", plain)
@@ -130,7 +130,7 @@ class BrowserTest(unittest.TestCase):
                           browser.get(tile("Method0") + ".textContent"))
             browser.get(tile("Method0") + ".click()")
             browser.wait("document.querySelector('#detail pre')")
-            # The process in trouble is the one that is shown.
+            # Of the two processes, the one in trouble is shown.
             self.assertEqual(browser.get(
                 "document.querySelector('#detail select').value"),
                 scene.targets[1])
@@ -140,7 +140,8 @@ class BrowserTest(unittest.TestCase):
                          "version 1", "consecutiveFailures",
                          "closed → ✕ open"):
                 self.assertIn(part, text)
-            # Nothing there changes anything, and Escape closes it.
+            # The dialog has no control that changes something, and Escape
+            # closes it.
             self.assertEqual(browser.get(
                 "document.querySelectorAll('#detail form').length"), 0)
             self.assertEqual(browser.get(
@@ -179,7 +180,7 @@ class BrowserTest(unittest.TestCase):
             submit(page.token)
             browser.wait(tile("Method0") +
                          ".textContent.includes('held open')")
-            # The refusal is a response that the browser tells of, as it does.
+            # The browser itself complains of the refusal, a response with 403.
             self.assertEqual([each for each in browser.complaints
                               if "403" not in each], [])
 
@@ -222,7 +223,7 @@ class BrowserTest(unittest.TestCase):
                     "document.getElementById('status').textContent")
                 self.assertIn("1 of 2 processes answer", status)
                 self.assertIn(f"{scene.targets[1]}: {said}", status)
-                # The other goes on meanwhile.
+                # The other process goes on meanwhile.
                 scene.tell("trip 0 1")
                 browser.wait("document.querySelectorAll('#heat .open')"
                              ".length === 1")
@@ -236,7 +237,7 @@ class BrowserTest(unittest.TestCase):
                     "document.querySelectorAll('#heat .dead').length === 0")
 
             for kind, said in (("bare", "it has no firebreak admin service"),
-                               # An answer without a message is none.
+                               # Bytes that are no message are no answer.
                                ("garbage", "it has no firebreak admin service"),
                                ("mute", "INTERNAL, without a message")):
                 scene.tell(f"{kind} 1")
@@ -259,7 +260,8 @@ class BrowserTest(unittest.TestCase):
             scene.tell("newer 1")
             browser.wait("[...document.querySelectorAll('#heat .cell')]"
                          ".some((cell) => cell.title.includes('state 99'))")
-            # What it has no more is gone, and the other process as it was.
+            # Its other method is no longer shown as called, and the other
+            # process is shown as before.
             browser.wait("[...document.querySelectorAll('#heat .cell')].filter("
                          "(cell) => cell.title.includes('not called'))"
                          ".length === 1")
@@ -293,13 +295,13 @@ class BrowserTest(unittest.TestCase):
             browser.look_like(320, 600, "dark")
             browser.open(page.url)
             browser.wait(tile("Method0"))
-            # Nothing is wider than the window, and nothing bright.
+            # Nothing is wider than the window, and the background is dark.
             self.assertLessEqual(browser.get(
                 "document.documentElement.scrollWidth"), 320)
             self.assertEqual(browser.get(
                 "getComputedStyle(document.body).backgroundColor"),
                 "rgb(18, 20, 24)")
-            # Each control can be got at by the keyboard, and has a name.
+            # The keyboard opens a tile, and each control has a name.
             browser.get("document.querySelector('.tile').focus()")
             for kind in ("rawKeyDown", "char", "keyUp"):
                 browser.call("Input.dispatchKeyEvent", type=kind, key="Enter",

@@ -1,8 +1,8 @@
-"""The story of scripts/demo, as the page shows it.
+"""Tests how the page shows the story of scripts/demo.
 
   FIREBREAKCTL=... SHOP_DEMO=... python3 demo_test.py
 
-Is skipped, with the reason, where there is no chromium.
+The test is skipped, with the reason, where there is no chromium.
 """
 import os
 import subprocess
@@ -11,8 +11,8 @@ import unittest
 
 from scene import PATIENCE, Browser, Page, missing_for_browser
 
-# When each event of payment was first on the page, and each state of the tile.
-# What was there before is not shown late.
+# Notes when each event of payment first was on the page, and each state of the
+# tile. What was there before the watch began does not count as late.
 WATCH = """(() => {
   window.watchedFrom = Date.now();
   window.events = new Map();
@@ -41,7 +41,7 @@ WATCH = """(() => {
 
 class DemoTest(unittest.TestCase):
     def test_the_page_shows_the_story_as_it_happens(self):
-        # First, since a browser may take longer to start than the story.
+        # The browser starts first, since its start may outlast the story.
         browser = Browser()
         self.addCleanup(browser.__exit__)
         demo = subprocess.Popen(
@@ -87,10 +87,10 @@ class DemoTest(unittest.TestCase):
                 continue
             late = event["shown"] - event["at"]
             print(f"    shown {late} ms after: {event['text']}")
-            # A bound for a machine that may stand still; 1000 is the goal.
+            # The goal is 1000, but a machine may stand still.
             self.assertLess(late, 10_000)
-        # Half open it is for milliseconds: the tile need not have shown it. Nor
-        # what was before it opened, if the page was not yet there.
+        # The breaker is half open for milliseconds, so the tile may not have
+        # shown that, nor what was before it opened if the page came later.
         shown = [each["state"] for each in states
                  if "half" not in each["state"]]
         self.assertIn("✕ open", shown)

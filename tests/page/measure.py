@@ -1,8 +1,9 @@
-"""What an update of a large fleet costs in the page: 200 methods, 20 processes.
+"""Measures an update of a large fleet in the page: 200 methods, 20 processes.
 
   FIREBREAKCTL=... PAGE_SCENE=... python3 measure.py [METHODS PROCESSES]
 
-The last line is one to compare. Nothing is asserted: it depends on the machine.
+The last line is for comparing runs. Nothing is asserted, since the figures
+depend on the machine.
 """
 import sys
 

@@ -1,13 +1,13 @@
-// Servers that stand where a process with an admin service stood.
+// Servers that take the place of a process with an admin service.
 //
 //   OddServer odd("127.0.0.1:4711", OddServer::Kind::kGarbage);
 //
-// kBare: a gRPC server without an admin service. kGarbage: it answers with
-// bytes that are no message. kMute: with an error that has no message. kNewer:
-// an admin service of a version to come, with a state of a breaker, and fields,
-// that this one does not know, and without methods that this one has.
+// kBare is a gRPC server without an admin service. kGarbage answers with bytes
+// that are no message. kMute answers with an error that has no message. kNewer
+// is an admin service of a future version: it sends fields and a breaker state
+// that this version does not know, and lacks methods that this version has.
 //
-// Thread safety: all methods from any thread.
+// Thread safety: all methods are safe from any thread.
 #ifndef FIREBREAK_TESTS_PAGE_ODD_SERVER_H_
 #define FIREBREAK_TESTS_PAGE_ODD_SERVER_H_
 
@@ -76,7 +76,7 @@ class OddServer final : public grpc::CallbackGenericService {
       breaker->set_target("backend:1");
       breaker->set_state(static_cast<v1::BreakerState>(99));
       breaker->set_cause("of a version to come");
-      // Field 9999, a string.
+      // This is field 9999, a string.
       const std::string unknown = "\xfa\xf0\x04\x03new";
       if (method == "/firebreak.v1.Admin/ListMethods") {
         v1::ListMethodsResponse all;

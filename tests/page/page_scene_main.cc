@@ -1,20 +1,20 @@
-// Processes for the page to look at: admin services whose breakers are driven
-// by the lines on standard input.
+// Makes processes for the page to look at: admin services whose breakers obey
+// the lines on standard input.
 //
-//   page_scene 2 3 [NAME...]     two processes of three methods each, and
-//                                methods of these names, with %XX for a byte
+//   page_scene 2 3 [NAME...]     two processes with three methods each, and
+//                                methods of these names (%XX means a byte)
 //
-// First it prints the address of each process, one to a line, and "ready".
-// Then it answers each line with "ok", or ends:
+// First it prints the address of each process, one on each line, and "ready".
+// Then it answers each line with "ok", or ends if it does not understand it:
 //
-//   trip 0 1      breaker of method 1 of process 0: two failures
-//   probe 0 1     ... a probe is under way
-//   heal 0 1      ... and succeeds, with those that are left to do
+//   trip 0 1      the breaker of method 1 of process 0 sees two failures
+//   probe 0 1     ... starts a probe
+//   heal 0 1      ... sees this probe succeed, and the rest that it needs
 //   refuse 0 1    ... refuses a call
 //   reset 0 1     ... is closed again
-//   stop 0        the process is gone; start 0: it is back
-//   bare 0        ... and in its place is another server (odd_server.h): bare,
-//                 garbage, mute or newer
+//   stop 0        process 0 is gone; start 0: it is back
+//   bare 0        ... is replaced by another server (odd_server.h); so with
+//                 garbage, mute and newer
 //   churn         from now on all methods of all processes have calls
 #include <grpcpp/server_builder.h>
 
@@ -94,7 +94,7 @@ class Process {
     server_ = builder.BuildAndStart();
     address_ = absl::StrCat("127.0.0.1:", port);
   }
-  // False when `what` is no odd server.
+  // Returns false if `what` is not the name of an odd server.
   bool StartOdd(const std::string& what) {
     using Kind = OddServer::Kind;
     const std::map<std::string, Kind> kinds = {{"bare", Kind::kBare},

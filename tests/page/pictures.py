@@ -1,4 +1,4 @@
-"""Pictures of the page for the documentation.
+"""Takes the pictures of the page for the documentation.
 
   FIREBREAKCTL=... PAGE_SCENE=... python3 pictures.py FOLDER
 """
@@ -23,7 +23,7 @@ def main(folder):
         scene.tell("churn")
         browser.look_like(1180, 620)
         browser.open(page.url)
-        # Long enough for a curve.
+        # So many points make a curve.
         browser.wait("document.querySelector('.spark .p99')?.getAttribute('d')"
                      ".split('L').length > 6")
         scene.tell("trip 0 0")

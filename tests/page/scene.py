@@ -1,12 +1,12 @@
-"""What tests of the page share: the scene, `firebreakctl serve`, a browser.
+"""What the tests of the page share: the scene, `firebreakctl serve`, a browser.
 
   with Scene(2, 3) as scene, Page(scene.targets) as page:
       with Browser() as browser:
           browser.open(page.url)
           browser.wait("document.querySelector('.tile.open')")
 
-Nothing waits for a time: all waits are for what is to come, and end after a
-generous time, since a machine may stand still.
+No wait here is for a fixed time. Each is for something to happen, and fails
+only after a generous time, since a machine may stand still.
 """
 import http.client
 import json
@@ -23,7 +23,7 @@ PATIENCE = 60
 
 
 class Scene:
-    """Processes of page_scene, which are told what to do."""
+    """The processes of page_scene, which do what tell() says."""
 
     def __init__(self, processes, methods, names=()):
         escaped = ["".join(f"%{byte:02x}" for byte in name.encode())
@@ -54,9 +54,9 @@ class Scene:
 
 
 class Nobody:
-    """What is no gRPC server, at the port of a process that is stopped.
+    """Something that is no gRPC server, at the port of a stopped process.
 
-    `asked` is set when somebody has connected to it."""
+    `asked` is set as soon as somebody has connected to it."""
 
     def __init__(self, target, kind):
         self.kind = kind
@@ -84,7 +84,7 @@ class Nobody:
                                  b"Content-Length: 0\r\n\r\n")
                     link.close()
             except OSError:
-                pass  # it has gone
+                pass  # the client has gone
         for link in links:
             link.close()
 
@@ -98,7 +98,7 @@ class Nobody:
 
 
 class Page:
-    """`firebreakctl serve`, at a port of its own."""
+    """`firebreakctl serve`, on a free port."""
 
     def __init__(self, targets, *args):
         self.process = subprocess.Popen(
@@ -113,7 +113,7 @@ class Page:
             self.token = self.process.stdout.readline().split()[-1]
 
     def ask(self, method, path, body=None, headers=None):
-        """(status, headers, text) of one request."""
+        """Returns (status, headers, text) of the answer to a request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port,
                                                 timeout=PATIENCE)
         try:
@@ -134,7 +134,7 @@ class Page:
 
 
 def missing_for_browser():
-    """Why there is no browser, or None."""
+    """Returns why there is no browser, or None if there is one."""
     if not shutil.which("chromium"):
         return "no chromium"
     try:
@@ -220,7 +220,7 @@ class Browser:
             self.complaints.append("a dialog: " + params["message"])
 
     def open(self, url):
-        """A page; what came before is forgotten."""
+        """Opens a page, and forgets earlier complaints."""
         self.call("Page.navigate", url="about:blank")
         self.complaints = []
         self.call("Page.navigate", url=url)
@@ -232,14 +232,14 @@ class Browser:
             {"name": "prefers-color-scheme", "value": scheme}])
 
     def get(self, expression):
-        """The value of an expression of JavaScript."""
+        """Returns the value of a JavaScript expression."""
         result = self.call("Runtime.evaluate", expression=expression,
                            returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, (expression, result)
         return result["result"].get("value")
 
     def wait(self, expression):
-        """Until it is true; what is not there yet is not."""
+        """Waits until the expression is true; an exception counts as false."""
         _until(lambda: self.get("(() => { try { return Boolean("
                                 f"{expression}); }} catch {{ return false; }} "
                                 "})()"), expression)

@@ -1,4 +1,4 @@
-"""Who may look at the page, and who may change something there.
+"""Tests who may look at the page, and who may change something there.
 
   FIREBREAKCTL=... PAGE_SCENE=... python3 security_test.py
 """
@@ -47,7 +47,7 @@ class SecurityTest(unittest.TestCase):
             self.assertEqual(self.state(page), "BREAKER_STATE_CLOSED")
 
     def raw(self, page, *parts):
-        """All that is answered to these bytes, each in a packet."""
+        """Sends each part as a packet, and returns the whole answer."""
         with socket.create_connection(("127.0.0.1", page.port),
                                       PATIENCE) as link:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -59,7 +59,7 @@ class SecurityTest(unittest.TestCase):
                 while more := link.recv(65536):
                     answer += more
             except ConnectionError:
-                pass  # it does not read what it refuses
+                pass  # the server does not read what it refuses
             return answer
 
     def test_the_body_of_what_is_refused_is_no_request(self):
@@ -94,7 +94,7 @@ class SecurityTest(unittest.TestCase):
                 {**good, "Origin": f"http://localhost:{page.port}"},
                 {**good, "Sec-Fetch-Site": "cross-site"},
                 {**good, "Sec-Fetch-Site": "same-site"},
-                # What a form of another site can send without being asked.
+                # A form of another site can send these types unasked.
                 {**good, "Content-Type": "text/plain"},
                 {**good, "Content-Type": "application/x-www-form-urlencoded"},
                 {**good, "Host": "evil.example"},
@@ -107,7 +107,7 @@ class SecurityTest(unittest.TestCase):
             for path in ("override", "clear", "reset"):
                 status, _, _ = self.change(page, JSON, path, METHOD)
                 self.assertEqual(status, 403, path)
-            # A change is no link that somebody can be made to follow.
+            # A link, which somebody may be tricked to follow, changes nothing.
             status, _, _ = page.ask(
                 "GET", f"/api/override?target={self.target}", None, good)
             self.assertEqual(status, 404)
@@ -203,12 +203,12 @@ class SecurityTest(unittest.TestCase):
                 viewers.append(viewer)
             self.assertEqual(statuses.count(b"200"), 32)
             self.assertEqual(statuses.count(b"503"), 968)
-            # Those that were refused hold nothing.
+            # Viewers that were refused hold no files and no threads.
             self.assertLess(
                 len(os.listdir(f"/proc/{page.process.pid}/fd")), 100)
             self.assertLess(
                 len(os.listdir(f"/proc/{page.process.pid}/task")), 100)
-            # Whoever asks for anything else is answered meanwhile.
+            # Other requests are answered meanwhile.
             self.assertEqual(page.ask("GET", "/")[0], 200)
             self.assertEqual(page.ask("GET", "/plain")[0], 200)
             for viewer in viewers:

@@ -1,4 +1,4 @@
-"""`firebreakctl top`, in a terminal and in a pipe.
+"""Tests `firebreakctl top`, in a terminal and in a pipe.
 
   FIREBREAKCTL=... PAGE_SCENE=... python3 terminal_test.py
 """
@@ -20,7 +20,7 @@ CTL = os.environ["FIREBREAKCTL"]
 
 
 class Terminal:
-    """`firebreakctl top` in a terminal of so many columns."""
+    """`firebreakctl top` in a terminal with `columns` columns."""
 
     def __init__(self, targets, columns, *args):
         ours, theirs = pty.openpty()
@@ -44,7 +44,7 @@ class Terminal:
         os.write(self.ours, keys.encode())
 
     def wait(self, wanted):
-        """Until a frame has that."""
+        """Waits until a frame contains `wanted`."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if wanted in self.frame():
@@ -54,7 +54,7 @@ class Terminal:
         raise AssertionError(f"{wanted!r} is not in {self.frame()!r}")
 
     def look_on(self, seconds):
-        """As a terminal does; one that is full holds the program up."""
+        """Reads as a terminal does, since unread output blocks the program."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             if select.select([self.ours], [], [], 0.1)[0]:
@@ -67,14 +67,14 @@ class Terminal:
             self.look_on(0.1)
 
     def frame(self):
-        """The newest that is whole."""
+        """Returns the text of the newest complete frame."""
         frames = self.text.decode(errors="replace").split("\x1b[H")[1:]
         whole = [each for each in frames if each.endswith("\x1b[J")]
         last = whole[-1] if whole else ""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).replace("\r", "")
 
     def kill(self):
-        """What a failed test leaves."""
+        """Ends a program that a failed test has left running."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -111,13 +111,13 @@ class TopTest(unittest.TestCase):
             terminal = Terminal(scene.targets, 100)
             self.addCleanup(terminal.kill)
             for kind, said in (("bare", "it has no firebreak admin service"),
-                               # An answer without a message is none.
+                               # Bytes that are no message are no answer.
                                ("garbage", "it has no firebreak admin service"),
                                ("mute", "INTERNAL, without a message")):
                 terminal.wait("2 of 2 processes")
                 scene.tell(f"{kind} 1")
                 terminal.wait(f"{scene.targets[1]}: {said}")
-                # The other goes on meanwhile.
+                # The other process goes on meanwhile.
                 self.assertIn("1 of 2 processes", terminal.frame())
                 scene.tell("trip 0 2")
                 terminal.wait("6 methods, 1 open")
@@ -136,7 +136,7 @@ class TopTest(unittest.TestCase):
                     scene.tell("reset 0 2")
                 scene.tell("start 1")
             terminal.wait("2 of 2 processes")
-            # Of another version, but it answers.
+            # A process of another version counts as one that answers.
             scene.tell("newer 1")
             terminal.wait("state 99")
             self.assertIn("2 of 2 processes", terminal.frame())
@@ -158,14 +158,14 @@ class TopTest(unittest.TestCase):
 
     def test_it_leaves_at_once_though_a_process_is_frozen(self):
         with Scene(1, 1) as living, Scene(1, 1) as frozen:
-            # Longer than a test may take.
+            # The timeout is longer than a test may take.
             terminal = Terminal(living.targets + frozen.targets, 100,
                                 "--timeout", "1h")
             self.addCleanup(terminal.kill)
             terminal.wait("2 of 2 processes")
             frozen.process.send_signal(signal.SIGSTOP)
             try:
-                # It is asked each second, so that somebody waits by then.
+                # Each process is asked at every interval, so one waits by then.
                 terminal.look_on(2.5)
                 terminal.press("q")
                 self.assertEqual(terminal.end(), (0, True))
