@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# docs/add-a-policy.md is complete: it names every product file in which the rate
-# limit stands, which is the policy that it follows. And what it promises holds:
-# a field stands in three files, no code that is for all fields names one, and the
-# two lists of reasons are one.
+# Checks that docs/add-a-policy.md is complete: it names every product file that
+# mentions the rate limit, the policy that it takes as its example. Checks too
+# that its promises hold: a field is in three files, code for all fields names
+# none of them, and the two lists of reasons are the same.
 # Run by ctest.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
@@ -16,14 +16,14 @@ fault() {
 }
 
 while IFS= read -r file; do
-  # One that uses a RateLimit of its own, for refused admin calls.
+  # The gate is no part of the policy: it limits refused admin calls.
   [[ $file == src/admin/gate.* ]] && continue
   name=${file%.cc}
-  # A pair is named once: "[rate_limit.h](...), [.cc](...)".
+  # The page names a header and its .cc once: "[rate_limit.h](...), [.cc](...)".
   grep -qF "$name" "$page" || fault "$page: does not name $file"
 done < <(grep -rlE 'rate_limit|RateLimit' "${product[@]}" | sort)
 
-# Fields that are a value and nothing more: the proto, the table, the use.
+# A field that is only a value is in the proto, the table and where it is used.
 for field in open_growth open_jitter probe_success_ratio; do
   mapfile -t files < <(grep -rlw "$field" "${product[@]}" | sort)
   ((${#files[@]} <= 3)) ||
@@ -31,12 +31,12 @@ for field in open_growth open_jitter probe_success_ratio; do
       "${files[*]}"
 done
 
-# What is for every field names none: all but a few would be a second place.
+# Code for all fields names none, or each new field would need a change there.
 fields=$(sed -n '/^message BreakerPolicy/,/^}/s/^  optional [a-z0-9A-Z]* \([a-z_]*\) = .*/\1/p' \
   proto/firebreak/v1/policy.proto)
 [[ $(wc -w <<<"$fields") -ge 20 ]] || fault "cannot read policy.proto"
 for field in $fields; do
-  # Those that depend on other fields.
+  # These fields depend on other fields, so that code may name them.
   case $field in
     enabled | ramp | window | probe | probe_samples | probe_interval) continue ;;
   esac
@@ -47,7 +47,7 @@ for field in $fields; do
   done
 done
 
-# The reasons of the core and of the public API are the same, in the same order.
+# The core and the public API have the same reasons, in the same order.
 reasons() {
   sed -n '/^enum class Reason/,/^};/s/^  \(k[A-Za-z]*\),.*/\1/p' "$1"
 }

@@ -19,7 +19,7 @@ cd "${API_ROOT:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
 headers=packaging/api/headers
 symbols=packaging/api/symbols
 
-# The code of a header or proto: no comments, no white space.
+# Prints the code of a header or proto, without comments and white space.
 code_of() {
   sed -E 's|(^\|[[:space:]])//.*||' "$1" | tr -d '[:space:]'
 }
@@ -31,13 +31,13 @@ digests() {
     printf '%s  %s\n' "$(code_of "$file" | sha256sum | cut -d' ' -f1)" "$file"
   done | LC_ALL=C sort -k2
 }
-# Of the section of what is not released yet.
+# Prints a digest of the section [Unreleased].
 changelog() {
   sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md |
     sha256sum | cut -d' ' -f1
 }
-# Names of ours, but for the generated code's. Not what is weak, which the
-# compiler may leave in or not.
+# Prints the names of ours that a library exports, except those of generated
+# code, and weak ones, which the compiler may leave in or not.
 shown() {
   nm -DC --defined-only "$1" | sed -n 's/^[0-9a-f]* [TBDR] //p' |
     grep -E '^(vtable for |typeinfo for |typeinfo name for )?firebreak::' |
@@ -46,7 +46,7 @@ shown() {
 }
 recorded() { grep -v '^#' "$1" || true; }
 
-# differs FILE WHAT: stdin against what FILE records.
+# differs FILE WHAT: whether stdin differs from what FILE records. Prints how.
 differs() {
   local changes
   changes=$(diff <(recorded "$1") - | grep '^[<>]' || true)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proves that api.sh still bites: a tree whose API is written down passes, each
-# change is seen, and is written down only with a new line in the changelog.
+# Proves that api.sh works: a tree whose API is recorded passes, each change is
+# found, and a change is recorded only with a new line in the changelog.
 set -euo pipefail
 api=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/api.sh
 API_ROOT=$(mktemp -d)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The checks of the documentation still bite: a broken link is found, and a C++
-# block becomes what its first line says. Run by ctest.
+# Proves that the checks of the documentation work: a broken link is found, and
+# a C++ block becomes what its first line says. Run by ctest.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 failed=0
 
-# expect_link RESULT TEXT: links.sh ends with RESULT on a page of this text.
+# expect_link RESULT TEXT: links.sh finds a page with TEXT to be RESULT.
 expect_link() {
   printf '# The Page\n\n## A heading, with `code`\n\n%b\n' "$2" >"$tree/README.md"
   local result=good
@@ -25,12 +25,12 @@ expect_link broken '[a](#no-such-heading)'
 expect_link broken '[a](README.md#no-such-heading)'
 expect_link broken 'no link at all'
 
-# extract TEXT: the C++ made of a page of this text.
+# extract TEXT: makes the C++ of a page with TEXT.
 extract() {
   printf '%b\n' "$1" >"$tree/page.md"
   "$here/../docs/extract" "$tree/blocks.cc" "$tree/page.md"
 }
-# expect_line LINE: it is in the C++.
+# expect_line LINE: the C++ has this line.
 expect_line() {
   grep -qxF -- "$1" "$tree/blocks.cc" && return
   printf 'not in what was extracted: %s\n' "$1"

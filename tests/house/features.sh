@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Every feature of the API is shown: each option of the public structs, and each
-# public function of the engine and the admin service, stands in README.md, in a
-# page of docs or in an example. Run by ctest.
+# Checks that every feature of the API is shown: README.md, a page of docs or an
+# example names each option of the public structs, and each public function of
+# the engine and the admin service. Run by ctest.
 #
-# (The fields of the policy language have a test of their own: docs/policy.md has
-# every one of them.)
+# (The fields of the policy language have a test of their own: docs/policy.md
+# has every one of them.)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 
-# Results and plain facts are not features: only what a user may set or call is.
+# Only what a user may set or call is a feature. Results and facts are not.
 names() {
   awk '
     /^struct (FIREBREAK_EXPORT )?((Engine|Channel|Call|Admin|Watch)Options|PolicyUpdate|AlertLimits)/ { inside = 1 }

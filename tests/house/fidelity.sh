@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# docs/fidelity.md names a test for everything it says, and counts right. Run by
-# ctest.
+# Checks that docs/fidelity.md names a test for everything that it says, and
+# that its counts are right. Run by ctest.
 #
 #   tests/house/fidelity.sh [ROOT]      ROOT: the tree to check, default ours
 #
-# Prints what does not hold, and exits 1 when there is something.
-# tests/house/fidelity_selftest.sh proves that it still bites.
+# Prints each fault, and exits with 1 if there is one.
+# tests/house/fidelity_selftest.sh proves that it finds them.
 set -uo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
 
@@ -16,8 +16,8 @@ report() { # TEXT
   violations=$((violations + 1))
 }
 
-# tests_in FILE...: the tests defined there, as Suite.Name; a definition may go
-# over two lines.
+# tests_in FILE...: prints the tests defined there, as Suite.Name. A definition
+# may take two lines.
 tests_in() {
   cat "$@" | tr -s ' \n' ' ' |
     grep -oE '\bTEST(_F|_P)?\( ?[A-Za-z0-9_]+, ?[A-Za-z0-9_]+\)' |
@@ -33,8 +33,8 @@ while read -r test; do
   [[ -z $test ]] || report "does not name $test"
 done < <(comm -13 <(printf '%s\n' "$named") <(tests_in tests/fidelity/*_test.cc))
 
-# The rows: | what | natively | guarded | first answer | otherwise | test |, of
-# which the last two are of driven calls.
+# The rows are | what | natively | guarded | first answer | otherwise | test |.
+# "First answer" and "otherwise" are the two modes of driven calls.
 modes=(guarded 'first answer' otherwise)
 declare -A same rows
 for mode in "${modes[@]}"; do same[$mode]=0 rows[$mode]=0; done

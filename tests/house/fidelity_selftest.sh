@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proves that fidelity.sh still bites: a page that is right passes, and each
-# fault below, planted alone, is reported.
+# Proves that fidelity.sh works: a page that is right passes, and each fault
+# below, planted alone, is reported.
 set -euo pipefail
 check=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/fidelity.sh
 tree=$(mktemp -d)
@@ -8,7 +8,7 @@ trap 'rm -rf "$tree"' EXIT
 mkdir -p "$tree/docs" "$tree/tests/fidelity"
 failed=0
 
-# plant EDIT: a tree that is right, but for what the sed script changes in it.
+# plant EDIT: makes a tree that is right except for what the sed script changes.
 plant() {
   cat >"$tree/docs/fidelity.md" <<'PAGE'
 - guarded: 2 of 2 rows are as natively

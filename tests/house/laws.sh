@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The laws of the house, as far as grep can see them. Run by ctest.
+# Checks the laws of the house, as far as grep can see them. Run by ctest.
 #
 #   tests/house/laws.sh [ROOT]          ROOT: the tree to check, default ours
 #
-# Prints every violation as file:line: law, and exits 1 when there is one.
-# tests/house/laws_selftest.sh proves that each law still bites.
+# Prints every violation as file:line: law, and exits with 1 if there is one.
+# tests/house/laws_selftest.sh proves that the check of each law works.
 set -uo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
 
@@ -14,7 +14,7 @@ report() { # FILE:LINE LAW TEXT
   violations=$((violations + 1))
 }
 
-# cpp FOLDER...: the C++ files in those of the folders that exist.
+# cpp FOLDER...: prints the C++ files in those of the folders that exist.
 cpp() {
   local folder
   for folder; do
@@ -22,8 +22,8 @@ cpp() {
   done | sort
 }
 
-# forbid LAW PATTERN [FILE...]: no line of code matches. Lines that are wholly
-# a comment may say what they like.
+# forbid LAW PATTERN [FILE...]: reports every line of code that matches. Lines
+# that are only a comment may say anything.
 forbid() {
   local law=$1 pattern=$2 line where text
   shift 2
@@ -72,8 +72,8 @@ forbid "the simulator knows virtual time only" \
   '_clock::now|absl::Now\(|clock_gettime|gettimeofday|std::j?thread|std::async|this_thread|random_device|mt19937' \
   "${simulator[@]}"
 
-# Where gRPC's deadlines are converted, and where a clock is waited for, real time
-# is read.
+# Real time may be read where gRPC's deadlines are converted (wire.cc), and
+# where threads wait for the work of a clock (fault_timer.cc).
 mapfile -t by_clock < <(printf '%s\n' "${hooks[@]}" "${admin[@]}" \
   "${prometheus[@]}" | grep -vE '^(interceptors/(wire|fault_timer)\.cc)?$')
 forbid "what belongs to an engine goes by the engine's clock: core->Now()" \
@@ -88,9 +88,9 @@ forbid "the core includes nothing above it" \
   "${core[@]}"
 forbid "the engine includes nothing above it" \
   '#include *"(interceptors/|src/admin/|src/prometheus/)' "${engine[@]}"
-# The rooms of a floor stand on each other too; what is beside the rooms, as
-# src/core/options.h, joins them and is above.
-room() { # FOLDER ABOVE: what is above it, as a part of a pattern
+# The folders of core and engine are layers too. The files beside the folders,
+# such as src/core/options.h, join them, so they are above all of them.
+room() { # FOLDER ABOVE: the folders above it, as a part of a pattern
   local files
   mapfile -t files < <(cpp "$1")
   forbid "${1##*/} includes nothing above it" \
@@ -114,8 +114,8 @@ forbid "interceptors and admin do not know each other" \
 forbid "public headers stand alone: only <firebreak/...> is installed" \
   '#include *[<"](src/|interceptors/|tests/)' "${public[@]}"
 
-# What is not exported is missing in a shared library. Structs, templates (and
-# the matchers that a macro makes) and what is only declared have nothing there.
+# What is not exported is missing in a shared library. Structs, templates (with
+# the matchers that a macro makes) and mere declarations need no export.
 while read -r line; do
   [[ -z $line ]] || report "${line%%|*}" \
     "the API's classes and functions are FIREBREAK_EXPORT" "${line#*|}"
@@ -167,13 +167,13 @@ for file in "${scripts[@]}"; do
   [[ -x $file ]] || report "$file:1" "a script is executable" ""
 done
 
-# A test that nobody builds is worse than none.
+# A test that is never built is worse than none.
 while IFS= read -r file; do
   grep -qwF "${file#tests/}" tests/CMakeLists.txt ||
     report "$file:1" "a test is listed in tests/CMakeLists.txt" ""
 done < <(find tests -name '*_test.cc' | sort)
 
-# Unfinished work belongs in the tracker, not in the tree.
+# Unfinished work belongs in the tracker, not in the code.
 if ((${#everything[@]})); then
   while IFS= read -r line; do
     report "$(cut -d: -f1-2 <<<"$line")" "unfinished work is in an issue" \

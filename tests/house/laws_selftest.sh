@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Proves that each law of laws.sh still bites: a clean tree passes, and each
-# breach below, planted alone, is reported at its file and line.
+# Proves that each check of laws.sh works: a clean tree passes, and each breach
+# below, planted alone, is reported at its file and line.
 set -euo pipefail
 laws=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/laws.sh
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 failed=0
 
-# plant FILE TEXT: a tree with this file alone.
+# plant FILE TEXT: makes a tree with only this file.
 plant() {
   rm -rf "${tree:?}"/*
   mkdir -p "$tree/scripts" "$tree/$(dirname "$1")" "$tree/tests"

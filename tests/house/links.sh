@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Every relative link of the documentation leads somewhere: the file exists, and
-# of a page so does the heading. Run by ctest.
+# Checks that every relative link of the documentation leads somewhere: its file
+# exists and, in a page, its heading too. Run by ctest.
 #
 #   tests/house/links.sh [ROOT]         ROOT: the tree to check, default ours
 set -uo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
 
-# anchors FILE: of its headings, as GitHub makes them.
+# anchors FILE: prints the anchors of its headings, as GitHub makes them.
 anchors() {
   sed -n '/^```/,/^```/d; s/^##* //p' "$1" | tr '[:upper:]' '[:lower:]' |
     sed 's/[^a-z0-9 _-]//g; s/ /-/g'

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The recipes for Bazel, vcpkg and Conan say what CMake says: the same files,
-# packages, options and version. Run by ctest.
+# Checks that the recipes for Bazel, vcpkg and Conan say what CMake says: the
+# same files, packages, options and version. Run by ctest.
 #
 #   tests/house/recipes.sh [ROOT]       ROOT: the tree to check, default ours
 #
-# Prints what does not hold, and exits 1 when there is something.
-# tests/house/recipes_selftest.sh proves that it still bites.
+# Prints each fault, and exits with 1 if there is one.
+# tests/house/recipes_selftest.sh proves that it finds them.
 set -uo pipefail
 shopt -s globstar nullglob
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
@@ -16,7 +16,7 @@ report() { # FILE TEXT
   violations=$((violations + 1))
 }
 
-# compare FILE WHAT EXPECTED FOUND: two lists, a line each.
+# compare FILE WHAT EXPECTED FOUND: compares two lists, one item per line.
 compare() {
   local line
   while read -r line; do
@@ -28,12 +28,12 @@ compare() {
 }
 
 # --- Files ---------------------------------------------------------------------
-# cmake_sources DIR: what its CMakeLists.txt lists, from the root.
+# cmake_sources DIR: prints what its CMakeLists.txt lists, as paths from ROOT.
 cmake_sources() {
   sed -n 's/^ *\([^ ]*\.cc\)$/\1/p' "$1/CMakeLists.txt" |
     sed -e "s|^\${ENGINE}/|src/engine/|" -e t -e "s|^|$1/|"
 }
-# bazel_sources NAME: what the globs of that library find.
+# bazel_sources NAME: prints what the globs of that library find.
 bazel_sources() {
   local pattern file
   while read -r pattern; do
@@ -48,7 +48,7 @@ for pair in core=src/core firebreak=interceptors admin=src/admin sim=src/sim \
   compare BUILD.bazel "in :${pair%=*}" "$(cmake_sources "${pair#*=}")" \
     "$(bazel_sources "${pair%=*}")"
 done
-# CMake finds headers by itself; Bazel has those that it was told of.
+# CMake finds headers by itself, but Bazel only has those that it lists.
 while read -r file; do
   report BUILD.bazel "lacks $file"
 done < <(comm -23 <(printf '%s\n' include/firebreak/{,testing/}*.h src/*.h \
@@ -62,7 +62,7 @@ compare proto/BUILD.bazel "" \
   "$(sed -n '/^STEMS = \[/,/^]/s/^ *"\(.*\)",/\1/p' proto/BUILD.bazel)"
 
 # --- Packages ------------------------------------------------------------------
-# Each library of Abseil that CMake links.
+# Bazel and Conan have to have each library of Abseil that CMake links.
 while read -r library; do
   grep -qE "absl[a-z/]*[:/]$library\"" BUILD.bazel ||
     report BUILD.bazel "lacks absl::$library, which CMake has"
@@ -86,7 +86,7 @@ for line in "MODULE.bazel=    version = \"$version\"," \
     report "${line%%=*}" "is not of version $version, as CMake is"
 done
 
-# --- Syntax, as far as Python can tell: BUILD files are a part of it ------------
+# --- Syntax, as far as Python can tell: it reads BUILD files too --------------
 if command -v python3 >/dev/null; then
   for file in conanfile.py MODULE.bazel BUILD.bazel proto/BUILD.bazel; do
     python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$file" \

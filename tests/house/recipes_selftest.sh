@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves that recipes.sh still bites: our own recipes pass, and each fault below,
+# Proves that recipes.sh works: our own recipes pass, and each fault below,
 # planted alone in a copy of them, is reported.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

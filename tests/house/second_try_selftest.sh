@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Proves that scripts/second_try.sh forgives what it may, and nothing else.
+# Proves that scripts/second_try.sh forgives the failures that it may, and no
+# others.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 failed=0
 
-# suite NAME LABEL COMMAND: a test of a build folder that ctest can run.
+# suite NAME LABEL COMMAND: prints the lines for a test that ctest can run.
 suite() {
   printf 'add_test([[%s]] sh -c [==[%s]==])\n' "$1" "$3"
   printf 'set_tests_properties([[%s]] PROPERTIES LABELS %s)\n' "$1" "$2"
 }
 
-# once COMMAND: fails the first time by COMMAND, and passes later.
+# once COMMAND: prints a command that fails the first time, by COMMAND, and then
+# passes.
 once() { echo "[ -e $tree/been ] || { touch $tree/been; $1; }"; }
 
 expect() { # WANTED TEXT SUITE...: exit code, what is said, lines of suite()
@@ -51,7 +53,8 @@ expect 1 '4 suites have failed' "$(suite ATest chaos "$(once 'exit 1')")" \
   "$(suite DTest chaos 'exit 1')"
 expect 1 'names nothing' "$good"
 
-# program SUITE...: what GoogleTest says where those have failed.
+# program SUITE...: prints a command that says what GoogleTest says if these
+# suites fail.
 program() {
   local suite
   echo "echo '[ RUN      ] GoodTest.Works'; echo '[       OK ] GoodTest.Works (1 ms)'"
@@ -62,7 +65,7 @@ program() {
   echo "echo '[  FAILED  ] $# tests, listed below:'; exit 1"
 }
 
-# As cmake/TestSuites.cmake does.
+# Chooses between program and suites as cmake/TestSuites.cmake does.
 whole() { # PROGRAM SUITE...
   # shellcheck disable=SC2016  # for ctest
   echo 'if("$ENV{FIREBREAK_TESTS_BY}" STREQUAL program)'
