@@ -1,5 +1,5 @@
-# Finds what we build on. A target that is there already, because the project
-# that includes us has found or built it, is taken as it is.
+# Finds what we build on. If the project that includes us has already found or
+# built a target, we use that one.
 
 if(NOT TARGET Threads::Threads)
   find_package(Threads REQUIRED)
@@ -11,8 +11,8 @@ if(FIREBREAK_CORE_ONLY)
   return()
 endif()
 
-# Protobuf's own configuration first: gRPC's asks for that too, and where
-# CMake's module has made the same targets before, the two do not go together.
+# Protobuf's own configuration comes first, since gRPC's asks for it too. It
+# cannot be loaded after CMake's module has made the same targets.
 if(NOT TARGET protobuf::libprotobuf)
   find_package(Protobuf CONFIG QUIET)
 endif()
@@ -20,7 +20,7 @@ if(NOT TARGET protobuf::libprotobuf)
   find_package(Protobuf REQUIRED)
 endif()
 
-# In a build of gRPC's own the targets have no namespace.
+# If gRPC is built as a part of the project, its targets have no namespace.
 foreach(name grpc++ grpc_cpp_plugin)
   if(TARGET ${name} AND NOT TARGET gRPC::${name})
     if(name STREQUAL grpc_cpp_plugin)
@@ -33,7 +33,7 @@ endforeach()
 if(NOT TARGET gRPC::grpc++)
   find_package(gRPC CONFIG REQUIRED)
 endif()
-# A gRPC that was built for another machine has no plugin to run here.
+# A gRPC that was built for another machine has no plugin that runs here.
 if(NOT TARGET gRPC::grpc_cpp_plugin)
   find_program(FIREBREAK_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
   add_executable(gRPC::grpc_cpp_plugin IMPORTED)

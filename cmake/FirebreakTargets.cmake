@@ -1,12 +1,12 @@
-# What every target of ours shares: warnings, visibility, sanitizers, ccache.
+# What all our targets share: warnings, visibility, sanitizers and ccache.
 
 if(PROJECT_IS_TOP_LEVEL)
   find_program(CCACHE_PROGRAM ccache)
 endif()
 if(CCACHE_PROGRAM AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # What ccache asks for before it caches files with precompiled headers, which
-  # the tests have; and paths relative to this folder, so that a second clone
-  # finds what the first has compiled.
+  # ccache demands this sloppiness before it caches files with precompiled
+  # headers, which the tests have. Paths are relative to this folder, so that a
+  # second clone finds what the first has compiled.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
     CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
@@ -16,7 +16,7 @@ if(CCACHE_PROGRAM AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   endif()
 endif()
 
-# An interface target for our own code only: generated code does not get it.
+# This interface target is only for our own code, not for generated code.
 add_library(firebreak_options INTERFACE)
 target_compile_options(firebreak_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
@@ -26,7 +26,7 @@ if(FIREBREAK_WERROR)
 endif()
 
 if(CMAKE_UNITY_BUILD)
-  # Every file is then a header for g++, and their local classes look shared.
+  # g++ then takes every file for a header, whose local classes look shared.
   target_compile_options(firebreak_options INTERFACE
     $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
@@ -34,14 +34,14 @@ endif()
 if(FIREBREAK_SANITIZE)
   add_compile_options(-fsanitize=${FIREBREAK_SANITIZE}
     -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  # A server may answer with a code that is none, and gRPC hands it on as one.
+  # A server may answer with an unknown code, which gRPC passes on as an enum.
   if(FIREBREAK_SANITIZE MATCHES undefined)
     add_compile_options(-fno-sanitize=enum)
   endif()
-  # Headers of Protobuf, Abseil and gRPC lay out their classes otherwise where
-  # they see TSan, and the libraries that we link did not (a map field of
-  # Protobuf is 8 bytes longer). So they must not see it. libstdc++'s headers
-  # must, which then take no short cut that TSan does not follow.
+  # Headers of Protobuf, Abseil and gRPC lay out their classes differently if
+  # they see TSan (a map field of Protobuf is 8 bytes longer), but the libraries
+  # that we link were built without it. So these headers must not see TSan.
+  # libstdc++'s headers must, to avoid short cuts that TSan does not follow.
   if(FIREBREAK_SANITIZE MATCHES thread)
     add_compile_options(-U__SANITIZE_THREAD__)
     add_compile_definitions(_GLIBCXX_TSAN=1 FIREBREAK_TSAN)
@@ -49,18 +49,17 @@ if(FIREBREAK_SANITIZE)
   add_link_options(-fsanitize=${FIREBREAK_SANITIZE})
 endif()
 
-# firebreak_library(NAME SOURCES ... DEPS ...): static library firebreak_NAME
-# with the alias firebreak::NAME, exported under that name. Where shared
-# libraries are asked for, Libraries.cmake makes those of it, and gives the
-# alias to them.
+# firebreak_library(NAME SOURCES ... DEPS ...): a static library firebreak_NAME
+# with the alias firebreak::NAME, exported under that name. If shared libraries
+# are asked for, Libraries.cmake makes them from it, and they get the alias.
 function(firebreak_library NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_library(firebreak_${NAME} STATIC ${ARG_SOURCES})
   if(NOT BUILD_SHARED_LIBS)
     add_library(firebreak::${NAME} ALIAS firebreak_${NAME})
   endif()
-  # Code that fits either kind, and hides what FIREBREAK_EXPORT does not show:
-  # whoever links a static library into a shared one of theirs wants that too.
+  # The code fits both kinds of library, and hides what has no FIREBREAK_EXPORT.
+  # Users who link a static library into a shared one of theirs need both too.
   set_target_properties(firebreak_${NAME} PROPERTIES
     EXPORT_NAME ${NAME}
     POSITION_INDEPENDENT_CODE ON

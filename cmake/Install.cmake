@@ -1,10 +1,10 @@
-# What `cmake --install` lays down, so that another project can say
+# What `cmake --install` installs, so that another project can say
 #
 #   find_package(firebreak 0.1 REQUIRED)
 #   target_link_libraries(mine PRIVATE firebreak::firebreak)
 #
-# or `pkg-config firebreak`. tests/install has such projects. The component `dev`
-# is the library, `tools` the command line.
+# or `pkg-config firebreak`. tests/install has such projects. The component
+# `dev` has the library, and `tools` the command line.
 
 include(CMakePackageConfigHelpers)
 
@@ -22,17 +22,17 @@ function(install_libraries EXPORT)
 endfunction()
 
 install_libraries(firebreakTargets ${FIREBREAK_TARGETS})
-# A file of its own: whoever does not want it need not have prometheus-cpp.
+# This has a file of its own, so that only those who use it need prometheus-cpp.
 if(FIREBREAK_PROMETHEUS_TARGET)
   install_libraries(firebreakPrometheusTargets ${FIREBREAK_PROMETHEUS_TARGET})
   install(FILES include/firebreak/prometheus.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak COMPONENT dev)
-  # What to do with the metrics.
+  # A dashboard and alerts for the metrics.
   install(DIRECTORY docs/prometheus
     DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak COMPONENT dev)
 endif()
 
-# The public API, and the generated code that it and the admin service speak.
+# The public API, and the generated code that it and the admin service use.
 install(DIRECTORY include/firebreak
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev
   FILES_MATCHING PATTERN "*.h"
@@ -41,7 +41,7 @@ install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/firebreak/v1
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/firebreak COMPONENT dev
   FILES_MATCHING PATTERN "*.pb.h"
   PATTERN "*_mock.grpc.pb.h" EXCLUDE)
-# For clients of the admin service in other languages.
+# The protos are for clients of the admin service in other languages.
 install(DIRECTORY proto/firebreak/v1
   DESTINATION ${CMAKE_INSTALL_DATADIR}/firebreak/proto/firebreak COMPONENT dev
   FILES_MATCHING PATTERN "*.proto")

@@ -1,11 +1,11 @@
-# firebreakctl, with its manual pages and completions. The completions are what
-# the program itself prints, and the pages are made from its --help, where
-# help2man is found.
+# Installs firebreakctl with its completions and manual pages. The program
+# itself prints the completions. The pages are made from its --help, if help2man
+# is found.
 
 install(TARGETS firebreakctl
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
 if(CMAKE_CROSSCOMPILING)
-  return()  # it does not run here
+  return()  # the program does not run here
 endif()
 
 set(FIREBREAK_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING

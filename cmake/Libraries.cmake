@@ -1,10 +1,10 @@
-# The libraries as others see them.
+# The libraries as users see them.
 #
-# Static ones are what firebreak_library() has made. With BUILD_SHARED_LIBS there
-# are libfirebreak, with all of core, engine, interceptors and admin service,
-# libfirebreak_prometheus and libfirebreak_testing. The static ones are then
-# parts of these, and of our own programs, and nobody else's. Why it is cut like
-# that: docs/adr/0021.
+# Without BUILD_SHARED_LIBS they are the static ones of firebreak_library().
+# With it they are libfirebreak, which has all of core, engine, interceptors and
+# admin service, libfirebreak_prometheus and libfirebreak_testing. The static
+# ones are then only parts of these and of our own programs. docs/adr/0021 says
+# why it is split like this.
 
 # What the public headers include.
 set(FIREBREAK_PUBLIC_DEPS
@@ -12,7 +12,7 @@ set(FIREBREAK_PUBLIC_DEPS
   absl::optional absl::status absl::statusor absl::strings)
 
 if(BUILD_SHARED_LIBS)
-  # shared_library(TARGET NAME PART...): of these static libraries' files.
+  # shared_library(TARGET NAME PART...): has the objects of these static ones.
   function(shared_library TARGET NAME)
     set(objects)
     foreach(part ${ARGN})
@@ -20,7 +20,7 @@ if(BUILD_SHARED_LIBS)
     endforeach()
     add_library(${TARGET} SHARED ${objects})
     add_library(firebreak::${NAME} ALIAS ${TARGET})
-    # No two versions have the same binary interface before 1.0.
+    # Before 1.0 each version may have another binary interface.
     set_target_properties(${TARGET} PROPERTIES
       EXPORT_NAME ${NAME}
       LINKER_LANGUAGE CXX
@@ -43,7 +43,7 @@ if(BUILD_SHARED_LIBS)
     PRIVATE absl::btree absl::flat_hash_map absl::flat_hash_set
       absl::inlined_vector absl::span absl::str_format absl::time
       Threads::Threads)
-  # By these names users know them, whatever is behind.
+  # Users know the libraries by these names, shared or static.
   foreach(part admin core proto)
     add_library(firebreak_${part}_of_shared INTERFACE)
     set_target_properties(firebreak_${part}_of_shared
@@ -56,8 +56,8 @@ if(BUILD_SHARED_LIBS)
     firebreak_core_of_shared firebreak_proto_of_shared)
 
   if(TARGET firebreak_prometheus)
-    # Core's functions work on what they are given, so that a second copy does
-    # no harm.
+    # Core's functions have no state of their own, so a second copy does no
+    # harm.
     shared_library(firebreak_prometheus_shared prometheus
       firebreak_prometheus firebreak_core)
     set_target_properties(firebreak_prometheus_shared PROPERTIES

@@ -1,4 +1,4 @@
-# Debian packages: libfirebreak-dev and firebreak-tools.
+# Makes the Debian packages libfirebreak-dev and firebreak-tools.
 #
 #   cmake --preset deb && cmake --build --preset deb
 #   (cd build/deb && cpack)
@@ -19,7 +19,7 @@ if(FIREBREAK_BUILD_CTL)
   list(APPEND CPACK_COMPONENTS_ALL tools)
 endif()
 
-# Generated code fits one minor version of Protobuf only.
+# Generated code fits only one minor version of Protobuf.
 set(depends libgrpc++-dev libabsl-dev)
 if(Protobuf_VERSION MATCHES "^([0-9]+)\\.([0-9]+)")
   math(EXPR next "${CMAKE_MATCH_2} + 1")

@@ -4,12 +4,12 @@
 #   c++ $(pkg-config --cflags firebreak-admin) main.cc \
 #       $(pkg-config --libs firebreak-admin)
 #
-# A static library leaves everything it needs to whoever links it, so all of
-# that is in Requires, not in Requires.private; of a shared one, only what the
-# public headers use.
+# Whoever links a static library has to link all that it needs, so all of that
+# is in Requires, not in Requires.private. For a shared library, Requires has
+# only what the public headers use.
 
-# packages_of(OUT TARGET_OR_LIBRARY...): the pkg-config names of the packages
-# that these link, or are.
+# packages_of(OUT TARGET_OR_LIBRARY...): the pkg-config names of libraries such
+# as absl::status, and of what our own targets link.
 function(packages_of OUT)
   set(libraries)
   foreach(name ${ARGN})
@@ -31,7 +31,7 @@ function(packages_of OUT)
   set(${OUT} ${libraries} PARENT_SCOPE)
 endfunction()
 
-# Relative to where the file lies, so that an installation can be moved.
+# Paths are relative to the file itself, so that an installation can be moved.
 set(PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR})
   set(PC_PREFIX ${CMAKE_INSTALL_PREFIX})

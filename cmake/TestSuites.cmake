@@ -1,23 +1,23 @@
-# Read by ctest, not by the configuration: makes one test of each suite of a
-# GoogleTest program. One for each single test would start thousands of
+# Makes one test of each suite of a GoogleTest program. ctest reads this file,
+# not the configuration. A test for each single case would start thousands of
 # processes, which takes longer than the tests.
 #
 #   set(program /path/of/core_tests)
 #   set(properties LABELS unit)
 #   include(cmake/TestSuites.cmake)       # BreakerTest, Styles/OriginTest, ...
 #
-# Under a sanitizer a process takes so long to start and to end that one for each
-# suite doubles the time. So with FIREBREAK_TESTS_BY=program in the environment of
-# ctest there is one test of the whole program.
+# Under a sanitizer a process takes so long to start and to end that one for
+# each suite doubles the time. So with FIREBREAK_TESTS_BY=program in the
+# environment of ctest there is one test for the whole program.
 
 get_filename_component(name "${program}" NAME)
 if(NOT EXISTS "${program}")
-  # It fails, and its name says why.
+  # This test fails, and its name says why.
   add_test(${name}_NOT_BUILT ${name}_NOT_BUILT)
   return()
 endif()
-# A test in virtual time waits for nothing, and can give way to one of real sockets
-# that runs beside it and measures milliseconds.
+# A test in virtual time can give way to one with real sockets that runs beside
+# it, since only the latter measures milliseconds.
 set(command "${program}")
 if("${properties}" MATCHES "LABELS;unit")
   set(command nice -n 10 "${program}")
@@ -35,8 +35,9 @@ execute_process(
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "${program} does not list its tests: ${result}")
 endif()
-# A suite's line begins at the margin and ends with a dot, and with a comment
-# where the suite has a type; a test's is indented. Semicolons part lists.
+# The line of a suite is not indented, and ends with a dot, and a comment if the
+# suite has a type. The lines of tests are indented. Semicolons separate the
+# items of CMake's lists, so none may stay in the text.
 string(REPLACE ";" "," suites "${suites}")
 string(REPLACE "\n" ";" suites "${suites}")
 foreach(suite IN LISTS suites)

@@ -4,8 +4,8 @@
 #
 #   cmake/man_pages.sh HELP2MAN PROGRAM INTO
 #
-# PROGRAM is what CLI11 makes help of. help2man runs a program of one word, so it
-# is given a small script for each page.
+# The help of PROGRAM has to come from CLI11. help2man runs a command of one
+# word, so it gets a small script for each page.
 set -eu
 
 help2man=$1 program=$2 into=$3
@@ -14,14 +14,14 @@ rm -rf "$into"
 mkdir -p "$into/scripts"
 into=$(cd "$into" && pwd)
 
-# What `PROGRAM WORD... --help` says; the first line is what it is for.
+# Prints what `PROGRAM WORD... --help` says. Its first line gives the purpose.
 say() { COLUMNS=80 "$program" "$@" --help; }
 
-# page WORD...: its page, and those of the subcommands it lists.
+# page WORD...: makes the page of `PROGRAM WORD...`, and of its subcommands.
 page() {
   title=$(printf '%s' "$name${*:+ $*}" | tr ' ' -)
   script=$into/scripts/$title
-  # An example keeps its line when it looks like one typed at a prompt.
+  # An example stays on its own line if it looks as if typed at a prompt.
   cat >"$script" <<SCRIPT
 #!/bin/sh
 case \$1 in
