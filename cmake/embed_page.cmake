@@ -1,4 +1,4 @@
-# Writes the files of the page as a C++ file.
+# Writes the files of the page into a C++ file, so that the program has them.
 #
 #   cmake -DOUT=page.cc -DFILES="a.css;b.js" -P embed_page.cmake
 set(text "// Made by cmake/embed_page.cmake.\n#include \"tools/firebreakctl/page.h\"\n\n")

@@ -1,4 +1,4 @@
-// The tables of gRFC A6 against the core, in virtual time.
+// Plays the tables of gRFC A6 against the core, in virtual time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

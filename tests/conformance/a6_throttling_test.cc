@@ -1,4 +1,4 @@
-// gRFC A6's throttling, in virtual time and over real sockets.
+// Tests gRFC A6's throttling, in virtual time and over real sockets.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -54,7 +54,7 @@ class WireRig {
     channel_ = engine_->CreateChannel("test", server->address(),
                                       grpc::InsecureChannelCredentials(),
                                       std::move(options));
-    // So that a call's deadline does not have to cover the connection too.
+    // It connects first, so that a call's deadline is for the call alone.
     EXPECT_TRUE(channel_->WaitForConnected(std::chrono::system_clock::now() +
                                            std::chrono::seconds(30)));
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The API keeps its word: what users compile and link against changes only with a
-# line in CHANGELOG.md. Run by ctest; docs/api.md says what the API is.
+# Checks that what users compile and link against changes only with a line in
+# CHANGELOG.md. Run by ctest; docs/api.md says what the API is.
 #
 #   tests/house/api.sh                  do the public headers and protos still
 #                                       say what packaging/api/headers says?
@@ -11,7 +11,7 @@
 #                                       to be new since they were last written
 #   API_ROOT=DIR ...                    the tree to look at, default ours
 #
-# A header counts without its comments and white space, so that documentation may
+# Comments and white space of a header do not count, so that documentation may
 # be improved freely.
 set -euo pipefail
 cd "${API_ROOT:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2

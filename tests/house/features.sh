@@ -15,13 +15,13 @@ names() {
     /^class (FIREBREAK_EXPORT )?(Engine|AdminService)( |$)/ { inside = 2 }
     /^};|^ private:/ { inside = 0 }
     inside && /^ *\/\// { next }
-    # A field: its last word before "=", ";" or "{".
+    # The name of a field is the last word before "=", ";" or "{".
     inside == 1 && match($0, /[a-z_]+( = [^;]*)?;/) {
       word = substr($0, RSTART, RLENGTH)
       sub(/[ =;].*/, "", word)
       print word
     }
-    # A function, at the first line of its declaration.
+    # The name of a function is in the first line of its declaration.
     inside == 2 && /^  [^ ].*[A-Za-z]\(|^  [A-Z][A-Za-z]+\(/ {
       word = $0
       sub(/\(.*/, "", word)

@@ -165,7 +165,7 @@ class TopTest(unittest.TestCase):
             terminal.wait("2 of 2 processes")
             frozen.process.send_signal(signal.SIGSTOP)
             try:
-                # Each process is asked at every interval, so one waits by then.
+                # It is asked at every interval, so a request waits by then.
                 terminal.look_on(2.5)
                 terminal.press("q")
                 self.assertEqual(terminal.end(), (0, True))
