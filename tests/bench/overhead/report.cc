@@ -89,7 +89,8 @@ bool WriteFiles(const Report& report, const std::string& folder) {
   }
   json["cells"] = nlohmann::json::array();
   for (const Cell& cell : report.cells) json["cells"].push_back(ToJson(cell));
-  std::ofstream(folder + "/overhead.json") << json.dump(2) << '\n';
+  std::ofstream text(folder + "/overhead.json");
+  text << json.dump(2) << '\n' << std::flush;
 
   // The file has a block for each cell, in the form that gnuplot indexes.
   // Rejects are left out, since they are of another order of magnitude.
@@ -105,7 +106,7 @@ bool WriteFiles(const Report& report, const std::string& folder) {
     }
   }
   data.flush();
-  return data.good();
+  return text.good() && data.good();
 }
 
 }  // namespace firebreak::bench

@@ -22,7 +22,7 @@ struct Report {
 void PrintCell(const Cell& cell);
 void PrintCounted(const std::string& title, const CountedMap& counted);
 // Writes overhead.json and overhead.dat (for gnuplot) into `folder`. Returns
-// false if overhead.dat could not be written.
+// false if one of them could not be written.
 bool WriteFiles(const Report& report, const std::string& folder);
 
 }  // namespace firebreak::bench
