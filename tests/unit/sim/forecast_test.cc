@@ -469,8 +469,6 @@ TEST(Forecast, TimersThatAreLateSendFewerHedges) {
   ExpectNothingLost(late);
 }
 
-// A further attempt meets what another call met: the one failure of a recording
-// is mended by every retry.
 // As of a process that has run for a while. A hedge would come after 500 ms
 // otherwise, until a hundred calls have succeeded.
 TEST(Forecast, HedgesKnowWhatCallsTakeFromTheFirstOneOn) {
@@ -490,6 +488,8 @@ TEST(Forecast, HedgesKnowWhatCallsTakeFromTheFirstOneOn) {
   EXPECT_LT(RunForecast(made_up, Of(options)).Latency(0.97), Ms(100));
 }
 
+// A further attempt meets what another call met: the one failure of a recording
+// is mended by every retry.
 TEST(Forecast, FurtherAttemptsDoNotMeetTheirOwnCallAgain) {
   core::MethodOptions options;
   options.idempotent = true;
