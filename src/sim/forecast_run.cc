@@ -261,6 +261,7 @@ class Run {
     FirebreakClient::Setup setup;
     if (runtime->options != nullptr) {
       setup.options = *runtime->options;
+      setup.usual = UsualOf(method);
       std::vector<std::shared_ptr<core::Bulkhead::Waiter>> nobody;
       runtime->admission =
           core::AdmissionControl()
@@ -288,7 +289,6 @@ class Run {
       if (!fates_) return absl::nullopt;
       return fates_->Of(method, luck, n);
     };
-    setup.usual = UsualOf(method);
     runtime->client = std::make_unique<FirebreakClient>(&sim_, setup, &wire_);
     return runtime;
   }
