@@ -232,23 +232,14 @@ std::vector<CandidateCall::Unjudged> CandidateCall::OnAttemptEnd(
     int n, const core::AttemptEnd& end, Time now) {
   if (has_ended_ || !has_begun_ || is_lost_) return {};
   if (IsPlain(n, end, now)) {
-    EndPlain(end, now);
-    return {};
+    candidate_.binding.runtime->budget->OnAttemptEnd(/*success=*/true);
+  } else {
+    NeedDriver();
   }
-  NeedDriver();
   const Sent& sent = sent_[static_cast<size_t>(n)];
   if (driver_) return EndDriven(sent, end, now);
   if (n == 0 && permit_) return EndNative(sent, end, now);
   return {};
-}
-
-void CandidateCall::EndPlain(const core::AttemptEnd& end, Time now) {
-  const core::BlameRules rules = options_.blame();
-  const Attribution attribution = core::Attribute(end, rules);
-  verdict_ = core::AdmissionControl::VerdictOf(end.code, attribution);
-  permit_.SetHasAnswer();
-  permit_.Settle(core::VerdictOn(attribution, end.code, rules), now);
-  candidate_.binding.runtime->budget->OnAttemptEnd(/*success=*/true);
 }
 
 std::vector<CandidateCall::Unjudged> CandidateCall::EndDriven(

@@ -116,7 +116,6 @@ class CandidateCall final : public core::Recycled<CandidateCall> {
   // Whether nothing has happened to it that a driver decides about, but this
   // end of its first attempt.
   bool IsPlain(int n, const core::AttemptEnd& end, core::Time now) const;
-  void EndPlain(const core::AttemptEnd& end, core::Time now);
   static bool WasCutOff(const Sent& sent, const core::AttemptEnd& end,
                         core::Time own_deadline);
   std::vector<Unjudged> EndDriven(const Sent& sent, const core::AttemptEnd& end,

@@ -48,13 +48,7 @@ absl::StatusOr<PolicyChange> CandidateStore::Set(
   if (update.dry_run) return look();
   core::MutexLock changing(&change_mu_);
   absl::StatusOr<PolicyChange> change = look();
-  if (!change.ok()) {
-    neighbours_.policies->Note(
-        update.source,
-        absl::StrCat("candidate refused: ", FirstFault(change.status())),
-        /*refused=*/true);
-    return change;
-  }
+  if (!change.ok()) return Refuse(update.source, "refused", change.status());
   Candidate::Facts facts;
   facts.id = ++last_id_;
   facts.live_version = change->version;
@@ -83,10 +77,7 @@ absl::StatusOr<std::shared_ptr<Candidate>> CandidateStore::Clear(
   const std::shared_ptr<Candidate> before = current();
   if (before == nullptr) return ThereIsNone();
   if (absl::Status status = IsThere(if_id); !status.ok()) {
-    neighbours_.policies->Note(
-        source, absl::StrCat("candidate not cleared: ", status.message()),
-        /*refused=*/true);
-    return status;
+    return Refuse(source, "not cleared", status);
   }
   Swap(nullptr);
   neighbours_.policies->Note(
@@ -101,11 +92,7 @@ absl::StatusOr<PolicyChange> CandidateStore::Promote(
   if (candidate == nullptr) return ThereIsNone();
   const Candidate::Facts& facts = candidate->facts;
   if (absl::Status may = MayPromote(facts, promotion); !may.ok()) {
-    neighbours_.policies->Note(
-        promotion.source,
-        absl::StrCat("candidate not promoted: ", may.message()),
-        /*refused=*/true);
-    return may;
+    return Refuse(promotion.source, "not promoted", may);
   }
   PolicyUpdate update;
   update.source =
@@ -116,6 +103,15 @@ absl::StatusOr<PolicyChange> CandidateStore::Promote(
   if (!change.ok()) return change;
   Swap(nullptr);
   return change;
+}
+
+absl::Status CandidateStore::Refuse(const std::string& source,
+                                    absl::string_view what,
+                                    const absl::Status& why) const {
+  neighbours_.policies->Note(
+      source, absl::StrCat("candidate ", what, ": ", FirstFault(why)),
+      /*refused=*/true);
+  return why;
 }
 
 absl::Status CandidateStore::IsThere(uint64_t if_id) const {

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "firebreak/export.h"
 #include "firebreak/policy_update.h"
@@ -83,6 +84,9 @@ class CandidateStore {
  private:
   // ABORTED unless the candidate is `if_id`, or this is zero.
   absl::Status IsThere(uint64_t if_id) const;
+  // Notes that the candidate was not treated as `source` wanted. Returns `why`.
+  absl::Status Refuse(const std::string& source, absl::string_view what,
+                      const absl::Status& why) const;
   absl::Status MayPromote(const Candidate::Facts& facts,
                           const Promotion& promotion) const;
   void Swap(std::shared_ptr<Candidate> next);
