@@ -81,9 +81,10 @@ TEST_P(CallOptionsTest, MaxAttempts) {
 
 TEST_P(CallOptionsTest, ATimeoutDrivesAGuardedCall) {
   EngineFixture f(kGuarded);
+  f.Connect();
   f.server().Script({Step::Hang()});
   CallOptions options;
-  options.timeout = Ms(30);
+  options.timeout = Ms(200);
   UnaryCall call;
   Run(&f, &call, options);
   EXPECT_EQ(call.status.error_code(), StatusCode::DEADLINE_EXCEEDED);
@@ -103,10 +104,11 @@ TEST_P(CallOptionsTest, NoHedgeAndHedgeDelay) {
   EXPECT_EQ(f.server().calls(), 2);
 
   EngineFixture g("hedging { max_attempts: 2 delay: \"1ms\" }");
+  g.Connect();
   g.server().Script({Step::Hang()});
   CallOptions never;
   never.no_hedge = true;
-  never.timeout = Ms(60);
+  never.timeout = Ms(200);
   UnaryCall alone;
   Run(&g, &alone, never);
   EXPECT_EQ(alone.status.error_code(), StatusCode::DEADLINE_EXCEEDED);
@@ -134,7 +136,9 @@ TEST_P(CallOptionsTest, WaitForReadyAndAuthority) {
       CallOptions ready;
       ready.wait_for_ready = waits;
       UnaryCall lonely;
-      lonely.context.set_deadline(std::chrono::system_clock::now() + Ms(50));
+      // The call that does not wait ends when the connection is refused.
+      lonely.context.set_deadline(std::chrono::system_clock::now() +
+                                  (waits ? Ms(50) : Ms(20'000)));
       ASSERT_TRUE(ready.Set(&lonely.context).ok());
       Caller(GetParam(), channel).Run(&lonely);
       EXPECT_EQ(lonely.status.error_code(), waits

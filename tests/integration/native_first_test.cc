@@ -152,7 +152,8 @@ TEST_P(NativeFirstTest, ATimeoutOfThePolicyReachesTheServer) {
 }
 
 TEST_P(NativeFirstTest, ATimeoutOfThePolicyEndsACallThatHasNone) {
-  EngineFixture f("timeout: \"50ms\"");
+  EngineFixture f("timeout: \"200ms\"");
+  f.Connect();
   f.server().Script({Step::Hang()});
   UnaryCall call("hello");
   Run(f.channel(), &call);

@@ -84,10 +84,11 @@ TEST_P(RetryTest, AFatalStatusIsNotRetried) {
 TEST_P(RetryTest, TheDeadlineEndsACallThatTheServerWouldHold) {
   // The server never answers: only the deadline can end this.
   EngineFixture f(kQuickRetry);
+  f.Connect();
   f.server().Script({Step::Hang()});
   UnaryCall call;
   call.context.set_deadline(std::chrono::system_clock::now() +
-                            std::chrono::milliseconds(80));
+                            std::chrono::milliseconds(200));
   Caller(GetParam(), f.channel()).Run(&call);
   EXPECT_EQ(call.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(f.server().WaitForCancelled(1));
@@ -95,7 +96,8 @@ TEST_P(RetryTest, TheDeadlineEndsACallThatTheServerWouldHold) {
 }
 
 TEST_P(RetryTest, ADefaultTimeoutEndsACallWithoutDeadline) {
-  EngineFixture f("timeout: \"50ms\"");
+  EngineFixture f("timeout: \"200ms\"");
+  f.Connect();
   f.server().Script({Step::Hang()});
   UnaryCall call;
   Caller(GetParam(), f.channel()).Run(&call);

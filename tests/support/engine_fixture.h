@@ -9,8 +9,10 @@
 #include <grpc/grpc.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,6 +66,13 @@ class EngineFixture {
     return engine_->CreateChannel("test", server_.address(),
                                   grpc::InsecureChannelCredentials(),
                                   std::move(options));
+  }
+
+  // Connects channel(). It is for calls whose time is short, since all of it
+  // may pass before the server hears of them.
+  void Connect() {
+    ASSERT_TRUE(channel_->WaitForConnected(std::chrono::system_clock::now() +
+                                           std::chrono::seconds(20)));
   }
 
   // A channel without gRPC's own retry filter, which removes the metadata that
