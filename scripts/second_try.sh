@@ -22,6 +22,7 @@ no() {
   exit 1
 }
 
+! grep -qE 'Sanitizer: |runtime error: ' "$output" || no 'a sanitizer reports'
 failed=$(sed -n 's/^\t *[0-9]* - \([^ ]*\) (\(.*\))$/\1 \2/p' "$output")
 [[ -n $failed ]] || no 'ctest names nothing that has failed'
 ! grep -qv ' Failed$' <<<"$failed" || no 'there is a crash or a hang'
@@ -36,7 +37,6 @@ if [[ -n $programs ]]; then
 fi
 count=$(wc -l <<<"$failed")
 ((count <= 3)) || no "$count suites have failed"
-! grep -qE 'Sanitizer: |runtime error: ' "$output" || no 'a sanitizer reports'
 
 names=$(paste -sd '|' <<<"$failed")
 chosen=(--test-dir "$dir" --timeout 600 -R "^($names)\$"
