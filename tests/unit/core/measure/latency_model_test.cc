@@ -200,23 +200,26 @@ TEST(LatencyModelTest, WhatWasOnlyGivenUpSaysNothing) {
 }
 
 TEST(LatencyModelTest, EndsOfAttemptsCountByWhatTheySay) {
-  using Code = absl::StatusCode;
   LatencyModel model;
   const Time now = At(Sec(1));
-  model.OnAttemptEnd(Code::kOk, Attribution::kSuccess, Ms(10), now);
+  model.OnAttemptEnd(absl::StatusCode::kOk, Attribution::kSuccess, Ms(10), now);
   // These attempts fail fast.
-  model.OnAttemptEnd(Code::kUnavailable, Attribution::kServerFailure, Us(9),
-                     now);
-  model.OnAttemptEnd(Code::kInvalidArgument, Attribution::kSuccess, Us(9), now);
-  model.OnAttemptEnd(Code::kUnavailable, Attribution::kNotSent, Us(9), now);
-  model.OnAttemptEnd(Code::kCancelled, Attribution::kAbandoned, Sec(9), now);
+  model.OnAttemptEnd(absl::StatusCode::kUnavailable,
+                     Attribution::kServerFailure, Us(9), now);
+  model.OnAttemptEnd(absl::StatusCode::kInvalidArgument, Attribution::kSuccess,
+                     Us(9), now);
+  model.OnAttemptEnd(absl::StatusCode::kUnavailable, Attribution::kNotSent,
+                     Us(9), now);
+  model.OnAttemptEnd(absl::StatusCode::kCancelled, Attribution::kAbandoned,
+                     Sec(9), now);
   EXPECT_EQ(model.samples(now), 1);
   EXPECT_LE(ErrorOf(*model.Quantile(0, now), Ms(10)), 0.02);
   EXPECT_LE(ErrorOf(*model.Quantile(1, now), Ms(10)), 0.02);
   // These attempts are given up.
-  model.OnAttemptEnd(Code::kCancelled, Attribution::kSuperseded, Ms(80), now);
-  model.OnAttemptEnd(Code::kDeadlineExceeded, Attribution::kServerFailure,
-                     Ms(160), now);
+  model.OnAttemptEnd(absl::StatusCode::kCancelled, Attribution::kSuperseded,
+                     Ms(80), now);
+  model.OnAttemptEnd(absl::StatusCode::kDeadlineExceeded,
+                     Attribution::kServerFailure, Ms(160), now);
   const Time later = now + Ms(100);
   EXPECT_EQ(model.samples(later), 1);
   EXPECT_LE(ErrorOf(*model.Quantile(1, later), Ms(160)), 0.1);
