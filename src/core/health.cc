@@ -28,8 +28,8 @@ struct Ratio {
     // The quantile for a one-sided interval of 95 %.
     constexpr double z = 1.6449;
     const auto n = static_cast<int64_t>(all);
-    return ToShare(
-        WilsonLowerBound(std::min(static_cast<int64_t>(part), n), n, z));
+    const auto k = static_cast<int64_t>(std::min(part, all));
+    return ToShare(WilsonLowerBound(k, n, z));
   }
 };
 

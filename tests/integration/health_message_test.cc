@@ -77,7 +77,7 @@ TEST(HealthMessageTest, AnyAnswerIsWorthSomething) {
     std::string bytes;
     const auto size = static_cast<int>(rng.Uniform(0, 12));
     for (int k = 0; k < size; ++k) {
-      bytes += static_cast<char>(rng.Uniform(0, 256));
+      bytes += static_cast<char>(static_cast<int>(rng.Uniform(0, 256)));
     }
     EXPECT_FALSE(read(bytes).text.empty());
   }
