@@ -23,12 +23,9 @@ BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
   nlohmann-json3-dev libcpp-httplib-dev)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format clang-tidy)
+# With what its sanitizers and libFuzzer need, which clang only recommends.
 # shellcheck disable=SC2034
-CLANG_PACKAGES=(clang)
-# libFuzzer. What clang brings is without it where nothing recommended is
-# installed, as here.
-# shellcheck disable=SC2034
-FUZZ_PACKAGES=(libclang-rt-dev)
+CLANG_PACKAGES=(clang libclang-rt-dev)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
 # The reference of the public headers.

@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 
+#include "absl/base/config.h"
 #include "tests/support/call_plans.h"
 
 namespace firebreak::testing {
@@ -19,7 +20,7 @@ size_t CallsInAll() {
   if (const char* calls = std::getenv("FIREBREAK_ACCOUNTING_CALLS")) {
     return static_cast<size_t>(std::atoll(calls));
   }
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
   // With a sanitizer, a call costs several times as much.
   return 20'000;
 #else

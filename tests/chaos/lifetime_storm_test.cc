@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "absl/base/config.h"
 #include "src/core/base/rng.h"
 #include "tests/support/flight.h"
 #include "tests/support/scene.h"
@@ -19,7 +20,7 @@ namespace {
 
 using grpc::StatusCode;
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr int kScenes = 400;  // on each thread; ASan is slow
 #elif defined(FIREBREAK_TSAN)
 constexpr int kScenes = 150;  // TSan is even slower

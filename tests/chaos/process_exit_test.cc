@@ -12,6 +12,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "absl/base/config.h"
 #include "tests/support/admin_fixture.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/fault_server.h"
@@ -24,7 +25,7 @@ namespace {
 
 constexpr int kExitCode = 7;
 constexpr int kCalls = 4;  // one of each style
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
 constexpr int kRepeats = 3;  // a start takes several times as long with ASan
 #else
 constexpr int kRepeats = 5;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "tests/support/accounting.h"
 #include "tests/support/call_plans.h"
 #include "tests/support/engine_fixture.h"
@@ -100,7 +101,7 @@ TEST(SoakTest, MemoryThreadsAndDescriptorsStayFlat) {
       Median(last, &Sample::resident_mb), Median(first, &Sample::threads),
       Median(last, &Sample::threads), Median(first, &Sample::descriptors),
       Median(last, &Sample::descriptors), n);
-#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
+#ifndef ABSL_HAVE_ADDRESS_SANITIZER  // which keeps what is freed for a while
   EXPECT_LT(Median(last, &Sample::resident_mb),
             Median(first, &Sample::resident_mb) * 1.05 + 4);
 #endif

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "src/engine/io/clock.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/gate.h"
@@ -88,7 +89,7 @@ TEST(CallingThreadTest, ManySyncCallersNeedNoPollers) {
 // accessed itself after it had been deleted (ASan reported that in each of
 // three runs).
 TEST(CallingThreadTest, AStormOfHedgedCallsLeavesNothingBehind) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
   constexpr int kEach = 150;
 #else
   constexpr int kEach = 50;

@@ -2,7 +2,9 @@
 // thread, and firebreak never needs a thread of gRPC.
 #include <gtest/gtest.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#include "absl/base/config.h"
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -128,7 +130,7 @@ TEST(LifetimeQueueTest, AStubCallThatIsPreparedAndNeverStarted) {
     auto stub = Echo::NewStub(f.channel());
     grpc::CompletionQueue cq;
     {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
       const __lsan::ScopedDisabler leaks_of_grpc;
 #endif
       grpc::ClientContext context;

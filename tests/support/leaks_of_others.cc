@@ -1,6 +1,8 @@
 // What LeakSanitizer would report of other libraries. This is linked into every
 // test program that uses gRPC.
-#if defined(__SANITIZE_ADDRESS__)
+#include "absl/base/config.h"
+
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
 #include <grpc/grpc.h>
 #include <gtest/gtest.h>
 
