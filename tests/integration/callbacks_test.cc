@@ -186,27 +186,32 @@ TEST(ClassifierPoolTest, AFullPoolIsCountedAndThePolicyDecides) {
         .consecutive_failures;
   };
   const auto faults = [&engine] { return (*engine)->callback_faults(); };
-  std::promise<void> unblock;
-  std::promise<void> entered;
-  std::atomic<int> asked{0};
-  std::atomic<bool> has_seen_ok{false};
+  // The results of the last calls may be judged when the test is over.
+  struct State {
+    std::promise<void> unblock;
+    std::promise<void> entered;
+    std::atomic<int> asked{0};
+    std::atomic<bool> has_seen_ok{false};
+  };
+  const auto state = std::make_shared<State>();
   ASSERT_TRUE((*engine)
-                  ->SetClassifier("test", kUnaryMethod,
-                                  [&, blocked = unblock.get_future().share()](
-                                      const Result& result) {
-                                    if (result.code == grpc::StatusCode::OK) {
-                                      has_seen_ok = true;
-                                    } else if (++asked == 1) {
-                                      entered.set_value();
-                                    }
-                                    blocked.wait();
-                                    return Judgement::kDefault;
-                                  })
+                  ->SetClassifier(
+                      "test", kUnaryMethod,
+                      [state, blocked = state->unblock.get_future().share()](
+                          const Result& result) {
+                        if (result.code == grpc::StatusCode::OK) {
+                          state->has_seen_ok = true;
+                        } else if (++state->asked == 1) {
+                          state->entered.set_value();
+                        }
+                        blocked.wait();
+                        return Judgement::kDefault;
+                      })
                   .ok());
   server.Script(std::vector<Step>(6, Step::Fail(grpc::StatusCode::INTERNAL)));
   UnaryCall first;
   caller.Run(&first);
-  entered.get_future().wait();
+  state->entered.get_future().wait();
   for (int i = 0; i < 5; ++i) {
     UnaryCall call;
     caller.Run(&call);
@@ -218,14 +223,14 @@ TEST(ClassifierPoolTest, AFullPoolIsCountedAndThePolicyDecides) {
   // The first one is late, and so is the one that waits for it.
   EXPECT_TRUE(Eventually([&] { return faults().classifier_late == 2; }));
   EXPECT_TRUE(Eventually([&] { return failures() == 6; }));
-  unblock.set_value();
+  state->unblock.set_value();
   // The earlier ones have ended by then.
   EXPECT_TRUE(Eventually([&] {
     UnaryCall last;
     caller.Run(&last);
-    return has_seen_ok.load();
+    return state->has_seen_ok.load();
   }));
-  EXPECT_EQ(asked, 1) << "asked about a result that is settled";
+  EXPECT_EQ(state->asked, 1) << "asked about a result that is settled";
 }
 
 TEST(ClassifierPoolTest, ClassifiersThatHangKeepNoFallbackWaiting) {
