@@ -75,8 +75,9 @@ TEST(AdviseLive, GoesByAPolicyFileWhereThatIsGiven) {
 TEST(AdviseLive, ATargetThatDiesInTheMiddleIsToldAndTheOthersCount) {
   AdminFixture f;
   AdminFixture dying;
-  for (AdminFixture* each : {&f, &dying})
+  for (AdminFixture* each : {&f, &dying}) {
     each->Method("payment", "a:1", kCharge);
+  }
   Follower advise(absl::StrCat("advise Charge --for 10m --target ", f.address(),
                                ",", dying.address()));
   TapeCalls(&f, kEnough, kApart);

@@ -24,10 +24,10 @@ enum class Ends { kAtItsDeadline, kCancelled };
 using Param = std::tuple<StubStyle, Waits, Made, Ends>;
 
 std::string PolicyFor(Waits waits) {
-  const std::string retry =
+  std::string retry =
       "retry { max_attempts: 3 backoff { initial: \"1h\" max: \"1h\" "
       "jitter: NONE } }";
-  const std::string bulkhead =
+  std::string bulkhead =
       "bulkhead { max_concurrent: 1 max_queue: 5 max_wait: \"1h\" }";
   switch (waits) {
     case Waits::kInABackoff:

@@ -144,7 +144,7 @@ TEST_F(OrderBookTest, ADiskWithoutSpaceIsSaidAndTheOrdersBeforeStay) {
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   rlimit small = before;
-  small.rlim_cur = 200 * 1024;
+  small.rlim_cur = rlim_t{200} * 1024;
   const auto book = Open();
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   int written = 0;

@@ -70,12 +70,13 @@ class ShopTest : public ::testing::Test {
   // That of the shop, but for a breaker that looks again at once.
   std::string Policy() {
     std::ifstream in(folders_.programs + "/policy.textproto");
-    const std::string path = folders_.logs + "/policy.textproto";
+    std::string path = folders_.logs + "/policy.textproto";
     std::ofstream out(path);
     for (std::string line; std::getline(in, line);) {
       const auto at = line.find("open_duration: \"5s\"");
-      if (at != std::string::npos)
+      if (at != std::string::npos) {
         line.replace(at, 19, "open_duration: \"50ms\"");
+      }
       out << line << "\n";
     }
     return path;

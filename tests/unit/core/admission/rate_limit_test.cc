@@ -190,7 +190,7 @@ TEST(RateLimitTest, NeverMoreThanBurstAndRateTogether) {
     for (int i = 0; i < 300; ++i) {
       now += Ms(dice.Int(0, 40));
       const RateLimit::Turn turn =
-          limit.Take(now, now + Ms(dice.Int(0, 1) * 500));
+          limit.Take(now, now + 500 * Ms(dice.Int(0, 1)));
       if (!turn.is_ours) continue;
       if (dice.Chance(0.2)) {
         limit.GiveBack(turn, now);

@@ -70,7 +70,7 @@ MethodOptions SomeOptions(Dice* dice) {
   if (dice->Chance(0.6)) {
     o.hedging = HedgingOptions{};
     o.hedging->max_attempts = attempts;
-    o.hedging->delay = Ms(dice->Int(0, 3) * dice->Int(0, 20));
+    o.hedging->delay = dice->Int(0, 3) * Ms(dice->Int(0, 20));
     o.hedging->non_fatal_codes = SomeCodes(dice, true);
   }
   EXPECT_EQ(o.Validate(), absl::OkStatus());

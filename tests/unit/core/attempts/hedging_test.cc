@@ -35,7 +35,7 @@ MethodOptions HedgingAt(double quantile, int max_attempts = 2) {
 constexpr Duration kLearned = Sec(64);
 void Learn(LatencyModel* model) {
   for (int i = 0; i < 640; ++i) {
-    model->Record(i % 10 == 0 ? Us(16'100) : Us(10'100), At(Ms(100 * i)));
+    model->Record(i % 10 == 0 ? Us(16'100) : Us(10'100), At(i * Ms(100)));
   }
 }
 

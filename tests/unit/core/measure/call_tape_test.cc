@@ -117,8 +117,9 @@ TEST(CallTapeTest, TakesAShareOfTheCallsByTheirStart) {
     for (int i = 0; i < 10'000; ++i) {
       // A steady load, with which a counter might be in phase.
       tape.Write(CallAt(int64_t{i} * 1'000'000), Nth);
-      if (i % 1000 == 999)
+      if (i % 1000 == 999) {
         chosen += static_cast<int>(DrainAll(&tape, session).calls.size());
+      }
     }
     EXPECT_NEAR(chosen, 10'000 * share, 10'000 * share * 0.2) << share;
   }

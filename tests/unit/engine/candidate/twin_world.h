@@ -286,8 +286,9 @@ class World::Call : public std::enable_shared_from_this<World::Call> {
       }
       world_.At(now + answer.took,
                 [self = shared_from_this(), answer, n = launch.attempt] {
-                  if (self->is_over_ || self->driver_->attempt(n).settled)
+                  if (self->is_over_ || self->driver_->attempt(n).settled) {
                     return;
+                  }
                   const Time at = self->world_.Now();
                   self->candidate_->OnAttemptEnd(n, answer.end, at);
                   self->Act(self->driver_->OnAttemptEnd(n, answer.end, at));

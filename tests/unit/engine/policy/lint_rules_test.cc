@@ -176,8 +176,8 @@ TEST(LintRulesTest, WhereNothingEndsACallThatHangs) {
        {"", "timeout: \"1s\" breaker {}", "timeout: \"1s\" retry {}",
         "breaker { mode: DISABLED }", "bulkhead {}",
         "breaker { slow_call_duration: \"1s\" leaky_slow_calls: 5 }",
-        "idempotent: true retry { attempt_timeout: \"1s\" "
-        "codes: DEADLINE_EXCEEDED }"}) {
+        ("idempotent: true retry { attempt_timeout: \"1s\" "
+         "codes: DEADLINE_EXCEEDED }")}) {
     EXPECT_THAT(lint(body), IsEmpty()) << body;
   }
 }

@@ -54,9 +54,10 @@ std::map<std::string, Row> ReadGuide() {
     for (std::sregex_iterator it(cells[0].begin(), cells[0].end(), name), end;
          it != end; ++it) {
       const std::string field = (*it)[1];
-      const std::string path = section == "method"    ? field
-                               : section == "channel" ? "channel:" + field
-                                                      : section + "." + field;
+      const std::string path = section == "method" ? field
+                               : section == "channel"
+                                   ? "channel:" + field
+                                   : absl::StrCat(section, ".", field);
       std::string default_cell = cells[3];
       default_cell.resize(default_cell.size() - 2);  // " |"
       EXPECT_TRUE(rows.emplace(path, Row{cells[2], default_cell}).second)
@@ -343,7 +344,7 @@ std::string Show(const core::FieldList& fields) {
 
 std::string Show(core::AdmissionOptions in) {
   std::string out;
-  in.VisitParts([&](const char* name, auto* part, bool* is_off) {
+  in.VisitParts([&](const char* name, auto* part, const bool* is_off) {
     absl::StrAppend(&out, name, *is_off ? " off " : " ",
                     *part ? Show((*part)->Fields()) : "");
   });
