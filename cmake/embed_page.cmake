@@ -1,7 +1,7 @@
 # Writes the files of the page into a C++ file, so that the program has them.
 #
 #   cmake -DOUT=page.cc -DFILES="a.css;b.js" -P embed_page.cmake
-set(text "// Made by cmake/embed_page.cmake.\n#include \"tools/firebreakctl/page.h\"\n\n")
+set(text "// Made by cmake/embed_page.cmake.\n#include \"tools/firebreakctl/live/page.h\"\n\n")
 string(APPEND text "namespace firebreak::ctl {\nnamespace {\n\n")
 set(list)
 set(n 0)

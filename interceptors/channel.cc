@@ -11,7 +11,7 @@
 
 #include "firebreak/engine.h"
 #include "interceptors/factory.h"
-#include "interceptors/fault.h"
+#include "interceptors/fault/fault.h"
 #include "src/core/base/rng.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/policy/service_config.h"

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "interceptors/batch/pass_through.h"
 #include "interceptors/interceptor.h"
-#include "interceptors/pass_through.h"
 #include "src/engine/io/own_call.h"
 
 namespace firebreak::interceptors {

@@ -19,8 +19,8 @@
 #include <memory>
 
 #include "firebreak/engine.h"
-#include "interceptors/refusals.h"
-#include "interceptors/reply_kind.h"
+#include "interceptors/reply/refusals.h"
+#include "interceptors/reply/reply_kind.h"
 #include "src/core/base/striped.h"
 #include "src/engine/engine_core.h"
 

@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "interceptors/report.h"
-#include "interceptors/wire.h"
+#include "interceptors/context/wire.h"
+#include "interceptors/reply/report.h"
 #include "src/core/attempts/deadline_gate.h"
 #include "src/core/base/deadline.h"
 #include "src/engine/callbacks/classification.h"

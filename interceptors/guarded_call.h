@@ -21,9 +21,9 @@
 #include <memory>
 #include <utility>
 
-#include "interceptors/answer.h"
-#include "interceptors/carried_options.h"
-#include "interceptors/refusals.h"
+#include "interceptors/context/carried_options.h"
+#include "interceptors/reply/answer.h"
+#include "interceptors/reply/refusals.h"
 #include "src/core/admission/admission_control.h"
 #include "src/core/attempts/call_driver.h"
 #include "src/core/base/mutex.h"

@@ -3,10 +3,10 @@
 #include <initializer_list>
 #include <utility>
 
-#include "interceptors/carried_options.h"
-#include "interceptors/context_access.h"
-#include "interceptors/fault.h"
-#include "interceptors/wire.h"
+#include "interceptors/context/carried_options.h"
+#include "interceptors/context/context_access.h"
+#include "interceptors/context/wire.h"
+#include "interceptors/fault/fault.h"
 
 namespace firebreak::interceptors {
 namespace {

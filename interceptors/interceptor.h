@@ -26,14 +26,14 @@
 #include <memory>
 
 #include "absl/types/optional.h"
-#include "interceptors/answer.h"
-#include "interceptors/caller_stack.h"
-#include "interceptors/driven_call.h"
-#include "interceptors/gate.h"
+#include "interceptors/batch/gate.h"
+#include "interceptors/batch/queued.h"
+#include "interceptors/context/caller_stack.h"
+#include "interceptors/context/parent_watch.h"
+#include "interceptors/driven/driven_call.h"
 #include "interceptors/guarded_call.h"
-#include "interceptors/parent_watch.h"
-#include "interceptors/queued.h"
-#include "interceptors/reply_kind.h"
+#include "interceptors/reply/answer.h"
+#include "interceptors/reply/reply_kind.h"
 #include "src/core/base/recycled.h"
 #include "src/engine/engine_core.h"
 

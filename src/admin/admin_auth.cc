@@ -14,8 +14,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "src/admin/peer.h"
-#include "src/admin/text.h"
+#include "src/admin/message/peer.h"
+#include "src/admin/message/text.h"
 
 namespace firebreak {
 namespace {

@@ -1,8 +1,8 @@
 // The RPCs of the admin service about the policy as a whole, and about the one
 // that may take its place.
 #include "firebreak/admin_service.h"
-#include "src/admin/answer.h"
 #include "src/admin/engines.h"
+#include "src/admin/message/answer.h"
 
 namespace firebreak {
 

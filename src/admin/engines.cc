@@ -5,8 +5,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
-#include "src/admin/selector.h"
-#include "src/admin/text.h"
+#include "src/admin/message/selector.h"
+#include "src/admin/message/text.h"
 #include "src/engine/method_runtime.h"
 
 namespace firebreak::admin {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "interceptors/fault.h"
+#include "interceptors/fault/fault.h"
 #include "src/core/base/rng.h"
 
 namespace firebreak {

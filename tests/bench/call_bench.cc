@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "firebreak/engine.h"
-#include "interceptors/pass_through.h"
+#include "interceptors/batch/pass_through.h"
 #include "src/engine/candidate/candidate_call.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"

@@ -14,8 +14,8 @@
 #include "src/sim/distribution_text.h"
 #include "src/sim/recording.h"
 #include "tests/fuzz/planted.h"
-#include "tools/firebreakctl/recorded_calls.h"
-#include "tools/firebreakctl/recording_file.h"
+#include "tools/firebreakctl/foresight/recorded_calls.h"
+#include "tools/firebreakctl/foresight/recording_file.h"
 
 namespace firebreak::sim {
 namespace {

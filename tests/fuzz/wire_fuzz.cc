@@ -12,9 +12,9 @@
 #include <string>
 
 #include "absl/strings/match.h"
-#include "interceptors/carried_options.h"
-#include "interceptors/origin.h"
-#include "interceptors/wire.h"
+#include "interceptors/context/carried_options.h"
+#include "interceptors/context/origin.h"
+#include "interceptors/context/wire.h"
 #include "src/core/base/printable.h"
 #include "src/engine/io/health_message.h"
 #include "tests/fuzz/planted.h"

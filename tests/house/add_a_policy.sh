@@ -17,7 +17,7 @@ fault() {
 
 while IFS= read -r file; do
   # The gate is no part of the policy: it limits refused admin calls.
-  [[ $file == src/admin/gate.* ]] && continue
+  [[ $file == src/admin/control/gate.* ]] && continue
   name=${file%.cc}
   # The page names a header and its .cc once: "[rate_limit.h](...), [.cc](...)".
   grep -qF "$name" "$page" || fault "$page: does not name $file"
@@ -41,7 +41,7 @@ for field in $fields; do
     enabled | ramp | window | probe | probe_samples | probe_interval) continue ;;
   esac
   for file in src/engine/policy/policy_{draft,fields,diff}.cc \
-    src/admin/policy_view.cc; do
+    src/admin/views/policy_view.cc; do
     ! grep -qw "$field" "$file" ||
       fault "$file: names $field, which the table of the breaker has"
   done

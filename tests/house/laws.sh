@@ -75,7 +75,7 @@ forbid "the simulator knows virtual time only" \
 # Real time may be read where gRPC's deadlines are converted (wire.cc), and
 # where threads wait for the work of a clock (fault_timer.cc).
 mapfile -t by_clock < <(printf '%s\n' "${hooks[@]}" "${admin[@]}" \
-  "${prometheus[@]}" | grep -vE '^(interceptors/(wire|fault_timer)\.cc)?$')
+  "${prometheus[@]}" | grep -vE '^(interceptors/(context/wire|fault/fault_timer)\.cc)?$')
 forbid "what belongs to an engine goes by the engine's clock: core->Now()" \
   'engine::Now\(\)|_clock::now|gpr_now' "${by_clock[@]}"
 forbid "what ships knows nothing of firebreak::testing" \
@@ -88,20 +88,34 @@ forbid "the core includes nothing above it" \
   "${core[@]}"
 forbid "the engine includes nothing above it" \
   '#include *"(interceptors/|src/admin/|src/prometheus/)' "${engine[@]}"
-# The folders of core and engine are layers too. The files beside the folders,
-# such as src/core/options.h, join them, so they are above all of them.
-room() { # FOLDER ABOVE: the folders above it, as a part of a pattern
+# The folders within these are layers too. The files beside the folders, such as
+# src/core/options.h, join them, so they are above all of them.
+room() { # FOLDER [ABOVE]: the folders above it, as a part of a pattern
   local files
   mapfile -t files < <(cpp "$1")
   forbid "${1##*/} includes nothing above it" \
-    "#include *\"${1%/*}/($2|[a-z_]+\\.h)" "${files[@]}"
+    "#include *\"${1%/*}/(${2:+$2|}[a-z_]+\\.h)" "${files[@]}"
 }
 room src/core/base 'measure/|admission/|breaker/|attempts/'
 room src/core/measure 'admission/|breaker/|attempts/'
 room src/core/admission 'breaker/|attempts/'
 room src/engine/io 'policy/|callbacks/'
 room src/engine/policy 'callbacks/'
-room src/engine/callbacks 'interceptors/'
+room src/engine/callbacks
+room interceptors/context '(batch|reply|driven|fault)/'
+room interceptors/batch '(reply|driven|fault)/'
+room interceptors/reply '(driven|fault)/'
+room interceptors/driven 'fault/'
+room interceptors/fault
+room src/admin/message '(health|views|control|streams)/'
+room src/admin/health '(views|control|streams)/'
+room src/admin/views '(control|streams)/'
+room src/admin/control 'streams/'
+room src/admin/streams
+room tools/firebreakctl/show '(ask|live|command_line|foresight)/'
+room tools/firebreakctl/ask '(live|command_line|foresight)/'
+room tools/firebreakctl/live '(command_line|foresight)/'
+room tools/firebreakctl/command_line 'foresight/'
 forbid "the simulator includes the core, and nothing else of ours" \
   '#include *[<"](grpc|google/|firebreak/|src/(engine|admin|prometheus)|interceptors/|tests/|tools/)' \
   "${simulator[@]}"

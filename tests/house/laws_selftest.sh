@@ -54,7 +54,7 @@ expect_breach src/engine/a.cc 1 '#include "interceptors/a.h"\n'
 expect_breach src/engine/a.cc 1 '#include "src/admin/a.h"\n'
 expect_breach src/engine/a.cc 1 '#include "firebreak/testing.h"\n'
 expect_breach interceptors/a.cc 1 'core::Time now = engine::Now();\n'
-expect_clean interceptors/wire.cc 'gpr_now(deadline.clock_type);\n'
+expect_clean interceptors/context/wire.cc 'gpr_now(deadline.clock_type);\n'
 expect_breach src/admin/a.cc 1 '#include "interceptors/a.h"\n'
 expect_breach src/sim/a.cc 1 'absl::StrFormat(x ? "%%d" : "%%x", x);\n'
 expect_clean src/sim/a.cc 'absl::StrFormat("%%d?", x ? 1 : 2);\n'
@@ -75,6 +75,12 @@ expect_breach src/engine/policy/a.cc 1 '#include "src/engine/engine_core.h"\n'
 expect_breach src/engine/io/a.cc 1 '#include "src/engine/policy/policy.h"\n'
 expect_clean src/engine/callbacks/a.cc '#include "src/engine/policy/a.h"\n'
 expect_breach interceptors/a.cc 1 '#include "src/admin/a.h"\n'
+expect_breach interceptors/context/a.cc 1 '#include "interceptors/reply/a.h"\n'
+expect_breach src/admin/health/a.cc 1 '#include "src/admin/engines.h"\n'
+expect_breach tools/firebreakctl/show/a.cc 1 \
+  '#include "tools/firebreakctl/ask/a.h"\n'
+expect_clean tools/firebreakctl/ask/a.cc \
+  '#include "tools/firebreakctl/show/a.h"\n'
 expect_breach include/firebreak/a.h 3 \
   "$(guarded FIREBREAK_A_H_ '#include "src/core/a.h"')"
 expect_breach include/firebreak/a.h 3 \
@@ -86,7 +92,7 @@ expect_clean include/firebreak/a.h "$(guarded FIREBREAK_A_H_ \
 expect_clean include/firebreak/a.h "$(guarded FIREBREAK_A_H_ \
   'template <class T>\\nFallback Make(T a) {\\n  return a;\\n}')"
 expect_breach tools/a.cc 1 '#include <grpcpp/impl/codegen/status.h>\n'
-expect_breach interceptors/context_access.cc 1 'grpc::internal::Call c;\n'
+expect_breach interceptors/context/context_access.cc 1 'grpc::internal::Call c;\n'
 expect_breach src/engine/io/a.cc 1 'grpc::Alarm alarm;\n'
 expect_clean src/engine/io/alarm.h \
   "$(guarded FIREBREAK_SRC_ENGINE_IO_ALARM_H_ 'grpc::Alarm alarm;')"

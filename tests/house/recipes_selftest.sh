@@ -33,9 +33,9 @@ expect 'rm src/engine/io/io.cc' 1 \
   'BUILD.bazel: lacks in :firebreak src/engine/io/io.cc, which CMake has'
 expect 'touch src/new.h && sed -i "/src\/\*.h/d" BUILD.bazel' 1 \
   'BUILD.bazel: lacks src/new.h'
-expect 'mkdir interceptors/new && touch interceptors/new/a.h' 1 \
-  'BUILD.bazel: lacks interceptors/new/a.h'
-expect "sed -i '/admin\/\*.cc/d' BUILD.bazel" 1 'lacks in :admin src/admin/alerts.cc'
+expect 'mkdir src/sim/new && touch src/sim/new/a.h' 1 \
+  'BUILD.bazel: lacks src/sim/new/a.h'
+expect "sed -i '/admin\/\*\*\/\*.cc/d' BUILD.bazel" 1 'lacks in :admin src/admin/health/alerts.cc'
 expect "sed -i '/v1\/policy\"/d' proto/BUILD.bazel" 1 \
   'proto/BUILD.bazel: lacks  firebreak/v1/policy'
 expect "sed -i '/container:btree/d' BUILD.bazel" 1 \

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "src/admin/event_streams.h"
+#include "src/admin/streams/event_streams.h"
 #include "tests/support/admin_fixture.h"
 #include "tests/support/engine_fixture.h"
 

@@ -7,8 +7,8 @@
 
 #include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
-#include "interceptors/carried_options.h"
-#include "interceptors/report.h"
+#include "interceptors/context/carried_options.h"
+#include "interceptors/reply/report.h"
 #include "tests/fidelity/raw_server.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "interceptors/carried_options.h"
+#include "interceptors/context/carried_options.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 

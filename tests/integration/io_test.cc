@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-#include "interceptors/caller_stack.h"
+#include "interceptors/context/caller_stack.h"
 #include "src/engine/io/clock.h"
 #include "tests/support/engine_fixture.h"
 

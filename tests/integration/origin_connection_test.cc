@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "interceptors/origin.h"
+#include "interceptors/context/origin.h"
 #include "tests/support/echo_server.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/origin_fixture.h"

@@ -1,7 +1,7 @@
 // The origin of a status, as far as gRPC shows it: one row for each status that
 // gRPC creates, on plain channels, without an engine. origin_effects_test.cc
 // tests the effects on the engine.
-#include "interceptors/origin.h"
+#include "interceptors/context/origin.h"
 
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "firebreak/testing/echo.pb.h"
-#include "interceptors/reply_kind.h"
+#include "interceptors/reply/reply_kind.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
 

@@ -14,7 +14,7 @@
 #include <memory>
 #include <string>
 
-#include "interceptors/origin.h"
+#include "interceptors/context/origin.h"
 #include "tests/support/stub_styles.h"
 
 namespace firebreak::testing {

@@ -15,11 +15,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/types/optional.h"
 #include "src/core/base/duration.h"
-#include "tools/firebreakctl/arguments.h"
-#include "tools/firebreakctl/commands.h"
-#include "tools/firebreakctl/environment.h"
-#include "tools/firebreakctl/foresight.h"
-#include "tools/firebreakctl/table.h"
+#include "tools/firebreakctl/ask/commands.h"
+#include "tools/firebreakctl/command_line/arguments.h"
+#include "tools/firebreakctl/command_line/environment.h"
+#include "tools/firebreakctl/foresight/foresight.h"
+#include "tools/firebreakctl/show/table.h"
 
 namespace firebreak::ctl {
 namespace {

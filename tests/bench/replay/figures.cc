@@ -7,7 +7,7 @@
 #include <numeric>
 #include <utility>
 
-#include "tools/firebreakctl/sim_policy.h"
+#include "tools/firebreakctl/foresight/sim_policy.h"
 
 namespace firebreak::bench {
 namespace {

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "tools/firebreakctl/recorded_calls.h"
+#include "tools/firebreakctl/foresight/recorded_calls.h"
 
 namespace firebreak::bench {
 

@@ -20,7 +20,7 @@
 #include "firebreak/engine.h"
 #include "firebreak/v1/admin.grpc.pb.h"
 #include "src/sim/recording.h"
-#include "tools/firebreakctl/recording_file.h"
+#include "tools/firebreakctl/foresight/recording_file.h"
 
 namespace firebreak::bench {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "src/admin/alerts.h"
-#include "src/admin/health_view.h"
-#include "src/admin/method_view.h"
-#include "src/admin/rates.h"
+#include "src/admin/health/alerts.h"
+#include "src/admin/health/health_view.h"
+#include "src/admin/health/rates.h"
+#include "src/admin/views/method_view.h"
 #include "src/engine/call_health.h"
 #include "src/engine/recent_counts.h"
 #include "tests/support/admin_fixture.h"

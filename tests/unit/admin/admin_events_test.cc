@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "src/admin/event_streams.h"
+#include "src/admin/streams/event_streams.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "src/admin/health_reporter.h"
-#include "src/admin/method_view.h"
-#include "src/admin/rates.h"
+#include "src/admin/health/health_reporter.h"
+#include "src/admin/health/rates.h"
+#include "src/admin/views/method_view.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "src/admin/text.h"
+#include "src/admin/message/text.h"
 #include "src/core/base/nearest.h"
 #include "tests/support/admin_fixture.h"
 

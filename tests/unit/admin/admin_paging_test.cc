@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "src/admin/paging.h"
-#include "src/admin/policy_view.h"
-#include "src/admin/text.h"
+#include "src/admin/message/paging.h"
+#include "src/admin/message/text.h"
+#include "src/admin/views/policy_view.h"
 #include "src/compat.h"
 #include "src/engine/policy/policy.h"
 #include "tests/support/admin_fixture.h"

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "src/admin/call_recorder.h"
+#include "src/admin/streams/call_recorder.h"
 #include "src/core/measure/call_tape.h"
 #include "tests/support/admin_fixture.h"
 

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <string>
 
-#include "src/admin/method_view.h"
+#include "src/admin/views/method_view.h"
 #include "tests/support/admin_fixture.h"
 
 namespace firebreak::testing {

@@ -1,5 +1,5 @@
 // The status of a refusal is created once per breaker and millisecond.
-#include "interceptors/refusals.h"
+#include "interceptors/reply/refusals.h"
 
 #include <gtest/gtest.h>
 

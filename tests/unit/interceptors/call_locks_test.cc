@@ -9,7 +9,7 @@
 
 #include "absl/base/config.h"
 #include "firebreak/engine.h"
-#include "interceptors/pass_through.h"
+#include "interceptors/batch/pass_through.h"
 #include "src/core/attempts/call_driver.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"

@@ -1,5 +1,5 @@
 // The thread that continues held calls, and its end.
-#include "interceptors/fault_timer.h"
+#include "interceptors/fault/fault_timer.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

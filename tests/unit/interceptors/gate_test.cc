@@ -1,5 +1,5 @@
 // Which batches a gate holds, and in which order it passes them on.
-#include "interceptors/gate.h"
+#include "interceptors/batch/gate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

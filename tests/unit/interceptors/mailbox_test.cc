@@ -1,5 +1,5 @@
 // Which thread owns a call, and which one handles its mail.
-#include "interceptors/mailbox.h"
+#include "interceptors/driven/mailbox.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The origin of a status, computed from facts of all gRPC versions and from
 // invented ones. tests/integration/origin_test.cc tests gRPC's real facts.
-#include "interceptors/origin.h"
+#include "interceptors/context/origin.h"
 
 #include <gtest/gtest.h>
 

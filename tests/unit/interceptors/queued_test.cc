@@ -1,5 +1,5 @@
 // The wait for admission: when and to which function its end is reported.
-#include "interceptors/queued.h"
+#include "interceptors/batch/queued.h"
 
 #include <gtest/gtest.h>
 

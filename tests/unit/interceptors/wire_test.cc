@@ -1,6 +1,6 @@
 // What is read from an attempt that has ended. The origin of its status is in
 // origin_test.cc.
-#include "interceptors/wire.h"
+#include "interceptors/context/wire.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "tools/firebreakctl/render.h"
+#include "tools/firebreakctl/show/render.h"
 
 namespace firebreak::ctl {
 namespace {

@@ -13,11 +13,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/core/base/printable.h"
-#include "tools/firebreakctl/fleet.h"
-#include "tools/firebreakctl/fleet_json.h"
-#include "tools/firebreakctl/plain_page.h"
-#include "tools/firebreakctl/top.h"
-#include "tools/firebreakctl/words.h"
+#include "tools/firebreakctl/live/fleet.h"
+#include "tools/firebreakctl/live/fleet_json.h"
+#include "tools/firebreakctl/live/plain_page.h"
+#include "tools/firebreakctl/live/top.h"
+#include "tools/firebreakctl/show/words.h"
 
 namespace firebreak::ctl {
 namespace {

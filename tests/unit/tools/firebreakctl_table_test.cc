@@ -6,9 +6,9 @@
 
 #include <string>
 
-#include "tools/firebreakctl/render.h"
-#include "tools/firebreakctl/table.h"
-#include "tools/firebreakctl/words.h"
+#include "tools/firebreakctl/show/render.h"
+#include "tools/firebreakctl/show/table.h"
+#include "tools/firebreakctl/show/words.h"
 
 namespace firebreak::ctl {
 namespace {

@@ -1,5 +1,5 @@
 // Files of recorded calls: complete, cut off at any place, and garbage.
-#include "tools/firebreakctl/recording_file.h"
+#include "tools/firebreakctl/foresight/recording_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tools/firebreakctl/recorded_calls.h"
+#include "tools/firebreakctl/foresight/recorded_calls.h"
 
 namespace firebreak::ctl {
 namespace {
