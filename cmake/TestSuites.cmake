@@ -16,11 +16,16 @@ if(NOT EXISTS "${program}")
   add_test(${name}_NOT_BUILT ${name}_NOT_BUILT)
   return()
 endif()
-# A test in virtual time can give way to one with real sockets that runs beside
-# it, since only the latter measures milliseconds.
+# A test that measures no milliseconds can give way to one that does and runs
+# beside it: tests in virtual time, and of lifetimes.
 set(command "${program}")
-if("${properties}" MATCHES "LABELS;unit")
+if("${properties}" MATCHES "LABELS;unit|RESOURCE_LOCK;lifetimes")
   set(command nice -n 10 "${program}")
+endif()
+# Those that measure run one at a time, which takes longer than all others
+# together. So they come first, and the others run beside them.
+if("${properties}" MATCHES "RESOURCE_LOCK;sockets")
+  list(APPEND properties COST 1000)
 endif()
 if("$ENV{FIREBREAK_TESTS_BY}" STREQUAL program)
   add_test(${name} ${command})
