@@ -51,7 +51,8 @@ constexpr std::array<Row, kFamilies> kTable = {{
      "is."},
     {"firebreak_hanging_calls", kGauge, "channel,method",
      "Unary calls in flight for far longer than usual (three times the p99 and "
-     "5 s); at least so many where a method has more than 256 in flight."},
+     "5 s; 10 s until 20 have succeeded); at least so many where a method has "
+     "more than 256 in flight."},
 
     {"firebreak_attempts_total", kCounter, "channel,method,kind",
      "Attempts that were sent: first, retry, hedge."},

@@ -48,7 +48,7 @@ void AddRecord(CLI::App* app, Arguments* args, Command* chosen) {
       chosen);
   record
       ->add_option("-o,--output", args->record.path,
-                   "The file, which is not there yet")
+                   "The file, which must be absent or empty")
       ->required()
       ->type_name("TEXT");
   record
