@@ -1,6 +1,6 @@
-// Client-side throttling: refuses calls here in the share in which the server
-// refuses them, so that the server does not have to. A refusal costs an
-// overloaded server something, too.
+// Client-side throttling: refuses here most of the calls that the server would
+// refuse, so that the server does not have to. A refusal costs an overloaded
+// server something, too.
 //
 //   if (!throttle.Admit(now)) return Reject();
 //   ...
@@ -46,7 +46,7 @@
 
 namespace firebreak::core {
 
-// Refuses calls in the share in which the server does: SRE book, ch. 21.
+// Client-side throttling as in the SRE book, ch. 21.
 struct ThrottleOptions {
   double k = 2.0;                                  // [1, 1'000]. ibid.
   Duration window = std::chrono::seconds(2 * 60);  // [1s, 1h]. ibid.

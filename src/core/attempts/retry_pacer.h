@@ -10,13 +10,13 @@
 //   pacer.OnRetryEnd(pace.after, end.code, attribution, now);
 //
 // The wait; the first line that applies counts:
-//   the server forbids it             no retry any more in this call (gRFC A6)
+//   the server forbids it             no more retries in this call (gRFC A6)
 //   it may have run, and must not
 //     run twice                       no retry
 //   the server named a time           exactly then; the backoff starts again
 //                                     (docs/adr/0008-pushback-is-exact.md)
 //   hedging                           at once, but never before such a time
-//   else                              the backoff (backoff.h)
+//   otherwise                         the backoff (backoff.h)
 //
 // With `retry.adaptive` and an estimator the backoff is stretched before it is
 // jittered, once, and is at most `max_delay`:

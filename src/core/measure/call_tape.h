@@ -117,8 +117,8 @@ class CallTape {
   Session Start(double share);
   // Passes what was written since the last time to `take(call, attempts)`, the
   // calls of each thread in order, and returns how many calls were dropped. A
-  // call that is being written at this moment comes the next time. For a
-  // session that is over there is nothing.
+  // call that is being written at this moment is passed the next time. If the
+  // session is over, nothing is passed.
   template <class Take>
   int64_t Drain(Session session, const Take& take) {
     MutexLock lock(&mu_);
