@@ -18,7 +18,7 @@ namespace firebreak::admin {
 
 v1::Candidate CandidateView(const engine::Candidate& candidate,
                             uint64_t live_version);
-// `live`: the method as `live_policy` has it, which is in force.
+// `live` is the method under `live_policy`, the policy in force.
 v1::CandidateMethod CandidateMethodView(const engine::Candidate& candidate,
                                         const engine::PolicyTable& live_policy,
                                         const engine::MethodRuntime& live,
