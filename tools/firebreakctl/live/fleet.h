@@ -15,7 +15,7 @@
 // viewer misses the states in between, so nothing queues up for it.
 //
 // A target that does not answer keeps its last state, with the error beside it,
-// and is polled further.
+// and is still polled.
 //
 // Thread safety: safe from any thread after Start().
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_LIVE_FLEET_H_
