@@ -3,7 +3,8 @@
 //
 // There is only one, because in gRPC C++ two interceptors in a row that hijack
 // calls recurse without end. The mode is decided when the batch arrives that
-// sends the initial metadata. Until then a gate keeps everything (gate.h):
+// sends the initial metadata. Until then a gate keeps everything
+// (batch/gate.h):
 //   guarded   runs natively, or is refused as a whole. It may first wait in the
 //             queue of its bulkhead
 //   driven    may be answered from attempts of our own: unary calls with retry,

@@ -1,7 +1,7 @@
 // Owns the objects that an Engine consists of, and keeps them alive as long as
 // anything needs them.
 //
-//   std::shared_ptr<EngineCore> core = EngineCore::Create(table, options);
+//   std::shared_ptr<EngineCore> core = *EngineCore::Create(table, options);
 //   std::shared_ptr<ChannelBinding> channel =
 //       core->BindChannel("payment", {""});
 //   core->policies()->UpdatePolicy(next, update);

@@ -14,8 +14,9 @@
 // of a channel share the members of Setup::shared. A client without these has
 // no admission policy except a throttle.
 //
-// Ownership: what `setup` points to outlives the client's calls. Calls that
-// wait for admission keep a pointer to it until the simulation has run.
+// Thread safety: none. Ownership: what `setup` points to outlives the client's
+// calls. Calls that wait for admission keep a pointer to it until the
+// simulation has run.
 #ifndef FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 #define FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 

@@ -1,6 +1,7 @@
 // What the admin service shows of a candidate policy.
 //
-//   *response->add_methods() = CandidateMethodView(*candidate, *runtime, now);
+//   *response->add_methods() =
+//       CandidateMethodView(*candidate, live_policy, *runtime, now);
 //
 // Thread safety: pure functions of what the engine knows at that moment.
 #ifndef FIREBREAK_SRC_ADMIN_VIEWS_CANDIDATE_VIEW_H_

@@ -3,6 +3,7 @@
 //
 //   using Step = AdmissionControl::Step;
 //   Step step = permit.Begin(&admission, now, deadline, expected);
+//   if (step.kind == Step::Kind::kWait) step = permit.Continue(waiter, now);
 //   while (step.kind == Step::Kind::kWait) {
 //     ... at step.until, or when `waiter` gets its place ...
 //     step = permit.Continue(waiter, now);
@@ -195,8 +196,9 @@ class AdmissionPermit {
   AdmissionPermit& operator=(AdmissionPermit&& other) noexcept;
   ~AdmissionPermit() { End(AdmissionControl::Verdict::kNotSent, seen_); }
 
-  // Called once. Allocates nothing. kWait here means at most a wait for a
-  // token; only Continue() joins the queue of the bulkhead.
+  // Called once. Allocates nothing. Returns kWait if the call has to wait for a
+  // token or a place. Continue() is then called at once, since only that joins
+  // the queue; while the token is still to come it returns kWait again.
   Step Begin(const AdmissionControl* admission, Time now, Time deadline,
              Duration expected);
   // Called after kWait: at `until`, on OnPlace(), or at any time before, always

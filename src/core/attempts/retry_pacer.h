@@ -2,10 +2,10 @@
 // may, as far as the failure itself and earlier retries tell.
 //
 //   RetryPacer pacer(&options, estimator);
-//   const RetryPace pace = pacer.AfterFailure(end, attribution, now, &rng);
+//   RetryPace pace = pacer.AfterFailure(end, attribution, now, &rng);
 //   if (pace.stop != Reason::kNone) return pace.stop;
 //   ... deadline, breakers, throttle ...
-//   if (!pacer.IsWorthIt(pace, now)) return Reason::kRetriesNotWorthIt;
+//   if (!pacer.IsWorthIt(&pace, now)) return Reason::kRetriesNotWorthIt;
 //   ... budget, wait until pace.at, launch; and when the retry has ended:
 //   pacer.OnRetryEnd(pace.after, end.code, attribution, now);
 //

@@ -12,7 +12,8 @@
 // separate state. So it treats a method as it would if it were in force. Its
 // breakers have no effect outside: their events go to a log of its own, and no
 // connection is restored and no health check is sent for them. A breaker that
-// asks for health checks therefore probes with calls.
+// asks for health checks therefore probes with calls, but not before
+// open_duration has passed without a check (target_health.h).
 //
 // A call keeps the candidate of its binding until it ends, even if another one
 // is set, or this one is cleared or promoted, meanwhile.
