@@ -141,7 +141,7 @@ struct MethodBinding {
   std::shared_ptr<MethodRuntime> runtime;
   std::shared_ptr<const MethodSettings> settings;
   std::vector<core::Breaker*> targets;  // of this channel, in order
-  // Null: there is no candidate policy, or it does not name the method.
+  // Null if there is no candidate policy, or if it does not name the method.
   std::shared_ptr<const CandidateBinding> candidate;
 };
 

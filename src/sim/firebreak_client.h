@@ -45,7 +45,7 @@ class FirebreakClient : public Client {
     std::vector<Target> targets;  // in the order of preference
     uint64_t seed = 1;            // for breakers and jitter
 
-    // Shared with other clients. Null: the client has its own.
+    // Shared with other clients. Where null, the client has its own.
     struct Shared {
       core::AttemptBudget* budget = nullptr;
       const core::AdmissionControl* admission = nullptr;

@@ -133,7 +133,7 @@ class Bulkhead {
 
   Snapshot snapshot() const;
 
-  // As policy_state.h has them.
+  // These are as policy_state.h requires.
   static constexpr Reason kReasons[] = {Reason::kBulkheadFull,
                                         Reason::kQueueTimeout};
   static constexpr bool kMayMakeWait = true;

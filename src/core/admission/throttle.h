@@ -76,7 +76,7 @@ class Throttle {
   Throttle(const Throttle&) = delete;
   Throttle& operator=(const Throttle&) = delete;
 
-  // `before` with these options, or a new one if it is null.
+  // Returns `before` with these options, or a new one if it is null.
   static std::shared_ptr<Throttle> Next(std::shared_ptr<Throttle> before,
                                         const ThrottleOptions& options,
                                         uint64_t seed, Time now);
@@ -92,7 +92,7 @@ class Throttle {
 
   Snapshot snapshot(Time now);
 
-  // As policy_state.h has them.
+  // These are as policy_state.h requires.
   static constexpr Reason kReasons[] = {Reason::kThrottledLocally};
   static constexpr bool kMayMakeWait = false;
   static Measures Kinds() { return Snapshot().measures(); }

@@ -92,7 +92,7 @@ class CallDriver {
     // The deadline of the call, the policy's timeout included.
     Time deadline = kInfiniteFuture;
     // For each fallback, in their order: how long it may take from when it is
-    // asked. Infinite: as long as the call has.
+    // asked. If infinite, it may take as long as the call has.
     absl::Span<const Duration> fallback_times;
     uint64_t seed = 0;  // for the jitter of this call
     // Whether another driver runs the call, and this one only works out what it
@@ -214,7 +214,7 @@ class CallDriver {
   Actions OnCallerCancel(Time now);
   // A deadline has passed that is not in the plan: that of the parent call.
   Actions OnCallersDeadline(Time now, bool is_judged_later = false);
-  // A thread is about to run fallback `link`. False: it is too late to run it.
+  // A thread is about to run fallback `link`. False if it is too late for that.
   bool OnLinkBegin(int link);
   // Fallback `link` has ended. If it was given up before, nothing changes.
   Actions OnLinkEnd(int link, bool ok, Time now);

@@ -235,7 +235,7 @@ class Breaker {
   // A check starts. Calls wait for its result, unless the policy asks for
   // another service by now.
   void HealthCheckBegins(const std::string& service, Time now);
-  // The result of a check that began at `begun`. False: no more are needed.
+  // The result of a check that began at `begun`. False if no more are needed.
   bool NoteHealth(const std::string& service, const HealthAnswer& answer,
                   Time begun, Time now);
 
@@ -284,7 +284,7 @@ class Breaker {
     return std::min(std::max(now, kEarliest), kLatest);
   }
 
-  // Counts a success without the lock. False: the lock is needed for it.
+  // Counts a success without the lock. False if that takes the lock.
   bool CountQuickly(const Permit& permit, Time now);
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);

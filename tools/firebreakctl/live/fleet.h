@@ -63,7 +63,7 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  // To be called first. INVALID_ARGUMENT: see ctl::Connect().
+  // To be called first. INVALID_ARGUMENT for the reasons of ctl::Connect().
   absl::Status Connect();
   void Start();
 
