@@ -34,7 +34,7 @@
 // few, and must fit the deadline to show anything. The floor also holds if the
 // server named a time: that says when to come back, and not that it will help.
 //
-// Thread safety: none, it is a part of the call's driver.
+// Thread safety: none; it is part of the call's driver.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_RETRY_PACER_H_
 #define FIREBREAK_SRC_CORE_ATTEMPTS_RETRY_PACER_H_
 

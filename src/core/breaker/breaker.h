@@ -284,7 +284,7 @@ class Breaker {
     return std::min(std::max(now, kEarliest), kLatest);
   }
 
-  // Counts a success without the lock. False if that takes the lock.
+  // Counts a success without the lock. False if it needs the lock.
   bool CountQuickly(const Permit& permit, Time now);
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);
