@@ -1,6 +1,6 @@
-// Client-side throttling: refuses here most of the calls that the server would
-// refuse, so that the server does not have to. A refusal costs an overloaded
-// server something, too.
+// Client-side throttling: while the server refuses many calls, a share of the
+// calls is refused here, so that the server does not have to. A refusal costs
+// an overloaded server something, too.
 //
 //   if (!throttle.Admit(now)) return Reject();
 //   ...

@@ -21,7 +21,7 @@
 // Thread safety: safe from any thread. Ownership: shared by the CandidateStore
 // and by each binding. Once the store has dropped it, a channel drops it when
 // it makes new bindings, which happens at a thread's next call. So an idle
-// channel keeps it alive.
+// channel keeps it alive, and so does a call in flight.
 #ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_H_
 #define FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_H_
 

@@ -18,8 +18,8 @@
 // An answer from a fallback counts as a failure here, since no server answered.
 //
 // Thread safety: safe from any thread. The counters are striped over threads
-// (striped.h), so that threads do not contend. A call that both policies treat
-// alike increments one counter.
+// (striped.h), so threads rarely contend. A call that both policies treat alike
+// increments one counter.
 #ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
 #define FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
 
