@@ -4,7 +4,7 @@
 // if one were missing, the calls that a hijacking interceptor makes itself
 // would begin at the wrong interceptor. Calls that are not ours to guard get a
 // PassThrough: our own attempts, and every call if another factory of the same
-// engine came first on this channel. A call without policy gets a Strip.
+// engine has claimed the channel first. A call without policy gets a Strip.
 // Neither takes a lock, and mostly neither allocates memory.
 //
 // Thread safety: gRPC calls it from any thread. Ownership: its channel owns it,

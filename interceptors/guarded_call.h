@@ -1,8 +1,8 @@
 // A call, unary or any stream, that runs natively once the breaker has admitted
 // it.
 //
-//   GuardedCall call(channel, method, info);
-//   AdmissionControl::Step step = call.Begin(options);  // or it waits: Queued
+//   GuardedCall call(channel, method, info, wants_report);
+//   AdmissionControl::Step step = call.Begin(options);  // kWait: see Queued
 //   if (auto refused = call.Admit(refusals)) ... // hijack, and answer it
 //   call.Observe(methods, cancelled);            // every later batch
 //
@@ -10,9 +10,9 @@
 // well and breaks in the middle is a failure. A call that is destroyed without
 // a status counts as abandoned: its permit is returned without a verdict.
 //
-// Thread safety: none but what gRPC guarantees: batches of one call come one
-// after the other where it matters, and the status comes last. Ownership: the
-// interceptor owns it.
+// Thread safety: Observe() may run on two threads at once, since a read and the
+// status of a stream may end together. gRPC calls the rest from one thread at a
+// time. Ownership: the interceptor owns it.
 #ifndef FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_
 #define FIREBREAK_INTERCEPTORS_GUARDED_CALL_H_
 

@@ -1,9 +1,10 @@
 // The one interceptor of a call. It decides the call's mode and then follows
 // it.
 //
-// There is only one, because two interceptors in a row that take calls over
-// recurse without end in gRPC C++. The mode is decided when the batch arrives
-// that sends the initial metadata. Until then a gate keeps everything (gate.h):
+// There is only one, because in gRPC C++ two interceptors in a row that hijack
+// calls recurse without end. The mode is decided when the batch arrives that
+// sends the initial metadata. Until then a gate keeps everything
+// (batch/gate.h):
 //   guarded   runs natively, or is refused as a whole. It may first wait in the
 //             queue of its bulkhead
 //   driven    may be answered from attempts of our own: unary calls with retry,
@@ -16,7 +17,9 @@
 //   - a batch may bring no hook at all and must still proceed;
 //   - Hijack() calls Intercept() again at once, with the PRE_RECV_* hooks.
 //
-// Ownership: gRPC owns it, in the call's ClientContext.
+// Thread safety: gRPC may call Intercept() on several threads at once: a cancel
+// at any time, and reads and writes of a stream. Ownership: gRPC owns it, in
+// the call's ClientContext.
 #ifndef FIREBREAK_INTERCEPTORS_INTERCEPTOR_H_
 #define FIREBREAK_INTERCEPTORS_INTERCEPTOR_H_
 

@@ -62,8 +62,8 @@ class ErrorCollector : public google::protobuf::io::ErrorCollector {
 #endif
 };
 
-// Has fields without presence printed also where they are zero. Protobuf 26
-// renamed the option.
+// Sets that fields without presence are printed even if they are zero. Protobuf
+// 26 renamed the option.
 inline void PrintZeros(google::protobuf::util::JsonPrintOptions* options) {
 #if GOOGLE_PROTOBUF_VERSION >= 5026000
   options->always_print_fields_with_no_presence = true;
@@ -72,8 +72,8 @@ inline void PrintZeros(google::protobuf::util::JsonPrintOptions* options) {
 #endif
 }
 
-// Into a string nothing can fail, but Protobuf 36 wants results to be looked
-// at.
+// Printing into a string cannot fail, but from Protobuf 36 on the result must
+// not be ignored silently.
 inline std::string Print(const google::protobuf::Message& message,
                          const google::protobuf::TextFormat::Printer& printer) {
   std::string text;
@@ -81,19 +81,21 @@ inline std::string Print(const google::protobuf::Message& message,
   return text;
 }
 
-// The text format on one line, which a parser takes again. From Protobuf 30 on
-// DebugString() is for eyes only: it begins with a word that does not parse.
+// Returns the text format on one line, which a parser can read again. From
+// Protobuf 30 on DebugString() is only for people: it begins with a word that
+// does not parse.
 inline std::string OneLine(const google::protobuf::Message& message) {
   google::protobuf::TextFormat::Printer printer;
   printer.SetSingleLineMode(true);
   std::string text = Print(message, printer);
-  // As ShortDebugString(): without the blank at its end.
+  // Without the space at the end, like ShortDebugString().
   if (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
 }
 
-// The line of element `index` of a field, or with -1 of a field that is no
-// list, from 0 on; -1 if it is not there. Protobuf 35 asks otherwise.
+// Returns the line, counted from 0, of element `index` of a field, or -1 if it
+// is not there. `index` is -1 for a field that is not a list. Protobuf 35
+// replaced the function that tells this.
 inline int LineOf(const google::protobuf::TextFormat::ParseInfoTree& tree,
                   const google::protobuf::FieldDescriptor* field, int index) {
 #if GOOGLE_PROTOBUF_VERSION >= 7035000
@@ -106,8 +108,8 @@ inline int LineOf(const google::protobuf::TextFormat::ParseInfoTree& tree,
 #endif
 }
 
-// A message on an arena. Protobuf 30 dropped CreateMessage(), and only messages
-// have had it: before 3.22 Create() makes them otherwise.
+// Makes a message on an arena. Protobuf 30 dropped CreateMessage(), which was
+// for messages only. Before release 22 Create() does not do the same.
 template <class Message>
 Message* NewOn(google::protobuf::Arena* arena) {
 #if GOOGLE_PROTOBUF_VERSION >= 5026000

@@ -22,8 +22,8 @@
 //
 // Thread safety: all functions may be called from any thread. The call lives
 // until its last batch has passed. After that the call, and this gate with it,
-// may be gone. A call of one batch costs one atomic exchange; a call of several
-// also costs a small allocation.
+// may be gone. A call of one batch costs two atomic operations; a call of
+// several also costs a small allocation.
 #ifndef FIREBREAK_INTERCEPTORS_BATCH_GATE_H_
 #define FIREBREAK_INTERCEPTORS_BATCH_GATE_H_
 

@@ -6,14 +6,14 @@
 //   queued->Cancel();                        // the caller has cancelled
 //
 // The code that waits holds the caller's batches meanwhile: see docs/adr/0005.
-// `done` is called once, on the engine's timer thread. It is never called on
-// the thread of the call that has left its slot, which is gRPC's. It may begin
+// `done` is called once, on a timer thread of the engine. It is never called on
+// the thread of the call that has freed the slot, which is gRPC's. It may begin
 // before Join() has returned, but not before Join() is called: until then the
 // waiting code is not ready for it, and Join() itself returns a cancel.
 //
 // Thread safety: safe from any thread. Ownership: shared by its call, the
-// bulkhead's queue and the timer thread. It keeps the engine alive. `done` is
-// destroyed once it has been called.
+// bulkhead's queue and, while OnTimer() runs, the timer thread. It keeps the
+// engine alive. `done` is destroyed once it has been called.
 #ifndef FIREBREAK_INTERCEPTORS_BATCH_QUEUED_H_
 #define FIREBREAK_INTERCEPTORS_BATCH_QUEUED_H_
 
@@ -55,9 +55,9 @@ class Queued final : public core::Bulkhead::Waiter,
   // Called once. If the end is known already it is returned, and `done` is not
   // called.
   absl::optional<End> Join();
-  // May be called under any lock: the timer thread does the work. `is_late`
-  // means that a deadline has passed that the permit does not know. The wait
-  // then ends as it does at a deadline that the permit knows.
+  // May be called under any lock: a timer thread does the work. `is_late` means
+  // that a deadline has passed that the permit does not know. The wait then
+  // ends as it does at a deadline that the permit knows.
   void Cancel(bool is_late = false);
 
   void OnPlace() override;

@@ -1,8 +1,9 @@
 // The settings that every attempt of a call copies from its caller's context.
 //
-//   CallerContext caller(info->client_context());
+//   CallerContext caller(info->client_context(), core->clock());
 //   caller.set_metadata(methods->GetSendInitialMetadata());
-//   caller.CopyTo(launch.deadline, n, *caller.metadata(), &attempt.context);
+//   caller.CopyTo(launch.deadline, n, caller.metadata(),
+//                 options.wait_for_ready, &attempt.context);
 //
 // These are the deadline, metadata, call credentials, compression, census
 // context, authority, wait_for_ready and the parent server call. Interceptors

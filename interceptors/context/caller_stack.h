@@ -8,16 +8,16 @@
 // gRPC does not show an interceptor which style of stub made a call. But a
 // synchronous stub keeps the operations of its call, and with them the batch
 // that an interceptor is given, in local variables. The other styles keep them
-// in the call's arena. A local variable of a frame below ours on this stack
-// lives at most until we return to that frame. So that frame has to wait for
+// in the call's arena. A local variable of one of our callers on this stack
+// lives at most until we return to that caller. So the caller has to wait for
 // the end of the call anyway, and it does no harm if it waits inside our
 // function.
 //
-// The two questions err on opposite sides. On a stack that the thread did not
+// The two functions err on opposite sides. On a stack that the thread did not
 // begin with (fibers, coroutines, ASan's fake stack), and without glibc,
-// neither knows: the first then answers no, and the second yes. The second
-// looks at the stack of the thread that made the call, since an interceptor
-// before ours may pass its batches on from another thread.
+// neither can tell: LivesOnThisStack() then returns false, and MayHold() true.
+// MayHold() looks at the stack of the thread that made the call, since an
+// interceptor before ours may pass its batches on from another thread.
 //
 // Thread safety: any thread. See docs/adr/0006-calling-thread.md and 0016.
 #ifndef FIREBREAK_INTERCEPTORS_CONTEXT_CALLER_STACK_H_

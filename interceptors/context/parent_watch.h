@@ -7,9 +7,9 @@
 //
 // gRPC ends the attempts of a call with their parent, since they are its
 // children. But a call that waits in a queue, or between two attempts, has no
-// attempt, and a server call cannot be asked. So it gets a child that is never
-// sent: its initial metadata is corked, its channel never connects, and only
-// the parent or Cancel() ends it.
+// attempt in flight, and gRPC offers no way to ask whether a server call has
+// ended. So the call gets a child that is never sent: its initial metadata is
+// corked, its channel never connects, and only the parent or Cancel() ends it.
 //
 // Thread safety: Cancel() may be called from any thread. `on_end` runs once, on
 // a poller, with DEADLINE_EXCEEDED or with CANCELLED, whether the parent or

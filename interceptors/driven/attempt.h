@@ -1,7 +1,7 @@
 // One attempt of a driven call: a call that firebreak makes on the same
 // channel.
 //
-//   auto attempt = std::make_shared<Attempt>(call, n);
+//   auto attempt = std::make_shared<Attempt>(call, n, kAttempt);
 //   ... attempt->context ...
 //   Attempt::Start(std::move(attempt), channel, method, request, cq);
 //

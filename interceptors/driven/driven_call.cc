@@ -250,7 +250,8 @@ void DrivenCall::Act(const Actions& actions, core::Time now) {
 void DrivenCall::Conclude(const Finish& finish, core::Time now) {
   if (concluded_.has_value()) return;
   concluded_ = finish;
-  // First, so that who waits finds its place free under both policies.
+  // The candidate's call ends first, so that the next waiting call finds the
+  // slot free under both policies.
   if (candidate_ != nullptr) {
     candidate_->End(driver_.CallFacts(finish, now), now);
   }

@@ -1,6 +1,6 @@
 // A unary call that firebreak may answer from attempts of its own.
 //
-//   auto call = DrivenCall::Create(channel, method, {info, &gate, ...});
+//   auto call = DrivenCall::Create(channel, method, made, std::move(parent));
 //   call->Start(methods);                  // with the call's first batch
 //   if (call->KeepOnItsWayUp(batch)) ...   // if the gate opened natively
 //   call->Fill(batch);                     // if the gate opened hijacked
@@ -101,7 +101,7 @@ class DrivenCall final : public AttemptOwner,
   // may be open, and the call over, when this returns.
   void Start(Methods* first);
   // Called from PRE_SEND_CANCEL, which holds the lock of the caller's context.
-  // It only arms a timer, and the engine's timer thread does the work.
+  // It only arms a timer, and a timer thread of the engine does the work.
   void RequestCancel();
   // Called for a batch of a native call that comes back. Returns true if this
   // keeps the batch and lets it go later.
@@ -159,7 +159,7 @@ class DrivenCall final : public AttemptOwner,
                   const Result& result);
   void TellEnd(int n, const grpc::ClientContext& context,
                const grpc::Status& status, const core::AttemptEnd& ended) const;
-  // `candidates`: of the candidate policy, about the same attempt.
+  // `candidates` are the permits of the candidate policy for the same attempt.
   void Classify(const std::shared_ptr<const Classifier>& classifier,
                 const Result& result,
                 std::vector<core::CallDriver::Unjudged> unjudged,
@@ -233,7 +233,7 @@ class DrivenCall final : public AttemptOwner,
   const std::shared_ptr<const core::MethodOptions> options_;
   const bool wants_report_;
   const core::Time began_;
-  const core::Time deadline_;  // the earlier: caller's or timeout's
+  const core::Time deadline_;  // the caller's or, if earlier, the timeout's
   Methods* first_ = nullptr;   // until it is decided on
   Methods* opens_ = nullptr;   // decided: it goes out natively
   // The channel on which attempts to the caller's own target are made. They
@@ -267,7 +267,7 @@ class DrivenCall final : public AttemptOwner,
 
   // Only the owner reads or writes these.
   core::CallDriver driver_;
-  // Where there is a candidate policy.
+  // Null if there is no candidate policy.
   std::unique_ptr<engine::CandidateCall> candidate_;
   core::AdmissionPermit admission_permit_;
   core::Time admitted_at_;  // `began_` if it does not wait

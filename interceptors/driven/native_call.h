@@ -1,9 +1,9 @@
 // The caller's own call, which has gone out natively as the first attempt of a
 // driven call.
 //
-//   NativeCall native(context, codec, &reply);
+//   NativeCall native(context);
 //   ... the gate opens natively ...
-//   native.Keep(batch);                 // its batches, on their way up
+//   native.KeepEnd(batch);              // its last batch, on its way up
 //   native.Cancel();                    // another attempt has won
 //   native.WriteOver(answer);           // that attempt's answer
 //   native.LetGo();                     // the caller has it

@@ -1,9 +1,11 @@
-// Lets held calls go on at their time, by a given clock and on a thread of its
-// own.
+// Runs actions at given times, by a given clock and on a thread of its own. The
+// fault injector lets held calls go on with it.
 //
 //   auto timer = FaultTimer::Create(clock);
-//   FaultTimer::Id id = timer->At(due, [...] { ... });
-//   timer->Forget(id);       // it forgets all others when it is destroyed
+//   FaultTimer::Id id;
+//   if (!timer->At(due, [...] { ... }, &id)) ...   // there is no thread
+//   timer->Forget(id);
+//   timer->Stop();           // what has not begun by now never runs
 //
 // Thread safety: safe from any thread. Ownership: the thread shares what it
 // uses, and ends after Stop(). Stop() waits for that, unless it is called on

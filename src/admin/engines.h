@@ -71,7 +71,8 @@ class Engines {
   absl::StatusOr<const OneEngine*> With(
       const v1::MethodSelector& selector) const;
 
-  // The first engine if none was found: its gate then authorizes the caller.
+  // Returns the first engine if none was found: its gate then authorizes the
+  // caller.
   const OneEngine& OrFirst(const absl::StatusOr<const OneEngine*>& one) const {
     return one.ok() ? **one : *all_.front();
   }

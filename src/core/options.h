@@ -162,7 +162,7 @@ struct DeadlineGateOptions {
 // Of `hang`, `drop_reply`, `cut_after_messages` and `codes`, only the first
 // that is set applies.
 struct FaultOptions {
-  // The share of attempts that are affected. [0, 1]. One of a hundred is
+  // The share of attempts that are affected. [0, 1]. One in a hundred is
   // visible in staging, and leaves it usable.
   double share = 0.01;
   Duration latency = Duration::zero();  // added before sending. [0, 1h]

@@ -16,9 +16,9 @@
 // Memory: there are as many methods with a policy as the engine has runtimes.
 // The others, those without a policy and those past max_methods, may be any
 // number of names. So a copy remembers at most kMostStrangers of them, of at
-// most kLongestName bytes each, and then starts again. It can find out for any
-// name that it has no policy, since it holds the policy too; for names that it
-// remembers this is only faster.
+// most kLongestName bytes each, and then forgets them all and starts again. A
+// copy also holds the policy, so it can tell for any name whether an entry
+// matches it; a name that it remembers is only found faster.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ENGINE_BINDING_CACHE_H_

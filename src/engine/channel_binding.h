@@ -46,8 +46,8 @@ class ChannelBinding {
   ChannelBinding& operator=(const ChannelBinding&) = delete;
 
   // Returns the binding of a method under the policy in force, or null if no
-  // entry names the method. Takes a shared lock only if the method is not in
-  // the cache for this policy.
+  // entry names the method. Takes a lock that the threads share only if the
+  // method is not in the cache for this policy.
   std::shared_ptr<const MethodBinding> Find(absl::string_view method);
 
   const std::shared_ptr<EngineCore>& core() const { return core_; }
@@ -62,8 +62,8 @@ class ChannelBinding {
   size_t names_remembered() { return cache_.size(); }
 
  private:
-  // Returns the binding that all threads share. `generation` is that of the
-  // registry just now.
+  // Returns the binding that all threads share. `generation` is the registry's
+  // current one.
   std::shared_ptr<const MethodBinding> FindShared(uint64_t generation,
                                                   absl::string_view method);
 

@@ -5,7 +5,8 @@
 //   registry.Names();                             // {"payment"}
 //   if (!registry.Claim(channel, this)) ...       // another one handles it
 //
-// Its memory is bounded, since a program may make and drop channels for ever.
+// Its memory is bounded, since a program may go on making and dropping
+// channels.
 //
 // Thread safety: safe from any thread. Ownership: `events` must outlive it.
 #ifndef FIREBREAK_SRC_ENGINE_CHANNEL_REGISTRY_H_
@@ -50,8 +51,8 @@ class ChannelRegistry {
   void Describe(Traffic* traffic) const;
 
   // If there are several factories on one channel, only the first may act, or a
-  // call would be counted once for each. Returns true to the first `factory`
-  // that claims `channel`, also if it claims it again.
+  // call would be counted once for each. Returns true for the first `factory`
+  // that claims `channel`, and again each time that it repeats the claim.
   bool Claim(const void* channel, const void* factory);
   void Release(const void* factory);
 

@@ -1,7 +1,7 @@
-// The objects that an Engine consists of. They live as long as anything needs
-// them.
+// Owns the objects that an Engine consists of, and keeps them alive as long as
+// anything needs them.
 //
-//   std::shared_ptr<EngineCore> core = EngineCore::Create(table, options);
+//   std::shared_ptr<EngineCore> core = *EngineCore::Create(table, options);
 //   std::shared_ptr<ChannelBinding> channel =
 //       core->BindChannel("payment", {""});
 //   core->policies()->UpdatePolicy(next, update);
@@ -11,7 +11,7 @@
 //
 //   MethodRegistry    methods, their breakers, budgets and settings
 //   PolicyStore       the policy in force, its updates, its file
-//   CandidateStore    the policy beside it, that only counts
+//   CandidateStore    the candidate policy, which is only counted
 //   ChannelRegistry   names and targets of channels
 //   Callbacks         listeners, the log, errors of callbacks
 //   Io, Recovery      threads and timers; connections of open breakers
@@ -49,8 +49,8 @@
 
 namespace firebreak::engine {
 
-// Admin calls that are in the audit log, or would be in it if refusals were not
-// limited.
+// Admin calls that are in the audit log, or would be if the log of refusals
+// were not limited.
 struct AuditCounters {
   std::atomic<int64_t> changed{0};
   std::atomic<int64_t> refused{0};

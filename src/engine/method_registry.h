@@ -66,15 +66,15 @@ class MethodRegistry final : public PolicyUser {
                                          std::shared_ptr<const MethodSettings>>>
   AllWithSettings() const;
 
-  // The generation of bindings; those of another one are out of date. Each new
-  // policy begins one, and so does Rebind(). It is written last, and read with
-  // acquire order, so a thread that reads it here does not bind to anything
-  // older.
+  // The current generation of bindings; bindings of any other one are out of
+  // date. Each new policy begins a generation, and so does Rebind(). It is
+  // written last, and read with acquire order, so a thread that reads it here
+  // does not bind to anything older.
   uint64_t generation() const {
     return generation_.load(std::memory_order_acquire);
   }
   PolicyTable policy(uint64_t* generation) const override;
-  // Makes calls that begin from now on bind anew, to the same policy.
+  // Makes calls that begin from now on get new bindings, to the same policy.
   void Rebind();
   void Use(const PolicyTable& policy,
            absl::FunctionRef<void(uint64_t version)> record) override;
@@ -85,7 +85,7 @@ class MethodRegistry final : public PolicyUser {
   }
 
  private:
-  // A breaker of scope CHANNEL, and the id of the policy entry whose numbers it
+  // A breaker of scope CHANNEL, and the id of the policy entry whose options it
   // has. It is switched off if there is no such entry.
   struct ChannelBreaker {
     std::shared_ptr<core::Breaker> breaker;

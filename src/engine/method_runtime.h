@@ -89,7 +89,7 @@ class MethodRuntime {
   // Returns the settings under the policy in force.
   std::shared_ptr<const MethodSettings> settings() const;
   // Replaces the settings. The method's own breakers get the new options, and
-  // keep the part of their state that these have room for.
+  // keep as much of their state as fits these.
   void SetSettings(MethodSettings settings, core::Time now);
 
   // Returns the method's own breaker of `target`, which is made when it is
@@ -105,8 +105,8 @@ class MethodRuntime {
   // scope.
   void AddShared(std::shared_ptr<core::Breaker> breaker);
   // Returns the breakers that the policy asks for, own or shared ones, in the
-  // order they were added. Own breakers follow that the policy does not use any
-  // more but that an operator holds by force. Exported for
+  // order they were added. After these come own breakers that the policy no
+  // longer uses but that an operator has forced open or closed. Exported for
   // libfirebreak_prometheus.
   FIREBREAK_EXPORT std::vector<core::Breaker*> breakers() const;
 
@@ -121,7 +121,7 @@ class MethodRuntime {
   std::shared_ptr<const Classifier> classifier() const;
 
  private:
-  // Most methods have neither, and every call asks: so that takes no lock.
+  // Most methods have neither, and every call asks, so asking takes no lock.
   std::atomic<bool> has_fallback_{false};
   std::atomic<bool> has_classifier_{false};
   mutable core::Mutex mu_;
@@ -141,7 +141,7 @@ struct MethodBinding {
   std::shared_ptr<MethodRuntime> runtime;
   std::shared_ptr<const MethodSettings> settings;
   std::vector<core::Breaker*> targets;  // of this channel, in order
-  // Null: there is no candidate policy, or it does not name the method.
+  // Null if there is no candidate policy, or if it does not name the method.
   std::shared_ptr<const CandidateBinding> candidate;
 };
 

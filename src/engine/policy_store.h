@@ -1,7 +1,8 @@
 // The policy in force: where it comes from, how it is replaced, what was in
 // force before, and the file that it follows.
 //
-//   PolicyStore store(table, "file /etc/p", &registry, &events, &io, traffic);
+//   PolicyStore store(table, "file /etc/p",
+//                     {&registry, &events, &io, traffic});
 //   absl::StatusOr<PolicyChange> change = store.UpdatePolicy(next, update);
 //   store.in_force().version;                    // 2
 //
@@ -78,10 +79,10 @@ class PolicyStore final : public PolicyTarget {
               Neighbours neighbours);
 
   // Replaces the policy for calls that begin from now on. Calls in flight end
-  // with the policy that they began with. All state that the new policy has
-  // room for is kept: windows, timers, overrides, tokens, queues, and what has
-  // been learned. If `policy` is an error, so that there is no policy, the
-  // update is refused with that error, which is an event too.
+  // with the policy that they began with. All state that fits the new policy is
+  // kept: windows, timers, overrides, tokens, queues, and what has been
+  // learned. If `policy` is an error, so that there is no policy, the update is
+  // refused with that error, which is an event too.
   absl::StatusOr<PolicyChange> UpdatePolicy(
       const absl::StatusOr<PolicyTable>& policy,
       const PolicyUpdate& update) override;
@@ -97,8 +98,8 @@ class PolicyStore final : public PolicyTarget {
   }
 
   PolicyInForce in_force() const;
-  // Returns the policies that were in force before, the last one first; at most
-  // kMaxHistory.
+  // Returns the policies that were in force before, the most recent one first;
+  // at most kMaxHistory.
   std::vector<PolicyInForce> history() const;
   // Exported for libfirebreak_prometheus (docs/adr/0021).
   FIREBREAK_EXPORT PolicyStats stats() const;

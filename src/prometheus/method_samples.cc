@@ -221,7 +221,7 @@ void AddCandidate(const engine::CandidateStore& candidates,
     const Labels of_would = With(labels, "would", engine::WouldName(would));
     for (size_t j = 0; j < engine::kLives; ++j) {
       const auto live = static_cast<engine::Live>(j);
-      // What cannot be is no series.
+      // A combination that cannot occur gets no series.
       if (!engine::MayBe(would, live)) continue;
       out->Add(Family::kCandidateWould,
                With(of_would, "live", engine::LiveName(live)),

@@ -32,12 +32,12 @@ void AddHealth(engine::MethodRuntime* runtime,
                const std::vector<core::BreakerSnapshot>& breakers,
                const engine::RecentCounts& recent, core::Time now,
                Exposition* out);
-// Leaves out what is in `shown`, and puts there what it adds. What belongs to
-// all methods of the channel has the method "*".
+// Leaves out the policies that are in `shown`, and puts there those that it
+// adds. A policy that belongs to all methods of the channel has the method "*".
 void AddAdmission(const engine::MethodRuntime& runtime,
                   const engine::MethodSettings& settings, core::Time now,
                   std::set<const void*>* shown, Exposition* out);
-// Nothing where there is no candidate, or it does not name the method.
+// Adds nothing if there is no candidate, or if it does not name the method.
 void AddCandidate(const engine::CandidateStore& candidates,
                   const engine::MethodRuntime& runtime, Exposition* out);
 

@@ -8,12 +8,16 @@
 //   double share = tally.success();
 //
 // A Client is one process: it has what its calls share (breakers, budget,
-// estimates). Clients share nothing with each other.
+// estimates). Clients share nothing with each other, unless they are told to
+// (FirebreakClient::Setup::shared).
 //
 // The luck of a call is a random seed, from which the luck of its attempts
 // follows. Two clients under the same load with the same seed get calls of the
 // same luck at the same times, whatever they do with them. So strategies are
 // compared on the same bad day, and a difference is not chance.
+//
+// Thread safety: none. Ownership: clients and tallies outlive the simulation's
+// run.
 #ifndef FIREBREAK_SRC_SIM_CLIENT_H_
 #define FIREBREAK_SRC_SIM_CLIENT_H_
 

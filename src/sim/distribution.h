@@ -6,6 +6,8 @@
 //
 // Distributions are values. A sample is never negative, and never longer than
 // kLongest; an invalid parameter (negative, NaN) counts as zero.
+//
+// Thread safety: immutable; Sample() changes only the given Rng.
 #ifndef FIREBREAK_SRC_SIM_DISTRIBUTION_H_
 #define FIREBREAK_SRC_SIM_DISTRIBUTION_H_
 

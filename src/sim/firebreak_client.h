@@ -14,8 +14,9 @@
 // of a channel share the members of Setup::shared. A client without these has
 // no admission policy except a throttle.
 //
-// Ownership: what `setup` points to outlives the client's calls. Calls that
-// wait for admission keep a pointer to it until the simulation has run.
+// Thread safety: none. Ownership: what `setup` points to outlives the client's
+// calls. Calls that wait for admission keep a pointer to it until the
+// simulation has run.
 #ifndef FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 #define FIREBREAK_SRC_SIM_FIREBREAK_CLIENT_H_
 
@@ -44,7 +45,7 @@ class FirebreakClient : public Client {
     std::vector<Target> targets;  // in the order of preference
     uint64_t seed = 1;            // for breakers and jitter
 
-    // Shared with other clients. Null: the client has its own.
+    // Shared with other clients. Where null, the client has its own.
     struct Shared {
       core::AttemptBudget* budget = nullptr;
       const core::AdmissionControl* admission = nullptr;

@@ -127,7 +127,7 @@ struct Forecast {
   // How long callers waited for calls that failed, cancelled ones excluded.
   double seconds_in_vain = 0;
   std::array<int64_t, core::kStatusCodes> codes{};  // of all calls that ended
-  // of calls that were never sent
+  // Of calls that were never sent.
   std::array<int64_t, core::kReasons> refusals{};
   int64_t attempts = 0;
   int64_t retries = 0;

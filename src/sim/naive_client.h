@@ -7,6 +7,8 @@
 //
 // Every failed attempt, whatever its code, is retried at once, as often as the
 // options allow. Calls have no deadline of their own.
+//
+// Thread safety: none.
 #ifndef FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_
 #define FIREBREAK_SRC_SIM_NAIVE_CLIENT_H_
 

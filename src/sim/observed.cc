@@ -14,7 +14,8 @@ namespace firebreak::sim {
 namespace {
 
 constexpr size_t kCandidates = 32;
-// How far to search for them: attempts that took longer may be rare.
+// How many attempts are searched for these candidates: attempts that took
+// longer may be rare.
 constexpr size_t kFarthest = 4000;
 
 }  // namespace
@@ -38,8 +39,8 @@ void Observed::FromNearest(const Attempts& attempts, int64_t at, Visit visit) {
   }
 }
 
-// The distance of an attempt that is under way is zero: a server that lets an
-// attempt hang is not well until its end.
+// An attempt that is under way at that time has the distance zero: a server
+// that lets an attempt hang is not well until the attempt ends.
 const Observed::Attempt* Observed::Nearest(const Attempts& attempts,
                                            int64_t at) {
   const Attempt* nearest = nullptr;

@@ -23,9 +23,11 @@
 //               of Efron, "The two sample problem with censored data", 1967.
 //   kNobody     it was never sent. It gets the result of the attempt of its
 //               method that was under way then, or that began or ended
-//               nearest. If that timed out, it lasts as long at most as the
-//               server hung, and is then answered: until the middle between
-//               that end and the next start of one that was answered
+//               nearest. If that attempt timed out, the call waits at most
+//               until the server was well again, which is taken to be halfway
+//               between the end of the last timeout and the start of the next
+//               attempt that did not time out. It then gets the result of
+//               that next attempt.
 //
 // Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED past kMaxCalls.
 //
@@ -81,8 +83,9 @@ class Observed {
   template <class Visit>
   static void FromNearest(const Attempts& attempts, int64_t at, Visit visit);
   static const Attempt* Nearest(const Attempts& attempts, int64_t at);
-  // The next attempt that did not time out, as if it had begun in the middle
-  // between its start and the end of those before it that did.
+  // Returns the next attempt after `hung` that did not time out. Its start is
+  // moved to the middle between its real start and the end of the timeouts
+  // before it.
   static absl::optional<Attempt> FirstOfWell(const Attempts& attempts,
                                              const Attempt& hung);
   // What a call that was never sent would have met.

@@ -5,9 +5,9 @@
 //   Reply first = fates.Of(method, row, 0);     // as it was recorded
 //   Reply hedge = fates.Of(method, row, 1);     // what others met then
 //
-// A first attempt meets what was recorded of its call. What a further one would
-// have met nobody saw: it is drawn from the calls of the method at about that
-// time. So is what a call meets that was not recorded.
+// A first attempt meets what was recorded of its call. Nobody saw what a
+// further attempt would have met, so that is drawn from the calls of the method
+// at about that time. The same holds for a call that was not recorded.
 //
 // Thread safety: none. Ownership: the recording outlives it.
 #ifndef FIREBREAK_SRC_SIM_RECORDED_FATES_H_

@@ -17,8 +17,7 @@
 namespace firebreak::admin {
 namespace {
 
-// Which of the methods that the candidate names the live policy names too, in
-// a channel at least.
+// Tells whether the live policy names a method too, in at least one channel.
 class LiveNames {
  public:
   explicit LiveNames(const engine::PolicyTable& live) : live_(live) {
@@ -27,7 +26,7 @@ class LiveNames {
       channels_.emplace(absl::StrCat(service, "/", method), channel);
     });
   }
-  // An empty channel stands for all of them.
+  // An empty channel means any channel.
   bool Has(absl::string_view channel, absl::string_view service,
            absl::string_view method) const {
     const std::string path = absl::StrCat("/", service, "/", method);
@@ -46,11 +45,13 @@ class LiveNames {
 
  private:
   const engine::PolicyTable& live_;
-  // A channel of each name, "package.Service/Method", with empty parts.
+  // For each name of the live policy, "package.Service/Method" with parts that
+  // may be empty, one of its channels.
   std::map<std::string, std::string> channels_;
 };
 
-// What the candidate names by method and the live policy does not at all.
+// Adds the methods that the candidate names in full and the live policy does
+// not name at all, so that their calls are not seen.
 void AddNotSeen(const engine::Candidate& candidate,
                 const engine::PolicyTable& live,
                 const v1::MethodSelector& selector,
@@ -169,7 +170,8 @@ absl::Status Candidates::Promote(const grpc::CallbackServerContext& context,
   absl::Status may = gate_->EnterToChange(
       context, "PromoteCandidate",
       "PromoteCandidate" + Because(request.reason()), {}, &visitor);
-  // An authorizer that refuses ApplyPolicy by its name means this too.
+  // An authorizer that refuses ApplyPolicy by name must also be able to refuse
+  // this, since it does the same.
   if (may.ok()) {
     may = gate_->EnterToChange(context, "ApplyPolicy", visitor.action, {},
                                &visitor);

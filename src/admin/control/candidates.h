@@ -1,9 +1,10 @@
-// The admin calls about the candidate policy: the one beside the policy in
-// force, that only counts (src/engine/candidate).
+// The admin calls about the candidate policy, which is tried beside the policy
+// in force and only counted (src/engine/candidate).
 //
 //   status = candidates->Set(*context, *request, which, response);
 //
-// All but Compare() and a dry run are changes, and in the audit.
+// All of them are changes and appear in the audit, except Compare() and a dry
+// run of Set().
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_CONTROL_CANDIDATES_H_
@@ -30,7 +31,7 @@ class Candidates {
         gate_(std::move(gate)),
         given_("SetCandidate", core_.get(), gate_.get()) {}
 
-  // `which`: as for Policies.
+  // `which` is as for Policies.
   absl::Status Set(const grpc::CallbackServerContext& context,
                    const v1::SetCandidateRequest& request,
                    const absl::Status& which,

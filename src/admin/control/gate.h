@@ -3,7 +3,7 @@
 //   Gate::Visitor visitor;
 //   absl::Status may =
 //       gate->EnterToChange(*context, "SetOverride", "SetOverride FORCED_OPEN",
-//                           selector, &visitor);
+//                           {channel, target, method}, &visitor);
 //   if (!may.ok()) return may;            // refused, and in the audit
 //   ... the change ...
 //   gate->Changed(visitor, {channel, target, method}, "closed", "forced_open");
@@ -56,8 +56,8 @@ class Gate {
   absl::Status EnterToRead(const grpc::CallbackServerContext& context,
                            const std::string& rpc);
 
-  // `from` and `to` are states. They are empty if the change is not one of a
-  // state; `detail` then says what changed.
+  // `from` and `to` are states. They are empty if no state changed; `detail`
+  // then says what did.
   void Changed(const Visitor& visitor, const Subject& subject,
                absl::string_view from, absl::string_view to,
                const std::string& detail = "");

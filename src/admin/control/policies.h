@@ -4,7 +4,7 @@
 //
 // A dry run changes nothing, so it counts as a read. But compiling a policy
 // takes up to a second for the longest one, so there is one dry run at a time.
-// The audit of a change has what it did, with the versions before and after.
+// The audit of a change says what it did, with the versions before and after.
 //
 // Thread safety: safe from any thread.
 #ifndef FIREBREAK_SRC_ADMIN_CONTROL_POLICIES_H_
@@ -81,20 +81,20 @@ class GivenPolicy {
       case Request::NEW_POLICY_NOT_SET:
         break;
     }
-    // Most likely of a client that is newer than this; an empty policy switches
-    // everything off, which takes somebody to say so.
+    // Most likely the client is newer than this server. An empty policy would
+    // switch everything off, so somebody has to ask for that explicitly.
     return absl::InvalidArgumentError(
         "new_policy: is not set; allowed `policy` or `text`");
   }
 
-  const std::string rpc_;  // in error messages the origin of the policy
+  const std::string rpc_;  // also the policy's origin in error messages
   const engine::EngineCore* const core_;
   Gate* const gate_;
   std::atomic<bool> dry_run_{false};  // one is in progress
 };
 
-// What a change did, in one line: "version 1 -> 2: ...timeout: "1s" -> "2s"";
-// also that it did nothing.
+// Returns in one line what a change did, even if that is nothing:
+// "version 1 -> 2: ...timeout: "1s" -> "2s"".
 std::string Told(const PolicyChange& change);
 void FillChange(const PolicyChange& change, v1::ApplyPolicyResponse* response);
 

@@ -1,4 +1,4 @@
-// The health of the engine's methods, by core/health.h.
+// The health of the engine's methods, as src/core/health.h computes it.
 //
 //   MethodHealth judged = HealthOf(selected, rates, now);
 //   *view.mutable_health() = HealthView(judged.health);

@@ -1,6 +1,6 @@
 // Answers a unary admin call at once.
 //
-//   return Answer(context, policies->Get(*context, *request, response));
+//   return Answer(context, policies->Get(*context, *request, which, response));
 #ifndef FIREBREAK_SRC_ADMIN_MESSAGE_ANSWER_H_
 #define FIREBREAK_SRC_ADMIN_MESSAGE_ANSWER_H_
 

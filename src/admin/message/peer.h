@@ -1,4 +1,4 @@
-// What gRPC's name of a peer says: "unix:/run/x.sock", "ipv4:10.0.0.7:40112".
+// Reads gRPC's name of a peer: "unix:/run/x.sock", "ipv4:10.0.0.7:40112".
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_SRC_ADMIN_MESSAGE_PEER_H_

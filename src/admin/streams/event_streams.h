@@ -10,9 +10,9 @@
 // of one response; if the log overwrites events meanwhile, `missed` has their
 // number. After a while without events a stream sends a heartbeat.
 //
-// Calls depend on the engine's timer thread, so it only posts the work: the
-// streams are served on the pool that runs listeners. Only the cancelling of a
-// stream does not wait for that pool.
+// Calls depend on the engine's timer threads, so a tick only posts the work:
+// the streams are served on the pool that runs listeners. Only the cancelling
+// of a stream does not wait for that pool.
 //
 // Thread safety: safe from any thread. Ownership: it outlives the server that
 // gets its reactors; a reactor ends with its call.

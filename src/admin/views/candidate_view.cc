@@ -40,7 +40,7 @@ void Fill(const CandidateCounts& counts, v1::CandidateMethod* view) {
     reason->set_count(counts.refusals[i]);
   }
   view->set_would_refuse_too(counts.of(Would::kRefuse, Live::kRefused));
-  // The two numbers are not read at the same moment.
+  // The two numbers behind it are not read at the same moment.
   view->set_would_let_in(std::max<int64_t>(0, counts.let_in()));
   Fill(counts, Would::kTimeOut, view->mutable_would_time_out());
   view->set_would_go_on(counts.of(Would::kGoOn));
@@ -50,7 +50,7 @@ void Fill(const CandidateCounts& counts, v1::CandidateMethod* view) {
   view->set_would_wait(counts.of(Would::kWait));
 }
 
-// Zero: the policy has no timeout for the method.
+// Returns zero if the policy has no timeout for the method.
 core::Duration TimeoutOf(const engine::PolicyTable& policy,
                          const engine::MethodRuntime& method) {
   const auto options = policy.FindForCall(method.channel, method.method);

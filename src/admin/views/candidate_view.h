@@ -1,6 +1,7 @@
 // What the admin service shows of a candidate policy.
 //
-//   *response->add_methods() = CandidateMethodView(*candidate, *runtime, now);
+//   *response->add_methods() =
+//       CandidateMethodView(*candidate, live_policy, *runtime, now);
 //
 // Thread safety: pure functions of what the engine knows at that moment.
 #ifndef FIREBREAK_SRC_ADMIN_VIEWS_CANDIDATE_VIEW_H_
@@ -18,7 +19,7 @@ namespace firebreak::admin {
 
 v1::Candidate CandidateView(const engine::Candidate& candidate,
                             uint64_t live_version);
-// `live`: the method as `live_policy` has it, which is in force.
+// `live` is the method under `live_policy`, the policy in force.
 v1::CandidateMethod CandidateMethodView(const engine::Candidate& candidate,
                                         const engine::PolicyTable& live_policy,
                                         const engine::MethodRuntime& live,

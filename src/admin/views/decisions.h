@@ -1,6 +1,6 @@
 // The decisions on the calls of a method, as messages of the admin service.
 //
-//   return ListDecisions(selected, request, response);
+//   ListDecisions(selected, request, now, response);
 //
 // Thread safety: a pure function of the engine's present state.
 #ifndef FIREBREAK_SRC_ADMIN_VIEWS_DECISIONS_H_

@@ -1,6 +1,7 @@
 // A method's options in the policy language, with all defaults filled in.
 //
-//   *view.mutable_policy() = PolicyView(*runtime->options, runtime->admission);
+//   *view.mutable_policy() = PolicyView(*settings->options,
+//                                       settings->admission);
 //
 // The inverse of src/engine/policy/policy_compile.h: an entry with this
 // content, under another name, compiles to the same options.

@@ -3,6 +3,7 @@
 //
 //   using Step = AdmissionControl::Step;
 //   Step step = permit.Begin(&admission, now, deadline, expected);
+//   if (step.kind == Step::Kind::kWait) step = permit.Continue(waiter, now);
 //   while (step.kind == Step::Kind::kWait) {
 //     ... at step.until, or when `waiter` gets its place ...
 //     step = permit.Continue(waiter, now);
@@ -22,8 +23,8 @@
 // deadline - expected, where `expected` is how long the call itself will take:
 // after a longer wait there would be no time for the answer. A call whose wait
 // ends by max_wait is RESOURCE_EXHAUSTED, and one whose wait ends by the
-// deadline is DEADLINE_EXCEEDED. A wait that would certainly end so does not
-// begin.
+// deadline is DEADLINE_EXCEEDED. A wait that is certain to end in either way
+// does not begin.
 //
 // Thread safety: an AdmissionControl is safe from any thread; an
 // AdmissionPermit belongs to its call. Ownership: an AdmissionControl outlives
@@ -105,14 +106,14 @@ class AdmissionControl {
         rate_limit_(std::move(rate_limit)),
         bulkhead_(std::move(bulkhead)) {}
 
-  // An AdmissionControl with these options. A part that this one has too keeps
-  // its state: the same bulkhead and throttle, and the tokens of the rate
-  // limit. `admitted`: as for Bulkhead::SetOptions().
+  // Returns an AdmissionControl with these options. A part that this one has
+  // too keeps its state: the same bulkhead and throttle, and the tokens of the
+  // rate limit. `admitted` is as for Bulkhead::SetOptions().
   AdmissionControl With(
       const AdmissionOptions& options, uint64_t seed, Time now,
       std::vector<std::shared_ptr<Bulkhead::Waiter>>* admitted) const;
-  // This one, with the parts of `other` that it lacks, except those that
-  // `off` switches off.
+  // Returns this one together with the parts of `other` that it lacks, except
+  // those that `off` switches off.
   AdmissionControl Or(const AdmissionControl& other,
                       const AdmissionOptions& off) const;
 
@@ -195,17 +196,18 @@ class AdmissionPermit {
   AdmissionPermit& operator=(AdmissionPermit&& other) noexcept;
   ~AdmissionPermit() { End(AdmissionControl::Verdict::kNotSent, seen_); }
 
-  // Begins; to be called once. It allocates nothing. After kWait the call waits
-  // at most for the time of its token; Continue() joins the queue.
+  // Called once. Allocates nothing. Returns kWait if the call has to wait for a
+  // token or a place. Continue() is then called at once, since only that joins
+  // the queue; while the token is still to come it returns kWait again.
   Step Begin(const AdmissionControl* admission, Time now, Time deadline,
              Duration expected);
-  // Goes on, at `until`, on OnPlace(), or at any time between; each time with
-  // the same waiter.
+  // Called after kWait: at `until`, on OnPlace(), or at any time before, always
+  // with the same waiter.
   Step Continue(const std::shared_ptr<Bulkhead::Waiter>& waiter, Time now);
   // Whether it waits for a place, rather than for its token.
   bool is_queued() const { return stage_ == Stage::kInQueue; }
-  // Instead of Continue(), when a deadline has passed that Begin() did not
-  // know. The result is kRefused.
+  // Called instead of Continue() when a deadline has passed that Begin() did
+  // not know. Returns kRefused.
   Step GiveUp(Time now) {
     return Refuse(absl::StatusCode::kDeadlineExceeded,
                   Reason::kDeadlineExceeded, now);

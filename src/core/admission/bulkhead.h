@@ -125,15 +125,15 @@ class Bulkhead {
   void SetOptions(const BulkheadOptions& options,
                   std::vector<std::shared_ptr<Waiter>>* admitted);
 
-  // `before` with these options, or a new one if it is null. `admitted` as for
-  // SetOptions().
+  // Returns `before` with these options, or a new one if it is null. `admitted`
+  // is as for SetOptions().
   static std::shared_ptr<Bulkhead> Next(
       std::shared_ptr<Bulkhead> before, const BulkheadOptions& options,
       std::vector<std::shared_ptr<Waiter>>* admitted);
 
   Snapshot snapshot() const;
 
-  // As policy_state.h has them.
+  // These are as policy_state.h requires.
   static constexpr Reason kReasons[] = {Reason::kBulkheadFull,
                                         Reason::kQueueTimeout};
   static constexpr bool kMayMakeWait = true;

@@ -77,7 +77,7 @@ class RateLimit {
   // included. A turn that came from `before` is given back to `before`, and has
   // no effect here.
   RateLimit(const RateLimitOptions& options, const RateLimit& before, Time now);
-  // `before` if it has these options, else what replaces it.
+  // Returns `before` if it has these options, else what replaces it.
   static std::shared_ptr<RateLimit> Next(std::shared_ptr<RateLimit> before,
                                          const RateLimitOptions& options,
                                          uint64_t seed, Time now);
@@ -95,7 +95,7 @@ class RateLimit {
   double tokens(Time now) const;
   const RateLimitOptions& options() const { return options_; }
 
-  // As policy_state.h has them.
+  // These are as policy_state.h requires.
   static constexpr Reason kReasons[] = {Reason::kRateLimited};
   static constexpr bool kMayMakeWait = true;
   static Measures Kinds() { return MeasuresOf(RateLimitOptions(), 0, 0); }

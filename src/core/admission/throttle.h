@@ -1,6 +1,6 @@
-// Client-side throttling: refuses calls here in the share in which the server
-// refuses them, so that the server does not have to. A refusal costs an
-// overloaded server something, too.
+// Client-side throttling: while the server refuses many calls, a share of the
+// calls is refused here, so that the server does not have to. A refusal costs
+// an overloaded server something, too.
 //
 //   if (!throttle.Admit(now)) return Reject();
 //   ...
@@ -46,7 +46,7 @@
 
 namespace firebreak::core {
 
-// Refuses calls in the share in which the server does: SRE book, ch. 21.
+// Client-side throttling as in the SRE book, ch. 21.
 struct ThrottleOptions {
   double k = 2.0;                                  // [1, 1'000]. ibid.
   Duration window = std::chrono::seconds(2 * 60);  // [1s, 1h]. ibid.
@@ -76,7 +76,7 @@ class Throttle {
   Throttle(const Throttle&) = delete;
   Throttle& operator=(const Throttle&) = delete;
 
-  // `before` with these options, or a new one if it is null.
+  // Returns `before` with these options, or a new one if it is null.
   static std::shared_ptr<Throttle> Next(std::shared_ptr<Throttle> before,
                                         const ThrottleOptions& options,
                                         uint64_t seed, Time now);
@@ -92,7 +92,7 @@ class Throttle {
 
   Snapshot snapshot(Time now);
 
-  // As policy_state.h has them.
+  // These are as policy_state.h requires.
   static constexpr Reason kReasons[] = {Reason::kThrottledLocally};
   static constexpr bool kMayMakeWait = false;
   static Measures Kinds() { return Snapshot().measures(); }

@@ -81,7 +81,7 @@ class CallDriver {
     // One breaker for each target, in the order of preference. At least one.
     absl::Span<Breaker* const> targets;
     AttemptBudget* budget = nullptr;
-    // Null for a shadow, whose calls and attempts are the other driver's.
+    // Null for a shadow: the other driver counts the calls and attempts.
     MethodStats* stats = nullptr;
     // The latency of the method, which is used and updated. May be null: then
     // hedge delays by quantile are at their maximum, and there is no deadline
@@ -92,11 +92,11 @@ class CallDriver {
     // The deadline of the call, the policy's timeout included.
     Time deadline = kInfiniteFuture;
     // For each fallback, in their order: how long it may take from when it is
-    // asked. Infinite: as long as the call has.
+    // asked. If infinite, it may take as long as the call has.
     absl::Span<const Duration> fallback_times;
     uint64_t seed = 0;  // for the jitter of this call
-    // Another driver runs the call, and this one only tells what it would do:
-    // see Follow().
+    // Whether another driver runs the call, and this one only works out what it
+    // would do: see Follow().
     bool is_shadow = false;
   };
 
@@ -214,31 +214,32 @@ class CallDriver {
   Actions OnCallerCancel(Time now);
   // A deadline has passed that is not in the plan: that of the parent call.
   Actions OnCallersDeadline(Time now, bool is_judged_later = false);
-  // A thread is about to run fallback `link`. False: it is too late to run it.
+  // A thread is about to run fallback `link`. False if it is too late for that.
   bool OnLinkBegin(int link);
   // Fallback `link` has ended. If it was given up before, nothing changes.
   Actions OnLinkEnd(int link, bool ok, Time now);
   // No thread will run fallback `link`.
   Actions OnLinkNotBegun(int link, Time now);
 
-  // For a shadow, which hears of the same events but launches nothing by
-  // itself. It measures no latency and has no deadline gate: both are the
-  // other's.
+  // The next functions are for a shadow, which is told the same events but
+  // launches nothing by itself. It records no latency and applies no deadline
+  // gate: the other driver does both.
   //
   // The other driver has launched an attempt of this kind. If this one has such
   // an attempt planned, and the target admits it, it launches its own. With
   // kFirst this begins the call.
   Actions Follow(AttemptKind kind, int target, Time now);
-  // Instead of Follow(kFirst): the first attempt was launched to target 0 with
-  // this permit, and the call counted in the budget. `hedge_at` is what
+  // Called instead of Follow(kFirst): the first attempt was launched to target
+  // 0 with this permit, and the budget has counted the call. `hedge_at` is what
   // HedgeAt() was then (hedging.h); kInfiniteFuture for never. So a call that
   // ends before anything else happens needs no driver.
   void Adopt(Permit permit, Time launched, Time hedge_at);
-  // Whether it would have launched that attempt to another target. What becomes
-  // of the call after that is not known, and the driver is of no more use.
+  // Whether it would have launched that attempt to another target. What would
+  // have become of the call after that is not known, so the driver is of no
+  // more use.
   bool is_elsewhere() const { return is_elsewhere_; }
-  // Pays for a hedge that is due and leaves it out, or for a retry that is
-  // planned. Returns whether it would have been sent.
+  // Drops a hedge that is due, or a retry that is planned, but leaves its token
+  // spent. Returns whether it would have been sent.
   bool ForgoHedge(Time now);
   bool ForgoRetry(Time now);
 

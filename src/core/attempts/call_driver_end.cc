@@ -268,7 +268,7 @@ CallTape::Attempt CallDriver::AttemptFacts(int n, const Finish& finish) const {
   out.attribution = facts.attribution;
   out.stopped = facts.stopped;
   out.kind = facts.kind;
-  // As elsewhere, whoever cancelled did not wait for it.
+  // As elsewhere, a caller that cancelled did not wait for the answer.
   out.answered = n == finish.attempt && finish.reason != Reason::kCancelled;
   return out;
 }

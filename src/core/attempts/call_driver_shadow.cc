@@ -1,4 +1,5 @@
-// A driver beside another one, which only tells what it would do.
+// The functions of a shadow: a driver that runs beside another one, and only
+// works out what it would do.
 #include <algorithm>
 #include <utility>
 

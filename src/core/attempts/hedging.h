@@ -38,11 +38,11 @@ Time HedgeAt(const MethodOptions& options, LatencyModel* model, Time deadline,
 
 // The tokens of the budget that a call's first hedge leaves to retries, to
 // second hedges, and to calls that are slow for longer: a half. When tokens are
-// short, many calls that ask for the first time would have answered soon
-// anyway; who asks later would not. With 1 token for 10 calls, two hedges at
-// the p90, and one call in twenty ten times as slow, the p99.9 is 26 ms with a
-// half kept, and 40 ms with nothing (tests/unit/core/attempts/hedging_test.cc
-// has the model).
+// short, many calls that ask for their first hedge would have been answered
+// soon anyway; calls that ask later would not. With 1 token for 10 calls, two
+// hedges at the p90, and one call in twenty ten times as slow, the p99.9 is 26
+// ms with a half kept, and 40 ms with nothing
+// (tests/unit/core/attempts/hedging_test.cc has the model).
 inline double FirstHedgeLeaves(const BudgetOptions& budget) {
   return 0.5 * (budget.burst - 1);
 }

@@ -5,8 +5,9 @@
 //   const double chance = estimator.Chance(Code::kUnavailable, now);
 //   if (chance < floor && !estimator.TakeTrial(Code::kUnavailable, now)) ...
 //
-// For each status code: of the earlier retries made after that code, the share
-// that succeeded, where a result counts half after each `half_life`:
+// The estimate for a status code is the share of successes among the earlier
+// retries that were made after that code. A result loses half of its weight
+// with each `half_life`:
 //
 //   chance = (successes + 1) / (successes + failures + 2)
 //
@@ -22,9 +23,9 @@
 // One result a second at the default half-life amounts to 1 / (1 - 2^(-1/30 s))
 // = 44 results, so the trials below weigh as much as the storm before.
 //
-// Below the floor, one retry a second for each code is made, a trial, since
-// otherwise nothing would be learned any more. It is for each code and not for
-// each method, since otherwise a frequent code would use up all trials.
+// Below the floor one retry a second is still made for each code, as a trial,
+// since otherwise nothing more would be learned. Trials are counted per code
+// and not per method, since otherwise a frequent code would use them all up.
 //
 // Thread safety: safe from any thread; one lock, taken only by calls that have
 // failed, which take the attempt budget's as well. Memory: fixed. Time: `now`

@@ -2,21 +2,21 @@
 // may, as far as the failure itself and earlier retries tell.
 //
 //   RetryPacer pacer(&options, estimator);
-//   const RetryPace pace = pacer.AfterFailure(end, attribution, now, &rng);
+//   RetryPace pace = pacer.AfterFailure(end, attribution, now, &rng);
 //   if (pace.stop != Reason::kNone) return pace.stop;
 //   ... deadline, breakers, throttle ...
-//   if (!pacer.IsWorthIt(pace, now)) return Reason::kRetriesNotWorthIt;
+//   if (!pacer.IsWorthIt(&pace, now)) return Reason::kRetriesNotWorthIt;
 //   ... budget, wait until pace.at, launch; and when the retry has ended:
 //   pacer.OnRetryEnd(pace.after, end.code, attribution, now);
 //
 // The wait; the first line that applies counts:
-//   the server forbids it             no retry any more in this call (gRFC A6)
+//   the server forbids it             no more retries in this call (gRFC A6)
 //   it may have run, and must not
 //     run twice                       no retry
 //   the server named a time           exactly then; the backoff starts again
 //                                     (docs/adr/0008-pushback-is-exact.md)
 //   hedging                           at once, but never before such a time
-//   else                              the backoff (backoff.h)
+//   otherwise                         the backoff (backoff.h)
 //
 // With `retry.adaptive` and an estimator the backoff is stretched before it is
 // jittered, once, and is at most `max_delay`:
@@ -34,7 +34,7 @@
 // few, and must fit the deadline to show anything. The floor also holds if the
 // server named a time: that says when to come back, and not that it will help.
 //
-// Thread safety: none, it is a part of the call's driver.
+// Thread safety: none; it is part of the call's driver.
 #ifndef FIREBREAK_SRC_CORE_ATTEMPTS_RETRY_PACER_H_
 #define FIREBREAK_SRC_CORE_ATTEMPTS_RETRY_PACER_H_
 

@@ -157,7 +157,7 @@ struct Admission {
   Refusal refusal;
 };
 
-// Is called after each change of state. The breaker's lock is released by then,
+// Called after each change of state. The breaker's lock is released by then,
 // but the thread that settled the permit may hold others: an observer may only
 // enqueue work. Two changes in quick succession may arrive in either order; the
 // EventLog has the right order.
@@ -188,8 +188,8 @@ class Breaker {
   // application's classifier may run (classification.h), and no longer than a
   // probe slot may be lost.
   static constexpr Duration kJudgedWithin = std::chrono::seconds(2);
-  // Every one of the first so many steps to HALF_OPEN and back is an event;
-  // after that only when their number has doubled: docs/adr/0036.
+  // Each of the first few steps to HALF_OPEN and back is an event; later ones
+  // only when their number has doubled: docs/adr/0036.
   static constexpr int kTripsToldEach = 4;
 
   Breaker(Identity identity, const absl::optional<BreakerOptions>& options,
@@ -203,7 +203,7 @@ class Breaker {
   // The refusal that Admit() would give at `at` if nothing happened until then;
   // nullopt if it would admit. For deciding whether a wait is worth it.
   absl::optional<Refusal> WouldRefuse(Time now, Time at);
-  // The same for a call now that is not sent; it takes its turn of a ramp.
+  // The same for a call at `now` that will not be sent. RAMP counts the call.
   absl::optional<Refusal> Glance(Time now, Hedge hedge = Hedge::kNo);
 
   // Whether it is closed, but over half way to its failure rate.
@@ -235,7 +235,7 @@ class Breaker {
   // A check starts. Calls wait for its result, unless the policy asks for
   // another service by now.
   void HealthCheckBegins(const std::string& service, Time now);
-  // The result of a check that began at `begun`. False: no more are needed.
+  // The result of a check that began at `begun`. False if no more are needed.
   bool NoteHealth(const std::string& service, const HealthAnswer& answer,
                   Time begun, Time now);
 
@@ -284,7 +284,7 @@ class Breaker {
     return std::min(std::max(now, kEarliest), kLatest);
   }
 
-  // Counts a success without the lock. False: the lock is needed for it.
+  // Counts a success without the lock. False if it needs the lock.
   bool CountQuickly(const Permit& permit, Time now);
   void SettlePermit(const Permit& permit, Verdict verdict,
                     absl::optional<Time> now);

@@ -82,8 +82,8 @@ class Probation {
   }
   // Some call got an answer, even if it was an error: open streams count again.
   void NoteAnswer() { silence_counts_from_ = Time::min(); }
-  // The probe does not hang: if its lease ends, it has succeeded. True: it is a
-  // stream whose lease ended in doubt, and it succeeds now.
+  // The probe does not hang: if its lease ends, it has succeeded. True if it is
+  // a stream whose lease has ended in doubt; it succeeds now.
   bool NoteProgress(uint64_t probe);
   // The probe was answered at `now`, and its verdict is known by `judged_by`.
   // If its lease has not ended, it lasts until then, and its end counts for
@@ -126,7 +126,7 @@ class Probation {
   };
 
   std::vector<Lease>::iterator Find(uint64_t probe);
-  // Removes it from doubted_. False: it was not there.
+  // Removes the probe from doubted_. False if it was not there.
   bool Undoubt(uint64_t probe);
   // When the results so far decide; kInfiniteFuture while there is none.
   Time patience_end() const;

@@ -81,7 +81,7 @@ class QuickPath {
 
   Entry Enter(Time now);
   // Counts a success of a call of that epoch. `started` is kInfiniteFuture if
-  // its duration does not matter. False: it has not been counted.
+  // its duration does not matter. False if it has not been counted.
   bool CountSuccess(uint64_t epoch, Time started, Time now);
 
  private:

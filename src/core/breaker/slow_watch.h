@@ -3,7 +3,7 @@
 //   SlowWatch watch(options.slow_call_duration, now);
 //   const uint64_t ticket = watch.Begin(now);
 //   int slow = watch.TakeOverdue(later);   // each call counts there once
-//   watch.found();                         // of these, those in flight still
+//   watch.found();                         // of these, those still in flight
 //   if (watch.End(ticket) == SlowWatch::Ended::kWatched) ...  // not found yet
 //
 // Calls are not remembered one by one: those that start within a sixteenth of

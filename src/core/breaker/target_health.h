@@ -1,9 +1,8 @@
 // How a breaker uses health checks: BreakerOptions::health_check.
 //
 //   if (absl::optional<HealthAsk> ask = breaker.HealthCheckDue(now)) {
-//     breaker.HealthCheckBegins(ask->service, now);  // no call probes
-//     meanwhile
-//     ... asks the target ...
+//     breaker.HealthCheckBegins(ask->service, now);
+//     ... asks the target; no call probes meanwhile ...
 //     breaker.NoteHealth(ask->service, {TargetHealth::kServing, "SERVING"},
 //                        begun, later);
 //   }

@@ -5,7 +5,8 @@
 //   if (auto found = cache.Find(key, now)) ...    // found->reply, found->age
 //
 // A reply older than `max_age` is not found. Past `max_entries` or `max_bytes`
-// the entry is removed that was neither kept nor found for the longest time.
+// the least recently used entry is removed: the one that was last kept or found
+// before all others.
 //
 // If a missing reply can be fetched elsewhere, there is one fetch at a time per
 // key, however many calls wait for it (a "single flight"):

@@ -9,9 +9,10 @@
 // A counter of the calls in flight does not show their age, so a server that
 // hangs looks like one that is busy. Therefore each call keeps its start in a
 // slot of its thread's stripe, which has a few dozen, and frees the slot when
-// it ends, on any thread. If all slots are taken, a further call is only
-// counted, without its age. The calls that hang longest keep their slots, so
-// the oldest is known, and `older` is a lower bound.
+// it ends, on any thread. If all slots of this stripe and of the next one are
+// taken, a further call is only counted, without its age. The calls that hang
+// longest keep their slots, so the oldest is known, and `older` is a lower
+// bound.
 //
 // Thread safety: safe from any thread, without a lock. Ownership: it outlives
 // its calls. Memory: fixed, 2.5 kB. Cost: two atomic operations per call, on a

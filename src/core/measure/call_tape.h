@@ -117,8 +117,8 @@ class CallTape {
   Session Start(double share);
   // Passes what was written since the last time to `take(call, attempts)`, the
   // calls of each thread in order, and returns how many calls were dropped. A
-  // call that is being written at this moment comes the next time. For a
-  // session that is over there is nothing.
+  // call that is being written at this moment is passed the next time. If the
+  // session is over, nothing is passed.
   template <class Take>
   int64_t Drain(Session session, const Take& take) {
     MutexLock lock(&mu_);
@@ -160,8 +160,8 @@ class CallTape {
     const auto ns = static_cast<uint64_t>(started.time_since_epoch().count());
     return share != 0 && ((ns * 0x9e3779b97f4a7c15U) >> 32) <= share;
   }
-  // Exchanges the n-th tray for the spare one. False: it is empty, or a thread
-  // is writing to it.
+  // Exchanges the n-th tray for the spare one. False if it is empty, or if a
+  // thread is writing to it.
   bool Exchange(size_t n) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   std::atomic<uint64_t> state_{0};

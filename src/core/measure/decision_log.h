@@ -89,7 +89,7 @@ class DecisionLog {
   Page Last(size_t limit) const;
 
  private:
-  // Counts the decision if that is enough. False: Keep() must follow.
+  // Counts the decision if that is enough. False if Keep() must follow.
   bool IsCounted(const Decision& decision, Time now);
   bool CountAlike(const Decision& decision, Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -65,7 +65,7 @@ struct Event {
   bool refused = false;
 };
 
-// Is called for each event, in order, under the lock of the log and any lock
+// Called for each event, in order, under the lock of the log and any lock
 // that the appending thread holds. It may only enqueue work.
 class EventSink {
  public:

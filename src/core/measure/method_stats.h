@@ -92,7 +92,7 @@ class MethodStats {
   // driver notes retries and hedges.
   DecisionLog decisions;
   // Where each call is recorded when it ends, while there is a listener
-  // (call_tape.h). Null: nowhere. Set before the first call.
+  // (call_tape.h). Null if calls are not recorded. Set before the first call.
   CallTape* tape = nullptr;
 
  private:

@@ -1,7 +1,7 @@
 // The callbacks that the application has added to the engine, and the counters
 // of their errors.
 //
-//   Callbacks callbacks(&io, options);
+//   Callbacks callbacks(&io, capacity, options.log_sink);
 //   events.SetSink(callbacks.listeners());
 //   ++callbacks.counters()->classifier_late;
 //

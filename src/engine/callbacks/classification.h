@@ -6,12 +6,13 @@
 //
 // There may be several permits: that of the live policy, and that of a
 // candidate. Each is settled once: with the classifier's judgement, or with its
-// default if the classifier throws, takes too long or finds no room on the
-// pool. The host's engine is kept alive until then. The breaker knows when the
-// answer came (Permit::NoteAnswered), so the classifier's time does not count
-// as the server's.
+// default verdict if the classifier throws, takes too long or finds no room on
+// the pool. The host's engine is kept alive until then. The breaker knows when
+// the answer came (Permit::NoteAnswered), so the classifier's time does not
+// count as the server's.
 //
-// Thread safety: a pure function of its arguments.
+// Thread safety: safe from any thread. Classify() does not wait: the classifier
+// runs on the observers' pool.
 #ifndef FIREBREAK_SRC_ENGINE_CALLBACKS_CLASSIFICATION_H_
 #define FIREBREAK_SRC_ENGINE_CALLBACKS_CLASSIFICATION_H_
 

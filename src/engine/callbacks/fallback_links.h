@@ -90,7 +90,7 @@ class FallbackLinks {
   bool learns_ = false;
 };
 
-// Convert the bytes of serialized messages.
+// Convert between a serialized message in a ByteBuffer and its plain bytes.
 std::string BytesOf(const grpc::ByteBuffer& buffer);
 grpc::ByteBuffer BufferOf(absl::string_view bytes);
 

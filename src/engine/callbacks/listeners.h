@@ -5,14 +5,15 @@
 //                                                      // the EventLog
 //
 // Each listener has a queue of its own, which one job at a time empties on the
-// observers' pool. The job makes room for others after a few events, so a
-// listener that blocks delays only itself. While whoever reports an event holds
-// locks, only a queue grows and a timer is armed; the timer thread hands the
-// job to the pool, and tries again if that is full.
+// observers' pool. The job yields to other jobs after a few events, so a
+// listener that is slow delays only itself. The code that reports an event may
+// hold locks, so reporting only appends to queues and arms a timer; the timer
+// thread submits the job to the pool, and tries again later if the pool is
+// full.
 //
-// That a breaker has opened is worth more than the thousand refusals that
-// follow. So refusals that say the same are counted together, and if a queue is
-// full they are dropped first.
+// The event that a breaker has opened is worth more than the thousand refusals
+// that follow it. So refusals that say the same are counted together, and they
+// are dropped first if a queue is full.
 //
 // Thread safety: safe from any thread. Ownership: shared with running jobs,
 // which may outlive `io`: Stop() is called before `io` is destroyed, and drops
@@ -54,7 +55,7 @@ class Listeners final : public core::EventSink,
 
   void Add(std::shared_ptr<EventListener> listener,
            Interest interest = Interest::kAll);
-  // Drops the events that wait for it. It may still be busy with one.
+  // Drops the events that wait for `listener`, which may still be handling one.
   void Remove(const EventListener* listener);
 
   void OnEvent(const core::Event& event) override;
@@ -91,8 +92,8 @@ class Listeners final : public core::EventSink,
   const std::size_t capacity_;
   std::atomic<int64_t> threw_{0};
   std::atomic<int64_t> missed_{0};
-  // Most engines have no listener for refusals, and every refusal asks: so that
-  // takes no lock.
+  // Most engines have no listener for refusals, and every refusal asks, so
+  // asking takes no lock.
   std::atomic<bool> has_any_{false};
   std::atomic<bool> has_any_of_rejections_{false};
   bool has_any() const { return has_any_.load(std::memory_order_relaxed); }

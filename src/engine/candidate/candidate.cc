@@ -3,7 +3,7 @@
 namespace firebreak::engine {
 namespace {
 
-// Nobody reads them but a debugger: breakers want a log.
+// A breaker needs a log, but nobody except a debugger reads this one.
 constexpr size_t kEvents = 10;
 
 }  // namespace

@@ -1,24 +1,27 @@
-// A policy beside the live one: its decisions are computed on the same calls
-// and counted, and never acted on.
+// A candidate policy, which runs beside the live one: its decisions about the
+// same calls are computed and counted, but never acted on.
 //
-//   auto candidate = std::make_shared<Candidate>(facts, table, seed, clock);
+//   auto candidate = std::make_shared<Candidate>(facts, table, max_methods,
+//                                                seed, clock);
 //   binding->candidate = candidate->Bind("payment", "/p.S/M", targets);
 //   ... calls: candidate_call.h ...
 //   for (const auto& method : candidate->Methods()) method->tally.counts();
 //
-// It is a registry of methods like the live one (method_registry.h): the same
-// breakers, budgets and admission control, with state of their own, so a method
-// means in it what it would mean in force. They tell nobody: the events of its
-// breakers are in a log of its own, and neither connections nor health checks
-// are made for them, so calls look in their place.
+// It has a registry of methods of its own (method_registry.h), with the same
+// kinds of breakers, budgets and admission control as the live one, but with
+// separate state. So it treats a method as it would if it were in force. Its
+// breakers have no effect outside: their events go to a log of its own, and no
+// connection is restored and no health check is sent for them. A breaker that
+// asks for health checks therefore probes with calls, but not before
+// open_duration has passed without a check (target_health.h).
 //
-// A call begins and ends with the candidate that its binding has, whatever is
-// set, cleared or promoted meanwhile.
+// A call keeps the candidate of its binding until it ends, even if another one
+// is set, or this one is cleared or promoted, meanwhile.
 //
-// Thread safety: safe from any thread. Ownership: shared by who set it and by
-// each binding. It goes when the last channel has made its bindings anew, which
-// a thread does with its next call: an idle channel keeps it, and its last call
-// destroys it.
+// Thread safety: safe from any thread. Ownership: shared by the CandidateStore
+// and by each binding. Once the store has dropped it, a channel drops it when
+// it makes new bindings, which happens at a thread's next call. So an idle
+// channel keeps it alive, and so does a call in flight.
 #ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_H_
 #define FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_H_
 
@@ -44,7 +47,7 @@ namespace firebreak::engine {
 
 class Candidate;
 
-// A method of a candidate: what it is there, and what has been counted.
+// A method under the candidate: its state there, and what has been counted.
 struct CandidateMethod {
   std::shared_ptr<MethodRuntime> runtime;
   Tally tally;
@@ -52,7 +55,7 @@ struct CandidateMethod {
 
 // The part of a MethodBinding that belongs to the candidate.
 struct CandidateBinding {
-  // Keeps what the others point to.
+  // Keeps alive what the other members point to.
   std::shared_ptr<Candidate> candidate;
   MethodBinding binding;
   CandidateMethod* method = nullptr;
@@ -60,7 +63,7 @@ struct CandidateBinding {
 
 class Candidate : public std::enable_shared_from_this<Candidate> {
  public:
-  // Which it is. All of it is told to operators.
+  // Identifies the candidate. Operators see all of these.
   struct Facts {
     uint64_t id = 0;            // 1, 2, ... in the order they were set
     uint64_t live_version = 0;  // of the live policy when it was set
@@ -74,15 +77,16 @@ class Candidate : public std::enable_shared_from_this<Candidate> {
   const Facts facts;
   const PolicyTable policy;
 
-  // Null where the candidate does not name the method: its calls would pass
-  // untouched.
+  // Returns null if the candidate does not name the method: its calls would
+  // pass untouched.
   std::shared_ptr<const CandidateBinding> Bind(
       const std::string& channel, const std::string& method,
       const std::vector<std::string>& targets);
 
-  // Those that have been called since it was set, by channel and method.
+  // Returns the methods that have been called since the candidate was set,
+  // sorted by channel and method.
   std::vector<const CandidateMethod*> Methods() const;
-  // The same of one; null if it has not been called.
+  // Returns one of these, or null if the method has not been called since then.
   const CandidateMethod* Find(const std::string& channel,
                               const std::string& method) const;
 

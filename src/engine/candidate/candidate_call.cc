@@ -17,7 +17,8 @@ using core::Time;
 
 }  // namespace
 
-// It may have had more time under the candidate.
+// Whether the attempt ran out of time only because the live policy gave it less
+// than the candidate would have.
 bool CandidateCall::WasCutOff(const Sent& sent, const core::AttemptEnd& end,
                               Time own_deadline) {
   return end.code == absl::StatusCode::kDeadlineExceeded &&
@@ -26,7 +27,7 @@ bool CandidateCall::WasCutOff(const Sent& sent, const core::AttemptEnd& end,
 
 class CandidateCall::Waiter final : public core::Bulkhead::Waiter {
  public:
-  void OnPlace() override {}  // it is asked for later
+  void OnPlace() override {}  // Continue() asks for the slot later
 };
 
 CandidateCall::CandidateCall(const CandidateBinding& candidate,
@@ -110,7 +111,7 @@ void CandidateCall::Begin(const Launch& launch, Time now) {
   using StepKind = core::AdmissionControl::Step::Kind;
   if (waits_) {
     core::AdmissionControl::Step step = admission_.Continue(waiter_, now);
-    // A token comes by itself.
+    // A token would have come by `step.until` without any other event.
     if (step.kind == StepKind::kWait && !admission_.is_queued()) {
       step = admission_.Continue(waiter_, step.until);
     }
@@ -141,7 +142,8 @@ void CandidateCall::Begin(const Launch& launch, Time now) {
   if (is_driven_ && core::MayHedge(options_) && options_.max_attempts() > 1) {
     hedge_at_ = core::HedgeAt(options_, &live_->latency, deadline_, now);
   }
-  // See above: nobody says whether its connection lives.
+  // Nothing tells these breakers whether the connection is alive, so the
+  // silence of a stream must not count for it.
   if (!is_unary() && permit_.is_probe()) permit_.NoteAnswered(now);
 }
 
@@ -154,7 +156,7 @@ core::Admission CandidateCall::AskFirstTarget(int sent_to, Time now) {
             : deadline_;
     return breaker->Admit(now, deadline, kind_);
   }
-  // What is sent elsewhere takes none of its permits.
+  // A call that is sent to another target takes no permit of this breaker.
   return {core::Permit(), breaker->Glance(now).value_or(core::Refusal{})};
 }
 
@@ -222,7 +224,7 @@ void CandidateCall::Advance(Time now) {
   if (!driver_ || finish_) return;
   const Time before = std::min(now - core::Duration(1), deadline_);
   hedges_ |= driver_->ForgoHedge(before);
-  // A timeout that is the same rings for both at once.
+  // If both policies have the same timeout, the live one ends the call.
   if (deadline_ >= live_deadline_ || now <= deadline_) return;
   Note(driver_->OnTimer(deadline_));
   has_timed_out_ = true;

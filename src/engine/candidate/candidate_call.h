@@ -1,42 +1,46 @@
-// What a candidate policy would do with one call, told as the call goes on.
+// Works out, while a call runs, what a candidate policy would have done with
+// it.
 //
-//   CandidateCall shadow(*binding->candidate, live.get(), arrival);
+//   CandidateCall shadow(*binding->candidate, runtime.get(), arrival);
 //   shadow.OnLaunch(launch, now);      // for each attempt that is really sent
 //   shadow.OnAttemptEnd(n, end, now);  // before the live driver hears of it
 //   shadow.OnTimer(now);               // after the live driver has heard of it
 //   shadow.End(call, now);             // with the facts that CallTape takes
 //
-// Where the candidate would drive the call, a CallDriver of its own hears of
-// the same events and launches an attempt only beside one that is really sent
+// Where the candidate would drive the call, a CallDriver of its own is told the
+// same events, and launches an attempt only beside one that is really sent
 // (CallDriver::Follow). Otherwise its breaker gives one permit, as for a call
-// that runs natively. Both run on the candidate's own state. How long attempts
-// take they know from the live method's LatencyModel, which both policies would
-// have measured.
+// that runs natively. Both use the candidate's own state, except that they take
+// the usual time of an attempt from the live method's LatencyModel: it would be
+// the same under both policies.
 //
-// What it can know only in part, since the call goes as the live policy wants:
-//  - What the live policy refuses teaches the candidate nothing, and takes none
-//    of its probes. Neither does an attempt that it would not have made.
-//  - What the candidate would refuse teaches it nothing either, though its end
-//    is seen: in force it would not have been.
-//  - What the live policy ends by its timeout, or sends to a target that the
-//    candidate would not have chosen, has no result for the candidate.
-//  - A call that it would have ended by its timeout gives its place back when
-//    it really ends.
-//  - A wait is not waited. A call that would have to wait for a token counts as
-//    let in. One that is still in the candidate's queue when it is really sent
-//    teaches nothing, and counts as refused if it ends after `max_wait` without
-//    a place.
-//  - Only the first hedge and the next retry are told: what they would have
-//    brought nobody knows.
+// The call runs as the live policy wants, so some things are known only in
+// part:
+//  - A call that the live policy refuses gives the candidate no result, and
+//    takes none of its probes. The same holds for an attempt that the candidate
+//    would not have made.
+//  - A call that the candidate would refuse gives it no result either, although
+//    the end of the call is seen: if the candidate were in force, there would
+//    be no such end.
+//  - A call that the live policy ends by its timeout, or sends to a target that
+//    the candidate would not have chosen, has no result for the candidate.
+//  - A call that the candidate would have ended by its timeout keeps its
+//    bulkhead slot until it really ends.
+//  - No call is made to wait. A call that would have to wait for a token counts
+//    as admitted. A call that is still in the candidate's queue when it is
+//    really sent gives no result, and counts as refused if it ends after
+//    `max_wait` without having got a slot.
+//  - Only that it would have sent a first hedge or one more retry is counted:
+//    nobody knows what these would have achieved.
 //  - Its deadline gate stops what that of the live policy stops, if both have
-//    one. Fallbacks and `fault` are not looked at.
-//  - Nobody tells its breakers of connections, so a stream that probes and is
-//    silent for two seconds decides nothing.
+//    one. The candidate's fallbacks and its `fault` are ignored.
+//  - Its breakers are not told about connections, so a probe that is a stream
+//    decides nothing by staying open in silence.
 //
-// One that is destroyed without an end was abandoned.
+// A CandidateCall that is destroyed without End() counts its call as abandoned.
 //
-// Thread safety: none but what its call has. Ownership: the binding, and the
-// live method, outlive it.
+// Thread safety: none; the owner of the call uses it, or locks. Ownership: the
+// binding and the live method outlive it.
 #ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_CALL_H_
 #define FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_CALL_H_
 
@@ -61,10 +65,11 @@ class CandidateCall final : public core::Recycled<CandidateCall> {
   struct Arrival {
     core::Time now;
     core::Time deadline = core::kInfiniteFuture;  // its caller's
-    // That, or the one by the timeout of the live policy.
+    // The earlier of that and the deadline by the live policy's timeout.
     core::Time live_deadline = core::kInfiniteFuture;
     core::CallKind kind = core::CallKind::kUnary;
-    // The candidate's, with what the call itself changes. Null: as they are.
+    // The candidate's options with the changes that the call asks for. Null if
+    // it asks for none.
     std::shared_ptr<const core::MethodOptions> options;
     uint64_t seed = 0;  // of the live driver
   };
@@ -79,14 +84,14 @@ class CandidateCall final : public core::Recycled<CandidateCall> {
   CandidateCall& operator=(const CandidateCall&) = delete;
 
   void OnLaunch(const Launch& launch, core::Time now);
-  // Not of the attempts that the live policy ends itself. Returns what a
-  // classifier has to judge: nothing, unless `end` says that one will.
+  // Not called for attempts that the live policy ends itself. Returns what a
+  // classifier has to judge, which is nothing unless `end` says that one will.
   std::vector<Unjudged> OnAttemptEnd(int n, const core::AttemptEnd& end,
                                      core::Time now);
   void OnCommit(int n, core::Time now);
   void OnTimer(core::Time now);
   void OnProgress(core::Time now);  // of a stream
-  // Once.
+  // Called once.
   void End(const Call& call, core::Time now);
 
  private:
@@ -113,8 +118,8 @@ class CandidateCall final : public core::Recycled<CandidateCall> {
     if (is_driven_ && driver_ == nullptr && permit_) MakeDriver();
   }
   void MakeDriver();
-  // Whether nothing has happened to it that a driver decides about, but this
-  // end of its first attempt.
+  // Whether this end of its first attempt is the only event so far, and one
+  // that needs no driver to decide anything.
   bool IsPlain(int n, const core::AttemptEnd& end, core::Time now) const;
   static bool WasCutOff(const Sent& sent, const core::AttemptEnd& end,
                         core::Time own_deadline);
@@ -122,7 +127,7 @@ class CandidateCall final : public core::Recycled<CandidateCall> {
                                   core::Time now);
   std::vector<Unjudged> EndNative(const Sent& sent, const core::AttemptEnd& end,
                                   core::Time now);
-  // What there is of it is not known from here on.
+  // Gives the call up: from here on, what the candidate would do is not known.
   void Lose();
   void Note(const core::CallDriver::Actions& actions);
   // Applies what was due before `now`.
@@ -152,16 +157,17 @@ class CandidateCall final : public core::Recycled<CandidateCall> {
   bool gives_up_ = false;
   bool live_retried_ = false;
   bool live_hedged_ = false;
-  // Before the permit, which takes itself out of the queue by it.
+  // Declared before the permit, which needs it to leave the queue.
   std::shared_ptr<core::Bulkhead::Waiter> waiter_;
   core::AdmissionPermit admission_;
   absl::InlinedVector<Sent, 2> sent_;
-  // Where it would drive the call. With one target it is made when it has
-  // something to decide: until then, the permit below is that of the first
-  // attempt. Not inside of this object, which would be three times as large.
+  // Set where the candidate would drive the call. With one target it is made
+  // only when it has something to decide: until then, the permit below is that
+  // of the first attempt. It is on the heap because this object would otherwise
+  // be three times as large.
   std::unique_ptr<core::CallDriver> driver_;
   absl::optional<core::CallDriver::Finish> finish_;
-  // Where it would not.
+  // Where the candidate would not drive the call.
   core::Permit permit_;
   core::Time launched_;
   core::Time hedge_at_ = core::kInfiniteFuture;

@@ -29,7 +29,8 @@ Live LiveOf(const CandidateCall::Call& call) {
   return Live::kUnknown;
 }
 
-// The live policy has ended it by its own timeout, and not by its caller's.
+// Whether the live policy's timeout ended the call, and not its caller's
+// deadline.
 bool HasTimedOut(const CandidateCall::Call& call, Time callers_deadline) {
   return call.reason == Reason::kDeadlineExceeded && call.attempts > 0 &&
          call.took >= call.granted &&

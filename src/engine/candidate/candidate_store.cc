@@ -141,7 +141,7 @@ void CandidateStore::Swap(std::shared_ptr<Candidate> next) {
     current_id_ = next == nullptr ? 0 : next->facts.id;
     current_.swap(next);
   }
-  // Whoever binds from now on finds the new one.
+  // Bindings that are made from now on get the new one.
   neighbours_.methods->Rebind();
 }
 

@@ -2,13 +2,13 @@
 //
 //   CandidateStore store({&policies, &methods, max_methods, clock});
 //   absl::StatusOr<PolicyChange> change = store.Set(table, update);
-//   ... calls: each binding has it (channel_binding.h) ...
-//   change = store.Promote(promotion);       // it is the policy in force now
+//   ... each binding refers to the candidate (channel_binding.h) ...
+//   change = store.Promote(promotion);       // now it is the policy in force
 //
 // There is one candidate at a time. It stays beside whatever policy is in force
 // until it is cleared, promoted or replaced, and it ends with the engine.
 //
-// Thread safety: safe from any thread. Ownership: what it is given outlives it.
+// Thread safety: safe from any thread. Ownership: its neighbours outlive it.
 #ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_STORE_H_
 #define FIREBREAK_SRC_ENGINE_CANDIDATE_CANDIDATE_STORE_H_
 
@@ -42,49 +42,50 @@ class CandidateStore {
     EngineClock clock = EngineClock();
   };
   struct Promotion {
-    // Also when another live policy is in force by now than the candidate was
-    // set beside.
+    // Promote even if the live policy has changed since the candidate was set.
     bool force = false;
-    // Only this candidate; zero: whichever is there.
+    // Promote only the candidate with this id. Zero means any.
     uint64_t if_id = 0;
     std::string source;  // as in PolicyUpdate
   };
 
   explicit CandidateStore(Neighbours neighbours);
 
-  // From now on this is the candidate, and counts begin anew. Errors are those
-  // of PolicyStore::UpdatePolicy(), with which it shares its dry run: what the
-  // policy would change if it were promoted now. ABORTED also: not `if_id` is
-  // there, if that is not zero. Each is an event too, but for a dry run; the
-  // one before stays then. `set` becomes the candidate, and stays as it was
-  // after a dry run and an error.
+  // Makes `policy` the candidate, and starts its counts at zero. Returns what
+  // the policy would change if it were promoted now: the dry run of
+  // PolicyStore::UpdatePolicy(), with the same errors. Also returns ABORTED if
+  // `if_id` is not zero and is not the current candidate. After an error the
+  // previous candidate stays. An error is logged as an event too, unless this
+  // is a dry run. `set`, if it is not null, receives the new candidate; a dry
+  // run and an error leave it alone.
   absl::StatusOr<PolicyChange> Set(const absl::StatusOr<PolicyTable>& policy,
                                    const PolicyUpdate& update,
                                    uint64_t if_id = 0,
                                    std::shared_ptr<Candidate>* set = nullptr);
-  // The one that has gone. FAILED_PRECONDITION: there is none. ABORTED: it is
-  // not `if_id`, which is an event too.
+  // Removes the candidate and returns it. Returns FAILED_PRECONDITION if there
+  // is none, and ABORTED if it is not `if_id`, which is logged as an event too.
   absl::StatusOr<std::shared_ptr<Candidate>> Clear(const std::string& source,
                                                    uint64_t if_id = 0);
-  // Puts the candidate into force, as UpdatePolicy() would, and there is none
-  // any more. What its breakers, budgets and queues have seen goes with it.
-  // FAILED_PRECONDITION: there is none. ABORTED: it is not `if_id`, or the live
-  // policy has changed; this is an event too.
+  // Puts the candidate into force, as UpdatePolicy() would. After that there is
+  // no candidate, and the state of its breakers, budgets and queues is lost.
+  // Returns FAILED_PRECONDITION if there is none, and ABORTED if it is not
+  // `if_id` or the live policy has changed, which is logged as an event too.
   absl::StatusOr<PolicyChange> Promote(const Promotion& promotion);
 
-  // Null: there is none.
+  // Returns null if there is none.
   std::shared_ptr<Candidate> current() const;
-  // Zero: there is none.
+  // Returns zero if there is none.
   uint64_t current_id() const { return current_id_; }
-  // What it has counted of a method, once that has been called.
-  // Exported for libfirebreak_prometheus (docs/adr/0021).
+  // Returns what the candidate has counted for a method, or nothing if that has
+  // not been called under it. Exported for libfirebreak_prometheus
+  // (docs/adr/0021).
   FIREBREAK_EXPORT absl::optional<CandidateCounts> CountsOf(
       const MethodRuntime& live) const;
 
  private:
-  // ABORTED unless the candidate is `if_id`, or this is zero.
+  // Returns ABORTED unless `if_id` is zero or the id of the candidate.
   absl::Status IsThere(uint64_t if_id) const;
-  // Notes that the candidate was not treated as `source` wanted. Returns `why`.
+  // Logs an event that the request of `source` was refused. Returns `why`.
   absl::Status Refuse(const std::string& source, absl::string_view what,
                       const absl::Status& why) const;
   absl::Status MayPromote(const Candidate::Facts& facts,
@@ -92,12 +93,12 @@ class CandidateStore {
   void Swap(std::shared_ptr<Candidate> next);
 
   const Neighbours neighbours_;
-  // Held for a change as a whole; before all that the neighbours lock.
+  // Held for a whole change. Acquired before all locks of the neighbours.
   core::Mutex change_mu_;
   uint64_t last_id_ ABSL_GUARDED_BY(change_mu_) = 0;
   mutable core::Mutex mu_;
   std::shared_ptr<Candidate> current_ ABSL_GUARDED_BY(mu_);
-  std::atomic<uint64_t> current_id_{0};  // of that
+  std::atomic<uint64_t> current_id_{0};  // of `current_`
 };
 
 }  // namespace firebreak::engine

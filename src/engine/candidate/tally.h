@@ -7,17 +7,19 @@
 //   counts.of(Would::kRefuse, Live::kSucceeded);    // the live one was right
 //
 // Every call that began under the candidate is counted once, when it ends, by
-// what the live policy made of it. What the candidate would have done otherwise
-// is counted by the same: where it would have refused or ended a call,
+// its outcome under the live policy. What the candidate would have done
+// differently is counted by the same outcome. Where it would have refused or
+// ended a call:
 //
 //   the call succeeded   the live policy was right to let it go on
 //   it failed            the candidate was right: it would have failed sooner
-//   neither is known     its caller ended it, or the live policy refused it
+//   it is not known      its caller ended it, or the live policy refused it
 //
-// An answer of a fallback is a failure here: no server gave one.
+// An answer from a fallback counts as a failure here, since no server answered.
 //
-// Thread safety: safe from any thread. Each few threads count for themselves
-// (striped.h), so a call that both policies treat alike pays for one counter.
+// Thread safety: safe from any thread. The counters are striped over threads
+// (striped.h), so threads rarely contend. A call that both policies treat alike
+// increments one counter.
 #ifndef FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
 #define FIREBREAK_SRC_ENGINE_CANDIDATE_TALLY_H_
 
@@ -32,7 +34,7 @@
 
 namespace firebreak::engine {
 
-// What became of a call under the live policy.
+// The outcome of a call under the live policy.
 enum class Live {
   kSucceeded,
   kFailed,   // with a status that is not OK, or by a fallback
@@ -41,20 +43,20 @@ enum class Live {
 };
 inline constexpr size_t kLives = 4;
 
-// What the candidate would have done.
+// What the candidate would have done with a call.
 enum class Would {
-  kNothingElse,  // for all calls, whatever else is counted of them
+  kNothingElse,  // counted for every call, whatever else is counted for it
   kRefuse,
-  kTimeOut,  // ended it by its own timeout, before it ended or as it did
-  kGoOn,     // not ended it where the timeout of the live policy has
-  kWait,     // kept it waiting for a token or a place
-  kRetry,    // tried again, where the live policy gave up
-  kGiveUp,   // not tried again, where the live policy did
+  kTimeOut,  // ended it by the candidate's timeout, before or as it ended
+  kGoOn,     // not ended it where the live policy's timeout did
+  kWait,     // made it wait for a token or a slot
+  kRetry,    // tried again where the live policy gave up
+  kGiveUp,   // given up where the live policy tried again
   kHedge,    // sent a second attempt beside the first
 };
 inline constexpr size_t kWoulds = 8;
 
-// Of labels: "succeeded", "time_out".
+// Names for metric labels: "succeeded", "time_out".
 constexpr absl::string_view LiveName(Live live) {
   constexpr absl::string_view kNames[kLives] = {"succeeded", "failed",
                                                 "unknown", "refused"};
@@ -65,7 +67,7 @@ constexpr absl::string_view WouldName(Would would) {
       "", "refuse", "time_out", "go_on", "wait", "retry", "give_up", "hedge"};
   return kNames[static_cast<size_t>(would)];
 }
-// Whether such calls can be counted at all.
+// Returns whether a call can be counted under this combination at all.
 constexpr bool MayBe(Would would, Live live) {
   switch (would) {
     case Would::kNothingElse:
@@ -86,7 +88,7 @@ constexpr bool MayBe(Would would, Live live) {
 struct CandidateCounts {
   std::array<std::array<int64_t, kLives>, kWoulds> counts{};
   std::array<int64_t, core::kReasons> refusals{};  // of Would::kRefuse
-  // Of the live policy, among the same calls.
+  // What the live policy did, among the same calls.
   int64_t live_timeouts = 0;
   int64_t live_retried = 0;  // calls, not retries
   int64_t live_hedged = 0;
@@ -100,7 +102,7 @@ struct CandidateCounts {
     return sum;
   }
   int64_t calls() const { return of(Would::kNothingElse); }
-  // Refused by the live policy, and let in by the candidate.
+  // Refused by the live policy, and admitted by the candidate.
   int64_t let_in() const {
     return of(Would::kNothingElse, Live::kRefused) -
            of(Would::kRefuse, Live::kRefused);

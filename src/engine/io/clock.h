@@ -1,8 +1,13 @@
-// The only place that reads a clock. All code below gets the time as an
-// argument.
+// The steady clock, the clock of an engine, and the way from there to
+// wall-clock time. The core reads no clock: it gets the time as an argument.
+// Code that belongs to an engine asks the engine's clock, so that a test can
+// set the time. Only waits on gRPC's queues, and times that are shown to
+// people, go by other clocks.
 //
 //   EngineClock clock(options.clock);
-//   breaker->Admit(clock.Now());
+//   breaker->Admit(clock.Now(), deadline);
+//
+// Thread safety: safe from any thread, if the test's clock is.
 #ifndef FIREBREAK_SRC_ENGINE_IO_CLOCK_H_
 #define FIREBREAK_SRC_ENGINE_IO_CLOCK_H_
 
@@ -15,8 +20,7 @@
 
 namespace firebreak::engine {
 
-// The steady clock. Code that belongs to an engine uses the engine's clock
-// instead.
+// The steady clock.
 inline core::Time Now() {
   return std::chrono::time_point_cast<core::Duration>(
       std::chrono::steady_clock::now());

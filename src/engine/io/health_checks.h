@@ -1,8 +1,8 @@
 // Health checks that are sent in place of probe calls, for breakers that ask
 // for them (BreakerOptions::health_check).
 //
-//   checks.Look(&breaker, channels, now);   // at each look while it is OPEN
-//   checks.Stop();
+//   checks->Look(&breaker, channels, now);   // at each look while it is OPEN
+//   checks->Stop();
 //
 // Breakers of one channel name and target that ask for one service share its
 // checks: one for each probe interval, however many methods there are, and one

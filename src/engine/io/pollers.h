@@ -62,7 +62,7 @@ class Pollers final : public TimerClient {
   void Run();
   void Stop();
 
-  // Looks whether no thread is at the queue although one is needed.
+  // Sends another thread to the queue if it needs one and has none.
   void OnTimer() override;
 
  private:

@@ -12,11 +12,11 @@
 // whose poller then does the work. Measured on gRPC 1.51: first success after a
 // restart 7.9 s without, 0.2 s with.
 //
-// It also ticks the breakers, so that what only depends on time (the lease of a
-// hung probe, an override that expires, calls in flight that become slow) takes
-// effect even if no call comes.
+// It also ticks the breakers, so that changes that depend only on time (the
+// lease of a hung probe, an override that expires, calls in flight that become
+// slow) take effect even if no call comes.
 //
-// It also sends health checks to the targets of breakers that ask for them
+// And it sends health checks to the targets of breakers that ask for them
 // (health_checks.h).
 //
 // Thread safety: safe from any thread. Ownership: `owner` is what keeps `io`
@@ -93,9 +93,9 @@ class Recovery : public core::BreakerObserver,
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Watched>> channels_ ABSL_GUARDED_BY(mu_);
   // When to look at a breaker next. A look costs a lock and a snapshot, and all
-  // breakers that have calls in flight may be in here, so only those are looked
-  // at whose time has come. While OnTimer() looks at a breaker, its time in
-  // here is infinite.
+  // breakers that have calls in flight may be in here, so a breaker is looked
+  // at only when its time has come. While OnTimer() looks at a breaker, its
+  // time in here is infinite.
   absl::flat_hash_map<core::Breaker*, core::Time> due_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -1,4 +1,5 @@
-// The threads of one engine: started where they can be, and ended together.
+// The threads of one engine. They are started if the system allows it, and are
+// joined together at the end.
 //
 //   Threads threads(StartThread);
 //   absl::Status status =

@@ -20,9 +20,9 @@ namespace firebreak::engine {
 class TimerClient {
  public:
   virtual ~TimerClient() = default;
-  // Called on a timer thread, which keeps the client alive. If it blocks,
-  // others are not delayed for long, but a thread is occupied. It may be called
-  // on two threads at once if the timer is armed again meanwhile.
+  // Called on a timer thread, which keeps the client alive. If it blocks, other
+  // timers are not delayed for long, but a thread is occupied. It may run on
+  // two threads at once if the timer is armed again meanwhile.
   virtual void OnTimer() = 0;
 };
 

@@ -1,4 +1,5 @@
-// The engine's timers, and the threads that run them: none waits for another.
+// The engine's timers and the threads that run them. A timer that blocks does
+// not hold up the others.
 //
 //   Timers timers(30, [&] { return threads.Start(..., Run).ok(); });
 //   ... timers.Run() on two threads ...
@@ -21,8 +22,8 @@
 // In a healthy process the watch costs nothing: it is woken up only if a timer
 // runs while another one is due within moments.
 //
-// By a test's clock the leader sleeps until it is told that the time has
-// changed. That a client blocks is still judged by real time.
+// With a test's clock the leader sleeps until it is told that the time has
+// changed. Whether a client blocks is still judged by real time.
 //
 // Thread safety: safe from any thread. Ownership: timers are members of their
 // clients, which disarm them before they are destroyed. Threads end after

@@ -1,7 +1,7 @@
 // Compiles a PolicySet to a PolicyTable: names, inheritance, ranges.
 //
 //   absl::StatusOr<PolicyTable> table =
-//       PolicyCompiler(set, &tree, "policy.textproto").Run();
+//       PolicyCompiler(set, &tree, &errors).Run();
 //
 // Part of policy.h, which is what others include. One compiler compiles one
 // policy, once; it keeps references to what it is given. Not thread-safe.
@@ -68,8 +68,8 @@ class PolicyCompiler {
   PolicyErrors* const errors_;
   std::vector<Entry> entries_;
   std::shared_ptr<PolicyTable::Data> data_;
-  // Where each name and each channel stood first, for the error about a second
-  // one.
+  // Where each name and each channel appeared first, for the error about a
+  // second one.
   absl::flat_hash_map<PolicyTable::Name, std::string> first_names_;
   absl::flat_hash_map<std::string, std::string> first_channels_;
   // For each channel the index of an entry that shares its breaker there, or

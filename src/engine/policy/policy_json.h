@@ -29,8 +29,8 @@ absl::StatusOr<PolicyTable> ParsePolicyJson(absl::string_view text,
                                             absl::string_view origin,
                                             bool clamp_attempts);
 
-// Reads an object of at most kMaxPolicySize bytes in which each key stands
-// once. Returns false, and adds one error, for any other text.
+// Reads an object of at most kMaxPolicySize bytes in which no key is repeated.
+// Returns false, and adds one error, for any other text.
 bool ReadJsonObject(absl::string_view text, google::protobuf::Struct* object,
                     PolicyErrors* errors);
 

@@ -44,10 +44,11 @@ class PolicyTable {
   // names share one object.
   std::shared_ptr<const core::MethodOptions> Find(
       absl::string_view channel, absl::string_view method) const;
-  // Returns what applies to a call. This is Find(), but for methods of health
-  // checks, of reflection and of our own admin service it is FindNamed(). Their
-  // failures say nothing about the service, and a breaker on them could take a
-  // node out only because its health check was slow.
+  // Returns what applies to a call. This is what Find() returns, except for
+  // methods of health checks, of reflection and of our own admin service: there
+  // it is what FindNamed() returns. Failures of those methods say nothing about
+  // the service, and a breaker on them could take a node out of use only
+  // because its health check was slow.
   std::shared_ptr<const core::MethodOptions> FindForCall(
       absl::string_view channel, absl::string_view method) const;
   // Does the same as Find() among the entries that name the method's service.
@@ -58,8 +59,8 @@ class PolicyTable {
   // any.
   bool NamesMethod(absl::string_view channel, absl::string_view method) const;
 
-  // Visits every name of the policy and the options of its entry, in no order.
-  // An empty part means any.
+  // Visits every name of the policy with the options of its entry, in no
+  // particular order. An empty part means any.
   using Visitor = absl::FunctionRef<void(
       absl::string_view channel, absl::string_view service,
       absl::string_view method, const core::MethodOptions& options)>;

@@ -3,6 +3,8 @@
 //   user->Use(policy, [&](uint64_t version) { Record(policy, version); });
 //
 // Implemented by the MethodRegistry, called by the PolicyStore.
+//
+// Thread safety: an implementation is safe from any thread.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_POLICY_USER_H_
 #define FIREBREAK_SRC_ENGINE_POLICY_POLICY_USER_H_
 

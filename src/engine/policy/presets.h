@@ -6,8 +6,9 @@
 // preset say why its numbers are what they are. `firebreakctl presets` prints
 // them as a policy file, to be used or changed.
 //
-// They differ in how soon they give up a dependency, by what a failure costs: a
-// log line that is late costs nothing, a checkout that hangs costs the sale.
+// They differ in how soon they give up on a dependency, which depends on what a
+// failure costs: a log line that is late costs nothing, a checkout that hangs
+// costs the sale.
 //
 // Pure functions over constants.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_PRESETS_H_

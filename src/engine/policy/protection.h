@@ -6,8 +6,8 @@
 //   for (const std::string& each : lost.calls) ...   // "/p.S/M on channel ..."
 //
 // Only a breaker that can refuse calls counts: one that is off, or in SHADOW,
-// protects nothing. The methods that have been called and each name of the
-// policy before are examined.
+// protects nothing. The methods that have been called and each name of the old
+// policy are examined.
 //
 // Thread safety: a pure function.
 #ifndef FIREBREAK_SRC_ENGINE_POLICY_PROTECTION_H_

@@ -81,11 +81,11 @@ struct PolicyRequest {
 };
 
 struct CandidateRequest {
-  std::string path;  // as in PolicyRequest; none: take the candidate away
+  std::string path;  // as in PolicyRequest; of Shadow()
   uint64_t if_version = 0;
   uint64_t if_candidate = 0;  // of Shadow()
-  bool off = false;
-  bool force = false;  // of Promote(): also where the live policy has changed
+  bool off = false;           // of Shadow(): remove the candidate
+  bool force = false;  // of Promote(): even if the live policy has changed
 };
 
 struct RecordRequest {
@@ -161,11 +161,13 @@ class Client {
   // Applies an earlier version, as ApplyPolicy() does. Each target has its own
   // versions.
   int RollBack(const PolicyRequest& wanted);
-  // Sets the candidate policy, or takes it away.
+  // Sets the candidate policy, or removes it.
   int Shadow(const CandidateRequest& wanted);
-  // Of one method, or all.
+  // Prints what the candidate would have done with the calls of one method, or
+  // of all methods if `method` is empty.
   int Compare(const std::string& method);
-  // Of several targets all or, as far as a look before can tell, none.
+  // Promotes the candidate on all targets or, as far as a look beforehand can
+  // tell, on none.
   int Promote(const CandidateRequest& wanted);
 
  private:

@@ -1,4 +1,4 @@
-// `firebreakctl policy shadow|compare|promote`, of servers.
+// `firebreakctl policy shadow|compare|promote`, with servers.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -91,7 +91,7 @@ int Client::Promote(const CandidateRequest& wanted) {
     requests[i].set_engine(settings_.engine);
     requests[i].set_reason(settings_.reason);
     requests[i].set_force(wanted.force);
-    // What was looked at is what is promoted.
+    // Promotes only the candidate that was looked at.
     requests[i].set_if_candidate(seen[i].response.candidate().id());
   }
   return PrintEach(

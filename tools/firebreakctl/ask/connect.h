@@ -5,7 +5,7 @@
 //   grpc::ClientContext context;
 //   AddToken(security, &context);
 //
-// Thread safety: safe from any thread. They only read files.
+// Thread safety: safe from any thread. The functions only read files.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_ASK_CONNECT_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_ASK_CONNECT_H_
 

@@ -62,7 +62,7 @@ class LiveStream {
     }
   }
 
-  // Reads the next response. False: the stream has ended.
+  // Reads the next response. False if the stream has ended.
   bool Read(Response* response, core::Duration patience) {
     const gpr_timespec until = In(patience);
     if (pending_ > 0 && !Wait(until)) return false;

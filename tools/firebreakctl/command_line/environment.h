@@ -1,6 +1,6 @@
 // Reads the environment: defaults of options, and the kind of terminal.
 //
-// Thread safety: as getenv().
+// Thread safety: that of getenv().
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_COMMAND_LINE_ENVIRONMENT_H_
 #define FIREBREAK_TOOLS_FIREBREAKCTL_COMMAND_LINE_ENVIRONMENT_H_
 

@@ -74,7 +74,7 @@ class Client::Taping {
   std::atomic<size_t> reached{0};
   std::atomic<size_t> missing{0};
 
-  // Writes a block. False: no more can be written.
+  // Writes a block. False if no more can be written.
   bool Append(const v1::CallBlock& block) {
     const std::lock_guard<std::mutex> lock(mu_);
     if (!error_.ok()) return false;

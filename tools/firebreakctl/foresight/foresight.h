@@ -1,5 +1,5 @@
-// What is known before production: the commands that need calls, recorded or
-// made up, and that run the simulator on them.
+// The commands that show before production what a policy would do. They take
+// calls, recorded or made up, and run the simulator on them.
 //
 //   AddForesightCommands(&app, &args, &chosen, &chosen_here);
 //
@@ -25,8 +25,9 @@ namespace firebreak::ctl {
 
 struct RecordedNotes;
 
-// `simulate`, `advise` and `convert`. `args` outlives the app. Only `advise`
-// may ask servers, and is `chosen` then.
+// Adds `simulate`, `advise` and `convert`. `args` outlives the app. Only
+// `advise` may ask servers; it then sets `chosen`, and otherwise `chosen_here`
+// is set.
 void AddForesightCommands(CLI::App* app, Arguments* args, Command* chosen,
                           std::function<int()>* chosen_here);
 

@@ -58,8 +58,9 @@ class RecordedCalls {
 absl::StatusOr<sim::Recording> ReadRecordedCalls(std::istream* in,
                                                  RecordedNotes* notes);
 
-// Writes a line for each call, as its caller saw it, with the same clock:
-// docs/recording.md has the columns. Streams and abandoned calls are left out.
+// Writes a line for each call, as its caller saw it, by the same clock.
+// docs/recording.md explains the columns. Streams and abandoned calls are left
+// out.
 absl::Status WriteCsv(std::istream* in, std::ostream* out,
                       RecordedNotes* notes);
 

@@ -15,7 +15,7 @@
 // viewer misses the states in between, so nothing queues up for it.
 //
 // A target that does not answer keeps its last state, with the error beside it,
-// and is polled further.
+// and is still polled.
 //
 // Thread safety: safe from any thread after Start().
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_LIVE_FLEET_H_
@@ -63,7 +63,7 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  // To be called first. INVALID_ARGUMENT: see ctl::Connect().
+  // To be called first. INVALID_ARGUMENT for the reasons of ctl::Connect().
   absl::Status Connect();
   void Start();
 

@@ -14,8 +14,8 @@
 //                "to", "cause", "actor", "action", "refused", "shadow"}]}
 //
 // Times are milliseconds since 1970, latencies microseconds, shares [0, 1].
-// `history`, one pair per five seconds and the oldest first, is only there if a
-// viewer gets the method for the first time.
+// `history`, one pair per five seconds and the oldest first, is only there when
+// a viewer gets the method for the first time.
 //
 // Thread safety: pure functions.
 #ifndef FIREBREAK_TOOLS_FIREBREAKCTL_LIVE_FLEET_JSON_H_

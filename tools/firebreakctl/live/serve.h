@@ -26,7 +26,7 @@ struct ServeOptions {
   // Further host names that are accepted, without a port.
   std::vector<std::string> hosts;
   bool allow_changes = false;
-  // A file with the token. Empty: a random token is printed.
+  // A file with the token. If empty, a random token is printed.
   std::string change_token_file;
 };
 

@@ -1,5 +1,4 @@
-// What firebreakctl prints for people: answers of the admin service as
-// text.
+// What firebreakctl prints for people: answers of the admin service as text.
 //
 //   std::cout << RenderMethods({{"", "", response}}, style);
 //
@@ -64,7 +63,7 @@ std::string RenderLost(const v1::ApplyPolicyResponse& response,
 // on which the two policies differ.
 std::string RenderComparison(const v1::CompareCandidateResponse& response,
                              const Style& style);
-// What `show` tells of the candidate, in a line.
+// What `show` says about the candidate, in one line.
 std::string CandidateText(const v1::CandidateMethod& method);
 // A policy file that begins with a comment on its origin.
 std::string RenderPolicy(const v1::GetPolicyResponse& response);

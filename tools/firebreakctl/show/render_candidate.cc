@@ -42,8 +42,8 @@ std::string Outcomes(const v1::CandidateCalls& calls) {
   return absl::StrJoin(parts, ", ");
 }
 
-// "breaker_open 41". They are of all that it would have refused, so they are
-// told beside that number.
+// "breaker_open 41". The reasons are those of all calls that the candidate
+// would have refused, so calls that the live policy refused too are mentioned.
 std::string Reasons(const v1::CandidateMethod& method) {
   std::string reasons = absl::StrJoin(
       method.refusals(), ", ",
@@ -55,13 +55,13 @@ std::string Reasons(const v1::CandidateMethod& method) {
                       " that the live policy refused as well: ", reasons);
 }
 
-// Of a timeout of the policy; "" without one.
+// " of 1s", or "" if the policy has no timeout.
 std::string Named(bool is_set, const google::protobuf::Duration& timeout) {
   return is_set ? absl::StrCat(" of ", Brief(timeout)) : "";
 }
 
-// Whether the candidate ends calls where the live policy does not, or not yet.
-// With the same timeout it ends the same.
+// Whether the candidate's timeout ends calls that the live policy does not end,
+// or ends later. The same timeout ends the same calls.
 bool EndsOthers(const v1::CandidateMethod& method) {
   const v1::CandidateCalls& cut = method.would_time_out();
   const bool is_shorter =
@@ -81,7 +81,7 @@ std::string LiveTimeouts(const v1::CandidateMethod& method) {
                       " ended ", Calls(method.timed_out()), ")");
 }
 
-// "" where nothing speaks for either.
+// Returns "" if the outcomes speak for neither policy.
 std::string WhoWasRight(const v1::CandidateCalls& calls) {
   if (calls.succeeded() == 0 && calls.failed() == 0) return "";
   if (calls.failed() == 0) return ", so the live policy was right";
@@ -91,12 +91,12 @@ std::string WhoWasRight(const v1::CandidateCalls& calls) {
                       calls.failed());
 }
 
-// The methods past max_methods under one name.
+// Whether this is the one name that all methods past max_methods share.
 bool IsOther(const v1::CandidateMethod& method) {
   return method.method() == "other";
 }
 
-// What it would have done with the calls; "" if nothing else.
+// What the candidate would have done with the calls; "" if nothing different.
 std::string ComparisonText(const v1::CandidateMethod& method) {
   std::vector<std::string> parts;
   const v1::CandidateCalls& refused = method.would_refuse();
