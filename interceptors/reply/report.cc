@@ -123,6 +123,9 @@ void AmendReport(absl::StatusCode code, Answer::Metadata* trailing) {
     v1::CallReport report;
     if (key != ReportKey() || !report.ParseFromString(value)) continue;
     report.set_code(ToCode(code));
+    for (v1::CallReport::Attempt& attempt : *report.mutable_attempt()) {
+      if (attempt.answered()) attempt.set_code(ToCode(code));
+    }
     value = report.SerializeAsString();
   }
 }

@@ -44,7 +44,9 @@ void FinishReport(absl::StatusCode code, core::Reason reason,
                   core::Duration took, v1::CallReport* report);
 
 // Corrects the report in `trailing`, if there is one, when the call ends with
-// another code than it says.
+// another code than it says: the code of the call, and that of the attempt
+// whose answer it is. The attempt's attribution stays, since that has been
+// counted.
 void AmendReport(absl::StatusCode code, Answer::Metadata* trailing);
 
 // Returns "first", "retry" or "hedge".

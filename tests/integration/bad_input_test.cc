@@ -111,6 +111,36 @@ TEST_P(BadInputTest, TheReportOfAReplyThatDoesNotParseSaysSo) {
   ExpectNothingLeft(&f);
 }
 
+// The queue asks for the reply when the attempt has been counted already.
+TEST(BadInputLateTest, TheReportOfALateReplyThatDoesNotParseSaysSoToo) {
+  const RawServer server({"\x0a\x7f", grpc::Status::OK});
+  EngineFixture f(kRetry);
+  auto channel = f.engine()->CreateChannel("test", server.address(),
+                                           grpc::InsecureChannelCredentials());
+  UnaryCall call;
+  CallOptions options;
+  options.report = true;
+  ASSERT_TRUE(options.Set(&call.context).ok());
+  const auto stub = Echo::NewStub(channel);
+  grpc::CompletionQueue cq;
+  auto reader = stub->AsyncUnary(&call.context, call.request, &cq);
+  void* tag = nullptr;
+  bool ok = false;
+  reader->ReadInitialMetadata(reader.get());
+  ASSERT_TRUE(cq.Next(&tag, &ok));
+  reader->Finish(&call.reply, &call.status, &call);
+  ASSERT_TRUE(cq.Next(&tag, &ok));
+  EXPECT_EQ(call.status.error_code(), StatusCode::INTERNAL);
+  const auto report = GetCallReport(call.context);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(report->code(), v1::INTERNAL);
+  ASSERT_EQ(report->attempt_size(), 1);
+  EXPECT_EQ(report->attempt(0).code(), v1::INTERNAL);
+  EXPECT_TRUE(report->attempt(0).answered());
+  cq.Shutdown();
+  while (cq.Next(&tag, &ok)) ADD_FAILURE() << "a call ended twice";
+}
+
 TEST_P(BadInputTest, AReplyOverTheLimitIsNotAskedForAgain) {
   EngineFixture f(kRetry);
   ChannelOptions options;
