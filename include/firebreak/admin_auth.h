@@ -1,5 +1,5 @@
-// Authorizers decide who may use the admin service. Here are ready-made ones,
-// and what is needed to write one.
+// An authorizer decides who may use the admin service. This header has
+// ready-made authorizers, and the types that are needed to write one.
 //
 //   auto tokens = firebreak::TokensFromFile("/etc/shop/admin-tokens");
 //   if (!tokens.ok()) return Fail(tokens.status());
@@ -11,9 +11,11 @@
 //
 // An authorizer is asked about each call that changes something, and about
 // reads if AdminOptions::authorize_reads is set. If it returns OK, the call is
-// served. Any other status is what the caller gets, and is recorded in the
-// audit event. It runs on gRPC's threads, several calls at a time, and must not
-// block.
+// served. Any other status is returned to the caller and recorded in the audit
+// event.
+//
+// Thread safety: an authorizer runs on gRPC's threads, for several calls at a
+// time, and must not block. Ownership: the service keeps copies of it.
 //
 // docs/security.md has the details, including what an attacker learns from
 // reading.
@@ -35,8 +37,12 @@ namespace firebreak {
 
 // A call of the admin service that an authorizer decides on.
 struct AdminCall {
-  // "SetOverride", "ListMethods", ...
+  // "SetOverride", "ListMethods", ... A dry run is "ApplyPolicy dry_run" or
+  // "SetCandidate dry_run". The authorizer is asked about PromoteCandidate
+  // twice: by that name and as "ApplyPolicy".
   std::string rpc;
+  // Whether the call changes something. RecordCalls counts as a change, and a
+  // dry run as a read.
   bool is_change = false;
   // The address of the caller, as gRPC writes it: "unix:...",
   // "ipv4:127.0.0.1:40112".
@@ -56,10 +62,11 @@ struct AdminCall {
   // runs.
   const grpc::CallbackServerContext* context = nullptr;
 
-  // Set by the authorizer: who the caller is, for the audit.
+  // The authorizer may set this to the name of the caller, for the audit.
   std::string actor;
 };
 
+// Returns OK to allow the call, or else the status that the caller gets.
 using Authorizer = std::function<absl::Status(AdminCall* call)>;
 
 // Allows callers on a Unix socket, where the permissions of the socket's file
@@ -77,11 +84,13 @@ FIREBREAK_EXPORT Authorizer LocalPeers(bool allow_loopback = false);
 // INVALID_ARGUMENT: there is no token, or one of fewer than 16 characters.
 FIREBREAK_EXPORT absl::StatusOr<Authorizer> Tokens(
     const std::map<std::string, std::string>& token_of_name);
-// The same, with tokens from a file of lines "NAME TOKEN". Empty lines and
-// lines that begin with # are ignored.
+// The same, with tokens from a file of lines "NAME TOKEN". The file is read
+// once. Empty lines are ignored, and so is the rest of a line from a # on: a
+// token must not contain one.
 // NOT_FOUND: the file cannot be read. FAILED_PRECONDITION: users other than its
 // owner and group may read or change it, or it is not a regular file.
-// INVALID_ARGUMENT: its content; the message names the line.
+// INVALID_ARGUMENT: its content; the message names the line. A file has at most
+// 1 MiB.
 FIREBREAK_EXPORT absl::StatusOr<Authorizer> TokensFromFile(
     const std::string& path);
 
@@ -93,8 +102,9 @@ FIREBREAK_EXPORT absl::StatusOr<Authorizer> TokensFromFile(
 // writes the name into a certificate of their own.
 FIREBREAK_EXPORT Authorizer Certificates(std::vector<std::string> names);
 
-// Allows every caller that at least one of these allows. An empty list allows
-// nobody.
+// Allows every caller that at least one of these allows, and asks them in their
+// order. An empty list allows nobody. A refusal is PERMISSION_DENIED, with the
+// messages of all of them.
 FIREBREAK_EXPORT Authorizer AnyOf(std::vector<Authorizer> authorizers);
 
 }  // namespace firebreak

@@ -13,12 +13,12 @@
 //
 // Its clients are `firebreakctl` and any program that uses
 // proto/firebreak/v1/admin.proto. Everybody who can connect to the server may
-// read. A change (SetOverride, ClearOverride, ResetMethod, ApplyPolicy,
-// SetCandidate, ClearCandidate, PromoteCandidate), and RecordCalls, needs the
-// consent of the authorizer: see admin_auth.h and docs/security.md. Each change
-// and each refusal is an event with the caller's name. A Unix socket must have
-// a path, as above: an abstract one
-// ("unix-abstract:") is open to every user of the machine.
+// read, unless AdminOptions::authorize_reads is set. A change (SetOverride,
+// ClearOverride, ResetMethod, ApplyPolicy, SetCandidate, ClearCandidate,
+// PromoteCandidate), and RecordCalls, needs the consent of the authorizer: see
+// admin_auth.h and docs/security.md. Each change and each refusal is an event
+// with the caller's name. A Unix socket must have a path, as above, since an
+// abstract one ("unix-abstract:") is open to every user of the machine.
 //
 // Thread safety: safe from any thread. Nothing in it blocks.
 // Ownership: the service must outlive the server that it is registered with, as
@@ -48,15 +48,17 @@ class Engines;
 class HealthReporter;
 }  // namespace admin
 
-// The limits from which on ListAlerts warns, before a breaker opens or if there
-// is none.
+// The shares from which on ListAlerts warns, before a breaker opens or where
+// there is none.
 struct AlertLimits {
-  // Shares of the calls in a breaker's window or, without a breaker, of the
-  // attempts of the last minute. (0, 1], 0 = never. A quarter is half of what
-  // opens a breaker by default.
+  // Shares of the calls in a breaker's window. Without a breaker,
+  // `failure_rate` is a share of the attempts of the last minute. (0, 1], 0 =
+  // never. A quarter is half of what opens a breaker by default.
   double failure_rate = 0.25;
   double slow_call_rate = 0.25;
-  // With fewer calls than this, the shares are not judged.
+  // With fewer calls than this, the shares are not judged. The exception is
+  // `calls_hang`: few calls count with a lower share than measured, since they
+  // prove little.
   int64_t minimum_calls = 10;
   // Shares of the recent calls: of those with a code that means that something
   // is broken, and of those that hang. (0, 1], 0 = never.
@@ -68,7 +70,8 @@ struct AdminOptions {
   // Whether peers on the loopback interface may change things. Off, because a
   // sidecar proxy makes every remote caller a loopback peer.
   bool allow_loopback = false;
-  // Decides instead of the default, which is LocalPeers(allow_loopback).
+  // Decides instead of the default, which is LocalPeers(allow_loopback). If it
+  // is set, `allow_loopback` has no effect.
   Authorizer authorizer;
   // Whether the authorizer is asked about reads too. If false, everybody who
   // can connect may read.
@@ -84,16 +87,17 @@ struct NamedEngine {
 
 class FIREBREAK_EXPORT AdminService final : public v1::Admin::CallbackService {
  public:
-  // `engine` is not null.
+  // `engine` must not be null.
   explicit AdminService(const std::shared_ptr<Engine>& engine,
                         const AdminOptions& options = {});
-  // One service for several engines. It is needed since gRPC allows only one
-  // service of a type in a server; with two, BuildAndStart() returns null.
+  // One service for several engines. Several services are not possible, since
+  // gRPC allows only one service of a type in a server: with two,
+  // BuildAndStart() returns null.
   // Lists, health and alerts show all engines, one after the other, and name
   // the engine of each item. Events and policies are those of one engine, which
   // the request names. Null engines are left out. An engine without a name, or
   // with the name of an earlier one, is named by its position: "1", "2", ... At
-  // least one engine is not null.
+  // least one engine must not be null.
   explicit AdminService(const std::vector<NamedEngine>& engines,
                         const AdminOptions& options = {});
   ~AdminService() override;

@@ -49,9 +49,10 @@ struct FIREBREAK_EXPORT CallOptions {
   // No hedges.
   bool no_hedge = false;
   // The most attempts, the first one included, if the policy retries or hedges.
-  // [1, 10].
+  // [1, 10]. 1 means no retries and no hedges.
   absl::optional<int> max_attempts;
-  // The time between two attempts, if the policy hedges. [0, 1h].
+  // The time between two attempts, if the policy hedges: it replaces the
+  // policy's `delay` or `quantile`. [0, 1h].
   absl::optional<std::chrono::nanoseconds> hedge_delay;
   // The deadline of the call, instead of the policy's `timeout`. A deadline of
   // the context that is earlier still holds. Unary calls only. (0, 1h].

@@ -15,7 +15,8 @@
 // pass the report on too: it must leave out the keys that begin with
 // "firebreak-report-".
 //
-// Thread safety: like reading trailing metadata, so only after the call's end.
+// Thread safety: GetCallReport() reads trailing metadata, so call it only after
+// the call has ended.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CALL_REPORT_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_CALL_REPORT_H_
 
@@ -31,15 +32,18 @@ namespace firebreak {
 
 namespace v1 {
 
-// In one line: "UNAVAILABLE (attempts_exhausted) after 31ms, attempts: first
-// dns:///a:443 UNAVAILABLE server_failure 10ms, retry ...".
+// Writes the report in one line: "UNAVAILABLE (attempts_exhausted) after 31ms,
+// attempts: first ipv4:10.0.0.7:443 UNAVAILABLE server_failure 0s to 10ms,
+// retry ...". The times of an attempt are its start and its end, counted from
+// the start of the call.
 FIREBREAK_EXPORT std::ostream& operator<<(std::ostream& out,
                                           const CallReport& report);
 
 }  // namespace v1
 
-// The report of a call that has ended. Nothing if the call did not ask for one
-// (CallOptions::report), or if no policy entry covers its method.
+// Returns the report of a call that has ended. There is none if the call did
+// not ask for one (CallOptions::report), if its options are invalid, or if no
+// policy entry covers its method.
 FIREBREAK_EXPORT absl::optional<v1::CallReport> GetCallReport(
     const grpc::ClientContext& context);
 

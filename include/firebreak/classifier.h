@@ -1,5 +1,5 @@
-// A classifier: the application decides whether a result counts as a failure of
-// the server.
+// A classifier is a function of the application that decides whether a result
+// counts as a failure of the server.
 //
 //   engine->SetClassifier(
 //       "payment", "/shop.v1.PaymentService/Charge",
@@ -12,13 +12,14 @@
 //                    : firebreak::Judgement::kIgnore;
 //       });
 //
-// It is asked once for each attempt that was answered (OK included) or that
-// ended at its deadline, and only after the call has gone on. So it changes
-// what the breaker counts, and never what the caller gets or whether the call
-// is retried. It is not asked about attempts that say nothing about the server:
-// those that the caller cancelled, that lost to a hedge, that were never sent
-// or that were granted too little time. The time that the classifier takes does
-// not count as the server's time.
+// It is asked once for each attempt that was answered (OK included), whose
+// connection broke or could not be made, or that ended at its deadline. It is
+// asked only after the call has gone on. So it changes what the breaker counts,
+// and never what the caller gets or whether the call is retried. It is not
+// asked about attempts that say nothing about the server: those that the caller
+// cancelled, that lost to another attempt, that failed in this process, that
+// were granted too little time, or that were probes without a connection. The
+// time that the classifier takes does not count as the server's time.
 //
 // Thread safety: it is called on a bounded pool of threads
 // (EngineOptions::observer_threads), several calls at a time. Two results of
@@ -38,6 +39,7 @@
 
 namespace firebreak {
 
+// The result of one attempt.
 struct Result {
   grpc::StatusCode code = grpc::StatusCode::OK;
   std::string message;
@@ -45,8 +47,9 @@ struct Result {
   std::multimap<std::string, std::string> trailing;
 };
 
+// How the breaker counts a result.
 enum class Judgement {
-  kDefault,  // what the policy says
+  kDefault,  // as the policy says
   kSuccess,
   kFailure,
   kIgnore,  // counts as neither

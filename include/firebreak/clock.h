@@ -11,7 +11,8 @@
 // computes the remaining time by this clock.
 //
 // Thread safety: every member function may be called from any thread, and Now()
-// from all of them at once. Ownership: the engine shares its clock.
+// from all of them at once. Ownership: the engine shares its clock. A clock
+// does not own its users: each is valid from Add() until Remove() has returned.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_CLOCK_H_
 #define FIREBREAK_INCLUDE_FIREBREAK_CLOCK_H_
 
@@ -31,7 +32,7 @@ class FIREBREAK_EXPORT Clock {
     virtual ~User() = default;
     // When the next of its timers is due; Time::max() if there is none.
     virtual Time NextDue() = 0;
-    // Whether one is due in [from, to].
+    // Whether one of its timers is due in [from, to].
     virtual bool HasTimer(Time from, Time to) = 0;
     // The time has changed. Returns when everything that is due has been done,
     // but after ten (real) seconds in any case.
@@ -39,7 +40,7 @@ class FIREBREAK_EXPORT Clock {
   };
 
   virtual ~Clock() = default;
-  // Never less than what it has returned before.
+  // Returns the time, which is never less than what it has returned before.
   virtual Time Now() const = 0;
   // From Add() until Remove(), the clock calls OnTimeChange() of `user` after
   // each change. Remove() waits until no such call is running.

@@ -1,5 +1,5 @@
-// An event listener: it is called for each event of the engine, such as a
-// change of state, a refused call, or the reason why a breaker opened.
+// An event listener is called for each event of the engine, such as a breaker's
+// change of state, or calls that were refused.
 //
 //   class Pager : public firebreak::EventListener {
 //     void OnEvent(const firebreak::EngineEvent& event) override {
@@ -11,7 +11,7 @@
 //
 // From the moment it is added, a listener gets every event, one at a time and
 // in order, on threads of the engine (EngineOptions::observer_threads). No lock
-// is held, and no call waits for it. It may be slow, throw, and call the
+// is held, and no call waits for it. So it may be slow, throw, and call the
 // engine.
 //
 // While it is busy, up to EngineOptions::event_log_size events wait for it.
@@ -62,18 +62,22 @@ struct EngineEvent {
     kRejection,      // Calls were refused before anything was sent.
     kWarning,        // The owner of the service should look at something.
     kAudit,          // Somebody changed something, or was refused.
-    kPolicy,         // The policy was replaced, or an update was refused.
+    // The policy was replaced, a candidate policy was set or cleared, or such a
+    // change was refused.
+    kPolicy,
   };
   Kind kind = Kind::kWarning;
   std::chrono::system_clock::time_point time;
   std::string channel;
-  std::string target;  // the breaker's, as given to CreateChannel()
+  // The breaker's, as given to CreateChannel(). Empty for a rejection.
+  std::string target;
   // "/pkg.Service/Method". "*" for a breaker that all methods of a channel
   // share; "other" for methods past EngineOptions::max_methods.
   std::string method;
-  // For a change of state: "closed", "open", "half_open", ... as in the admin
-  // service. For a policy: its versions, "3" and "4", or the same version twice
-  // if the policy stays.
+  // The states before and after a change of state: "closed", "open",
+  // "half_open", ... as in the admin service. The same for an audit of a change
+  // to a breaker. For a policy: its versions, "3" and "4", or the same version
+  // twice if the policy stays.
   std::string from;
   std::string to;
   // The breaker has `mode: SHADOW`: it refuses nothing, and the event shows
@@ -102,6 +106,7 @@ struct EngineEvent {
 class FIREBREAK_EXPORT EventListener {
  public:
   virtual ~EventListener() = default;
+  // `event` is valid only during the call.
   virtual void OnEvent(const EngineEvent& event) = 0;
 };
 

@@ -1,4 +1,4 @@
-// A fallback: what to answer when a call would otherwise fail.
+// A fallback answers a call that would otherwise fail.
 //
 //   engine->SetFallback(
 //       "user", "/shop.v1.UserService/GetUser",
@@ -9,7 +9,8 @@
 //             return grpc::Status::OK;
 //           }));
 //
-// Or several, a chain, which are asked in their order until one answers:
+// A chain has several fallbacks, its links. They are asked in their order until
+// one answers:
 //
 //   engine->SetFallback("user", "/shop.v1.UserService/GetUser",
 //                       firebreak::FallbackChain({
@@ -22,23 +23,25 @@
 // whatever the entry says: `breaker {}`, or a name and nothing else.
 //
 // The fallback is asked once for a call that would otherwise end with a failure
-// (refused calls included), unless the caller cancelled the call or its
-// deadline has passed. If it returns OK, the caller gets OK and the fallback's
-// reply, and the trailing metadata `firebreak-fallback` names the link that
-// answered ("fallback" where there is no chain). In all other cases the next
-// link is asked: the fallback returns a failure or throws, the request cannot
-// be parsed, the queue is full, no thread is free for a second, or the link's
-// time is over. After the last one the original failure stands. If that failure
-// has no reason of its own, its `firebreak-reason` is "fallback_failed". A
-// CallReport has the result of each link, and the failure of the call.
+// (refused calls included, but not those with invalid options). It is not asked
+// if the caller cancelled the call, if the deadline has passed, or if the
+// caller has already got initial metadata from the server. If the fallback
+// returns OK, the caller gets OK and its reply, and the trailing metadata
+// `firebreak-fallback` names the link that answered ("fallback" where there is
+// no chain). In all other cases the next link is asked: the fallback returns a
+// failure or throws, the request or the reply cannot be parsed, the queue is
+// full, no thread is free for a second, or the link's time is over. After the
+// last one the original failure stands. If that failure has no reason of its
+// own, its `firebreak-reason` is "fallback_failed". A CallReport has the result
+// of each link, and the failure of the call.
 //
-// Ownership: the engine keeps a fallback until another one replaces it. A
+// Ownership: the engine keeps a fallback until it is replaced or removed. A
 // fallback that owns the engine, or one of its channels or stubs, keeps the
 // engine and so itself alive for ever: capture weak pointers to those, or
 // remove the fallback in time.
 //
-// Thread safety: it is called on the engine's bounded pool, several calls at a
-// time. It may block, make calls and use the engine. A fallback that never
+// Thread safety: it is called on the engine's bounded pool, for several calls
+// at a time. It may block, make calls and use the engine. A fallback that never
 // returns takes a thread of that pool (EngineOptions::callback_threads) out of
 // service, and its call ends at the call's deadline.
 #ifndef FIREBREAK_INCLUDE_FIREBREAK_FALLBACK_H_
@@ -66,7 +69,8 @@ namespace core {
 class ReplyCache;
 }
 
-// A fallback in terms of serialized messages. It must not change `request`.
+// A fallback in terms of serialized messages. `failure` is the status that the
+// caller would get. The fallback must not change `request`.
 using Fallback = std::function<grpc::Status(const grpc::ByteBuffer& request,
                                             const grpc::Status& failure,
                                             grpc::ByteBuffer* reply)>;
@@ -131,9 +135,10 @@ Fallback MakeFallback(
 
 // One link of a chain.
 struct FallbackLink {
-  // Its name in metrics, in the admin service and in reports: 1 to 32 of a-z,
-  // 0-9, "_" and "-". Unique in its chain.
+  // Its name in metrics, in the admin service and in reports: 1 to 32
+  // characters out of a-z, 0-9, "_" and "-". Unique in its chain.
   std::string name;
+  // Not null, unless the link is from CachedReply().
   Fallback answer;
   // How long it may take, counted from when it is asked. After that the next
   // link is asked, but this one keeps its thread until it returns. Zero: until
@@ -164,7 +169,7 @@ struct CachedReplyOptions {
   std::size_t max_entries = 1000;
   std::size_t max_bytes = 16 << 20;
   // Gets a reply that is not in the cache, for instance from another store. Of
-  // several calls with the same request only one asks it at a time, and the
+  // several calls with the same request, only one at a time asks it, and the
   // others wait for its reply. Null: there is no refill.
   Fallback refill = nullptr;
   // The time for a refill, as in FallbackLink. A call that waits for the refill

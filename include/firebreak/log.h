@@ -7,10 +7,11 @@
 //   options.log_sink = nullptr;                 // no log
 //
 // A line is short and printable. It says what happened to which channel, target
-// and method, and why. It contains nothing of a request or a reply, no metadata
-// and no status message. A method has at most 10 lines a minute, and so have
-// all refused admin calls together; the next line says how many were left out.
-// Refused calls are counted (docs/metrics.md) and not logged.
+// and method, and why. It contains nothing of a request or a reply, and no
+// metadata and no status message of a call. Each method has at most 10 lines a
+// minute, and so have all refused admin calls together; the next line says how
+// many were left out. Refused calls are counted (docs/metrics.md) and not
+// logged.
 //
 // The sink is called with one line at a time and in order, on the engine's
 // observer threads. No lock is held, and no call waits for it. It may block and

@@ -1,4 +1,4 @@
-// Replacing a policy while calls run: the request, and its result.
+// The request to replace a policy while calls run, and its result.
 //
 //   firebreak::PolicyUpdate update;
 //   update.source = "deploy 1234";
@@ -73,9 +73,9 @@ struct PolicyDifference {
 
 // The result of an update.
 struct PolicyChange {
-  // The version in force after the update; after a dry run, the one in force.
+  // The version in force after the update. A dry run does not change it.
   std::uint64_t version = 0;
-  // false: the policy in force means the same, and stays. The order of entries,
+  // false: the policy in force means the same and stays. The order of entries,
   // of their names and of codes makes no difference.
   bool changed = false;
   // The first 500 differences, in the order of the policy, and the number of

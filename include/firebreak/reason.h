@@ -27,11 +27,11 @@ namespace firebreak {
 
 enum class Reason {
   kNone,  // firebreak did not change the result
-  // The call, or its next attempt, was not admitted.
+  // The breaker did not admit the call, or its next attempt.
   kBreakerOpen,
-  kProbesTaken,  // half-open, and all its probes are in flight
-  kRamping,      // recovered, but it does not admit every call yet
-  kForcedOpen,   // an operator forced the breaker open
+  kProbesTaken,  // it admits only probes, and all of them are in flight
+  kRamping,      // it has recovered, but does not admit every call yet
+  kForcedOpen,   // an operator forced it open
   // No further attempt was made, although the failure allowed one.
   kAttemptsExhausted,
   kBudgetExhausted,
@@ -44,7 +44,7 @@ enum class Reason {
   kRetriesNotWorthIt,   // most retries of this kind have failed
   // How the call ended.
   kDeadlineExceeded,
-  kCancelled,
+  kCancelled,  // by the caller; only in a CallReport, not in the metadata
   kFallbackFailed,
   kInvalidOptions,  // of the call or its channel
   // The call was refused before its first attempt.
@@ -59,10 +59,12 @@ enum class Reason {
 // Returns a name such as "breaker_open", "" for kNone, and "unknown" for a
 // value that is not in the list.
 FIREBREAK_EXPORT absl::string_view ReasonName(Reason reason);
+// Writes that name, and "none" for kNone.
 FIREBREAK_EXPORT std::ostream& operator<<(std::ostream& out, Reason reason);
 
 // Returns the reason of a call that has ended. If a server passes on the
-// trailing metadata of its own calls, a reason from there looks the same.
+// trailing metadata of its own calls, a reason from there looks the same. A
+// name that this version does not know is kUnknown.
 FIREBREAK_EXPORT Reason ReasonOf(const grpc::ClientContext& context);
 
 }  // namespace firebreak

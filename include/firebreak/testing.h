@@ -12,7 +12,7 @@
 //   EXPECT_THAT(BreakerOf(*engine, "payment", kCharge), BreakerIs("open"));
 //   clock->Advance(std::chrono::seconds(10));
 //   EXPECT_THAT(BreakerOf(*engine, "payment", kCharge),
-//   BreakerIs("half_open"));
+//               BreakerIs("half_open"));
 //
 // docs/testing.md is the guide, and each header is the contract of its part.
 // matchers.h is included if GoogleMock is found.

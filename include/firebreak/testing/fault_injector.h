@@ -17,8 +17,9 @@
 // of attempts.
 //
 // For each attempt, the first of these rules that applies to its method decides
-// the fault: the next step of a script; Sometimes(), in the order in which they
-// were added; Always(). A script that has ended no longer applies.
+// the fault: the next step of a script, then Sometimes(), then Always(). Of
+// several rules of one kind, the one that was added first comes first. A script
+// that has ended no longer applies.
 //
 // Thread safety: every member function may be called from any thread. A rule
 // applies to attempts that begin after it was set. Ownership: factories share
@@ -98,7 +99,8 @@ class FIREBREAK_EXPORT FaultInjector {
 
   // Sets the fault of every attempt of `method`: "/pkg.Service/Method",
   // "/pkg.Service/" for all methods of a service, or "" for every method,
-  // including the health checks that are a breaker's probes.
+  // including the health checks that are a breaker's probes. It does not
+  // replace an earlier rule: use Clear() first.
   void Always(const std::string& method, const Fault& fault);
   // Sets the fault of a share of the attempts, [0, 1], chosen at random.
   void Sometimes(const std::string& method, double share, const Fault& fault);

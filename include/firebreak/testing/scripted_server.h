@@ -36,9 +36,10 @@
 namespace firebreak {
 namespace testing {
 
+// The answer to one attempt.
 struct FIREBREAK_EXPORT Reply {
-  // Serialized messages. A server stream sends all of them, any other method
-  // the first.
+  // Serialized messages, which are sent in this order. Only a method with a
+  // stream of replies may have more than one.
   std::vector<std::string> messages;
   grpc::Status status;
   // The attempt is not answered until ScriptedServer::Release(), or until it is
@@ -81,7 +82,8 @@ class FIREBREAK_EXPORT ScriptedServer {
   // Sets the reply to every attempt for which a script has none.
   void Always(const std::string& method, const Reply& reply);
 
-  // The number of attempts that have arrived, and the attempts themselves.
+  // The number of attempts that have arrived, and the attempts themselves, of
+  // which the first 10,000 of each method are kept.
   int64_t attempts(const std::string& method) const;
   std::vector<SeenAttempt> seen(const std::string& method) const;
   // The number of attempts, of any method, for which there was no reply.

@@ -42,7 +42,7 @@ FIREBREAK_EXPORT std::ostream& operator<<(std::ostream& out,
 // and method.
 FIREBREAK_EXPORT std::vector<BreakerState> BreakersOf(const Engine& engine);
 // Returns the breaker of this method. If its channel has several targets, it is
-// the one in the worst state.
+// the one in the worst state. The name is "none" if there is no such breaker.
 FIREBREAK_EXPORT BreakerState BreakerOf(const Engine& engine,
                                         const std::string& channel,
                                         const std::string& method);

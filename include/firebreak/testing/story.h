@@ -1,4 +1,4 @@
-// Runs an outage by a virtual clock, and reports what happened.
+// Runs an outage in virtual time, and reports what happened.
 //
 //   firebreak::testing::Story story(engine, clock);
 //   story.At(2s, "the server goes down",
@@ -9,7 +9,7 @@
 //   story.Run(30s);
 //   std::cout << story.text();
 //
-// prints after some milliseconds:
+// This prints, after some milliseconds of real time:
 //
 //     0.000s  charge: OK (20 times)
 //     2.000s  the server goes down
@@ -62,9 +62,10 @@ class FIREBREAK_EXPORT Story {
 
   // Adds a step that runs once, `at` after the beginning.
   void At(Duration at, const std::string& what, std::function<void()> step);
-  // Adds a step that runs at the beginning and then once in every `period`. It
-  // returns its outcome, for instance OutcomeOf() a call. Equal outcomes in a
-  // row become one line. If `period` is not positive, it never runs.
+  // Adds a step that runs at the beginning (or now, if the story has begun) and
+  // then once in every `period`. It returns its outcome, for instance
+  // OutcomeOf() a call. Equal outcomes in a row become one line. If `period` is
+  // not positive, it never runs.
   void Every(Duration period, const std::string& what,
              std::function<std::string()> step);
   // Runs the steps of this time. It may be called again to go on.

@@ -1,5 +1,5 @@
-// A clock that stands still until the test moves it, so that a test of ten
-// seconds takes none and never sleeps.
+// A clock that stands still until the test moves it, so that a test of what
+// happens in ten seconds takes no time and never sleeps.
 //
 //   auto clock = std::make_shared<firebreak::testing::VirtualClock>();
 //   firebreak::EngineOptions options;
@@ -67,7 +67,7 @@ class FIREBREAK_EXPORT VirtualClock final : public Clock {
 
   // Moves the clock. It stops at each timer in between, in order, until what is
   // due there has been done. Network operations that a timer starts, such as
-  // another attempt, may not have ended when it returns.
+  // another attempt, may not have ended when this returns.
   // The clock does not run backwards: for a negative `by` it stays, writes a
   // message to stderr, and returns false. 0 runs what is due now.
   bool Advance(std::chrono::nanoseconds by);
