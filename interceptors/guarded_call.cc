@@ -101,8 +101,8 @@ void GuardedCall::TellEnd(const grpc::Status& status,
 }
 
 void GuardedCall::TellRefused(core::Reason reason) const {
-  channel_->core()->listeners()->OnRejection(channel_->name(),
-                                             method_->runtime->method, reason);
+  channel_->core()->listeners()->OnRejection(
+      channel_->name(), method_->runtime->method, reason, admitted_);
 }
 
 void GuardedCall::Report(

@@ -85,8 +85,8 @@ FIREBREAK_EXPORT Authorizer LocalPeers(bool allow_loopback = false);
 FIREBREAK_EXPORT absl::StatusOr<Authorizer> Tokens(
     const std::map<std::string, std::string>& token_of_name);
 // The same, with tokens from a file of lines "NAME TOKEN". The file is read
-// once. Empty lines are ignored, and so is the rest of a line from a # on: a
-// token must not contain one.
+// once. Empty lines and comments are ignored. A comment begins with a # at the
+// start of a line or after a space; a # within a word is an error.
 // NOT_FOUND: the file cannot be read. FAILED_PRECONDITION: users other than its
 // owner and group may read or change it, or it is not a regular file.
 // INVALID_ARGUMENT: its content; the message names the line. A file has at most
@@ -103,8 +103,8 @@ FIREBREAK_EXPORT absl::StatusOr<Authorizer> TokensFromFile(
 FIREBREAK_EXPORT Authorizer Certificates(std::vector<std::string> names);
 
 // Allows every caller that at least one of these allows, and asks them in their
-// order. An empty list allows nobody. A refusal is PERMISSION_DENIED, with the
-// messages of all of them.
+// order. An empty list allows nobody, and a null Authorizer allows nobody. A
+// refusal is PERMISSION_DENIED, with the messages of all of them.
 FIREBREAK_EXPORT Authorizer AnyOf(std::vector<Authorizer> authorizers);
 
 }  // namespace firebreak

@@ -262,7 +262,7 @@ void DrivenCall::Conclude(const Finish& finish, core::Time now) {
   if (driver_.launched() == 0 && !finish.from_fallback &&
       finish.code != absl::StatusCode::kCancelled) {
     channel_->core()->listeners()->OnRejection(
-        channel_->name(), method_->runtime->method, finish.reason);
+        channel_->name(), method_->runtime->method, finish.reason, now);
     if (links_.empty()) NoteRefused(finish, now);
   }
   DisarmTimer();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -138,9 +139,14 @@ absl::StatusOr<Authorizer> TokensFromFile(const std::string& path) {
   };
   for (absl::string_view line : absl::StrSplit(*text, '\n')) {
     ++number;
-    const std::vector<std::string> words =
-        absl::StrSplit(line.substr(0, line.find('#')), absl::ByAnyChar(" \t\r"),
-                       absl::SkipEmpty());
+    const size_t comment = line.find('#');
+    if (comment != 0 && comment != absl::string_view::npos &&
+        !absl::ascii_isspace(static_cast<unsigned char>(line[comment - 1]))) {
+      return wrong(
+          "a # within a word; allowed: before a comment, after a space");
+    }
+    const std::vector<std::string> words = absl::StrSplit(
+        line.substr(0, comment), absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
     if (words.empty()) continue;
     if (words.size() != 2) return wrong("allowed: a name and its token");
     if (words[1].size() < kShortestToken) {
@@ -182,7 +188,7 @@ Authorizer AnyOf(std::vector<Authorizer> authorizers) {
   return [authorizers = std::move(authorizers)](AdminCall* call) {
     std::vector<std::string> refusals;
     for (const Authorizer& each : authorizers) {
-      absl::Status may = each(call);
+      absl::Status may = each ? each(call) : Denied("one is null");
       if (may.ok()) return may;
       refusals.emplace_back(may.message());
     }

@@ -124,8 +124,7 @@ void Listeners::OnEvent(const core::Event& event) {
   if (!has_any()) return;
   EngineEvent out;
   out.kind = KindOf(event.kind);
-  out.time = std::chrono::time_point_cast<
-      std::chrono::system_clock::time_point::duration>(ToWallClock(event.at));
+  out.time = ToWallClock(event.at);
   out.channel = event.channel;
   out.target = event.target;
   out.method = event.method;
@@ -143,7 +142,8 @@ void Listeners::OnEvent(const core::Event& event) {
 }
 
 void Listeners::OnRejection(const std::string& channel,
-                            const std::string& method, core::Reason reason) {
+                            const std::string& method, core::Reason reason,
+                            core::Time at) {
   if (!has_any_of_rejections()) return;
   const absl::string_view cause = core::ReasonName(reason);
   EngineEvent out;  // filled when it is needed
@@ -156,7 +156,7 @@ void Listeners::OnRejection(const std::string& channel,
     }
     if (out.cause.empty()) {
       out.kind = EngineEvent::Kind::kRejection;
-      out.time = std::chrono::system_clock::now();
+      out.time = ToWallClock(at);
       out.channel = channel;
       out.method = method;
       out.cause = std::string(cause);

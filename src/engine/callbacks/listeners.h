@@ -1,7 +1,8 @@
 // Delivers events to the application's listeners, in order and asynchronously.
 //
 //   listeners->Add(listener);
-//   listeners->OnRejection(channel, method, reason);   // and it is the sink of
+//   listeners->OnRejection(channel, method, reason, now);   // and it is the
+//   sink of
 //                                                      // the EventLog
 //
 // Each listener has a queue of its own, which one job at a time empties on the
@@ -60,7 +61,7 @@ class Listeners final : public core::EventSink,
 
   void OnEvent(const core::Event& event) override;
   void OnRejection(const std::string& channel, const std::string& method,
-                   core::Reason reason);
+                   core::Reason reason, core::Time at);
   void OnTimer() override;
 
   int64_t threw() const { return threw_; }

@@ -142,7 +142,8 @@ TEST_F(TokensFromFileTest, WhatIsWrongWithIt) {
        {std::string(), std::string("# nobody\n"), std::string("alice\n"),
         std::string("alice two words-are-too-many\n"),
         absl::StrCat("a ", kToken, "\na ", kToken, "\n"),
-        std::string("alice short\n"), std::string("\0\0\0", 3),
+        std::string("alice short\n"), absl::StrCat("alice ", kToken, "#1\n"),
+        absl::StrCat("alice#", kToken, "\n"), std::string("\0\0\0", 3),
         std::string((1 << 20) + 1, '#')}) {
     Write(text);
     const absl::Status status = TokensFromFile(path_).status();
@@ -191,6 +192,7 @@ TEST(AnyOfTest, OneIsEnoughAndNoneIsNobody) {
       std::string(status.message()),
       AllOf(HasSubstr("no client certificate"), HasSubstr("Unix socket")));
   EXPECT_TRUE(absl::IsPermissionDenied(AnyOf({})(&call)));
+  EXPECT_TRUE(absl::IsPermissionDenied(AnyOf({nullptr})(&call)));
 }
 
 }  // namespace

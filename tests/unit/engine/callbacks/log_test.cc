@@ -220,7 +220,7 @@ TEST(EngineLogTest, GoesToTheSinkThatTheApplicationHasSet) {
             "cleared");
   // Refusals are not even queued for it.
   (*engine)->core()->listeners()->OnRejection("payment", "/a.B/C",
-                                              core::Reason::kForcedOpen);
+                                              core::Reason::kForcedOpen, Now());
 }
 
 TEST(EngineLogTest, ASinkThatBlocksHoldsNobodyUp) {
