@@ -63,7 +63,8 @@ struct EngineEvent {
     kWarning,        // The owner of the service should look at something.
     kAudit,          // Somebody changed something, or was refused.
     // The policy was replaced, a candidate policy was set or cleared, or such a
-    // change was refused.
+    // change was refused; or a watched file is in order again and changes
+    // nothing.
     kPolicy,
   };
   Kind kind = Kind::kWarning;

@@ -238,8 +238,8 @@ class CallDriver {
   // have become of the call after that is not known, so the driver is of no
   // more use.
   bool is_elsewhere() const { return is_elsewhere_; }
-  // Drops a hedge that is due, or a retry that is planned, but leaves its token
-  // spent. Returns whether it would have been sent.
+  // Drops a hedge that is due, or a retry that is planned. Returns whether it
+  // would have been sent. If so, its token stays spent; if not, it is refunded.
   bool ForgoHedge(Time now);
   bool ForgoRetry(Time now);
 

@@ -1,9 +1,8 @@
 // Delivers events to the application's listeners, in order and asynchronously.
 //
 //   listeners->Add(listener);
-//   listeners->OnRejection(channel, method, reason, now);   // and it is the
-//   sink of
-//                                                      // the EventLog
+//   listeners->OnRejection(channel, method, reason, now);
+//   events.SetSink(listeners);           // of all other events
 //
 // Each listener has a queue of its own, which one job at a time empties on the
 // observers' pool. The job yields to other jobs after a few events, so a

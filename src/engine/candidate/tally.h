@@ -15,7 +15,8 @@
 //   it failed            the candidate was right: it would have failed sooner
 //   it is not known      its caller ended it, or the live policy refused it
 //
-// An answer from a fallback counts as a failure here, since no server answered.
+// An answer from a fallback does not count as a success, since no server
+// answered: the call failed or, if nothing was sent, was refused.
 //
 // Thread safety: safe from any thread. The counters are striped over threads
 // (striped.h), so threads rarely contend. A call that both policies treat alike
@@ -37,7 +38,7 @@ namespace firebreak::engine {
 // The outcome of a call under the live policy.
 enum class Live {
   kSucceeded,
-  kFailed,   // with a status that is not OK, or by a fallback
+  kFailed,   // with a status that is not OK, or a fallback answered instead
   kUnknown,  // cancelled by its caller, or destroyed without a status
   kRefused,  // by firebreak, before anything was sent
 };
