@@ -41,7 +41,7 @@ class Proxy : public Base {
       grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                    Reply*),
       const Request* request, Reply* reply) {
-    return InPool(pool_, context, [=] {
+    return InPool(pool_, context, [this, stub, method, request, reply] {
       return calls_.Run([=](grpc::ClientContext* client) {
         return (stub->*method)(client, *request, reply);
       });

@@ -95,20 +95,23 @@ class InventoryService final : public v1::InventoryService::CallbackService {
   grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context,
                                     const v1::ReserveRequest* request,
                                     v1::ReserveReply*) override {
-    return InPool(pool_, context, service_ms_,
-                  [=] { return stock_.Reserve(request->order_id()); });
+    return InPool(pool_, context, service_ms_, [this, request] {
+      return stock_.Reserve(request->order_id());
+    });
   }
   grpc::ServerUnaryReactor* Release(grpc::CallbackServerContext* context,
                                     const v1::ReserveRequest* request,
                                     v1::ReserveReply*) override {
-    return InPool(pool_, context, service_ms_,
-                  [=] { return stock_.Release(request->order_id()); });
+    return InPool(pool_, context, service_ms_, [this, request] {
+      return stock_.Release(request->order_id());
+    });
   }
   grpc::ServerUnaryReactor* Confirm(grpc::CallbackServerContext* context,
                                     const v1::ReserveRequest* request,
                                     v1::ReserveReply*) override {
-    return InPool(pool_, context, service_ms_,
-                  [=] { return stock_.Confirm(request->order_id()); });
+    return InPool(pool_, context, service_ms_, [this, request] {
+      return stock_.Confirm(request->order_id());
+    });
   }
   grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext* context,
                                    const v1::SearchRequest* request,

@@ -88,7 +88,8 @@ void OrderService::Stop() {
 grpc::ServerUnaryReactor* OrderService::CreateOrder(
     grpc::CallbackServerContext* context, const v1::CreateOrderRequest* request,
     v1::CreateOrderReply* reply) {
-  return InPool(pool_, context, [=] { return Create(*request, reply); });
+  return InPool(pool_, context,
+                [this, request, reply] { return Create(*request, reply); });
 }
 
 grpc::Status OrderService::Create(const v1::CreateOrderRequest& request,

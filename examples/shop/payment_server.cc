@@ -28,7 +28,7 @@ class PaymentService final : public v1::PaymentService::CallbackService {
                                    v1::ChargeReply* reply) override {
     ++calls_;
     return InPool(pool_, context, service_ms_,
-                  [=] { return Book(*request, reply); });
+                  [this, request, reply] { return Book(*request, reply); });
   }
   grpc::ServerUnaryReactor* ChargeWaiting(grpc::CallbackServerContext* context,
                                           const v1::ChargeRequest* request,
