@@ -295,13 +295,16 @@ void DrivenCall::Deliver() {
     AddReason(finish.reason, &answer_);
     caller_.set_debug_error_string(std::move(answer_.debug_error_string));
   }
-  if (is_native && !stands && answer_.status.ok() && !answer_.reply_is_read &&
-      !(kinds_->Fits(*caller_reply_, codec_) &&
-        answer_.GiveReply(*caller_reply_, codec_))) {
-    answer_.status = ReplyFault(*caller_reply_);
-  }
+  const bool is_unreadable = is_native && !stands && answer_.status.ok() &&
+                             !answer_.reply_is_read &&
+                             !(kinds_->Fits(*caller_reply_, codec_) &&
+                               answer_.GiveReply(*caller_reply_, codec_));
+  if (is_unreadable) answer_.status = ReplyFault(*caller_reply_);
   if (fallback_ != nullptr && fallback_->learns()) LearnReply(finish);
   if (wants_report_) AddReport(finish);
+  if (is_unreadable) {
+    AmendReport(absl::StatusCode::kInternal, &answer_.trailing);
+  }
   is_delivered_ = true;
   // No attempt is launched from here on.
   parent_.Release();
