@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -23,6 +22,7 @@ namespace {
 
 // 16 random letters are 75 bits or more, too many to guess over a network.
 constexpr size_t kShortestToken = 16;
+constexpr char kSpaces[] = " \t\r";
 constexpr size_t kLongestFile = size_t{1} << 20;
 constexpr char kBearer[] = "Bearer ";
 
@@ -141,12 +141,12 @@ absl::StatusOr<Authorizer> TokensFromFile(const std::string& path) {
     ++number;
     const size_t comment = line.find('#');
     if (comment != 0 && comment != absl::string_view::npos &&
-        !absl::ascii_isspace(static_cast<unsigned char>(line[comment - 1]))) {
+        !absl::StrContains(kSpaces, line[comment - 1])) {
       return wrong(
           "a # within a word; allowed: before a comment, after a space");
     }
     const std::vector<std::string> words = absl::StrSplit(
-        line.substr(0, comment), absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
+        line.substr(0, comment), absl::ByAnyChar(kSpaces), absl::SkipEmpty());
     if (words.empty()) continue;
     if (words.size() != 2) return wrong("allowed: a name and its token");
     if (words[1].size() < kShortestToken) {
