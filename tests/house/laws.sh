@@ -90,32 +90,22 @@ forbid "the engine includes nothing above it" \
   '#include *"(interceptors/|src/admin/|src/prometheus/)' "${engine[@]}"
 # The folders within these are layers too. The files beside the folders, such as
 # src/core/options.h, join them, so they are above all of them.
-room() { # FOLDER [ABOVE]: the folders above it, as a part of a pattern
-  local files
-  mapfile -t files < <(cpp "$1")
-  forbid "${1##*/} includes nothing above it" \
-    "#include *\"${1%/*}/(${2:+$2|}[a-z_]+\\.h)" "${files[@]}"
+rooms() { # PARENT ROOM...: its folders, the highest first
+  local parent=$1 above='[a-z_]+\.h' room files
+  shift
+  for room; do
+    mapfile -t files < <(cpp "$parent/$room")
+    forbid "$room includes nothing above it" \
+      "#include *\"$parent/($above)" "${files[@]}"
+    above="$room/|$above"
+  done
 }
-room src/core/base 'measure/|admission/|breaker/|attempts/'
-room src/core/measure 'admission/|breaker/|attempts/'
-room src/core/admission 'breaker/|attempts/'
-room src/engine/io 'policy/|callbacks/'
-room src/engine/policy 'callbacks/'
-room src/engine/callbacks
-room interceptors/context '(batch|reply|driven|fault)/'
-room interceptors/batch '(reply|driven|fault)/'
-room interceptors/reply '(driven|fault)/'
-room interceptors/driven 'fault/'
-room interceptors/fault
-room src/admin/message '(health|views|control|streams)/'
-room src/admin/health '(views|control|streams)/'
-room src/admin/views '(control|streams)/'
-room src/admin/control 'streams/'
-room src/admin/streams
-room tools/firebreakctl/show '(ask|live|command_line|foresight)/'
-room tools/firebreakctl/ask '(live|command_line|foresight)/'
-room tools/firebreakctl/live '(command_line|foresight)/'
-room tools/firebreakctl/command_line 'foresight/'
+# The breaker and the attempts take options.h: no folder, so only above.
+rooms src/core '(breaker|attempts)' admission measure base
+rooms src/engine callbacks policy io
+rooms interceptors fault driven reply batch context
+rooms src/admin streams control views health message
+rooms tools/firebreakctl foresight command_line live ask show
 forbid "the simulator includes the core, and nothing else of ours" \
   '#include *[<"](grpc|google/|firebreak/|src/(engine|admin|prometheus)|interceptors/|tests/|tools/)' \
   "${simulator[@]}"
