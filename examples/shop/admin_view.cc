@@ -12,7 +12,7 @@
 namespace shop {
 namespace {
 
-constexpr absl::Duration kLimit = absl::Seconds(5);
+constexpr absl::Duration kCallLimit = absl::Seconds(5);
 
 constexpr char kChannel[] = "payment";
 constexpr char kCharge[] = "/shop.v1.PaymentService/Charge";
@@ -36,7 +36,7 @@ AdminView::AdminView(const std::string& target)
 
 absl::StatusOr<firebreak::v1::Method> AdminView::Charge() const {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kLimit));
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallLimit));
   firebreak::v1::GetMethodRequest request;
   request.mutable_selector()->set_channel(kChannel);
   request.mutable_selector()->set_method(kCharge);
@@ -48,7 +48,7 @@ absl::StatusOr<firebreak::v1::Method> AdminView::Charge() const {
 
 absl::StatusOr<std::vector<firebreak::v1::Event>> AdminView::Events() const {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kLimit));
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallLimit));
   firebreak::v1::WatchEventsRequest request;
   // Selects the events of all its methods, since they share one breaker.
   request.mutable_selector()->set_channel(kChannel);

@@ -8,11 +8,6 @@
 #include "examples/shop/admin_view.h"
 
 namespace shop {
-namespace {
-
-double Ms(absl::Duration d) { return absl::ToDoubleMilliseconds(d); }
-
-}  // namespace
 
 Report::Report() : start_(absl::Now()) {}
 
@@ -31,7 +26,8 @@ void Report::Table(const Load::Summary& s, absl::string_view state) const {
   absl::PrintF("  %8s %8s %8s %8s %8s %8s  %s\n", "calls", "answered", "paid",
                "queued", "p50 ms", "p99 ms", "breaker");
   absl::PrintF("  %8d %8d %8d %8d %8.2f %8.2f  %s\n", s.calls, s.answered,
-               s.paid, s.queued, Ms(s.p50), Ms(s.p99), state);
+               s.paid, s.queued, absl::ToDoubleMilliseconds(s.p50),
+               absl::ToDoubleMilliseconds(s.p99), state);
   std::fflush(stdout);
 }
 
