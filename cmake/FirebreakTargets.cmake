@@ -6,14 +6,13 @@ endif()
 if(CCACHE_PROGRAM AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # ccache demands this sloppiness before it caches files with precompiled
   # headers, which the tests have. Paths are relative to this folder, so that a
-  # second clone finds what the first has compiled.
+  # second clone finds what the first has compiled. What a file includes is read
+  # from the list that the compiler writes: to run the preprocessor for that takes
+  # up to a tenth of the time.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-    CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
     ${CCACHE_PROGRAM})
-  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
-  endif()
 endif()
 
 # g++ looks for memory to use again each time that its heap has doubled, which
@@ -22,6 +21,15 @@ endif()
 if(PROJECT_IS_TOP_LEVEL AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   add_compile_options(
     $<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=524288>)
+endif()
+
+# Each of our test programs is linked with a hundred shared libraries, which lld
+# does in a fifth of the time. What is packaged has the usual linker.
+if(PROJECT_IS_TOP_LEVEL AND FIREBREAK_BUILD_TESTS)
+  find_program(LLD_PROGRAM ld.lld)
+  if(LLD_PROGRAM)
+    add_link_options(-fuse-ld=lld)
+  endif()
 endif()
 
 # This interface target is only for our own code, not for generated code.

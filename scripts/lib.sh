@@ -23,9 +23,10 @@ BUILD_PACKAGES=(cmake ninja-build g++ pkg-config ccache libgrpc++-dev
   nlohmann-json3-dev libcpp-httplib-dev)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format clang-tidy)
-# With what its sanitizers and libFuzzer need, which clang only recommends.
+# With what its sanitizers and libFuzzer need, which clang only recommends; and the
+# linker of the same project, which each build of tests uses if it is there.
 # shellcheck disable=SC2034
-CLANG_PACKAGES=(clang libclang-rt-dev)
+CLANG_PACKAGES=(clang libclang-rt-dev lld)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(libbenchmark-dev valgrind gnuplot-nox)
 # The reference of the public headers.
