@@ -26,7 +26,7 @@ namespace firebreak::admin {
 namespace {
 
 // An alert is critical from this share of failing or hanging calls on.
-constexpr double kMost = 0.5;
+constexpr double kMajority = 0.5;
 
 class Finder {
  public:
@@ -128,7 +128,8 @@ class Finder {
     const bool is_enough = errors.calls >= limits_.minimum_calls;
     if (is_enough && limits_.calls_fail > 0 &&
         (bad >= limits_.calls_fail * all || recent.attempts.none_is_ok)) {
-      if (bad >= kMost * all) failing.severity = v1::ALERT_SEVERITY_CRITICAL;
+      if (bad >= kMajority * all)
+        failing.severity = v1::ALERT_SEVERITY_CRITICAL;
       AddFailing(failing);
     } else {
       some_fail_.push_back(std::move(failing));
@@ -167,8 +168,8 @@ class Finder {
     if (!(share >= limits_.calls_hang)) return;
     if (!hang.oldest) return;
     v1::Alert* const alert = Add(
-        recent.hang_is_sure && share >= kMost ? v1::ALERT_SEVERITY_CRITICAL
-                                              : v1::ALERT_SEVERITY_WARNING,
+        recent.hang_is_sure && share >= kMajority ? v1::ALERT_SEVERITY_CRITICAL
+                                                  : v1::ALERT_SEVERITY_WARNING,
         v1::ALERT_KIND_CALLS_HANG, where,
         absl::StrFormat("%s%d calls in flight for over %s, the oldest for %s; "
                         "%d ended in the last seconds",

@@ -29,12 +29,12 @@ constexpr core::Duration kToRead = std::chrono::seconds(10);
 // The time after the end of the recording after which the pool counts as stuck.
 constexpr core::Duration kToCollect = std::chrono::seconds(5);
 constexpr core::Duration kUsualLength = std::chrono::minutes(1);
-constexpr core::Duration kLongest = std::chrono::hours(1);
+constexpr core::Duration kLongestRecording = std::chrono::hours(1);
 
 // nullopt if it is out of range.
 absl::optional<core::Duration> LengthOf(const v1::RecordCallsRequest& request) {
   if (!request.has_duration()) return kUsualLength;
-  return DurationIn(request.duration(), core::Duration(1), kLongest);
+  return DurationIn(request.duration(), core::Duration(1), kLongestRecording);
 }
 
 double ShareOf(const v1::RecordCallsRequest& request) {
