@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
@@ -30,10 +29,8 @@ class AdaptiveRetryTest : public ::testing::TestWithParam<StubStyle> {
   // Makes a call whose first two attempts are answered as given.
   v1::CallReport Run(EngineFixture* f, Step first, Step retry = Step::Ok()) {
     f->server().Script({std::move(first), std::move(retry)});
-    CallOptions options;
-    options.report = true;
     UnaryCall call;
-    EXPECT_TRUE(options.Set(&call.context).ok());
+    AskForReport(&call.context);
     Caller(GetParam(), f->channel()).Run(&call);
     const auto report = GetCallReport(call.context);
     EXPECT_TRUE(report.has_value());
@@ -102,10 +99,8 @@ TEST_P(AdaptiveRetryTest, AConnectionThatIsRefusedIsTriedAgainSooner) {
   auto engine = MakeEngine(kAdaptive);
   auto channel = engine->CreateChannel("test", "127.0.0.1:1",
                                        grpc::InsecureChannelCredentials());
-  CallOptions options;
-  options.report = true;
   UnaryCall call;
-  ASSERT_TRUE(options.Set(&call.context).ok());
+  AskForReport(&call.context);
   Caller(GetParam(), channel).Run(&call);
   const auto report = GetCallReport(call.context);
   ASSERT_TRUE(report.has_value());

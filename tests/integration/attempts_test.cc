@@ -5,7 +5,6 @@
 
 #include <mutex>
 
-#include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
 #include "firebreak/v1/rpc_details.pb.h"
 #include "tests/support/engine_fixture.h"
@@ -29,9 +28,7 @@ class AttemptsTest : public ::testing::TestWithParam<StubStyle> {
  protected:
   static v1::CallReport RunWithReport(
       const std::shared_ptr<grpc::Channel>& channel, UnaryCall* call) {
-    CallOptions options;
-    options.report = true;
-    EXPECT_TRUE(options.Set(&call->context).ok());
+    AskForReport(&call->context);
     Caller(GetParam(), channel).Run(call);
     auto report = GetCallReport(call->context);
     EXPECT_TRUE(report.has_value());

@@ -33,9 +33,7 @@ class BadInputTest : public ::testing::TestWithParam<StubStyle> {
   // Asks for a report too, so that there is something to leak.
   static void RunWithReport(const std::shared_ptr<grpc::Channel>& channel,
                             UnaryCall* call) {
-    CallOptions options;
-    options.report = true;
-    ASSERT_TRUE(options.Set(&call->context).ok());
+    AskForReport(&call->context);
     Run(channel, call);
   }
   // Every call has ended and every attempt is settled.
@@ -118,9 +116,7 @@ TEST(BadInputLateTest, TheReportOfALateReplyThatDoesNotParseSaysSoToo) {
   auto channel = f.engine()->CreateChannel("test", server.address(),
                                            grpc::InsecureChannelCredentials());
   UnaryCall call;
-  CallOptions options;
-  options.report = true;
-  ASSERT_TRUE(options.Set(&call.context).ok());
+  AskForReport(&call.context);
   const auto stub = Echo::NewStub(channel);
   grpc::CompletionQueue cq;
   auto reader = stub->AsyncUnary(&call.context, call.request, &cq);

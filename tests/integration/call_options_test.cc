@@ -241,10 +241,8 @@ TEST_P(CallOptionsTest, WithoutPolicyTheyAreTakenOutAllTheSame) {
   ASSERT_TRUE(engine.ok());
   auto channel = (*engine)->CreateChannel("test", server.address(),
                                           grpc::InsecureChannelCredentials());
-  CallOptions options;
-  options.report = true;
   UnaryCall call;
-  ASSERT_TRUE(options.Set(&call.context).ok());
+  AskForReport(&call.context);
   Caller(GetParam(), channel).Run(&call);
   EXPECT_TRUE(call.status.ok());
   const auto seen = server.seen();

@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
 #include "tests/fidelity/raw_server.h"
 #include "tests/support/engine_fixture.h"
@@ -59,9 +58,7 @@ class FallbackChainTest : public ::testing::TestWithParam<StubStyle> {
                                   const std::string& text = "hello") {
     f_.server().Script({step});
     auto call = std::make_unique<UnaryCall>(text);
-    CallOptions options;
-    options.report = true;
-    EXPECT_TRUE(options.Set(&call->context).ok());
+    AskForReport(&call->context);
     Caller(GetParam(), f_.channel()).Run(call.get());
     report_ = GetCallReport(call->context).value_or(v1::CallReport());
     return call;

@@ -2,7 +2,6 @@
 // from reports, since durations depend on the machine.
 #include <gtest/gtest.h>
 
-#include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
 #include "google/protobuf/util/time_util.h"
 #include "tests/support/engine_fixture.h"
@@ -34,9 +33,7 @@ class LatencyTest : public ::testing::TestWithParam<StubStyle> {
   }
   static v1::CallReport Run(const std::shared_ptr<grpc::Channel>& channel,
                             UnaryCall* call) {
-    CallOptions options;
-    options.report = true;
-    EXPECT_TRUE(options.Set(&call->context).ok());
+    AskForReport(&call->context);
     Caller(GetParam(), channel).Run(call);
     return GetCallReport(call->context).value_or(v1::CallReport());
   }

@@ -7,7 +7,6 @@
 #include <future>
 #include <string>
 
-#include "firebreak/call_options.h"
 #include "tests/fidelity/raw_server.h"
 #include "tests/support/engine_fixture.h"
 #include "tests/support/stub_styles.h"
@@ -188,9 +187,7 @@ TEST_P(NativeFirstTest, OptionsOfTheCallDoNotLeaveTheProcess) {
   EngineFixture f(kQuickRetry);
   f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
   UnaryCall call("hello");
-  CallOptions options;
-  options.report = true;
-  ASSERT_TRUE(options.Set(&call.context).ok());
+  AskForReport(&call.context);
   Run(f.channel(), &call);
   for (const SeenCall& seen : f.server().seen()) {
     for (const auto& [key, value] : seen.metadata) {

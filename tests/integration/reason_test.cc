@@ -9,7 +9,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "firebreak/call_options.h"
 #include "firebreak/call_report.h"
 #include "src/core/base/outcome.h"
 #include "src/core/base/reason.h"
@@ -53,9 +52,7 @@ TEST(ReasonTest, OfACallThatWasRefused) {
   EXPECT_EQ(ReasonOf(well.context), Reason::kNone);
   f.runtime()->breakers().front()->ForceOpen({}, engine::Now());
   UnaryCall call("refused");
-  CallOptions options;
-  options.report = true;
-  ASSERT_TRUE(options.Set(&call.context).ok());
+  AskForReport(&call.context);
   Caller(StubStyle::kSync, f.channel()).Run(&call);
   EXPECT_EQ(ReasonOf(call.context), Reason::kForcedOpen);
   const auto report = GetCallReport(call.context);
@@ -67,9 +64,7 @@ TEST(ReasonTest, AReportPrintsItsAttempts) {
   EngineFixture f("retry { max_attempts: 2 backoff { initial: '1ms' } }");
   f.server().Script({Step::Fail(grpc::StatusCode::UNAVAILABLE), Step::Ok()});
   UnaryCall call("again");
-  CallOptions options;
-  options.report = true;
-  ASSERT_TRUE(options.Set(&call.context).ok());
+  AskForReport(&call.context);
   Caller(StubStyle::kSync, f.channel()).Run(&call);
   const auto report = GetCallReport(call.context);
   ASSERT_TRUE(report.has_value());

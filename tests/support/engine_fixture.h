@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "firebreak/call_options.h"
 #include "firebreak/engine.h"
 #include "src/engine/engine_core.h"
 #include "src/engine/io/clock.h"
@@ -51,6 +52,13 @@ inline std::shared_ptr<Engine> MakeEngine(const std::string& method_policy) {
                    "channel { budget { ratio: 1 burst: 10000 } }"));
   EXPECT_TRUE(engine.ok()) << engine.status();
   return *std::move(engine);
+}
+
+// To be called before the call that is made with `context`, and once only.
+inline void AskForReport(grpc::ClientContext* context) {
+  CallOptions options;
+  options.report = true;
+  EXPECT_TRUE(options.Set(context).ok());
 }
 
 class EngineFixture {
