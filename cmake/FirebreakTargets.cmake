@@ -24,7 +24,7 @@ if(PROJECT_IS_TOP_LEVEL AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 
 # Each of our test programs is linked with a hundred shared libraries, which lld
-# does in a fifth of the time. What is packaged has the usual linker.
+# does in a quarter of the time. What is packaged has the usual linker.
 if(PROJECT_IS_TOP_LEVEL AND FIREBREAK_BUILD_TESTS)
   find_program(LLD_PROGRAM ld.lld)
   if(LLD_PROGRAM)

@@ -128,8 +128,9 @@ class Finder {
     const bool is_enough = errors.calls >= limits_.minimum_calls;
     if (is_enough && limits_.calls_fail > 0 &&
         (bad >= limits_.calls_fail * all || recent.attempts.none_is_ok)) {
-      if (bad >= kMajority * all)
+      if (bad >= kMajority * all) {
         failing.severity = v1::ALERT_SEVERITY_CRITICAL;
+      }
       AddFailing(failing);
     } else {
       some_fail_.push_back(std::move(failing));
